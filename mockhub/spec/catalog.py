@@ -1,0 +1,91 @@
+"""The model catalogue: what can be asked for and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from mockhub.spec.errors import MockhubError
+from mockhub.spec.sizes import AUTO, Size, Sizes, nearest_ratio, parse
+
+
+class Quote(NamedTuple):
+    """What one image of a request is and costs, fixed when the request is accepted."""
+
+    model: str
+    ratio: str
+    tier: str
+    unit: int  # credits per image
+    size: Size  # in pixels, `auto` resolved
+
+
+@dataclass(frozen=True)
+class Model:
+    """One listed model (MOD-1)."""
+
+    id: str
+    ratios: tuple[str, ...]
+    prices: Mapping[str, int]
+    reference_limit: int
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The listed models by id."""
+
+    models: Mapping[str, Model]
+    sizes: Sizes
+    _quotes: dict[tuple[str, str], Quote] = field(default_factory=dict, repr=False)
+
+    def quote(self, model_id: str, size: str) -> Quote:
+        """Price one image of *size* (``auto`` or WIDTHxHEIGHT).
+
+        Raises:
+            ValueError: with words that follow "expected", if the size is not on offer.
+        """
+        key = (model_id, size)
+        quote = self._quotes.get(key)
+        if quote is None:
+            quote = self._quotes[key] = self._price(model_id, size)
+        return quote
+
+    def model(self, model_id: str) -> Model | None:
+        """The listed model of that id, or None."""
+        return self.models.get(model_id)
+
+    def _price(self, model_id: str, text: str) -> Quote:
+        model = self.models[model_id]
+        size = self.sizes.auto if text == AUTO else parse(text)
+        if wrong := self.sizes.refuse(size):
+            raise ValueError(wrong)
+        tier = self.sizes.tier(size)
+        if tier not in model.prices:
+            raise ValueError(f"a size of the tiers {', '.join(model.prices)} for {model_id}")
+        ratio = AUTO if text == AUTO else nearest_ratio(size, model.ratios)
+        return Quote(model_id, ratio, tier, model.prices[tier], size)
+
+
+def read_catalog(listing: Mapping[str, Any], sizes: Sizes) -> Catalog:
+    """Read the catalogue from the example of the model list.
+
+    Raises:
+        MockhubError: if two models share an id, or qualities and prices name different tiers.
+    """
+    models: dict[str, Model] = {}
+    for entry in listing["data"]:
+        prices, tiers = entry["credits_per_image"], entry["supported_qualities"]
+        if set(prices) != set(tiers) or not set(tiers) <= set(sizes.tiers):
+            raise MockhubError(
+                f"model {entry['id']!r}: supported_qualities {tiers} and credits_per_image "
+                f"{dict(prices)} must name the same tiers, of {list(sizes.tiers)}"
+            )
+        if entry["id"] in models:
+            raise MockhubError(f"model {entry['id']!r} is listed twice")
+        models[entry["id"]] = Model(
+            id=entry["id"],
+            ratios=tuple(entry["supported_aspect_ratios"]),
+            prices=prices,
+            reference_limit=entry["reference_image_limit"],
+        )
+    return Catalog(models, sizes)

@@ -1,0 +1,228 @@
+"""The OpenAPI file as a checked document: what is not implemented is refused, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mockhub.spec.errors import MockhubError
+
+# What may stand in which object of the file, and what each of its values is: the name of another
+# kind, `[kind]` for a list of them, `{kind}` for a map of them, or "" for what is not looked into.
+GRAMMAR: Mapping[str, Mapping[str, str]] = {
+    "document": {
+        "openapi": "",
+        "info": "",
+        "servers": "",
+        "security": "",
+        "tags": "",
+        "paths": "{path}",
+        "components": "components",
+        "x-unrouted": "{unrouted}",
+    },
+    "unrouted": {"status": "", "code": ""},
+    "path": {"parameters": "[parameter]", "get": "operation", "post": "operation"},
+    "parameter": {
+        "name": "",
+        "in": "",
+        "required": "",
+        "description": "",
+        "schema": "schema",
+        "example": "",
+    },
+    "operation": {
+        "operationId": "",
+        "summary": "",
+        "description": "",
+        "tags": "",
+        "security": "",
+        "requestBody": "body",
+        "responses": "{response}",
+        "x-timeout-seconds": "",
+    },
+    "body": {"description": "", "required": "", "content": "{media}"},
+    "media": {"schema": "schema", "examples": "{example}", "encoding": "{encoding}"},
+    "encoding": {"contentType": ""},
+    "response": {"description": "", "content": "{media}", "links": "{link}"},
+    "link": {"operationId": "", "description": "", "parameters": ""},
+    "example": {"summary": "", "description": "", "value": ""},
+    "components": {
+        "securitySchemes": "{scheme}",
+        "schemas": "{schema}",
+        "responses": "{response}",
+        "examples": "{example}",
+        "links": "{link}",
+    },
+    "scheme": {"type": "", "scheme": "", "description": "", "x-key": "key"},
+    "key": {"prefix": "", "length": ""},
+    "sizes": {"multiple": "", "widest": "", "tallest": "", "largest": "", "tiers": "", "auto": ""},
+    "schema": {
+        "title": "",
+        "description": "",
+        "examples": "",
+        "default": "",
+        "type": "",
+        "format": "",
+        "enum": "",
+        "const": "",
+        "pattern": "",
+        "minLength": "",
+        "maxLength": "",
+        "minimum": "",
+        "maximum": "",
+        "exclusiveMinimum": "",
+        "exclusiveMaximum": "",
+        "multipleOf": "",
+        "minItems": "",
+        "maxItems": "",
+        "uniqueItems": "",
+        "required": "",
+        "minProperties": "",
+        "maxProperties": "",
+        "items": "schema",
+        "properties": "{schema}",
+        "additionalProperties": "schema",
+        "oneOf": "[schema]",
+        "anyOf": "[schema]",
+        "allOf": "[schema]",
+        "not": "schema",
+        "x-max-bytes": "",
+        "x-sizes": "sizes",
+    },
+}
+EVERYWHERE = frozenset({"$ref", "x-clauses", "x-assumed"})
+
+Pointer = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The file's path and what it says, checked."""
+
+    path: Path
+    root: Mapping[str, Any]
+
+    def resolve(self, node: Any) -> Any:
+        """*node* with its reference, if it has one, followed; its other keywords lie on top."""
+        while isinstance(node, dict) and "$ref" in node:
+            beside = {name: value for name, value in node.items() if name != "$ref"}
+            node = {**self.at(node["$ref"]), **beside}
+        return node
+
+    def at(self, reference: str) -> Any:
+        """The place that a local reference such as ``#/components/schemas/Size`` names."""
+        node: Any = self.root
+        for part in reference.removeprefix("#/").split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            if not isinstance(node, dict) or name not in node:
+                raise MockhubError(f"{self.path}: the reference {reference!r} leads nowhere")
+            node = node[name]
+        return node
+
+    def inline(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
+        """*node* with every reference below it replaced by what it names."""
+        if isinstance(node, list):
+            return [self.inline(item, seen) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if isinstance(reference := node.get("$ref"), str):
+            if reference in seen:
+                raise MockhubError(f"{self.path}: the schema {reference!r} contains itself")
+            seen = (*seen, reference)
+        return {name: self.inline(value, seen) for name, value in self.resolve(node).items()}
+
+    def error(self, pointer: Pointer, message: str) -> MockhubError:
+        """An error that names the file, the line and the place of *pointer* in it."""
+        return _error(self.path, pointer, message)
+
+
+def load(path: Path) -> Document:
+    """Read and check an OpenAPI file.
+
+    Raises:
+        MockhubError: if it cannot be read, is no OpenAPI, or has a keyword not implemented here.
+    """
+    try:
+        root = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3.1"):
+        raise MockhubError(f"{path}: not an OpenAPI 3.1 document")
+    for pointer, message in _complaints(root, "document", ()):
+        raise _error(path, pointer, message)
+    return Document(path, root)
+
+
+def _complaints(node: Any, kind: str, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """Everything in *node* that is not of *kind*, with its place."""
+    if isinstance(node, bool) and kind == "schema":
+        return
+    if not isinstance(node, dict):
+        yield at, f"expected a mapping, found {node!r}"
+        return
+    known = GRAMMAR[kind]
+    for name, value in node.items():
+        if not isinstance(name, str):
+            yield (*at, name), f"the key {name!r} is not text; quote it"
+        elif name in known:
+            yield from _within(value, known[name], (*at, name))
+        elif name not in EVERYWHERE:
+            yield (*at, name), f"mockhub does not implement {name!r} here{_nearest(name, known)}"
+    if kind == "schema":
+        yield from _unquoted(node, at)
+
+
+def _within(value: Any, child: str, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+    kind = child.strip("[]{}")
+    if child.startswith("["):
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            yield from _complaints(item, kind, (*at, index))
+    elif child.startswith("{"):
+        if not isinstance(value, dict):
+            yield at, f"expected a mapping, found {value!r}"
+            return
+        for name, item in value.items():
+            if not isinstance(name, str):
+                yield (*at, name), f"the key {name!r} is not text; quote it"
+            yield from _complaints(item, kind, (*at, name))
+    elif child:
+        yield from _complaints(value, kind, at)
+
+
+def _unquoted(schema: Mapping[str, Any], at: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """YAML reads a bare 16:9 as a number and NO as false; among words that is never meant."""
+    for index, word in enumerate(schema.get("enum", ()) if schema.get("type") == "string" else ()):
+        if not isinstance(word, str):
+            yield (*at, "enum", index), f"{word!r} is not text; quote it"
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str:
+    near = get_close_matches(name, [*known, *EVERYWHERE], 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _error(path: Path, pointer: Pointer, message: str) -> MockhubError:
+    place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
+    return MockhubError(f"{path}:{_line(path, pointer)}: {place}: {message}")
+
+
+def _line(path: Path, pointer: Pointer) -> int:
+    node = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
+    line = 1
+    for part in pointer:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not pairs:
+                break
+            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
