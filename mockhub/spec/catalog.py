@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mockhub.spec.coerce import Invalid, shown
 from mockhub.spec.errors import MockhubError
 from mockhub.spec.sizes import AUTO, Size, Sizes, nearest_ratio, parse
 
@@ -50,9 +51,25 @@ class Catalog:
             quote = self._quotes[key] = self._price(model_id, size)
         return quote
 
-    def model(self, model_id: str) -> Model | None:
-        """The listed model of that id, or None."""
-        return self.models.get(model_id)
+    def check(self, values: Mapping[str, Any], references: int) -> None:
+        """Hold a request's values, and how many reference images it has, to what its model offers.
+
+        Raises:
+            Invalid: naming the field, its value and what is allowed (REQ-1, REQ-7, REQ-13).
+        """
+        model = self.models.get(values["model"])
+        if model is None:
+            listed = ", ".join(self.models)
+            raise Invalid(f"model: {shown(values['model'])} is not listed; expected {listed}")
+        try:
+            self.quote(model.id, values["size"])
+        except ValueError as error:
+            raise Invalid(f"size: {shown(values['size'])} is not valid; expected {error}") from None
+        if references > model.reference_limit:
+            raise Invalid(
+                f"reference_image: {references} files are too many; "
+                f"expected at most {model.reference_limit} for {model.id}"
+            )
 
     def _price(self, model_id: str, text: str) -> Quote:
         model = self.models[model_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -138,7 +138,7 @@ class Document:
 
     def error(self, pointer: Pointer, message: str) -> MockhubError:
         """An error that names the file, the line and the place of *pointer* in it."""
-        return _error(self.path, pointer, message)
+        return error_at(self.path, pointer, message)
 
 
 def load(path: Path) -> Document:
@@ -156,7 +156,7 @@ def load(path: Path) -> Document:
     if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3.1"):
         raise MockhubError(f"{path}: not an OpenAPI 3.1 document")
     for pointer, message in _complaints(root, "document", ()):
-        raise _error(path, pointer, message)
+        raise error_at(path, pointer, message)
     return Document(path, root)
 
 
@@ -174,7 +174,8 @@ def _complaints(node: Any, kind: str, at: Pointer) -> Iterator[tuple[Pointer, st
         elif name in known:
             yield from _within(value, known[name], (*at, name))
         elif name not in EVERYWHERE:
-            yield (*at, name), f"mockhub does not implement {name!r} here{_nearest(name, known)}"
+            hint = nearest(name, [*known, *EVERYWHERE])
+            yield (*at, name), f"mockhub does not implement {name!r} here{hint}"
     if kind == "schema":
         yield from _unquoted(node, at)
 
@@ -203,12 +204,14 @@ def _unquoted(schema: Mapping[str, Any], at: Pointer) -> Iterator[tuple[Pointer,
             yield (*at, "enum", index), f"{word!r} is not text; quote it"
 
 
-def _nearest(name: str, known: Mapping[str, str]) -> str:
-    near = get_close_matches(name, [*known, *EVERYWHERE], 1)
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the known word that *name* was probably meant to be, or nothing."""
+    near = get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _error(path: Path, pointer: Pointer, message: str) -> MockhubError:
+def error_at(path: Path, pointer: Pointer, message: str) -> MockhubError:
+    """An error that names the file, the line and the place of *pointer* in a YAML file."""
     place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
     return MockhubError(f"{path}:{_line(path, pointer)}: {place}: {message}")
 

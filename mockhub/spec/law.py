@@ -64,11 +64,7 @@ class Law:
     key_format: KeyFormat
     unknown_path: Unrouted
     unknown_method: Unrouted
-
-    @property
-    def timeout_seconds(self) -> float:
-        """The longest that a synchronous generation may take (LIM-1)."""
-        return self.operations["create_generation"].timeout_seconds or float("inf")
+    timeout_seconds: float  # the longest that a synchronous generation may take (LIM-1)
 
     def assumptions(self) -> list[Assumption]:
         """Every reading of an open point, in the order of the file."""
@@ -109,6 +105,7 @@ def _law(document: Document) -> Law:
         key_format=_key_format(document),
         unknown_path=Unrouted(int(unrouted["path"]["status"]), unrouted["path"]["code"]),
         unknown_method=Unrouted(int(unrouted["method"]["status"]), unrouted["method"]["code"]),
+        timeout_seconds=_timeout(document, operations),
     )
 
 
@@ -159,6 +156,13 @@ def _error_examples(
             if status >= _FIRST_ERROR_STATUS:
                 for example in examples.values():
                     yield status, example
+
+
+def _timeout(document: Document, operations: tuple[Operation, ...]) -> float:
+    for operation in operations:
+        if operation.timeout_seconds:
+            return operation.timeout_seconds
+    raise MockhubError(f"{document.path}: no operation has an x-timeout-seconds")
 
 
 def _key_format(document: Document) -> KeyFormat:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import jsonschema_rs
 
 from mockhub.spec.document import Document
+from mockhub.spec.errors import MockhubError
+from mockhub.spec.files import KNOWN
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -155,8 +157,13 @@ def _files(document: Document, media: Mapping[str, Any]) -> Mapping[str, FileRul
     rules = {}
     for name, field in fields.items():
         if found := file_schema(field):
-            types = media["encoding"][name]["contentType"].split(",")
-            rules[name] = FileRule(tuple(kind.strip() for kind in types), found["x-max-bytes"])
+            types = [kind.strip() for kind in media["encoding"][name]["contentType"].split(",")]
+            if odd := sorted(set(types) - KNOWN):
+                known = ", ".join(sorted(KNOWN))
+                raise MockhubError(
+                    f"{document.path}: encoding of {name}: {odd[0]!r} is not known; expected {known}"
+                )
+            rules[name] = FileRule(tuple(types), found["x-max-bytes"])
     return rules
 
 

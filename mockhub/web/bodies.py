@@ -1,0 +1,278 @@
+"""Request bodies: JSON whole, forms as they arrive, never more in memory than the limits say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from mockhub.spec.coerce import Invalid, expected, read_json, read_texts
+from mockhub.spec.files import HEAD, media_type
+from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
+from mockhub.web.limits import Limits
+from mockhub.world.journal import KEPT_BODY
+from mockhub.world.journal import Body as Kept
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+EMPTY = Kept(0, b"")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before it had sent its whole request."""
+
+
+@dataclass
+class Reading:
+    """What was read of a request's body so far."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    kept: Kept = EMPTY
+
+
+async def read(
+    reading: Reading,
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    operation: Operation,
+    limits: Limits,
+) -> None:
+    """Read a body into *reading* by its content type.
+
+    Raises:
+        Invalid: if it is of no known type, malformed, or more than the limits allow.
+        ClientGone: if it breaks off.
+    """
+    media, _, options = headers.get(b"content-type", b"").partition(b";")
+    media_type = media.strip().lower().decode("latin-1")
+    _check_coding(headers, options, media_type)
+    if media_type == JSON and JSON in operation.bodies:
+        raw = await _whole(reading, receive, limits)
+        reading.values = read_json(raw)
+    elif media_type == FORM and FORM in operation.bodies:
+        await _form(reading, receive, headers[b"content-type"], operation, limits)
+    else:
+        allowed = " or ".join(operation.bodies)
+        given = f"{media_type!r} is not valid" if media_type else "is missing"
+        raise Invalid(f"Content-Type: {given[:120]}; expected {allowed}")
+
+
+def _check_coding(headers: Mapping[bytes, bytes], options: bytes, media_type: str) -> None:
+    coding = headers.get(b"content-encoding")
+    if coding and coding.strip().lower() != b"identity":
+        raise Invalid(f"Content-Encoding: {coding[:40]!r} is not taken; expected a plain body")
+    if media_type == JSON and b"charset" in options:
+        charset = options.partition(b"=")[2].strip(b"\" '").lower()
+        if charset not in (b"utf-8", b"utf8", b"us-ascii"):
+            raise Invalid(
+                f"Content-Type: the charset {charset[:40]!r} is not taken; expected utf-8"
+            )
+
+
+async def _whole(reading: Reading, receive: Receive, limits: Limits) -> bytes:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    raw: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        pieces = [raw]
+        size = len(raw)
+        async for piece in _pieces(receive, limits):
+            pieces.append(piece)
+            size += len(piece)
+            if size > limits.json_bytes:
+                break
+        raw = b"".join(pieces)
+    if len(raw) > limits.json_bytes:
+        reading.kept = Kept(len(raw), None)
+        raise Invalid(f"The body is too long; expected at most {limits.json_bytes} bytes of JSON")
+    reading.kept = kept(raw)
+    return raw
+
+
+def kept(raw: bytes) -> Kept:
+    """A body as the journal keeps it."""
+    if len(raw) <= KEPT_BODY:
+        return Kept(len(raw), raw)
+    return Kept(len(raw), None, sha256(raw).hexdigest())
+
+
+async def _pieces(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        try:
+            message = await asyncio.wait_for(receive(), limits.idle_seconds)
+        except TimeoutError:
+            raise Invalid(
+                f"The body broke off; expected its next bytes within {limits.idle_seconds:g} s"
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _form(
+    reading: Reading, receive: Receive, content_type: bytes, operation: Operation, limits: Limits
+) -> None:
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser, parse_options_header
+
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise Invalid("Content-Type: the boundary is missing; expected one, as RFC 7578 asks for")
+    form = _Form(operation, limits)
+    digest, size = sha256(), 0
+    try:
+        parser = MultipartParser(boundary, form.callbacks())
+        async for piece in _pieces(receive, limits):
+            size += len(piece)
+            digest.update(piece)
+            reading.kept = Kept(size, None)
+            parser.write(piece)
+        parser.finalize()
+    except FormParserError as error:
+        raise Invalid(f"The body is not a valid form: {error}; expected {FORM}") from None
+    if not form.ended:
+        raise Invalid(
+            f"The form breaks off; expected it to end with its boundary ({size} bytes read)"
+        )
+    reading.kept = Kept(size, None, digest.hexdigest())
+    reading.values = read_texts(form.texts, operation.bodies[FORM])
+    reading.references = tuple(form.digests)
+
+
+class _Form:
+    """The callbacks of the multipart parser: texts are kept, files are weighed and hashed."""
+
+    def __init__(self, operation: Operation, limits: Limits) -> None:
+        self._rules = operation.files
+        self._body: Body = operation.bodies[FORM]
+        self._limits = limits
+        self.texts: list[tuple[str, str]] = []
+        self.digests: list[str] = []
+        self.ended = False
+        self._parts = 0
+        self._header = [b"", b""]
+        self._headers: dict[bytes, bytes] = {}
+        self._part: _Text | _File | None = None
+
+    def callbacks(self) -> Any:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._field,
+            "on_header_value": self._value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._open,
+            "on_part_data": self._data,
+            "on_part_end": self._close,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > self._limits.parts:
+            raise Invalid(f"The form has too many parts; expected at most {self._limits.parts}")
+        self._headers, self._part = {}, None
+
+    def _field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0] += data[start:end]
+
+    def _value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1] += data[start:end]
+
+    def _header_end(self) -> None:
+        name, value = self._header
+        self._headers[name.lower()] = value
+        self._header = [b"", b""]
+
+    def _open(self) -> None:
+        from python_multipart.multipart import parse_options_header
+
+        disposition, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        if disposition != b"form-data" or b"name" not in options:
+            raise Invalid(
+                f"Part {self._parts} of the form has no name; "
+                'expected Content-Disposition: form-data; name="..."'
+            )
+        name = options[b"name"].decode("utf-8", "replace")
+        self._part = self._sink(name, b"filename" in options)
+
+    def _sink(self, name: str, is_file: bool) -> _Text | _File | None:
+        rule = self._rules.get(name)
+        if rule and not is_file:
+            raise Invalid(f"{name} is a text; expected a file with a filename")
+        if rule:
+            return _File(name, rule)
+        if is_file and name in self._body.fields:
+            raise Invalid(f"{name} is a file; expected {expected(self._body.fields[name])}")
+        return None if is_file else _Text(name, self._limits.text_bytes)
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._part:
+            self._part.write(data[start:end])
+
+    def _close(self) -> None:
+        if isinstance(self._part, _File):
+            self.digests.append(self._part.close())
+        elif self._part:
+            self.texts.append((self._part.name, self._part.close()))
+
+    def _end(self) -> None:
+        self.ended = True
+
+
+class _Text:
+    def __init__(self, name: str, most: int) -> None:
+        self.name = name
+        self._most = most
+        self._content = bytearray()
+
+    def write(self, piece: bytes) -> None:
+        self._content += piece
+        if len(self._content) > self._most:
+            raise Invalid(f"{self.name} is too long; expected at most {self._most} bytes of text")
+
+    def close(self) -> str:
+        try:
+            return self._content.decode()
+        except UnicodeDecodeError as error:
+            raise Invalid(f"{self.name} is not valid UTF-8 at byte {error.start}") from None
+
+
+class _File:
+    """A file that is only weighed, hashed and looked at: never kept."""
+
+    def __init__(self, name: str, rule: FileRule) -> None:
+        self._name = name
+        self._rule = rule
+        self._head = b""
+        self._size = 0
+        self._digest = sha256()
+
+    def write(self, piece: bytes) -> None:
+        if len(self._head) < HEAD:
+            self._head = (self._head + piece)[:HEAD]
+            if len(self._head) == HEAD:
+                self._check_type()
+        self._size += len(piece)
+        if self._size > self._rule.max_bytes:
+            raise Invalid(
+                f"{self._name} is too large; expected at most {self._rule.max_bytes} bytes a file"
+            )
+        self._digest.update(piece)
+
+    def close(self) -> str:
+        if len(self._head) < HEAD:
+            self._check_type()
+        return self._digest.hexdigest()
+
+    def _check_type(self) -> None:
+        found = media_type(self._head)
+        if found not in self._rule.media_types:
+            what = found or (f"a file that begins with {self._head!r}" if self._head else "empty")
+            allowed = ", ".join(self._rule.media_types)
+            raise Invalid(f"{self._name} is {what}; expected {allowed}, by its content")

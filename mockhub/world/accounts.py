@@ -1,0 +1,90 @@
+"""Accounts own credits and generations; keys open accounts."""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import sha256
+from typing import NamedTuple
+
+from mockhub.world.ledger import Entry, Lot, Portions, spend
+
+
+class Key(NamedTuple):
+    """An API key as the server keeps it: its hash, never itself (AUTH-7)."""
+
+    digest: bytes
+    account: str
+    name: str
+    expires_at: int | None = None
+    revoked: bool = False
+
+
+class Balance(NamedTuple):
+    """What `GET /api/v1/credits` tells (CRD-2); the time in milliseconds."""
+
+    credits: int
+    account_type: str
+    next_expiration: int | None
+
+
+class Account:
+    """One user: lots of credits and the entries that made them what they are."""
+
+    __slots__ = ("account_type", "balance", "entries", "folded", "id", "keep", "lots", "_made")
+
+    def __init__(self, id: str, *, account_type: str = "PRO", keep: int = 1_000_000) -> None:
+        self.id = id
+        self.account_type = account_type
+        self.keep = keep
+        self.lots: dict[int, Lot] = {}
+        self.balance = 0
+        self.entries: deque[Entry] = deque()
+        self.folded = 0  # the sum of the entries that were let go
+        self._made = 0
+
+    def open_lot(self, expires_at: int | None) -> int:
+        """A new lot with nothing in it."""
+        self._made += 1
+        self.lots[self._made] = Lot(self._made, expires_at, 0)
+        return self._made
+
+    def plan(self, credits: int) -> Portions:
+        """Which lots would pay; raises Insufficient."""
+        if len(self.lots) == 1:  # nearly every account; no order to find
+            (lot,) = self.lots.values()
+            if 0 < credits <= lot.remaining:
+                return ((lot.id, credits),)
+        return spend(self.lots.values(), credits)
+
+    def apply(self, entry: Entry) -> None:
+        """Write one entry down."""
+        lot = self.lots[entry.lot]
+        self.lots[entry.lot] = Lot(lot.id, lot.expires_at, lot.remaining + entry.credits)
+        self.balance += entry.credits
+        self.entries.append(entry)
+        if len(self.entries) > self.keep:
+            self.folded += self.entries.popleft().credits
+
+    def read(self) -> Balance:
+        """The balance as it stands."""
+        soonest = min(
+            (
+                lot.expires_at
+                for lot in self.lots.values()
+                if lot.remaining and lot.expires_at is not None
+            ),
+            default=None,
+        )
+        return Balance(self.balance, self.account_type, soonest)
+
+    def copy(self) -> Account:
+        """The same account in another world."""
+        twin = Account(self.id, account_type=self.account_type, keep=self.keep)
+        twin.lots, twin.entries = dict(self.lots), deque(self.entries)
+        twin.balance, twin.folded, twin._made = self.balance, self.folded, self._made
+        return twin
+
+
+def key_digest(raw: bytes) -> bytes:
+    """The hash by which a key is known."""
+    return sha256(raw).digest()

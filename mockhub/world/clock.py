@@ -1,0 +1,100 @@
+"""Time: whole milliseconds since 1970 in UTC, from the system or from the test's hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from mockhub.spec.errors import MockhubError
+
+SECOND = 1000
+
+Manner = Literal["jump", "hold"]
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
+_UNITS = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+
+
+class Clock(Protocol):
+    """What the world asks of a clock."""
+
+    def now(self) -> int: ...
+
+
+class SystemClock:
+    """The machine's own time; nobody can move it."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+
+class ManualClock:
+    """Time that moves only when told.
+
+    In the *jump* manner whoever waits for a moment moves the clock there; in the *hold* manner the
+    wait lasts until somebody else does.
+    """
+
+    def __init__(self, now: int, *, manner: Manner = "jump") -> None:
+        self._now = now
+        self.manner = manner
+        self.listeners: list[Callable[[], None]] = []
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return self._now
+
+    def advance(self, milliseconds: int) -> None:
+        """Move on; time does not run backwards."""
+        self.set(self._now + milliseconds)
+
+    def set(self, moment: int) -> None:
+        """Move to a moment, in milliseconds since 1970.
+
+        Raises:
+            MockhubError: if it lies in the past.
+        """
+        if moment < self._now:
+            raise MockhubError(
+                f"the clock stands at {to_text(self._now)} and cannot go back to {to_text(moment)}"
+            )
+        self._now = moment
+        for listener in tuple(self.listeners):
+            listener()
+
+
+def to_text(moment: int) -> str:
+    """ISO 8601 in UTC with milliseconds and Z, as the documentation writes it (GEN-8)."""
+    stamp = datetime.fromtimestamp(moment // SECOND, UTC)
+    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{moment % SECOND:03}Z"
+
+
+def from_text(text: str) -> int:
+    """Read an ISO 8601 time with its zone.
+
+    Raises:
+        MockhubError: if *text* is something else.
+    """
+    try:
+        stamp = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        stamp = None
+    if stamp is None or stamp.tzinfo is None:
+        raise MockhubError(f"{text!r} is not a time; expected one such as 2026-04-30T08:00:00Z")
+    return round(stamp.timestamp() * SECOND)
+
+
+def duration(text: str | float) -> int:
+    """Read a duration, ``800s``, ``150ms``, ``2m``, ``1h``, ``30d`` or seconds, as milliseconds.
+
+    Raises:
+        MockhubError: if *text* is something else.
+    """
+    match = _DURATION.fullmatch(str(text))
+    if match is None:
+        raise MockhubError(f"{text!r} is not a duration; expected one such as 2s, 150ms or 10m")
+    return round(float(match[1]) * _UNITS[match[2] or "s"])

@@ -1,0 +1,263 @@
+"""Misbehaviour on request: one grammar, and the board on which it is armed.
+
+    fail · deliver=3 · take=800s · polls=3 · stuck                          what the provider does
+    status=503 · delay=2s · drop · truncate · garble · hang · drip=2s       what the wire does
+
+A directive may say when (``@before`` the world moved, or ``@after`` it), how often (``x3``), how
+likely (``p=0.1``), on which operation (``on=get_credits``) and at which call (``nth=2``). Several
+are separated by blanks, commas or semicolons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from mockhub.spec.document import nearest
+from mockhub.spec.errors import MockhubError
+from mockhub.spec.law import OPERATIONS
+from mockhub.world.clock import duration
+from mockhub.world.provider import Outcome
+
+Phase = Literal["before", "after"]
+
+PROVIDER = frozenset({"fail", "deliver", "take", "polls", "stuck"})
+WIRE = frozenset({"status", "delay", "drop", "truncate", "garble", "hang", "drip"})
+_BARE = frozenset({"fail", "stuck", "drop", "truncate", "garble", "hang"})
+_SPOILS_THE_ANSWER = frozenset({"truncate", "garble", "drip"})
+_TIMED = frozenset({"take", "delay", "drip"})
+_STATUSES = range(400, 600)
+
+_MAGIC = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_PREFER = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
+_TIMES = re.compile(r"x([1-9][0-9]*)")
+
+
+class Directive(NamedTuple):
+    """One misbehaviour: its word and value, and when it applies."""
+
+    word: str
+    value: int = 0  # images, milliseconds, polls or a status, by the word
+    phase: Phase = "before"
+    times: int | None = None
+    p: float = 1.0
+    on: str | None = None
+    nth: int | None = None
+    prompt: str | None = None
+
+    def __str__(self) -> str:
+        value = "" if self.word in _BARE else f"={_spelt(self)}"
+        return f"{self.word}{value}" + ("" if self.word in PROVIDER else f"@{self.phase}")
+
+
+def parse(text: str) -> tuple[Directive, ...]:
+    """Read directives; the one parser of all five doors.
+
+    Raises:
+        MockhubError: naming the word, and the closest known one.
+    """
+    found: list[Directive] = []
+    for token in re.split(r"[\s,;]+", text.strip()):
+        if not token:
+            continue
+        if found and (changed := _modified(found[-1], token)):
+            found[-1] = changed
+        else:
+            found.append(_directive(token))
+    if not found:
+        raise MockhubError(f"an empty directive; expected one of {_known()}")
+    return tuple(found)
+
+
+def in_prompt(prompt: str) -> tuple[Directive, ...]:
+    """The directives within ``[[...]]`` of a prompt; raises MockhubError."""
+    if "[[" not in prompt:
+        return ()
+    return tuple(one for match in _MAGIC.findall(prompt) for one in parse(match))
+
+
+def in_prefer(header: str) -> tuple[Directive, ...]:
+    """The status that a ``Prefer: code=NNN`` header asks for; raises MockhubError."""
+    match = _PREFER.search(header)
+    return parse(f"status={match[1]}") if match else ()
+
+
+def _directive(token: str) -> Directive:
+    rest, at, phase = token.partition("@")
+    word, equals, value = rest.partition("=")
+    if word not in PROVIDER | WIRE:
+        raise MockhubError(
+            f"{word!r} is no directive{nearest(word, PROVIDER | WIRE)}; known are {_known()}"
+        )
+    if (word in _BARE) == bool(equals):
+        wanted = "takes no value" if word in _BARE else "needs a value, such as " + _EXAMPLES[word]
+        raise MockhubError(f"{token!r}: {word} {wanted}")
+    return Directive(word, _value(word, value), _phase(word, phase if at else None, token))
+
+
+def _phase(word: str, phase: str | None, token: str) -> Phase:
+    if phase not in (None, "before", "after"):
+        raise MockhubError(f"{token!r}: @{phase} is not a phase; expected @before or @after")
+    if word in PROVIDER and phase:
+        raise MockhubError(f"{token!r}: {word} is the provider's doing and takes no @{phase}")
+    if word in _SPOILS_THE_ANSWER:
+        if phase == "before":
+            raise MockhubError(f"{token!r}: {word} spoils the answer and can only be @after")
+        return "after"
+    return "after" if phase == "after" else "before"
+
+
+_EXAMPLES = {
+    "deliver": "deliver=3",
+    "take": "take=800s",
+    "polls": "polls=3",
+    "status": "status=503",
+    "delay": "delay=2s",
+    "drip": "drip=2s",
+}
+
+
+def _value(word: str, text: str) -> int:
+    if word in _BARE:
+        return 0
+    if word in _TIMED:
+        return duration(text)
+    if not text.isascii() or not text.isdigit():
+        raise MockhubError(f"{word}={text}: expected a whole number, such as {_EXAMPLES[word]}")
+    number = int(text[:9])
+    if word == "status" and number not in _STATUSES:
+        raise MockhubError(
+            f"status={text}: expected a status from {_STATUSES.start} to {_STATUSES.stop - 1}"
+        )
+    if word == "polls" and number < 1:
+        raise MockhubError("polls=0: expected 1 or more; the poll at which the generation ends")
+    return number
+
+
+def _modified(directive: Directive, token: str) -> Directive | None:
+    """*directive* with a modifier, or None if *token* is no modifier."""
+    if match := _TIMES.fullmatch(token):
+        return directive._replace(times=int(match[1]))
+    name, equals, value = token.partition("=")
+    if not equals or name not in ("p", "on", "nth"):
+        return None
+    return restrict(directive, **{name: value})
+
+
+def restrict(directive: Directive, **conditions: object) -> Directive:
+    """*directive* under ``times``, ``p``, ``on``, ``nth`` or ``prompt``; raises MockhubError."""
+    checked: dict[str, Any] = {
+        name: _condition(name, value) for name, value in conditions.items() if value is not None
+    }
+    return directive._replace(**checked)
+
+
+def _condition(name: str, value: object) -> object:
+    if name in ("times", "nth"):
+        if str(value).isdigit() and int(str(value)) > 0:
+            return int(str(value))
+        raise MockhubError(f"{name}={value}: expected a whole number from 1")
+    if name == "p":
+        try:
+            chance = float(str(value))
+        except ValueError:
+            chance = -1
+        if 0 <= chance <= 1:
+            return chance
+        raise MockhubError(f"p={value}: expected a chance from 0 to 1")
+    if name == "on" and value not in OPERATIONS:
+        hint = nearest(str(value), OPERATIONS)
+        raise MockhubError(f"on={value}: expected one of {', '.join(sorted(OPERATIONS))}{hint}")
+    return str(value)
+
+
+def _known() -> str:
+    return ", ".join(sorted(PROVIDER | WIRE))
+
+
+def _spelt(directive: Directive) -> str:
+    return f"{directive.value}ms" if directive.word in _TIMED else str(directive.value)
+
+
+def shape(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:
+    """*outcome* as the provider's directives among *directives* change it."""
+    for directive in directives:
+        word = directive.word
+        if word in PROVIDER:
+            change: dict[str, Any] = {word: True if word in _BARE else directive.value}
+            outcome = outcome._replace(**change)
+    return outcome
+
+
+class Armed:
+    """A directive on the board, with its counters."""
+
+    __slots__ = ("directive", "fired", "seen")
+
+    def __init__(self, directive: Directive) -> None:
+        self.directive = directive
+        self.seen = 0
+        self.fired = 0
+
+    def strikes(self, chance: Callable[[], float]) -> bool:
+        """Whether it applies to the call at hand, which it counts."""
+        directive = self.directive
+        self.seen += 1
+        if directive.nth is not None and self.seen != directive.nth:
+            return False
+        if directive.times is not None and self.fired >= directive.times:
+            return False
+        if directive.p < 1 and chance() >= directive.p:
+            return False
+        self.fired += 1
+        return True
+
+
+class Board:
+    """What is armed in a hub."""
+
+    def __init__(self) -> None:
+        self.armed: dict[tuple[object, ...], Armed] = {}
+
+    def arm(self, directives: Iterable[Directive]) -> None:
+        """Arm directives; one that is armed already starts its counters anew."""
+        for directive in directives:
+            place = (directive.word, directive.phase, directive.on, directive.nth, directive.prompt)
+            self.armed.pop(place, None)
+            self.armed[place] = Armed(directive)
+
+    def clear(self) -> None:
+        """Disarm everything."""
+        self.armed.clear()
+
+    def on_arrival(self, operation: str, chance: Callable[[], float]) -> tuple[Directive, ...]:
+        """What strikes a request before anything but its operation is known."""
+        return tuple(
+            self._struck(operation, chance, lambda one: one.prompt is None and one.word in WIRE)
+        )
+
+    def on_prompt(
+        self, operation: str, prompt: str, chance: Callable[[], float]
+    ) -> tuple[Directive, ...]:
+        """What strikes a request once its prompt is known."""
+
+        def concerns(one: Directive) -> bool:
+            named = one.prompt is not None and one.prompt in prompt
+            return named or (one.prompt is None and one.word in PROVIDER)
+
+        return tuple(self._struck(operation, chance, concerns))
+
+    def _struck(
+        self, operation: str, chance: Callable[[], float], concerns: Callable[[Directive], bool]
+    ) -> Iterator[Directive]:
+        for armed in tuple(self.armed.values()):
+            directive = armed.directive
+            if directive.on in (None, operation) and concerns(directive) and armed.strikes(chance):
+                yield directive
+
+    def copy(self) -> Board:
+        """The same board; its counters start anew."""
+        twin = Board()
+        twin.arm(armed.directive for armed in self.armed.values())
+        return twin

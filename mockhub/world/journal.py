@@ -1,0 +1,80 @@
+"""The journal: a bounded record of exchanges as the client saw them, with no key in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+ENTRIES = 1000
+BYTES = 8 * 1024 * 1024
+KEPT_BODY = 4096
+
+
+class Body(NamedTuple):
+    """A body, or of a long one its length and digest only."""
+
+    length: int
+    content: bytes | None
+    digest: str | None = None
+
+
+class Record(NamedTuple):
+    """One exchange."""
+
+    number: int
+    at: int  # milliseconds, the hub's clock
+    method: str
+    target: str  # path and query
+    operation: str | None
+    account: str | None
+    generation: str | None
+    request_headers: Headers
+    request: Body
+    status: int
+    response_headers: Headers
+    response: Body
+    credits: int  # what the exchange did to the account's balance
+    faults: tuple[str, ...]
+    milliseconds: float
+    gone: bool  # the client left before it had the whole answer
+    violation: str | None  # how our answer broke the law
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it keeps."""
+        return (
+            len(self.request.content or b"") + len(self.response.content or b"") + len(self.target)
+        )
+
+
+class Journal:
+    """The last exchanges of a hub, bounded by number and by bytes."""
+
+    def __init__(self, *, entries: int = ENTRIES, bytes: int = BYTES) -> None:
+        self._records: deque[Record] = deque()
+        self._entries = entries
+        self._bytes = bytes
+        self._kept = 0
+        self.made = 0
+
+    def add(self, record: Record) -> None:
+        """Keep a record, and let go of the oldest while there are too many."""
+        self.made += 1
+        self._records.append(record)
+        self._kept += record.size
+        while len(self._records) > self._entries or self._kept > self._bytes:
+            self._kept -= self._records.popleft().size
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._records.clear()
+        self._kept = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(tuple(self._records))
