@@ -160,9 +160,7 @@ def _files(document: Document, media: Mapping[str, Any]) -> Mapping[str, FileRul
             types = [kind.strip() for kind in media["encoding"][name]["contentType"].split(",")]
             if odd := sorted(set(types) - KNOWN):
                 known = ", ".join(sorted(KNOWN))
-                raise MockhubError(
-                    f"{document.path}: encoding of {name}: {odd[0]!r} is not known; expected {known}"
-                )
+                raise MockhubError(f"encoding of {name}: {odd[0]!r} is not known; expected {known}")
             rules[name] = FileRule(tuple(types), found["x-max-bytes"])
     return rules
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from mockhub.spec.coerce import Invalid, expected, read_json, read_texts
 from mockhub.spec.files import HEAD, media_type
 from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
+from mockhub.web.asgi import Receive
 from mockhub.web.limits import Limits
 from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 EMPTY = Kept(0, b"")
 
@@ -28,6 +27,7 @@ class ClientGone(Exception):
 class Reading:
     """What was read of a request's body so far."""
 
+    media: str = JSON
     values: Mapping[str, Any] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     kept: Kept = EMPTY
@@ -53,6 +53,7 @@ async def read(
         raw = await _whole(reading, receive, limits)
         reading.values = read_json(raw)
     elif media_type == FORM and FORM in operation.bodies:
+        reading.media = FORM
         await _form(reading, receive, headers[b"content-type"], operation, limits)
     else:
         allowed = " or ".join(operation.bodies)

@@ -88,7 +88,7 @@ def begin(
     due = _due(request, outcome, now, limit)
     generation = Generation(id, account.id, request, quote, outcome, charges, now, due)
     entries = tuple(Entry(now, "charge", -credits, lot, id) for lot, credits in charges)
-    if due != now:
+    if request.run_async or due != now:
         return Changes(entries, generation)
     refunds, generation = settle(generation, now, failed=False)
     return Changes(entries + refunds, generation)

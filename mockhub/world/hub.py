@@ -59,6 +59,9 @@ class Hub:
         self.faults = Board()
         self.journal = Journal()
         self.on_key: Callable[[bytes], None] = lambda digest: None
+        self.listeners: list[Callable[[], None]] = []  # told when time or a generation moves
+        if isinstance(self.clock, ManualClock):
+            self.clock.listeners.append(self._tell)
         self._order: deque[str] = deque()
         self._agenda: list[tuple[int, str]] = []
         self._limit = round(law.timeout_seconds * SECOND)
@@ -217,7 +220,12 @@ class Hub:
         self._commit(self.accounts[generation.account], changes)
         if changes.entries:
             self._expire(now)  # a refund to a lot that has expired expires with it
+        self._tell()
         return changes.generation
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
 
     def _commit(self, account: Account, changes: Changes) -> None:
         for entry in changes.entries:

@@ -106,7 +106,7 @@ class Scenario:
     def description(self) -> str:
         return str(self.content.get("description", "")).strip()
 
-    def keys(self) -> list[tuple[str, str, str]]:
+    def fixed_keys(self) -> list[tuple[str, str, str]]:
         """The fixed keys as (key, name, account), in the order of the file."""
         return [
             (key["key"], key.get("name", account), account)

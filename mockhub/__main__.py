@@ -1,0 +1,5 @@
+"""`python -m mockhub`."""
+
+from mockhub.cli import main
+
+main(prog_name="mockhub")

@@ -1,0 +1,47 @@
+"""The application: Starlette for lifespan and the control plane, plain callables for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.pictures import PREFIX as IMAGES
+from mockhub.web.pictures import Pictures
+from mockhub.web.pipeline import Pipeline
+from mockhub.web.visit import HUB_NAME
+
+CONTROL = "/_mockhub"
+
+_HUBS = "/hubs/"
+
+
+class App(Starlette):
+    """Every path of the server.
+
+    The public API is asked a thousand times for every other path; it is called before Starlette's
+    middleware and router, which would do nothing for it.
+    """
+
+    def __init__(self, pipeline: Pipeline, routes: Sequence[BaseRoute] = ()) -> None:
+        super().__init__(routes=routes, lifespan=self._lifespan)
+        self.pipeline = pipeline
+        self.pictures = Pictures(pipeline.store)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+            await super().__call__(scope, receive, send)
+            return
+        if scope["path"].startswith(_HUBS):
+            name, slash, rest = scope["path"][len(_HUBS) :].partition("/")
+            scope = {**scope, "path": slash + rest, HUB_NAME: name}
+        door = self.pictures if scope["path"].startswith(IMAGES) else self.pipeline
+        await door(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        yield
+        self.pipeline.waiting.close()

@@ -1,0 +1,281 @@
+"""The one way of a request, from bytes to bytes; every refusal is an early return.
+
+journal - route - fault(before) - auth - read, coerce, validate - settle, quote, decide, commit
+journal - fault(after) - validate the answer - render
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from time import perf_counter
+
+from mockhub.spec.coerce import Invalid, validate
+from mockhub.spec.errors import ApiError, MockhubError
+from mockhub.spec.law import Law, Unrouted
+from mockhub.spec.operations import Operation
+from mockhub.web import bodies, cors, transport, wire
+from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.bodies import ClientGone, Reading
+from mockhub.web.limits import Limits
+from mockhub.web.transport import ConnectionDropped
+from mockhub.web.visit import Visit
+from mockhub.web.waiting import Closing, Waiting
+from mockhub.world.accounts import Account
+from mockhub.world.faults import WIRE, Directive, in_prefer, in_prompt, parse
+from mockhub.world.generations import Request
+from mockhub.world.store import Store
+
+Observer = Callable[[Visit, wire.Answer | None], None]
+
+_INTERNAL = 500
+_ASKED_HEADERS = b"access-control-request-headers"
+
+
+class Pipeline:
+    """The public API of all hubs, as a plain ASGI callable.
+
+    Args:
+        law: what the documentation says.
+        store: the hubs.
+        public_url: what addresses in answers begin with.
+        limits: how much of a request is read.
+        observe: told of every visit when it is over.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        store: Store,
+        public_url: str,
+        *,
+        limits: Limits | None = None,
+        observe: Observer = lambda visit, answer: None,
+    ) -> None:
+        self.law = law
+        self.store = store
+        self.public_url = public_url
+        self.limits = limits or Limits()
+        self.waiting = Waiting()
+        self.observe = observe
+        self.links = lru_cache(maxsize=1024)(self._make_links)
+        self._models = wire.answer(200, law.listing)
+        self._handlers: Mapping[str, Callable[[Visit, Account], Awaitable[wire.Answer]]] = {
+            "get_credits": self._get_credits,
+            "create_generation": self._create_generation,
+            "get_generation": self._get_generation,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(scope, receive)
+        answer: wire.Answer | None = None
+        try:
+            answer = await self._answer(visit)
+            await self._send(visit, answer, send)
+        except ConnectionDropped:
+            pass
+        except ClientGone:
+            visit.gone = True
+        except Closing:
+            transport.end(scope, reset=False)
+        finally:
+            self._record(visit, answer)
+
+    async def _answer(self, visit: Visit) -> wire.Answer:
+        """The answer to a visit, be it a refusal; only a lost connection leaves by an exception."""
+        try:
+            return self._checked(visit, await self._pass(visit))
+        except ApiError as error:
+            return self._checked(visit, wire.refusal(error))
+        except Invalid as error:
+            return self._checked(visit, wire.refusal(self.law.errors.invalid(str(error))))
+        except (ConnectionDropped, ClientGone, Closing):
+            raise
+        except Exception as error:
+            return _our_fault(visit, f"{type(error).__name__}: {error}")
+
+    async def _pass(self, visit: Visit) -> wire.Answer:
+        self._find_hub(visit)
+        operation = self._route(visit)
+        if operation is None:
+            return cors.options(visit.allowed, visit.headers.get(_ASKED_HEADERS))
+        if early := await self._faults_on_arrival(visit, operation):
+            return early
+        if not operation.secured:
+            return self._models
+        account = visit.hub.authenticate(visit.digest, given=visit.authorization is not None)
+        visit.enter(account)
+        return await self._handlers[operation.id](visit, account)
+
+    def _find_hub(self, visit: Visit) -> None:
+        """By the prefix of the path, else by the key, else the default one."""
+        if visit.hub_name is None:
+            visit.hub = self.store.find(visit.digest)
+        else:
+            try:
+                visit.hub = self.store.named(visit.hub_name)
+            except MockhubError as error:
+                visit.hub = self.store.default
+                raise self.law.errors.refusal("notFound", str(error)) from None
+
+    def _route(self, visit: Visit) -> Operation | None:
+        """The operation that is asked for; None for OPTIONS, which asks what there is."""
+        found = self.law.routes.find(visit.path)
+        if found is None:
+            raise self._unrouted(self.law.unknown_path, f"There is nothing at {visit.path[:200]!r}")
+        methods, visit.argument = found
+        visit.operation = methods.get("GET" if visit.method == "HEAD" else visit.method)
+        if visit.operation is None:
+            visit.allowed = sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())})
+            if visit.method != "OPTIONS":
+                allowed = ", ".join(visit.allowed)
+                message = f"{visit.method} is not offered at {visit.path[:200]}; expected {allowed}"
+                raise self._unrouted(self.law.unknown_method, message, {"Allow": allowed})
+        return visit.operation
+
+    def _unrouted(
+        self, unrouted: Unrouted, message: str, headers: Mapping[str, str] | None = None
+    ) -> ApiError:
+        return ApiError(unrouted.status, unrouted.code, message, headers=headers)
+
+    # -- faults ----------------------------------------------------------------------------------
+
+    async def _faults_on_arrival(self, visit: Visit, operation: Operation) -> wire.Answer | None:
+        """What the headers and the hub's board want done before the world is asked."""
+        hub = visit.hub
+        if asked := visit.headers.get(b"x-mockhub"):
+            visit.directives += self._read(parse, "X-Mockhub", asked)
+        if asked := visit.headers.get(b"prefer"):
+            visit.directives += self._read(in_prefer, "Prefer", asked)
+        if hub.faults.armed:
+            visit.directives += hub.faults.on_arrival(operation.id, hub.ids.chance)
+        return await self._strike(visit, visit.directives) if visit.directives else None
+
+    async def _faults_of_prompt(self, visit: Visit, request: Request) -> wire.Answer | None:
+        """What the prompt wants, or what is armed for it."""
+        hub = visit.hub
+        more = self._read(in_prompt, "prompt", request.prompt) if "[[" in request.prompt else ()
+        if hub.faults.armed:
+            more += hub.faults.on_prompt("create_generation", request.prompt, hub.ids.chance)
+        visit.directives += more
+        return await self._strike(visit, more) if more else None
+
+    def _read(
+        self, reader: Callable[[str], tuple[Directive, ...]], where: str, text: bytes | str
+    ) -> tuple[Directive, ...]:
+        try:
+            return reader(text.decode("latin-1") if isinstance(text, bytes) else text)
+        except MockhubError as error:
+            raise Invalid(f"{where}: {error}") from None
+
+    async def _strike(self, visit: Visit, directives: tuple[Directive, ...]) -> wire.Answer | None:
+        for directive in directives:
+            now = directive.word in WIRE and directive.phase == "before"
+            if now and (early := await self._fault(directive, visit)):
+                visit.directives = ()
+                return early
+        return None
+
+    async def _fault(self, directive: Directive, visit: Visit) -> wire.Answer | None:
+        visit.struck.append(str(directive))
+        return await transport.strike(
+            directive, visit.hub, self.waiting, visit.scope, visit.receive, self.law.errors
+        )
+
+    async def _send(self, visit: Visit, answer: wire.Answer, send: Send) -> None:
+        """Send the answer, or what the faults after it leave of it."""
+        spoiler = None
+        for directive in visit.directives:
+            if directive.word in transport.SPOILERS:
+                spoiler = directive
+            elif directive.phase == "after" and (lost := await self._fault(directive, visit)):
+                answer = lost
+        if b"origin" in visit.headers:
+            answer = cors.with_origin(answer)
+        if spoiler is None:
+            visit.sent = answer
+            await transport.send_answer(answer, send, head=visit.method == "HEAD")
+        else:
+            visit.struck.append(str(spoiler))
+            visit.sent = transport.spoiled(answer, spoiler)
+            await transport.send_spoiled(answer, spoiler, send, visit.scope)
+
+    # -- the operations --------------------------------------------------------------------------
+
+    async def _get_credits(self, visit: Visit, account: Account) -> wire.Answer:
+        return wire.answer(200, wire.balance(visit.hub.get_credits(account)))
+
+    async def _get_generation(self, visit: Visit, account: Account) -> wire.Answer:
+        generation = visit.hub.get_generation(account, visit.argument or "")
+        visit.generation = generation.id
+        hub = visit.hub
+        return wire.answer(
+            200, wire.log(generation, hub, self.links(hub.name), now=hub.clock.now())
+        )
+
+    async def _create_generation(self, visit: Visit, account: Account) -> wire.Answer:
+        request = visit.request = await self._request(visit)
+        if early := await self._faults_of_prompt(visit, request):
+            return early
+        hub = visit.hub
+        generation = hub.create_generation(account, request, visit.directives)
+        visit.generation = generation.id
+        if request.run_async:
+            links = self.links(hub.name)
+            return wire.answer(202, wire.log(generation, hub, links, now=generation.created_at))
+        if not generation.ended:
+            await self._wait(visit, generation.id, generation.due)
+            generation = hub.generations[generation.id]
+        if generation.status == "failed":
+            raise self.law.errors.refusal("generationFailed")
+        return wire.answer(200, wire.generated(generation, account, hub, self.links(hub.name)))
+
+    async def _wait(self, visit: Visit, id: str, due: int | None) -> None:
+        """A synchronous generation takes its time on the hub's clock (GEN-1, LIM-1)."""
+        hub = visit.hub
+
+        def ended() -> bool:
+            hub.settle()
+            return hub.generations[id].ended
+
+        await self.waiting.until(hub, due, visit.receive, done=ended)
+        hub.settle()
+
+    async def _request(self, visit: Visit) -> Request:
+        operation = self.law.operations["create_generation"]
+        reading = visit.reading = Reading()
+        await bodies.read(reading, visit.receive, visit.headers, operation, self.limits)
+        values = validate(reading.values, operation.bodies[reading.media])
+        self.law.catalog.check(values, len(reading.references))
+        return wire.request(values, reading.references)
+
+    # -- the answer ------------------------------------------------------------------------------
+
+    def _make_links(self, hub_name: str) -> wire.Links:
+        """The addresses of a hub; only the default one has none of its own."""
+        own = "" if hub_name == self.store.default.name else f"/hubs/{hub_name}"
+        return wire.Links(self.law, self.public_url + own)
+
+    def _checked(self, visit: Visit, answer: wire.Answer) -> wire.Answer:
+        """Hold an answer to the law's schema of its status; a mismatch is our bug and says so."""
+        if answer.content is None or visit.operation is None or answer is self._models:
+            return answer
+        validator = visit.operation.answers.get(answer.status)
+        if validator is not None and validator.is_valid(answer.content):
+            return answer
+        wrong: object = "an undocumented status"
+        if validator is not None:
+            wrong = next(validator.iter_errors(answer.content)).message
+        return _our_fault(visit, f"{visit.operation.id} answered {answer.status}: {wrong}")
+
+    def _record(self, visit: Visit, answer: wire.Answer | None) -> None:
+        visit.milliseconds = (perf_counter() - visit.began) * 1000
+        if visit.hub is not None:
+            visit.hub.journal.add(visit.record())
+        self.observe(visit, answer)
+
+
+def _our_fault(visit: Visit, violation: str) -> wire.Answer:
+    visit.violation = violation
+    message = f"mockhub broke its own law: {violation[:1000]}. Please report it."
+    return wire.refusal(ApiError(_INTERNAL, "mockhubError", message))

@@ -1,0 +1,132 @@
+"""The server: uvicorn, with a way to end a connection as a fault wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mockhub.spec.errors import MockhubError
+from mockhub.web.app import App
+from mockhub.web.transport import ABORT
+
+_BACKLOG = 2048
+_GRACE = 1  # seconds that open requests get when the server goes down
+
+
+# A connection that a fault ended had no whole answer; uvicorn would complain of the app.
+logging.getLogger("uvicorn.error").addFilter(
+    lambda record: not record.getMessage().startswith("ASGI callable returned without")
+)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, which lets the app end a connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, Any] = {ABORT: self._abort}
+        self.scope["extensions"] = extensions
+
+    def _abort(self, reset: bool) -> None:
+        if reset:
+            end = self.transport.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that ends every wait before it asks its connections to finish."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.app.pipeline.waiting.close()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 picks a free one.
+
+    Raises:
+        MockhubError: if the address cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MockhubError(f"cannot listen on {host}:{port}: {reason}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def make_server(app: App, **settings: Any) -> Server:
+    """A server of *app* that keeps quiet and goes down quickly."""
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        loop="auto",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        **settings,
+    )
+    return Server(config, app)
+
+
+class Background:
+    """A server in a thread of its own, for tests and scripts."""
+
+    def __init__(self, app: App, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = make_server(app)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mockhub", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Run *function* where the requests run, so that the two never meet; returns its result."""
+        assert self._loop is not None
+
+        async def run() -> Any:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def stop(self) -> None:
+        """Go down and wait for it."""
+        self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        runner = asyncio.Runner(loop_factory=self._server.config.get_loop_factory())
+        with runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        task = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
+        while not self._server.started and not task.done():
+            await asyncio.sleep(0)
+        self._ready.set()
+        await task

@@ -1,0 +1,150 @@
+"""Our nouns as the documentation's JSON, and answers as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+from mockhub.spec.errors import ApiError
+from mockhub.spec.law import Law
+from mockhub.world.accounts import Account, Balance
+from mockhub.world.clock import SECOND, to_text
+from mockhub.world.generations import Generation, Request
+from mockhub.world.hub import Hub
+
+JSON_TYPE = (b"content-type", b"application/json")
+EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Answer(NamedTuple):
+    """An answer as the door sends it; *content* is what the law validates."""
+
+    status: int
+    body: bytes
+    headers: Headers
+    content: Any = None
+
+
+def answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    """Render a JSON answer."""
+    body = orjson.dumps(content)
+    length = (b"content-length", b"%d" % len(body))
+    if not headers:
+        return Answer(status, body, (JSON_TYPE, length), content)
+    more = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+    return Answer(status, body, (JSON_TYPE, length, *more), content)
+
+
+def refusal(error: ApiError) -> Answer:
+    """An error in the documented shape (ERR-1)."""
+    content = {"error": {"message": error.message, "code": error.code}}
+    return answer(error.status, content, error.headers)
+
+
+def request(values: Mapping[str, Any], references: tuple[str, ...]) -> Request:
+    """A checked body as a request; a JSON integer may have been written as 1.0."""
+    return Request(
+        values["model"],
+        values["prompt"],
+        values["size"],
+        values["quality"],
+        int(values["n"]),
+        values["async"],
+        references,
+    )
+
+
+class Links:
+    """The addresses in a hub's answers, absolute and never from the Host header."""
+
+    def __init__(self, law: Law, base_url: str) -> None:
+        self.base_url = base_url
+        self._poll = base_url + law.operations["get_generation"].path.partition("{")[0]
+        self._image = f"{base_url}/images/"
+
+    def poll(self, generation: Generation) -> str:
+        return self._poll + generation.id
+
+    def image(self, generation: Generation, index: int, image_format: str) -> str:
+        return f"{self._image}{generation.id}/{index + 1}.{EXTENSIONS[image_format]}"
+
+
+def balance(balance: Balance) -> dict[str, Any]:
+    """The balance object (CRD-2)."""
+    expiration = balance.next_expiration
+    return {
+        "credits": balance.credits,
+        "account_type": balance.account_type,
+        "next_expiration": None if expiration is None else to_text(expiration),
+    }
+
+
+def generated(generation: Generation, account: Account, hub: Hub, links: Links) -> dict[str, Any]:
+    """The answer to a synchronous generation (GEN-2)."""
+    return {
+        **_head(generation, "succeeded"),
+        "images": _images(generation, hub, links),
+        "usage": {"credits": generation.credits},
+        "balance": balance(account.read()),
+    }
+
+
+def log(generation: Generation, hub: Hub, links: Links, *, now: int) -> dict[str, Any]:
+    """A generation as it stands: queued or processing (ASY-3), succeeded, or failed (ASY-7)."""
+    status = generation.status_at(now)
+    content: dict[str, Any] = {
+        **_head(generation, status),
+        "created_at": timestamp(generation.created_at),
+        "images": _images(generation, hub, links),
+        "usage": {"credits": generation.credits},
+    }
+    if not generation.ended:
+        content["usage"]["credits_requested"] = generation.credits_requested
+        content["poll_url"] = links.poll(generation)
+    if status == "failed":
+        refused = hub.law.errors.refusal("generationFailed")
+        content["error"] = {"message": refused.message, "code": refused.code}
+    return content
+
+
+def timestamp(moment: int) -> str:
+    """ISO 8601 in UTC, in milliseconds (GEN-8)."""
+    return _second(moment // SECOND) + f"{moment % SECOND:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    return to_text(second * SECOND)[:-4]
+
+
+def _head(generation: Generation, status: str) -> dict[str, Any]:
+    quote = generation.quote
+    return {
+        "object": "image_generation",
+        "id": generation.id,
+        "status": status,
+        "model": quote.model,
+        "aspect_ratio": quote.ratio,
+        "quality": quote.tier,
+    }
+
+
+def _images(generation: Generation, hub: Hub, links: Links) -> list[dict[str, Any]]:
+    if not generation.delivered:
+        return []
+    made = timestamp(generation.ended_at or generation.created_at)
+    return [
+        {
+            "id": hub.ids.image(generation.id, index),
+            "object": "image",
+            "url": links.image(generation, index, hub.image_format),
+            "created_at": made,
+        }
+        for index in range(generation.delivered)
+    ]
