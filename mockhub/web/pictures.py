@@ -41,7 +41,7 @@ class Pictures:
             answer = wire.refusal(error)
         if b"origin" in headers:
             answer = cors.with_origin(answer)
-        await send_answer(answer, send, head=scope["method"] == "HEAD")
+        await send_answer(answer, scope, send)
 
     async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes]) -> wire.Answer:
         picture, hub = self._find(scope)

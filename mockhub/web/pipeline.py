@@ -6,7 +6,7 @@ journal - fault(after) - validate the answer - render
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from time import perf_counter
 
@@ -19,7 +19,7 @@ from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.bodies import ClientGone, Reading
 from mockhub.web.limits import Limits
 from mockhub.web.transport import ConnectionDropped
-from mockhub.web.visit import Visit
+from mockhub.web.visit import HUB_NAME, Visit
 from mockhub.web.waiting import Closing, Waiting
 from mockhub.world.accounts import Account
 from mockhub.world.faults import WIRE, Directive, in_prefer, in_prompt, parse
@@ -109,13 +109,11 @@ class Pipeline:
 
     def _find_hub(self, visit: Visit) -> None:
         """By the prefix of the path, else by the key, else the default one."""
-        if visit.hub_name is None:
-            visit.hub = self.store.find(visit.digest)
-        else:
+        visit.hub = self.store.find(visit.digest)
+        if (name := visit.scope.get(HUB_NAME)) is not None:
             try:
-                visit.hub = self.store.named(visit.hub_name)
+                visit.hub = self.store.named(name)
             except MockhubError as error:
-                visit.hub = self.store.default
                 raise self.law.errors.refusal("notFound", str(error)) from None
 
     def _route(self, visit: Visit) -> Operation | None:
@@ -126,7 +124,7 @@ class Pipeline:
         methods, visit.argument = found
         visit.operation = methods.get("GET" if visit.method == "HEAD" else visit.method)
         if visit.operation is None:
-            visit.allowed = sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())})
+            visit.allowed = _offered(methods)
             if visit.method != "OPTIONS":
                 allowed = ", ".join(visit.allowed)
                 message = f"{visit.method} is not offered at {visit.path[:200]}; expected {allowed}"
@@ -177,7 +175,7 @@ class Pipeline:
         return None
 
     async def _fault(self, directive: Directive, visit: Visit) -> wire.Answer | None:
-        visit.struck.append(str(directive))
+        visit.struck += (str(directive),)
         return await transport.strike(
             directive, visit.hub, self.waiting, visit.scope, visit.receive, self.law.errors
         )
@@ -194,9 +192,9 @@ class Pipeline:
             answer = cors.with_origin(answer)
         if spoiler is None:
             visit.sent = answer
-            await transport.send_answer(answer, send, head=visit.method == "HEAD")
+            await transport.send_answer(answer, visit.scope, send)
         else:
-            visit.struck.append(str(spoiler))
+            visit.struck += (str(spoiler),)
             visit.sent = transport.spoiled(answer, spoiler)
             await transport.send_spoiled(answer, spoiler, send, visit.scope)
 
@@ -270,9 +268,13 @@ class Pipeline:
 
     def _record(self, visit: Visit, answer: wire.Answer | None) -> None:
         visit.milliseconds = (perf_counter() - visit.began) * 1000
-        if visit.hub is not None:
-            visit.hub.journal.add(visit.record())
+        visit.hub.journal.add(visit.record())
         self.observe(visit, answer)
+
+
+def _offered(methods: Iterable[str]) -> tuple[str, ...]:
+    """What a path offers, with what HTTP gives along: HEAD where there is GET, and OPTIONS."""
+    return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
 
 
 def _our_fault(visit: Visit, violation: str) -> wire.Answer:

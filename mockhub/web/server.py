@@ -8,14 +8,20 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from mockhub.spec.errors import MockhubError
 from mockhub.web.app import App
-from mockhub.web.transport import ABORT
+from mockhub.web.transport import ABORT, RESPOND
+from mockhub.web.wire import Answer
 
 _BACKLOG = 2048
 _GRACE = 1  # seconds that open requests get when the server goes down
@@ -28,12 +34,33 @@ logging.getLogger("uvicorn.error").addFilter(
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which lets the app end a connection."""
+    """uvicorn's HTTP protocol, which lets the app end a connection and answer in one write."""
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        extensions: dict[str, Any] = {ABORT: self._abort}
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        extensions: dict[str, Any] = {
+            ABORT: self._abort,
+            RESPOND: partial(self._respond, self.cycle),
+        }
         self.scope["extensions"] = extensions
+
+    def _respond(self, cycle: RequestResponseCycle, answer: Answer) -> bool:
+        """Send a whole answer as one piece; False if it has to go the usual way.
+
+        uvicorn's own way, two messages and two writes, costs more than most answers do.
+        """
+        if cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
+            return False
+        pieces = [STATUS_LINE[answer.status]]
+        for name, value in (*cycle.default_headers, *answer.headers):
+            pieces += (name, b": ", value, b"\r\n")
+        pieces += (b"\r\n", answer.body)
+        cycle.transport.write(b"".join(pieces))
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def _abort(self, reset: bool) -> None:
         if reset:

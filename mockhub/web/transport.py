@@ -13,6 +13,7 @@ from mockhub.world.faults import Directive
 from mockhub.world.hub import Hub
 
 ABORT = "mockhub.abort"  # the server's way to end a connection: abort(reset=True or False)
+RESPOND = "mockhub.respond"  # the server's way to send an answer in one write: respond(answer)
 
 SPOILERS = frozenset({"garble", "truncate", "drip"})
 
@@ -83,8 +84,12 @@ def end(scope: Scope, *, reset: bool) -> None:
     abort(reset)
 
 
-async def send_answer(answer: wire.Answer, send: Send, *, head: bool = False) -> None:
+async def send_answer(answer: wire.Answer, scope: Scope, send: Send) -> None:
     """Send an answer as it is; a HEAD request gets its headers only."""
+    head = scope["method"] == "HEAD"
+    respond = scope["extensions"].get(RESPOND) if "extensions" in scope else None
+    if respond is not None and not head and respond(answer):
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 
@@ -103,7 +108,7 @@ async def send_spoiled(answer: wire.Answer, spoiler: Directive, send: Send, scop
     """Send what is left of an answer: unreadable, broken off, or drop by drop."""
     left = spoiled(answer, spoiler)
     if spoiler.word == "garble":
-        await send_answer(left, send)
+        await send_answer(left, scope, send)
         return
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     if spoiler.word == "truncate":

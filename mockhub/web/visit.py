@@ -14,7 +14,7 @@ from mockhub.world.faults import Directive
 from mockhub.world.generations import Request
 from mockhub.world.hub import Hub
 from mockhub.world.journal import Body as Kept
-from mockhub.world.journal import Headers, Record
+from mockhub.world.journal import Record
 
 HUB_NAME = "mockhub.hub"  # where the app leaves the hub's name that it took from the path
 
@@ -26,12 +26,22 @@ _HIDDEN = b"Bearer [redacted]"
 class Visit:
     """One request on its way; made by the pipeline and dropped when it is over."""
 
-    __slots__ = (
-        "account", "allowed", "argument", "authorization", "balance", "began", "digest",
-        "directives", "generation", "gone", "headers", "hub", "hub_name", "method",
-        "milliseconds", "operation", "path", "reading", "receive", "request", "scope", "sent",
-        "struck", "token", "violation",
-    )  # fmt: skip
+    # What a visit has not met yet stays as it stands here; most visits meet little of it.
+    hub: Hub
+    operation: Operation | None = None
+    argument: str | None = None
+    allowed: tuple[str, ...] = ()
+    account: Account | None = None
+    balance = 0
+    directives: tuple[Directive, ...] = ()
+    struck: tuple[str, ...] = ()
+    reading: Reading | None = None
+    request: Request | None = None
+    generation: str | None = None
+    sent: Answer | None = None
+    gone = False
+    violation: str | None = None
+    milliseconds = 0.0
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.began = perf_counter()
@@ -39,26 +49,10 @@ class Visit:
         self.receive = receive
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.hub_name: str | None = scope.get(HUB_NAME)
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.authorization = self.headers.get(b"authorization")
-        self.token = _token(self.authorization)
-        self.digest = key_digest(self.token) if self.token else None
-        self.hub: Hub = None  # type: ignore[assignment]  # found in the first step
-        self.operation: Operation | None = None
-        self.argument: str | None = None
-        self.allowed: list[str] = []
-        self.account: Account | None = None
-        self.balance = 0
-        self.directives: tuple[Directive, ...] = ()
-        self.struck: list[str] = []
-        self.reading: Reading | None = None
-        self.request: Request | None = None
-        self.generation: str | None = None
-        self.sent: Answer | None = None
-        self.gone = False
-        self.violation: str | None = None
-        self.milliseconds = 0.0
+        token = _token(self.authorization)
+        self.digest = key_digest(token) if token else None
 
     def enter(self, account: Account) -> None:
         """The key was good: from here on the world may move."""
@@ -72,41 +66,35 @@ class Visit:
 
     def record(self) -> Record:
         """What the journal keeps of it; the key is in none of it (AUTH-7)."""
-        answer, scope = self.sent, self.scope
-        query = scope.get("query_string", b"")
+        answer, hub, headers = self.sent, self.hub, self.headers
+        prefix = hub.law.key_format.prefix
+        if self.authorization is not None:
+            headers[b"authorization"] = _HIDDEN
+        query = self.scope["query_string"]
         target = f"{self.path}?{query.decode('latin-1')}" if query else self.path
-        prefix = self.hub.law.key_format.prefix
         return Record(
-            number=self.hub.journal.made + 1,
-            at=self.hub.clock.now(),
-            method=self.method,
-            target=_clean(target, prefix),
-            operation=self.operation.id if self.operation else None,
-            account=self.account.id if self.account else None,
-            generation=self.generation,
-            request_headers=self._redacted(scope["headers"]),
-            request=_clean_body(self.reading.kept, prefix) if self.reading else EMPTY,
-            status=answer.status if answer else 0,
-            response_headers=answer.headers if answer else (),
-            response=kept(answer.body) if answer else EMPTY,
-            credits=self.credits,
-            faults=tuple(self.struck),
-            milliseconds=self.milliseconds,
-            gone=self.gone,
-            violation=self.violation,
-        )
-
-    def _redacted(self, headers: list[tuple[bytes, bytes]]) -> Headers:
-        if self.authorization is None:
-            return tuple(headers)
-        return tuple(
-            (name, _HIDDEN) if name == b"authorization" else (name, value)
-            for name, value in headers
+            hub.journal.made + 1,
+            hub.clock.now(),
+            self.method,
+            _clean(target, prefix) if prefix in target else target,
+            self.operation.id if self.operation else None,
+            self.account.id if self.account else None,
+            self.generation,
+            headers,
+            _clean_body(self.reading.kept, prefix) if self.reading else EMPTY,
+            answer.status if answer else 0,
+            answer.headers if answer else (),
+            kept(answer.body) if answer else EMPTY,
+            self.credits,
+            self.struck,
+            self.milliseconds,
+            self.gone,
+            self.violation,
         )
 
 
 def _clean(text: str, prefix: str) -> str:
-    return re.sub(re.escape(prefix) + r"\w+", _REDACTED, text) if prefix in text else text
+    return re.sub(re.escape(prefix) + r"\w+", _REDACTED, text)
 
 
 def _clean_body(body: Kept, prefix: str) -> Kept:

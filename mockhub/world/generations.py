@@ -86,12 +86,26 @@ def begin(
     """
     charges = account.plan(quote.unit * request.n)
     due = _due(request, outcome, now, limit)
-    generation = Generation(id, account.id, request, quote, outcome, charges, now, due)
-    entries = tuple(Entry(now, "charge", -credits, lot, id) for lot, credits in charges)
+    entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in charges])
     if request.run_async or due != now:
+        generation = Generation(id, account.id, request, quote, outcome, charges, now, due)
         return Changes(entries, generation)
-    refunds, generation = settle(generation, now, failed=False)
-    return Changes(entries + refunds, generation)
+    delivered = outcome.delivered(request.n)
+    generation = Generation(
+        id,
+        account.id,
+        request,
+        quote,
+        outcome,
+        charges,
+        now,
+        due,
+        0,
+        _status(delivered),
+        delivered,
+        now,
+    )
+    return Changes(entries + _refunds(generation, now), generation)
 
 
 def _due(request: Request, outcome: Outcome, now: int, limit: int) -> int | None:
@@ -104,15 +118,20 @@ def _due(request: Request, outcome: Outcome, now: int, limit: int) -> int | None
 def settle(generation: Generation, now: int, *, failed: bool) -> Changes:
     """End a generation and refund what was not delivered (LED-2, LED-3)."""
     delivered = 0 if failed else generation.outcome.delivered(generation.request.n)
-    missing = generation.quote.unit * (generation.request.n - delivered)
-    refunds = tuple(
-        Entry(now, "refund", credits, lot, generation.id)
-        for lot, credits in (give_back(generation.charges, missing) if missing else ())
-    )
-    ended = generation._replace(
-        status="succeeded" if delivered else "failed", delivered=delivered, ended_at=now
-    )
-    return Changes(refunds, ended)
+    ended = generation._replace(status=_status(delivered), delivered=delivered, ended_at=now)
+    return Changes(_refunds(ended, now), ended)
+
+
+def _status(delivered: int) -> Literal["succeeded", "failed"]:
+    return "succeeded" if delivered else "failed"
+
+
+def _refunds(ended: Generation, now: int) -> tuple[Entry, ...]:
+    missing = ended.quote.unit * (ended.request.n - ended.delivered)
+    if not missing:
+        return ()
+    portions = give_back(ended.charges, missing)
+    return tuple(Entry(now, "refund", credits, lot, ended.id) for lot, credits in portions)
 
 
 def overdue(generation: Generation, limit: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -31,7 +31,7 @@ class Record(NamedTuple):
     operation: str | None
     account: str | None
     generation: str | None
-    request_headers: Headers
+    request_headers: Mapping[bytes, bytes]
     request: Body
     status: int
     response_headers: Headers
