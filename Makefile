@@ -1,0 +1,82 @@
+# One command each. `make serve` and `make test` make the environment themselves; they need Python 3.11
+# or newer and make. What they install is locked, with hashes, in requirements.txt and requirements-dev.txt.
+
+PORT ?= 8080
+SERVE_ARGS ?=
+VERIFY_ARGS ?=
+PYTEST_ARGS ?= -n 2 --dist worksteal
+UV_VERSION = 0.13.9
+
+BIN = .venv/bin
+NODE_ENV = $(if $(shell command -v npm),tests/node/node_modules/.installed)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help serve env test check lint-spec verify bench soak lock clean
+
+help: ## tell what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+serve: .venv/.core ## serve the API (PORT=8080, SERVE_ARGS="--scenario endless")
+	@$(BIN)/mockhub serve --port $(PORT) $(SERVE_ARGS)
+
+env: .venv/.dev $(NODE_ENV) ## make the environment of the tests, and no more
+
+test: env ## run all tests (PYTEST_ARGS="-k sdk")
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.dev ## formatting, lint, types and the borders between the floors
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+lint-spec: env ## let other people's linters judge openapi.yaml
+	$(BIN)/python -m pytest tests/test_law_tools.py
+
+verify: .venv/.dev ## judge our own server by the contract suite (VERIFY_ARGS="--quick")
+	$(BIN)/mockhub verify $(VERIFY_ARGS)
+
+bench: .venv/.dev ## measure
+	$(BIN)/python -m benchmarks
+
+soak: .venv/.dev ## serve under load, for longer
+	$(BIN)/python -m benchmarks.soak
+
+lock: build/lock/bin/uv ## lock the newest releases that pyproject.toml allows
+	$(LOCK) --group build --output-file requirements.txt pyproject.toml
+	$(LOCK) --all-extras --group build --group check --group test --output-file requirements-dev.txt pyproject.toml
+	cd tests/node && npm install --package-lock-only --ignore-scripts
+
+clean: ## remove what was made
+	rm -rf .venv build dist tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The first Python on the path that runs and is new enough; a version manager's shim may be there and not run.
+.venv/bin/python:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "Making .venv with $$($$python --version)"; exec $$python -m venv .venv; \
+		fi; \
+	done; \
+	echo "mockhub needs Python 3.11 or newer; python3 is $$(python3 --version 2>&1 || true). Try make PYTHON=/path/to/python" >&2; \
+	exit 2
+
+.venv/.core: requirements.txt pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.txt pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/.core
+
+tests/node/node_modules/.installed: tests/node/package-lock.json
+	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+build/lock/bin/uv:
+	python3 -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)

@@ -1,0 +1,1 @@
+"""The contract suite: it judges any implementation of the API by the law alone."""
