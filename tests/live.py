@@ -1,0 +1,94 @@
+"""A whole server in a thread, for tests that speak HTTP to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mockhub.resources import path
+from mockhub.spec.law import load_law
+from mockhub.web.app import App
+from mockhub.web.limits import Limits
+from mockhub.web.pipeline import Pipeline
+from mockhub.web.server import Background, listen
+from mockhub.world.clock import Clock, ManualClock, from_text
+from mockhub.world.hub import Hub
+from mockhub.world.scenarios import build, load
+from mockhub.world.store import Store
+
+KEY = "gih_live_" + 32 * "x"
+RICH = "gih_live_" + 8 * "rich"
+OTHER = "gih_live_" + (7 * "other")[:32]
+LOW = "gih_live_" + (11 * "low")[:32]
+POOR = "gih_live_" + 8 * "poor"
+EXPIRED = "gih_live_" + (5 * "expired")[:32]
+REVOKED = "gih_live_" + (5 * "revoked")[:32]
+
+PUBLISHED = from_text("2026-04-30T08:00:00Z")
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
+WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
+
+BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
+
+
+@dataclass
+class Live:
+    """A running server and its default hub."""
+
+    url: str
+    app: App
+    hub: Hub
+    server: Background
+    client: httpx.Client
+
+    def get(self, where: str, key: str | None = KEY, **more: Any) -> httpx.Response:
+        return self.client.get(f"/api/v1/{where}", headers=bearer(key, more), **more)
+
+    def generate(
+        self, json: Any = None, key: str | None = KEY, **more: Any
+    ) -> httpx.Response:
+        """POST a generation; fields of *json* lie over an ordinary request's."""
+        if isinstance(json, dict):
+            more["json"] = {**BODY, **json}
+        return self.client.post(
+            "/api/v1/images/generations", headers=bearer(key, more), **more
+        )
+
+    def credits(self, key: str = KEY) -> int:
+        balance: int = self.get("credits", key).json()["credits"]
+        return balance
+
+
+def bearer(key: str | None, more: dict[str, Any]) -> dict[str, str]:
+    own = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return {**own, **more.pop("headers", {})}
+
+
+@contextmanager
+def live(
+    *,
+    spec: Path | None = None,
+    scenario: str = "default",
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Live]:
+    """Serve a scenario on a manual clock that jumps, starting at the published moment."""
+    law = load_law(spec or path("openapi.yaml"))
+    file = path("fixtures/scenarios") / f"{scenario}.yaml"
+    hub = build(load(file), "default", law, clock=clock or ManualClock(PUBLISHED))
+    listener = listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = App(Pipeline(law, Store(hub), url, limits=limits))
+    server = Background(app, listener)
+    try:
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield Live(url, app, hub, server, client)
+        assert [] == server.call(hub.audit)
+    finally:
+        server.stop()
