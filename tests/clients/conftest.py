@@ -1,0 +1,34 @@
+"""What the tests of real clients share."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from conftest import Node, Server
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A small picture to refer to."""
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def observe(node: Node, server: Server) -> Callable[[str], Any]:
+    """What a script of tests/node saw of the server and told as JSON."""
+
+    def run(script: str) -> Any:
+        done = node(script, MOCKHUB_URL=server.url, MOCKHUB_KEYS=json.dumps(dict(server.keys)))
+        assert 0 == done.returncode, done.stderr
+        return json.loads(done.stdout)
+
+    return run

@@ -1,0 +1,90 @@
+"""The OpenAI SDK for Python, with nothing changed but its base_url."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import httpx
+import openai
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+REQUEST = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
+
+# The key used, what differs from REQUEST, and what the SDK raises.
+REFUSALS = [
+    ("unknown", {}, openai.AuthenticationError, 401, "invalidApiKey"),
+    ("revoked", {}, openai.AuthenticationError, 401, "invalidApiKey"),
+    ("expired", {}, openai.AuthenticationError, 401, "expiredApiKey"),
+    ("poor", {}, openai.APIStatusError, 402, "insufficientCredits"),
+    ("rich", {"n": 5}, openai.BadRequestError, 400, "invalid_request"),
+    ("rich", {"prompt": "[[fail]]"}, openai.InternalServerError, 500, "generationFailed"),
+]
+
+
+@pytest.fixture
+def client(server: Server) -> Callable[..., openai.OpenAI]:
+    """Makes the SDK's client with a key of the server, by name."""
+
+    def make(name: str = "rich") -> openai.OpenAI:
+        key = server.keys.get(name, f"gih_live_{name:x<32}")
+        # Left to its default, the SDK waits and asks twice more for what failed with 5xx.
+        return openai.OpenAI(base_url=f"{server.url}/api/v1", api_key=key, max_retries=0)
+
+    return make
+
+
+def test_generate_returns_the_images(client: Callable[..., openai.OpenAI]) -> None:
+    """`images.generate` returns our generation; what the SDK has no name for is reachable too."""
+    made = client().images.generate(**REQUEST, quality="high", n=2)
+    assert "succeeded" == made.status
+    assert 16 == made.usage.credits
+    assert 2 == len(made.images)
+    picture = httpx.get(made.images[0]["url"])
+    assert (200, "image/png") == (picture.status_code, picture.headers["content-type"])
+
+
+def test_generate_finds_none_of_openais_own_fields(client: Callable[..., openai.OpenAI]) -> None:
+    """The documentation has `images` and no `data`, so `data` is None and raises nothing."""
+    assert None is client().images.generate(**REQUEST).data
+
+
+@pytest.mark.parametrize(("key", "change", "error", "status", "code"), REFUSALS)
+def test_a_refusal_is_the_sdks_own_exception(
+    client: Callable[..., openai.OpenAI],
+    key: str,
+    change: dict[str, object],
+    error: type[openai.APIStatusError],
+    status: int,
+    code: str,
+) -> None:
+    """Each refusal raises the class that the SDK has for its status, with our code in it."""
+    with pytest.raises(error) as caught:
+        client(key).images.generate(**REQUEST | change)
+    assert (status, code) == (caught.value.status_code, caught.value.code)
+
+
+def test_an_unknown_generation_is_not_found(client: Callable[..., openai.OpenAI]) -> None:
+    """The SDK's plain `get` raises NotFoundError where there is no such generation."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        client().get("/generations/none", cast_to=object)
+    assert "notFound" == caught.value.code
+
+
+def test_async_is_an_extra_field_and_polls(client: Callable[..., openai.OpenAI]) -> None:
+    """`extra_body={"async": True}` queues, and the poll finds the picture."""
+    sdk = client()
+    queued = sdk.images.generate(**REQUEST, extra_body={"async": True})
+    assert "queued" == queued.status
+    assert (0, 8) == (queued.usage.credits, queued.usage.credits_requested)
+    polled = sdk.get(f"/generations/{queued.id}", cast_to=dict[str, object])
+    assert ("succeeded", queued.id) == (polled["status"], polled["id"])
+    assert 1 == len(polled["images"])
+
+
+def test_models_are_listed(client: Callable[..., openai.OpenAI]) -> None:
+    """`models.list` pages through the catalogue."""
+    assert ["gpt-image-2"] == [model.id for model in client().models.list()]

@@ -1,0 +1,107 @@
+"""What the tests share: the real server, started as a user starts it, and Node."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NODE = ROOT / "tests" / "node"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `mockhub serve`: its address, its keys by name, and what it has logged."""
+
+    url: str
+    keys: Mapping[str, str]
+    log: list[dict[str, Any]]
+
+
+Serve = Callable[..., AbstractContextManager[Server]]
+Node = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@contextmanager
+def serving(
+    *options: str, python: str = sys.executable, cwd: Path = ROOT, scenario: str = "default"
+) -> Iterator[Server]:
+    command = [
+        python,
+        "-m",
+        "mockhub",
+        "serve",
+        "--port",
+        "0",
+        "--log-format",
+        "json",
+        "--no-control",
+    ]
+    command += ["--scenario", scenario, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=cwd) as process:
+        assert process.stdout
+        log: list[dict[str, Any]] = []
+        try:
+            started = json.loads(process.stdout.readline() or "null")
+            assert started, f"{command} did not start"
+            # A pipe that nobody reads fills up and stops the server.
+            reader = Thread(
+                target=lambda out: log.extend(map(json.loads, out)), args=[process.stdout]
+            )
+            reader.start()
+            yield Server(started["base_url"], started["keys"], log)
+            process.send_signal(signal.SIGTERM)
+            reader.join(20)
+            assert 0 == process.wait(20)
+        finally:
+            process.kill()
+    assert [] == [line for line in log if line.get("violation")]
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Starts a server with the options given and ends it: `with serve("--seed", "7") as server`."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One server in the default world for the whole session."""
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """Runs a script of tests/node, or of one of its packages, with the environment given."""
+    if not shutil.which("node"):
+        pytest.skip("there is no node on the path")
+    if not (NODE / "node_modules" / ".installed").exists():
+        pytest.skip("the packages of tests/node are not installed; `make env` does it")
+
+    def run(
+        script: str, *arguments: str | Path, cwd: Path = NODE, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+        return subprocess.run(
+            ["node", "--no-deprecation", NODE / script, *arguments],
+            cwd=cwd,
+            env=os.environ | quiet | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
