@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 _READ = 600  # characters of a prompt that are looked at; the rest never fits
 _LINES = 3
 _SMALLEST = 9  # pixels; below it letters are not legible
+_AGREED = 25  # pixels from which on all releases of FreeType draw the same letters
 _FEWEST = 9  # letters that a line must have room for
 _INK, _FAINT, _PANEL = 2, 62, 255
 _VEIL = 208  # of 255: how much of the panel's tone covers what lies below
@@ -110,12 +111,16 @@ def _width(text: str, size: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _letter(letter: str, size: int) -> tuple[Image.Image, int]:
-    """A letter with some margin, and how far the next one is from it."""
-    font = _font(size)
-    wide = int(font.getlength(letter))
-    mask = Image.new("L", (wide + size // 2, size * 3 // 2))
-    ImageDraw.Draw(mask).text((size // 4, 0), letter, 255, font)
-    return mask, wide
+    """A letter with some margin, and how far the next one is from it.
+
+    A small one is a large one made smaller: FreeType's releases disagree on small letters alone.
+    """
+    factor = -(-_AGREED // size) if size < _AGREED else 1
+    font = _font(size * factor)
+    wide = (int(font.getlength(letter)) + factor // 2) // factor
+    mask = Image.new("L", ((wide + size // 2) * factor, size * factor * 3 // 2))
+    ImageDraw.Draw(mask).text((size // 4 * factor, 0), letter, 255, font)
+    return mask.reduce(factor), wide
 
 
 @lru_cache(maxsize=64)

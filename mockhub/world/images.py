@@ -15,7 +15,8 @@ from typing import Any
 from PIL import Image
 
 from mockhub.world import captions, palettes, picture_files, scenes
-from mockhub.world.picture_files import Format, NotOurs
+from mockhub.world.canvas import Canvas, Dice
+from mockhub.world.picture_files import NotOurs
 
 __all__ = ["Cache", "NotOurs", "Picture", "digest", "draw", "inspect"]
 
@@ -40,7 +41,7 @@ class Picture:
     count: int
     references: tuple[str, ...]  # digests of the reference images
     quality: str  # as the client asked
-    format: Format
+    format: str  # png, jpeg or webp
 
 
 def draw(picture: Picture) -> bytes:
@@ -89,9 +90,9 @@ def _paint(picture: Picture, row: bytes) -> Image.Image:
     """The scene in greys; neighbours in a request never show the same scene."""
     pixels = picture.width * picture.height
     factor = next((factor for bound, factor in _FINE if pixels <= bound), 1)
-    canvas = scenes.Canvas(picture.width * factor, picture.height * factor)
+    canvas = Canvas(picture.width * factor, picture.height * factor)
     scene = scenes.SCENES[(row[0] + picture.index) % len(scenes.SCENES)]
-    scene(canvas, scenes.Dice(b"%d " % picture.index + row))
+    scene(canvas, Dice(b"%d " % picture.index + row))
     return canvas.sheet.reduce(factor) if factor > 1 else canvas.sheet
 
 

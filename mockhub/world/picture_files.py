@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import warnings
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from mockhub.spec.files import media_type
-
-Format = Literal["png", "jpeg", "webp"]
 
 _KEYWORD = "mockhub"
 _COMMENT = b"mockhub "
@@ -29,12 +27,9 @@ class NotOurs(ValueError):
     """A file that mockhub did not draw; the message says what it is."""
 
 
-def encode(sheet: Image.Image, format: Format, told: dict[str, Any]) -> bytes:
+def encode(sheet: Image.Image, format: str, told: dict[str, Any]) -> bytes:
     """The file of *sheet*, an image with a palette, and of what is told of it."""
-    text = json.dumps(told)
-    if format == "png":
-        return _png(sheet, text)
-    return _jpeg(sheet, text) if format == "jpeg" else _webp(sheet, text)
+    return _ENCODERS[format](sheet, json.dumps(told))
 
 
 def _png(sheet: Image.Image, text: str) -> bytes:
@@ -64,6 +59,9 @@ def _webp(sheet: Image.Image, text: str) -> bytes:
     return file.getvalue()
 
 
+_ENCODERS = {"png": _png, "jpeg": _jpeg, "webp": _webp}
+
+
 def read(data: bytes) -> dict[str, Any]:
     """What a picture's file tells of itself.
 
@@ -71,7 +69,7 @@ def read(data: bytes) -> dict[str, Any]:
         NotOurs: if *data* is no picture, or one that was not drawn here.
     """
     try:
-        # A picture of a stranger may be huge; its header alone is read.
+        # A stranger's picture may be huge; only its header is read.
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data)) as image:
             text = _text(image)
             what = f"a {image.format} image of {image.width}x{image.height}"
