@@ -60,7 +60,7 @@ clean: ## remove what was made
 			echo "Making .venv with $$($$python --version)"; exec $$python -m venv .venv; \
 		fi; \
 	done; \
-	echo "mockhub needs Python 3.11 or newer; python3 is $$(python3 --version 2>&1 || true). Try make PYTHON=/path/to/python" >&2; \
+	echo "mockhub needs Python 3.11 or newer; python3 is $$(python3 --version 2>/dev/null || echo missing). Try make PYTHON=/path/to/python" >&2; \
 	exit 2
 
 .venv/.core: requirements.txt pyproject.toml | .venv/bin/python

@@ -43,9 +43,9 @@ def _mountains(canvas: Canvas, dice: Dice) -> None:
     for layer in range(layers):
         base = top + (canvas.bottom - top) * layer // layers
         swing = UNIT * (layers - layer + 2) // (layers * 7)
-        ends = (base + dice.between(-swing, swing) for _ in range(2))
+        left, right = (base + dice.between(-swing, swing) for _ in range(2))
         tone = 92 + 142 * layer // (layers - 1)
-        canvas.ridge(jagged(dice, *ends, swing, 7), tone, behind)
+        canvas.ridge(jagged(dice, left, right, swing, 7), tone, behind)
         behind = tone
 
 
