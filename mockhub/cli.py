@@ -118,7 +118,6 @@ def main() -> None:
     envvar="MOCKHUB_CONTROL_TOKEN",
     help="Ask for this token at the control plane; needed where --host is not loopback.",
 )
-@click.option("--mutant", metavar="NAME", help="Serve with one deliberate defect.")
 def serve(**options: Any) -> None:
     """Serve the API.
 

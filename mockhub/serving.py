@@ -46,7 +46,6 @@ def run(
     log_format: str,
     control: bool,
     control_token: str | None,
-    mutant: str | None,
 ) -> None:
     """Serve until a signal ends it.
 
@@ -70,10 +69,6 @@ def run(
         from mockhub.web.control import attach
 
         attach(app, token=control_token)
-    if mutant:
-        from mockhub.mutants import apply
-
-        app = apply(mutant, app)
     _greet(base_url, chosen, hub, law, log_format)
     _serve(app, listener, log)
 
@@ -91,7 +86,7 @@ def _serve(app: App, listener: Any, log: RequestLog) -> None:
 
 
 def _spare_the_collector() -> None:
-    """Look for cycles seldom: a request makes none, and what a hub keeps is much to look through."""
+    """Look for cycles seldom: a request makes none, and a hub keeps much to look through."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

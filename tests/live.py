@@ -50,15 +50,11 @@ class Live:
     def get(self, where: str, key: str | None = KEY, **more: Any) -> httpx.Response:
         return self.client.get(f"/api/v1/{where}", headers=bearer(key, more), **more)
 
-    def generate(
-        self, json: Any = None, key: str | None = KEY, **more: Any
-    ) -> httpx.Response:
+    def generate(self, json: Any = None, key: str | None = KEY, **more: Any) -> httpx.Response:
         """POST a generation; fields of *json* lie over an ordinary request's."""
         if isinstance(json, dict):
             more["json"] = {**BODY, **json}
-        return self.client.post(
-            "/api/v1/images/generations", headers=bearer(key, more), **more
-        )
+        return self.client.post("/api/v1/images/generations", headers=bearer(key, more), **more)
 
     def credits(self, key: str = KEY) -> int:
         balance: int = self.get("credits", key).json()["credits"]

@@ -18,7 +18,7 @@ from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
 from mockhub.spec.law import OPERATIONS
 from mockhub.world.clock import duration
-from mockhub.world.provider import Outcome
+from mockhub.world.provider import GOOD, Outcome
 
 Phase = Literal["before", "after"]
 
@@ -178,6 +178,22 @@ def _known() -> str:
 
 def _spelt(directive: Directive) -> str:
     return f"{directive.value}ms" if directive.word in _TIMED else str(directive.value)
+
+
+def outcome(text: str) -> Outcome:
+    """One outcome of the provider, such as ``deliver=3 take=2s``.
+
+    Raises:
+        MockhubError: if *text* says anything that is not the provider's doing.
+    """
+    found = parse(text)
+    for directive in found:
+        if directive.word not in PROVIDER:
+            allowed = ", ".join(sorted(PROVIDER))
+            raise MockhubError(
+                f"{directive.word!r} is not the provider's doing; allowed: {allowed}"
+            )
+    return shape(GOOD, found)
 
 
 def shape(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:

@@ -17,10 +17,10 @@ from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.spec.law import Law
 from mockhub.spec.operations import JSON
 from mockhub.world.clock import Clock, ManualClock, SystemClock, from_text
-from mockhub.world.faults import PROVIDER, parse, restrict, shape
+from mockhub.world.faults import outcome, parse, restrict
 from mockhub.world.generations import Request
 from mockhub.world.hub import KEEP, Hub
-from mockhub.world.provider import GOOD, Provider
+from mockhub.world.provider import Provider
 
 _MOMENT = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -158,7 +158,7 @@ def build(
         _open(hub, id, entry)
     for index, entry in enumerate(content.get("generations", ())):
         _generate(hub, scenario, index, entry)
-    hub.provider = Provider(shape(GOOD, parse(text)) for text in content.get("provider", ()))
+    hub.provider = Provider(outcome(text) for text in content.get("provider", ()))
     for entry in content.get("faults", ()):
         hub.faults.arm(_fault(entry))
     return hub
@@ -263,15 +263,6 @@ def _words(content: Mapping[str, Any]) -> Iterator[tuple[Pointer, str, Callable[
         if "created_at" in entry:
             yield ("generations", index, "created_at"), entry["created_at"], from_text
     for index, text in enumerate(content.get("provider", ())):
-        yield ("provider", index), text, _provider_words
+        yield ("provider", index), text, outcome
     for index, fault in enumerate(content.get("faults", ())):
         yield ("faults", index), fault if isinstance(fault, str) else fault["fault"], parse
-
-
-def _provider_words(text: str) -> None:
-    for directive in parse(text):
-        if directive.word not in PROVIDER:
-            allowed = ", ".join(sorted(PROVIDER))
-            raise MockhubError(
-                f"{directive.word!r} is not the provider's doing; allowed: {allowed}"
-            )
