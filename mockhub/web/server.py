@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from mockhub.spec.errors import MockhubError
 from mockhub.web.app import App
+from mockhub.web.bodies import ClientGone
 from mockhub.web.transport import ABORT, RESPOND
 from mockhub.web.wire import Answer
 
@@ -49,7 +50,9 @@ class Protocol(HttpToolsProtocol):
 
         uvicorn's own way, two messages and two writes, costs more than most answers do.
         """
-        if cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
+        if cycle.disconnected:
+            raise ClientGone
+        if not cycle.keep_alive or cycle.flow.write_paused:
             return False
         pieces = [STATUS_LINE[answer.status]]
         for name, value in (*cycle.default_headers, *answer.headers):

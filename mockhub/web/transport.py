@@ -45,7 +45,8 @@ async def strike(
         ClientGone, Closing: if a wait ends otherwise.
     """
     if directive.word == "delay":
-        await waiting.until(hub, hub.clock.now() + directive.value)
+        told = receive if directive.phase == "after" else None  # before, the body is still to come
+        await waiting.until(hub, hub.clock.now() + directive.value, told)
     elif directive.word == "drop":
         end(scope, reset=True)
         raise ConnectionDropped
@@ -97,6 +98,8 @@ async def send_answer(answer: wire.Answer, scope: Scope, send: Send) -> None:
 def spoiled(answer: wire.Answer, spoiler: Directive) -> wire.Answer:
     """What is left of an answer: text that no JSON parser takes, or its first half."""
     half = len(answer.body) // 2
+    if spoiler.word != "drip":
+        answer = answer._replace(content=None)
     if spoiler.word == "garble":
         return answer._replace(body=answer.body[:half] + b"\x00" + answer.body[half + 1 :])
     if spoiler.word == "truncate":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from time import perf_counter
 
+import orjson
+
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import Receive, Scope
 from mockhub.web.bodies import EMPTY, Reading, kept
@@ -19,6 +21,8 @@ from mockhub.world.journal import Record
 HUB_NAME = "mockhub.hub"  # where the app leaves the hub's name that it took from the path
 
 _BEARER = b"bearer "
+_SHOWN = 60
+_FEW = 10
 _REDACTED = "[redacted]"
 _HIDDEN = b"Bearer [redacted]"
 
@@ -61,7 +65,12 @@ class Visit:
 
     @property
     def credits(self) -> int:
-        """What the visit did to the account's balance, so far."""
+        """What the visit did to the account's balance, so far.
+
+        While it waits for its images others may spend: a generation's own entries are what counts.
+        """
+        if self.request and (made := self.hub.generations.get(self.generation or "")):
+            return -made.paid
         return self.account.balance - self.balance if self.account else 0
 
     def record(self) -> Record:
@@ -72,6 +81,7 @@ class Visit:
             headers[b"authorization"] = _HIDDEN
         query = self.scope["query_string"]
         target = f"{self.path}?{query.decode('latin-1')}" if query else self.path
+        code, state = _told(answer) if answer else (None, None)
         return Record(
             hub.journal.made + 1,
             hub.clock.now(),
@@ -90,7 +100,33 @@ class Visit:
             self.milliseconds,
             self.gone,
             self.violation,
+            self.digest,
+            self.request,
+            self._unknown() if self.reading else (),
+            code,
+            state,
+            self.began,
         )
+
+    def _unknown(self) -> tuple[str, ...]:
+        """The fields of the body that the law does not know; a few of them, shortened."""
+        assert self.reading
+        assert self.operation
+        odd = self.reading.values.keys() - self.operation.bodies[self.reading.media].fields.keys()
+        prefix = self.hub.law.key_format.prefix
+        return tuple(_clean(name[:_SHOWN], prefix) for name in sorted(odd)[:_FEW]) if odd else ()
+
+
+def _told(answer: Answer) -> tuple[str | None, str | None]:
+    """The error code and the generation's state that an answer tells who can read it."""
+    content = answer.content
+    if content is None:  # not held to the law: a fault's doing
+        try:
+            content = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            return None, None
+    error = content.get("error")
+    return error["code"] if error else None, content.get("status")
 
 
 def _clean(text: str, prefix: str) -> str:

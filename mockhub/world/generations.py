@@ -55,6 +55,11 @@ class Generation(NamedTuple):
         """What it cost: nothing yet while it runs (ASY-4), the delivered images at the end."""
         return self.quote.unit * self.delivered
 
+    @property
+    def paid(self) -> int:
+        """What the ledger has taken for it so far: all that was asked while it runs."""
+        return self.credits if self.ended else self.credits_requested
+
     def status_at(self, now: int) -> Status:
         """Queued at the moment of submission, processing later, until it ends (ASY-6)."""
         if self.ended or (now == self.created_at and not self.polls):

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from mockhub.world.generations import Request
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 ENTRIES = 1000
@@ -41,17 +43,30 @@ class Record(NamedTuple):
     milliseconds: float
     gone: bool  # the client left before it had the whole answer
     violation: str | None  # how our answer broke the law
+    key: bytes | None = None  # the hash of the key that came along
+    asked: Request | None = None  # what was asked for, where the body was valid
+    unknown: tuple[str, ...] = ()  # fields of the body that the law does not know
+    code: str | None = None  # of the error that was answered
+    state: str | None = None  # of the generation that was answered
+    began: float = 0.0  # seconds on the machine's stopwatch; only differences mean anything
 
     @property
     def size(self) -> int:
         """About how many bytes it keeps."""
-        return (
-            len(self.request.content or b"") + len(self.response.content or b"") + len(self.target)
-        )
+        asked = len(self.asked.prompt) if self.asked else 0
+        bodies = len(self.request.content or b"") + len(self.response.content or b"")
+        return bodies + len(self.target) + asked
+
+
+# What an exchange let the client meet: operation, status, error code and the job's state.
+Met = tuple[str | None, int, str | None, str | None]
 
 
 class Journal:
-    """The last exchanges of a hub, bounded by number and by bytes."""
+    """The last exchanges of a hub, bounded by number and by bytes.
+
+    What was met is counted for good, also by exchanges that have been let go.
+    """
 
     def __init__(self, *, entries: int = ENTRIES, bytes: int = BYTES) -> None:
         self._records: deque[Record] = deque()
@@ -59,19 +74,23 @@ class Journal:
         self._bytes = bytes
         self._kept = 0
         self.made = 0
+        self.met: dict[Met, int] = {}
 
     def add(self, record: Record) -> None:
         """Keep a record, and let go of the oldest while there are too many."""
         self.made += 1
+        met = (record.operation, record.status, record.code, record.state)
+        self.met[met] = self.met.get(met, 0) + 1
         self._records.append(record)
         self._kept += record.size
         while len(self._records) > self._entries or self._kept > self._bytes:
             self._kept -= self._records.popleft().size
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but the number of the last exchange."""
         self._records.clear()
         self._kept = 0
+        self.met.clear()
 
     def __len__(self) -> int:
         return len(self._records)
