@@ -1,0 +1,104 @@
+"""Clients that generators make of openapi.yaml work against the mock as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockhub.resources import path
+
+if TYPE_CHECKING:
+    from conftest import Node, Server
+
+HERE = Path(__file__).resolve().parent
+TOOLS = Path(sys.executable).parent
+LAW = path("openapi.yaml")
+
+Seen = dict[str, Any]
+
+
+def _environment(server: Server) -> dict[str, str]:
+    return {"MOCKHUB_URL": server.url, "MOCKHUB_KEYS": json.dumps(dict(server.keys))}
+
+
+def _of_openapi_python_client(request: pytest.FixtureRequest, folder: Path) -> Seen:
+    """Generates with every warning an error, and imports the package from where it was made."""
+    options = ["--path", LAW, "--meta", "none", "--output-path", folder / "hub_client"]
+    options += ["--config", HERE / "openapi-python-client.yaml"]
+    environment = os.environ | {
+        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",  # the generator calls ruff
+        "PYTHONPATH": str(folder),
+        **_environment(request.getfixturevalue("server")),
+    }
+    for command in (
+        [TOOLS / "openapi-python-client", "generate", "--fail-on-warning", *options],
+        [sys.executable, "-W", "error", HERE / "generated.py"],
+    ):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
+        assert 0 == done.returncode, done.stdout + done.stderr
+    seen: Seen = json.loads(done.stdout)
+    return seen
+
+
+def _of_openapi_typescript(request: pytest.FixtureRequest, folder: Path) -> Seen:
+    """Generates the types, lets the compiler judge a script by them, and runs it."""
+    node: Node = request.getfixturevalue("node")
+    scripts = HERE.parent / "node"
+    for name in ("generated.mts", "world.mjs", "tsconfig.json", "package.json", "node_modules"):
+        (folder / name).symlink_to(scripts / name)
+    for script, *options in (
+        ("node_modules/openapi-typescript/bin/cli.js", LAW, "--output", folder / "api.d.ts"),
+        ("node_modules/typescript/bin/tsc", "--project", folder),
+        (folder / "out" / "generated.mjs",),
+    ):
+        done = node(script, *options, cwd=folder, **_environment(request.getfixturevalue("server")))
+        assert 0 == done.returncode, done.stdout + done.stderr
+    seen: Seen = json.loads(done.stdout)
+    return seen
+
+
+@pytest.fixture(
+    scope="module",
+    params=[_of_openapi_python_client, _of_openapi_typescript],
+    ids=["openapi-python-client", "openapi-typescript"],
+)
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """What a freshly generated client saw of the server."""
+    found: Seen = request.param(request, tmp_path_factory.mktemp("generated"))
+    return found
+
+
+def test_it_makes_images(seen: Seen) -> None:
+    """A JSON request returns the generation, typed, with its images and its price."""
+    assert ("succeeded", 2) == (seen["made"]["status"], len(seen["made"]["images"]))
+    assert ("1K", 16) == (seen["made"]["quality"], seen["made"]["usage"]["credits"])
+
+
+@pytest.mark.parametrize("references", ["one", "two"])
+def test_it_sends_reference_images(seen: Seen, references: str) -> None:
+    """A form carries one reference image as a file, and several as a list of them."""
+    assert ("succeeded", 1) == (seen[references]["status"], len(seen[references]["images"]))
+
+
+def test_it_polls_what_it_queued(seen: Seen) -> None:
+    """An asynchronous request returns the queued type, and its id reads back the saved one."""
+    assert ("queued", 8) == (seen["queued"]["status"], seen["queued"]["usage"]["credits_requested"])
+    assert (seen["queued"]["id"], "succeeded") == (seen["polled"]["id"], seen["polled"]["status"])
+    assert 1 == len(seen["polled"]["images"])
+
+
+def test_it_meets_an_empty_purse(seen: Seen) -> None:
+    """402 returns the typed error."""
+    assert {"status": 402, "code": "insufficientCredits"} == seen["refused"]
+
+
+def test_it_reads_models_and_credits(seen: Seen) -> None:
+    """The catalogue needs no key, and the balance is what the last charge left."""
+    assert ["gpt-image-2"] == seen["models"]
+    assert seen["two"]["balance"]["credits"] - 8 == seen["credits"]
