@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 import threading
 from collections.abc import Callable
+from errno import EADDRINUSE
 from functools import partial
 from typing import Any
 
@@ -77,9 +79,14 @@ class Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """A uvicorn server that ends every wait before it asks its connections to finish."""
 
-    def __init__(self, config: uvicorn.Config, app: App) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self.app = app
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.pipeline.waiting.close()
@@ -94,19 +101,21 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        listener = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MockhubError(f"cannot listen on {host}:{port}: {reason}") from None
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", error)
+        hint = "; port 0 picks a free one" if number == EADDRINUSE else ""
+        raise MockhubError(f"cannot listen on {host}:{port}: {reason}{hint}") from None
     listener.setblocking(False)
     return listener
 
 
-def make_server(app: App, **settings: Any) -> Server:
-    """A server of *app* that keeps quiet and goes down quickly."""
+def make_server(app: App, *, ready: Callable[[], None] = lambda: None, **settings: Any) -> Server:
+    """A server of *app* that keeps quiet, calls *ready* when it is up, and goes down quickly."""
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -119,7 +128,7 @@ def make_server(app: App, **settings: Any) -> Server:
         timeout_graceful_shutdown=_GRACE,
         **settings,
     )
-    return Server(config, app)
+    return Server(config, app, ready)
 
 
 class Background:
