@@ -40,16 +40,14 @@ def main(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-def _known_scenarios() -> list[str]:
-    return sorted(file.stem for file in path("fixtures/scenarios").glob("*.yaml"))
-
-
 def _complete_scenario(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    names = [name for name in _known_scenarios() if name.startswith(incomplete)]
+    from mockhub.world.scenarios import shipped
+
+    names = [name for name in shipped() if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
@@ -153,8 +151,9 @@ def scenarios() -> None:
 
     Start in one with `mockhub serve --scenario NAME`, or in one of your own with --scenario FILE.
     """
-    for name in _known_scenarios():
-        scenario = find_scenario(name)
+    from mockhub.world.scenarios import load, shipped
+
+    for scenario in map(load, shipped().values()):
         click.secho(scenario.name, bold=True)
         click.echo(click.wrap_text(scenario.description, 78, "  ", "  "))
         for key, owner, _ in scenario.fixed_keys():
@@ -218,11 +217,11 @@ def find_scenario(name: str) -> Scenario:
         MockhubError: if there is none, or its file cannot be used.
     """
     from mockhub.spec.document import nearest
-    from mockhub.world.scenarios import load
+    from mockhub.world.scenarios import load, shipped
 
-    known = _known_scenarios()
+    known = shipped()
     if name in known:
-        return load(path("fixtures/scenarios") / f"{name}.yaml")
+        return load(known[name])
     if "/" in name or Path(name).suffix in (".yaml", ".yml"):
         return load(Path(name))
     raise MockhubError(

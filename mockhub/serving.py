@@ -58,6 +58,7 @@ def run(
     hub = build(chosen, DEFAULT, law, seed=seed)
     hub.image_format = image_format or hub.image_format
     hub.keep = keep or hub.keep
+    hub.remember_start()
     listener = listen(host, port)
     address = _address(host, listener.getsockname()[1])
     base_url = public_url or address

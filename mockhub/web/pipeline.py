@@ -23,7 +23,7 @@ from mockhub.web.visit import HUB_NAME, Visit
 from mockhub.web.waiting import Closing, Waiting
 from mockhub.world.accounts import Account
 from mockhub.world.faults import WIRE, Directive, in_prefer, in_prompt, parse
-from mockhub.world.generations import Request
+from mockhub.world.generations import Generation, Request
 from mockhub.world.store import Store
 
 Observer = Callable[[Visit, wire.Answer | None], None]
@@ -222,22 +222,24 @@ class Pipeline:
             links = self.links(hub.name)
             return wire.answer(202, wire.log(generation, hub, links, now=generation.created_at))
         if not generation.ended:
-            await self._wait(visit, generation.id, generation.due)
-            generation = hub.generations[generation.id]
+            generation = await self._wait(visit, generation.id, generation.due)
         if generation.status == "failed":
             raise self.law.errors.refusal("generationFailed")
         return wire.answer(200, wire.generated(generation, account, hub, self.links(hub.name)))
 
-    async def _wait(self, visit: Visit, id: str, due: int | None) -> None:
+    async def _wait(self, visit: Visit, id: str, due: int | None) -> Generation:
         """A synchronous generation takes its time on the hub's clock (GEN-1, LIM-1)."""
         hub = visit.hub
 
         def ended() -> bool:
             hub.settle()
-            return hub.generations[id].ended
+            return id not in hub.generations or hub.generations[id].ended
 
         await self.waiting.until(hub, due, visit.receive, done=ended)
         hub.settle()
+        if id not in hub.generations:  # its hub was reset or dropped
+            raise Closing
+        return hub.generations[id]
 
     async def _request(self, visit: Visit) -> Request:
         operation = self.law.operations["create_generation"]

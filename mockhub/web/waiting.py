@@ -12,7 +12,7 @@ from mockhub.world.hub import Hub
 
 
 class Closing(Exception):
-    """The server is going down; who waits, stops."""
+    """What was waited for will not come: the server goes down, or the hub is no more."""
 
 
 class Waiting:
@@ -44,18 +44,16 @@ class Waiting:
             Closing: if the server goes down meanwhile.
             ClientGone: if *receive* is given and the client leaves meanwhile.
         """
-        clock = hub.clock
-        if isinstance(clock, ManualClock) and clock.manner == "jump" and moment is not None:
-            if not done() and clock.now() < moment:
-                clock.set(moment)
-            return
-        real = not isinstance(clock, ManualClock)
-        pause = _Pause(self, hub, receive)
+        pause = None
         try:
-            while not done() and (moment is None or clock.now() < moment):
-                await pause.take(moment - clock.now() if real and moment is not None else None)
+            while not done() and (moment is None or hub.clock.now() < moment):
+                if moment is not None and _jump(hub, moment):
+                    continue
+                pause = pause or _Pause(self, hub, receive)
+                await pause.take(_left(hub, moment))
         finally:
-            pause.end()
+            if pause:
+                pause.end()
 
     async def for_ever(self, hub: Hub, receive: Receive) -> None:
         """Wait until the client leaves or the server goes down; always raises."""
@@ -64,6 +62,22 @@ class Waiting:
     def _check(self) -> None:
         if self._closed:
             raise Closing
+
+
+def _jump(hub: Hub, moment: int) -> bool:
+    """Move a manual clock that jumps to *moment*; whether there is one."""
+    clock = hub.clock
+    if isinstance(clock, ManualClock) and clock.manner == "jump":
+        clock.set(moment)
+        return True
+    return False
+
+
+def _left(hub: Hub, moment: int | None) -> int | None:
+    """How long until *moment*, where time passes by itself."""
+    if moment is None or isinstance(hub.clock, ManualClock):
+        return None
+    return moment - hub.clock.now()
 
 
 class _Pause:

@@ -6,7 +6,7 @@ from collections import deque
 from hashlib import sha256
 from typing import NamedTuple
 
-from mockhub.world.ledger import Entry, Lot, Portions, spend
+from mockhub.world.ledger import KINDS, Entry, Kind, Lot, Portions, spend
 
 
 class Key(NamedTuple):
@@ -30,7 +30,17 @@ class Balance(NamedTuple):
 class Account:
     """One user: lots of credits and the entries that made them what they are."""
 
-    __slots__ = ("account_type", "balance", "entries", "folded", "id", "keep", "lots", "_made")
+    __slots__ = (
+        "account_type",
+        "balance",
+        "entries",
+        "folded",
+        "id",
+        "keep",
+        "lots",
+        "totals",
+        "_made",
+    )
 
     def __init__(self, id: str, *, account_type: str = "PRO", keep: int = 1_000_000) -> None:
         self.id = id
@@ -40,6 +50,7 @@ class Account:
         self.balance = 0
         self.entries: deque[Entry] = deque()
         self.folded = 0  # the sum of the entries that were let go
+        self.totals: dict[Kind, int] = dict.fromkeys(KINDS, 0)  # of all entries ever
         self._made = 0
 
     def open_lot(self, expires_at: int | None) -> int:
@@ -61,6 +72,7 @@ class Account:
         lot = self.lots[entry.lot]
         self.lots[entry.lot] = Lot(lot.id, lot.expires_at, lot.remaining + entry.credits)
         self.balance += entry.credits
+        self.totals[entry.kind] += entry.credits
         self.entries.append(entry)
         if len(self.entries) > self.keep:
             self.folded += self.entries.popleft().credits
@@ -82,6 +94,7 @@ class Account:
         twin = Account(self.id, account_type=self.account_type, keep=self.keep)
         twin.lots, twin.entries = dict(self.lots), deque(self.entries)
         twin.balance, twin.folded, twin._made = self.balance, self.folded, self._made
+        twin.totals = dict(self.totals)
         return twin
 
 

@@ -21,11 +21,16 @@ _UNITS = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_40
 class Clock(Protocol):
     """What the world asks of a clock."""
 
+    listeners: list[Callable[[], None]]  # told when somebody moves it
+
     def now(self) -> int: ...
 
 
 class SystemClock:
     """The machine's own time; nobody can move it."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[], None]] = []
 
     def now(self) -> int:
         """Milliseconds since 1970."""
@@ -65,6 +70,13 @@ class ManualClock:
         self._now = moment
         for listener in tuple(self.listeners):
             listener()
+
+
+def forked(clock: Clock) -> Clock:
+    """A clock that tells the same time and goes its own way."""
+    if isinstance(clock, ManualClock):
+        return ManualClock(clock.now(), manner=clock.manner)
+    return SystemClock()
 
 
 def to_text(moment: int) -> str:

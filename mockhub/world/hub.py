@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from mockhub.spec.catalog import Quote
+from mockhub.spec.errors import MockhubError
 from mockhub.spec.law import Law
+from mockhub.world import books
 from mockhub.world.accounts import Account, Balance, Key, key_digest
-from mockhub.world.clock import SECOND, Clock, ManualClock, SystemClock
+from mockhub.world.clock import SECOND, Clock, ManualClock, SystemClock, forked, to_text
 from mockhub.world.faults import Board, Directive, shape
 from mockhub.world.generations import Changes, Generation, Request, begin, overdue, settle
 from mockhub.world.ids import Ids
 from mockhub.world.journal import Journal
-from mockhub.world.ledger import Entry, Insufficient
+from mockhub.world.ledger import Entry, Insufficient, Kind
 from mockhub.world.provider import GOOD, Outcome, Provider
 
 KEEP = 100_000
@@ -60,8 +62,8 @@ class Hub:
         self.journal = Journal()
         self.on_key: Callable[[bytes], None] = lambda digest: None
         self.listeners: list[Callable[[], None]] = []  # told when time or a generation moves
-        if isinstance(self.clock, ManualClock):
-            self.clock.listeners.append(self._tell)
+        self._start: Hub | None = None
+        self.clock.listeners.append(self._tell)
         self._order: deque[str] = deque()
         self._agenda: list[tuple[int, str]] = []
         self._limit = round(law.timeout_seconds * SECOND)
@@ -169,6 +171,18 @@ class Hub:
         self.on_key(digest)
         return raw
 
+    def revoke(self, digest: bytes) -> Key:
+        """Let a key open nothing from now on (AUTH-5)."""
+        key = self.keys[digest] = self.keys[digest]._replace(revoked=True)
+        return key
+
+    def expire(self, digest: bytes, at: int | None) -> Key:
+        """Let a key expire at a moment (milliseconds), or never (AUTH-6)."""
+        if at is not None:
+            heappush(self._agenda, (at, ""))
+        key = self.keys[digest] = self.keys[digest]._replace(expires_at=at)
+        return key
+
     # -- money and time --------------------------------------------------------------------------
 
     def add_account(self, id: str, *, account_type: str = "PRO") -> Account:
@@ -201,6 +215,42 @@ class Hub:
         """When something next falls due, or None if nothing will."""
         self.settle()
         return self._agenda[0][0] if self._agenda else None
+
+    def to_next_event(self) -> int:
+        """Move a manual clock to what falls due next, if anything does; returns now.
+
+        Raises:
+            MockhubError: if the clock is the system's.
+        """
+        clock, moment = self.manual_clock(), self.next_event()
+        if moment is not None:
+            clock.set(moment)
+        return self.settle()
+
+    def manual_clock(self) -> ManualClock:
+        """The clock, to be moved; raises MockhubError if it is the system's."""
+        if isinstance(self.clock, ManualClock):
+            return self.clock
+        raise MockhubError(f"the clock of the hub {self.name!r} is the system's: make it manual")
+
+    def use_clock(self, clock: Clock) -> None:
+        """Live by another clock from now on.
+
+        Raises:
+            MockhubError: if it stands before the one until now.
+        """
+        if clock.now() < self.clock.now():
+            raise MockhubError(
+                f"it is {to_text(self.clock.now())} in the hub {self.name!r}; "
+                f"a clock at {to_text(clock.now())} would turn time back"
+            )
+        self._wind(clock)
+        self._tell()
+
+    def _wind(self, clock: Clock) -> None:
+        self.clock.listeners.remove(self._tell)
+        clock.listeners.append(self._tell)
+        self.clock = clock
 
     def finish(self, id: str, *, failed: bool = False) -> Generation:
         """End a running generation by hand; raises KeyError if there is no such."""
@@ -260,47 +310,48 @@ class Hub:
 
     def audit(self) -> list[str]:
         """What is wrong with the books, as sentences; empty if every entry and balance agrees."""
-        wrong = []
-        for account in self.accounts.values():
-            total = account.folded + sum(entry.credits for entry in account.entries)
-            held = sum(lot.remaining for lot in account.lots.values())
-            if not account.balance == total == held or account.balance < 0:
-                wrong.append(
-                    f"{account.id}: balance {account.balance}, entries {total}, lots {held}"
-                )
-            wrong += self._unpaid(account)
-        return wrong
-
-    def _unpaid(self, account: Account) -> Iterable[str]:
-        spent: dict[str, int] = {}
-        for entry in account.entries:
-            if entry.generation:
-                spent[entry.generation] = spent.get(entry.generation, 0) - entry.credits
-        for id, credits in spent.items():
-            generation = self.generations.get(id)
-            if generation and generation.ended and generation.credits != credits:
-                yield f"{id}: usage {generation.credits}, entries {credits}"
+        return list(books.audit(self.accounts.values(), self.generations))
 
     # -- copies ----------------------------------------------------------------------------------
 
     def fork(self, name: str) -> Hub:
         """The same world under another name; what happens in one is not seen in the other."""
-        twin = Hub(
-            name,
-            self.law,
-            clock=self._forked_clock(),
-            keep=self.keep,
-            image_format=self.image_format,
-        )
+        twin = Hub(name, self.law, clock=forked(self.clock))
+        self._copy_to(twin)
+        return twin
+
+    def remember_start(self) -> None:
+        """Let the world as it stands now be what `reset` comes back to."""
+        self._start = self.fork(self.name)
+
+    def reset(self) -> None:
+        """Come back to the start, with an empty journal; who waits for a generation is let go.
+
+        Raises:
+            MockhubError: if no start was remembered.
+        """
+        if self._start is None:
+            raise MockhubError(f"the hub {self.name!r} remembers no start to come back to")
+        self._start._copy_to(self)
+        self._wind(forked(self._start.clock))
+        self.journal = Journal()
+        self._tell()
+
+    def end(self) -> None:
+        """Let everybody go who waits for a generation; the hub is dropped."""
+        self.generations.clear()
+        self._tell()
+
+    def moved(self) -> dict[Kind, int]:
+        """The credits granted, charged, refunded and expired since the start."""
+        before = self._start.accounts.values() if self._start else ()
+        return books.moved(before, self.accounts.values())
+
+    def _copy_to(self, twin: Hub) -> None:
+        twin.keep, twin.image_format = self.keep, self.image_format
         twin.ids = Ids(self.ids.seed, used=self.ids.used)
         twin.accounts = {id: account.copy() for id, account in self.accounts.items()}
         twin.keys = dict(self.keys)
         twin.generations = dict(self.generations)
         twin.provider, twin.faults = self.provider.copy(), self.faults.copy()
         twin._order, twin._agenda = self._order.copy(), self._agenda.copy()
-        return twin
-
-    def _forked_clock(self) -> Clock:
-        if isinstance(self.clock, ManualClock):
-            return ManualClock(self.clock.now(), manner=self.clock.manner)
-        return self.clock

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Kind = Literal["grant", "charge", "refund", "expiry"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Entry(NamedTuple):

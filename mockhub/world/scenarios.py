@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import yaml
 
+from mockhub.resources import path
 from mockhub.spec.coerce import Invalid, validate
 from mockhub.spec.document import Pointer, error_at, nearest
 from mockhub.spec.errors import ApiError, MockhubError
@@ -115,6 +116,11 @@ class Scenario:
         ]
 
 
+def shipped() -> dict[str, Path]:
+    """The scenarios that come along, by name."""
+    return {file.stem: file for file in sorted(path("fixtures/scenarios").glob("*.yaml"))}
+
+
 @lru_cache(maxsize=64)
 def load(path: Path) -> Scenario:
     """Read a scenario file.
@@ -161,6 +167,7 @@ def build(
     hub.provider = Provider(outcome(text) for text in content.get("provider", ()))
     for entry in content.get("faults", ()):
         hub.faults.arm(_fault(entry))
+    hub.remember_start()
     return hub
 
 

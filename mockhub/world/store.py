@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
 from mockhub.world.hub import Hub
+from mockhub.world.ledger import Kind
 
 DEFAULT = "default"
 
@@ -18,6 +20,7 @@ class Store:
         self.default = default
         self._hubs: dict[str, Hub] = {}
         self._by_key: dict[bytes, Hub] = {}
+        self.past: Counter[Kind] = Counter()  # credits moved in hubs that are gone
         self.put(default)
 
     def put(self, hub: Hub) -> Hub:
@@ -27,17 +30,11 @@ class Store:
         others are found by their names.
         """
         if hub.name in self._hubs:
-            self._forget_keys(self._hubs[hub.name])
+            self._forget(self._hubs[hub.name])
         self._hubs[hub.name] = hub
         if hub.name == self.default.name:
             self.default = hub
-        for digest in hub.keys:
-            self._by_key.setdefault(digest, hub)
-
-        def know(digest: bytes) -> None:
-            self._by_key.setdefault(digest, hub)
-
-        hub.on_key = know
+        self._know(hub)
         return hub
 
     def named(self, name: str) -> Hub:
@@ -63,8 +60,23 @@ class Store:
         hub = self.named(name)
         if hub is self.default:
             raise MockhubError(f"the hub {name!r} is the default one and stays; reset it instead")
-        self._forget_keys(hub)
+        self._forget(hub)
+        hub.end()
         del self._hubs[name]
+
+    def reset(self, name: str) -> Hub:
+        """Let a hub come back to its start.
+
+        Raises:
+            MockhubError: if there is none of that name, or it remembers no start.
+        """
+        hub = self.named(name)
+        self._forget(hub)
+        try:
+            hub.reset()
+        finally:
+            self._know(hub)
+        return hub
 
     def __iter__(self) -> Iterator[Hub]:
         return iter(tuple(self._hubs.values()))
@@ -72,7 +84,17 @@ class Store:
     def __contains__(self, name: str) -> bool:
         return name in self._hubs
 
-    def _forget_keys(self, hub: Hub) -> None:
+    def _know(self, hub: Hub) -> None:
+        for digest in hub.keys:
+            self._by_key.setdefault(digest, hub)
+
+        def know(digest: bytes) -> None:
+            self._by_key.setdefault(digest, hub)
+
+        hub.on_key = know
+
+    def _forget(self, hub: Hub) -> None:
+        self.past.update(hub.moved())
         for digest in hub.keys:
             if self._by_key.get(digest) is hub:
                 del self._by_key[digest]
