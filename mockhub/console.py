@@ -33,7 +33,7 @@ class Group(click.Group):
         try:
             command: click.Command = getattr(import_module(_beside(module)), name)
         except ModuleNotFoundError as error:
-            return _lacking(name, str(error.name))
+            return _lacking(name, str(error.name).removeprefix("mockhub."))
         return command
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
