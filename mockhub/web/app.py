@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -33,6 +34,7 @@ class App(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+            await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
             await super().__call__(scope, receive, send)
             return
         if scope["path"].startswith(_HUBS):

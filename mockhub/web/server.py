@@ -1,92 +1,49 @@
-"""The server: uvicorn, with a way to end a connection as a fault wants it."""
+"""The server: uvicorn's life, and our own connections."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from errno import EADDRINUSE
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
 
 from mockhub.spec.errors import MockhubError
 from mockhub.web.app import App
-from mockhub.web.bodies import ClientGone
-from mockhub.web.transport import ABORT, RESPOND
-from mockhub.web.wire import Answer
+from mockhub.web.connection import Connection, Watch
 
 _BACKLOG = 2048
 _GRACE = 1  # seconds that open requests get when the server goes down
 
 
-# A connection that a fault ended had no whole answer; uvicorn would complain of the app.
-logging.getLogger("uvicorn.error").addFilter(
-    lambda record: not record.getMessage().startswith("ASGI callable returned without")
-)
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, which lets the app end a connection and answer in one write."""
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        extensions: dict[str, Any] = {
-            ABORT: self._abort,
-            RESPOND: partial(self._respond, self.cycle),
-        }
-        self.scope["extensions"] = extensions
-
-    def _respond(self, cycle: RequestResponseCycle, answer: Answer) -> bool:
-        """Send a whole answer as one piece; False if it has to go the usual way.
-
-        uvicorn's own way, two messages and two writes, costs more than most answers do.
-        """
-        if cycle.disconnected:
-            raise ClientGone
-        if not cycle.keep_alive or cycle.flow.write_paused:
-            return False
-        pieces = [STATUS_LINE[answer.status]]
-        for name, value in (*cycle.default_headers, *answer.headers):
-            pieces += (name, b": ", value, b"\r\n")
-        pieces += (b"\r\n", answer.body)
-        cycle.transport.write(b"".join(pieces))
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
-
-    def _abort(self, reset: bool) -> None:
-        if reset:
-            end = self.transport.get_extra_info("socket")
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.transport.abort()
-        else:
-            self.transport.close()
-
-
 class Server(uvicorn.Server):
     """A uvicorn server that ends every wait before it asks its connections to finish."""
 
-    def __init__(self, config: uvicorn.Config, app: App, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: App, watch: Watch, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self.app = app
         self.ready = ready
+        self._watch = watch
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._look()
         await super().startup(sockets)
         self.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        done = await super().on_tick(counter)
+        self._look()
+        return done
+
+    def _look(self) -> None:
+        self._watch.look(asyncio.get_running_loop().time(), self.server_state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.pipeline.waiting.close()
@@ -116,19 +73,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 def make_server(app: App, *, ready: Callable[[], None] = lambda: None, **settings: Any) -> Server:
     """A server of *app* that keeps quiet, calls *ready* when it is up, and goes down quickly."""
+    watch = Watch(app, app.pipeline.law.errors, app.pipeline.limits)
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=cast(Any, partial(Connection, watch=watch)),
         ws="none",
         loop="auto",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
         **settings,
     )
-    return Server(config, app, ready)
+    return Server(config, app, watch, ready)
 
 
 class Background:

@@ -12,8 +12,7 @@ from mockhub.world.clock import SECOND
 from mockhub.world.faults import Directive
 from mockhub.world.hub import Hub
 
-ABORT = "mockhub.abort"  # the server's way to end a connection: abort(reset=True or False)
-RESPOND = "mockhub.respond"  # the server's way to send an answer in one write: respond(answer)
+EXCHANGE = "mockhub.exchange"  # where our own server leaves its end of the line
 
 SPOILERS = frozenset({"garble", "truncate", "drip"})
 
@@ -79,18 +78,21 @@ def end(scope: Scope, *, reset: bool) -> None:
     Where there is no connection, as in a test that calls the app itself, the caller sees the reset
     as an exception.
     """
-    abort = scope.get("extensions", {}).get(ABORT)
-    if abort is None:
+    exchange = scope.get(EXCHANGE)
+    if exchange is None:
         raise ConnectionResetError("mockhub dropped the connection, as a fault asked for")
-    abort(reset)
+    exchange.abort(reset=reset)
 
 
 async def send_answer(answer: wire.Answer, scope: Scope, send: Send) -> None:
-    """Send an answer as it is; a HEAD request gets its headers only."""
-    head = scope["method"] == "HEAD"
-    respond = scope["extensions"].get(RESPOND) if "extensions" in scope else None
-    if respond is not None and not head and respond(answer):
+    """Send an answer as it is, in one write where our own server allows it.
+
+    A HEAD request gets its headers only.
+    """
+    exchange = scope.get(EXCHANGE)
+    if exchange is not None and exchange.respond(answer):
         return
+    head = scope["method"] == "HEAD"
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import orjson
@@ -29,6 +30,16 @@ class Answer(NamedTuple):
     body: bytes
     headers: Headers
     content: Any = None
+
+
+@lru_cache(maxsize=64)
+def status_line(status: int) -> bytes:
+    """The first line of an answer."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
 
 def answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -1,0 +1,403 @@
+"""A client's connection: requests are parsed as they arrive and answered in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
+from functools import partial
+from types import coroutine
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import httptools
+
+from mockhub.spec.errors import ApiError, ErrorCatalog
+from mockhub.web import wire
+from mockhub.web.asgi import Scope
+from mockhub.web.exchange import Exchange
+from mockhub.web.limits import Limits
+from mockhub.web.transport import EXCHANGE
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+Task = asyncio.Task[None]
+
+_UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
+_NEVER = float("inf")
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+logger = logging.getLogger("mockhub.server")
+
+
+@dataclass
+class Watch:
+    """What the connections of a server share; the time is the loop's, as of the last look."""
+
+    app: ASGIApp
+    errors: ErrorCatalog
+    limits: Limits
+    now: float = 0.0
+    last_headers: bytes = b"\r\n"
+    last_headers_and_close: bytes = b"connection: close\r\n\r\n"
+
+    def look(self, now: float, state: ServerState) -> None:
+        """Take note of the time, and end what has taken too long."""
+        self.now = now
+        headers = state.default_headers
+        self.last_headers = b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n"
+        self.last_headers_and_close = b"connection: close\r\n" + self.last_headers
+        for connection in tuple(state.connections):
+            if isinstance(connection, Connection) and connection.deadline < now:
+                connection.overdue()
+
+    def refusal(self, status: int, message: str) -> wire.Answer:
+        """The answer to what could not be read as a request."""
+        code = self.errors.by_status.get(status, f"http{status}")
+        return wire.refusal(ApiError(status, code, message))
+
+
+class Connection(asyncio.Protocol):
+    """An asyncio protocol as uvicorn's server makes them; httptools parses."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        watch: Watch,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.watch = watch
+        self.deadline = watch.now + watch.limits.keep_alive_seconds
+        self.clogged = False  # the client does not read what was written
+        self._state = server_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._deaf = False  # what still comes is not looked at
+        self._in_head = False
+        self._begun = 0  # requests
+        self._raw_bytes = 0  # of a head, so far
+        self._head_bytes = 0  # of them those that make a whole header
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._arriving: Exchange | None = None
+        self._current: Exchange | None = None
+        self._next: deque[tuple[Exchange, Scope]] = deque()
+        self._reading = True
+        self._unclogged: asyncio.Future[None] | None = None
+
+    # -- what the loop tells ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+        self._state.connections.add(self)  # type: ignore[arg-type]
+        self._scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": "1.1",
+            "scheme": "http",
+            "root_path": "",
+            "client": transport.get_extra_info("peername"),
+            "server": transport.get_extra_info("sockname"),
+        }
+        if len(self._state.connections) > self.watch.limits.connections:
+            most = self.watch.limits.connections
+            self._refuse(503, f"Too many connections; expected at most {most}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state.connections.discard(self)
+        self._deaf = True
+        self._parser = None
+        for exchange in (self._current, self._arriving, *(one for one, _ in self._next)):
+            if exchange is not None:
+                exchange.lose()
+        self._next.clear()
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        begun = self._begun
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # it asked for another protocol and gets an answer in this one
+        except httptools.HttpParserError as error:
+            cause = error.__context__ if isinstance(error.__context__, _TooMuch) else error
+            self._refuse(getattr(cause, "status", 400), f"Not an HTTP request: {cause}")
+        if self._next:
+            self._advance()
+        if self._in_head and begun == self._begun:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > self.watch.limits.head_bytes and not self._deaf:
+                self._refuse(431, f"Not an HTTP request: {_TooMuch(self.watch.limits.head_bytes)}")
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.clogged = True
+        self.deadline = self.watch.now + self.watch.limits.idle_seconds
+
+    def resume_writing(self) -> None:
+        self.clogged = False
+        if self._unclogged is not None and not self._unclogged.done():
+            self._unclogged.set_result(None)
+        self.deadline = _NEVER if self._current else self.deadline
+
+    # -- what the parser tells -------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers = []
+        self._in_head = True
+        self._begun += 1
+        self._raw_bytes = self._head_bytes = 0
+        if self._current is None:
+            self.deadline = self.watch.now + self.watch.limits.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._weigh(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._weigh(len(name) + len(value))
+        if self._in_head:  # what trails a chunked body is nothing that we want to know
+            self._headers.append((name.lower(), value))
+
+    def _weigh(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.watch.limits.head_bytes:
+            raise _TooMuch(self.watch.limits.head_bytes)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        parser = self._parser
+        version = parser.get_http_version()
+        method = parser.get_method().decode("ascii")
+        path, raw_path, query = _target(self._url)
+        expects = any(name == b"expect" for name, _ in self._headers)
+        exchange = self._arriving = Exchange(
+            self,
+            keep_alive=version == "1.1" and parser.should_keep_alive(),
+            expects_continue=expects and version == "1.1",
+            wants_head=method == "HEAD",
+        )
+        scope = {
+            **self._scope,
+            "http_version": version,
+            "method": method,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self._headers,
+            EXCHANGE: exchange,
+        }
+        self._next.append((exchange, scope))
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._arriving
+        if exchange is not None and not exchange.done and exchange.arrive(body) > _UNREAD:
+            self._pause()
+
+    def on_message_complete(self) -> None:
+        exchange, self._arriving = self._arriving, None
+        if exchange is None:
+            return
+        exchange.end()
+        if exchange is self._current:
+            self.deadline = _NEVER
+        elif exchange.done and self._current is None:
+            self._rest()
+
+    # -- what an exchange asks -------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the client."""
+        self.transport.write(data)
+
+    def listen(self) -> None:
+        """Take more of the request from the client."""
+        if not self._reading and not self.transport.is_closing():
+            self._reading = True
+            self.transport.resume_reading()
+
+    async def drained(self) -> None:
+        """Wait until the client has read most of what was written."""
+        if self.clogged:
+            if self._unclogged is None or self._unclogged.done():
+                self._unclogged = self._loop.create_future()
+            await self._unclogged
+
+    def abort(self) -> None:
+        """End the connection by a reset."""
+        if end := self.transport.get_extra_info("socket"):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def answered(self, exchange: Exchange) -> None:
+        """An answer has left: on to the next request, or to the end."""
+        self._state.total_requests += 1
+        self._current = None
+        if not exchange.keep_alive:
+            self._leave(whole=exchange.whole)
+        elif exchange.whole:
+            self._rest()
+        else:
+            self.listen()  # to what is left of the body, which nobody wants
+            self.deadline = self.watch.now + self.watch.limits.idle_seconds
+
+    # -- the life of a connection ----------------------------------------------------------------
+
+    def overdue(self) -> None:
+        """What was waited for did not come."""
+        limits, exchange = self.watch.limits, self._current
+        if self.clogged or self._deaf:
+            self.transport.abort()
+        elif exchange is not None:
+            self._refuse(408, f"The request is slow; expected it within {limits.read_seconds:g} s")
+        elif self._in_head:
+            limit = limits.head_seconds
+            self._refuse(408, f"The request broke off; expected its headers within {limit:g} s")
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server goes down: what is being answered may end, all else ends now."""
+        exchange = self._current
+        if exchange is None or not exchange.whole:
+            self.transport.close()
+        else:
+            exchange.keep_alive = False
+
+    def _advance(self) -> None:
+        """Start the next request, unless one is being answered; one at a time, to be fair."""
+        if self._current is None and self._next:
+            exchange, scope = self._next.popleft()
+            self._current = exchange
+            if not exchange.whole:
+                self.deadline = self.watch.now + self.watch.limits.read_seconds
+            else:
+                self.deadline = _NEVER
+            if task := begin(self._run(exchange, scope), self._loop):
+                exchange.task = task
+                self._state.tasks.add(task)
+            elif self._next:
+                self._loop.call_soon(self._advance)
+        if self._next:
+            self._pause()
+
+    async def _run(self, exchange: Exchange, scope: Scope) -> None:
+        try:
+            await self.watch.app(scope, exchange.receive, exchange.send)
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if not exchange.started and not exchange.gone:
+                exchange.keep_alive = False
+                exchange.respond(self.watch.refusal(500, "mockhub failed; its log says why"))
+        finally:
+            if exchange is self._current:  # nothing left of it, or half an answer
+                self.transport.close()
+            if exchange.task is not None:
+                self._state.tasks.discard(exchange.task)
+                if self._next:
+                    self._advance()
+
+    def _rest(self) -> None:
+        limits = self.watch.limits
+        rest = limits.head_seconds if self._in_head else limits.keep_alive_seconds
+        self.deadline = self.watch.now + rest
+        if not self._next:
+            self.listen()
+
+    def _pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Tell a client that is not understood, unless it is being answered; then leave."""
+        exchange = self._next[-1][0] if self._next else self._current
+        self._deaf = True
+        if exchange is not None and (exchange.whole or exchange.started):
+            exchange.keep_alive = False
+            return
+        answer = self.watch.refusal(status, message)
+        last = Exchange(self, keep_alive=False, expects_continue=False, wants_head=False)
+        if exchange is not None:
+            exchange.lose()
+        last.respond(answer)
+
+    def _leave(self, *, whole: bool) -> None:
+        """Close, but hear the client out first: a reset would take the answer from it."""
+        self._deaf = True
+        self._next.clear()
+        if whole or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.deadline = self.watch.now + self.watch.limits.linger_seconds
+        self.listen()
+        self.transport.write_eof()
+
+
+if sys.version_info >= (3, 12):
+
+    def begin(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task | None:
+        """Run *work* up to its first wait; None if there was none, as in nearly all requests."""
+        task = asyncio.Task(work, loop=loop, eager_start=True)
+        return None if task.done() else task
+
+else:
+
+    def begin(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task | None:
+        """Run *work* up to its first wait; None if there was none, as in nearly all requests."""
+        try:
+            first = work.send(None)
+        except StopIteration:
+            return None
+        return loop.create_task(_go_on(work, first))
+
+
+@coroutine
+def _go_on(work: Coroutine[Any, Any, None], first: Any) -> Generator[Any, Any, None]:
+    """What is left of *work*, from the wait that it began with."""
+    waits_for = first
+    while True:
+        try:
+            got = yield waits_for
+        except BaseException as error:
+            step = partial(work.throw, error)
+        else:
+            step = partial(work.send, got)
+        try:
+            waits_for = step()
+        except StopIteration:
+            return
+
+
+class _TooMuch(Exception):
+    status = 431
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"expected at most {most} bytes of request line and headers")
+
+
+def _target(url: bytes) -> tuple[str, bytes, bytes]:
+    """The path, decoded and as it came, and the query of a request's target."""
+    if not url.startswith(b"/"):  # the whole address, as a proxy gets it
+        parsed = httptools.parse_url(url)
+        raw, query = parsed.path or b"/", parsed.query or b""
+    else:
+        raw, _, query = url.partition(b"#")[0].partition(b"?")
+    path = raw.decode("ascii")
+    return unquote(path) if "%" in path else path, raw, query

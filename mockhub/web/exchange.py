@@ -1,0 +1,174 @@
+"""One request on a connection and its answer: what the app receives and sends."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from mockhub.web.asgi import Message
+from mockhub.web.bodies import ClientGone
+from mockhub.web.wire import Answer, status_line
+
+if TYPE_CHECKING:
+    from mockhub.web.connection import Connection
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_DISCONNECT = {"type": "http.disconnect"}
+_NO_BODY = (204, 304)
+
+
+class Exchange:
+    """What has come of a request, and how far its answer is.
+
+    Args:
+        connection: where it came from.
+        keep_alive: whether another request may follow.
+        expects_continue: whether the client waits to be asked for the body.
+        wants_head: whether the answer goes without its body.
+    """
+
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_connection",
+        "_expects_continue",
+        "_head",
+        "_news",
+        "_waiter",
+        "_wants_head",
+        "done",
+        "gone",
+        "keep_alive",
+        "started",
+        "task",
+        "whole",
+    )
+
+    def __init__(
+        self, connection: Connection, *, keep_alive: bool, expects_continue: bool, wants_head: bool
+    ) -> None:
+        self._connection = connection
+        self.keep_alive = keep_alive
+        self._expects_continue = expects_continue
+        self._wants_head = wants_head
+        self._body: bytes | bytearray = b""
+        self._news = False  # something came that the app has not seen
+        self._waiter: asyncio.Future[None] | None = None
+        self._head: bytes | None = None  # waits for the first piece of the body, to leave with it
+        self._chunked = False
+        self.whole = False  # the whole request came
+        self.gone = False  # the client left
+        self.started = False  # some of the answer left
+        self.done = False  # all of the answer left
+        self.task: asyncio.Task[None] | None = None
+
+    # -- what the connection tells ---------------------------------------------------------------
+
+    def arrive(self, piece: bytes) -> int:
+        """Another piece of the body came; returns how many bytes wait for the app."""
+        if self._body:
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)  # many small pieces are cheap to add
+            self._body += piece
+        else:
+            self._body = piece
+        self._tell()
+        return len(self._body)
+
+    def end(self) -> None:
+        """The request is whole."""
+        self.whole = True
+        self._tell()
+
+    def lose(self) -> None:
+        """The client left, or is not listened to any more."""
+        self.gone = True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # -- what the app asks -----------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or that the client left."""
+        if self._expects_continue and not self.started and not self.gone:
+            self._connection.write(_CONTINUE)
+        self._expects_continue = False
+        self._connection.listen()
+        while not (self._news or self.gone or self.done):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.gone or self.done:
+            return _DISCONNECT.copy()
+        self._news = False
+        body, self._body = self._body, b""
+        return {"type": "http.request", "body": bytes(body), "more_body": not self.whole}
+
+    async def send(self, message: Message) -> None:
+        """Send the head of the answer, or a piece of its body."""
+        await self._connection.drained()
+        if self.gone or self.done:
+            return
+        if message["type"] == "http.response.start":
+            self._head = self._rendered(message["status"], tuple(message["headers"]))
+            return
+        pieces = [] if self._head is None else [self._head]
+        self._head, self.started = None, True
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if not self._wants_head:
+            pieces += self._framed(body, more)
+        self._connection.write(b"".join(pieces))
+        if not more:
+            self._finish()
+
+    def respond(self, answer: Answer) -> bool:
+        """Send a whole answer in one write; False if the client has to read first.
+
+        Raises:
+            ClientGone: if there is nobody to send it to.
+        """
+        if self.gone:
+            raise ClientGone
+        if self._connection.clogged:
+            return False
+        self.started = True
+        body = b"" if self._wants_head else answer.body
+        self._connection.write(self._rendered(answer.status, answer.headers) + body)
+        self._finish()
+        return True
+
+    def abort(self, *, reset: bool) -> None:
+        """End the connection: at once by a reset, or after what was sent."""
+        self.gone = True
+        self._connection.abort() if reset else self._connection.transport.close()
+
+    def _finish(self) -> None:
+        self.done = True
+        self._tell()
+        self._connection.answered(self)
+
+    def _rendered(self, status: int, headers: Any) -> bytes:
+        """The head of the answer as bytes."""
+        # A client that was not asked for its body may or may not send it: nothing can follow.
+        if self._expects_continue:
+            self.keep_alive = False
+        head = status_line(status)
+        chunked = status not in _NO_BODY
+        for name, value in headers:
+            head += name + b": " + value + b"\r\n"
+            if name == b"content-length":
+                chunked = False
+        self._chunked = chunked
+        if chunked:
+            head += b"transfer-encoding: chunked\r\n"
+        watch = self._connection.watch
+        return head + (watch.last_headers if self.keep_alive else watch.last_headers_and_close)
+
+    def _framed(self, body: bytes, more: bool) -> list[bytes]:
+        if not self._chunked:
+            return [body]
+        chunk = [b"%x\r\n" % len(body), body, b"\r\n"] if body else []
+        return chunk if more else [*chunk, b"0\r\n\r\n"]
