@@ -6,63 +6,27 @@ import asyncio
 import logging
 import socket
 import struct
-import sys
 from collections import deque
-from collections.abc import Coroutine, Generator
-from dataclasses import dataclass
-from functools import partial
-from types import coroutine
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httptools
 
-from mockhub.spec.errors import ApiError, ErrorCatalog
-from mockhub.web import wire
 from mockhub.web.asgi import Scope
 from mockhub.web.exchange import Exchange
-from mockhub.web.limits import Limits
+from mockhub.web.steps import begin
 from mockhub.web.transport import EXCHANGE
+from mockhub.web.watch import Watch
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
     from uvicorn import Config
     from uvicorn.server import ServerState
-
-Task = asyncio.Task[None]
 
 _UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
 _NEVER = float("inf")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 logger = logging.getLogger("mockhub.server")
-
-
-@dataclass
-class Watch:
-    """What the connections of a server share; the time is the loop's, as of the last look."""
-
-    app: ASGIApp
-    errors: ErrorCatalog
-    limits: Limits
-    now: float = 0.0
-    last_headers: bytes = b"\r\n"
-    last_headers_and_close: bytes = b"connection: close\r\n\r\n"
-
-    def look(self, now: float, state: ServerState) -> None:
-        """Take note of the time, and end what has taken too long."""
-        self.now = now
-        headers = state.default_headers
-        self.last_headers = b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n"
-        self.last_headers_and_close = b"connection: close\r\n" + self.last_headers
-        for connection in tuple(state.connections):
-            if isinstance(connection, Connection) and connection.deadline < now:
-                connection.overdue()
-
-    def refusal(self, status: int, message: str) -> wire.Answer:
-        """The answer to what could not be read as a request."""
-        code = self.errors.by_status.get(status, f"http{status}")
-        return wire.refusal(ApiError(status, code, message))
 
 
 class Connection(asyncio.Protocol):
@@ -85,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._deaf = False  # what still comes is not looked at
         self._in_head = False
-        self._begun = 0  # requests
+        self._heads = 0  # begun so far
         self._raw_bytes = 0  # of a head, so far
         self._head_bytes = 0  # of them those that make a whole header
         self._url = b""
@@ -127,20 +91,26 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        begun = self._begun
+        at_the_start = not self._in_head and self._arriving is None
+        heads = self._heads
+        rest = self._parse(data)
+        while rest:
+            rest = self._parse(rest)
+        if self._next:
+            self._advance()
+        if self._in_head and self._heads - heads == at_the_start:
+            self._weigh_unfinished(len(data))  # all of it belongs to this one head
+
+    def _parse(self, data: bytes) -> bytes:
+        """Feed the parser; returns what it has to be fed yet."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # it asked for another protocol and gets an answer in this one
+        except httptools.HttpParserUpgrade as offer:
+            return self._without_offer() + data[offer.args[0] :]
         except httptools.HttpParserError as error:
             cause = error.__context__ if isinstance(error.__context__, _TooMuch) else error
             self._refuse(getattr(cause, "status", 400), f"Not an HTTP request: {cause}")
-        if self._next:
-            self._advance()
-        if self._in_head and begun == self._begun:
-            self._raw_bytes += len(data)
-            if self._raw_bytes > self.watch.limits.head_bytes and not self._deaf:
-                self._refuse(431, f"Not an HTTP request: {_TooMuch(self.watch.limits.head_bytes)}")
+        return b""
 
     def eof_received(self) -> bool:
         return False
@@ -153,7 +123,8 @@ class Connection(asyncio.Protocol):
         self.clogged = False
         if self._unclogged is not None and not self._unclogged.done():
             self._unclogged.set_result(None)
-        self.deadline = _NEVER if self._current else self.deadline
+        if self._current is not None:
+            self._wait_for(self._current)
 
     # -- what the parser tells -------------------------------------------------------------------
 
@@ -161,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers = []
         self._in_head = True
-        self._begun += 1
+        self._heads += 1
         self._raw_bytes = self._head_bytes = 0
         if self._current is None:
             self.deadline = self.watch.now + self.watch.limits.head_seconds
@@ -180,11 +151,19 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > self.watch.limits.head_bytes:
             raise _TooMuch(self.watch.limits.head_bytes)
 
+    def _weigh_unfinished(self, size: int) -> None:
+        self._raw_bytes += size
+        most = self.watch.limits.head_bytes
+        if self._raw_bytes > most and not self._deaf:
+            self._refuse(431, f"Not an HTTP request: {_TooMuch(most)}")
+
     def on_headers_complete(self) -> None:
         self._in_head = False
         parser = self._parser
-        version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
+        if parser.should_upgrade() and method != "CONNECT":
+            return  # the parser ends here, and begins again without the offer
+        version = parser.get_http_version()
         path, raw_path, query = _target(self._url)
         expects = any(name == b"expect" for name, _ in self._headers)
         exchange = self._arriving = Exchange(
@@ -216,9 +195,16 @@ class Connection(asyncio.Protocol):
             return
         exchange.end()
         if exchange is self._current:
-            self.deadline = _NEVER
+            self._wait_for(exchange)
         elif exchange.done and self._current is None:
             self._rest()
+
+    def _without_offer(self) -> bytes:
+        """The request without its offer of another protocol; the parser would skip its body."""
+        lines = [self._parser.get_method() + b" " + self._url + b" HTTP/1.1"]
+        lines += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     # -- what an exchange asks -------------------------------------------------------------------
 
@@ -285,10 +271,7 @@ class Connection(asyncio.Protocol):
         if self._current is None and self._next:
             exchange, scope = self._next.popleft()
             self._current = exchange
-            if not exchange.whole:
-                self.deadline = self.watch.now + self.watch.limits.read_seconds
-            else:
-                self.deadline = _NEVER
+            self._wait_for(exchange)
             if task := begin(self._run(exchange, scope), self._loop):
                 exchange.task = task
                 self._state.tasks.add(task)
@@ -296,6 +279,12 @@ class Connection(asyncio.Protocol):
                 self._loop.call_soon(self._advance)
         if self._next:
             self._pause()
+
+    def _wait_for(self, exchange: Exchange) -> None:
+        """Give a request its time to arrive; the answer may take any."""
+        if not self.clogged:
+            seconds = _NEVER if exchange.whole else self.watch.limits.read_seconds
+            self.deadline = self.watch.now + seconds
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         try:
@@ -348,41 +337,6 @@ class Connection(asyncio.Protocol):
         self.deadline = self.watch.now + self.watch.limits.linger_seconds
         self.listen()
         self.transport.write_eof()
-
-
-if sys.version_info >= (3, 12):
-
-    def begin(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task | None:
-        """Run *work* up to its first wait; None if there was none, as in nearly all requests."""
-        task = asyncio.Task(work, loop=loop, eager_start=True)
-        return None if task.done() else task
-
-else:
-
-    def begin(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> Task | None:
-        """Run *work* up to its first wait; None if there was none, as in nearly all requests."""
-        try:
-            first = work.send(None)
-        except StopIteration:
-            return None
-        return loop.create_task(_go_on(work, first))
-
-
-@coroutine
-def _go_on(work: Coroutine[Any, Any, None], first: Any) -> Generator[Any, Any, None]:
-    """What is left of *work*, from the wait that it began with."""
-    waits_for = first
-    while True:
-        try:
-            got = yield waits_for
-        except BaseException as error:
-            step = partial(work.throw, error)
-        else:
-            step = partial(work.send, got)
-        try:
-            waits_for = step()
-        except StopIteration:
-            return
 
 
 class _TooMuch(Exception):

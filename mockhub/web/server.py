@@ -15,7 +15,8 @@ import uvicorn
 
 from mockhub.spec.errors import MockhubError
 from mockhub.web.app import App
-from mockhub.web.connection import Connection, Watch
+from mockhub.web.connection import Connection
+from mockhub.web.watch import Watch
 
 _BACKLOG = 2048
 _GRACE = 1  # seconds that open requests get when the server goes down
