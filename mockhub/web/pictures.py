@@ -55,7 +55,7 @@ class Pictures:
         return await self._conditional(picture, headers)
 
     def _find(self, scope: Scope) -> tuple[Picture, Hub]:
-        from mockhub.world.images import Picture
+        from mockhub.world.images import picture_of
 
         try:
             name = scope.get(HUB_NAME)
@@ -68,19 +68,8 @@ class Pictures:
         if match is None or generation is None or int(match[2]) > generation.delivered:
             message = f"There is no image at {scope['path'][:200]!r}"
             raise hub.law.errors.refusal("notFound", message)
-        request = generation.request
-        return Picture(
-            seed=hub.ids.seed,
-            model=request.model,
-            prompt=request.prompt,
-            width=generation.quote.size.width,
-            height=generation.quote.size.height,
-            index=int(match[2]) - 1,
-            count=request.n,
-            references=request.references,
-            quality=request.quality,
-            format=_FORMATS[match[3]],
-        ), hub
+        index, form = int(match[2]) - 1, _FORMATS[match[3]]
+        return picture_of(generation, index, seed=hub.ids.seed, format=form), hub
 
     async def _conditional(self, picture: Picture, headers: Mapping[bytes, bytes]) -> wire.Answer:
         """200, or 304 where the client has it already, or 206 where it wants a part."""

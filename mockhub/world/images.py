@@ -16,9 +16,10 @@ from PIL import Image
 
 from mockhub.world import captions, palettes, picture_files, scenes
 from mockhub.world.canvas import Canvas, Dice
+from mockhub.world.generations import Generation
 from mockhub.world.picture_files import NotOurs
 
-__all__ = ["Cache", "NotOurs", "Picture", "digest", "draw", "inspect"]
+__all__ = ["Cache", "NotOurs", "Picture", "digest", "draw", "inspect", "picture_of"]
 
 RECIPE = 1  # raised whenever the same fields give another picture
 
@@ -42,6 +43,23 @@ class Picture:
     references: tuple[str, ...]  # digests of the reference images
     quality: str  # as the client asked
     format: str  # png, jpeg or webp
+
+
+def picture_of(generation: Generation, index: int, *, seed: int, format: str) -> Picture:
+    """What image *index*, counted from 0, of a generation looks like."""
+    request, size = generation.request, generation.quote.size
+    return Picture(
+        seed=seed,
+        model=request.model,
+        prompt=request.prompt,
+        width=size.width,
+        height=size.height,
+        index=index,
+        count=request.n,
+        references=request.references,
+        quality=request.quality,
+        format=format,
+    )
 
 
 def draw(picture: Picture) -> bytes:
