@@ -284,8 +284,10 @@ class Hub:
 
     def _remember(self, generation: Generation) -> None:
         self._order.append(generation.id)
-        if not generation.ended and generation.due is not None:
-            heappush(self._agenda, (generation.due, generation.id))
+        if not generation.ended:
+            if generation.due is not None:
+                heappush(self._agenda, (generation.due, generation.id))
+            self._tell()
         if len(self._order) > self.keep:
             self._let_go()
 
