@@ -1,3 +1,36 @@
-"""The GPT Image Hub API on a laptop."""
+"""The GPT Image Hub API on a laptop.
+
+Names are looked up when they are asked for: to import this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mockhub.spec.errors import MockhubError
+    from mockhub.testing.hub import Hub
+    from mockhub.testing.running import ASGI, running
+
+__all__ = ["ASGI", "Hub", "MockhubError", "__version__", "running"]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "ASGI": "mockhub.testing.running",
+    "Hub": "mockhub.testing.hub",
+    "MockhubError": "mockhub.spec.errors",
+    "running": "mockhub.testing.running",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

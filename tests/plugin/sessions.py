@@ -1,0 +1,43 @@
+"""Real pytest sessions, for tests of the plugin."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that is over: its exit code, what it printed, and how many went how."""
+
+    code: int
+    output: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        last = self.output.strip().splitlines()[-1]
+        found = re.findall(r"([0-9]+) (passed|failed|skipped|errors?|xfailed|warnings?)", last)
+        return {word.rstrip("s"): int(number) for number, word in found}
+
+
+def session(
+    folder: Path, source: str, *options: str, ini: str = "", plugins: tuple[str, ...] = ()
+) -> Session:
+    """Run pytest on one file of tests, with our plugin and *plugins* by their entry points."""
+    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}")
+    (folder / "test_it.py").write_text(source)
+    chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
+    done = subprocess.run(
+        [*COMMAND, *chosen, *options],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+    )
+    return Session(done.returncode, done.stdout + done.stderr)

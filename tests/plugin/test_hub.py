@@ -1,0 +1,392 @@
+"""The hub in a test's hand, through the fixture that users have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import openai
+import pytest
+
+from mockhub import Hub, MockhubError
+from mockhub.world.images import inspect
+
+CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
+
+
+def ask(hub: Hub, **fields: object) -> httpx.Response:
+    """Ask for a picture of a cat, or for what *fields* say."""
+    return hub.client().post("/images/generations", json={**CAT, **fields})
+
+
+# -- where it is -----------------------------------------------------------------------------------
+
+
+def test_base_url_is_what_an_sdk_wants(mockhub: Hub) -> None:
+    """An OpenAI client with the hub's base_url and key generates, and pays."""
+    client = openai.OpenAI(base_url=mockhub.base_url, api_key=mockhub.key)
+    client.images.generate(**CAT)
+    mockhub.assert_spent(8)
+
+
+def test_url_is_the_same_without_api_v1(mockhub: Hub) -> None:
+    """`url` stands in the place of the published host, `base_url` has /api/v1 after it."""
+    assert mockhub.base_url == f"{mockhub.url}/api/v1"
+    assert 200 == httpx.get(f"{mockhub.url}/api/v1/models").status_code
+
+
+def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
+    """At the server's own address a hub's key finds its account, its journal and its picture."""
+    headers = {"Authorization": f"Bearer {mockhub.key}"}
+    url = f"{mockhub.server_url}/api/v1/images/generations"
+    answer = httpx.post(url, json=CAT, headers=headers).json()
+    assert answer["balance"]["credits"] == mockhub.account.credits
+    assert 1 == len(mockhub.journal)
+    assert mockhub.images() == [httpx.get(answer["images"][0]["url"]).content]
+
+
+def test_a_closed_hub_is_gone_from_the_server(mockhub_factory: Callable[..., Hub]) -> None:
+    """After `close` the address is 404 and the key opens nothing, but the test can go on asking."""
+    hub = mockhub_factory(arm="drop@after x1")
+    with pytest.raises(httpx.TransportError):
+        ask(hub)
+    ask(hub)
+    hub.close()
+    headers = {"Authorization": f"Bearer {hub.key}"}
+    assert 404 == httpx.get(f"{hub.base_url}/credits", headers=headers).status_code
+    assert 401 == httpx.get(f"{hub.server_url}/api/v1/credits", headers=headers).status_code
+    assert [0, 200] == [one.status for one in hub.journal]
+    assert 2 == len(hub.images())
+    hub.assert_generated(prompt="A cat", times=2)
+    with pytest.raises(AssertionError, match="charged 2 times"):
+        hub.assert_no_double_charge()
+
+
+def test_hubs_of_one_test_are_apart(mockhub_factory: Callable[..., Hub]) -> None:
+    """What one hub of a test pays, another one does not see."""
+    one, two = mockhub_factory(credits=8), mockhub_factory(credits=8)
+    ask(one)
+    assert (0, 8) == (one.account.credits, two.account.credits)
+    assert one.url != two.url
+    assert one.key != two.key
+
+
+# -- money -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.mockhub(credits=8)
+def test_credits_are_what_the_mark_says(mockhub: Hub) -> None:
+    """The first picture is paid, the second refused."""
+    assert [200, 402] == [ask(mockhub).status_code for _ in range(2)]
+    assert 0 == mockhub.account.credits
+
+
+@pytest.mark.mockhub(scenario="default", credits=20)
+def test_credits_are_what_is_left_after_a_scenarios_own_generations(mockhub: Hub) -> None:
+    """A balance is a balance, whatever the scenario's account has paid before."""
+    assert 20 == mockhub.account.credits
+    mockhub.assert_spent(0)
+    assert () == mockhub.generations
+
+
+@pytest.mark.mockhub(credits=0)
+def test_granted_credits_expire_by_the_hubs_clock(mockhub: Hub) -> None:
+    """A grant that expires is gone when its time has come."""
+    mockhub.grant(16, expires_in="1h")
+    assert 16 == mockhub.account.credits
+    mockhub.clock.to_next_event()
+    assert 0 == mockhub.account.credits
+    assert ["grant", "grant", "expiry"] == [one.kind for one in mockhub.account.entries]
+
+
+def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
+    """A second user pays from their own purse, and does not see the first one's generation."""
+    bob = mockhub.accounts.make("bob", credits=8)
+    made = ask(mockhub).json()["id"]
+    client = mockhub.client(bob.key)
+    assert 404 == client.get(f"/generations/{made}").status_code
+    assert 200 == client.post("/images/generations", json=CAT).status_code
+    assert (112, 0) == (mockhub.account.credits, bob.credits)
+
+
+def test_an_unknown_account_is_explained(mockhub: Hub) -> None:
+    """The error names the closest account."""
+    mockhub.accounts.make("robert")
+    with pytest.raises(MockhubError, match=r"no account 'robrt'; did you mean 'robert'\?"):
+        mockhub.accounts["robrt"]
+    with pytest.raises(MockhubError, match="there is an account 'robert' already"):
+        mockhub.accounts.make("robert")
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+
+def test_keys_are_made_revoked_and_expired(mockhub: Hub) -> None:
+    """A new key works until it is revoked, or until its time has come."""
+    keys = [mockhub.keys.make(), mockhub.keys.make(expires_in="10m"), mockhub.keys.make()]
+    clients = [mockhub.client(key) for key in keys]
+    assert [200, 200, 200] == [one.get("/credits").status_code for one in clients]
+    mockhub.keys.revoke(keys[0])
+    mockhub.keys.expire(keys[2])
+    mockhub.clock.advance("10m")
+    answers = [one.get("/credits").json()["error"]["code"] for one in clients]
+    assert ["invalidApiKey", "expiredApiKey", "expiredApiKey"] == answers
+
+
+def test_a_foreign_key_is_refused(mockhub: Hub) -> None:
+    """To revoke what is no key of the hub is a mistake that is told, without the key."""
+    with pytest.raises(MockhubError, match="no key of this hub"):
+        mockhub.keys.revoke("gih_live_nobody")
+
+
+# -- time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.mockhub(clock="2030-01-01T00:00:00Z")
+def test_the_clock_moves_only_when_told(mockhub: Hub) -> None:
+    """It begins where the mark says, and is advanced by texts, seconds and timedeltas."""
+    assert datetime(2030, 1, 1, tzinfo=UTC) == mockhub.clock.now()
+    mockhub.clock.advance("2m")
+    mockhub.clock.advance(30)
+    mockhub.clock.advance(timedelta(hours=1))
+    assert datetime(2030, 1, 1, 1, 2, 30, tzinfo=UTC) == mockhub.clock.now()
+    moment = datetime(2031, 1, 1, tzinfo=UTC)
+    assert moment == mockhub.clock.set(moment)
+
+
+def test_the_clock_does_not_go_back(mockhub: Hub) -> None:
+    """The error says where the clock stands."""
+    with pytest.raises(MockhubError, match="the clock stands at 2026-04-30T08:00:00.000Z"):
+        mockhub.clock.set("2020-01-01T00:00:00Z")
+
+
+@pytest.mark.mockhub(clock="system")
+def test_the_systems_clock_cannot_be_moved(mockhub: Hub) -> None:
+    """The error says how to begin instead."""
+    with pytest.raises(MockhubError, match="begin with clock='jump'"):
+        mockhub.clock.advance(1)
+
+
+def test_nothing_due_is_told(mockhub: Hub) -> None:
+    """To wait for what will not happen is a mistake."""
+    with pytest.raises(MockhubError, match="nothing falls due"):
+        mockhub.clock.to_next_event()
+
+
+@pytest.mark.mockhub(provider="take=90s")
+def test_a_job_ends_at_the_next_event(mockhub: Hub) -> None:
+    """A queued generation is there once its 90 seconds have passed on the hub's clock."""
+    queued = ask(mockhub, **{"async": True}).json()
+    assert "queued" == mockhub.generations[0].status
+    mockhub.clock.to_next_event()
+    polled = mockhub.client().get(f"/generations/{queued['id']}").json()
+    assert "succeeded" == polled["status"]
+    assert timedelta(seconds=90) == mockhub.clock.now() - datetime(2026, 4, 30, 8, tzinfo=UTC)
+
+
+@pytest.mark.mockhub(clock="hold", provider="take=30s")
+def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
+    """In the hold manner the money is gone and the answer open, until the test moves the clock."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, mockhub)
+        mockhub.wait_for_generations()
+        assert 112 == mockhub.account.credits
+        assert not answer.done()
+        mockhub.clock.advance("30s")
+        assert 200 == answer.result(timeout=10).status_code
+
+
+def test_waiting_in_vain_ends(mockhub: Hub) -> None:
+    """A generation that does not come is told with the journal."""
+    with pytest.raises(AssertionError, match="1 generations were awaited; there are 0"):
+        mockhub.wait_for_generations(timeout=0.01)
+
+
+# -- misbehaviour ----------------------------------------------------------------------------------
+
+
+def test_an_armed_fault_strikes_as_often_as_said(mockhub: Hub) -> None:
+    """`times=1` strikes once; the next call is answered."""
+    mockhub.arm("status=503", times=1)
+    assert [503, 200] == [ask(mockhub).status_code for _ in range(2)]
+
+
+def test_faults_can_be_disarmed(mockhub: Hub) -> None:
+    """After `disarm` nothing strikes."""
+    mockhub.arm("status=503 on=get_credits")
+    mockhub.disarm()
+    assert 200 == mockhub.client().get("/credits").status_code
+
+
+@pytest.mark.mockhub(arm=["status=503 x1", "fail on=create_generation"])
+def test_the_mark_arms(mockhub: Hub) -> None:
+    """Directives of the mark are armed before the test begins."""
+    assert [503, 500] == [ask(mockhub).status_code for _ in range(2)]
+    assert 120 == mockhub.account.credits
+
+
+def test_a_lost_answer_has_been_paid_for(mockhub: Hub) -> None:
+    """`drop@after` takes the money and loses the answer."""
+    mockhub.arm("drop@after", times=1)
+    with pytest.raises(httpx.TransportError):
+        ask(mockhub)
+    mockhub.assert_spent(8)
+    assert ("drop@after",) == mockhub.journal[0].faults
+
+
+def test_the_provider_is_scripted(mockhub: Hub) -> None:
+    """One outcome a generation; the last one repeats."""
+    mockhub.provider("deliver=1", "fail")
+    answers = [ask(mockhub, n=2) for _ in range(3)]
+    assert [200, 500, 500] == [one.status_code for one in answers]
+    assert [(1, 8), (0, 0), (0, 0)] == [(one.delivered, one.credits) for one in mockhub.generations]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda hub: hub.arm("dorp"), "'dorp' is no directive; did you mean 'drop'"),
+        (lambda hub: hub.arm("drop", on="get_credit"), "did you mean 'get_credits'"),
+        (lambda hub: hub.arm("drop", times=0), "times=0: expected a whole number from 1"),
+        (lambda hub: hub.provider("drop"), "'drop' is not the provider's doing"),
+        (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
+        (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
+        (lambda hub: hub.grant(8, expires_at="x", expires_in=1), "give one of the two"),
+        (lambda hub: hub.images("clx"), "no generation 'clx'"),
+        (lambda hub: hub.assert_generated(promt="x"), "no 'promt'; did you mean 'prompt'"),
+        (lambda hub: hub.journal.where(staus=1), "no 'staus'; did you mean 'status'"),
+    ],
+)
+def test_mistakes_are_explained(mockhub: Hub, call: Callable[[Hub], object], told: str) -> None:
+    """An error shows the value and says what is allowed."""
+    with pytest.raises(MockhubError, match=re.escape(told)):
+        call(mockhub)
+
+
+# -- what happened ---------------------------------------------------------------------------------
+
+
+def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
+    """An exchange has the fields that were asked for, the answer, its code and its credits."""
+    ask(mockhub, n=2)
+    ask(mockhub, n=9)
+    good, bad = mockhub.journal
+    assert ("create_generation", 200, -16, 2) == (
+        good.operation,
+        good.status,
+        good.credits,
+        good.fields["n"],
+    )
+    assert "succeeded" == good.answer["status"]
+    assert ("invalid_request", 9) == (bad.code, bad.fields["n"])
+    assert [bad] == list(mockhub.journal.where(status=400))
+    assert [good] == list(mockhub.journal[:1])
+
+
+def test_the_journal_is_a_table_without_keys(mockhub: Hub) -> None:
+    """Its text has a line an exchange, escapes hostile prompts, and holds no key."""
+    ask(mockhub, prompt=f"\x1b[2J {mockhub.key}")
+    mockhub.client().get("/%0Anothing")
+    text = str(mockhub.journal)
+    assert 2 == len(text.splitlines())
+    assert "\x1b" not in text
+    assert "-8 credits" in text
+
+
+def test_images_are_the_files_behind_the_urls(mockhub: Hub) -> None:
+    """`images` gives what a client downloads, and the file tells the prompt."""
+    answer = ask(mockhub, n=2).json()
+    ask(mockhub, prompt="A dog")
+    downloaded = [httpx.get(image["url"]).content for image in answer["images"]]
+    assert downloaded == mockhub.images(answer["id"])
+    assert ["A cat", "A cat", "A dog"] == [inspect(one)["prompt"] for one in mockhub.images()]
+
+
+# -- claims ----------------------------------------------------------------------------------------
+
+
+def test_claims_that_hold_say_nothing(mockhub: Hub) -> None:
+    """Prompts may be patterns; all fields and the end of a generation can be claimed."""
+    ask(mockhub, n=2)
+    ask(mockhub, prompt="A [[fail]] dog")
+    mockhub.assert_generated()
+    mockhub.assert_generated(prompt="A cat", n=2, times=1, status="succeeded", size="1024x1024")
+    mockhub.assert_generated(prompt=re.compile("dog$"), status="failed", credits=0)
+    mockhub.assert_generated(prompt="A cow", times=0)
+    mockhub.assert_spent(16)
+
+
+def test_a_claim_that_fails_shows_near_misses(mockhub: Hub) -> None:
+    """The closest request comes first, with the fields that differ, and then the journal."""
+    ask(mockhub, prompt="A dog with a very long tail")
+    ask(mockhub, n=2)
+    with pytest.raises(AssertionError) as caught:
+        mockhub.assert_generated(prompt="A cat", n=3)
+    lines = str(caught.value).splitlines()
+    assert "expected a generation with prompt='A cat', n=3; there are 0" == lines[0]
+    assert "  near miss: #2: n was 2, not 3" == lines[1]
+    assert lines[2].startswith("  near miss: #1: prompt was 'A dog")
+    assert str(mockhub.journal) in str(caught.value)
+
+
+@pytest.mark.mockhub(credits=0)
+def test_a_near_miss_may_be_a_refusal(mockhub: Hub) -> None:
+    """A request that was refused says with what it was answered."""
+    ask(mockhub)
+    with pytest.raises(
+        AssertionError, match="near miss: #1: it was answered 402 insufficientCredits"
+    ):
+        mockhub.assert_generated(prompt="A cat")
+
+
+def test_too_many_are_told_by_their_ids(mockhub: Hub) -> None:
+    """Two where one was claimed: both are named, and there is no near miss."""
+    ids = [ask(mockhub).json()["id"] for _ in range(2)]
+    with pytest.raises(AssertionError) as caught:
+        mockhub.assert_generated(prompt="A cat", times=1)
+    first = str(caught.value).splitlines()[0]
+    assert f"expected 1 generation with prompt='A cat'; there are 2: {', '.join(ids)}" == first
+    assert "near miss" not in str(caught.value)
+
+
+def test_a_wrong_sum_is_told(mockhub: Hub) -> None:
+    """The claim says what was spent, refunds taken off."""
+    ask(mockhub, prompt="[[deliver=1]]", n=3)
+    with pytest.raises(AssertionError, match="expected 24 credits to be spent; 8 were"):
+        mockhub.assert_spent(24)
+
+
+def test_paying_twice_for_one_request_is_told(mockhub: Hub) -> None:
+    """A lost answer that is sent again is paid again; the claim names it and what to do instead."""
+    mockhub.assert_no_double_charge()
+    mockhub.arm("drop@after", times=1)
+    with pytest.raises(httpx.TransportError):
+        ask(mockhub)
+    mockhub.assert_no_double_charge()
+    ask(mockhub)
+    with pytest.raises(AssertionError, match="One request was charged 2 times.*\n  instead: Send"):
+        mockhub.assert_no_double_charge()
+    assert ["double_charge"] == [one.kind for one in mockhub.report().findings]
+
+
+def test_a_reset_hub_begins_again(mockhub: Hub) -> None:
+    """After `reset` the money, the clock and the journal are as at the start, and the key works."""
+    mockhub.arm("status=503")
+    mockhub.clock.advance("1h")
+    ask(mockhub)
+    mockhub.reset()
+    assert 120 == mockhub.client().get("/credits").json()["credits"]
+    assert datetime(2026, 4, 30, 8, tzinfo=UTC) == mockhub.clock.now()
+    assert ["/api/v1/credits"] == [one.path for one in mockhub.journal]
+    assert () == mockhub.generations
+    mockhub.assert_spent(0)
+
+
+def test_what_went_astray_is_told(mockhub: Hub) -> None:
+    """A request that found no hub, for want of a key, is shown beside the journal."""
+    httpx.get(f"{mockhub.server_url}/api/v1/credits", headers={"Authorization": "Bearer nobody"})
+    with pytest.raises(AssertionError, match="Of no hub, .*\n#[0-9]+ +GET /api/v1/credits  401"):
+        mockhub.assert_spent(8)
