@@ -6,10 +6,12 @@ import asyncio
 import json
 import os
 import sys
+from typing import NamedTuple
 
 import click
 
-from mockhub.web.visit import Visit
+from mockhub.web.asgi import Scope
+from mockhub.web.visit import HUB_NAME, Visit
 from mockhub.web.wire import Answer
 from mockhub.world.store import DEFAULT
 
@@ -18,22 +20,49 @@ _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _OUR_FAULT = 500
 
 
+class Line(NamedTuple):
+    """What is told of one request."""
+
+    hub: str
+    method: str
+    path: str
+    operation: str | None
+    status: int  # 0: the client got no whole answer
+    credits: int  # what it did to the balance
+    ms: float
+    faults: tuple[str, ...] = ()
+    violation: str | None = None
+    gone: bool = False
+
+
 class RequestLog:
     """A line a request, written some times a second: a write each would cost more than they do."""
 
     def __init__(self, level: str, form: str) -> None:
         self._wants = {"debug": 0, "info": 0, "warning": _OUR_FAULT, "error": 1000}[level]
-        self._line = self._as_json if form == "json" else self._as_text
+        self._spelt = _as_json if form == "json" else _as_text
         self._lines: list[str] = []
 
-    def add(self, visit: Visit, answer: Answer | None) -> None:
-        """Note a visit that is over."""
-        status = answer.status if answer else 0
-        if status < self._wants and not visit.violation:
-            return
-        if not self._lines:
-            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
-        self._lines.append(self._line(visit, status))
+    def visited(self, visit: Visit, answer: Answer | None) -> None:
+        """Note a visit to the API that is over."""
+        line = Line(
+            hub=visit.scope.get(HUB_NAME) or visit.hub.name,
+            method=visit.method,
+            path=visit.path,
+            operation=visit.operation.id if visit.operation else None,
+            status=answer.status if answer else 0,
+            credits=visit.credits,
+            ms=visit.milliseconds,
+            faults=visit.struck,
+            violation=visit.violation,
+            gone=visit.gone,
+        )
+        self._note(line)
+
+    def fetched(self, scope: Scope, status: int, milliseconds: float) -> None:
+        """Note an image that was fetched."""
+        hub = scope.get(HUB_NAME) or DEFAULT
+        self._note(Line(hub, scope["method"], scope["path"], None, status, 0, milliseconds))
 
     def flush(self) -> None:
         """Write what has been noted."""
@@ -41,32 +70,31 @@ class RequestLog:
         if lines:
             say("\n".join(lines))
 
-    def _as_text(self, visit: Visit, status: int) -> str:
-        credits = f"{visit.credits:+d} credits" if visit.credits else ""
-        faults = f"  {' '.join(visit.struck)}" if visit.struck else ""
-        ours = f"  OUR FAULT: {visit.violation}" if visit.violation else ""
-        gone = "  client gone" if visit.gone else ""
-        shown = click.style(str(status or "---"), fg=_COLOURS.get(status // 100))
-        hub = "" if visit.hub.name == DEFAULT else f"  hub {visit.hub.name}"
-        target = f"{visit.method:<7} {_printable(visit.path):<44}"
-        took = f"{visit.milliseconds:8.2f} ms"
-        return f"{target} {shown} {credits:>14} {took}{hub}{faults}{gone}{ours}"
+    def _note(self, line: Line) -> None:
+        if line.status < self._wants and not line.violation:
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
+        self._lines.append(self._spelt(line))
 
-    def _as_json(self, visit: Visit, status: int) -> str:
-        return json.dumps(
-            {
-                "event": "request",
-                "hub": visit.hub.name,
-                "method": visit.method,
-                "path": visit.path,
-                "operation": visit.operation.id if visit.operation else None,
-                "status": status,
-                "credits": visit.credits,
-                "ms": round(visit.milliseconds, 3),
-                "faults": visit.struck,
-                "violation": visit.violation,
-            }
-        )
+
+def _as_text(line: Line) -> str:
+    credits = f"{line.credits:+d} credits" if line.credits else ""
+    notes = [
+        f"hub {line.hub}" if line.hub != DEFAULT else "",
+        " ".join(line.faults),
+        "client gone" if line.gone else "",
+        f"OUR FAULT: {line.violation}" if line.violation else "",
+    ]
+    shown = click.style(str(line.status or "---"), fg=_COLOURS.get(line.status // 100))
+    target = f"{line.method:<7} {_printable(line.path):<44}"
+    return "  ".join(
+        [f"{target} {shown} {credits:>14} {line.ms:8.2f} ms", *(note for note in notes if note)]
+    )
+
+
+def _as_json(line: Line) -> str:
+    return json.dumps({"event": "request", **line._asdict(), "ms": round(line.ms, 3)})
 
 
 def say(text: str) -> None:

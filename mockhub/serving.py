@@ -63,7 +63,8 @@ def run(
     address = _address(host, listener.getsockname()[1])
     base_url = public_url or address
     log = RequestLog(log_level, log_format)
-    app = App(Pipeline(law, Store(hub), base_url, observe=log.add))
+    app = App(Pipeline(law, Store(hub), base_url, observe=log.visited))
+    app.pictures.observe = log.fetched
     if control:
         from mockhub.web.control import attach
 

@@ -277,15 +277,18 @@ def test_a_request_is_a_line() -> None:
     """Each request is logged with method, path, status, credits and milliseconds."""
     with started() as process:
         url = base_url(greeting(process))
-        generate(url, n=2)
+        image = generate(url, n=2).json()["images"][0]["url"].removeprefix(url)
         generate(url, key=POOR)
         httpx.get(f"{url}/api/v1/models")
-        logged = ended(process)
-    first, second, third = logged.strip().splitlines()
+        httpx.get(url + image)
+        httpx.get(f"{url}/hubs/none/api/v1/models")
+        first, second, third, fourth, fifth = ended(process).strip().splitlines()
     generations = r"POST +/api/v1/images/generations"
     assert re.fullmatch(rf"{generations} +200 +-16 credits +[0-9.]+ ms", first)
     assert re.fullmatch(rf"{generations} +402 +[0-9.]+ ms", second)
     assert re.fullmatch(r"GET +/api/v1/models +200 +[0-9.]+ ms", third)
+    assert re.fullmatch(rf"GET +{image} +200 +[0-9.]+ ms", fourth)
+    assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none", fifth)
 
 
 def test_the_log_is_json_when_asked_for() -> None:

@@ -61,7 +61,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "option"), OPTIONS, ids=" ".join)
+@pytest.mark.parametrize(("words", "option"), OPTIONS)
 def test_every_option_is_documented(words: str, option: str) -> None:
     """Each option stands in a page that tells of its command."""
     pages = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mockhub.spec.errors import ApiError, MockhubError
@@ -27,14 +28,19 @@ _METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Pictures:
-    """Serves the images of every hub; a plain ASGI callable. No key is asked for (GEN-10)."""
+    """Serves the images of every hub; a plain ASGI callable. No key is asked for (GEN-10).
+
+    Attributes:
+        observe: told of every request when it is over, its status and milliseconds.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cache: Cache | None = None
+        self.observe: Callable[[Scope, int, float], None] = lambda scope, status, took: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
+        began, headers = perf_counter(), dict(scope["headers"])
         try:
             answer = await self._answer(scope, headers)
         except ApiError as error:
@@ -42,6 +48,7 @@ class Pictures:
         if b"origin" in headers:
             answer = cors.with_origin(answer)
         await send_answer(answer, scope, send)
+        self.observe(scope, answer.status, (perf_counter() - began) * 1000)
 
     async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes]) -> wire.Answer:
         picture, hub = self._find(scope)
