@@ -12,7 +12,9 @@ import orjson
 from mockhub.spec.operations import Body
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_TOO_DEEP = "The body is nested too deeply; expected a flat JSON object"
 _SHOWN = 60
+_NEAR = 20
 
 
 class Invalid(ValueError):
@@ -28,12 +30,19 @@ def read_json(raw: bytes) -> dict[str, Any]:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Invalid(f"The body is not valid JSON: {error}; expected a JSON object") from None
+        raise Invalid(
+            f"The body is not valid JSON: {error}{_near(error)}; expected a JSON object"
+        ) from None
     if not isinstance(body, dict):
         raise Invalid(f"The body is {shown(body)}; expected a JSON object")
     if not _surely_unique(raw, body):
         _refuse_repeated_keys(raw)
     return body
+
+
+def _near(error: json.JSONDecodeError) -> str:
+    text = error.doc[max(0, error.pos - _NEAR) : error.pos + _NEAR]
+    return f", near {shown(text)}" if text else ""
 
 
 def _surely_unique(raw: bytes, body: Mapping[str, Any]) -> bool:
@@ -63,7 +72,7 @@ def _refuse_repeated_keys(raw: bytes) -> None:
     try:
         json.loads(raw, object_pairs_hook=unique)
     except RecursionError:
-        raise Invalid("The body is nested too deeply; expected a flat JSON object") from None
+        raise Invalid(_TOO_DEEP) from None
 
 
 def read_texts(parts: Iterable[tuple[str, str]], body: Body) -> dict[str, Any]:
@@ -82,8 +91,8 @@ def read_texts(parts: Iterable[tuple[str, str]], body: Body) -> dict[str, Any]:
 
 def _typed(text: str, kind: Any) -> Any:
     """*text* as *kind*, or as it is: then the schema refuses it in its own words."""
-    if kind == "integer" and _INTEGER.fullmatch(text):
-        return int(text) if len(text) < _SHOWN else float(text)
+    if kind == "integer" and len(text) < _SHOWN and _INTEGER.fullmatch(text):
+        return int(text)
     if kind == "boolean" and text in ("true", "false"):
         return text == "true"
     return text
@@ -95,8 +104,13 @@ def validate(values: Mapping[str, Any], body: Body) -> dict[str, Any]:
     Raises:
         Invalid: naming the field, its value and what is allowed.
     """
-    if not body.validator.is_valid(values):
-        raise Invalid(_complaint(next(body.validator.iter_errors(values)), values, body))
+    try:
+        if not body.validator.is_valid(values):
+            raise Invalid(_complaint(next(body.validator.iter_errors(values)), values, body))
+    except Invalid:
+        raise
+    except ValueError:  # the validator's own limit
+        raise Invalid(_TOO_DEEP) from None
     return {**body.defaults, **values}
 
 
@@ -121,7 +135,9 @@ def expected(schema: Mapping[str, Any]) -> str:
         return f"an {kind} from {schema['minimum']} to {schema['maximum']}"
     if "maxLength" in schema:
         return f"a text of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
-    return str(schema.get("description", f"a value of type {kind}")).rstrip(".")
+    described = str(schema.get("description", f"a value of type {kind}")).rstrip(".")
+    examples = ", ".join(map(str, schema.get("examples", ())))
+    return described + (f" such as {examples}" if examples else "")
 
 
 def shown(value: Any) -> str:

@@ -33,7 +33,7 @@ class App(Starlette):
         self.pictures = Pictures(pipeline.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+        if scope["type"] != "http" or (self.routes and _under(CONTROL, scope["path"])):
             await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
             await super().__call__(scope, receive, send)
             return
@@ -47,3 +47,7 @@ class App(Starlette):
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         yield
         self.pipeline.waiting.close()
+
+
+def _under(prefix: str, path: str) -> bool:
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from mockhub.spec.coerce import Invalid, expected, read_json, read_texts
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from mockhub.spec.coerce import Invalid, expected, read_json, read_texts, shown
 from mockhub.spec.files import HEAD, media_type
 from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
 from mockhub.web.asgi import Receive
@@ -18,6 +23,13 @@ from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
 
 EMPTY = Kept(0, b"")
+
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+# python-multipart reads only the plain spelling; older clients send other names as filename*=...
+_FILENAME = re.compile(rb";\s*filename\*?[0-9]*\*?\s*=", re.IGNORECASE)
+
+# What it warns of, the client is told.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class ClientGone(Exception):
@@ -58,25 +70,25 @@ async def read(
         await _form(reading, receive, headers[b"content-type"], operation, limits)
     else:
         allowed = " or ".join(operation.bodies)
-        given = f"{media_type!r} is not valid" if media_type else "is missing"
-        raise Invalid(f"Content-Type: {given[:120]}; expected {allowed}")
+        given = f"{shown(media_type)} is not valid" if media_type else "is missing"
+        raise Invalid(f"Content-Type: {given}; expected {allowed}")
 
 
 @lru_cache(maxsize=256)
 def _media_type(content_type: bytes) -> str:
     """The media type of a Content-Type header; JSON is UTF-8, whatever else the header says."""
-    media, _, options = content_type.partition(b";")
-    media_type = media.strip().lower().decode("latin-1")
-    if media_type == JSON and b"charset" in options:
-        charset = options.partition(b"=")[2].strip(b"\"' ").lower()
-        if charset not in (b"utf-8", b"utf8", b"us-ascii"):
-            raise Invalid(f"Content-Type: charset {charset[:40]!r} is not taken; expected utf-8")
+    media, options = parse_options_header(content_type)
+    media_type = media.decode("latin-1")
+    charset = options.get(b"charset", b"utf-8").decode("latin-1").lower()
+    if media_type == JSON and charset not in _CHARSETS:
+        raise Invalid(f"Content-Type: charset {shown(charset)} is not taken; expected utf-8")
     return media_type
 
 
 def _check_coding(coding: bytes) -> None:
-    if coding.strip().lower() != b"identity":
-        raise Invalid(f"Content-Encoding: {coding[:40]!r} is not taken; expected a plain body")
+    text = coding.decode("latin-1").strip().lower()
+    if text != "identity":
+        raise Invalid(f"Content-Encoding: {shown(text)} is not taken; expected a plain body")
 
 
 async def _whole(reading: Reading, receive: Receive, limits: Limits) -> bytes:
@@ -125,9 +137,6 @@ async def _pieces(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
 async def _form(
     reading: Reading, receive: Receive, content_type: bytes, operation: Operation, limits: Limits
 ) -> None:
-    from python_multipart.exceptions import FormParserError
-    from python_multipart.multipart import MultipartParser, parse_options_header
-
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise Invalid("Content-Type: the boundary is missing; expected one, as RFC 7578 asks for")
@@ -197,23 +206,23 @@ class _Form:
         self._header = [b"", b""]
 
     def _open(self) -> None:
-        from python_multipart.multipart import parse_options_header
-
-        disposition, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        header = self._headers.get(b"content-disposition", b"")
+        disposition, options = parse_options_header(header)
         if disposition != b"form-data" or b"name" not in options:
             raise Invalid(
                 f"Part {self._parts} of the form has no name; "
                 'expected Content-Disposition: form-data; name="..."'
             )
         name = options[b"name"].decode("utf-8", "replace")
-        self._part = self._sink(name, b"filename" in options)
+        is_file = _FILENAME.search(header) is not None
+        self._part = self._sink(name, is_file, chosen=options.get(b"filename") != b"")
 
-    def _sink(self, name: str, is_file: bool) -> _Text | _File | None:
+    def _sink(self, name: str, is_file: bool, *, chosen: bool) -> _Text | _File | None:
         rule = self._rules.get(name)
         if rule and not is_file:
             raise Invalid(f"{name} is a text; expected a file with a filename")
         if rule:
-            return _File(name, rule)
+            return _File(name, rule, chosen=chosen)
         if is_file and name in self._body.fields:
             raise Invalid(f"{name} is a file; expected {expected(self._body.fields[name])}")
         return None if is_file else _Text(name, self._limits.text_bytes)
@@ -224,7 +233,8 @@ class _Form:
 
     def _close(self) -> None:
         if isinstance(self._part, _File):
-            self.digests.append(self._part.close())
+            if self._part.chosen:
+                self.digests.append(self._part.close())
         elif self._part:
             self.texts.append((self._part.name, self._part.close()))
 
@@ -251,9 +261,13 @@ class _Text:
 
 
 class _File:
-    """A file that is only weighed, hashed and looked at: never kept."""
+    """A file that is only weighed, hashed and looked at: never kept.
 
-    def __init__(self, name: str, rule: FileRule) -> None:
+    A browser sends an input without a file as an empty one without a name: nothing was *chosen*.
+    """
+
+    def __init__(self, name: str, rule: FileRule, *, chosen: bool) -> None:
+        self.chosen = chosen
         self._name = name
         self._rule = rule
         self._head = b""
@@ -265,6 +279,7 @@ class _File:
             self._head = (self._head + piece)[:HEAD]
             if len(self._head) == HEAD:
                 self._check_type()
+        self.chosen = True
         self._size += len(piece)
         if self._size > self._rule.max_bytes:
             raise Invalid(

@@ -10,7 +10,10 @@ _NO_CONTENT = 204
 
 OPEN = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Retry-After, WWW-Authenticate"),
+    (
+        b"access-control-expose-headers",
+        b"Accept-Ranges, Allow, Content-Range, ETag, Retry-After, WWW-Authenticate",
+    ),
 )
 
 
@@ -30,6 +33,5 @@ def options(methods: Iterable[str], asked_headers: bytes | None) -> Answer:
             (b"access-control-allow-methods", allowed),
             (b"access-control-allow-headers", asked_headers or b"Authorization, Content-Type"),
             (b"access-control-max-age", b"86400"),
-            (b"content-length", b"0"),
         ),
     )

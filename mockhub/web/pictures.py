@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.web import cors, wire
-from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.asgi import Receive, Scope, Send, headers_of
 from mockhub.web.transport import send_answer
 from mockhub.web.visit import HUB_NAME
 from mockhub.world.hub import Hub
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PREFIX = "/images/"
 
 _PATH = re.compile(r"/images/([^/]+)/([1-9][0-9]?)\.(png|jpg|webp)")
-_RANGE = re.compile(rb"bytes=([0-9]*)-([0-9]*)")
+_RANGE = re.compile(rb"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
+_DIGITS = 18  # of a number in a range; more are no picture's either
 _FORMATS = {extension: name for name, extension in wire.EXTENSIONS.items()}
 _METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -40,11 +41,13 @@ class Pictures:
         self.observe: Callable[[Scope, int, float], None] = lambda scope, status, took: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began, headers = perf_counter(), dict(scope["headers"])
+        began, headers = perf_counter(), headers_of(scope)
         try:
             answer = await self._answer(scope, headers)
         except ApiError as error:
             answer = wire.refusal(error)
+        except Exception as error:
+            answer = wire.our_fault(f"{scope['path']}: {type(error).__name__}: {error}")
         if b"origin" in headers:
             answer = cors.with_origin(answer)
         await send_answer(answer, scope, send)
@@ -59,6 +62,8 @@ class Pictures:
             unknown, allowed = hub.law.unknown_method, ", ".join(_METHODS)
             message = f"{method} is not offered for images; expected {allowed}"
             raise ApiError(unknown.status, unknown.code, message, headers={"Allow": allowed})
+        if method == "HEAD":  # ranges are for GET alone (RFC 9110, 14.2)
+            headers = {**headers, b"range": b""}
         return await self._conditional(picture, headers)
 
     def _find(self, scope: Scope) -> tuple[Picture, Hub]:
@@ -93,7 +98,7 @@ class Pictures:
             return wire.Answer(304, b"", common)
         data = await self._drawn(picture)
         part = headers.get(b"range")
-        if part is None or headers.get(b"if-range", tag) != tag:
+        if not part or headers.get(b"if-range", tag) != tag:
             return wire.Answer(200, data, (*common, _length(data)))
         return _part(data, part, common)
 
@@ -119,15 +124,15 @@ def _length(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _part(data: bytes, header: bytes, common: wire.Headers) -> wire.Answer:
-    """One range of bytes (RFC 9110); several, or what is no range, get the whole."""
+    """One range of bytes (RFC 9110, 14.1.2); several, or what is no range, get the whole."""
     match = _RANGE.fullmatch(header.strip())
-    if match is None or match[0] == b"bytes=-":
+    start, end = (number[:_DIGITS] for number in match.groups()) if match else (b"", b"")
+    if not (start or end) or (start and end and int(end) < int(start)):
         return wire.Answer(200, data, (*common, _length(data)))
-    if match[1]:
-        first, last = int(match[1]), int(match[2] or len(data))
+    if start:
+        first, last = int(start), min(int(end or len(data)), len(data) - 1)
     else:
-        first, last = max(0, len(data) - int(match[2])), len(data)
-    last = min(last, len(data) - 1)
+        first, last = max(0, len(data) - int(end)), len(data) - 1
     if first > last:
         whole = (b"content-range", b"bytes */%d" % len(data))
         return wire.Answer(416, b"", (*common, whole, (b"content-length", b"0")))

@@ -19,7 +19,7 @@ from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.bodies import ClientGone, Reading
 from mockhub.web.limits import Limits
 from mockhub.web.transport import ConnectionDropped
-from mockhub.web.visit import HUB_NAME, Visit
+from mockhub.web.visit import HUB_NAME, Visit, redacted
 from mockhub.web.waiting import Closing, Waiting
 from mockhub.world.accounts import Account
 from mockhub.world.faults import WIRE, Directive, in_prefer, in_prompt, parse
@@ -28,7 +28,6 @@ from mockhub.world.store import Store
 
 Observer = Callable[[Visit, wire.Answer | None], None]
 
-_INTERNAL = 500
 _ASKED_HEADERS = b"access-control-request-headers"
 
 
@@ -86,13 +85,18 @@ class Pipeline:
         try:
             return self._checked(visit, await self._pass(visit))
         except ApiError as error:
-            return self._checked(visit, wire.refusal(error))
+            return self._refused(visit, error)
         except Invalid as error:
-            return self._checked(visit, wire.refusal(self.law.errors.invalid(str(error))))
+            return self._refused(visit, self.law.errors.invalid(str(error)))
         except (ConnectionDropped, ClientGone, Closing):
             raise
         except Exception as error:
             return _our_fault(visit, f"{type(error).__name__}: {error}")
+
+    def _refused(self, visit: Visit, error: ApiError) -> wire.Answer:
+        """A refusal quotes what it refuses, but never a key (AUTH-7)."""
+        error.message = redacted(error.message, self.law.key_format.prefix)
+        return self._checked(visit, wire.refusal(error))
 
     async def _pass(self, visit: Visit) -> wire.Answer:
         self._find_hub(visit)
@@ -281,5 +285,4 @@ def _offered(methods: Iterable[str]) -> tuple[str, ...]:
 
 def _our_fault(visit: Visit, violation: str) -> wire.Answer:
     visit.violation = violation
-    message = f"mockhub broke its own law: {violation[:1000]}. Please report it."
-    return wire.refusal(ApiError(_INTERNAL, "mockhubError", message))
+    return wire.our_fault(violation)

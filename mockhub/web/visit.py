@@ -8,7 +8,7 @@ from time import perf_counter
 import orjson
 
 from mockhub.spec.operations import Operation
-from mockhub.web.asgi import Receive, Scope
+from mockhub.web.asgi import Receive, Scope, headers_of
 from mockhub.web.bodies import EMPTY, Reading, kept
 from mockhub.web.wire import Answer
 from mockhub.world.accounts import Account, key_digest
@@ -53,7 +53,7 @@ class Visit:
         self.receive = receive
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = headers_of(scope)
         self.authorization = self.headers.get(b"authorization")
         token = _token(self.authorization)
         self.digest = key_digest(token) if token else None
@@ -79,6 +79,9 @@ class Visit:
         prefix = hub.law.key_format.prefix
         if self.authorization is not None:
             headers[b"authorization"] = _HIDDEN
+        for name, value in headers.items():
+            if prefix.encode() in value:
+                headers[name] = redacted(value.decode("latin-1"), prefix).encode("latin-1")
         query = self.scope["query_string"]
         target = f"{self.path}?{query.decode('latin-1')}" if query else self.path
         code, state = _told(answer) if answer else (None, None)
@@ -86,7 +89,7 @@ class Visit:
             hub.journal.made + 1,
             hub.clock.now(),
             self.method,
-            _clean(target, prefix) if prefix in target else target,
+            redacted(target, prefix),
             self.operation.id if self.operation else None,
             self.account.id if self.account else None,
             self.generation,
@@ -129,14 +132,15 @@ def _told(answer: Answer) -> tuple[str | None, str | None]:
     return error["code"] if error else None, content.get("status")
 
 
-def _clean(text: str, prefix: str) -> str:
-    return re.sub(re.escape(prefix) + r"\w+", _REDACTED, text)
+def redacted(text: str, prefix: str) -> str:
+    """*text* with whatever looks like an API key hidden."""
+    return re.sub(re.escape(prefix) + r"\w+", _REDACTED, text) if prefix in text else text
 
 
 def _clean_body(body: Kept, prefix: str) -> Kept:
     if body.content is None or prefix.encode() not in body.content:
         return body
-    return body._replace(content=_clean(body.content.decode("latin-1"), prefix).encode("latin-1"))
+    return body._replace(content=redacted(body.content.decode("latin-1"), prefix).encode("latin-1"))
 
 
 def _token(authorization: bytes | None) -> bytes | None:

@@ -17,6 +17,7 @@ from mockhub.world.generations import Generation, Request
 from mockhub.world.hub import Hub
 
 JSON_TYPE = (b"content-type", b"application/json")
+_INTERNAL = 500
 EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -56,6 +57,12 @@ def refusal(error: ApiError) -> Answer:
     """An error in the documented shape (ERR-1)."""
     content = {"error": {"message": error.message, "code": error.code}}
     return answer(error.status, content, error.headers)
+
+
+def our_fault(violation: str) -> Answer:
+    """What a client is told when mockhub itself is wrong."""
+    message = f"mockhub broke its own law: {violation[:1000]}. Please report it."
+    return refusal(ApiError(_INTERNAL, "mockhubError", message))
 
 
 def request(values: Mapping[str, Any], references: tuple[str, ...]) -> Request:

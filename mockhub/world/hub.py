@@ -89,8 +89,10 @@ class Hub:
         """
         now = self.settle()
         quote = self.law.catalog.quote(request.model, request.size)
-        outcome = shape(self.provider.next(), directives)
-        return self._begin(account, request, quote, outcome, self.ids.generation(), now)
+        outcome = shape(self.provider.next, directives)
+        generation = self._begin(account, request, quote, outcome, self.ids.generation(), now)
+        self.provider.used += 1  # what cannot be paid never reaches the provider
+        return generation
 
     def get_generation(self, account: Account, id: str) -> Generation:
         """Read a generation of the account's own (RET-2); a read is a poll.
