@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.live import Live, live
+
 ROOT = Path(__file__).resolve().parent.parent
 NODE = ROOT / "tests" / "node"
 
@@ -105,3 +107,17 @@ def node() -> Node:
         )
 
     return run
+
+
+@pytest.fixture
+def api() -> Iterator[Live]:
+    """A server of its own in the default world, on a manual clock, for one test."""
+    with live() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Live]:
+    """The same for a module whose tests leave each other alone, as refused requests do."""
+    with live() as started:
+        yield started
