@@ -117,7 +117,7 @@ class Visit:
         assert self.operation
         odd = self.reading.values.keys() - self.operation.bodies[self.reading.media].fields.keys()
         prefix = self.hub.law.key_format.prefix
-        return tuple(_clean(name[:_SHOWN], prefix) for name in sorted(odd)[:_FEW]) if odd else ()
+        return tuple(redacted(name[:_SHOWN], prefix) for name in sorted(odd)[:_FEW]) if odd else ()
 
 
 def _told(answer: Answer) -> tuple[str | None, str | None]:
