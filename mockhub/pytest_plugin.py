@@ -1,7 +1,7 @@
 """The pytest plugin: a clean, isolated mock for every test, and the options of the contract suite.
 
-The entry point imports this in every session, before coverage starts, so it imports nothing but
-pytest; the rest of mockhub is imported by the first test that asks for it (T9).
+The entry point imports this in every session, before coverage starts, so it imports next to
+nothing; the rest of mockhub is imported by the first test that asks for it (T9).
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mockhub.testing import options
+from mockhub.testing.collector import ATTRIBUTE, Collector
 
 if TYPE_CHECKING:
     from mockhub.testing.hub import Hub
@@ -25,75 +28,19 @@ _HUBS: pytest.StashKey[list[Hub]] = pytest.StashKey()
 _GUARD: pytest.StashKey[Guard] = pytest.StashKey()
 
 
-# -- options ---------------------------------------------------------------------------------------
+# -- the session -----------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare every option, also those of the suite: its conftest would be read too late (T8)."""
-    _add_hub_options(parser)
-    _add_suite_options(parser)
-
-
-def _add_hub_options(parser: pytest.Parser) -> None:
-    group = parser.getgroup("mockhub", "mockhub: a hub for every test")
-    group.addoption(
-        "--mockhub-scenario",
-        metavar="NAME|FILE",
-        help="The world that hubs begin with where no mark says otherwise (ini: mockhub_scenario).",
-    )
-    group.addoption(
-        "--mockhub-clock",
-        metavar="CLOCK",
-        help="Their clock: system, jump, hold, or a time (ini: mockhub_clock).",
-    )
-    group.addoption(
-        "--mockhub-allow-live",
-        action="store_true",
-        help="Let tests reach the paid service (ini: mockhub_allow_live).",
-    )
-    parser.addini("mockhub_scenario", "The world that hubs begin with: a name, or a YAML file.")
-    parser.addini("mockhub_credits", "The balance that hubs begin with.")
-    parser.addini("mockhub_clock", "The clock of hubs: system, jump, hold, or a time.")
-    parser.addini("mockhub_seed", "What the ids and keys of hubs are made from.")
-    parser.addini("mockhub_allow_live", "Let tests reach the paid service.", type="bool")
-    parser.addini(
-        "mockhub_env",
-        "What mockhub_env sets, a line NAME=value each, with {url}, {base_url} and {key} in it.",
-        type="linelist",
-        default=["OPENAI_BASE_URL={base_url}", "OPENAI_API_KEY={key}"],
-    )
-
-
-def _add_suite_options(parser: pytest.Parser) -> None:
-    suite = parser.getgroup("mockhub verify", "mockhub: judging an implementation (contract_tests)")
-    suite.addoption(
-        "--mockhub-target",
-        metavar="FILE",
-        help="The profile of the implementation to judge; without it our own mock is judged.",
-    )
-    suite.addoption(
-        "--mockhub-level",
-        choices=["documented", "inferred"],
-        default="documented",
-        help="How much is asked of it (default: documented).",
-    )
-    suite.addoption(
-        "--mockhub-budget",
-        type=int,
-        metavar="CREDITS",
-        help="Spend no more than this, instead of the profile's limit.",
-    )
-    suite.addoption(
-        "--mockhub-seed",
-        type=int,
-        metavar="N",
-        help="What examples, and the ids and keys of hubs, are made from (ini: mockhub_seed).",
-    )
+    options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and gather what tests see; a worker of xdist passes it on."""
     config.addinivalue_line("markers", MARKER)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Collector(config), "mockhub-collector")
 
 
 # -- fixtures --------------------------------------------------------------------------------------
@@ -113,12 +60,13 @@ def mockhub_factory(
     request: pytest.FixtureRequest, mockhub_server: Server
 ) -> Iterator[Callable[..., Hub]]:
     """Makes hubs: `mockhub_factory(credits=16)`; what is not given, mark and options decide."""
-    from mockhub.testing.marks import recipe
+    from mockhub.testing.marks import poll_every, recipe
 
+    poll_every(request.config)  # a mistake in it is told before the test runs
     hubs = request.node.stash.setdefault(_HUBS, [])
 
-    def make(**options: Any) -> Hub:
-        hub = mockhub_server.hub(recipe(request.node, options), name=request.node.name)
+    def make(**said: Any) -> Hub:
+        hub = mockhub_server.hub(recipe(request.node, said), name=request.node.name)
         hubs.append(hub)
         return hub
 
@@ -175,6 +123,16 @@ def _live(config: pytest.Config) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail the test for what it did not see: a breach of the law, a call to the paid service."""
+    yield from _watched(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail it also for what its fixtures did when they ended."""
+    yield from _watched(item)
+
+
+def _watched(item: pytest.Item) -> Generator[None, None, None]:
     guard = item.config.stash.get(_GUARD, None)
     try:
         yield
@@ -205,10 +163,19 @@ def _check(hubs: Iterable[Hub]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the journal to what failed."""
+    """Attach the journal to what failed, and to the end of a test what its hubs have seen."""
     report = yield
     if report.failed and call.excinfo:
         for hub in _hubs(item):
             if (story := hub.story()) not in str(call.excinfo.value):
                 report.sections.append((f"mockhub journal: {hub.name}", story))
+    if call.when == "teardown" and _hubs(item):
+        from mockhub.testing.marks import poll_every
+        from mockhub.testing.summary import told
+
+        report.__dict__[ATTRIBUTE] = told(
+            _hubs(item),
+            poll_every=poll_every(item.config),
+            journals=item.config.getoption("mockhub_report_html") is not None,
+        )
     return report

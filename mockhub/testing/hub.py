@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mockhub.spec.errors import MockhubError
 from mockhub.testing import claims
 from mockhub.testing.exchanges import Journal, read
-from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment
+from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment, milliseconds
 from mockhub.testing.recipes import Recipe, directives, outcomes, spent, template
 from mockhub.world.faults import restrict
 from mockhub.world.generations import Generation
@@ -48,7 +48,7 @@ class Hub:
         self._world = world
         self._alone = alone
         self._clients: list[httpx.Client] = []
-        self._spent = self._total()
+        self._before = self._total()
         self._began_with = frozenset(world.generations)
         self._astray = site.store.default.journal.made
         self._violations = self._call(lambda: site.open(world))
@@ -196,6 +196,11 @@ class Hub:
             for index in range(one.delivered)
         ]
 
+    @property
+    def spent(self) -> int:
+        """What the images cost since the hub began, refunds taken off."""
+        return self._call(self._total) - self._before
+
     def wait_for_generations(self, count: int = 1, *, timeout: float = 5.0) -> None:
         """Wait until so many generations have been accepted, from a thread that asks for none.
 
@@ -248,8 +253,8 @@ class Hub:
             AssertionError: with the journal.
         """
         __tracebackhide__ = True
-        if (actual := self._call(self._total) - self._spent) != credits:
-            self._fail(f"expected {credits} credits to be spent; {actual} were")
+        if credits != self.spent:
+            self._fail(f"expected {credits} credits to be spent; {self.spent} were")
 
     def assert_no_double_charge(self) -> None:
         """Claim that nothing was paid for twice, as after a retry of a lost answer.
@@ -262,9 +267,17 @@ class Hub:
         if found:
             self._fail("\n".join(f"{one.what}\n  instead: {one.instead}" for one in found))
 
-    def report(self) -> Report:
-        """What the client did wrong, and how much of the contract it has met."""
-        return self._call(lambda: report(self._world))
+    def report(self, *, poll_every: Duration = 1) -> Report:
+        """What the client did wrong, and how much of the contract it has met.
+
+        Args:
+            poll_every: the shortest pause between polls that is not told as a mistake.
+
+        Raises:
+            MockhubError: if that cannot be read.
+        """
+        pause = milliseconds(poll_every)
+        return self._call(lambda: report(self._world, poll_every=pause))
 
     def check(self) -> None:
         """Claim that the server kept its own law; each breach is told once.

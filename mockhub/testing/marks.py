@@ -10,6 +10,7 @@ import pytest
 
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
+from mockhub.testing.handles import milliseconds
 from mockhub.testing.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ def _number(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise MockhubError(f"ini option {name}={text!r}: expected a whole number") from None
+
+
+def poll_every(config: pytest.Config) -> int:
+    """The shortest pause between polls that is no mistake, in milliseconds; raises MockhubError."""
+    text = config.getini("mockhub_poll_every")
+    try:
+        return milliseconds(text)
+    except MockhubError as error:
+        raise MockhubError(f"ini option mockhub_poll_every: {error}") from None
 
 
 def _beside(item: pytest.Item, scenario: str | Path) -> str | Path:

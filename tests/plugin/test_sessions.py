@@ -294,7 +294,8 @@ import sys
 
 def test_it():
     ours = sorted(name for name in sys.modules if name.startswith("mockhub"))
-    assert ["mockhub", "mockhub.pytest_plugin", "mockhub.testing", "mockhub.testing.live"] == ours
+    assert ["collector", "live", "options"] == [name.split(".")[-1] for name in ours[3:]], ours
+    assert ["mockhub", "mockhub.pytest_plugin", "mockhub.testing"] == ours[:3]
     assert not {"yaml", "httpx", "starlette", "uvicorn", "click", "PIL"} & sys.modules.keys()
 """
     done = session(tmp_path, source)

@@ -1,0 +1,60 @@
+"""Hubs never meet: under xdist, and in threads on one server."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from mockhub.testing.recipes import Recipe
+from mockhub.testing.server import Server
+from tests.plugin.sessions import session
+
+THOUSAND = """
+import httpx, pytest
+
+@pytest.fixture(scope="session")
+def client():
+    with httpx.Client() as client:
+        yield client
+
+@pytest.mark.parametrize("number", range(1000))
+def test_alone(mockhub, client, number):
+    mockhub.grant(number)
+    headers = {"Authorization": f"Bearer {mockhub.key}"}
+    body = {"model": "gpt-image-2", "prompt": f"Number {number}", "n": 1 + number % 4}
+    where = mockhub.base_url if number % 2 else f"{mockhub.server_url}/api/v1"
+    answer = client.post(f"{where}/images/generations", json=body, headers=headers).json()
+    spent = 8 * (1 + number % 4)
+    assert 120 + number - spent == answer["balance"]["credits"] == mockhub.account.credits
+    mockhub.assert_generated(prompt=f"Number {number}", times=1)
+    mockhub.assert_spent(spent)
+    assert 1 == len(mockhub.journal)
+"""
+
+
+def test_a_thousand_tests_in_four_workers_do_not_meet(tmp_path: Path) -> None:
+    """Each finds its own money, prompt and journal, by its address or by its key alone."""
+    done = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
+    assert {"passed": 1000} == done.counts, done.output
+
+
+def test_64_threads_on_one_server_do_not_meet() -> None:
+    """A thousand hubs, made, asked and dropped by 64 threads at once, each with its own money."""
+    with Server() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
+
+        def alone(number: int) -> tuple[int, int, int]:
+            with server.hub(Recipe(credits=100 + number), name="same") as hub:
+                headers = {"Authorization": f"Bearer {hub.key}"}
+                body = {"model": "gpt-image-2", "prompt": str(number)}
+                where = hub.base_url if number % 2 else f"{server.url}/api/v1"
+                client.post(f"{where}/images/generations", json=body, headers=headers)
+                hub.assert_generated(prompt=str(number), times=1)
+                hub.check()
+                return hub.account.credits, hub.spent, len(hub.journal)
+
+        with ThreadPoolExecutor(64) as pool:
+            seen = list(pool.map(alone, range(1000)))
+        assert [(92 + number, 8, 1) for number in range(1000)] == seen
+        assert ["default"] == [hub.name for hub in server.store]
