@@ -1,0 +1,100 @@
+"""The suite's own small model of the API: what things cost, and which ratio a size has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from mockhub.resources import path
+from mockhub.spec.law import Law, load_law
+from mockhub.spec.operations import Validator, compile_schema
+
+MODEL = "gpt-image-2"
+TIERS = ("1K", "2K", "4K")
+
+
+@cache
+def law() -> Law:
+    """The law, read once."""
+    return load_law(path("openapi.yaml"))
+
+
+@cache
+def open_answer(operation: str, status: int) -> Validator:
+    """The law's schema of an answer, in which there is room for further fields."""
+    document = law().document
+    found = law().operations[operation]
+    node = document.root["paths"][found.path][found.method.lower()]["responses"][str(status)]
+    return compile_schema(
+        document.inline(document.resolve(node)["content"]["application/json"]["schema"])
+    )
+
+
+def prices() -> Mapping[str, int]:
+    """Credits for one image by tier (MOD-3)."""
+    return law().catalog.models[MODEL].prices
+
+
+def ratios() -> tuple[str, ...]:
+    """The listed aspect ratios (MOD-6)."""
+    return law().catalog.models[MODEL].ratios
+
+
+def reference_limit() -> int:
+    """The most reference images (MOD-7)."""
+    return law().catalog.models[MODEL].reference_limit
+
+
+def unit() -> int:
+    """The least that an image costs."""
+    return min(prices().values())
+
+
+def dearest() -> int:
+    """The most that an image costs."""
+    return max(prices().values())
+
+
+def size_of(size: str) -> tuple[int, int] | None:
+    """Width and height, or None for `auto`."""
+    if size == "auto":
+        return None
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def same_ratio(size: str, ratio: str) -> bool:
+    """Whether *ratio*, such as 16:9, is that of *size*, however it is spelt (GEN-5)."""
+    pixels = size_of(size)
+    try:
+        width, height = (int(part) for part in ratio.split(":"))
+        return pixels is not None and Fraction(*pixels) == Fraction(width, height)
+    except (ValueError, ZeroDivisionError):
+        return False
+
+
+def tier_of(size: str) -> str:
+    """The tier of a size by its pixels (GEN-12, inferred)."""
+    pixels = size_of(size)
+    if pixels is None or pixels[0] * pixels[1] <= 1536 * 1024:
+        return "1K"
+    return "2K" if pixels[0] * pixels[1] <= 2048 * 2048 else "4K"
+
+
+def price(size: str, n: int) -> int:
+    """Credits for *n* images of *size*."""
+    return prices()[tier_of(size)] * n
+
+
+@dataclass
+class Books:
+    """What the suite knows of one account: where it began, and what generations have cost it."""
+
+    start: int
+    spent: int = 0
+
+    @property
+    def balance(self) -> int:
+        return self.start - self.spent

@@ -1,0 +1,375 @@
+"""The stage: what has been made on the implementation so far, each generation paid for once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from . import oracle, recipes
+from .clauses import DOCUMENTED
+from .exchange import Exchange
+from .profile import Profile
+from .reading import answered, expect, find_balance
+from .recipes import RECIPES, Recipe
+from .target import Target, is_loopback
+from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
+
+SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
+_PATIENCE = 1.5  # seconds that a refund may take to be seen
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+_FINAL = ("succeeded", "failed")
+
+
+@dataclass
+class Made:
+    """A generation as it was asked for and everything that was seen of it."""
+
+    name: str
+    recipe: Recipe
+    n: int
+    size: str
+    exchange: Exchange
+    before: int | None = None  # the payer's credits just before, and after it had ended
+    after: int | None = None
+    alone: bool = True  # nothing else moved the payer's credits meanwhile
+    polls: list[Exchange] = field(default_factory=list)
+    peeks: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
+    ended: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        return self.exchange.status in (200, 202)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer to the POST, or nothing if it is no object."""
+        return _object(self.exchange)
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """What is last known of it: the answer, or the first poll that found it ended."""
+        if self.exchange.status != 202:
+            return self.body
+        return _object(self.last) if self.last else {}
+
+    @property
+    def last(self) -> Exchange | None:
+        """The poll that found it ended."""
+        for poll in self.polls:
+            if is_final(poll):
+                return poll
+        return None
+
+    @property
+    def witness(self) -> Exchange:
+        """The exchange that `final` was read from."""
+        return self.last or self.exchange
+
+    @property
+    def id(self) -> str | None:
+        found = self.body.get("id")
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def used(self) -> int | None:
+        """`usage.credits` of `final`."""
+        usage = self.final.get("usage")
+        credits = usage.get("credits") if isinstance(usage, dict) else None
+        return credits if isinstance(credits, int) and not isinstance(credits, bool) else None
+
+
+def is_final(poll: Exchange) -> bool:
+    return poll.status == 200 and _object(poll).get("status") in _FINAL
+
+
+def _object(exchange: Exchange) -> dict[str, Any]:
+    try:
+        body = exchange.parsed()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+class Free(NamedTuple):
+    """Something that should have cost nothing."""
+
+    what: str
+    role: str
+    before: int
+    after: int
+    exchange: Exchange  # the last one of it
+
+
+class Stage:
+    """Makes generations on demand and remembers them; the checks share one stage."""
+
+    def __init__(self, target: Target, level: str, seed: int) -> None:
+        self.target = target
+        self.profile: Profile = target.profile
+        self.level = level
+        self.seed = seed
+        self.starts: dict[str, int] = {}  # credits by role before the first generation
+        self.facts: dict[str, Any] = {}
+        self._made: dict[str, Made | Verdict] = {}
+        self.in_order: list[Made] = []
+        self.freebies: list[Free] = []
+        self._bodies = 0
+
+    @property
+    def documented(self) -> bool:
+        return self.level == DOCUMENTED
+
+    def remember(self, name: str, make: Callable[[], Any]) -> Any:
+        """What *make* gives, made once; a verdict that it raised is raised again."""
+        if name not in self.facts:
+            try:
+                self.facts[name] = make()
+            except Verdict as verdict:
+                self.facts[name] = verdict
+        found = self.facts[name]
+        if isinstance(found, Verdict):
+            raise found
+        return found
+
+    # Credits
+
+    def credits(self, role: str = "valid") -> int:
+        """What the account of *role* has now."""
+        exchange = self.target.get("credits", key=role)
+        return find_balance(expect(exchange, 200), exchange)
+
+    def credits_or_none(self, role: str = "valid") -> int | None:
+        try:
+            return self.credits(role)
+        except (OverBudget, NotAsked):
+            raise
+        except Verdict:
+            return None
+
+    def credits_settled(self, expected: int, role: str = "valid") -> int | None:
+        """The credits as soon as they are *expected*, or what they are when patience is over."""
+        pause, deadline = 0.02, time.monotonic() + _PATIENCE
+        while True:
+            found = self.credits_or_none(role)
+            if found == expected or found is None or time.monotonic() > deadline:
+                return found
+            time.sleep(pause)
+            pause = min(pause * 2, 0.4)
+
+    def start(self, role: str) -> int:
+        """What the account of *role* had at the beginning."""
+        if role not in self.starts:
+            self.starts[role] = self.credits(role)
+        return self.starts[role]
+
+    def lost(self) -> int | None:
+        """Credits that have left all accounts together, or None if one cannot be read."""
+        total = 0
+        for role, start in self.starts.items():
+            now = self.credits_or_none(role)
+            if now is None:
+                return None
+            total += max(0, start - now)
+        return total
+
+    @contextmanager
+    def free(self, what: str, role: str = "valid") -> Iterator[None]:
+        """Note whether the credits of *role* are the same after what is done within (LED-1)."""
+        before = self.credits_or_none(role) if role in self.starts else None
+        try:
+            yield
+        finally:
+            if before is not None and (after := self.credits_or_none(role)) is not None:
+                self.freebies.append(Free(what, role, before, after, self.target.exchanges[-2]))
+
+    def body(self, **changes: Any) -> dict[str, Any]:
+        """An ordinary request with *changes*; a change to `...` leaves the field out."""
+        self._bodies += 1
+        prompt = f"A paper boat, {self.seed}-{self._bodies}"
+        usual = {"model": oracle.MODEL, "prompt": prompt, "size": "1024x1024", "n": 1}
+        return {name: value for name, value in {**usual, **changes}.items() if value is not ...}
+
+    def form(self, **changes: Any) -> dict[str, str]:
+        """The same as the texts of a form."""
+        return {name: as_text(value) for name, value in self.body(**changes).items()}
+
+    def accepted_unasked(self) -> bool:
+        """Whether requests with the valid key were accepted that are no generations of ours."""
+        valid = f"Bearer {self.profile.keys['valid']}"
+        accepted = [
+            exchange
+            for exchange in self.target.exchanges
+            if exchange.ask.method == "POST"
+            and exchange.status in (200, 202)
+            and exchange.ask.headers.get("Authorization") in (valid, None)
+        ]
+        return len(accepted) > sum(made.accepted for made in self.in_order)
+
+    # Generations
+
+    def made(self, name: str) -> Made:
+        """The generation of a recipe, made now if it is not there yet."""
+        if name not in self._made:
+            self._make_all([name])
+        found = self._made[name]
+        if isinstance(found, Verdict):
+            raise found
+        return found
+
+    def good(self, name: str) -> Made:
+        """A generation that was accepted and, if it was a task, has ended."""
+        made = self.made(name)
+        answered(made.exchange)
+        if not made.accepted:
+            raise Inconclusive(
+                f"the generation that this needs was answered {made.exchange.status}", made.exchange
+            )
+        if made.exchange.status == 202 and not made.ended:
+            raise Inconclusive("the task that this needs did not end", *made.polls[-1:])
+        return made
+
+    def plain(self, name: str) -> Made:
+        """A generation that succeeded; sizes beyond the page's two may be refused."""
+        recipe = RECIPES[name]
+        made = self.made(name)
+        if made.exchange.status == 400 and recipe.size not in ("auto", "1024x1024"):
+            raise NotAsked(f"the size {recipe.size} is not offered here", made.exchange)
+        return self.good(name)
+
+    def prefetch(self, names: Sequence[str], *, tasks: bool) -> None:
+        """On a slow implementation, make what will be needed side by side."""
+        group = [
+            name
+            for name in names
+            if name not in self._made
+            and bool(RECIPES[name].asynchronous) is tasks
+            and (tasks or not RECIPES[name].trigger)
+        ]
+        if len(group) > 1:
+            self._make_all(group)
+
+    def _make_all(self, names: Sequence[str]) -> None:
+        """Make several at once; what one costs is then known only of all together."""
+        alone = len(names) == 1
+        before = self.credits_or_none()
+        if alone:
+            self._make_one(names[0], before)
+        else:
+            parallel([partial(self._make_one, name, None) for name in names])
+        group = [made for name in names if isinstance(made := self._made[name], Made)]
+        for made in group:
+            made.before, made.alone = before, alone
+        if group:
+            expected = (before or 0) - sum(made.used or 0 for made in group)
+            after = self.credits_settled(expected)
+            for made in group:
+                made.after = after
+            self.facts.setdefault("groups", []).append(group)
+
+    def _make_one(self, name: str, before: int | None) -> None:
+        try:
+            made = self._send(name)
+            self._made[name] = made
+            self.in_order.append(made)
+        except Verdict as verdict:
+            self._made[name] = verdict
+            return
+        ticket = self.target.meter.hold(oracle.price(made.size, made.n) if made.accepted else 0)
+        if made.exchange.status == 202 and made.id:
+            if name == "page_async":
+                self._peek(made)
+            self._poll(made)
+        self.target.meter.over(ticket, claimed=made.used or 0)
+
+    def _send(self, name: str) -> Made:
+        recipe = RECIPES[name]
+        prompt, n = self._prompt(recipe)
+        size = recipe.size
+        if size == "2048x2048" and name != "two_k" and self._refused("two_k"):
+            size = "1024x1024"
+        fields = recipe.fields(prompt) | ({"size": size} if size else {})
+        if recipe.n is not None:
+            fields["n"] = n
+        cost = oracle.price(size or "auto", n)
+        if recipe.form:
+            text = {key: as_text(value) for key, value in fields.items()}
+            exchange = self.target.post(form=text, files=recipes.files(recipe.files), cost=cost)
+        else:
+            exchange = self.target.post(json=fields, cost=cost)
+        return Made(name, recipe, n, size or "auto", exchange)
+
+    def _refused(self, name: str) -> bool:
+        made = self._made.get(name)
+        return isinstance(made, Made) and made.exchange.status == 400
+
+    def _prompt(self, recipe: Recipe) -> tuple[str, int]:
+        if recipe.trigger == "provider_failure":
+            if not self.profile.provider_failure:
+                raise NotAsked("the profile has no triggers.provider_failure")
+            return self.profile.provider_failure, recipe.count
+        if recipe.trigger == "partial":
+            if not self.profile.partial:
+                raise NotAsked("the profile has no triggers.partial")
+            return self.profile.partial.prompt, self.profile.partial.n
+        return recipe.prompt, recipe.count
+
+    def _peek(self, made: Made) -> None:
+        """Read a task with other users' keys while it may still be running."""
+        for role in ("other", "low", "broke"):
+            if role in self.profile.keys:
+                made.peeks[role] = self.read(made, role)
+
+    def _poll(self, made: Made) -> None:
+        """Read a task until it has ended, politely, and then some times more."""
+        pause, deadline = _FIRST_PAUSE, time.monotonic() + self.profile.poll_timeout
+        reads = 3 if made.recipe.trigger else 1  # a refund must survive being looked for at once
+        while not made.ended:
+            made.polls += parallel([lambda: self.read(made)] * reads)
+            made.ended = any(is_final(poll) for poll in made.polls)
+            if made.ended or time.monotonic() > deadline:
+                break
+            if len(made.polls) > 2 * reads and all(poll.status != 200 for poll in made.polls):
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.6, _LONGEST_PAUSE)
+        if made.ended:
+            made.polls += [self.read(made), self.read(made)]
+
+    def read(self, made: Made, role: str = "valid") -> Exchange:
+        """GET a generation, at its poll_url where that leads to this implementation."""
+        return self.target.get(self._address(made, role), key=role)
+
+    def _address(self, made: Made, role: str) -> str:
+        poll_url = made.body.get("poll_url")
+        if role == "valid" and isinstance(poll_url, str) and self.ours(poll_url):
+            return poll_url
+        return f"generations/{quote(made.id or '', safe='')}"
+
+    def ours(self, url: str) -> bool:
+        """Whether *url* may be given a key: it leads to the implementation, or to this machine."""
+        try:
+            split, base = urlsplit(url), urlsplit(self.profile.base_url)
+            same = (split.scheme, split.netloc) == (base.scheme, base.netloc)
+            return same or (self.target.loopback and split.scheme == "http" and is_loopback(url))
+        except ValueError:
+            return False
+
+
+def parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """The results of *calls*, made at the same time."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def as_text(value: Any) -> str:
+    """A value as a form's text."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,156 @@
+"""The suite judges: our mock passes, hand-made defects are found, weird servers end clearly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contract_tests.clauses import clauses
+from contract_tests.runner import BUDGET, Unreachable, expression, judge, selected
+from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says, scripted
+
+
+@pytest.mark.parametrize("level", ["documented", "inferred"])
+def test_the_mock_conforms_within_the_budget(level: str) -> None:
+    """Our own mock breaks no clause and leaves none open, for at most 310 credits."""
+    with mock() as served:
+        report = judge(profile_of(served.url), level=level, quick=True)
+    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+    assert 0 == report.exit_code
+    assert 0 < report.credits_spent <= BUDGET
+
+
+def test_every_clause_that_a_profile_can_show_is_asked() -> None:
+    """Each clause has a check but the two that need what no profile can tell."""
+    asked = {name for check in selected("inferred") for name in check.clauses}
+    assert {"LIM-1", "RET-5"} == clauses().keys() - asked
+
+
+def test_a_second_run_on_the_same_server_is_no_false_alarm() -> None:
+    """The low account is empty after a run; its clauses are then inconclusive, not broken."""
+    with mock() as served:
+        first = judge(profile_of(served.url), only="LED or CRD", quick=True)
+        second = judge(profile_of(served.url), only="LED or CRD", quick=True)
+    assert 0 == first.exit_code
+    assert [] == [clause.id for clause in second.of("broken")]
+    assert 3 == second.exit_code
+
+
+def test_what_the_profile_lacks_is_not_asked() -> None:
+    """Without keys and triggers their clauses are not asked, and none is passed for it."""
+    with mock() as served:
+        profile = profile_of(served.url, keys={"valid": profile_of("").keys["valid"]})
+        report = judge(profile, quick=True)
+    found = {clause.id: clause.verdict for clause in report.clauses}
+    assert 0 == report.exit_code
+    assert {"not_asked"} == {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")}
+
+
+def _swap(status: int, code: str) -> Callable[[Request, Reply], Reply | None]:
+    def change(request: Request, reply: Reply) -> Reply | None:
+        if reply.status != status:
+            return None
+        return says({"error": {"message": "No", "code": code}}, status)
+
+    return change
+
+
+def _double(request: Request, reply: Reply) -> Reply | None:
+    if request.path != "/api/v1/images/generations" or reply.status != 200:
+        return None
+    body = json.loads(reply.body)
+    body["usage"]["credits"] *= 2
+    return says(body)
+
+
+def _drifting(request: Request, reply: Reply) -> Reply | None:
+    if "/generations/" not in request.path or reply.status != 200:
+        return None
+    body: dict[str, Any] = json.loads(reply.body)
+    for image in body["images"]:
+        image["id"] += str(id(request))
+    return says(body)
+
+
+@pytest.mark.parametrize(
+    ("clause", "change"),
+    [
+        ("REQ-4", _swap(400, "invalidRequest")),
+        ("AUTH-3", _swap(401, "invalidApiKey")),
+        ("RET-2", _swap(404, "forbidden")),
+        ("LED-4", _swap(402, "insufficient_credits")),
+        ("ERR-6", _swap(500, "generation_failed")),
+        ("GEN-6", _double),
+        ("RET-1", _drifting),
+    ],
+)
+def test_a_defect_is_found_in_its_clause(
+    clause: str, change: Callable[[Request, Reply], Reply | None]
+) -> None:
+    """A server with one thing wrong breaks the clause that says so, with evidence."""
+    with altered(change) as url:
+        report = judge(profile_of(url), only=clause, quick=True)
+    broken = {found.id: found for found in report.of("broken")}
+    assert 1 == report.exit_code
+    assert clause in broken
+    deciding = broken[clause].deciding
+    assert deciding is not None
+    assert deciding.evidence[0].curl().startswith("curl ")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"<html>hello</html>", (("Content-Type", "text/html"),)),
+        Reply(301, b"", (("Location", "https://example.com/"),)),
+        Reply(200, b'[[1, null], "a"]'),
+        Reply(200, b"null"),
+        Reply(204, b""),
+        Reply(500, b"Internal Server Error"),
+        Reply(200, b'{"error": [], "data": 7, "credits": "many", "id": 5, "images": {}}'),
+    ],
+    ids=["html", "redirect", "list", "null", "nothing", "crash", "wrong-types"],
+)
+def test_a_server_that_talks_nonsense_is_broken(reply: Reply) -> None:
+    """Whatever comes back, the run ends with verdicts, and none of them is a crash of ours."""
+    with scripted(lambda request: reply) as url:
+        report = judge(profile_of(url), level="inferred", only="not REQ-9", quick=True)
+    assert 1 == report.exit_code
+    crashed = [
+        (check.name, check.message)
+        for clause in report.clauses
+        for check in clause.checks
+        if "could not read an answer" in check.message
+    ]
+    assert [] == crashed
+
+
+def test_a_server_that_hangs_up_cannot_be_judged() -> None:
+    """Where every connection is closed there is nothing to judge."""
+    with scripted(lambda request: Reply(0)) as url, pytest.raises(Unreachable, match="closed"):
+        judge(profile_of(url), quick=True)
+
+
+def test_a_server_that_hangs_up_on_posts_is_broken() -> None:
+    """A request that gets no answer is none that the page describes."""
+    with altered(lambda request, reply: Reply(0) if request.method == "POST" else None) as url:
+        report = judge(profile_of(url), only="END-3", quick=True)
+    assert "END-3" in {clause.id for clause in report.of("broken")}
+
+
+def test_one_check_can_be_picked_out() -> None:
+    """-k asks only what matches, and pays for no more."""
+    with mock() as served:
+        report = judge(profile_of(served.url), only="MOD and not MOD-4", quick=True)
+    assert {"MOD-1", "MOD-2", "MOD-5", "MOD-6", "MOD-7"} <= {one.id for one in report.of("passed")}
+    assert "MOD-4" not in {one.id for one in report.of("passed")}
+
+
+@pytest.mark.parametrize("text", ["AUTH and", "(AUTH", "AUTH; import os", "a b"])
+def test_a_wrong_expression_is_refused(text: str) -> None:
+    """What -k does not understand it says."""
+    with pytest.raises(ValueError, match="-k"):
+        expression(text)
