@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,16 @@ def _bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-@pytest.fixture(params=[_with_requests, _with_httpx, _with_curl], ids=["requests", "httpx", "curl"])
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(_with_requests, id="requests"),
+        pytest.param(_with_httpx, id="httpx"),
+        pytest.param(_with_curl, id="curl", marks=needs_curl),
+    ]
+)
 def ask(request: pytest.FixtureRequest, server: Server) -> Ask:
     """Asks for a generation with one of the clients: `ask("rich", n=2)`."""
 
@@ -136,6 +146,7 @@ def test_an_async_generation_is_polled_by_its_address(ask: Ask, server: Server) 
     assert (queued["id"], "succeeded") == (polled["id"], polled["status"])
 
 
+@needs_curl
 def test_curl_and_httpx_fetch_the_same_picture(ask: Ask) -> None:
     """An image's address needs no key and gives every client the same bytes."""
     url = ask("rich")[1]["images"][0]["url"]
