@@ -134,6 +134,14 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         load_law(tmp_path / "nowhere.yaml")
 
 
+def test_every_inferred_clause_is_an_assumption(law: Law) -> None:
+    """What the documentation does not say is nowhere passed off as if it did."""
+    levels = {id: clause["level"] for group in CLAUSES.values() for id, clause in group.items()}
+    inferred = {id for id, level in levels.items() if level == "inferred"}
+    assumed = {clause for assumption in law.assumptions() for clause in assumption.clauses}
+    assert set() == inferred - assumed
+
+
 def test_assumptions_have_reasons(law: Law) -> None:
     """Every reading of an open point says why, and names a clause of the documentation."""
     for assumption in law.assumptions():
