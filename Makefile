@@ -4,6 +4,7 @@
 PORT ?= 8080
 SERVE_ARGS ?=
 VERIFY_ARGS ?=
+BENCH_ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 UV_VERSION = 0.13.9
 
@@ -39,8 +40,8 @@ lint-spec: env ## let other people's linters judge openapi.yaml
 verify: .venv/.dev ## judge our own server by the contract suite (VERIFY_ARGS="--quick")
 	$(BIN)/mockhub verify $(VERIFY_ARGS)
 
-bench: .venv/.dev ## measure
-	$(BIN)/python -m benchmarks
+bench: .venv/.dev ## measure (BENCH_ARGS="--quick", "--peers")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 soak: .venv/.dev ## serve under load, for longer
 	$(BIN)/python -m benchmarks.soak

@@ -1,0 +1,175 @@
+"""`python -m benchmarks`: run everything in turn, print the tables, write them as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks import calls, figures, load, peers, table
+from benchmarks.servers import Server, filled, free_port, mockhub, running, uvicorn
+from benchmarks.throughput import Subject, measure
+
+_PACKAGES = ("mockhub", "starlette", "uvicorn", "uvloop", "httptools", "orjson", "jsonschema-rs")
+_STORED = 1_000_000
+
+
+def main() -> None:
+    options = _options()
+    print(_place(), flush=True)
+    with ExitStack() as stack:
+        unit = _started(stack, uvicorn("benchmarks.unit:app", port := free_port()), port)
+        subjects = list(_subjects(stack, options))
+        rows = measure(unit, subjects, seconds=options.seconds, rounds=options.rounds)
+        rows = [_beside(row, rows) for row in rows]
+        print("\n".join(table.throughputs(rows)), flush=True)
+        ours = next(one.server for one in subjects if one.name == "GET models")
+        single = list(_figures(ours, quick=options.quick))
+    print("\n" + "\n".join(table.figures(single)))
+    told = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251
+        "place": _place(),
+        "throughput": [{**asdict(row), "reached": row.reached} for row in rows],
+        "figures": [{**asdict(row), "reached": row.reached} for row in single],
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(told, indent=2) + "\n")
+    print(f"\nWritten to {options.json}")
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2, help="load on each subject, a round")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
+    parser.add_argument("--quick", action="store_true", help="leave out what takes long")
+    parser.add_argument("--peers", action="store_true", help="measure other mock servers too")
+    parser.add_argument("--json", type=Path, default=Path("build/benchmarks.json"))
+    return parser.parse_args()
+
+
+def _place() -> str:
+    models = [line for line in _cpuinfo() if line.startswith("model name")]
+    processor = models[0].partition(":")[2].strip() if models else platform.processor()
+    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return (
+        f"{processor}, {len(models) or '?'} cores, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, load by {_generator()}\n{versions}\n"
+    )
+
+
+def _generator() -> str:
+    name = load.generator()
+    if name == "python":
+        return (
+            "a client in Python, for want of wrk and oha: it is the bottleneck, so read ratios low"
+        )
+    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    return " ".join((done.stdout or done.stderr).split()[:2])
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _started(stack: ExitStack, command: list[str], port: int, first: str = "/") -> Server:
+    return stack.enter_context(running(command, port=port, first=first))
+
+
+def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
+    limit = _started(stack, uvicorn("benchmarks.limit:app", port := free_port()), port)
+    ours = _started(stack, mockhub(port=(port := free_port())), port, calls.MODELS.path)
+    yield Subject("raw ASGI, the same bytes (the limit)", limit, calls.HELLO)
+    yield Subject("GET models", ours, calls.MODELS, 1.6)
+    yield Subject("GET credits", ours, calls.CREDITS, 1.2)
+    yield Subject("POST, synchronous", ours, calls.post(), 0.8)
+    made = _made(ours)
+    poll = replace(calls.CREDITS, path=calls.LOGS + made["id"])
+    yield Subject("GET generation (a poll)", ours, poll, 1.2)
+    then_poll = replace(calls.post(**{"async": True}), then_poll=calls.LOGS)
+    yield Subject("POST, asynchronous, and one poll", ours, then_poll)
+    yield Subject("POST, form with a 100 KB PNG", ours, calls.form())
+    picture = load.Call("GET", made["images"][0]["url"].removeprefix(ours.url))
+    file = Path(stack.enter_context(TemporaryDirectory())) / "picture.png"
+    file.write_bytes(_body(ours, picture))
+    static = _started(stack, uvicorn("benchmarks.unit:app", port := free_port()), port)
+    yield Subject(
+        "the same picture as a file, by Starlette", static, load.Call("GET", f"/file{file}")
+    )
+    yield Subject("GET image 1024x1024, drawn before", ours, picture)
+    if not options.quick:
+        yield _full(stack)
+    if options.peers:
+        yield from _peers(stack)
+
+
+def _full(stack: ExitStack) -> Subject:
+    port = free_port()
+    server = _started(stack, filled(_STORED, port=port), port, calls.MODELS.path)
+    return Subject(f"POST, after {_STORED:,} generations", server, calls.post())
+
+
+def _peers(stack: ExitStack) -> Iterator[Subject]:
+    for peer, port, command in peers.installed(free_port() for _ in count()):
+        server = _started(stack, command, port)
+        for name, call in peers.CALLS:
+            yield Subject(f"{peer.package}: {name}", server, call)
+
+
+def _made(server: Server) -> Any:
+    call = calls.post()
+    line = HTTPConnection("127.0.0.1", server.port)
+    line.request(call.method, call.path, call.body, dict(call.headers))
+    return json.loads(line.getresponse().read())
+
+
+def _body(server: Server, call: load.Call) -> bytes:
+    line = HTTPConnection("127.0.0.1", server.port)
+    line.request(call.method, call.path)
+    return line.getresponse().read()
+
+
+_BESIDE = {
+    "GET image 1024x1024, drawn before": ("the same picture as a file, by Starlette", 0.9),
+    f"POST, after {_STORED:,} generations": ("POST, synchronous", 0.9),
+}
+
+
+def _beside(row: table.Throughput, rows: list[table.Throughput]) -> table.Throughput:
+    """A row whose target is another row's figure, with that target."""
+    if row.name not in _BESIDE:
+        return row
+    name, part = _BESIDE[row.name]
+    other = next(one for one in rows if one.name == name)
+    return replace(row, target=round(other.ratio * part, 2))
+
+
+def _figures(server: Server, *, quick: bool) -> Iterator[table.Row]:
+    yield from figures.pictures(server)
+    size = None
+    for row in figures.start():
+        size = row.figure if row.unit == "MB" else size
+        yield row
+    if not quick:
+        yield from figures.kept(size)
+    yield from figures.fresh_hub()
+    if not quick:
+        yield from figures.plugin()
+        yield from figures.verify()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Load on a server for a while: by wrk or oha where there is one, else by a client in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+CONNECTIONS = 16
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that is sent again and again; *then_poll* reads what each one made."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    then_poll: str | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of it: times in seconds, *cpu* the server's per request."""
+
+    rate: float
+    p50: float
+    p99: float
+    failed: int
+    cpu: float | None = None
+
+
+def generator() -> str:
+    """Which load generator is used here."""
+    return next((name for name in ("wrk", "oha") if shutil.which(name)), "python")
+
+
+def run(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+    """Send *call* over 16 connections for some seconds; returns also how many were answered."""
+    name = generator()
+    if name == "wrk":
+        return _wrk(url, call, seconds)
+    if name == "oha" and not call.then_poll:
+        return _oha(url, call, seconds)
+    return asyncio.run(_python(url, call, seconds))
+
+
+# -- wrk -----------------------------------------------------------------------------------------
+
+_LUA = """
+wrk.method, wrk.body = {method}, {body}
+for name, value in pairs({headers}) do wrk.headers[name] = value end
+"""
+_LUA_POLL = """
+local made = {{}}
+function request()
+  local id = table.remove(made)
+  if id then return wrk.format("GET", {poll} .. id, wrk.headers, "") end
+  return wrk.format()
+end
+function response(status, headers, body)
+  if status == 202 then table.insert(made, body:match('"id":"([^"]+)"')) end
+end
+"""
+
+
+def _wrk(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+    headers = ", ".join(f"[{_lua(name)}]={_lua(value)}" for name, value in call.headers.items())
+    script = _LUA.format(
+        method=_lua(call.method), body=_lua(call.body), headers="{" + headers + "}"
+    )
+    if call.then_poll:
+        script += _LUA_POLL.format(poll=_lua(call.then_poll))
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="latin-1") as file:
+        file.write(script)
+        file.flush()
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency"]
+        done = subprocess.run(
+            [*command, "-s", file.name, url + call.path], capture_output=True, text=True, check=True
+        )
+    text = done.stdout
+    failed = sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", text))
+    failed += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
+    rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0])
+    count = int(re.findall(r"(\d+) requests in", text)[0])
+    return Load(rate, _percentile(text, 50), _percentile(text, 99), failed), count
+
+
+def _lua(value: str | bytes) -> str:
+    raw = value.encode() if isinstance(value, str) else value
+    return '"' + "".join(f"\\{byte:03}" for byte in raw) + '"'
+
+
+def _percentile(text: str, which: int) -> float:
+    number, unit = re.findall(rf"{which}%\s+([\d.]+)(us|ms|s|m)", text)[0]
+    return float(number) * _SECONDS[unit]
+
+
+# -- oha -----------------------------------------------------------------------------------------
+
+
+def _oha(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+    command = ["oha", "--no-tui", "--output-format", "json", "-z", f"{seconds:g}s"]
+    command += ["-c", str(CONNECTIONS), "-m", call.method]
+    for name, value in call.headers.items():
+        command += ["-H", f"{name}: {value}"]
+    with tempfile.TemporaryDirectory() as folder:
+        if call.body:
+            body = Path(folder) / "body"
+            body.write_bytes(call.body)
+            command += ["-D", str(body)]
+        done = subprocess.run([*command, url + call.path], capture_output=True, check=True)
+    told = json.loads(done.stdout)
+    codes = {int(code): count for code, count in told["statusCodeDistribution"].items()}
+    good = sum(count for code, count in codes.items() if code < 400)
+    percentiles = told["latencyPercentiles"]
+    rate = told["summary"]["requestsPerSec"]
+    failed = sum(codes.values()) - good
+    return Load(rate, percentiles["p50"], percentiles["p99"], failed), sum(codes.values())
+
+
+# -- Python --------------------------------------------------------------------------------------
+
+
+async def _python(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+    times: list[float] = []
+    failed = [0]
+    until = perf_counter() + seconds
+    await asyncio.gather(*(_client(url, call, until, times, failed) for _ in range(CONNECTIONS)))
+    times.sort()
+    count = len(times)
+    p50, p99 = times[count // 2], times[min(count - 1, count * 99 // 100)]
+    return Load(count / seconds, p50, p99, failed[0]), count
+
+
+async def _client(
+    url: str, call: Call, until: float, times: list[float], failed: list[int]
+) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    first = _bytes(call.method, call.path, call.headers, call.body)
+    raw = first
+    while perf_counter() < until:
+        began = perf_counter()
+        writer.write(raw)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        body = await reader.readexactly(int(length[1])) if length else b""
+        times.append(perf_counter() - began)
+        status = int(head[9:12])
+        failed[0] += status >= 400
+        raw = first
+        if call.then_poll and status == 202:
+            raw = _bytes("GET", call.then_poll + json.loads(body)["id"], call.headers, b"")
+    writer.close()
+
+
+def _bytes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(body)}"] if body else []
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
