@@ -45,24 +45,29 @@ class RequestLog:
 
     def visited(self, visit: Visit, answer: Answer | None) -> None:
         """Note a visit to the API that is over."""
+        status = answer.status if answer else 0
+        if not self._is_told(status, visit.violation):
+            return
         line = Line(
             hub=visit.scope.get(HUB_NAME) or visit.hub.name,
             method=visit.method,
             path=visit.path,
             operation=visit.operation.id if visit.operation else None,
-            status=answer.status if answer else 0,
+            status=status,
             credits=visit.credits,
             ms=visit.milliseconds,
             faults=visit.struck,
             violation=visit.violation,
             gone=visit.gone,
         )
-        self._note(line)
+        self._tell(line)
 
     def fetched(self, scope: Scope, status: int, milliseconds: float) -> None:
         """Note an image that was fetched."""
+        if not self._is_told(status, None):
+            return
         hub = scope.get(HUB_NAME) or DEFAULT
-        self._note(Line(hub, scope["method"], scope["path"], None, status, 0, milliseconds))
+        self._tell(Line(hub, scope["method"], scope["path"], None, status, 0, milliseconds))
 
     def flush(self) -> None:
         """Write what has been noted."""
@@ -70,9 +75,10 @@ class RequestLog:
         if lines:
             say("\n".join(lines))
 
-    def _note(self, line: Line) -> None:
-        if line.status < self._wants and not line.violation:
-            return
+    def _is_told(self, status: int, violation: str | None) -> bool:
+        return status >= self._wants or violation is not None
+
+    def _tell(self, line: Line) -> None:
         if not self._lines:
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
         self._lines.append(self._spelt(line))

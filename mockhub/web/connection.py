@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
+_BODILESS = ("GET", "HEAD", "OPTIONS")
 _NEVER = float("inf")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
         self._deaf = False  # what still comes is not looked at
+        self._most = watch.limits.head_bytes
         self._in_head = False
         self._heads = 0  # begun so far
         self._raw_bytes = 0  # of a head, so far
@@ -139,23 +141,21 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._weigh(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._most:
+            raise _TooMuch(self._most)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._weigh(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._most:
+            raise _TooMuch(self._most)
         if self._in_head:  # what trails a chunked body is nothing that we want to know
             self._headers.append((name.lower(), value))
 
-    def _weigh(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self.watch.limits.head_bytes:
-            raise _TooMuch(self.watch.limits.head_bytes)
-
     def _weigh_unfinished(self, size: int) -> None:
         self._raw_bytes += size
-        most = self.watch.limits.head_bytes
-        if self._raw_bytes > most and not self._deaf:
-            self._refuse(431, f"Not an HTTP request: {_TooMuch(most)}")
+        if self._raw_bytes > self._most and not self._deaf:
+            self._refuse(431, f"Not an HTTP request: {_TooMuch(self._most)}")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
             return  # the parser ends here, and begins again without the offer
         version = parser.get_http_version()
         path, raw_path, query = _target(self._url)
-        expects = any(name == b"expect" for name, _ in self._headers)
+        expects = method not in _BODILESS and any(name == b"expect" for name, _ in self._headers)
         exchange = self._arriving = Exchange(
             self,
             keep_alive=version == "1.1" and parser.should_keep_alive(),

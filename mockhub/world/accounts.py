@@ -79,14 +79,11 @@ class Account:
 
     def read(self) -> Balance:
         """The balance as it stands."""
-        soonest = min(
-            (
-                lot.expires_at
-                for lot in self.lots.values()
-                if lot.remaining and lot.expires_at is not None
-            ),
-            default=None,
-        )
+        soonest = None
+        for lot in self.lots.values():
+            moment = lot.expires_at
+            if moment is not None and lot.remaining and (soonest is None or moment < soonest):
+                soonest = moment
         return Balance(self.balance, self.account_type, soonest)
 
     def copy(self) -> Account:

@@ -15,11 +15,13 @@ class Ids:
         self.seed = seed
         self.used = used
         self._salt = seed.to_bytes(16, "big", signed=True)
+        self._generations = blake2b(digest_size=11, key=self._salt)
 
     def generation(self) -> str:
         """A new generation's id."""
         self.used += 1
-        digest = blake2b(b"generation %d" % self.used, digest_size=11, key=self._salt)
+        digest = self._generations.copy()  # cheaper than one from its key
+        digest.update(b"generation %d" % self.used)
         return "clx" + digest.hexdigest()
 
     def image(self, generation: str, index: int) -> str:
