@@ -30,7 +30,8 @@ def session(
     folder: Path, source: str, *options: str, ini: str = "", plugins: tuple[str, ...] = ()
 ) -> Session:
     """Run pytest on one file of tests, with our plugin and *plugins* by their entry points."""
-    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}")
+    scope = "asyncio_default_fixture_loop_scope = function\n" if "asyncio" in plugins else ""
+    (folder / "pytest.ini").write_text(f"[pytest]\n{scope}{ini}")
     (folder / "test_it.py").write_text(source)
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
     done = subprocess.run(
