@@ -105,9 +105,10 @@ class Summary:
             if hints or mistake.finding["weight"] != "hint":
                 yield from _mistake(mistake)
         coverage = self.coverage()
-        yield f"Of the contract the client met {coverage.met} of {coverage.total}."
-        if coverage.never:
-            yield f"Never met: {', '.join(coverage.never)}"
+        never = list(_never(coverage))
+        end = " Never:" if never else ""
+        yield f"Of the contract the client met {coverage.met} of {coverage.total}.{end}"
+        yield from never
 
 
 def _kind(finding: Mapping[str, Any]) -> tuple[str, str]:
@@ -130,6 +131,24 @@ def _mistake(mistake: Mistake) -> Iterator[str]:
     yield f"{finding['weight']}: {finding['kind']} in {where}{lost}"
     yield f"  {printable(finding['what'])}"
     yield f"  instead: {finding['instead']}"
+
+
+def _never(coverage: Coverage) -> Iterator[str]:
+    """What was never met, a line a kind; of an operation that was never called, no statuses."""
+    statuses = {
+        f"{status} of {operation}": times
+        for operation, known in coverage.statuses.items()
+        for status, times in known.items()
+        if coverage.operations[operation]
+    }
+    for kind, table in (
+        ("operations", coverage.operations),
+        ("statuses", statuses),
+        ("error codes", coverage.codes),
+        ("job states", coverage.states),
+    ):
+        if never := [name for name, times in table.items() if not times]:
+            yield f"  {kind}: {', '.join(never)}"
 
 
 def many(count: int, noun: str) -> str:

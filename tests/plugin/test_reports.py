@@ -61,7 +61,9 @@ def test_the_session_ends_with_the_clients_mistakes(told: Session) -> None:
         r"mistake: unknown_field in test_it.py::test_unknown\[.\] and 1 other", told.output
     )
     assert "Of the contract the client met " in told.output
-    assert "error code insufficientCredits" in told.output
+    assert "  operations: list_models, get_credits\n  statuses: " in told.output
+    assert "of list_models" not in told.output.partition("<!doctype")[0]  # it was never called
+    assert re.search("  error codes: .*insufficientCredits", told.output)
     assert "hint: " not in told.output
 
 
