@@ -79,7 +79,7 @@ def load_law(path: Path) -> Law:
     """
     document = load(path)
     try:
-        return _law(document)
+        return read_law(document)
     except MockhubError as error:
         raise error if str(path) in str(error) else MockhubError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -87,7 +87,8 @@ def load_law(path: Path) -> Law:
         raise MockhubError(f"{path}: not the law of a GPT Image Hub: {what}") from None
 
 
-def _law(document: Document) -> Law:
+def read_law(document: Document) -> Law:
+    """Read the law from a document that was loaded and checked; raises MockhubError."""
     operations = read_operations(document)
     _check_operations(document, operations)
     listed = document.inline(document.at("#/components/schemas/Size/x-sizes"))

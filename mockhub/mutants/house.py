@@ -1,0 +1,395 @@
+"""Our own server, open at its seams: where a mutant or a variant puts something else in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar, cast
+
+import orjson
+
+from mockhub.mutants import uploads
+from mockhub.mutants.uploads import Upload
+from mockhub.spec.catalog import Quote
+from mockhub.spec.coerce import Invalid, validate
+from mockhub.spec.document import Document
+from mockhub.spec.errors import ApiError
+from mockhub.spec.law import Law, read_law
+from mockhub.spec.operations import FORM, JSON
+from mockhub.web import bodies, wire
+from mockhub.web.app import App
+from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.bodies import Reading
+from mockhub.web.pipeline import Pipeline
+from mockhub.web.transport import RESPOND
+from mockhub.web.visit import Visit
+from mockhub.world.accounts import Account
+from mockhub.world.generations import Changes, Generation, Request
+from mockhub.world.hub import Hub
+from mockhub.world.ledger import Entry, Kind
+from mockhub.world.scenarios import Scenario, build
+from mockhub.world.store import DEFAULT, Store
+
+POST = "create_generation"
+GET = "get_generation"
+CREDITS = "get_credits"
+MODELS = "list_models"
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Layer = Callable[[Asgi, Scope, Receive, Send], Awaitable[None]]
+Proceed = Callable[[Visit, Account], Awaitable[wire.Answer]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
+
+
+class Asked(NamedTuple):
+    """A request's body as it was read, before it is held to anything."""
+
+    media: str
+    values: dict[str, Any]
+    uploads: tuple[Upload, ...]
+
+
+def around(target: object, name: str) -> Callable[[F], F]:
+    """Put a function in the place of a method of one object; it is given the original first."""
+    original = getattr(target, name)
+
+    def put(function: F) -> F:
+        setattr(target, name, partial(function, original))
+        return function
+
+    return put
+
+
+class House:
+    """One server in the making.
+
+    Args:
+        law: the law as it is; what `document` changes concerns this house only.
+        scenario: the world to start in.
+        url: where it will listen.
+    """
+
+    def __init__(self, law: Law, scenario: Scenario, url: str) -> None:
+        self._law = law
+        self._scenario = scenario
+        self._edited: dict[str, Any] | None = None
+        self._asked: list[Callable[[Asked], object]] = []
+        self.url = url
+        self.keys = {name: raw for raw, name, _ in scenario.fixed_keys()}
+
+    # -- the parts, made when they are first looked at -------------------------------------------
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI file, to be edited before any part that follows from it is looked at."""
+        assert "law" not in self.__dict__, "edit the document before the law is read"
+        if self._edited is None:
+            self._edited = deepcopy(dict(self._law.document.root))
+        return self._edited
+
+    @cached_property
+    def law(self) -> Law:
+        """What this server takes for the law."""
+        if self._edited is None:
+            return self._law
+        return read_law(Document(self._law.document.path, self._edited))
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The world."""
+        return build(self._scenario, DEFAULT, self.law)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The public API, which here does not hold its answers to the law."""
+        pipeline = Pipeline(self.law, Store(self.hub), self.url)
+        around(pipeline, "_checked")(lambda original, visit, answer: answer)
+        return pipeline
+
+    @cached_property
+    def app(self) -> LayeredApp:
+        """The application."""
+        return LayeredApp(self.pipeline)
+
+    # -- seams of the law ------------------------------------------------------------------------
+
+    def field(self, name: str, media: str) -> dict[str, Any]:
+        """The schema of a request's field in one media type only, to be edited."""
+        fields = self.document["components"]["schemas"][_SCHEMAS[media]]["properties"]
+        fields[name] = deepcopy(
+            Document(self._law.document.path, self.document).resolve(fields[name])
+        )
+        return cast("dict[str, Any]", fields[name])
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """A schema of the document, to be edited."""
+        return cast("dict[str, Any]", self.document["components"]["schemas"][name])
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The first entry of the model list, to be edited."""
+        listing = self.document["components"]["examples"]["Models"]["value"]
+        return cast("dict[str, Any]", listing["data"][0])
+
+    # -- seams of the wire -----------------------------------------------------------------------
+
+    def layer(self, function: Layer) -> Layer:
+        """Put a function between the server and the app."""
+        self.app.add(function)
+        return function
+
+    def on_request(
+        self, change: Callable[[dict[bytes, bytes], Scope], None]
+    ) -> Callable[[dict[bytes, bytes], Scope], None]:
+        """Let a function change the headers, or the scope itself, of every request."""
+
+        async def changed(app: Asgi, scope: Scope, receive: Receive, send: Send) -> None:
+            headers = dict(scope["headers"])
+            scope = {**scope}
+            change(headers, scope)
+            scope["headers"] = list(headers.items())
+            await app(scope, receive, send)
+
+        self.layer(changed)
+        return change
+
+    def on_token(self, change: Callable[[str], str]) -> None:
+        """Let a function change the key that a request brings."""
+
+        @self.on_request
+        def reread(headers: dict[bytes, bytes], scope: Scope) -> None:
+            scheme, blank, token = headers.get(b"authorization", b"").partition(b" ")
+            if token:
+                token = change(token.decode("latin-1")).encode("latin-1")
+                headers[b"authorization"] = scheme + blank + token
+
+    def on_answer(
+        self, *operations: str, status: int | None = None, code: str | None = None
+    ) -> Callable[[Callable[[wire.Answer, Visit], wire.Answer]], None]:
+        """Let a function change answers of some operations, of a status or of an error code."""
+
+        def put(change: Callable[[wire.Answer, Visit], wire.Answer]) -> None:
+            @around(self.pipeline, "_answer")
+            async def changed(original: Any, visit: Visit) -> wire.Answer:
+                answer: wire.Answer = await original(visit)
+                asked = visit.operation.id if visit.operation else ""
+                if operations and asked not in operations:
+                    return answer
+                if status not in (None, answer.status) or code not in (None, _code(answer)):
+                    return answer
+                return change(answer, visit)
+
+        return put
+
+    def on_content(
+        self, *operations: str, status: int | None = None, code: str | None = None
+    ) -> Callable[[Callable[[Any, Visit], object]], None]:
+        """Let a function change the JSON of answers, in place or by returning another."""
+
+        def put(change: Callable[[Any, Visit], object]) -> None:
+            @self.on_answer(*operations, status=status, code=code)
+            def changed(answer: wire.Answer, visit: Visit) -> wire.Answer:
+                with suppress(orjson.JSONDecodeError):
+                    content = orjson.loads(answer.body)
+                    other = change(content, visit)
+                    return with_content(answer, content if other is None else other)
+                return answer
+
+        return put
+
+    def on_generation(self, change: Callable[[Any, Visit], object]) -> None:
+        """Let a function change the JSON of every generation that is answered."""
+
+        @self.on_content(POST, GET)
+        def changed(content: Any, visit: Visit) -> object:
+            return change(content, visit) if "error" not in content or "id" in content else None
+
+    def refuse(self, code: str, *operations: str, status: int = 0, named: str = "") -> None:
+        """Answer an error under another status or another code."""
+
+        @self.on_answer(*operations, code=code)
+        def changed(answer: wire.Answer, visit: Visit) -> wire.Answer:
+            content = orjson.loads(answer.body)
+            content["error"]["code"] = named or code
+            return with_content(answer, content)._replace(status=status or answer.status)
+
+    def error(self, code: str, message: str | None = None) -> ApiError:
+        """A documented error."""
+        return self.law.errors.refusal(code, message)
+
+    # -- seams of the request --------------------------------------------------------------------
+
+    def on_asked(self, change: Callable[[Asked], object]) -> None:
+        """Let a function change, or refuse by Invalid, what a body says before it is validated."""
+        if not self._asked:
+            around(self.pipeline, "_request")(self._request)
+        self._asked.append(change)
+
+    def any_files(self) -> None:
+        """Take files of whatever type and size."""
+        self.schema("ReferenceImage")["x-max-bytes"] = 1 << 40
+        operation = self.law.operations[POST]
+        for name, rule in operation.files.items():
+            cast("dict[str, Any]", operation.files)[name] = uploads.taking_all(rule)
+
+    async def _request(self, original: Any, visit: Visit) -> Request:
+        """The pipeline's own reading of a body, with the seam in its middle."""
+        operation = self.law.operations[POST]
+        reading = visit.reading = Reading()
+        receive, raw = uploads.recorded(visit.receive)
+        await bodies.read(reading, receive, visit.headers, operation, self.pipeline.limits)
+        files = uploads.split(bytes(raw), visit.headers) if reading.media == FORM else ()
+        asked = Asked(reading.media, dict(reading.values), files)
+        for change in self._asked:
+            change(asked)
+        values = validate(asked.values, operation.bodies[reading.media])
+        self.law.catalog.check(values, len(reading.references))
+        return wire.request(values, reading.references)
+
+    def handle(self, operation: str) -> Callable[[Callable[..., Awaitable[wire.Answer]]], None]:
+        """Put a function ``(proceed, visit, account)`` in the place of an operation's handler."""
+
+        def put(function: Callable[..., Awaitable[wire.Answer]]) -> None:
+            handlers = cast("dict[str, Proceed]", self.pipeline._handlers)
+            handlers[operation] = partial(function, handlers[operation])
+
+        return put
+
+    def body_first(self) -> None:
+        """Judge a body before the key."""
+
+        @around(self.pipeline, "_pass")
+        async def read_first(original: Any, visit: Visit) -> wire.Answer:
+            if visit.method == "POST" and visit.path == self.law.operations[POST].path:
+                visit.request = await self.pipeline._request(visit)
+            return cast("wire.Answer", await original(visit))
+
+        @around(self.pipeline, "_request")
+        async def read_once(original: Any, visit: Visit) -> Request:
+            return visit.request or await original(visit)
+
+    # -- seams of the world ----------------------------------------------------------------------
+
+    def on_entry(
+        self, *kinds: str
+    ) -> Callable[[Callable[[Entry, Account, Generation], Iterable[Entry]]], None]:
+        """Let a function write other entries than those that a generation makes."""
+
+        def put(change: Callable[[Entry, Account, Generation], Iterable[Entry]]) -> None:
+            @around(self.hub, "_commit")
+            def commit(original: Any, account: Account, changes: Changes) -> None:
+                entries = [
+                    written
+                    for entry in changes.entries
+                    for written in (
+                        change(entry, account, changes.generation)
+                        if entry.kind in kinds
+                        else (entry,)
+                    )
+                ]
+                original(account, changes._replace(entries=tuple(entries)))
+
+        return put
+
+    def on_quote(self, change: Callable[[Quote, Request], Quote]) -> None:
+        """Let a function price requests otherwise."""
+
+        @around(self.hub, "_begin")
+        def begin(
+            original: Any, account: Account, request: Request, quote: Quote, *rest: Any
+        ) -> Generation:
+            return cast("Generation", original(account, request, change(quote, request), *rest))
+
+    def after(self, operation: str) -> Callable[[Callable[[Visit, Account], object]], None]:
+        """Let a function do something after an operation has answered well."""
+
+        def put(act: Callable[[Visit, Account], object]) -> None:
+            @self.handle(operation)
+            async def handled(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
+                answer = await proceed(visit, account)
+                act(visit, account)
+                return answer
+
+        return put
+
+    def after_refusal(
+        self, operation: str
+    ) -> Callable[[Callable[[Account, Exception], object]], None]:
+        """Let a function do something after an operation has refused a request."""
+
+        def put(act: Callable[[Account, Exception], object]) -> None:
+            @self.handle(operation)
+            async def handled(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
+                try:
+                    return await proceed(visit, account)
+                except (ApiError, Invalid) as error:
+                    act(account, error)
+                    raise
+
+        return put
+
+    def move(self, account: Account, credits: int) -> tuple[()]:
+        """Give an account credits, or take some; returns what else is to be written: nothing."""
+        lot = next(iter(account.lots))
+        kind: Kind = "grant" if credits > 0 else "charge"
+        account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
+        return ()
+
+    def named(self, name: str) -> Account:
+        """The account of the scenario's key of that name."""
+        return self.hub.accounts[name]
+
+
+class LayeredApp(App):
+    """The app behind the layers that were put before it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self._outermost: Asgi = super().__call__
+        self._layered = False
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer before all others."""
+        self._outermost = partial(layer, self._outermost)
+        self._layered = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        if self._layered:  # the server's way to answer in one write would pass the layers by
+            extensions = {**scope.get("extensions", {})}
+            extensions.pop(RESPOND, None)
+            scope = {**scope, "extensions": extensions}
+        await self._outermost(scope, receive, send)
+
+
+def with_content(answer: wire.Answer, content: object) -> wire.Answer:
+    """An answer with other JSON in it."""
+    return with_body(answer, orjson.dumps(content))
+
+
+def with_body(answer: wire.Answer, body: bytes, content_type: str | None = None) -> wire.Answer:
+    """An answer with another body, and of another type if one is given."""
+    changed: Mapping[bytes, bytes] = {
+        b"content-length": b"%d" % len(body),
+        **({b"content-type": content_type.encode()} if content_type is not None else {}),
+    }
+    headers = tuple((name, changed.get(name, value)) for name, value in answer.headers)
+    return wire.Answer(answer.status, body, headers)
+
+
+def refused(message: str) -> Invalid:
+    """A request that is not valid."""
+    return Invalid(message)
+
+
+def _code(answer: wire.Answer) -> str | None:
+    if not answer.body.startswith(b'{"error"'):
+        return None
+    error: Any = orjson.loads(answer.body).get("error")
+    return error.get("code") if isinstance(error, dict) else None

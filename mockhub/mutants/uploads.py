@@ -1,0 +1,75 @@
+"""The files of a form, taken from its bytes, for mutants that judge them by other things."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from mockhub.spec.files import HEAD, media_type
+from mockhub.spec.operations import FileRule
+from mockhub.web.asgi import Message, Receive
+
+_BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
+_FILENAME = re.compile(rb'filename="([^"]*)"')
+_DECLARED = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+class Upload(NamedTuple):
+    """One file of a form."""
+
+    filename: str
+    declared: str
+    content: bytes
+
+    @property
+    def found(self) -> str | None:
+        """The type that its content shows."""
+        return media_type(self.content[:HEAD])
+
+
+def recorded(receive: Receive) -> tuple[Receive, bytearray]:
+    """A way to receive a body that keeps what came."""
+    raw = bytearray()
+
+    async def receive_and_keep() -> Message:
+        message = await receive()
+        raw.extend(message.get("body", b""))
+        return message
+
+    return receive_and_keep, raw
+
+
+def split(raw: bytes, headers: Mapping[bytes, bytes]) -> tuple[Upload, ...]:
+    """The files of a form that was found to be well-formed."""
+    return tuple(_files(raw, headers.get(b"content-type", b"")))
+
+
+def _files(raw: bytes, content_type: bytes) -> Iterator[Upload]:
+    match = _BOUNDARY.search(content_type)
+    if match is None:
+        return
+    for part in raw.split(b"--" + match[1])[1:-1]:
+        head, _, content = part.partition(b"\r\n\r\n")
+        if name := _FILENAME.search(head):
+            declared = _DECLARED.search(head)
+            yield Upload(
+                name[1].decode("latin-1"),
+                declared[1].decode("latin-1") if declared else "",
+                content.removesuffix(b"\r\n"),
+            )
+
+
+class _Anything(tuple[str, ...]):
+    """A list of types in which every type is."""
+
+    __slots__ = ()
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def taking_all(rule: FileRule) -> FileRule:
+    """A rule that takes every file."""
+    return replace(rule, media_types=_Anything(rule.media_types))
