@@ -51,6 +51,17 @@ def _complete_scenario(
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
+def _complete_mutant(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from mockhub.mutants.registry import mutants, variants
+
+    names = sorted({*mutants(), *variants()})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -128,6 +139,13 @@ def _complete_scenario(
     show_envvar=True,
     help="Ask for this token at the control plane; needed where --host is not loopback.",
 )
+@click.option(
+    "--mutant",
+    metavar="NAME",
+    shell_complete=_complete_mutant,
+    help="Serve with one deliberate defect, of those that `mockhub mutants` lists; for people who "
+    "write checks of their own. There is no control plane then.",
+)
 def serve(**options: Any) -> None:
     """Serve the API until Ctrl-C or SIGTERM.
 
@@ -143,6 +161,27 @@ def serve(**options: Any) -> None:
     from mockhub.serving import run
 
     run(**options)
+
+
+@main.command()
+@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.option("--variants", "conforming", is_flag=True, help="List the conforming variants.")
+@click.option("--markdown", is_flag=True, help="Write a table for a page.")
+def mutants(words: tuple[str, ...], conforming: bool, markdown: bool) -> None:
+    """List the deliberate defects that a server can have, by clause.
+
+    Each has a name for `mockhub serve --mutant NAME`. Words choose among them: those whose name,
+    clause or description has all of the words.
+
+    \b
+    mockhub mutants                    all of them
+    mockhub mutants LED-2              those that break the clause LED-2
+    mockhub mutants balance stale      those with both words
+    mockhub mutants --variants         servers that conform and read open points otherwise
+    """
+    from mockhub.mutants.listing import listed
+
+    click.echo(listed(words, conforming=conforming, markdown=markdown))
 
 
 @main.command()

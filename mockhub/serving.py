@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,12 +18,15 @@ from mockhub.resources import path
 from mockhub.spec.errors import MockhubError
 from mockhub.spec.law import Law, load_law
 from mockhub.web.app import CONTROL, App
-from mockhub.web.pipeline import Pipeline
+from mockhub.web.pipeline import Observer, Pipeline
 from mockhub.web.server import listen, make_server
 from mockhub.world.accounts import key_digest
 from mockhub.world.hub import Hub
 from mockhub.world.scenarios import Scenario, build
 from mockhub.world.store import DEFAULT, Store
+
+if TYPE_CHECKING:
+    from mockhub.mutants.registry import Mutant, Variant
 
 _REVOKED, _EXPIRED = "revoked", "expired"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -43,27 +46,30 @@ def run(
     log_format: str,
     control: bool,
     control_token: str | None,
+    mutant: str | None = None,
 ) -> None:
     """Serve until a signal ends it.
 
     Raises:
         MockhubError: if the law, the scenario or the address cannot be used.
     """
+    wrong = _find(mutant) if mutant else None
+    control = control and wrong is None  # what it resets would be as documented again
     if control and not control_token and not _loopback(host):
         raise MockhubError(
             f"--host {host} can be reached from outside: give --control-token, or --no-control"
         )
     law = load_law(spec or path("openapi.yaml"))
     chosen = find_scenario(scenario)
-    hub = build(chosen, DEFAULT, law, seed=seed)
-    hub.image_format = image_format or hub.image_format
-    hub.keep = keep or hub.keep
-    hub.remember_start()
     listener = listen(host, port)
     address = _address(host, listener.getsockname()[1])
     base_url = public_url or address
     log = RequestLog(log_level, log_format)
-    app = App(Pipeline(law, Store(hub), base_url, observe=log.visited))
+    app = _app(law, chosen, base_url, wrong, seed=seed, observe=log.visited)
+    hub = app.pipeline.store.default
+    hub.image_format = image_format or hub.image_format
+    hub.keep = keep or hub.keep
+    hub.remember_start()
     app.pictures.observe = log.fetched
     if control:
         from mockhub.web.control import attach
@@ -72,8 +78,36 @@ def run(
     if log_format == "json":
         greeting = _for_programs(base_url, address, chosen)
     else:
-        greeting = _for_people(_places(base_url, address, control), chosen, hub)
+        places = _places(base_url, address, control)
+        if wrong is not None:
+            places |= {wrong.name: wrong.says}
+        greeting = _for_people(places, chosen, hub)
     _serve(app, listener, log, ready=lambda: say(greeting))
+
+
+def _find(mutant: str) -> Mutant | Variant:
+    from mockhub.mutants.registry import find
+
+    return find(mutant)
+
+
+def _app(
+    law: Law,
+    scenario: Scenario,
+    url: str,
+    wrong: Mutant | Variant | None,
+    *,
+    seed: int | None,
+    observe: Observer,
+) -> App:
+    if wrong is not None:
+        from mockhub.mutants.house import House
+
+        house = House(law, scenario, url, seed=seed, observe=observe)
+        wrong.change(house)
+        return house.app
+    hub = build(scenario, DEFAULT, law, seed=seed)
+    return App(Pipeline(law, Store(hub), url, observe=observe))
 
 
 def _serve(app: App, listener: Any, log: RequestLog, *, ready: Callable[[], None]) -> None:

@@ -62,7 +62,12 @@ def refusing(name: str, value: object) -> Callable[[House], None]:
 in_each("five-taken", "REQ-5", "n=5 is taken.", lambda n: n.update(maximum=5))
 in_each("ten-taken", "REQ-5", "n goes up to 10, as upstream.", lambda n: n.update(maximum=10))
 in_each("four-refused", "REQ-5", "n=4 is refused.", lambda n: n.update(maximum=3))
-in_each("one-refused", "REQ-5", "n=1 is refused.", lambda n: n.update(minimum=2, default=2))
+asked_otherwise(
+    "one-refused",
+    "REQ-5",
+    "n=1 is refused.",
+    lambda values: values.update(n=0) if values.get("n", 1) == 1 else None,
+)
 asked_otherwise(
     "zero-means-one",
     "REQ-5",

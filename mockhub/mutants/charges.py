@@ -53,11 +53,9 @@ def extra_images_free(house: House) -> None:
 @mutant("LED-1")
 def charged_to_another(house: House) -> None:
     """Somebody else's account pays."""
-
-    def payer(account: Account) -> Account:
-        return house.hub.accounts["other" if account.id != "other" else "rich"]
-
-    house.on_entry("charge")(lambda entry, account, made: house.move(payer(account), entry.credits))
+    house.on_entry("charge")(
+        lambda entry, account, made: house.move(house.stranger(account), entry.credits)
+    )
 
 
 @mutant("LED-1")

@@ -22,10 +22,10 @@ from mockhub.web import bodies, wire
 from mockhub.web.app import App
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.bodies import Reading
-from mockhub.web.pipeline import Pipeline
-from mockhub.web.transport import RESPOND
+from mockhub.web.pipeline import Observer, Pipeline
+from mockhub.web.transport import EXCHANGE
 from mockhub.web.visit import Visit
-from mockhub.world.accounts import Account
+from mockhub.world.accounts import Account, key_digest
 from mockhub.world.generations import Changes, Generation, Request
 from mockhub.world.hub import Hub
 from mockhub.world.ledger import Entry, Kind
@@ -71,11 +71,23 @@ class House:
         law: the law as it is; what `document` changes concerns this house only.
         scenario: the world to start in.
         url: where it will listen.
+        seed: what ids and pictures are made from, in place of the scenario's own.
+        observe: told of every visit when it is over.
     """
 
-    def __init__(self, law: Law, scenario: Scenario, url: str) -> None:
+    def __init__(
+        self,
+        law: Law,
+        scenario: Scenario,
+        url: str,
+        *,
+        seed: int | None = None,
+        observe: Observer = lambda visit, answer: None,
+    ) -> None:
         self._law = law
         self._scenario = scenario
+        self._seed = seed
+        self._observe = observe
         self._edited: dict[str, Any] | None = None
         self._asked: list[Callable[[Asked], object]] = []
         self.url = url
@@ -101,12 +113,12 @@ class House:
     @cached_property
     def hub(self) -> Hub:
         """The world."""
-        return build(self._scenario, DEFAULT, self.law)
+        return build(self._scenario, DEFAULT, self.law, seed=self._seed)
 
     @cached_property
     def pipeline(self) -> Pipeline:
         """The public API, which here does not hold its answers to the law."""
-        pipeline = Pipeline(self.law, Store(self.hub), self.url)
+        pipeline = Pipeline(self.law, Store(self.hub), self.url, observe=self._observe)
         around(pipeline, "_checked")(lambda original, visit, answer: answer)
         return pipeline
 
@@ -339,9 +351,28 @@ class House:
         account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
         return ()
 
-    def named(self, name: str) -> Account:
-        """The account of the scenario's key of that name."""
-        return self.hub.accounts[name]
+    def somebody(self) -> Account:
+        """The account with the most in it."""
+        return max(self.hub.accounts.values(), key=lambda account: account.balance)
+
+    def stranger(self, account: Account) -> Account:
+        """Another account than *account*, opened if there is none."""
+        others = (other for other in self.hub.accounts.values() if other is not account)
+        if found := next(others, None):
+            return found
+        opened = self.hub.add_account("stranger")
+        self.hub.grant(opened, account.balance)
+        return opened
+
+    def good_key(self) -> str:
+        """A key that opens something, of those that the scenario names."""
+        digests = {raw: self.hub.keys[key_digest(raw.encode())] for raw in self.keys.values()}
+        worth = {
+            raw: self.hub.accounts[key.account].balance
+            for raw, key in digests.items()
+            if not key.revoked and key.expires_at is None
+        }
+        return max(worth, key=lambda raw: worth[raw])
 
 
 class LayeredApp(App):
@@ -362,9 +393,7 @@ class LayeredApp(App):
             await super().__call__(scope, receive, send)
             return
         if self._layered:  # the server's way to answer in one write would pass the layers by
-            extensions = {**scope.get("extensions", {})}
-            extensions.pop(RESPOND, None)
-            scope = {**scope, "extensions": extensions}
+            scope = {name: value for name, value in scope.items() if name != EXCHANGE}
         await self._outermost(scope, receive, send)
 
 

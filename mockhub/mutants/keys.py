@@ -28,7 +28,7 @@ def let_in(house: House, *operations: str, code: str = "missingApiKey") -> None:
             asked = visit.operation.id if visit.operation else ""
             if error.code != code or asked not in operations:
                 raise
-            account = house.hub.accounts["rich"]
+            account = house.somebody()
             visit.enter(account)
             return await house.pipeline._handlers[asked](visit, account)
 
@@ -66,7 +66,7 @@ def charged_without_a_key(house: House) -> None:
 
     @house.on_answer(POST, code="missingApiKey")
     def charge(answer: wire.Answer, visit: Visit) -> wire.Answer:
-        house.move(house.hub.accounts["rich"], -8)
+        house.move(house.somebody(), -8)
         return answer
 
 
@@ -141,11 +141,8 @@ def every_key_opens(house: House) -> None:
     """A key that looks like one is taken, whether or not it exists."""
     known = set(house.keys.values())
     prefix = house.law.key_format.prefix
-    house.on_token(
-        lambda token: (
-            house.keys["rich"] if token.startswith(prefix) and token not in known else token
-        )
-    )
+    good = house.good_key()
+    house.on_token(lambda token: good if token.startswith(prefix) and token not in known else token)
 
 
 @mutant("AUTH-4")
@@ -386,9 +383,9 @@ def basic_password(house: House) -> None:
 @mutant("AUTH-8")
 def empty_token_opens(house: House) -> None:
     """`Bearer` with nothing after it is taken for somebody."""
-    rich = house.keys["rich"].encode()
+    good = house.good_key().encode()
     also(
-        house, lambda headers, scope: headers.get(_KEY, b"x").lower().strip() == b"bearer" and rich
+        house, lambda headers, scope: headers.get(_KEY, b"x").lower().strip() == b"bearer" and good
     )
 
 

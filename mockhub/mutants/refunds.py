@@ -78,7 +78,7 @@ def failure_refunded_to_another(house: House) -> None:
     @house.on_entry("refund")
     def refund(entry: Any, account: Any, made: Generation) -> Any:
         if failed(made):
-            house.move(house.hub.accounts["other"], entry.credits)
+            house.move(house.stranger(account), entry.credits)
             return ()
         return [entry]
 

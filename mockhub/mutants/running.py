@@ -1,0 +1,46 @@
+"""A mutant or a variant, served over HTTP in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from mockhub.mutants.house import House
+from mockhub.mutants.registry import Change
+from mockhub.resources import path
+from mockhub.spec.law import Law, load_law
+from mockhub.web.server import Background, listen
+from mockhub.world.faults import outcome
+from mockhub.world.provider import Provider
+from mockhub.world.scenarios import Scenario, load
+
+# Tasks run for two polls, so that each is seen queued, processing and ended.
+_PROVIDER = "polls=2"
+
+
+@contextmanager
+def running(change: Change) -> Iterator[House]:
+    """Serve the default world, changed, on a free port; a parsed law serves all."""
+    listener = listen("127.0.0.1", 0)
+    house = House(law(), scenario(), f"http://127.0.0.1:{listener.getsockname()[1]}")
+    change(house)
+    if house.hub.provider.script == Provider().script:
+        house.hub.provider = Provider([outcome(_PROVIDER)])
+    server = Background(house.app, listener)
+    try:
+        yield house
+    finally:
+        server.stop()
+
+
+@cache
+def law() -> Law:
+    """The law, read once."""
+    return load_law(path("openapi.yaml"))
+
+
+@cache
+def scenario() -> Scenario:
+    """The default world, read once."""
+    return load(path("fixtures/scenarios") / "default.yaml")
