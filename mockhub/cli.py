@@ -166,7 +166,7 @@ def serve(**options: Any) -> None:
 @main.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--variants", "conforming", is_flag=True, help="List the conforming variants.")
-@click.option("--markdown", is_flag=True, help="Write a table for a page.")
+@click.option("--markdown", is_flag=True, help="Write a Markdown table.")
 def mutants(words: tuple[str, ...], conforming: bool, markdown: bool) -> None:
     """List the deliberate defects that a server can have, by clause.
 

@@ -436,7 +436,7 @@ def emoji_crash(house: House) -> None:
             raise RuntimeError("Incorrect string value")
 
 
-@mutant("REQ-2")
+@mutant("REQ-11")
 def foreign_prompts_refused(house: House) -> None:
     """A prompt that is not ASCII is refused."""
 

@@ -372,6 +372,8 @@ class House:
             for raw, key in digests.items()
             if not key.revoked and key.expires_at is None
         }
+        if not worth:
+            return self.hub.add_key(self.somebody().id)
         return max(worth, key=lambda raw: worth[raw])
 
 

@@ -445,7 +445,7 @@ def content_type_before_key(house: House) -> None:
         return await original(visit)
 
 
-@mutant("AUTH-10", tolerable=True)
+@mutant("AUTH-3", level="inferred")
 def unknown_id_before_key(house: House) -> None:
     """An unknown generation is not found, with or without a key."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import click
 
@@ -51,7 +52,15 @@ def _lines(found: Sequence[Mutant | Variant]) -> Iterator[str]:
 
 
 def _table(found: Sequence[Mutant | Variant]) -> Iterator[str]:
-    yield "| clause | level | name | what is wrong |"
-    yield "| --- | --- | --- | --- |"
-    for one in found:
-        yield f"| {_clause(one)} | {one.level} | `{one.name}` | {one.says} |"
+    """A row a clause with the names of its mutants, or a row a variant."""
+    wrong = [one for one in found if isinstance(one, Mutant)]
+    if not wrong:
+        yield "| variant | what it does otherwise |"
+        yield "| --- | --- |"
+        yield from (f"| `{one.name}` | {one.says} |" for one in found)
+        return
+    yield "| clause | level | mutants |"
+    yield "| --- | --- | --- |"
+    for clause, group in groupby(wrong, key=lambda one: one.clause):
+        names = ", ".join(f"`{one.name}`" for one in group)
+        yield f"| {clause} | {levels()[clause]} | {names} |"

@@ -205,6 +205,7 @@ listing(
     "MOD-5",
     "The qualities are low, medium and high.",
     lambda model: model.update(supported_qualities=["low", "medium", "high"]),
+    level="inferred",
 )
 
 for _ratio in ("auto", "9:21", "5:4"):

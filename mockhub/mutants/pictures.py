@@ -146,7 +146,7 @@ def image_ids_repeat(house: House) -> None:
     on_images(house, lambda image, index: image.update(id=f"img_{index + 1}"))
 
 
-@mutant("GEN-11")
+@mutant("GEN-10")
 def image_urls_alike(house: House) -> None:
     """The images of one generation all have the address of the first."""
     on_images(

@@ -65,7 +65,7 @@ def renamed_credits(house: House) -> None:
     told(house, CREDITS, change=lambda balance: balance.update(balance=balance.pop("credits")))
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", level="inferred")
 def wrapped_balance(house: House) -> None:
     """/credits wraps the balance object in `data`."""
     house.on_content(CREDITS, status=200)(lambda content, visit: {"data": content})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mockhub.mutants.house import GET, POST, House, Proceed, around
@@ -10,52 +12,70 @@ from mockhub.mutants.registry import mutant
 from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
-from mockhub.world.generations import Generation
+from mockhub.world.generations import Generation, Request
 
 _WORK = 0.05  # seconds that the provider takes, between a read and a write
+
+
+Make = Callable[[], Generation]
+
+
+def read_first(house: House, write: Callable[[Account, int, Request, Make], Generation]) -> None:
+    """Read the balance, work, and then let *write* make the generation, knowing what was read."""
+    read: dict[int, int] = {}
+
+    @around(house.pipeline, "_request")
+    async def request(original: Any, visit: Visit) -> Any:
+        asked = await original(visit)
+        assert visit.account
+        read[id(asked)] = visit.account.balance
+        await asyncio.sleep(_WORK)
+        return asked
+
+    @around(house.hub, "create_generation")
+    def create(original: Any, account: Account, request: Request, *rest: Any) -> Generation:
+        return write(
+            account, read.pop(id(request)), request, lambda: original(account, request, *rest)
+        )
+
+
+def cost(made: Generation) -> int:
+    return made.credits if made.ended else made.credits_requested
 
 
 @mutant("LED-6")
 def lost_update(house: House) -> None:
     """The balance is read, the images are made, and what was read less the price is written."""
 
-    @house.handle(POST)
-    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        seen = account.balance
-        await asyncio.sleep(_WORK)
-        before = account.balance
-        answer = await proceed(visit, account)
-        house.move(account, seen - before)
-        return answer
+    @partial(read_first, house)
+    def write(account: Account, seen: int, request: Request, make: Make) -> Generation:
+        made = make()
+        house.move(account, seen - cost(made) - account.balance)
+        return made
 
 
 @mutant("LED-6")
 def lost_async_update(house: House) -> None:
     """Two asynchronous requests at once are charged as one: each writes what it had read."""
 
-    @house.handle(POST)
-    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        seen = account.balance
-        await asyncio.sleep(_WORK)
-        before = account.balance
-        answer = await proceed(visit, account)
-        if visit.request and visit.request.run_async:
-            house.move(account, seen - before)
-        return answer
+    @partial(read_first, house)
+    def write(account: Account, seen: int, request: Request, make: Make) -> Generation:
+        made = make()
+        if request.run_async:
+            house.move(account, seen - cost(made) - account.balance)
+        return made
 
 
 @mutant("LED-6")
 def late_charge_goes_below_zero(house: House) -> None:
     """The balance is checked first and charged after the work: together requests overdraw it."""
 
-    @house.handle(POST)
-    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        checked = account.balance
-        await asyncio.sleep(_WORK)
-        lent = max(0, checked - account.balance)
+    @partial(read_first, house)
+    def write(account: Account, seen: int, request: Request, make: Make) -> Generation:
+        lent = max(0, seen - account.balance)
         house.move(account, lent)
         try:
-            return await proceed(visit, account)
+            return make()
         finally:
             house.move(account, -lent)
 
@@ -64,12 +84,12 @@ def late_charge_goes_below_zero(house: House) -> None:
 def late_charge_stops_at_zero(house: House) -> None:
     """Requests at once all pass the check; charges that the balance cannot bear are lost."""
 
-    @house.handle(POST)
-    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        checked = account.balance
-        await asyncio.sleep(_WORK)
-        house.move(account, max(0, checked - account.balance))
-        return await proceed(visit, account)
+    @partial(read_first, house)
+    def write(account: Account, seen: int, request: Request, make: Make) -> Generation:
+        price = house.law.catalog.quote(request.model, request.size).unit * request.n
+        if seen >= price:
+            house.move(account, max(0, price - account.balance))
+        return make()
 
 
 @mutant("LED-6")
@@ -84,8 +104,8 @@ def charged_twice_at_once(house: House) -> None:
         crowded = len(inside) > 1
         inside.remove(visit)
         answer = await proceed(visit, account)
-        if crowded:
-            house.move(account, visit.credits)
+        if crowded and (made := house.hub.generations.get(visit.generation or "")):
+            house.move(account, -cost(made))
         return answer
 
 
@@ -146,7 +166,7 @@ def answers_swapped(house: House) -> None:
         return last[0]
 
 
-@mutant("LED-1")
+@mutant("LED-1", level="inferred")
 def same_request_same_answer(house: House) -> None:
     """A request like one a moment ago gets the answer of that one, and is not charged."""
     kept: dict[Any, tuple[int, Generation]] = {}

@@ -275,7 +275,13 @@ def _refuse_async(asked: Asked) -> None:
 
 
 in_form("references-need-n-1", "GEN-9", "With a reference image n has to be 1.", _refuse_several)
-in_form("references-need-sync", "GEN-9", "With a reference image async is refused.", _refuse_async)
+in_form(
+    "references-need-sync",
+    "GEN-9",
+    "With a reference image async is refused.",
+    _refuse_async,
+    "inferred",
+)
 in_form(
     "references-drop-size",
     "GEN-9",

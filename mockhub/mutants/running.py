@@ -15,8 +15,8 @@ from mockhub.world.faults import outcome
 from mockhub.world.provider import Provider
 from mockhub.world.scenarios import Scenario, load
 
-# Tasks run for two polls, so that each is seen queued, processing and ended.
-_PROVIDER = "polls=2"
+# Tasks run for some polls, so that each is seen queued, processing more than once, and ended.
+_PROVIDER = "polls=4"
 
 
 @contextmanager

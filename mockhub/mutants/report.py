@@ -1,0 +1,71 @@
+"""What a self-test has found, as a table and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from mockhub.mutants.registry import levels, mutants, variants
+from mockhub.mutants.selftest import Judged, Outcome
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print clause by mutant by check, the variants, and what is wrong."""
+    if outcome.mutants:
+        console.print(_mutants(outcome.mutants))
+    if outcome.variants:
+        console.print(_variants(outcome.variants))
+    for line in complaints(outcome):
+        console.print(line, style="red", soft_wrap=True, highlight=False)
+    console.print(summary(outcome), soft_wrap=True, highlight=False)
+
+
+def summary(outcome: Outcome) -> str:
+    """The outcome in a line."""
+    caught = len(outcome.mutants) - len(outcome.survivors)
+    clauses = {mutants()[one.name].clause for one in outcome.mutants}
+    return (
+        f"{caught} of {len(outcome.mutants)} mutants of {len(clauses)} clauses caught "
+        f"({outcome.caught:.1%}), {len(outcome.flagged)} of {len(outcome.variants)} conforming "
+        f"variants flagged, {len(outcome.idle)} checks idle; {outcome.seconds:.0f} s"
+    )
+
+
+def complaints(outcome: Outcome) -> Iterator[str]:
+    """What fails the self-test, a sentence each."""
+    for one in outcome.survivors:
+        mutant = mutants()[one.name]
+        yield f"{one.name} ({mutant.clause}) survived: {mutant.says}{_unsure(one)}"
+    for one in outcome.flagged:
+        yield f"{one.name} conforms and was flagged by {', '.join(one.checks)}: {one.message}"
+    for check in outcome.idle:
+        yield f"{check} caught nothing; add a mutant that it catches, or drop it"
+
+
+def _unsure(one: Judged) -> str:
+    return f" ({', '.join(one.unsure)} could not tell)" if one.unsure else ""
+
+
+def _mutants(found: Sequence[Judged]) -> Table:
+    order = list(levels())
+    table = Table("clause", "mutant", "caught by", title="Mutants", title_justify="left")
+    rows = sorted(found, key=lambda one: order.index(mutants()[one.name].clause))
+    last = ""
+    for one in rows:
+        clause = mutants()[one.name].clause
+        table.add_row(clause if clause != last else "", one.name, _checks(one, "survived"))
+        last = clause
+    return table
+
+
+def _variants(found: Sequence[Judged]) -> Table:
+    table = Table("level", "variant", "flagged by", title="Variants", title_justify="left")
+    for one in found:
+        table.add_row(variants()[one.name].level, one.name, _checks(one, ""))
+    return table
+
+
+def _checks(one: Judged, otherwise: str) -> str:
+    return ", ".join(one.checks) or f"[red]{otherwise}[/red]"
