@@ -85,6 +85,14 @@ def test_every_printed_command_can_be_called(line: str) -> None:
         assert 0 == done.exit_code
 
 
+def test_every_printed_make_target_exists() -> None:
+    """What the documentation tells to make can be made."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    printed = set(re.findall(r"(?:`|^\$? *)make ([a-z-]+)", TEXT, re.MULTILINE))
+    assert "lint-spec" in printed
+    assert set() == printed - targets
+
+
 def test_the_printed_scenario_starts(tmp_path: Path) -> None:
     """The scenario file of docs/serve.md is a world that can be started in."""
     (example,) = (
