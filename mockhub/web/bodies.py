@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -23,6 +24,8 @@ from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
 
 EMPTY = Kept(0, b"")
+
+_SKIPPED = Limits(idle_seconds=1)
 
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 # python-multipart reads only the plain spelling; older clients send other names as filename*=...
@@ -72,6 +75,19 @@ async def read(
         allowed = " or ".join(operation.bodies)
         given = f"{shown(media_type)} is not valid" if media_type else "is missing"
         raise Invalid(f"Content-Type: {given}; expected {allowed}")
+
+
+async def skip(receive: Receive) -> None:
+    """Let the client finish its sentence, if it is a short one that comes at once.
+
+    Who is interrupted while it still writes may miss the reset that it is to see.
+    """
+    size = 0
+    with suppress(Invalid, ClientGone):
+        async for piece in _pieces(receive, _SKIPPED):
+            size += len(piece)
+            if size > _SKIPPED.json_bytes:
+                break
 
 
 @lru_cache(maxsize=256)

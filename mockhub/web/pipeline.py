@@ -145,22 +145,31 @@ class Pipeline:
     async def _faults_on_arrival(self, visit: Visit, operation: Operation) -> wire.Answer | None:
         """What the headers and the hub's board want done before the world is asked."""
         hub = visit.hub
+        brought: tuple[Directive, ...] = ()
         if asked := visit.headers.get(b"x-mockhub"):
-            visit.directives += self._read(parse, "X-Mockhub", asked)
+            brought += self._read(parse, "X-Mockhub", asked)
         if asked := visit.headers.get(b"prefer"):
-            visit.directives += self._read(in_prefer, "Prefer", asked)
+            brought += self._read(in_prefer, "Prefer", asked)
+        if brought:
+            brought = hub.faults.carried(brought, operation.id, hub.ids.chance, by=visit.digest)
         if hub.faults.armed:
-            visit.directives += hub.faults.on_arrival(operation.id, hub.ids.chance)
-        return await self._strike(visit, visit.directives) if visit.directives else None
+            ended = any(one.ends for one in brought)
+            brought += hub.faults.on_arrival(operation.id, hub.ids.chance, ended=ended)
+        return await self._strike(visit, brought) if brought else None
 
-    async def _faults_of_prompt(self, visit: Visit, request: Request) -> wire.Answer | None:
+    async def _faults_of_prompt(
+        self, visit: Visit, operation: str, prompt: str
+    ) -> wire.Answer | None:
         """What the prompt wants, or what is armed for it."""
         hub = visit.hub
-        more = self._read(in_prompt, "prompt", request.prompt) if "[[" in request.prompt else ()
+        brought: tuple[Directive, ...] = ()
+        if "[[" in prompt:
+            asked, by = self._read(in_prompt, "prompt", prompt), (visit.digest, prompt)
+            brought = hub.faults.carried(asked, operation, hub.ids.chance, by=by)
         if hub.faults.armed:
-            more += hub.faults.on_prompt("create_generation", request.prompt, hub.ids.chance)
-        visit.directives += more
-        return await self._strike(visit, more) if more else None
+            ended = any(one.ends for one in (*visit.directives, *brought))
+            brought += hub.faults.on_prompt(operation, prompt, hub.ids.chance, ended=ended)
+        return await self._strike(visit, brought) if brought else None
 
     def _read(
         self, reader: Callable[[str], tuple[Directive, ...]], where: str, text: bytes | str
@@ -171,15 +180,20 @@ class Pipeline:
             raise Invalid(f"{where}: {error}") from None
 
     async def _strike(self, visit: Visit, directives: tuple[Directive, ...]) -> wire.Answer | None:
+        """Let happen what happens before the world moves; the rest waits in the visit."""
+        visit.directives += directives
         for directive in directives:
             now = directive.word in WIRE and directive.phase == "before"
             if now and (early := await self._fault(directive, visit)):
-                visit.directives = ()
+                visit.directives = transport.spoilers(visit.directives)  # nothing comes after
                 return early
         return None
 
     async def _fault(self, directive: Directive, visit: Visit) -> wire.Answer | None:
         visit.struck += (str(directive),)
+        if directive.word == "drop" and visit.awaits_body:
+            visit.reading = Reading()
+            await bodies.skip(visit.receive)
         return await transport.strike(
             directive, visit.hub, self.waiting, visit.scope, visit.receive, self.law.errors
         )
@@ -208,16 +222,19 @@ class Pipeline:
         return wire.answer(200, wire.balance(visit.hub.get_credits(account)))
 
     async def _get_generation(self, visit: Visit, account: Account) -> wire.Answer:
-        generation = visit.hub.get_generation(account, visit.argument or "")
+        hub, id = visit.hub, visit.argument or ""
+        prompt = hub.prompt_of(account, id)
+        if prompt and (early := await self._faults_of_prompt(visit, "get_generation", prompt)):
+            return early
+        generation = hub.get_generation(account, id)
         visit.generation = generation.id
-        hub = visit.hub
         return wire.answer(
             200, wire.log(generation, hub, self.links(hub.name), now=hub.clock.now())
         )
 
     async def _create_generation(self, visit: Visit, account: Account) -> wire.Answer:
         request = visit.request = await self._request(visit)
-        if early := await self._faults_of_prompt(visit, request):
+        if early := await self._faults_of_prompt(visit, "create_generation", request.prompt):
             return early
         hub = visit.hub
         generation = hub.create_generation(account, request, visit.directives)

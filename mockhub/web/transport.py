@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from mockhub.spec.errors import ApiError, ErrorCatalog
 from mockhub.web import wire
@@ -95,6 +96,11 @@ async def send_answer(answer: wire.Answer, scope: Scope, send: Send) -> None:
     head = scope["method"] == "HEAD"
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
+
+
+def spoilers(directives: Iterable[Directive]) -> tuple[Directive, ...]:
+    """Those of *directives* that let an answer come, but not whole."""
+    return tuple(one for one in directives if one.word in SPOILERS)
 
 
 def spoiled(answer: wire.Answer, spoiler: Directive) -> wire.Answer:

@@ -64,6 +64,11 @@ class Visit:
         self.balance = account.balance
 
     @property
+    def awaits_body(self) -> bool:
+        """Whether a body belongs to it that nobody has read."""
+        return self.reading is None and bool(self.operation and self.operation.bodies)
+
+    @property
     def credits(self) -> int:
         """What the visit did to the account's balance, so far.
 

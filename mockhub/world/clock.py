@@ -16,6 +16,8 @@ Manner = Literal["jump", "hold"]
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+_LONGEST = 3650 * _UNITS["d"]
+_SHOWN = 40
 
 
 class Clock(Protocol):
@@ -108,5 +110,9 @@ def duration(text: str | float) -> int:
     """
     match = _DURATION.fullmatch(str(text))
     if match is None:
-        raise MockhubError(f"{text!r} is not a duration; expected one such as 2s, 150ms or 10m")
-    return round(float(match[1]) * _UNITS[match[2] or "s"])
+        shown = str(text)[:_SHOWN]
+        raise MockhubError(f"{shown!r} is not a duration; expected one such as 2s, 150ms or 10m")
+    milliseconds = float(match[1]) * _UNITS[match[2] or "s"]
+    if milliseconds > _LONGEST:
+        raise MockhubError(f"{str(text)[:_SHOWN]!r} is too long; expected at most 3650d")
+    return round(milliseconds)

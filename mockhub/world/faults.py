@@ -1,17 +1,17 @@
-"""Misbehaviour on request: one grammar, and the board on which it is armed.
+"""Misbehaviour on request: one grammar for all doors.
 
     fail · deliver=3 · take=800s · polls=3 · stuck                          what the provider does
     status=503 · delay=2s · drop · truncate · garble · hang · drip=2s       what the wire does
 
 A directive may say when (``@before`` the world moved, or ``@after`` it), how often (``x3``), how
 likely (``p=0.1``), on which operation (``on=get_credits``) and at which call (``nth=2``). Several
-are separated by blanks, commas or semicolons.
+are separated by blanks, commas or semicolons. `docs/faults.md` tells the rest.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from mockhub.spec.document import nearest
@@ -26,12 +26,18 @@ PROVIDER = frozenset({"fail", "deliver", "take", "polls", "stuck"})
 WIRE = frozenset({"status", "delay", "drop", "truncate", "garble", "hang", "drip"})
 _BARE = frozenset({"fail", "stuck", "drop", "truncate", "garble", "hang"})
 _SPOILS_THE_ANSWER = frozenset({"truncate", "garble", "drip"})
+_ENDS_THE_REQUEST = frozenset({"status", "drop", "hang"})
 _TIMED = frozenset({"take", "delay", "drip"})
 _STATUSES = range(400, 600)
 
+MAKING, POLLING = "create_generation", "get_generation"  # what has a prompt
+
 _MAGIC = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+_UNCLOSED = re.compile(rf"\[\[\s*({'|'.join(sorted(PROVIDER | WIRE))})\b[^\]]*\]?")
 _PREFER = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
-_TIMES = re.compile(r"x([1-9][0-9]*)")
+_TIMES = re.compile(r"x([0-9]+)")
+_MODIFIERS = ("p", "on", "nth")
+_LARGEST = 1_000_000_000
 
 
 class Directive(NamedTuple):
@@ -45,6 +51,16 @@ class Directive(NamedTuple):
     on: str | None = None
     nth: int | None = None
     prompt: str | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing else can befall a request that it strikes."""
+        return self.word in _ENDS_THE_REQUEST
+
+    @property
+    def limited(self) -> bool:
+        """Whether calls have to be counted to know which ones it strikes."""
+        return self.times is not None or self.nth is not None or self.p < 1
 
     def __str__(self) -> str:
         value = "" if self.word in _BARE else f"={_spelt(self)}"
@@ -71,10 +87,20 @@ def parse(text: str) -> tuple[Directive, ...]:
 
 
 def in_prompt(prompt: str) -> tuple[Directive, ...]:
-    """The directives within ``[[...]]`` of a prompt; raises MockhubError."""
+    """The directives within ``[[...]]`` of a prompt, for making or polling what it asks for.
+
+    Raises:
+        MockhubError: as `parse` does, or if brackets with a known word in them are not closed.
+    """
     if "[[" not in prompt:
         return ()
-    return tuple(one for match in _MAGIC.findall(prompt) for one in parse(match))
+    found = [one for match in _MAGIC.findall(prompt) for one in parse(match)]
+    if unclosed := _UNCLOSED.search(_MAGIC.sub("", prompt)):
+        raise MockhubError(f"{unclosed[0][:40]!r} is not closed; expected ]] behind it")
+    for one in found:
+        if one.on not in (None, MAKING, POLLING):
+            raise MockhubError(f"on={one.on}: expected {MAKING} or {POLLING} in a prompt")
+    return tuple(one._replace(on=one.on or MAKING) for one in found)
 
 
 def in_prefer(header: str) -> tuple[Directive, ...]:
@@ -87,9 +113,10 @@ def _directive(token: str) -> Directive:
     rest, at, phase = token.partition("@")
     word, equals, value = rest.partition("=")
     if word not in PROVIDER | WIRE:
-        raise MockhubError(
-            f"{word!r} is no directive{nearest(word, PROVIDER | WIRE)}; known are {_known()}"
-        )
+        if word in _MODIFIERS or _TIMES.fullmatch(word):
+            raise MockhubError(f"{token!r} says when; expected a directive before it")
+        hint = nearest(word.lower(), PROVIDER | WIRE) or f"; known are {_known()}"
+        raise MockhubError(f"{word[:40]!r} is no directive{hint}")
     if (word in _BARE) == bool(equals):
         wanted = "takes no value" if word in _BARE else "needs a value, such as " + _EXAMPLES[word]
         raise MockhubError(f"{token!r}: {word} {wanted}")
@@ -123,9 +150,9 @@ def _value(word: str, text: str) -> int:
         return 0
     if word in _TIMED:
         return duration(text)
-    if not text.isascii() or not text.isdigit():
+    number = _whole(text)
+    if number is None:
         raise MockhubError(f"{word}={text}: expected a whole number, such as {_EXAMPLES[word]}")
-    number = int(text[:9])
     if word == "status" and number not in _STATUSES:
         raise MockhubError(
             f"status={text}: expected a status from {_STATUSES.start} to {_STATUSES.stop - 1}"
@@ -138,9 +165,9 @@ def _value(word: str, text: str) -> int:
 def _modified(directive: Directive, token: str) -> Directive | None:
     """*directive* with a modifier, or None if *token* is no modifier."""
     if match := _TIMES.fullmatch(token):
-        return directive._replace(times=int(match[1]))
+        return restrict(directive, times=match[1])
     name, equals, value = token.partition("=")
-    if not equals or name not in ("p", "on", "nth"):
+    if not equals or name not in _MODIFIERS:
         return None
     return restrict(directive, **{name: value})
 
@@ -150,13 +177,27 @@ def restrict(directive: Directive, **conditions: object) -> Directive:
     checked: dict[str, Any] = {
         name: _condition(name, value) for name, value in conditions.items() if value is not None
     }
-    return directive._replace(**checked)
+    restricted = directive._replace(**checked)
+    word, on = directive.word, restricted.on
+    if word in PROVIDER and on not in (None, MAKING):
+        raise MockhubError(f"{word} on={on}: it is the provider's doing; expected {MAKING}")
+    if restricted.prompt is not None and on not in (None, MAKING, POLLING):
+        raise MockhubError(f"on={on} has no prompt; expected {MAKING} or {POLLING}")
+    return restricted
+
+
+def _whole(text: str) -> int | None:
+    """A whole number written in ASCII digits, or None; huge ones are all the same."""
+    if not text.isascii() or not text.isdigit():
+        return None
+    return int(text) if len(text) < len(str(_LARGEST)) else _LARGEST
 
 
 def _condition(name: str, value: object) -> object:
     if name in ("times", "nth"):
-        if str(value).isdigit() and int(str(value)) > 0:
-            return int(str(value))
+        number = _whole(str(value))
+        if number:
+            return number
         raise MockhubError(f"{name}={value}: expected a whole number from 1")
     if name == "p":
         try:
@@ -204,76 +245,3 @@ def shape(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:
             change: dict[str, Any] = {word: True if word in _BARE else directive.value}
             outcome = outcome._replace(**change)
     return outcome
-
-
-class Armed:
-    """A directive on the board, with its counters."""
-
-    __slots__ = ("directive", "fired", "seen")
-
-    def __init__(self, directive: Directive) -> None:
-        self.directive = directive
-        self.seen = 0
-        self.fired = 0
-
-    def strikes(self, chance: Callable[[], float]) -> bool:
-        """Whether it applies to the call at hand, which it counts."""
-        directive = self.directive
-        self.seen += 1
-        if directive.nth is not None and self.seen != directive.nth:
-            return False
-        if directive.times is not None and self.fired >= directive.times:
-            return False
-        if directive.p < 1 and chance() >= directive.p:
-            return False
-        self.fired += 1
-        return True
-
-
-class Board:
-    """What is armed in a hub."""
-
-    def __init__(self) -> None:
-        self.armed: dict[tuple[object, ...], Armed] = {}
-
-    def arm(self, directives: Iterable[Directive]) -> None:
-        """Arm directives; one that is armed already starts its counters anew."""
-        for directive in directives:
-            place = (directive.word, directive.phase, directive.on, directive.nth, directive.prompt)
-            self.armed.pop(place, None)
-            self.armed[place] = Armed(directive)
-
-    def clear(self) -> None:
-        """Disarm everything."""
-        self.armed.clear()
-
-    def on_arrival(self, operation: str, chance: Callable[[], float]) -> tuple[Directive, ...]:
-        """What strikes a request before anything but its operation is known."""
-        return tuple(
-            self._struck(operation, chance, lambda one: one.prompt is None and one.word in WIRE)
-        )
-
-    def on_prompt(
-        self, operation: str, prompt: str, chance: Callable[[], float]
-    ) -> tuple[Directive, ...]:
-        """What strikes a request once its prompt is known."""
-
-        def concerns(one: Directive) -> bool:
-            named = one.prompt is not None and one.prompt in prompt
-            return named or (one.prompt is None and one.word in PROVIDER)
-
-        return tuple(self._struck(operation, chance, concerns))
-
-    def _struck(
-        self, operation: str, chance: Callable[[], float], concerns: Callable[[Directive], bool]
-    ) -> Iterator[Directive]:
-        for armed in tuple(self.armed.values()):
-            directive = armed.directive
-            if directive.on in (None, operation) and concerns(directive) and armed.strikes(chance):
-                yield directive
-
-    def copy(self) -> Board:
-        """The same board; its counters start anew."""
-        twin = Board()
-        twin.arm(armed.directive for armed in self.armed.values())
-        return twin

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from mockhub.spec.catalog import Quote
-from mockhub.spec.errors import MockhubError
+from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.spec.law import Law
 from mockhub.world import books
 from mockhub.world.accounts import Account, Balance, Key, key_digest
+from mockhub.world.board import Board
 from mockhub.world.clock import SECOND, Clock, ManualClock, SystemClock, forked, to_text
-from mockhub.world.faults import Board, Directive, shape
+from mockhub.world.faults import Directive, shape
 from mockhub.world.generations import Changes, Generation, Request, begin, overdue, settle
 from mockhub.world.ids import Ids
 from mockhub.world.journal import Journal
@@ -89,10 +90,11 @@ class Hub:
         """
         now = self.settle()
         quote = self.law.catalog.quote(request.model, request.size)
-        outcome = shape(self.provider.next, directives)
-        generation = self._begin(account, request, quote, outcome, self.ids.generation(), now)
-        self.provider.used += 1  # what cannot be paid never reaches the provider
-        return generation
+        if account.balance < quote.unit * request.n:  # it never reaches the provider
+            raise self._too_poor(account, request, quote)
+        armed = self.faults.on_generation(request.prompt, self.ids.chance)
+        outcome = shape(self.provider.next(), (*armed, *directives))
+        return self._begin(account, request, quote, outcome, self.ids.generation(), now)
 
     def get_generation(self, account: Account, id: str) -> Generation:
         """Read a generation of the account's own (RET-2); a read is a poll.
@@ -107,6 +109,13 @@ class Hub:
         if not generation.ended:
             generation = self._polled(generation, now)
         return generation
+
+    def prompt_of(self, account: Account, id: str) -> str | None:
+        """The prompt of a generation of the account's own, or None; no poll."""
+        generation = self.generations.get(id)
+        return (
+            generation.request.prompt if generation and generation.account == account.id else None
+        )
 
     def record(
         self, account: Account, request: Request, *, id: str | None, at: int | None
@@ -128,9 +137,7 @@ class Hub:
         try:
             changes = begin(account, request, quote, outcome, id=id, now=now, limit=self._limit)
         except Insufficient:
-            raise self.law.errors.refusal(
-                "insufficientCredits", self._too_poor(account, request, quote)
-            ) from None
+            raise self._too_poor(account, request, quote) from None
         self._commit(account, changes)
         self._remember(changes.generation)
         return changes.generation
@@ -306,9 +313,10 @@ class Hub:
                 if lot.remaining and lot.expires_at is not None and lot.expires_at <= now:
                     account.apply(Entry(now, "expiry", -lot.remaining, lot.id, None))
 
-    def _too_poor(self, account: Account, request: Request, quote: Quote) -> str:
-        message = self.law.errors.messages["insufficientCredits"]
-        return f"{message}: {account.balance} left, {quote.unit * request.n} needed"
+    def _too_poor(self, account: Account, request: Request, quote: Quote) -> ApiError:
+        code = "insufficientCredits"
+        told = f"{account.balance} left, {quote.unit * request.n} needed"
+        return self.law.errors.refusal(code, f"{self.law.errors.messages[code]}: {told}")
 
     # -- the law of the house --------------------------------------------------------------------
 

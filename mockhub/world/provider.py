@@ -32,10 +32,11 @@ class Provider:
         self.script = tuple(outcomes) or (GOOD,)
         self.used = 0
 
-    @property
     def next(self) -> Outcome:
-        """The next generation's outcome; it stays the next until one is `used`."""
-        return self.script[min(self.used, len(self.script) - 1)]
+        """The next generation's outcome."""
+        outcome = self.script[min(self.used, len(self.script) - 1)]
+        self.used += 1
+        return outcome
 
     def copy(self) -> Provider:
         """The same script, as far as it has come."""

@@ -165,8 +165,7 @@ def build(
     for index, entry in enumerate(content.get("generations", ())):
         _generate(hub, scenario, index, entry)
     hub.provider = Provider(outcome(text) for text in content.get("provider", ()))
-    for entry in content.get("faults", ()):
-        hub.faults.arm(_fault(entry))
+    hub.faults.arm(one for entry in content.get("faults", ()) for one in _fault(entry))
     hub.remember_start()
     return hub
 
