@@ -109,11 +109,18 @@ def node() -> Node:
     return run
 
 
-@pytest.fixture
-def api() -> Iterator[Live]:
-    """A server of its own in the default world, on a manual clock, for one test."""
+@pytest.fixture(scope="session")
+def site() -> Iterator[Live]:
+    """The server of the hubs that single tests get."""
     with live() as started:
         yield started
+
+
+@pytest.fixture
+def api(site: Live) -> Iterator[Live]:
+    """A hub of its own in the default world, on a manual clock, for one test."""
+    with site.fresh() as hub:
+        yield hub
 
 
 @pytest.fixture(scope="module")

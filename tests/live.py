@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
 
+_numbers = count()
+read_law = lru_cache(maxsize=4)(load_law)  # it never changes
+
 BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
 
@@ -46,6 +51,19 @@ class Live:
     hub: Hub
     server: Background
     client: httpx.Client
+
+    @contextmanager
+    def fresh(self) -> Iterator[Live]:
+        """Another hub in the default world on the same server, found by its name."""
+        name = f"test-{next(_numbers)}"
+        scenario = load(path("fixtures/scenarios/default.yaml"))
+        hub = build(scenario, name, self.hub.law, clock=ManualClock(PUBLISHED))
+        store, url = self.app.pipeline.store, f"{self.url}/hubs/{name}"
+        self.server.call(lambda: store.put(hub))
+        with httpx.Client(base_url=url, timeout=30, verify=False) as client:
+            yield Live(url, self.app, hub, self.server, client)
+        assert [] == self.server.call(hub.audit)
+        self.server.call(lambda: store.drop(name))
 
     def get(self, where: str, key: str | None = KEY, **more: Any) -> httpx.Response:
         return self.client.get(f"/api/v1/{where}", headers=bearer(key, more), **more)
@@ -75,7 +93,7 @@ def live(
     limits: Limits | None = None,
 ) -> Iterator[Live]:
     """Serve a scenario on a manual clock that jumps, starting at the published moment."""
-    law = load_law(spec or path("openapi.yaml"))
+    law = read_law(spec or path("openapi.yaml"))
     file = path("fixtures/scenarios") / f"{scenario}.yaml"
     hub = build(load(file), "default", law, clock=clock or ManualClock(PUBLISHED))
     listener = listen("127.0.0.1", 0)
@@ -83,7 +101,7 @@ def live(
     app = App(Pipeline(law, Store(hub), url, limits=limits))
     server = Background(app, listener)
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=30, verify=False) as client:
             yield Live(url, app, hub, server, client)
         assert [] == server.call(hub.audit)
     finally:
