@@ -18,7 +18,7 @@ from mockhub.web.app import App
 from mockhub.web.limits import Limits
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.server import Background, listen
-from mockhub.world.clock import Clock, ManualClock, from_text
+from mockhub.world.clock import Clock, Manner, ManualClock, from_text
 from mockhub.world.hub import Hub
 from mockhub.world.scenarios import build, load
 from mockhub.world.store import Store
@@ -53,11 +53,12 @@ class Live:
     client: httpx.Client
 
     @contextmanager
-    def fresh(self) -> Iterator[Live]:
+    def fresh(self, *, clock: Clock | None = None, manner: Manner = "jump") -> Iterator[Live]:
         """Another hub in the default world on the same server, found by its name."""
         name = f"test-{next(_numbers)}"
         scenario = load(path("fixtures/scenarios/default.yaml"))
-        hub = build(scenario, name, self.hub.law, clock=ManualClock(PUBLISHED))
+        own = clock or ManualClock(PUBLISHED, manner=manner)
+        hub = build(scenario, name, self.hub.law, clock=own)
         store, url = self.app.pipeline.store, f"{self.url}/hubs/{name}"
         self.server.call(lambda: store.put(hub))
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:
