@@ -157,6 +157,20 @@ def test_prompts_hold_directives_in_brackets() -> None:
     assert () == in_prompt("A cat [drop] [ [drop] ] [[x ]x] [[")
 
 
+@pytest.mark.parametrize("prompt", [16_000 * "[[", 10_000 * "[[ ", 16_000 * "]]", 4_000 * "[[x "])
+def test_brackets_are_read_in_one_pass(prompt: str) -> None:
+    """A prompt full of brackets is read like any other, not once a bracket."""
+    looked = [0]
+
+    class Counting(str):
+        def find(self, *arguments: object) -> int:
+            looked[0] += 1
+            return str.find(self, *arguments)  # type: ignore[arg-type]
+
+    assert () == in_prompt(Counting(prompt))
+    assert looked[0] <= 2
+
+
 @pytest.mark.parametrize(
     ("prompt", "says"),
     [

@@ -32,11 +32,10 @@ _STATUSES = range(400, 600)
 
 MAKING, POLLING = "create_generation", "get_generation"  # what has a prompt
 
-_MAGIC = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _UNCLOSED = re.compile(rf"\[\[\s*({'|'.join(sorted(PROVIDER | WIRE))})\b[^\]]*\]?")
 _PREFER = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
 _TIMES = re.compile(r"x([0-9]+)")
-_MODIFIERS = ("p", "on", "nth")
+MODIFIERS = ("p", "on", "nth")
 _LARGEST = 1_000_000_000
 
 
@@ -94,13 +93,27 @@ def in_prompt(prompt: str) -> tuple[Directive, ...]:
     """
     if "[[" not in prompt:
         return ()
-    found = [one for match in _MAGIC.findall(prompt) for one in parse(match)]
-    if unclosed := _UNCLOSED.search(_MAGIC.sub("", prompt)):
+    within, around = _bracketed(prompt)
+    found = [one for text in within for one in parse(text)]
+    if unclosed := _UNCLOSED.search(around):
         raise MockhubError(f"{unclosed[0][:40]!r} is not closed; expected ]] behind it")
     for one in found:
         if one.on not in (None, MAKING, POLLING):
             raise MockhubError(f"on={one.on}: expected {MAKING} or {POLLING} in a prompt")
     return tuple(one._replace(on=one.on or MAKING) for one in found)
+
+
+def _bracketed(prompt: str) -> tuple[list[str], str]:
+    """What stands within ``[[...]]``, and the rest; in one pass, however many there are."""
+    within, around, at = [], [], 0
+    while (start := prompt.find("[[", at)) >= 0:
+        end = prompt.find("]]", start + 2)
+        if end < 0:
+            break
+        within.append(prompt[start + 2 : end])
+        around.append(prompt[at:start])
+        at = end + 2
+    return within, " ".join([*around, prompt[at:]])
 
 
 def in_prefer(header: str) -> tuple[Directive, ...]:
@@ -113,7 +126,7 @@ def _directive(token: str) -> Directive:
     rest, at, phase = token.partition("@")
     word, equals, value = rest.partition("=")
     if word not in PROVIDER | WIRE:
-        if word in _MODIFIERS or _TIMES.fullmatch(word):
+        if word in MODIFIERS or _TIMES.fullmatch(word):
             raise MockhubError(f"{token!r} says when; expected a directive before it")
         hint = nearest(word.lower(), PROVIDER | WIRE) or f"; known are {_known()}"
         raise MockhubError(f"{word[:40]!r} is no directive{hint}")
@@ -167,7 +180,7 @@ def _modified(directive: Directive, token: str) -> Directive | None:
     if match := _TIMES.fullmatch(token):
         return restrict(directive, times=match[1])
     name, equals, value = token.partition("=")
-    if not equals or name not in _MODIFIERS:
+    if not equals or name not in MODIFIERS:
         return None
     return restrict(directive, **{name: value})
 
