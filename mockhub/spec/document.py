@@ -147,17 +147,46 @@ def load(path: Path) -> Document:
     Raises:
         MockhubError: if it cannot be read, is no OpenAPI, or has a keyword not implemented here.
     """
-    try:
-        root = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    root = read_yaml(path)
     if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3.1"):
         raise MockhubError(f"{path}: not an OpenAPI 3.1 document")
     for pointer, message in _complaints(root, "document", ()):
         raise error_at(path, pointer, message)
     return Document(path, root)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file in which no key stands twice.
+
+    Raises:
+        MockhubError: if it cannot be read, naming the place.
+    """
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_bytes())
+        node = loader.get_single_node()
+        for key in _repeated(node, set()):
+            line = key.start_mark.line + 1
+            raise MockhubError(f"{path}:{line}: the key {key.value!r} stands twice; expected once")
+        return loader.construct_document(node) if node else None
+    except OSError as error:
+        raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def _repeated(node: Any, seen: set[int]) -> Iterator[Any]:
+    """The keys below *node* that its mappings have already; an alias is looked at once."""
+    if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(id(node))
+    names = set()
+    for child in node.value:
+        key, value = child if isinstance(node, yaml.MappingNode) else (None, child)
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in names:
+                yield key
+            names.add((key.tag, key.value))
+        yield from _repeated(value, seen)
 
 
 def _complaints(node: Any, kind: str, at: Pointer) -> Iterator[tuple[Pointer, str]]:

@@ -247,6 +247,8 @@ def outcome(text: str) -> Outcome:
             raise MockhubError(
                 f"{directive.word!r} is not the provider's doing; allowed: {allowed}"
             )
+        if directive.limited or directive.on:
+            raise MockhubError(f"{text!r}: an outcome is of one generation; expected no modifiers")
     return shape(GOOD, found)
 
 
