@@ -60,13 +60,14 @@ def mockhub_factory(
     request: pytest.FixtureRequest, mockhub_server: Server
 ) -> Iterator[Callable[..., Hub]]:
     """Makes hubs: `mockhub_factory(credits=16)`; what is not given, mark and options decide."""
+    from mockhub.testing.hub import Hub
     from mockhub.testing.marks import poll_every, recipe
 
     poll_every(request.config)  # a mistake in it is told before the test runs
     hubs = request.node.stash.setdefault(_HUBS, [])
 
     def make(**said: Any) -> Hub:
-        hub = mockhub_server.hub(recipe(request.node, said), name=request.node.name)
+        hub = Hub.make(mockhub_server, recipe(request.node, said), request.node.name)
         hubs.append(hub)
         return hub
 
@@ -178,4 +179,5 @@ def pytest_runtest_makereport(
             poll_every=poll_every(item.config),
             journals=item.config.getoption("mockhub_report_html") is not None,
         )
+        del item.stash[_HUBS]  # an item lives as long as the session; what its hubs hold need not
     return report

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, overload
 
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
+from mockhub.world.clock import SECOND
 from mockhub.world.generations import Request
 from mockhub.world.journal import Body, Record
 
@@ -21,6 +23,8 @@ class Exchange(NamedTuple):
     Attributes:
         number: counted from 1 in the hub.
         operation: such as ``create_generation``; None where the path was unknown.
+        at: when, by the hub's clock.
+        headers: of the request, in small letters; the key is not among them.
         fields: of a generation request, with its defaults; of a refused one, what was sent.
         status: 0 if no answer was sent.
         answer: the JSON of the answer, or its bytes.
@@ -32,9 +36,11 @@ class Exchange(NamedTuple):
     """
 
     number: int
+    at: datetime
     method: str
     path: str
     operation: str | None
+    headers: Mapping[str, str]
     fields: Mapping[str, Any]
     status: int
     answer: Any
@@ -100,9 +106,14 @@ def read(record: Record) -> Exchange:
     """A record of the journal."""
     return Exchange(
         number=record.number,
+        at=to_datetime(record.at),
         method=record.method,
         path=record.target,
         operation=record.operation,
+        headers={
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in record.request_headers.items()
+        },
         fields=_understood(record.asked) if record.asked else _sent(record.request),
         status=record.status,
         answer=_content(record.response),
@@ -131,6 +142,11 @@ def _content(body: Body) -> Any:
         return body.content
 
 
+def to_datetime(moment: int) -> datetime:
+    """A moment of the world, for people."""
+    return datetime.fromtimestamp(moment / SECOND, UTC)
+
+
 def check_names(wanted: Iterable[str], known: Sequence[str], whose: str) -> None:
     """Refuse a name that nothing is called; raises MockhubError."""
     for name in wanted:
@@ -142,6 +158,11 @@ def check_names(wanted: Iterable[str], known: Sequence[str], whose: str) -> None
 def printable(text: str) -> str:
     """*text* with what could do harm to a terminal escaped."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def many(count: int, noun: str) -> str:
+    """Such as ``1 test`` or ``2 tests``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _shortened(prompt: object) -> str:

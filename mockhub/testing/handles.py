@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol, TypeVar
 
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
+from mockhub.testing.exchanges import to_datetime
 from mockhub.world.accounts import Account as Facts
 from mockhub.world.accounts import key_digest
 from mockhub.world.clock import SECOND, ManualClock, duration, from_text, to_text
@@ -191,7 +192,7 @@ class Clock:
 
     def now(self) -> datetime:
         """What time it is in the hub."""
-        return datetime.fromtimestamp(self._world.clock.now() / SECOND, UTC)
+        return to_datetime(self._world.clock.now())
 
     def advance(self, length: Duration) -> datetime:
         """Let time pass: ``"800s"``, ``"2m"``, seconds or a timedelta; returns the time then.

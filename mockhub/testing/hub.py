@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mockhub.spec.errors import MockhubError
 from mockhub.testing import claims
-from mockhub.testing.exchanges import Journal, read
+from mockhub.testing.exchanges import Journal, many, read
 from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment, milliseconds
 from mockhub.testing.recipes import Recipe, directives, outcomes, spent, template
 from mockhub.world.faults import restrict
@@ -32,6 +32,14 @@ _TIMEOUT = 30.0  # seconds, of the clients that a hub makes
 class Hub:
     """One isolated world in the hand of a test; a context manager that drops it.
 
+    Example:
+        >>> with mockhub.running(credits=8, provider="fail") as hub:
+        ...     body = {"model": "gpt-image-2", "prompt": "A cat"}
+        ...     answer = hub.client().post("/images/generations", json=body)
+        ...     hub.assert_generated(prompt="A cat", status="failed", times=1)
+        >>> answer.status_code, hub.account.credits
+        (500, 8)
+
     Attributes:
         name: its name on the server.
         url: where its API is, without ``/api/v1``.
@@ -47,11 +55,12 @@ class Hub:
         self._site = site
         self._world = world
         self._alone = alone
+        self._reached = False
         self._clients: list[httpx.Client] = []
         self._before = self._total()
         self._began_with = frozenset(world.generations)
         self._astray = site.store.default.journal.made
-        self._violations = self._call(lambda: site.open(world))
+        self._checked = 0  # up to which exchange
         self.name = world.name
         self.server_url = site.url
         self.url = site.url if alone else f"{site.url}/hubs/{self.name}"
@@ -61,7 +70,9 @@ class Hub:
         self.key = self.account.key
         self.keys = Keys(world, self.accounts, self._call)
         self.clock = Clock(world, self._call)
-        self._call(world.remember_start)
+        world.remember_start()
+        self._violations = site.call(lambda: site.open(world))
+        self._reached = True
 
     @classmethod
     def make(cls, site: Site, recipe: Recipe, name: str | None = None) -> Self:
@@ -164,6 +175,11 @@ class Hub:
     # -- what happened -----------------------------------------------------------------------------
 
     @property
+    def asked(self) -> int:
+        """How many requests have been answered since the hub began."""
+        return self._world.journal.made
+
+    @property
     def journal(self) -> Journal:
         """The exchanges as the client saw them, oldest first; the last thousand are kept."""
         return Journal([read(record) for record in self._call(lambda: list(self._world.journal))])
@@ -214,7 +230,7 @@ class Hub:
             while (made := len(self.generations)) < count:
                 moved.clear()
                 if len(self.generations) == made and not moved.wait(timeout):
-                    self._fail(f"{count} generations were awaited; there are {made}")
+                    self._fail(f"waited in vain for {many(count, 'generation')}; there are {made}")
         finally:
             self._call(lambda: self._world.listeners.remove(moved.set))
 
@@ -286,6 +302,9 @@ class Hub:
             AssertionError: naming the answers that broke it, or the books that do not agree.
         """
         __tracebackhide__ = True
+        if self.asked == self._checked:
+            return
+        self._checked = self.asked
         wrong, self._violations[:] = self._violations[:], []
         if wrong := wrong + self._call(self._world.audit):
             self._fail("\n  ".join(["mockhub broke its own law; please report it:", *wrong]))
@@ -329,7 +348,7 @@ class Hub:
         self.close()
 
     def _call(self, function: Callable[[], T]) -> T:
-        return self._site.call(function)
+        return self._site.call(function) if self._reached else function()
 
     def _total(self) -> int:
         return sum(spent(account) for account in self._world.accounts.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 
 DOMAIN = "gptimagehub.com"
 
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _RESOLVERS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
 
 
@@ -27,6 +29,8 @@ class Guard:
         with pytest.MonkeyPatch.context() as patch:
             for name in _RESOLVERS:
                 patch.setattr(socket, name, self._guarded(getattr(socket, name)))
+            for name, value in _around_proxies().items():
+                patch.setenv(name, value)
             if uvloop := sys.modules.get("uvloop"):  # it resolves names by itself
                 patch.setattr(
                     uvloop.Loop, "getaddrinfo", self._guarded(uvloop.Loop.getaddrinfo, at=1)
@@ -54,6 +58,15 @@ class Guard:
             return resolve(*args, **kwargs)
 
         return guarded
+
+
+def _around_proxies() -> dict[str, str]:
+    """The variables that keep the domain from a proxy, which would resolve its name itself."""
+    if not any(os.environ.get(name) for name in (*_PROXIES, *map(str.upper, _PROXIES))):
+        return {}  # a no_proxy alone would, on some systems, hide the proxies of the settings
+    others = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    value = ",".join([*([others] if others else []), DOMAIN])
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def forbidden(host: object) -> bool:

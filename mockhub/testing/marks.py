@@ -27,7 +27,7 @@ def recipe(item: pytest.Item, options: Mapping[str, Any]) -> Recipe:
     """
     path, line, _ = item.location
     where = f"{path}:{(line or 0) + 1}: @pytest.mark.mockhub"
-    said = {**_of_session(item.config), **_of_marks(item, where)}
+    said = {**_of_session(item), **_of_marks(item, where)}
     if options:
         where = f"{path}: mockhub_factory"
         said |= options
@@ -45,22 +45,24 @@ def _of_marks(item: pytest.Item, where: str) -> dict[str, Any]:
     return said
 
 
-def _of_session(config: pytest.Config) -> dict[str, Any]:
+def _of_session(item: pytest.Item) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name in ("scenario", "credits", "clock", "seed"):
-        given = config.getoption(f"mockhub_{name}", None)
-        if given is None and (text := config.getini(f"mockhub_{name}")):
-            given = _number(f"mockhub_{name}", text) if name in _NUMBERS else text
+        given, where = item.config.getoption(f"mockhub_{name}", None), f"--mockhub-{name}"
+        if given is None and (text := item.config.getini(f"mockhub_{name}")):
+            where = f"ini option mockhub_{name}"
+            given = _number(where, text) if name in _NUMBERS else text
         if given is not None:
-            said[name] = given
+            said[name] = _beside(item, given) if name == "scenario" else given
+            Recipe.read({name: said[name]}, where=where)
     return said
 
 
-def _number(name: str, text: str) -> int:
+def _number(where: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise MockhubError(f"ini option {name}={text!r}: expected a whole number") from None
+        raise MockhubError(f"{where}: {text!r}: expected a whole number") from None
 
 
 def poll_every(config: pytest.Config) -> int:

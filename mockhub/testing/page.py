@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from mockhub.testing.summary import Mistake, Summary, many
+from mockhub.testing.exchanges import many
+from mockhub.testing.summary import Mistake, Summary
 from mockhub.world.coverage import Coverage
 
 _HEAD = """<!doctype html>

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
@@ -21,6 +21,8 @@ from mockhub.world.provider import Provider
 from mockhub.world.scenarios import Scenario, build
 
 PLAIN = "plain"
+_TEMPLATES = 256  # as many marks as tests have that run beside each other
+
 START = "2026-04-30T08:00:00Z"
 
 _MANNERS: tuple[str, ...] = get_args(Manner)
@@ -170,7 +172,7 @@ def the_law() -> Law:
     return load_law(path("openapi.yaml"))
 
 
-@cache
+@lru_cache(maxsize=_TEMPLATES)
 def template(recipe: Recipe) -> World:
     """The world of a recipe, to be forked: reading and building it is done once."""
     scenario = find_scenario(recipe.scenario)

@@ -34,7 +34,7 @@ def running(*, port: int = 0, **options: Unpack[Options]) -> Iterator[Hub]:
         16
     """
     recipe = Recipe.read(options, where="mockhub.running")
-    with Server(port=port) as server, server.hub(recipe) as hub:
+    with Server(port=port) as server, Hub.make(server, recipe, "hub") as hub:
         yield hub
         hub.check()
 

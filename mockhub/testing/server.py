@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from mockhub.testing.hub import Hub
-from mockhub.testing.recipes import Recipe
+from mockhub.testing.recipes import Options, Recipe
 from mockhub.testing.site import Site, T
 from mockhub.web.server import Background, listen
 
@@ -35,9 +35,17 @@ class Server(Site):
         result: T = answer
         return result
 
-    def hub(self, recipe: Recipe | None = None, *, name: str = "hub") -> Hub:
-        """A new hub; drop it by `close`, or use it as a context manager."""
-        return Hub.make(self, recipe or Recipe(), name)
+    def hub(self, *, name: str = "hub", **options: Unpack[Options]) -> Hub:
+        """A new hub; drop it by `close`, or use it as a context manager.
+
+        Args:
+            name: what it is called like in its address.
+            options: as the marker takes them.
+
+        Raises:
+            MockhubError: if an option cannot be used.
+        """
+        return Hub.make(self, Recipe.read(options, where="hub"), name)
 
     def stop(self) -> None:
         """Go down, and wait for it."""

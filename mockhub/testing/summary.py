@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from mockhub.testing.exchanges import printable
+from mockhub.testing.exchanges import many, printable
 from mockhub.testing.hub import Hub
 from mockhub.world.coverage import Coverage
 
@@ -20,7 +20,7 @@ _COLUMNS = ("number", "method", "path", "status", "code", "credits", "faults", "
 
 def told(hubs: Iterable[Hub], *, poll_every: int, journals: bool) -> str:
     """What a test's hubs have seen, as JSON, which xdist carries from a worker to the session."""
-    return json.dumps([_told(hub, poll_every, journals) for hub in hubs if hub.journal])
+    return json.dumps([_told(hub, poll_every, journals) for hub in hubs if hub.asked])
 
 
 def _told(hub: Hub, poll_every: int, journals: bool) -> dict[str, Any]:
@@ -149,8 +149,3 @@ def _never(coverage: Coverage) -> Iterator[str]:
     ):
         if never := [name for name, times in table.items() if not times]:
             yield f"  {kind}: {', '.join(never)}"
-
-
-def many(count: int, noun: str) -> str:
-    """Such as ``1 test`` or ``2 tests``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

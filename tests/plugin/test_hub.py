@@ -201,7 +201,7 @@ def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
 
 def test_waiting_in_vain_ends(mockhub: Hub) -> None:
     """A generation that does not come is told with the journal."""
-    with pytest.raises(AssertionError, match="1 generations were awaited; there are 0"):
+    with pytest.raises(AssertionError, match="waited in vain for 1 generation; there are 0"):
         mockhub.wait_for_generations(timeout=0.01)
 
 
@@ -272,8 +272,12 @@ def test_mistakes_are_explained(mockhub: Hub, call: Callable[[Hub], object], tol
 def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
     """An exchange has the fields that were asked for, the answer, its code and its credits."""
     ask(mockhub, n=2)
+    mockhub.clock.advance("1m")
     ask(mockhub, n=9)
     good, bad = mockhub.journal
+    assert timedelta(minutes=1) == bad.at - good.at
+    assert good.headers["user-agent"].startswith("python-httpx/")
+    assert mockhub.key not in str(good)
     assert ("create_generation", 200, -16, 2) == (
         good.operation,
         good.status,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 
-from mockhub.testing.recipes import Recipe
 from mockhub.testing.server import Server
 from tests.plugin.sessions import session
 
@@ -45,7 +44,7 @@ def test_64_threads_on_one_server_do_not_meet() -> None:
     with Server() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
 
         def alone(number: int) -> tuple[int, int, int]:
-            with server.hub(Recipe(credits=100 + number), name="same") as hub:
+            with server.hub(credits=100 + number, name="same") as hub:
                 headers = {"Authorization": f"Bearer {hub.key}"}
                 body = {"model": "gpt-image-2", "prompt": str(number)}
                 where = hub.base_url if number % 2 else f"{server.url}/api/v1"

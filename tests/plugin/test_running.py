@@ -30,6 +30,7 @@ def test_running_fails_for_a_breach_of_the_law() -> None:
     """Books that do not agree fail the block."""
     with pytest.raises(AssertionError, match="mockhub broke its own law"), running() as hub:
         hub._world.accounts[hub.account.id].balance += 1
+        hub.client().get("/credits")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +121,9 @@ def test_the_public_names_are_what_all_says() -> None:
         mockhub.Hbu  # type: ignore[attr-defined]  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["mockhub.testing.running"])
+@pytest.mark.parametrize("module", ["mockhub.testing.running", "mockhub.testing.hub"])
 def test_the_docstrings_examples_run(module: str) -> None:
     """Each example gives what it says."""
-    failed, tried = doctest.testmod(import_module(module))
+    failed, tried = doctest.testmod(import_module(module), extraglobs={"mockhub": mockhub})
     assert 0 == failed
     assert 0 < tried

@@ -72,6 +72,24 @@ def test_of_mark(mockhub):
     assert {"passed": 2} == done.counts, done.output
 
 
+@pytest.mark.parametrize(
+    ("option", "ini", "told"),
+    [
+        ("--mockhub-clock=hlod", "", "--mockhub-clock: clock='hlod': 'hlod' is no clock; did you"),
+        ("--mockhub-scenario=plian", "", "--mockhub-scenario: scenario='plian': there is no"),
+        ("-v", "mockhub_credits = many\n", "ini option mockhub_credits: 'many': expected a whole"),
+        ("-v", "mockhub_credits = -1\n", "ini option mockhub_credits: credits=-1: expected a"),
+    ],
+)
+def test_a_mistake_in_an_option_is_told_with_its_door(
+    tmp_path: Path, option: str, ini: str, told: str
+) -> None:
+    """The error names the option or the ini option, not the mark."""
+    done = session(tmp_path, "def test_it(mockhub): pass", option, ini=ini)
+    assert {"error": 1} == done.counts
+    assert told in done.output
+
+
 MISTAKES = """
 import pytest
 
@@ -215,8 +233,8 @@ def test_the_journal_is_attached_to_a_failure(broken: Session) -> None:
 # -- the paid service ------------------------------------------------------------------------------
 
 LIVE = """
-import asyncio, contextlib, socket
-import httpx, pytest, uvloop
+import asyncio, contextlib, os, socket
+import httpx, pytest, requests, uvloop
 
 HOST = "www.gptimagehub.com"
 
@@ -238,19 +256,25 @@ def test_swallowed():
     with contextlib.suppress(BaseException):
         socket.gethostbyname(HOST)
 
+def test_requests():
+    requests.get(f"https://{HOST}/api/v1/models")
+
 def test_others():
+    assert {"localhost", "gptimagehub.com"} == {*os.environ["NO_PROXY"].split(",")}
     assert socket.getaddrinfo("localhost", 80)
     assert socket.getaddrinfo(host=b"localhost", port=80)
     assert socket.getaddrinfo(None, 80)
 """
 
 
-def test_the_paid_service_is_out_of_reach(tmp_path: Path) -> None:
-    """Every way to its name fails the test, even if the refusal is swallowed; others work."""
+def test_the_paid_service_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every way to its name fails the test: through a proxy, too, and if the error is swallowed."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "localhost")
     done = session(tmp_path, LIVE)
-    assert {"failed": 4, "passed": 1} == done.counts, done.output
+    assert {"failed": 5, "passed": 1} == done.counts, done.output
+    assert 5 == done.output.count("--mockhub-allow-live if it is meant.\n")
     assert "asked for www.gptimagehub.com, the paid service" in done.output
-    assert "--mockhub-allow-live" in done.output
 
 
 @pytest.mark.parametrize(
