@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -90,10 +91,16 @@ class House:
         self._observe = observe
         self._edited: dict[str, Any] | None = None
         self._asked: list[Callable[[Asked], object]] = []
+        self._any_files = False
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.fixed_keys()}
 
     # -- the parts, made when they are first looked at -------------------------------------------
+
+    @property
+    def edits(self) -> bool:
+        """Whether the document was edited."""
+        return self._edited is not None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -243,14 +250,15 @@ class House:
 
     def any_files(self) -> None:
         """Take files of whatever type and size."""
-        self.schema("ReferenceImage")["x-max-bytes"] = 1 << 40
-        operation = self.law.operations[POST]
-        for name, rule in operation.files.items():
-            cast("dict[str, Any]", operation.files)[name] = uploads.taking_all(rule)
+        self.on_asked(lambda asked: None)
+        self._any_files = True
 
     async def _request(self, original: Any, visit: Visit) -> Request:
         """The pipeline's own reading of a body, with the seam in its middle."""
         operation = self.law.operations[POST]
+        if self._any_files:
+            rules = {name: uploads.taking_all(rule) for name, rule in operation.files.items()}
+            operation = replace(operation, files=rules)
         reading = visit.reading = Reading()
         receive, raw = uploads.recorded(visit.receive)
         await bodies.read(reading, receive, visit.headers, operation, self.pipeline.limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from mockhub.mutants.house import (
 from mockhub.mutants.lifecycle import at_read
 from mockhub.mutants.pictures import on_fetch, on_images
 from mockhub.mutants.registry import variant
-from mockhub.spec.sizes import Size, parse
+from mockhub.spec.sizes import parse
 from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
@@ -60,7 +61,7 @@ def numbers_as_ids(house: House) -> None:
 @variant()
 def long_ids(house: House) -> None:
     """Ids are long, with capitals, dots, dashes and underscores."""
-    identified(house, lambda id: f"gen_01HV-{id.upper()}.{id}~{id[::-1]}_v2")
+    identified(house, lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2")
 
 
 # -- time ----------------------------------------------------------------------------------------
@@ -247,24 +248,18 @@ def standard_sizes_only(house: House) -> None:
 
 @variant("documented")
 def sizes_snapped(house: House) -> None:
-    """Whatever size is asked for, the nearest standard one is made."""
+    """A size that is not offered is taken for the nearest that is, of about the same ratio."""
+    rules = house.law.catalog.sizes
 
-    def nearest(text: str) -> str:
-        size = parse(text)
-        return min(_STANDARD, key=lambda known: abs(parse(known).ratio - size.ratio))
+    def snapped(side: int, scale: float) -> int:
+        return max(rules.multiple, int(side / scale) // rules.multiple * rules.multiple)
 
     @house.on_asked
     def snap(asked: Asked) -> None:
-        size = asked.values.get("size")
-        if isinstance(size, str) and _looks_like_a_size(size):
-            asked.values["size"] = nearest(size)
-
-
-def _looks_like_a_size(text: str) -> bool:
-    try:
-        return isinstance(parse(text), Size)
-    except ValueError:
-        return False
+        with suppress(ValueError, KeyError, TypeError):
+            size = parse(asked.values["size"])
+            scale = max(1.0, max(size) / rules.longest, (size.pixels / rules.largest.pixels) ** 0.5)
+            asked.values["size"] = f"{snapped(size.width, scale)}x{snapped(size.height, scale)}"
 
 
 @variant()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -32,6 +32,21 @@ def running(change: Change) -> Iterator[House]:
         yield house
     finally:
         server.stop()
+
+
+def together(changes: Sequence[Change]) -> Change:
+    """Several changes as one; those that edit the document come before what follows from it."""
+
+    def edits(change: Change) -> bool:
+        house = House(law(), scenario(), "http://127.0.0.1:1")
+        change(house)
+        return house.edits
+
+    def change(house: House) -> None:
+        for one in sorted(changes, key=edits, reverse=True):
+            one(house)
+
+    return change
 
 
 @cache

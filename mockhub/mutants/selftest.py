@@ -1,7 +1,8 @@
 """The proof of the contract suite: it catches every mutant and flags no variant.
 
 A mutant is judged by the checks of its own clause, which is quick; what they let through is judged
-by all checks before it counts as a survivor. Variants are judged by all.
+by all checks before it counts as a survivor. Variants are judged by all; those that are a mutant's
+other reading of an open point in groups, and one by one if their group is flagged.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,11 +20,12 @@ from typing import Any, NamedTuple
 
 from mockhub.mutants.house import House
 from mockhub.mutants.registry import Mutant, Variant, find, mutants, variants
-from mockhub.mutants.running import running
+from mockhub.mutants.running import running, together
 
 WORKERS = 2
 
 _BROKEN = "broken"
+_GROUPS = 8  # neighbours, which are alike, are judged in different ones
 _POLL_SECONDS = 3
 _FAILING = "[[fail]] A ship in a storm"
 _PARTIAL = "[[deliver=3]] A ship in a storm"
@@ -90,20 +92,38 @@ def run(
     """
     begun = time.perf_counter()
     wrong, conforming = _chosen(names)
-    jobs = [*((one.name, False) for one in wrong), *((one.name, True) for one in conforming)]
-    done: dict[tuple[str, bool], Judged] = {}
+    found: list[Judged] = []
+    unflagged: list[Judged] = []
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(judged, *job): job for job in jobs}
+        futures = {
+            pool.submit(judged, group, is_variant): unflagged if is_variant else found
+            for group, is_variant in _jobs(wrong, conforming)
+        }
         for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            progress(future.result())
-    found = tuple(done[one.name, False] for one in wrong)
+            for one in future.result():
+                futures[future].append(one)
+                progress(one)
     return Outcome(
-        mutants=found,
-        variants=tuple(done[one.name, True] for one in conforming),
+        mutants=_in_order(found, wrong),
+        variants=_in_order(unflagged, conforming),
         idle=() if names else tuple(idle(found)),
         seconds=time.perf_counter() - begun,
     )
+
+
+def _jobs(
+    wrong: Sequence[Mutant], conforming: Sequence[Variant]
+) -> Iterator[tuple[list[str], bool]]:
+    """Names that are judged together, and whether they are variants; the slow ones first."""
+    tolerable = [one.name for one in conforming if one.name in mutants()]
+    yield from (([one.name], True) for one in conforming if one.name not in mutants())
+    yield from ((tolerable[at::_GROUPS], True) for at in range(min(_GROUPS, len(tolerable))))
+    yield from (([one.name], False) for one in wrong)
+
+
+def _in_order(found: Sequence[Judged], asked: Sequence[Mutant | Variant]) -> tuple[Judged, ...]:
+    by_name = {one.name: one for one in found}
+    return tuple(by_name[one.name] for one in asked)
 
 
 def _chosen(names: Sequence[str]) -> tuple[list[Mutant], list[Variant]]:
@@ -114,14 +134,22 @@ def _chosen(names: Sequence[str]) -> tuple[list[Mutant], list[Variant]]:
     return wrong, [variants()[name] for name in names if name in variants()]
 
 
-def judged(name: str, conforming: bool) -> Judged:
-    """Serve one mutant or variant and judge it."""
+def judged(names: Sequence[str], conforming: bool) -> list[Judged]:
+    """Serve one mutant, or some variants as one server, and judge it."""
     logging.disable(logging.CRITICAL)  # a mutant fails on purpose
     if conforming:
-        return _judge(variants()[name])
-    one = mutants()[name]
+        return _judge_variants([variants()[name] for name in names])
+    one = mutants()[names[0]]
     found = _judge(one, only=one.clause)
-    return found if found.checks else _judge(one)
+    return [found if found.checks else _judge(one)]
+
+
+def _judge_variants(group: Sequence[Variant]) -> list[Judged]:
+    whole = replace(group[0], change=together([one.change for one in group]))
+    found = _judge(whole)
+    if found.checks and len(group) > 1:
+        return [_judge(one) for one in group]
+    return [found._replace(name=one.name) for one in group]
 
 
 def _judge(one: Mutant | Variant, only: str | None = None) -> Judged:

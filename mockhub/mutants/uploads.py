@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -72,4 +73,4 @@ class _Anything(tuple[str, ...]):
 
 def taking_all(rule: FileRule) -> FileRule:
     """A rule that takes every file."""
-    return replace(rule, media_types=_Anything(rule.media_types))
+    return replace(rule, media_types=_Anything(rule.media_types), max_bytes=sys.maxsize)
