@@ -10,18 +10,10 @@ from typing import Any
 
 import orjson
 
-from mockhub.mutants.house import (
-    CREDITS,
-    GET,
-    MODELS,
-    POST,
-    Asgi,
-    House,
-    Layer,
-    Proceed,
-    with_body,
-)
+from mockhub.mutants.house import CREDITS, GET, MODELS, POST, House, Proceed
+from mockhub.mutants.layers import Asgi, Layer
 from mockhub.mutants.registry import variant
+from mockhub.mutants.replies import with_body
 from mockhub.web import wire
 from mockhub.web.asgi import Message, Receive, Scope, Send
 from mockhub.web.visit import Visit

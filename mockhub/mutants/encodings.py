@@ -7,9 +7,12 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from mockhub.mutants.house import POST, Asgi, Asked, House, around, refused, with_body
-from mockhub.mutants.keys import broken
+from mockhub.mutants.asking import Asked
+from mockhub.mutants.house import POST, House, around
+from mockhub.mutants.layers import Asgi
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import broken, with_body
+from mockhub.spec.coerce import Invalid
 from mockhub.spec.operations import FORM, JSON
 from mockhub.web import wire
 from mockhub.web.asgi import Message, Receive, Scope, Send
@@ -67,7 +70,7 @@ def forms_need_a_file(house: House) -> None:
     @house.on_asked
     def refuse(asked: Asked) -> None:
         if asked.media == FORM and not asked.uploads:
-            raise refused("reference_image is missing")
+            raise Invalid("reference_image is missing")
 
 
 @mutant("REQ-14", tolerable=True)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
-from mockhub.mutants import uploads
-from mockhub.mutants.uploads import Upload
+from mockhub.mutants.asking import Asked, Asking
+from mockhub.mutants.layers import Asgi, Layer, LayeredApp
+from mockhub.mutants.replies import code_of, with_content
 from mockhub.spec.catalog import Quote
-from mockhub.spec.coerce import Invalid, validate
+from mockhub.spec.coerce import Invalid
 from mockhub.spec.document import Document
 from mockhub.spec.errors import ApiError
 from mockhub.spec.law import Law, read_law
 from mockhub.spec.operations import FORM, JSON
-from mockhub.web import bodies, wire
-from mockhub.web.app import App
+from mockhub.web import wire
 from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.bodies import Reading
 from mockhub.web.pipeline import Observer, Pipeline
-from mockhub.web.transport import EXCHANGE
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account, key_digest
 from mockhub.world.generations import Changes, Generation, Request
@@ -38,20 +35,10 @@ GET = "get_generation"
 CREDITS = "get_credits"
 MODELS = "list_models"
 
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Layer = Callable[[Asgi, Scope, Receive, Send], Awaitable[None]]
 Proceed = Callable[[Visit, Account], Awaitable[wire.Answer]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
-
-
-class Asked(NamedTuple):
-    """A request's body as it was read, before it is held to anything."""
-
-    media: str
-    values: dict[str, Any]
-    uploads: tuple[Upload, ...]
 
 
 def around(target: object, name: str) -> Callable[[F], F]:
@@ -90,8 +77,6 @@ class House:
         self._seed = seed
         self._observe = observe
         self._edited: dict[str, Any] | None = None
-        self._asked: list[Callable[[Asked], object]] = []
-        self._any_files = False
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.fixed_keys()}
 
@@ -176,16 +161,6 @@ class House:
         self.layer(changed)
         return change
 
-    def on_token(self, change: Callable[[str], str]) -> None:
-        """Let a function change the key that a request brings."""
-
-        @self.on_request
-        def reread(headers: dict[bytes, bytes], scope: Scope) -> None:
-            scheme, blank, token = headers.get(b"authorization", b"").partition(b" ")
-            if token:
-                token = change(token.decode("latin-1")).encode("latin-1")
-                headers[b"authorization"] = scheme + blank + token
-
     def on_answer(
         self, *operations: str, status: int | None = None, code: str | None = None
     ) -> Callable[[Callable[[wire.Answer, Visit], wire.Answer]], None]:
@@ -198,7 +173,7 @@ class House:
                 asked = visit.operation.id if visit.operation else ""
                 if operations and asked not in operations:
                     return answer
-                if status not in (None, answer.status) or code not in (None, _code(answer)):
+                if status not in (None, answer.status) or code not in (None, code_of(answer)):
                     return answer
                 return change(answer, visit)
 
@@ -244,31 +219,17 @@ class House:
 
     def on_asked(self, change: Callable[[Asked], object]) -> None:
         """Let a function change, or refuse by Invalid, what a body says before it is validated."""
-        if not self._asked:
-            around(self.pipeline, "_request")(self._request)
-        self._asked.append(change)
+        self._asking.changes.append(change)
 
     def any_files(self) -> None:
         """Take files of whatever type and size."""
-        self.on_asked(lambda asked: None)
-        self._any_files = True
+        self._asking.any_files = True
 
-    async def _request(self, original: Any, visit: Visit) -> Request:
-        """The pipeline's own reading of a body, with the seam in its middle."""
-        operation = self.law.operations[POST]
-        if self._any_files:
-            rules = {name: uploads.taking_all(rule) for name, rule in operation.files.items()}
-            operation = replace(operation, files=rules)
-        reading = visit.reading = Reading()
-        receive, raw = uploads.recorded(visit.receive)
-        await bodies.read(reading, receive, visit.headers, operation, self.pipeline.limits)
-        files = uploads.split(bytes(raw), visit.headers) if reading.media == FORM else ()
-        asked = Asked(reading.media, dict(reading.values), files)
-        for change in self._asked:
-            change(asked)
-        values = validate(asked.values, operation.bodies[reading.media])
-        self.law.catalog.check(values, len(reading.references))
-        return wire.request(values, reading.references)
+    @cached_property
+    def _asking(self) -> Asking:
+        asking = Asking(self.pipeline)
+        around(self.pipeline, "_request")(lambda original, visit: asking.read(visit))
+        return asking
 
     def handle(self, operation: str) -> Callable[[Callable[..., Awaitable[wire.Answer]]], None]:
         """Put a function ``(proceed, visit, account)`` in the place of an operation's handler."""
@@ -383,52 +344,3 @@ class House:
         if not worth:
             return self.hub.add_key(self.somebody().id)
         return max(worth, key=lambda raw: worth[raw])
-
-
-class LayeredApp(App):
-    """The app behind the layers that were put before it."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        super().__init__(pipeline)
-        self._outermost: Asgi = super().__call__
-        self._layered = False
-
-    def add(self, layer: Layer) -> None:
-        """Put a layer before all others."""
-        self._outermost = partial(layer, self._outermost)
-        self._layered = True
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        if self._layered:  # the server's way to answer in one write would pass the layers by
-            scope = {name: value for name, value in scope.items() if name != EXCHANGE}
-        await self._outermost(scope, receive, send)
-
-
-def with_content(answer: wire.Answer, content: object) -> wire.Answer:
-    """An answer with other JSON in it."""
-    return with_body(answer, orjson.dumps(content))
-
-
-def with_body(answer: wire.Answer, body: bytes, content_type: str | None = None) -> wire.Answer:
-    """An answer with another body, and of another type if one is given."""
-    changed: Mapping[bytes, bytes] = {
-        b"content-length": b"%d" % len(body),
-        **({b"content-type": content_type.encode()} if content_type is not None else {}),
-    }
-    headers = tuple((name, changed.get(name, value)) for name, value in answer.headers)
-    return wire.Answer(answer.status, body, headers)
-
-
-def refused(message: str) -> Invalid:
-    """A request that is not valid."""
-    return Invalid(message)
-
-
-def _code(answer: wire.Answer) -> str | None:
-    if not answer.body.startswith(b'{"error"'):
-        return None
-    error: Any = orjson.loads(answer.body).get("error")
-    return error.get("code") if isinstance(error, dict) else None

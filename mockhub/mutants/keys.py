@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs
 
-from mockhub.mutants.house import CREDITS, GET, MODELS, POST, House, around, with_content
+from mockhub.mutants.house import CREDITS, GET, POST, House, around
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import broken, with_content
 from mockhub.spec.errors import ApiError
 from mockhub.web import wire
 from mockhub.web.asgi import Scope
 from mockhub.web.visit import Visit
-from mockhub.world.accounts import Key
 
 _KEY = b"authorization"
+
+
+def on_token(house: House, change: Callable[[str], str]) -> None:
+    """Let a function change the key that a request brings."""
+
+    @house.on_request
+    def reread(headers: dict[bytes, bytes], scope: Scope) -> None:
+        scheme, blank, token = headers.get(_KEY, b"").partition(b" ")
+        if token:
+            token = change(token.decode("latin-1")).encode("latin-1")
+            headers[_KEY] = scheme + blank + token
 
 
 def let_in(house: House, *operations: str, code: str = "missingApiKey") -> None:
@@ -142,7 +152,11 @@ def every_key_opens(house: House) -> None:
     known = set(house.keys.values())
     prefix = house.law.key_format.prefix
     good = house.good_key()
-    house.on_token(lambda token: good if token.startswith(prefix) and token not in known else token)
+
+    def taken(token: str) -> str:
+        return good if token.startswith(prefix) and token not in known else token
+
+    on_token(house, taken)
 
 
 @mutant("AUTH-4")
@@ -180,34 +194,48 @@ def short_key_crashes(house: House) -> None:
         return broken() if short else answer
 
 
-def keyed(house: House, change: Any) -> None:
-    """Let *change* decide on keys as they are looked up; it gets each key and the operation."""
-    for digest, key in tuple(house.hub.keys.items()):
-        house.hub.keys[digest] = change(key)
+def looked_up_as(change: dict[str, Any], *operations: str) -> Callable[[House], None]:
+    """A defect that takes keys for other ones, at some operations only."""
+
+    def put(house: House) -> None:
+        strict = dict(house.hub.keys)
+        lax = {digest: key._replace(**change) for digest, key in strict.items()}
+
+        @around(house.pipeline, "_route")
+        def route(original: Any, visit: Visit) -> Any:
+            operation = original(visit)
+            found = operation is not None and operation.id in operations
+            house.hub.keys = lax if found else strict
+            return operation
+
+    return put
 
 
-@mutant("AUTH-5")
-def revoked_works(house: House) -> None:
-    """A revoked key still opens everything."""
-    keyed(house, lambda key: key._replace(revoked=False))
-
-
-@mutant("AUTH-5")
-def revoked_reads(house: House) -> None:
-    """A revoked key can no longer generate, and still reads."""
-    by_operation(house, lambda key: key._replace(revoked=False), CREDITS, GET)
-
-
-@mutant("AUTH-5")
-def revoked_generates(house: House) -> None:
-    """A revoked key can no longer read, and still generates."""
-    by_operation(house, lambda key: key._replace(revoked=False), POST)
+for _word, _clause, _good in (
+    ("revoked", "AUTH-5", {"revoked": False}),
+    ("expired", "AUTH-6", {"expires_at": None}),
+):
+    mutant(_clause, name=f"{_word}-works", says=f"The {_word} key still opens everything.")(
+        looked_up_as(_good, POST, CREDITS, GET)
+    )
+    mutant(
+        _clause,
+        name=f"{_word}-reads",
+        says=f"The {_word} key can no longer generate, and still reads.",
+    )(looked_up_as(_good, CREDITS, GET))
+    mutant(
+        _clause,
+        name=f"{_word}-generates",
+        says=f"The {_word} key can no longer read, and still generates.",
+    )(looked_up_as(_good, POST))
 
 
 @mutant("AUTH-5")
 def revoked_is_expired(house: House) -> None:
     """A revoked key is answered as an expired one."""
-    keyed(house, lambda key: key._replace(revoked=False, expires_at=0) if key.revoked else key)
+    for digest, key in tuple(house.hub.keys.items()):
+        if key.revoked:
+            house.hub.keys[digest] = key._replace(revoked=False, expires_at=0)
 
 
 @mutant("AUTH-5")
@@ -219,24 +247,6 @@ def revoked_has_a_code(house: House) -> None:
         key = house.hub.keys.get(visit.digest or b"")
         if key and key.revoked:
             content["error"]["code"] = "revokedApiKey"
-
-
-@mutant("AUTH-6")
-def expired_works(house: House) -> None:
-    """An expired key still opens everything."""
-    keyed(house, lambda key: key._replace(expires_at=None))
-
-
-@mutant("AUTH-6")
-def expired_reads(house: House) -> None:
-    """An expired key can no longer generate, and still reads."""
-    by_operation(house, lambda key: key._replace(expires_at=None), CREDITS, GET)
-
-
-@mutant("AUTH-6")
-def expired_generates(house: House) -> None:
-    """An expired key can no longer read, and still generates."""
-    by_operation(house, lambda key: key._replace(expires_at=None), POST)
 
 
 @mutant("AUTH-6")
@@ -255,232 +265,3 @@ def expired_is_forbidden(house: House) -> None:
 def expired_is_missing_on_reads(house: House) -> None:
     """An expired key that reads a generation is answered as a missing one."""
     house.refuse("expiredApiKey", GET, named="missingApiKey")
-
-
-def by_operation(house: House, change: Any, *operations: str) -> None:
-    """Look keys up otherwise, by *change*, at some operations only."""
-    strict = dict(house.hub.keys)
-    lax: dict[bytes, Key] = {digest: change(key) for digest, key in strict.items()}
-
-    @around(house.pipeline, "_route")
-    def route(original: Any, visit: Visit) -> Any:
-        operation = original(visit)
-        found = operation is not None and operation.id in operations
-        house.hub.keys = lax if found else strict
-        return operation
-
-
-@mutant("AUTH-7")
-def key_in_the_refusal(house: House) -> None:
-    """A refusal repeats the key that it refuses."""
-
-    @house.on_content(code="invalidApiKey")
-    def rewrite(content: Any, visit: Visit) -> None:
-        given = (visit.authorization or b"").decode("latin-1")
-        content["error"]["message"] = f"{given} is not a valid API key"
-
-
-@mutant("AUTH-7")
-def key_in_the_log(house: House) -> None:
-    """A generation's log names the key that made it."""
-
-    @house.on_content(GET, status=200)
-    def rewrite(content: Any, visit: Visit) -> None:
-        content["api_key"] = (visit.authorization or b"").decode("latin-1")[7:]
-
-
-@mutant("AUTH-7")
-def key_in_the_image_url(house: House) -> None:
-    """Image URLs carry the key, so that it passes on with them."""
-
-    @house.on_generation
-    def rewrite(content: Any, visit: Visit) -> None:
-        for image in content.get("images", ()):
-            image["url"] += "?key=" + (visit.authorization or b"").decode("latin-1")[7:]
-
-
-@mutant("AUTH-7")
-def key_in_a_header(house: House) -> None:
-    """Answers repeat the key in a header of their own."""
-
-    @house.on_answer(CREDITS, status=200)
-    def rewrite(answer: wire.Answer, visit: Visit) -> wire.Answer:
-        key = (b"x-api-key", (visit.authorization or b"")[7:])
-        return answer._replace(headers=(*answer.headers, key))
-
-
-@mutant("AUTH-7")
-def key_in_the_balance(house: House) -> None:
-    """/credits lists the owner's keys."""
-
-    @house.on_content(CREDITS, status=200)
-    def rewrite(content: Any, visit: Visit) -> None:
-        content["keys"] = [{"key": (visit.authorization or b"").decode("latin-1")[7:]}]
-
-
-def also(house: House, find: Any) -> None:
-    """Take a key from elsewhere too, where no Authorization header opens anything."""
-
-    @house.on_request
-    def reread(headers: dict[bytes, bytes], scope: Scope) -> None:
-        if token := find(headers, scope):
-            headers[_KEY] = b"Bearer " + token
-
-
-@mutant("AUTH-8")
-def key_in_the_query(house: House) -> None:
-    """A key in the query string is taken too."""
-
-    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-        query = parse_qs(scope["query_string"])
-        for name in (b"api_key", b"key", b"token", b"access_token", b"apiKey"):
-            if _KEY not in headers and name in query:
-                return bytes(query[name][0])
-        return None
-
-    also(house, find)
-
-
-@mutant("AUTH-8")
-def key_in_another_header(house: House) -> None:
-    """A key in X-API-Key is taken too."""
-    also(house, lambda headers, scope: _KEY not in headers and headers.get(b"x-api-key"))
-
-
-@mutant("AUTH-8")
-def key_without_a_scheme(house: House) -> None:
-    """The bare key is taken as the whole header."""
-    prefix = b"gih_live_"
-    also(
-        house,
-        lambda headers, scope: headers.get(_KEY, b"").startswith(prefix) and headers[_KEY],
-    )
-
-
-@mutant("AUTH-8")
-def any_scheme(house: House) -> None:
-    """The scheme is not looked at: Token and Basic before a key serve as well as Bearer."""
-    also(house, lambda headers, scope: headers.get(_KEY, b"").partition(b" ")[2])
-
-
-@mutant("AUTH-8")
-def basic_password(house: House) -> None:
-    """The key is taken as the password of Basic authentication too."""
-
-    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-        scheme, _, coded = headers.get(_KEY, b"").partition(b" ")
-        if scheme.lower() != b"basic":
-            return None
-        try:
-            user, _, password = base64.b64decode(coded + b"==").partition(b":")
-        except ValueError:
-            return None
-        return password or user
-
-    also(house, find)
-
-
-@mutant("AUTH-8")
-def empty_token_opens(house: House) -> None:
-    """`Bearer` with nothing after it is taken for somebody."""
-    good = house.good_key().encode()
-    also(
-        house, lambda headers, scope: headers.get(_KEY, b"x").lower().strip() == b"bearer" and good
-    )
-
-
-@mutant("AUTH-9")
-def prefix_of_a_key_opens(house: House) -> None:
-    """The first 16 characters of a key are enough."""
-    house.on_token(
-        lambda token: next(
-            (raw for raw in house.keys.values() if len(token) > 15 and raw.startswith(token)),  # noqa: PLR2004
-            token,
-        )
-    )
-
-
-@mutant("AUTH-9")
-def trailing_characters_ignored(house: House) -> None:
-    """What follows the 41st character of a key does not count."""
-    house.on_token(lambda token: token[:41])
-
-
-@mutant("AUTH-9")
-def last_character_ignored(house: House) -> None:
-    """The last character of a key does not count."""
-    known = {raw[:-1]: raw for raw in house.keys.values()}
-    house.on_token(lambda token: known.get(token[:-1], token) if len(token) > 40 else token)  # noqa: PLR2004
-
-
-@mutant("AUTH-9")
-def case_ignored(house: House) -> None:
-    """Keys are compared without their case."""
-    known = {raw.lower(): raw for raw in house.keys.values()}
-    house.on_token(lambda token: known.get(token.lower(), token))
-
-
-@mutant("AUTH-9")
-def key_within_opens(house: House) -> None:
-    """A token that contains a key somewhere opens what the key does."""
-    house.on_token(lambda token: next((raw for raw in house.keys.values() if raw in token), token))
-
-
-@mutant("AUTH-10", tolerable=True)
-def body_before_key(house: House) -> None:
-    """A bad body is refused before the key is looked at."""
-    house.body_first()
-
-
-@mutant("AUTH-10", tolerable=True)
-def content_type_before_key(house: House) -> None:
-    """A body of another content type is refused before the key is looked at."""
-
-    @around(house.pipeline, "_pass")
-    async def passing(original: Any, visit: Visit) -> Any:
-        media = visit.headers.get(b"content-type", b"")
-        if visit.method == "POST" and not media.startswith((b"application/json", b"multipart/")):
-            visit.hub = house.hub
-            raise house.error("invalid_request")
-        return await original(visit)
-
-
-@mutant("AUTH-3", level="inferred")
-def unknown_id_before_key(house: House) -> None:
-    """An unknown generation is not found, with or without a key."""
-
-    @house.on_answer(GET, code="missingApiKey")
-    def rewrite(answer: wire.Answer, visit: Visit) -> wire.Answer:
-        if visit.argument in house.hub.generations:
-            return answer
-        return wire.refusal(house.error("notFound"))
-
-
-@mutant("AUTH-11", tolerable=True)
-def models_judge_keys(house: House) -> None:
-    """The model list needs no key, and refuses one that is unknown, revoked or expired."""
-
-    @around(house.pipeline, "_pass")
-    async def passing(original: Any, visit: Visit) -> Any:
-        answer = await original(visit)
-        if visit.operation and visit.operation.id == MODELS and visit.authorization is not None:
-            house.hub.authenticate(visit.digest, given=True)
-        return answer
-
-
-@mutant("AUTH-11", tolerable=True)
-def models_crash_on_schemes(house: House) -> None:
-    """The model list refuses an Authorization header of another scheme with 400."""
-
-    @house.on_answer(MODELS, status=200)
-    def rewrite(answer: wire.Answer, visit: Visit) -> wire.Answer:
-        if visit.authorization is None or visit.digest:
-            return answer
-        return wire.refusal(house.error("invalid_request"))
-
-
-def broken() -> wire.Answer:
-    """The page of a server whose program ended by an exception."""
-    body = b"Internal Server Error"
-    headers = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)))
-    return wire.Answer(500, body, headers)

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mockhub.mutants.house import CREDITS, GET, POST, House, Proceed, around
-from mockhub.mutants.keys import broken
-from mockhub.mutants.lifecycle import at_read
 from mockhub.mutants.pictures import on_images
-from mockhub.mutants.races import too_many
+from mockhub.mutants.polling import at_read
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import broken, too_many
 from mockhub.spec.errors import ApiError
 from mockhub.web import wire
 from mockhub.web.visit import Visit
@@ -159,42 +158,34 @@ def too_many_generations(house: House) -> None:
         return answer
 
 
-@mutant("LED-4")
-def first_refused_then_free(house: House) -> None:
-    """After a 402 the account's next generation is not charged."""
-    refused: set[str] = set()
+def free_after(house: House, code: str) -> None:
+    """Charge nothing for the generation that follows a refusal with *code*."""
+    owed: set[str] = set()
 
     @house.handle(POST)
     async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
         try:
             answer = await proceed(visit, account)
         except ApiError as error:
-            if error.code == "insufficientCredits":
-                refused.add(account.id)
+            if error.code == code:
+                owed.add(account.id)
             raise
-        if account.id in refused:
-            refused.discard(account.id)
+        if account.id in owed:
+            owed.discard(account.id)
             house.move(account, -visit.credits)
         return answer
+
+
+@mutant("LED-4")
+def free_after_poverty(house: House) -> None:
+    """After a 402 the account's next generation is not charged."""
+    free_after(house, "insufficientCredits")
 
 
 @mutant("LED-2")
-def after_a_failure_free(house: House) -> None:
+def free_after_a_failure(house: House) -> None:
     """The generation after one that failed is not charged."""
-    failed: set[str] = set()
-
-    @house.handle(POST)
-    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        try:
-            answer = await proceed(visit, account)
-        except ApiError as error:
-            if error.code == "generationFailed":
-                failed.add(account.id)
-            raise
-        if account.id in failed:
-            failed.discard(account.id)
-            house.move(account, -visit.credits)
-        return answer
+    free_after(house, "generationFailed")
 
 
 @mutant("LED-2")

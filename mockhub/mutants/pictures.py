@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mockhub.mutants.house import House, around, with_body
+from mockhub.mutants.house import House, around
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import with_body
 from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.images import Picture

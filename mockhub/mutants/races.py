@@ -9,6 +9,7 @@ from typing import Any
 
 from mockhub.mutants.house import GET, POST, House, Proceed, around
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import too_many
 from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
@@ -222,9 +223,3 @@ def read_too_soon(house: House) -> None:
         if made and house.hub.clock.now() - made.created_at < 1500:  # noqa: PLR2004
             raise house.error("notFound")
         return await proceed(visit, account)
-
-
-def too_many() -> wire.Answer:
-    """An answer 429, which the contract does not have (LIM-2)."""
-    content = {"error": {"message": "Too many requests", "code": "rateLimited"}}
-    return wire.answer(429, content, {"Retry-After": "1"})

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mockhub.mutants.house import POST, Asked, House, refused
+from mockhub.mutants.asking import Asked
+from mockhub.mutants.house import POST, House
 from mockhub.mutants.registry import Level, mutant
 from mockhub.mutants.uploads import Upload
+from mockhub.spec.coerce import Invalid
 from mockhub.spec.operations import FORM, JSON
 
 _TYPES = ("image/png", "image/jpeg", "image/webp")
@@ -22,9 +24,9 @@ def judged(house: House, good: Callable[[Sequence[Upload]], bool], *, limited: b
     @house.on_asked
     def judge(asked: Asked) -> None:
         if asked.uploads and not good(asked.uploads):
-            raise refused("reference_image: expected PNG, JPEG or WebP")
+            raise Invalid("reference_image: expected PNG, JPEG or WebP")
         if limited and any(len(one.content) > 50 * _MEGABYTE for one in asked.uploads):
-            raise refused("reference_image: too large")
+            raise Invalid("reference_image: too large")
 
 
 def right(upload: Upload) -> bool:
@@ -132,7 +134,7 @@ def counted(house: House, most: int) -> None:
     @house.on_asked
     def count(asked: Asked) -> None:
         if len(asked.uploads) > most:
-            raise refused(f"reference_image: at most {most}")
+            raise Invalid(f"reference_image: at most {most}")
 
 
 @mutant("REQ-7")
@@ -173,7 +175,7 @@ def different_ones_counted(house: House) -> None:
     @house.on_asked
     def count(asked: Asked) -> None:
         if len({one.content for one in asked.uploads}) > 16:  # noqa: PLR2004
-            raise refused("reference_image: at most 16")
+            raise Invalid("reference_image: at most 16")
 
 
 @mutant("REQ-7")
@@ -202,7 +204,7 @@ def weighed(house: House, most: int, *, together: bool = False) -> None:
     def weigh(asked: Asked) -> None:
         sizes = [len(one.content) for one in asked.uploads] or [0]
         if (sum(sizes) if together else max(sizes)) > most:
-            raise refused("reference_image: too large")
+            raise Invalid("reference_image: too large")
 
 
 @mutant("REQ-9")
@@ -266,12 +268,12 @@ def in_form(
 
 def _refuse_several(asked: Asked) -> None:
     if str(asked.values.get("n", 1)) != "1":
-        raise refused("n: expected 1 where there are reference images")
+        raise Invalid("n: expected 1 where there are reference images")
 
 
 def _refuse_async(asked: Asked) -> None:
     if asked.values.get("async"):
-        raise refused("async: not offered where there are reference images")
+        raise Invalid("async: not offered where there are reference images")
 
 
 in_form("references-need-n-1", "GEN-9", "With a reference image n has to be 1.", _refuse_several)

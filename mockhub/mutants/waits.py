@@ -1,0 +1,60 @@
+"""Defects of a synchronous generation, which is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mockhub.mutants.house import POST, House, Proceed
+from mockhub.mutants.registry import mutant
+from mockhub.mutants.replies import with_content
+from mockhub.web import wire
+from mockhub.web.visit import Visit
+from mockhub.world.accounts import Account
+
+
+@mutant("GEN-1")
+def sync_answers_202(house: House) -> None:
+    """A synchronous request is answered 202, queued."""
+    house.on_asked(lambda asked: asked.values.update({"async": True}))
+
+
+@mutant("GEN-1")
+def sync_answers_201(house: House) -> None:
+    """A synchronous request is answered 201 Created."""
+    house.on_answer(POST, status=200)(lambda answer, visit: answer._replace(status=201))
+
+
+@mutant("GEN-1")
+def sync_does_not_wait(house: House) -> None:
+    """A synchronous request is answered 200 at once, processing, with no images."""
+    house.on_content(POST, status=200)(
+        lambda content, visit: content.update(status="processing", images=[])
+    )
+
+
+@mutant("GEN-1")
+def sync_completed(house: House) -> None:
+    """A finished generation's status is `completed`."""
+    house.on_content(POST, status=200)(lambda content, visit: content.update(status="completed"))
+
+
+@mutant("GEN-1")
+def sync_shouted(house: House) -> None:
+    """Statuses are written in capitals."""
+    house.on_generation(
+        lambda content, visit: content.update(status=str(content.get("status")).upper())
+    )
+
+
+@mutant("LIM-1")
+def sync_cut_off(house: House) -> None:
+    """A gateway gives up after half a second, although a generation takes longer."""
+
+    @house.handle(POST)
+    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
+        answer = await proceed(visit, account)
+        if answer.status != 200:  # noqa: PLR2004
+            return answer
+        await asyncio.sleep(0.5)
+        content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
+        return with_content(answer, content)._replace(status=504)
