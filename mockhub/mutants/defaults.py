@@ -23,7 +23,7 @@ def default_n_is_4(house: House) -> None:
     default(house, "n", 4)
 
 
-@mutant("REQ-12", tolerable=True)
+@mutant("REQ-12")
 def default_size_is_2k(house: House) -> None:
     """Without a size 2048x2048 is made."""
     default(house, "size", "2048x2048")

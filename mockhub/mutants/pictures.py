@@ -197,7 +197,7 @@ def largest_is_2k(house: House) -> None:
     tiers(house, {"2K": "3840x2160"})
 
 
-@mutant("GEN-12", tolerable=True)
+@mutant("GEN-12")
 def auto_is_2k(house: House) -> None:
     """auto is billed as 2K."""
     house.schema("Size")["x-sizes"]["auto"] = "2048x2048"

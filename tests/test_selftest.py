@@ -1,0 +1,98 @@
+"""The self-test: it tells what the contract suite catches, and what it does not."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mockhub.mutants import selftest
+from mockhub.mutants.report import complaints, show, summary
+from mockhub.mutants.selftest import Judged, Outcome
+from mockhub.spec.errors import MockhubError
+
+CAUGHT = Judged("failure-fee", ("a_check",), ("LED-2",), (), "a credit is missing", 234, 562, 2.0)
+SURVIVED = CAUGHT._replace(checks=(), clauses=(), unsure=("another_check",), message="")
+
+
+def outcome(**changes: tuple[Judged, ...] | tuple[str, ...]) -> Outcome:
+    sound: dict[str, tuple[Judged, ...] | tuple[str, ...]] = {
+        "mutants": (CAUGHT,),
+        "variants": (SURVIVED._replace(name="uuids"),),
+        "idle": (),
+    }
+    return Outcome(**{**sound, **changes}, seconds=12.0)  # type: ignore[arg-type]
+
+
+def test_some_are_judged_over_http() -> None:
+    """Mutants that are named are caught by checks of their clause, and variants not flagged."""
+    wrong = ["failure-fee", "quality-echoed", "everybody-reads", "body-before-key"]
+    done = selftest.run(names=[*wrong, "uuids", "chunked"])
+    assert wrong == [one.name for one in done.mutants]
+    assert ["body-before-key", "uuids", "chunked"] == [one.name for one in done.variants]
+    assert [] == list(complaints(done))
+    assert done.ok
+    assert 1.0 == done.caught
+    assert "LED-2" in done.mutants[0].clauses
+    assert all(one.requests for one in (*done.mutants, *done.variants))
+
+
+def test_an_unknown_name_is_told() -> None:
+    """A name that there is not fails before anything is served."""
+    with pytest.raises(MockhubError, match="did you mean 'failure-fee'"):
+        selftest.run(names=["failure-fees"])
+
+
+def test_a_sound_outcome_is_ok() -> None:
+    """Where all is caught and nothing flagged there is nothing to complain of."""
+    assert outcome().ok
+    assert [] == list(complaints(outcome()))
+
+
+def test_a_survivor_fails() -> None:
+    """A mutant that no check caught is told with its clause, and with who could not tell."""
+    failed = outcome(mutants=(SURVIVED,))
+    assert not failed.ok
+    assert 0.0 == failed.caught
+    assert [
+        "failure-fee (LED-2) survived: A failed generation gives its charge back but for a "
+        "credit. (another_check could not tell)"
+    ] == list(complaints(failed))
+
+
+def test_a_flagged_variant_fails() -> None:
+    """A variant that a check found broken is told with the check and what it saw."""
+    failed = outcome(variants=(CAUGHT._replace(name="uuids"),))
+    assert not failed.ok
+    told = "uuids conforms and was flagged by a_check: a credit is missing"
+    assert [told] == list(complaints(failed))
+
+
+def test_an_idle_check_fails() -> None:
+    """A check that caught nothing is told."""
+    failed = outcome(idle=("a_check",))
+    assert not failed.ok
+    assert ["a_check caught nothing; add a mutant that it catches, or drop it"] == list(
+        complaints(failed)
+    )
+
+
+def test_every_check_is_idle_without_mutants() -> None:
+    """What counts as idle are the checks of the suite's own deck."""
+    every = {check.name for check in selftest.suite("runner").selected("inferred")}
+    assert every == set(selftest.idle([]))
+    assert every == set(selftest.idle([CAUGHT]))
+    some = next(iter(every))
+    assert every - {some} == set(selftest.idle([CAUGHT._replace(checks=(some,))]))
+
+
+def test_the_table_is_clause_by_mutant_by_check() -> None:
+    """What is printed names each clause, its mutants, and the checks that caught them."""
+    written = io.StringIO()
+    show(outcome(), Console(width=120, file=written))
+    told = written.getvalue()
+    assert any(
+        {"LED-2", "failure-fee", "a_check"} <= set(line.split()) for line in told.split("\n")
+    )
+    assert summary(outcome()) in told
