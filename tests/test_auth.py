@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from mockhub.world.accounts import key_digest
 from tests.live import EXPIRED, KEY, LOW, OTHER, PUBLISHED, REVOKED, RICH, Live
 
 SECURED = [
@@ -177,3 +178,31 @@ def everything(root: object) -> list[object]:
             todo.append(getattr(node, slot, None))
         todo += list(getattr(node, "__dict__", {}).values())
     return found
+
+
+def test_a_key_may_be_revoked_while_its_task_runs(api: Live) -> None:
+    """From its revocation on a key opens nothing; its task goes on for the other keys (AUTH-5)."""
+    key = api.server.call(lambda: api.hub.add_key("low"))
+    queued = api.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
+    api.server.call(lambda: api.hub.revoke(key_digest(key.encode())))
+    assert (401, "invalidApiKey") == code(
+        ask(api, f"Bearer {key}", f"/api/v1/generations/{queued}")
+    )
+    states = [api.get(f"generations/{queued}", LOW).json()["status"] for _ in range(2)]
+    assert ["processing", "succeeded"] == states
+
+
+def test_an_expiry_may_be_moved(api: Live) -> None:
+    """A key that is told to expire does so then; told never to, it opens again (AUTH-6)."""
+    key = api.server.call(lambda: api.hub.add_key("low"))
+    digest = key_digest(key.encode())
+    api.server.call(lambda: api.hub.expire(digest, PUBLISHED))
+    assert (401, "expiredApiKey") == code(ask(api, f"Bearer {key}"))
+    api.server.call(lambda: api.hub.expire(digest, None))
+    assert 200 == ask(api, f"Bearer {key}").status_code
+
+
+def test_a_revoked_key_stays_revoked_when_it_expires(api: Live) -> None:
+    """A key that is both revoked and expired is invalid (AUTH-5)."""
+    key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED, revoked=True))
+    assert (401, "invalidApiKey") == code(ask(api, f"Bearer {key}"))

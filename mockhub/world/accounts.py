@@ -77,6 +77,12 @@ class Account:
         if len(self.entries) > self.keep:
             self.folded += self.entries.popleft().credits
 
+    def expire(self, now: int) -> None:
+        """Write down that what is left of each lot that has expired is gone."""
+        for lot in tuple(self.lots.values()):
+            if lot.remaining and lot.expires_at is not None and lot.expires_at <= now:
+                self.apply(Entry(now, "expiry", -lot.remaining, lot.id, None))
+
     def read(self) -> Balance:
         """The balance as it stands."""
         soonest = None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
 
 from mockhub.spec.catalog import Quote
 from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.spec.law import Law
 from mockhub.world import books
 from mockhub.world.accounts import Account, Balance, Key, key_digest
+from mockhub.world.agenda import Agenda
 from mockhub.world.board import Board
 from mockhub.world.clock import SECOND, Clock, ManualClock, SystemClock, forked, to_text
 from mockhub.world.faults import Directive, shape
@@ -66,7 +66,7 @@ class Hub:
         self._start: Hub | None = None
         self.clock.listeners.append(self._tell)
         self._order: deque[str] = deque()
-        self._agenda: list[tuple[int, str]] = []
+        self._agenda = Agenda()
         self._limit = round(law.timeout_seconds * SECOND)
 
     # -- the operations of the law -------------------------------------------------------------
@@ -175,8 +175,7 @@ class Hub:
         raw = raw or self.ids.key(rules.prefix, rules.length, name=self.name)
         digest = key_digest(raw.encode())
         self.keys[digest] = Key(digest, account, name or account, expires_at, revoked)
-        if expires_at is not None:
-            heappush(self._agenda, (expires_at, ""))
+        self._agenda.add(expires_at)
         self.on_key(digest)
         return raw
 
@@ -187,8 +186,7 @@ class Hub:
 
     def expire(self, digest: bytes, at: int | None) -> Key:
         """Let a key expire at a moment (milliseconds), or never (AUTH-6)."""
-        if at is not None:
-            heappush(self._agenda, (at, ""))
+        self._agenda.add(at)
         key = self.keys[digest] = self.keys[digest]._replace(expires_at=at)
         return key
 
@@ -204,16 +202,15 @@ class Hub:
         """Give an account credits, which may expire (milliseconds)."""
         now = self.settle()
         account.apply(Entry(now, "grant", credits, account.open_lot(expires_at), None))
+        self._agenda.add(expires_at)
         if expires_at is not None:
-            heappush(self._agenda, (expires_at, ""))
             self._expire(now)
 
     def settle(self) -> int:
         """Do what is due by now, in its order; returns now."""
         now = self.clock.now()
-        agenda = self._agenda
-        while agenda and agenda[0][0] <= now:
-            due, id = heappop(agenda)
+        while item := self._agenda.pop(now):
+            due, id = item
             if not id:
                 self._expire(due)
             elif (generation := self.generations.get(id)) and not generation.ended:
@@ -223,7 +220,7 @@ class Hub:
     def next_event(self) -> int | None:
         """When something next falls due, or None if nothing will."""
         self.settle()
-        return self._agenda[0][0] if self._agenda else None
+        return self._agenda.next()
 
     def to_next_event(self) -> int:
         """Move a manual clock to what falls due next, if anything does; returns now.
@@ -294,8 +291,7 @@ class Hub:
     def _remember(self, generation: Generation) -> None:
         self._order.append(generation.id)
         if not generation.ended:
-            if generation.due is not None:
-                heappush(self._agenda, (generation.due, generation.id))
+            self._agenda.add(generation.due, generation.id)
             self._tell()
         if len(self._order) > self.keep:
             self._let_go()
@@ -309,9 +305,7 @@ class Hub:
 
     def _expire(self, now: int) -> None:
         for account in self.accounts.values():
-            for lot in tuple(account.lots.values()):
-                if lot.remaining and lot.expires_at is not None and lot.expires_at <= now:
-                    account.apply(Entry(now, "expiry", -lot.remaining, lot.id, None))
+            account.expire(now)
 
     def _too_poor(self, account: Account, request: Request, quote: Quote) -> ApiError:
         code = "insufficientCredits"

@@ -1,0 +1,33 @@
+"""The agenda: what falls due in a hub, and when."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+
+class Agenda:
+    """Moments in milliseconds, each with the id of the generation that ends then, if one does."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str]] = []
+
+    def add(self, moment: int | None, id: str = "") -> None:
+        """Note a moment; None, which is never, is not noted."""
+        if moment is not None:
+            heappush(self._heap, (moment, id))
+
+    def pop(self, now: int) -> tuple[int, str] | None:
+        """What is due first, struck out; None if nothing is due by now."""
+        if self._heap and self._heap[0][0] <= now:
+            return heappop(self._heap)
+        return None
+
+    def next(self) -> int | None:
+        """The soonest moment, or None."""
+        return self._heap[0][0] if self._heap else None
+
+    def copy(self) -> Agenda:
+        """The same agenda, apart."""
+        twin = Agenda()
+        twin._heap = self._heap.copy()
+        return twin
