@@ -16,8 +16,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.live import Live, live
+
+# A busy machine is no failure; a failure tells how to see it again.
+settings.register_profile("mockhub", deadline=None, print_blob=True)
+settings.load_profile("mockhub")
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE = ROOT / "tests" / "node"

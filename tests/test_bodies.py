@@ -1,0 +1,150 @@
+"""Bodies as they arrive: in pieces of any length, whole or broken, from anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockhub.resources import path
+from mockhub.spec.coerce import Invalid
+from mockhub.web.asgi import Message
+from mockhub.web.bodies import ClientGone, Reading, read
+from mockhub.web.limits import Limits
+from tests.live import PNG, read_law
+from tests.test_forms import FORM, file, form, text
+
+CREATE = read_law(path("openapi.yaml")).operations["create_generation"]
+WHOLE = form(text("n", "2"), file(), text("user", "x" * 50), file(PNG + b"\r\n--B\r\r\n-"))
+
+CUTS = st.lists(st.integers(0, len(WHOLE)), max_size=30).map(sorted)
+
+
+def taken(pieces: list[bytes], content_type: str = FORM, limits: Limits | None = None) -> Reading:
+    """What is read of a body that comes in these pieces and then breaks off, if it is not whole."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": piece, "more_body": index < len(pieces) - 1}
+        for index, piece in enumerate(pieces)
+    ]
+    coming = iter([*messages, {"type": "http.disconnect"}])
+
+    async def receive() -> Message:
+        return next(coming)
+
+    reading = Reading()
+    headers = {b"content-type": content_type.encode()}
+    asyncio.run(read(reading, receive, headers, CREATE, limits or Limits()))
+    return reading
+
+
+@given(CUTS)
+def test_a_form_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    """Where the network cuts a form into pieces changes nothing that is read of it."""
+    whole = taken([WHOLE])
+    pieces = [WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)])]
+    assert whole == taken(pieces)
+    assert (2, 2) == (whole.values["n"], len(whole.references))
+
+
+@given(st.integers(0, len(WHOLE) - 3))
+def test_a_form_that_breaks_off_is_refused(length: int) -> None:
+    """No beginning of a form passes for the whole (REQ-14)."""
+    with pytest.raises(Invalid):
+        taken([WHOLE[:length]])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 9), st.binary(max_size=4)),
+        max_size=4,
+    )
+)
+def test_a_damaged_form_is_read_or_refused(changes: list[tuple[int, int, bytes]]) -> None:
+    """Whatever happens to a form's bytes, it is read or refused, and ends nothing (REQ-14)."""
+    damaged = WHOLE
+    for at, cut, put in changes:
+        damaged = damaged[:at] + put + damaged[at + cut :]
+    for pieces in ([damaged], [damaged[i : i + 7] for i in range(0, len(damaged), 7)] or [b""]):
+        try:
+            taken(pieces)
+        except Invalid as error:
+            assert len(str(error)) < 600
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_may_call_themselves_a_form(raw: bytes) -> None:
+    """What calls itself a form and is none is refused (REQ-14)."""
+    with pytest.raises(Invalid):
+        taken([raw])
+
+
+@given(st.lists(st.binary(max_size=5), min_size=1, max_size=5))
+def test_json_reads_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
+    """JSON in pieces is what it is in one."""
+
+    def outcome(parts: list[bytes]) -> object:
+        try:
+            return taken(parts, "application/json").values
+        except Invalid as error:
+            return str(error)
+
+    assert outcome([b"".join(pieces)]) == outcome(pieces)
+    body = b'{"model":"gpt-image-2","prompt":"\xc3\xa9"}'
+    assert outcome([body]) == outcome([body[:33], b"", body[33:34], body[34:]])
+
+
+@pytest.mark.parametrize("content_type", [FORM, "application/json"])
+def test_a_client_that_leaves_is_gone(content_type: str) -> None:
+    """A connection that ends within a body is no refusal: there is nobody to tell."""
+
+    async def receive() -> Message:
+        return next(coming)
+
+    coming = iter(
+        [
+            {"type": "http.request", "body": WHOLE[:50], "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    headers = {b"content-type": content_type.encode()}
+    with pytest.raises(ClientGone):
+        asyncio.run(read(Reading(), receive, headers, CREATE, Limits()))
+
+
+@pytest.mark.parametrize(
+    ("limits", "pieces", "content_type", "says"),
+    [
+        (Limits(json_bytes=10), [b'{"a":', b'"bcdefg"}'], "application/json", "at most 10 bytes"),
+        (Limits(text_bytes=10), [form(text("user", 11 * "x"))], FORM, "at most 10 bytes of text"),
+        (Limits(parts=3), [form(text("a", "1"), text("b", "2"))], FORM, "at most 3"),
+    ],
+)
+def test_limits_hold(limits: Limits, pieces: list[bytes], content_type: str, says: str) -> None:
+    """What is longer than the limits say is refused with the limit."""
+    with pytest.raises(Invalid) as caught:
+        taken(pieces, content_type, limits)
+    assert says in str(caught.value)
+
+
+def test_a_silent_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body whose next bytes do not come in time is refused with that time."""
+
+    def receiving() -> Callable[[], object]:
+        first = [{"type": "http.request", "body": WHOLE[:50], "more_body": True}]
+
+        async def receive() -> Message:
+            if first:
+                return first.pop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        return receive
+
+    headers = {b"content-type": FORM.encode()}
+    reading = read(Reading(), receiving(), headers, CREATE, Limits(idle_seconds=0.01))  # type: ignore[arg-type]
+    with pytest.raises(Invalid, match="expected its next bytes within 0.01 s"):
+        asyncio.run(reading)
