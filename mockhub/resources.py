@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -18,3 +19,11 @@ def path(name: str) -> Path:
         if place.exists():
             return place
     raise FileNotFoundError(f"{name} is neither {places[0]} nor {places[1]}; reinstall mockhub")
+
+
+@cache
+def version() -> str:
+    """The version of mockhub that is installed."""
+    from importlib import metadata  # slow to import, and seldom asked for
+
+    return metadata.version("mockhub")

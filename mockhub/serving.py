@@ -74,7 +74,7 @@ def run(
     if control:
         from mockhub.web.control import attach
 
-        attach(app, token=control_token)
+        attach(app, token=control_token, host=host)
     if log_format == "json":
         greeting = _for_programs(base_url, address, chosen)
     else:

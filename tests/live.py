@@ -15,6 +15,7 @@ import httpx
 from mockhub.resources import path
 from mockhub.spec.law import load_law
 from mockhub.web.app import App
+from mockhub.web.control import attach
 from mockhub.web.limits import Limits
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.server import Background, listen
@@ -92,6 +93,8 @@ def live(
     scenario: str = "default",
     clock: Clock | None = None,
     limits: Limits | None = None,
+    control: bool = False,
+    token: str | None = None,
 ) -> Iterator[Live]:
     """Serve a scenario on a manual clock that jumps, starting at the published moment."""
     law = read_law(spec or path("openapi.yaml"))
@@ -100,6 +103,8 @@ def live(
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = App(Pipeline(law, Store(hub), url, limits=limits))
+    if control or token:
+        attach(app, token=token)
     server = Background(app, listener)
     try:
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:

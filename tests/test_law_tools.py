@@ -1,4 +1,4 @@
-"""Tools that others wrote accept openapi.yaml, with no rule switched off."""
+"""Tools that others wrote accept openapi.yaml and control.yaml, with no rule switched off."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockhub.resources import path
 from mockhub.spec.document import load
+from mockhub.web.desk.description import FILE
 
 if TYPE_CHECKING:
     from conftest import Node
 
 LAW = path("openapi.yaml")
+FILES = {"openapi.yaml": LAW, "control.yaml": FILE}
 
 
-def test_openapi_spec_validator_accepts_the_law() -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_openapi_spec_validator_accepts_the_file(name: str) -> None:
     """The file is OpenAPI 3.1, down to its schemas and their defaults."""
-    errors = OpenAPIV31SpecValidator(load(LAW).root).iter_errors()
+    errors = OpenAPIV31SpecValidator(load(FILES[name]).root).iter_errors()
     assert [] == [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors]
 
 
@@ -45,10 +48,11 @@ def complaints_of_spectral(node: Node, law: Path) -> list[str]:
 LINTERS = [complaints_of_redocly, complaints_of_spectral]
 
 
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("linter", LINTERS)
-def test_linters_have_nothing_to_say(node: Node, linter: Any) -> None:
+def test_linters_have_nothing_to_say(node: Node, linter: Any, name: str) -> None:
     """Neither an error nor a warning: Redocly's recommended rules, and Spectral's for OpenAPI."""
-    assert [] == linter(node, LAW)
+    assert [] == linter(node, FILES[name])
 
 
 @pytest.mark.parametrize("linter", LINTERS)

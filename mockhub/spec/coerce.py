@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from mockhub.spec.document import nearest
 from mockhub.spec.operations import Body
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _TOO_DEEP = "The body is nested too deeply; expected a flat JSON object"
 _SHOWN = 60
 _NEAR = 20
+_AFTER_A = frozenset(" abcdefghijklmnopqrstuvwxyz")  # "A hub's name" and "The", but not "API"
 
 
 class Invalid(ValueError):
@@ -116,12 +118,34 @@ def validate(values: Mapping[str, Any], body: Body) -> dict[str, Any]:
 
 def _complaint(error: Any, values: Mapping[str, Any], body: Body) -> str:
     if error.instance_path:
-        name = str(error.instance_path[0])
-        return f"{name}: {shown(values[name])} is not valid; expected {expected(body.fields[name])}"
-    if missing := next((name for name in body.schema["required"] if name not in values), None):
+        return _misfit(error.instance_path, values, body)
+    required = body.schema.get("required", ())
+    if missing := next((name for name in required if name not in values), None):
         return f"{missing} is missing; expected {expected(body.fields[missing])}"
+    closed = body.schema.get("additionalProperties") is False
+    if odd := next((name for name in values if closed and name not in body.fields), None):
+        known = ", ".join(body.fields) or "nothing"
+        return f"{shown(odd)} is not known here; expected {known}{nearest(odd, body.fields)}"
+    if "not" not in body.schema:
+        return f"The body is {shown(dict(values))}; expected {expected(body.schema)}"
     barred = body.schema["not"]["required"][0]
     return f"{barred} is not valid in a JSON body; expected it as a file in multipart/form-data"
+
+
+def _misfit(at: Sequence[str | int], values: Mapping[str, Any], body: Body) -> str:
+    """Which field does not fit its schema: its place, its value and what is allowed."""
+    place, value, schema = str(at[0]), values[str(at[0])], body.fields[str(at[0])]
+    for step in at[1:]:
+        within = schema.get("properties", {}).get(step) or schema.get("items")
+        if not isinstance(within, dict):
+            break
+        place += f"[{step}]" if isinstance(step, int) else f".{step}"
+        value, schema = value[step], within
+    known = {} if schema.get("additionalProperties", True) else schema.get("properties", {})
+    if odd := next((name for name in value if name not in known), None) if known else None:
+        return f"{place}.{odd} is not known here; expected {', '.join(known)}{nearest(odd, known)}"
+    hint = nearest(value, schema["enum"]) if "enum" in schema and isinstance(value, str) else ""
+    return f"{place}: {shown(value)} is not valid; expected {expected(schema)}{hint}"
 
 
 def expected(schema: Mapping[str, Any]) -> str:
@@ -136,6 +160,8 @@ def expected(schema: Mapping[str, Any]) -> str:
     if "maxLength" in schema:
         return f"a text of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
     described = str(schema.get("description", f"a value of type {kind}")).rstrip(".")
+    if described[1:2] in _AFTER_A:
+        described = described[:1].lower() + described[1:]
     examples = ", ".join(map(str, schema.get("examples", ())))
     return described + (f" such as {examples}" if examples else "")
 

@@ -26,7 +26,14 @@ GRAMMAR: Mapping[str, Mapping[str, str]] = {
         "x-unrouted": "{unrouted}",
     },
     "unrouted": {"status": "", "code": ""},
-    "path": {"parameters": "[parameter]", "get": "operation", "post": "operation"},
+    "path": {
+        "parameters": "[parameter]",
+        "get": "operation",
+        "post": "operation",
+        "put": "operation",
+        "patch": "operation",
+        "delete": "operation",
+    },
     "parameter": {
         "name": "",
         "in": "",
@@ -41,6 +48,7 @@ GRAMMAR: Mapping[str, Mapping[str, str]] = {
         "description": "",
         "tags": "",
         "security": "",
+        "parameters": "[parameter]",
         "requestBody": "body",
         "responses": "{response}",
         "x-timeout-seconds": "",
@@ -54,6 +62,7 @@ GRAMMAR: Mapping[str, Mapping[str, str]] = {
     "components": {
         "securitySchemes": "{scheme}",
         "schemas": "{schema}",
+        "parameters": "{parameter}",
         "responses": "{response}",
         "examples": "{example}",
         "links": "{link}",

@@ -16,7 +16,8 @@ from mockhub.spec.files import KNOWN
 JSON = "application/json"
 FORM = "multipart/form-data"
 
-_METHODS = ("get", "post")
+_METHODS = ("get", "post", "put", "patch", "delete")
+_PLACES = ("path", "query")
 
 
 class Validator(Protocol):
@@ -29,7 +30,7 @@ class Validator(Protocol):
 
 @dataclass(frozen=True)
 class Body:
-    """One media type of a request: its fields' schemas, their defaults, and the whole."""
+    """One media type of a request, or its parameters: the fields' schemas, defaults, the whole."""
 
     fields: Mapping[str, Mapping[str, Any]]
     defaults: Mapping[str, Any]
@@ -53,6 +54,7 @@ class Operation:
     method: str
     path: str
     secured: bool
+    parameters: Mapping[str, Body]  # those of the path and those of the query
     bodies: Mapping[str, Body]
     files: Mapping[str, FileRule]
     answers: Mapping[int, Validator]
@@ -85,7 +87,7 @@ class Routes:
 def read_operations(document: Document) -> tuple[Operation, ...]:
     """Compile every operation of the document."""
     return tuple(
-        _operation(document, path, method, item[method])
+        _operation(document, path, method, item)
         for path, item in document.root["paths"].items()
         for method in _METHODS
         if method in item
@@ -106,7 +108,8 @@ def read_routes(operations: tuple[Operation, ...]) -> Routes:
     return Routes(fixed, tuple(patterns.items()))
 
 
-def _operation(document: Document, path: str, method: str, node: Mapping[str, Any]) -> Operation:
+def _operation(document: Document, path: str, method: str, item: Mapping[str, Any]) -> Operation:
+    node = item[method]
     content = document.resolve(node.get("requestBody", {})).get("content", {})
     responses = {
         int(status): document.resolve(response) for status, response in node["responses"].items()
@@ -116,12 +119,30 @@ def _operation(document: Document, path: str, method: str, node: Mapping[str, An
         method=method.upper(),
         path=path,
         secured=bool(node.get("security", document.root.get("security"))),
+        parameters=_parameters(
+            document, [*item.get("parameters", ()), *node.get("parameters", ())]
+        ),
         bodies={media: _body(document.inline(entry["schema"])) for media, entry in content.items()},
         files=_files(document, content.get(FORM, {})),
         answers={status: _answer(document, answer) for status, answer in responses.items()},
         examples={status: _examples(document, answer) for status, answer in responses.items()},
         timeout_seconds=node.get("x-timeout-seconds"),
     )
+
+
+def _parameters(document: Document, nodes: list[Any]) -> Mapping[str, Body]:
+    """The parameters as the fields of two objects, so that the rules for bodies hold for them."""
+    found = [document.resolve(node) for node in nodes]
+    schemas: dict[str, dict[str, Any]] = {}
+    for place in _PLACES:
+        here = [parameter for parameter in found if parameter["in"] == place]
+        schemas[place] = {
+            "type": "object",
+            "properties": {one["name"]: document.inline(one["schema"]) for one in here},
+            "required": [one["name"] for one in here if one.get("required")],
+            "additionalProperties": False,
+        }
+    return {place: _body(schema) for place, schema in schemas.items()}
 
 
 def _body(schema: Mapping[str, Any]) -> Body:
@@ -166,11 +187,13 @@ def _files(document: Document, media: Mapping[str, Any]) -> Mapping[str, FileRul
 
 
 def _answer(document: Document, response: Mapping[str, Any]) -> Validator:
-    return compile_schema(closed(document.inline(response["content"][JSON]["schema"])))
+    """What a JSON answer has to be; one of another type may be anything."""
+    media = response.get("content", {}).get(JSON)
+    return compile_schema(closed(document.inline(media["schema"])) if media else {})
 
 
 def _examples(document: Document, response: Mapping[str, Any]) -> Mapping[str, Any]:
-    examples = response["content"][JSON].get("examples", {})
+    examples = response.get("content", {}).get(JSON, {}).get("examples", {})
     return {name: document.resolve(example)["value"] for name, example in examples.items()}
 
 

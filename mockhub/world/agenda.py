@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush
 
 
@@ -22,8 +23,10 @@ class Agenda:
             return heappop(self._heap)
         return None
 
-    def next(self) -> int | None:
-        """The soonest moment, or None."""
+    def next(self, matters: Callable[[int, str], bool]) -> int | None:
+        """The soonest moment that still *matters*, or None; those that do not are struck out."""
+        while self._heap and not matters(*self._heap[0]):
+            heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def copy(self) -> Agenda:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mockhub.world.accounts import Account
+from mockhub.world.accounts import Account, Key
 from mockhub.world.generations import Generation
 from mockhub.world.ledger import KINDS, Kind
 
@@ -31,6 +31,14 @@ def moved(before: Iterable[Account], after: Iterable[Account]) -> dict[Kind, int
             for kind in KINDS:
                 sums[kind] += sign * account.totals[kind]
     return sums
+
+
+def expires(at: int, accounts: Iterable[Account], keys: Iterable[Key]) -> bool:
+    """Whether a key, or a lot with anything left in it, expires at that moment."""
+    if any(key.expires_at == at and not key.revoked for key in keys):
+        return True
+    lots = (lot for account in accounts for lot in account.lots.values())
+    return any(lot.remaining and lot.expires_at == at for lot in lots)
 
 
 def _unpaid(account: Account, generations: Mapping[str, Generation]) -> Iterator[str]:

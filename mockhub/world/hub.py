@@ -220,7 +220,13 @@ class Hub:
     def next_event(self) -> int | None:
         """When something next falls due, or None if nothing will."""
         self.settle()
-        return self._agenda.next()
+        return self._agenda.next(self._matters)
+
+    def _matters(self, due: int, id: str) -> bool:
+        """Whether something still happens then: it may have been ended or changed meanwhile."""
+        if id:
+            return id in self.generations and not self.generations[id].ended
+        return books.expires(due, self.accounts.values(), self.keys.values())
 
     def to_next_event(self) -> int:
         """Move a manual clock to what falls due next, if anything does; returns now.

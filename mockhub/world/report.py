@@ -81,8 +81,21 @@ def _lines(report: Report) -> Iterator[str]:
     if not report.findings:
         yield "No mistakes were seen."
     yield ""
-    yield f"Of the contract {report.coverage.met} of {report.coverage.total} were met. Never met:"
-    yield from (f"  {name}" for name in report.coverage.never)
+    met = report.coverage
+    yield f"Of the contract {met.met} of {met.total} were met."
+    yield from (f"  never met: {kind} {names}" for kind, names in _never(met) if names)
+
+
+def _never(coverage: Coverage) -> Iterator[tuple[str, str]]:
+    """What was never met, a line for each kind and each operation that was met at all."""
+    unmet = [name for name, met in coverage.operations.items() if not met]
+    yield "operations", ", ".join(unmet)
+    for operation, statuses in coverage.statuses.items():
+        if operation not in unmet:
+            numbers = ", ".join(str(status) for status, met in statuses.items() if not met)
+            yield f"statuses of {operation}", numbers
+    yield "error codes", ", ".join(code for code, met in coverage.codes.items() if not met)
+    yield "job states", ", ".join(state for state, met in coverage.states.items() if not met)
 
 
 def shown_numbers(numbers: tuple[int, ...]) -> str:
