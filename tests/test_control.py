@@ -315,6 +315,19 @@ def test_the_systems_clock_is_not_moved(api: Live) -> None:
     assert (409, "conflict") == past[:2]
 
 
+def test_the_clock_ends_before_dates_do(api: Live) -> None:
+    """No clock can be set to where times can no longer be written."""
+    late = refused(api, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
+    assert (409, "conflict") == late[:2]
+    assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
+    assert (
+        "9000" == done(api, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4]
+    )
+    done(api, "PUT", f"{HUB}/provider", {"script": ["take=3650d"]})
+    assert 202 == api.generate({"async": True}).status_code
+    assert done(api, "GET", f"{HUB}/clock")["next_event"]
+
+
 # -- mistakes ------------------------------------------------------------------------------------
 
 MISTAKES = [
@@ -344,6 +357,12 @@ MISTAKES = [
     ("PUT", f"{HUB}/provider", {"script": ["fail", 3]}, "script[1]: 3 is not valid"),
     ("POST", f"{HUB}/faults", {"fault": "drp@after"}, "did you mean 'drop'?"),
     ("POST", f"{HUB}/clock/advance", {"by": "soon"}, 'by: "soon" is not valid'),
+    (
+        "POST",
+        f"{HUB}/clock/advance",
+        {"by": "999999999999d"},
+        "is too long; expected at most 3650d",
+    ),
     ("GET", f"{HUB}/journal?format=csv", None, "expected one of json, har, curl"),
     ("GET", f"{HUB}/journal?limit=0", None, "limit: 0 is not valid; expected an integer from 1"),
     ("GET", f"{HUB}/journal?state=1", None, "did you mean 'status'?"),
@@ -400,6 +419,23 @@ def test_a_method_that_is_not_offered(api: Live) -> None:
     answer = ask(api, "PUT", "/hubs")
     assert (405, "GET, POST") == (answer.status_code, answer.headers["allow"])
     assert "methodNotAllowed" == answer.json()["error"]["code"]
+
+
+def test_our_own_mistake_wears_the_envelope(api: Live) -> None:
+    """What breaks in the control plane is 500 and says so."""
+    del api.hub.accounts["low"].totals
+    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    assert (500, "mockhubError") == (status, code)
+    assert "AttributeError" in message
+    api.hub.reset()
+
+
+def test_an_answer_that_breaks_the_description_is_told(api: Live) -> None:
+    """Every answer is held to its schema before it leaves."""
+    api.hub.accounts["low"].account_type = 7  # type: ignore[assignment]
+    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    assert (500, "mockhubError") == (status, code)
+    assert "list_accounts" in message
 
 
 def test_a_failed_wish_changes_nothing(api: Live) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from mockhub.resources import path
+from mockhub.spec.law import load_law
+from mockhub.web.app import App
+from mockhub.web.control import attach
 from mockhub.web.limits import Limits
+from mockhub.web.pipeline import Pipeline
+from mockhub.world.hub import Hub
+from mockhub.world.store import Store
+from tests.conftest import Serve
 from tests.live import Live, live
 
 TOKEN = "open sesame"
@@ -81,6 +90,31 @@ def test_foreign_hosts_are_refused(api: Live, host: str) -> None:
 def test_own_hosts_are_let_in(api: Live, host: str) -> None:
     """Loopback by any of its names, at any port."""
     assert 200 == api.client.get("/_mockhub/hubs", headers={"Host": host}).status_code
+
+
+@pytest.mark.parametrize("host", ["mockhub:8080", "192.168.1.5:9000"])
+def test_public_and_bound_hosts_are_let_in(host: str) -> None:
+    """So are the name of --public-url and the address that the server listens on."""
+    law = load_law(path("openapi.yaml"))
+    app = App(Pipeline(law, Store(Hub("default", law)), "http://mockhub:8080"))
+    attach(app, token="t", host="192.168.1.5")
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            headers = {"Authorization": "Bearer t"}
+            return (await client.get("/_mockhub/hubs", headers=headers)).status_code
+
+    assert 200 == asyncio.run(ask())
+
+
+def test_serve_guards_its_control_plane(serve: Serve) -> None:
+    """`mockhub serve --control-token` asks for it; health is open."""
+    with serve("--control", "--control-token", TOKEN) as server:
+        assert 200 == httpx.get(f"{server.url}/_mockhub/health").status_code
+        assert 401 == httpx.get(f"{server.url}/_mockhub/hubs").status_code
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert 200 == httpx.get(f"{server.url}/_mockhub/hubs", headers=headers).status_code
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000"])

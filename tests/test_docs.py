@@ -81,6 +81,8 @@ def test_every_printed_command_can_be_called(line: str) -> None:
         command, name, *arguments = found, *arguments
     try:
         command.make_context(name, arguments)
+    except click.exceptions.NoArgsIsHelpError:
+        pass  # a group by itself tells what it has
     except click.exceptions.Exit as done:
         assert 0 == done.exit_code
 

@@ -78,6 +78,11 @@ class Control:
             return wire.refusal(error)
         except (Invalid, MockhubError) as error:
             return wire.refusal(ApiError(_BAD, "invalidRequest", str(error)))
+        except ClientGone:
+            raise
+        except Exception as error:
+            message = f"mockhub is at fault, please report it: {type(error).__name__}: {error}"
+            return wire.refusal(ApiError(_OURS, "mockhubError", message))
 
     async def _pass(self, scope: Scope, receive: Receive) -> wire.Answer:
         routes, handlers = self._describe()

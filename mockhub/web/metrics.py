@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mockhub.web.visit import Visit
 from mockhub.web.wire import Answer
-from mockhub.world.coverage import STATES
+from mockhub.world.generations import STATES
 from mockhub.world.ledger import KINDS, Kind
 from mockhub.world.store import Store
 
@@ -28,25 +28,31 @@ _CREDITS: dict[Kind, str] = {
 }
 
 
-class Tally:
-    """What is counted of every visit; costs well under a microsecond each."""
+class Cell:
+    """The visits of one operation and status: how many fell into which bucket, and their time."""
+
+    __slots__ = ("milliseconds", "slots")
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str | None, int], int] = {}
-        self.slots: dict[str | None, list[int]] = {}
-        self.milliseconds: dict[str | None, float] = {}
+        self.slots = [0] * (len(BUCKETS) + 1)
+        self.milliseconds = 0.0
+
+
+class Tally:
+    """What is counted of every visit."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str | None, int], Cell] = {}
 
     def count(self, visit: Visit, answer: Answer | None) -> None:
         """Count a visit that is over."""
-        operation = visit.operation.id if visit.operation else None
-        place = (operation, visit.sent.status if visit.sent else 0)
-        self.requests[place] = self.requests.get(place, 0) + 1
-        slots = self.slots.get(operation)
-        if slots is None:
-            slots = self.slots[operation] = [0] * (len(BUCKETS) + 1)
-            self.milliseconds[operation] = 0.0
-        slots[bisect_left(BUCKETS, visit.milliseconds)] += 1
-        self.milliseconds[operation] += visit.milliseconds
+        operation, sent = visit.operation, visit.sent
+        place = (operation.id if operation else None, sent.status if sent else 0)
+        cell = self.cells.get(place)
+        if cell is None:
+            cell = self.cells[place] = Cell()
+        cell.slots[bisect_left(BUCKETS, visit.milliseconds)] += 1
+        cell.milliseconds += visit.milliseconds
 
 
 def expose(store: Store, tally: Tally) -> tuple[str, str]:
@@ -79,8 +85,8 @@ class _Collector:
             "Requests of the public API; status 0 is an answer that never came.",
             labels=["operation", "status"],
         )
-        for (operation, status), count in self._tally.requests.items():
-            family.add_metric([operation or "none", str(status)], count)
+        for (operation, status), cell in self._tally.cells.items():
+            family.add_metric([operation or "none", str(status)], sum(cell.slots))
         return family
 
     def _latencies(self) -> Metric:
@@ -92,9 +98,11 @@ class _Collector:
             labels=["operation"],
         )
         bounds = [*(f"{bound / 1000:g}" for bound in BUCKETS), "+Inf"]
-        for operation, slots in self._tally.slots.items():
+        for operation in dict.fromkeys(operation for operation, _ in self._tally.cells):
+            cells = [cell for (name, _), cell in self._tally.cells.items() if name == operation]
+            slots = map(sum, zip(*(cell.slots for cell in cells), strict=True))
             buckets: list[Any] = list(zip(bounds, accumulate(slots), strict=True))
-            seconds = self._tally.milliseconds[operation] / 1000
+            seconds = sum(cell.milliseconds for cell in cells) / 1000
             family.add_metric([operation or "none"], buckets, seconds)
         return family
 

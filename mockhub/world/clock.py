@@ -19,6 +19,9 @@ _UNITS = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_40
 _LONGEST = 3650 * _UNITS["d"]
 _SHOWN = 40
 
+# The latest moment that a clock may show; what falls due ten years later can still be written.
+LATEST = 221_845_392_000_000  # 9000-01-01
+
 
 class Clock(Protocol):
     """What the world asks of a clock."""
@@ -63,8 +66,10 @@ class ManualClock:
         """Move to a moment, in milliseconds since 1970.
 
         Raises:
-            MockhubError: if it lies in the past.
+            MockhubError: if it lies in the past, or too far ahead to be written down.
         """
+        if moment > LATEST:
+            raise MockhubError(f"the clock cannot go beyond {to_text(LATEST)}")
         if moment < self._now:
             raise MockhubError(
                 f"the clock stands at {to_text(self._now)} and cannot go back to {to_text(moment)}"

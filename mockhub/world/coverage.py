@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import get_args
 
 from mockhub.spec.law import Law
-from mockhub.world.generations import Status
+from mockhub.world.generations import STATES
 from mockhub.world.journal import Met
-
-STATES: tuple[str, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def coverage(law: Law, counted: Mapping[Met, int]) -> Coverage:
         for operation in law.operations.values()
     }
     codes = dict.fromkeys(law.errors.statuses, 0)
-    states = dict.fromkeys(STATES, 0)
+    states: dict[str, int] = dict.fromkeys(STATES, 0)
     odd: dict[str, int] = {}
     for (operation, status, code, state), times in counted.items():
         known = statuses.get(operation or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from mockhub.spec.catalog import Quote
 from mockhub.world.accounts import Account
@@ -10,6 +10,7 @@ from mockhub.world.ledger import Entry, Portions, give_back
 from mockhub.world.provider import Outcome
 
 Status = Literal["queued", "processing", "succeeded", "failed"]
+STATES: tuple[Status, ...] = get_args(Status)
 
 ENDED = ("succeeded", "failed")
 

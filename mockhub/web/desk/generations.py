@@ -19,14 +19,13 @@ def list_generations(call: Call) -> object:
         for one in reversed(hub.generations.values())
         if account in (None, one.account) and status in (None, one.status_at(now))
     )
-    return {
-        "generations": [views.generation(one, now) for one in islice(found, call.query["limit"])]
-    }
+    chosen = islice(found, call.query["limit"])
+    return {"generations": [views.generation(one, hub) for one in chosen]}
 
 
 def show_generation(call: Call) -> object:
     """One of them; no poll."""
-    return views.generation(_generation(call), call.hub.clock.now())
+    return views.generation(_generation(call), call.hub)
 
 
 def finish_generation(call: Call) -> object:
@@ -35,7 +34,7 @@ def finish_generation(call: Call) -> object:
     if generation.ended:
         raise conflict(f"{generation.id} has {generation.status} already; what is final stays so")
     ended = call.hub.finish(generation.id, failed=call.body["outcome"] == "failed")
-    return views.generation(ended, call.hub.clock.now())
+    return views.generation(ended, call.hub)
 
 
 def _generation(call: Call) -> Generation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mockhub.web.desk import views
 from mockhub.web.desk.call import Call, read
-from mockhub.world.faults import outcome, parse, restrict
+from mockhub.world.faults import Directive, outcome, parse, restrict
 from mockhub.world.provider import Provider
 
 
@@ -28,8 +28,12 @@ def list_faults(call: Call) -> object:
 
 def arm_fault(call: Call) -> object:
     """Arm a fault, or several in one text."""
-    found = read("fault", parse, call.body["fault"])
-    call.hub.faults.arm(restrict(one, prompt=call.body.get("prompt")) for one in found)
+    prompt = call.body.get("prompt")
+
+    def wanted(text: str) -> list[Directive]:
+        return [restrict(one, prompt=prompt) for one in parse(text)]
+
+    call.hub.faults.arm(read("fault", wanted, call.body["fault"]))
     return list_faults(call)
 
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from mockhub.web.visit import redacted
 from mockhub.web.wire import Links
 from mockhub.world.accounts import Account, Key
+from mockhub.world.board import Armed
 from mockhub.world.clock import ManualClock, to_text
-from mockhub.world.coverage import STATES
-from mockhub.world.faults import Armed
-from mockhub.world.generations import Generation
+from mockhub.world.generations import STATES, Generation
 from mockhub.world.hub import Hub
 from mockhub.world.journal import Body, Record
 from mockhub.world.ledger import Entry
@@ -53,7 +53,7 @@ def states(hub: Hub) -> dict[str, int]:
     """How many generations are in which state."""
     now = hub.clock.now()
     found = Counter(one.status_at(now) for one in hub.generations.values())
-    return {state: found.get(state, 0) for state in STATES}  # type: ignore[call-overload]
+    return {state: found[state] for state in STATES}
 
 
 def clock(hub: Hub) -> dict[str, Any]:
@@ -105,15 +105,15 @@ def key(key: Key) -> dict[str, Any]:
     }
 
 
-def generation(generation: Generation, now: int) -> dict[str, Any]:
+def generation(generation: Generation, hub: Hub) -> dict[str, Any]:
     """A generation with its request and its fate."""
     request, quote = generation.request, generation.quote
     return {
         "id": generation.id,
         "account": generation.account,
-        "status": generation.status_at(now),
+        "status": generation.status_at(hub.clock.now()),
         "model": quote.model,
-        "prompt": request.prompt,
+        "prompt": redacted(request.prompt, hub.law.key_format.prefix),
         "size": request.size,
         "quality": request.quality,
         "n": request.n,
