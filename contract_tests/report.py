@@ -55,6 +55,11 @@ class ClauseResult:
         return next((check for check in self.checks if check.verdict == self.verdict), None)
 
     @property
+    def asked(self) -> bool:
+        """Whether this run was to ask it: its level and -k let it through."""
+        return bool(self.checks) or self.id in _UNSEEN
+
+    @property
     def why(self) -> str:
         """Why it did not pass, as a sentence, or nothing."""
         if self.verdict == PASSED:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mockhub.spec.errors import MockhubError
+
+from . import oracle
 from .checks import Check
 from .clauses import DOCUMENTED, LEVELS
 from .deck import DECK
@@ -15,14 +18,14 @@ from .profile import Profile
 from .report import CheckResult, Report, by_clause, seen
 from .stage import SLOW_SECONDS, Stage
 from .target import Target
-from .verdicts import BROKEN, INCONCLUSIVE, NOT_ASKED, PASSED, Broken, Verdict
+from .verdicts import INCONCLUSIVE, NOT_ASKED, PASSED, Verdict
 
 BUDGET = 310  # credits, unless told otherwise
 
 Progress = Callable[[Check, CheckResult], None]
 
 
-class Unreachable(Exception):
+class Unreachable(MockhubError):
     """Nothing that can be judged answers at the profile's address."""
 
 
@@ -36,6 +39,7 @@ def judge(
     only: str | None = None,
     safe: bool = False,
     progress: Progress | None = None,
+    meter: Meter | None = None,
 ) -> Report:
     """Judge the implementation of *profile*.
 
@@ -46,20 +50,26 @@ def judge(
         only: an expression over names of clauses and checks, such as ``AUTH and not AUTH-9``.
         safe: send nothing but GETs.
         progress: called after each check.
+        meter: another meter, which then knows the budget.
 
     Raises:
-        Unreachable: if nothing answers there.
-        ValueError: if *level* or *only* cannot be used.
+        MockhubError: if nothing answers there, or *level*, *only* or the budget cannot be used.
     """
     if level not in LEVELS:
-        raise ValueError(f"level {level!r} is not known; known are {', '.join(LEVELS)}")
-    limit = min(BUDGET if budget is None else budget, profile.max_credits)
-    target = Target(profile, Meter(limit), safe=safe)
+        raise MockhubError(f"level {level!r} is not known; known are {', '.join(LEVELS)}")
+    checks = selected(level, only)
+    limit = limited(profile, budget)
+    if not safe and limit < oracle.unit() and any(check.uses for check in checks):
+        raise MockhubError(
+            f"a budget of {limit} credits pays for no image; expected {oracle.unit()} or more, "
+            "--safe, or -k with checks that pay for nothing"
+        )
+    target = Target(profile, meter or Meter(limit), safe=safe)
     run = Run(target, Stage(target, level, seed), progress or (lambda check, result: None))
     begun = time.perf_counter()
     try:
         run.begin()
-        run.deal(selected(level, only))
+        run.deal(checks)
         if not quick and not safe:
             run.play(only)
     except KeyboardInterrupt:
@@ -73,12 +83,17 @@ def judge(
         seed=seed,
         clauses=by_clause(run.results, level),
         credits_spent=target.meter.spent,
-        budget=limit,
+        budget=target.meter.budget,
         requests=target.requests,
         seconds=time.perf_counter() - begun,
         interrupted=run.interrupted,
         seen=seen(target.exchanges),
     )
+
+
+def limited(profile: Profile, budget: int | None) -> int:
+    """The credits that a run may spend: *budget* or the usual one, within the profile's limit."""
+    return min(BUDGET if budget is None else budget, profile.max_credits)
 
 
 def selected(level: str, only: str | None = None) -> list[Check]:
@@ -188,7 +203,7 @@ def expression(text: str | None) -> Callable[[set[str]], bool]:
     """A test of names: parts of them, joined by and, or, not and brackets, in any case.
 
     Raises:
-        ValueError: if *text* is no such expression.
+        MockhubError: if *text* is no such expression.
     """
     if not text:
         return lambda names: True
@@ -197,7 +212,7 @@ def expression(text: str | None) -> Callable[[set[str]], bool]:
     while at < len(text.rstrip()):
         match = _TOKEN.match(text, at)
         if not match:
-            raise ValueError(f"-k {text!r}: {text[at:]!r} is not understood")
+            raise MockhubError(f"-k {text!r}: {text[at:]!r} is not understood")
         word = match[1]
         is_name = word not in ("and", "or", "not", "(", ")")
         words.append(f"has({word.lower()!r})" if is_name else word)
@@ -205,7 +220,7 @@ def expression(text: str | None) -> Callable[[set[str]], bool]:
     try:
         code = compile(" ".join(words), "-k", "eval")
     except SyntaxError:
-        raise ValueError(
+        raise MockhubError(
             f"-k {text!r} is no expression; expected e.g. AUTH and not AUTH-9"
         ) from None
 
@@ -214,6 +229,3 @@ def expression(text: str | None) -> Callable[[set[str]], bool]:
         return bool(eval(code, {"has": lambda part: any(part in name for name in lowered)}))
 
     return test
-
-
-__all__ = ["BROKEN", "BUDGET", "Broken", "Unreachable", "expression", "judge", "selected"]

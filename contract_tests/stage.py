@@ -212,6 +212,14 @@ class Stage:
         ]
         return len(accepted) > sum(made.accepted for made in self.in_order)
 
+    def claim(self, exchanges: Sequence[Exchange]) -> None:
+        """Tell the meter what answers say that they cost."""
+        for exchange in exchanges:
+            usage = _object(exchange).get("usage")
+            credits = usage.get("credits") if isinstance(usage, dict) else 0
+            if exchange.status == 200 and isinstance(credits, int):
+                self.target.meter.over(self.target.meter.hold(0), claimed=credits)
+
     # Generations
 
     def made(self, name: str) -> Made:

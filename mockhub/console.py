@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from mockhub.spec.errors import MockhubError
 MISTAKEN = 2  # the exit code of a command that could not do what was asked
 
 # Commands that live beside the house, imported only when they are asked for.
-_ELSEWHERE = {"verify": ("contract_tests.cli", "verify"), "ctl": ("mockhub.ctl", "ctl")}
+_ELSEWHERE = {"verify": ("mockhub.verifying", "verify"), "ctl": ("mockhub.ctl", "ctl")}
 
 
 class Group(click.Group):
@@ -31,7 +30,7 @@ class Group(click.Group):
             return super().get_command(ctx, cmd_name)
         module, name = _ELSEWHERE[cmd_name]
         try:
-            command: click.Command = getattr(import_module(_beside(module)), name)
+            command: click.Command = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
             return _lacking(name, str(error.name).removeprefix("mockhub."))
         return command
@@ -43,12 +42,6 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _told_in_one_line():
             return super().invoke(ctx)
-
-
-def _beside(module: str) -> str:
-    """A wheel carries the contract suite inside the package, a checkout beside it."""
-    package = module.partition(".")[0]
-    return f"mockhub.{module}" if find_spec(f"mockhub.{package}") else module
 
 
 def _lacking(name: str, module: str) -> click.Command:

@@ -256,6 +256,7 @@ def ledger_holds_under_concurrency(stage: Stage) -> None:
         costs=[n * _UNIT] * payable,  # nobody can pay for the others
     )
     stage.facts["low spent"] = start
+    stage.claim(exchanges)
     paid = [exchange for exchange in exchanges if answered(exchange).status == 200]
     for exchange in exchanges:
         if exchange.status != 200:

@@ -10,6 +10,7 @@ import pytest
 
 from contract_tests.clauses import clauses
 from contract_tests.runner import BUDGET, Unreachable, expression, judge, selected
+from mockhub.spec.errors import MockhubError
 from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says, scripted
 
 
@@ -152,5 +153,5 @@ def test_one_check_can_be_picked_out() -> None:
 @pytest.mark.parametrize("text", ["AUTH and", "(AUTH", "AUTH; import os", "a b"])
 def test_a_wrong_expression_is_refused(text: str) -> None:
     """What -k does not understand it says."""
-    with pytest.raises(ValueError, match="-k"):
+    with pytest.raises(MockhubError, match="-k"):
         expression(text)

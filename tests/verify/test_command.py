@@ -1,0 +1,158 @@
+"""`mockhub verify`: options, exit codes and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mockhub.cli import main
+from tests.verify.scripted import KEYS, Reply, mock, says, scripted
+
+PROFILE = """
+base_url: {url}
+keys: {{valid: {valid}, other: {other}}}
+"""
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[str]:
+    """The profile of a running mock."""
+    with mock() as served:
+        yield write(tmp_path, served.url)
+
+
+def write(folder: Path, url: str) -> str:
+    file = folder / "target.yaml"
+    file.write_text(PROFILE.format(url=url, **KEYS), "utf-8")
+    return str(file)
+
+
+def verify(*options: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, ["verify", *options], env=environment or None)
+
+
+def test_without_a_target_our_own_mock_is_judged() -> None:
+    """`mockhub verify` alone starts the mock, judges it and ends with 0."""
+    result = verify("--quick", "-k", "MOD or CRD-1")
+    assert 0 == result.exit_code, result.output
+    assert "0 broken" in result.output
+
+
+def test_every_report_is_written(target: str, tmp_path: Path) -> None:
+    """JSON as the design fixes it, JUnit, a static page, and the step summary of GitHub."""
+    files = {name: tmp_path / name for name in ("r.json", "r.html", "r.xml", "summary.md")}
+    result = verify(
+        "--target", target, "--quick", "--seed", "3", "-k", "AUTH-3 or LED-4 or GEN-6",
+        "--report-json", str(files["r.json"]), "--report-html", str(files["r.html"]),
+        "--junit", str(files["r.xml"]), GITHUB_STEP_SUMMARY=str(files["summary.md"]),
+    )  # fmt: skip
+    assert 0 == result.exit_code, result.output
+    report = json.loads(files["r.json"].read_text())
+    assert {"target", "level", "seed", "credits_spent", "clauses"} <= report.keys()
+    assert (3, "documented") == (report["seed"], report["level"])
+    clause = next(one for one in report["clauses"] if one["id"] == "AUTH-3")
+    assert {"id", "level", "verdict", "checks", "evidence"} <= clause.keys()
+    assert "passed" == clause["verdict"]
+    assert "failure" not in {node.tag for node in ElementTree.parse(files["r.xml"]).iter()}
+    assert "AUTH-3" in files["r.html"].read_text()
+    assert "| AUTH-3 | passed |" in files["summary.md"].read_text()
+
+
+def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
+    """What was sent as a curl command without the key, what came, what the page says; exit 1."""
+    page = tmp_path / "r.html"
+    hostile = says({"error": {"message": "<script>alert(1)</script>", "code": "nope"}}, 401)
+    with scripted(lambda request: hostile) as url:
+        result = verify(
+            "--target", write(tmp_path, url), "-k", "AUTH-3", "--report-html", str(page)
+        )
+    assert 1 == result.exit_code, result.output
+    for part in ("AUTH-3 is broken", "curl ", "HTTP 401", "missingApiKey", "the page says"):
+        assert part in result.output
+    assert KEYS["valid"] not in result.output + page.read_text()
+    assert "<script>" not in page.read_text()
+
+
+def test_the_key_in_a_curl_command_is_a_variable(tmp_path: Path) -> None:
+    """A command can be pasted: the shell puts the key in."""
+    with scripted(lambda request: Reply(500, b"oops")) as url:
+        result = verify("--target", write(tmp_path, url), "-k", "END-2")
+    assert '-H "Authorization: Bearer $MOCKHUB_KEY"' in result.output
+
+
+def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
+    """Where nothing answers the run was not possible, in one sentence."""
+    result = verify("--target", write(tmp_path, "http://127.0.0.1:1"))
+    assert 2 == result.exit_code
+    assert "could not be reached" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_far_host_needs_a_budget(tmp_path: Path) -> None:
+    """Credits of a host that is not this machine are spent only up to a budget that was given."""
+    result = verify("--target", write(tmp_path, "https://gptimagehub.example"))
+    assert 2 == result.exit_code
+    assert "give --budget" in result.output
+
+
+def test_the_plan_sends_nothing(tmp_path: Path) -> None:
+    """--plan prices the run without a request to the target."""
+    asked = []
+
+    def answer(request: object) -> Reply:
+        asked.append(request)
+        return Reply()
+
+    with scripted(answer) as url:
+        result = verify("--target", write(tmp_path, url), "--plan", "--budget", "20")
+    assert 0 == result.exit_code, result.output
+    assert [] == asked
+    assert "credits, if the implementation conforms" in result.output
+    assert "so they are with this budget" in result.output
+
+
+def test_safe_sends_only_gets(tmp_path: Path) -> None:
+    """--safe changes nothing on the server and says what it could not ask."""
+    methods = set()
+
+    def answer(request: object) -> Reply:
+        methods.add(request.method)  # type: ignore[attr-defined]
+        return says({"error": {"message": "No", "code": "missingApiKey"}}, 401)
+
+    with scripted(answer) as url:
+        verify("--target", write(tmp_path, url), "--safe", "--level", "inferred")
+    assert {"GET"} == methods
+
+
+def test_drift_is_told(target: str, tmp_path: Path) -> None:
+    """--compare names the clauses whose verdict changed, and what vanished from the answers."""
+    old = tmp_path / "old.json"
+    clauses = [{"id": "MOD-7", "verdict": "broken"}]
+    seen = {"statuses": ["GET 418"], "codes": [], "fields": []}
+    old.write_text(json.dumps({"level": "documented", "clauses": clauses, "seen": seen}))
+    result = verify("--target", target, "-k", "MOD-7", "--compare", str(old))
+    assert "MOD-7: broken -> passed" in result.output
+    assert "statuses: GET 418 vanished" in result.output
+    assert "statuses: GET 200 appears" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--compare", "none.json"), "cannot be read"),
+        (("--target", "none.yaml"), "cannot be read"),
+        (("-k", "AUTH and"), "is no expression"),
+        (("--budget", "2"), "pays for no image"),
+        (("--level", "strict"), "documented"),
+    ],
+)
+def test_a_wrong_option_ends_with_2(options: tuple[str, ...], message: str) -> None:
+    """A mistake of the user is told in a line."""
+    result = verify(*options)
+    assert 2 == result.exit_code, result.output
+    assert message in result.output

@@ -1,0 +1,85 @@
+"""A profile is read strictly, and says what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contract_tests.profile import Partial, read_profile
+from mockhub.spec.errors import MockhubError
+
+WHOLE = """
+base_url: http://127.0.0.1:9911/
+keys:
+  valid: ${KEY}
+  other: gih_live_other
+triggers:
+  provider_failure: "fail: yes"
+  partial: {prompt: "some of ${KEY}", n: 4, delivered: 3}
+limits:
+  max_credits: 400
+  poll_timeout: 2.5
+"""
+
+
+def _read(tmp_path: Path, text: str) -> object:
+    file = tmp_path / "target.yaml"
+    file.write_text(text, "utf-8")
+    return read_profile(file, {"KEY": "gih_live_secret"})
+
+
+def test_a_whole_profile_is_read(tmp_path: Path) -> None:
+    """Every field of the profile has its place, and ${KEY} is the environment's."""
+    file = tmp_path / "target.yaml"
+    file.write_text(WHOLE, "utf-8")
+    profile = read_profile(file, {"KEY": "gih_live_secret"})
+    assert "http://127.0.0.1:9911" == profile.base_url
+    assert {"valid": "gih_live_secret", "other": "gih_live_other"} == profile.keys
+    assert "fail: yes" == profile.provider_failure
+    assert Partial("some of gih_live_secret", 4, 3) == profile.partial
+    assert (400, 2.5) == (profile.max_credits, profile.poll_timeout)
+
+
+def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
+    """An address that ends in /api/v1, as SDKs want it, is understood."""
+    file = tmp_path / "target.yaml"
+    file.write_text("base_url: https://a.example/api/v1\nkeys: {valid: a}\n", "utf-8")
+    assert "https://a.example" == read_profile(file, {}).base_url
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a", "expected a mapping"),
+        ("base_url: [", "not YAML"),
+        ("keys: {valid: a}", "base_url.*None is not a text"),
+        ("base_url: localhost\nkeys: {valid: a}", "'localhost' is not an address"),
+        ("base_url: http://a:0x\nkeys: {valid: a}", "is not an address"),
+        ("base_url: http://a", "keys.*None is not a mapping"),
+        ("base_url: http://a\nkeys: {other: a}", "valid is missing"),
+        ("base_url: http://a\nkeys: {valid: ''}", "#/keys/valid: '' is not a text"),
+        ("base_url: http://a\nkeys: {valid: 7}", ":2: #/keys/valid: 7 is not a text"),
+        ("base_url: http://a\nkeys: {valid: '${NO}'}", "the environment has no NO"),
+        ("base_url: http://a\nkeys: {valid: a, revoekd: b}", "did you mean 'revoked'"),
+        ("base_url: http://a\nkeys: {valid: a, other: a}", "the key of other is that of valid"),
+        ("base_url: http://a\nkeys: {valid: a}\ntriggers: {fail: b}", "'fail' is not known"),
+        (
+            "base_url: http://a\nkeys: {valid: a}\ntriggers: {partial: {prompt: b, n: 9}}",
+            "partial/n: 9 is not a number from 2 to 4",
+        ),
+        (
+            "base_url: http://a\nkeys: {valid: a}\n"
+            "triggers: {partial: {prompt: b, n: 2, delivered: 2}}",
+            "delivered: 2 is not from 1 to 1",
+        ),
+        ("base_url: http://a\nkeys: {valid: a}\nlimits: {max_credits: 1.5}", "a whole number"),
+        ("base_url: http://a\nkeys: {valid: a}\nlimits: {poll_timeout: true}", "True is not"),
+        ("base_url: http://a\nkeys: {valid: a}\nprovision: no.py", "is not a file"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    """The error names the file, the key and its value, and says what is allowed."""
+    with pytest.raises(MockhubError, match=message) as caught:
+        _read(tmp_path, text)
+    assert "target.yaml" in str(caught.value)
