@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,11 +47,10 @@ class Profile:
     max_credits: int = 5000
     poll_timeout: float = 10  # seconds until a task has ended
     provision: Path | None = None  # a Python file with states that keys and prompts cannot give
-    extra: Mapping[str, Any] = field(default_factory=dict)  # facts that the provision has made
 
     def offers(self, need: str) -> bool:
         """Whether *need*, a role or a trigger, is there."""
-        return need in self.keys or bool(getattr(self, need, None)) or need in self.extra
+        return need in self.keys or bool(getattr(self, need, None))
 
 
 def read_profile(path: Path, environ: Mapping[str, str] | None = None) -> Profile:

@@ -57,7 +57,7 @@ class ClauseResult:
     @property
     def asked(self) -> bool:
         """Whether this run was to ask it: its level and -k let it through."""
-        return bool(self.checks) or self.id in _UNSEEN
+        return bool(self.checks)
 
     @property
     def why(self) -> str:
@@ -68,7 +68,7 @@ class ClauseResult:
             return self.deciding.message
         if self.asked_at:
             return f"asked at --level {self.asked_at} only"
-        return _UNSEEN.get(self.id, "no check of this run asks it")
+        return "no check of this run asks it"
 
     def as_json(self) -> dict[str, Any]:
         evidence = None
@@ -87,12 +87,6 @@ class ClauseResult:
             "checks": [check.as_json() for check in self.checks],
             "evidence": evidence,
         }
-
-
-_UNSEEN = {
-    "LIM-1": "nothing in a profile makes a generation take long; a provision may",
-    "RET-5": "the profile offers no second key of one account; a provision may",
-}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mockhub.spec.errors import MockhubError
 
 from . import oracle
+from .chance import CHANCE
 from .checks import Check
 from .clauses import DOCUMENTED, LEVELS
 from .deck import DECK
@@ -18,7 +19,7 @@ from .profile import Profile
 from .report import CheckResult, Report, by_clause, seen
 from .stage import SLOW_SECONDS, Stage
 from .target import Target
-from .verdicts import INCONCLUSIVE, NOT_ASKED, PASSED, Verdict
+from .verdicts import BROKEN, INCONCLUSIVE, NOT_ASKED, PASSED, Verdict
 
 BUDGET = 310  # credits, unless told otherwise
 
@@ -70,8 +71,8 @@ def judge(
     try:
         run.begin()
         run.deal(checks)
-        if not quick and not safe:
-            run.play(only)
+        if not quick and not safe and run.sound:
+            run.deal(chosen(CHANCE, level, only))
     except KeyboardInterrupt:
         run.interrupted = True
     finally:
@@ -98,10 +99,15 @@ def limited(profile: Profile, budget: int | None) -> int:
 
 def selected(level: str, only: str | None = None) -> list[Check]:
     """The checks of *level* that *only* lets through, in the order in which they are dealt."""
+    return chosen(DECK, level, only)
+
+
+def chosen(checks: Sequence[Check], level: str, only: str | None) -> list[Check]:
+    """Those of *checks* that belong to *level* and that *only* lets through."""
     wanted = expression(only)
     return [
         check
-        for check in DECK
+        for check in checks
         if check.level in (DOCUMENTED, level) and wanted({check.name, *check.clauses})
     ]
 
@@ -118,6 +124,11 @@ class Run:
     def __post_init__(self) -> None:
         self.results: list[CheckResult] = []
         self._warm = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is broken so far; chance would only pay to find it again."""
+        return not any(result.verdict == BROKEN for result in self.results)
 
     def begin(self) -> None:
         """See that something answers, and read what each account has."""
@@ -138,13 +149,18 @@ class Run:
         """Ask each check in its turn."""
         uses = list(dict.fromkeys(name for check in checks for name in check.uses))
         for check in checks:
-            if check.uses and not self._warm:
-                self._warm_up(uses)
-            result = ask(check, self.stage)
-            self.results.append(result)
-            self.progress(check, result)
+            self.one(check, uses)
 
-    def _warm_up(self, uses: list[str]) -> None:
+    def one(self, check: Check, uses: Sequence[str]) -> CheckResult:
+        """Ask one check; *uses* are the generations that the whole run is going to need."""
+        if check.uses and not self._warm:
+            self._warm_up(uses)
+        result = ask(check, self.stage)
+        self.results.append(result)
+        self.progress(check, result)
+        return result
+
+    def _warm_up(self, uses: Sequence[str]) -> None:
         """Make the first generation; if that is slow, make the others side by side."""
         self._warm = True
         for first, kind in (("page", False), ("page_async", True)):
@@ -157,9 +173,6 @@ class Run:
                 continue
             if time.perf_counter() - begun > SLOW_SECONDS:
                 self.stage.prefetch(uses, tasks=kind)
-
-    def play(self, only: str | None) -> None:
-        """What is random, with the budget that is left."""
 
     def end(self) -> None:
         """Read what has been spent."""
@@ -175,7 +188,7 @@ def ask(check: Check, stage: Stage) -> CheckResult:
     lacking = [need for need in check.needs if not stage.profile.offers(need)]
     told = {"says": check.says, "clauses": check.clauses}
     if lacking:
-        where = {"provider_failure": "triggers.", "partial": "triggers."}
+        where = {"provider_failure": "triggers.", "partial": "triggers.", "provision": ""}
         names = ", ".join(where.get(need, "keys.") + need for need in lacking)
         return CheckResult(check.name, NOT_ASKED, f"the profile has no {names}", **told)  # type: ignore[arg-type]
     try:

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from . import oracle, recipes
+from . import oracle, provision, recipes
 from .clauses import DOCUMENTED
 from .exchange import Exchange
 from .profile import Profile
 from .reading import answered, expect, find_balance
 from .recipes import RECIPES, Recipe
-from .target import Target, is_loopback
+from .target import Target, Token, is_loopback
 from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
 
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
@@ -121,6 +121,7 @@ class Stage:
         self.in_order: list[Made] = []
         self.freebies: list[Free] = []
         self._bodies = 0
+        self._state = provision.load(self.profile.provision) if self.profile.provision else None
 
     @property
     def documented(self) -> bool:
@@ -219,6 +220,21 @@ class Stage:
             credits = usage.get("credits") if isinstance(usage, dict) else 0
             if exchange.status == 200 and isinstance(credits, int):
                 self.target.meter.over(self.target.meter.hold(0), claimed=credits)
+
+    # States that a provision makes
+
+    def state(self, name: str, fact: str, **params: Any) -> str:
+        """A *fact* of a state that the profile's provision makes, made once."""
+        made: str = self.remember(
+            f"state {name} {params}", lambda: provision.ask(self._state, name, fact, **params)
+        )
+        return made
+
+    def key(self, name: str, **params: Any) -> Token:
+        """A key that the provision makes; reports show it as a variable."""
+        raw = self.state(name, "key", **params)
+        self.target.keep_secret(raw, f"$MOCKHUB_KEY_{name.upper()}")
+        return Token(raw)
 
     # Generations
 

@@ -54,6 +54,10 @@ class Target:
     def requests(self) -> int:
         return len(self.exchanges)
 
+    def keep_secret(self, raw: str, name: str) -> None:
+        """Show *raw* as *name* wherever it occurs in evidence."""
+        self._secrets[raw] = name
+
     def close(self) -> None:
         self._http.close()
 

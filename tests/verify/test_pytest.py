@@ -1,0 +1,54 @@
+"""`pytest contract_tests`: the same questions, a test each, with the same exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.verify.scripted import KEYS, Reply, mock, scripted
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "contract_tests", "-q", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def write(folder: Path, url: str) -> str:
+    file = folder / "target.yaml"
+    file.write_text(f"base_url: {url}\nkeys: {{valid: {KEYS['valid']}}}\n")
+    return str(file)
+
+
+def test_a_conforming_server_passes(tmp_path: Path) -> None:
+    """Each check is a test that can be picked by its clause; what is not asked skips."""
+    with mock() as served:
+        done = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
+    assert 0 == done.returncode, done.stdout
+    assert "skipped" in done.stdout
+
+
+def test_a_broken_server_fails(tmp_path: Path) -> None:
+    """Broken is a failed test that shows the exchange; exit code 1."""
+    with scripted(lambda request: Reply(200, b"{}")) as url:
+        done = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
+    assert 1 == done.returncode, done.stdout
+    assert "gpt-image-2 is not listed" in done.stdout
+    assert "curl " in done.stdout
+
+
+def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
+    """Where nothing answers the session ends at once."""
+    done = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
+    assert 2 == done.returncode, done.stdout
+    assert "could not be reached" in done.stdout + done.stderr
+
+
+def test_without_a_target_our_own_mock_is_asked() -> None:
+    """The mock is started for the session."""
+    done = run("-k", "MOD-7 or CRD-2")
+    assert 0 == done.returncode, done.stdout
