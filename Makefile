@@ -5,6 +5,8 @@ PORT ?= 8080
 SERVE_ARGS ?=
 VERIFY_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
+HOSTILE ?= 100000
 PYTEST_ARGS ?= -n 2 --dist worksteal
 UV_VERSION = 0.13.9
 
@@ -15,7 +17,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test check lint-spec verify bench soak lock clean
+.PHONY: help serve env test check lint-spec verify bench soak hostile lock clean
 
 help: ## tell what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,8 +45,11 @@ verify: .venv/.dev ## judge our own server by the contract suite (VERIFY_ARGS="-
 bench: .venv/.dev ## measure (BENCH_ARGS="--quick", "--peers")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-soak: .venv/.dev ## serve under load, for longer
-	$(BIN)/python -m benchmarks.soak
+soak: .venv/.dev ## serve under load for ten minutes (SOAK_ARGS="--seconds 60")
+	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
+
+hostile: env ## send 100,000 requests made to hurt (HOSTILE=1000)
+	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/hostile
 
 lock: build/lock/bin/uv ## lock the newest releases that pyproject.toml allows
 	$(LOCK) --group build --output-file requirements.txt pyproject.toml

@@ -40,7 +40,14 @@ class Server:
 
     def rss(self) -> int | None:
         """Bytes in memory now; None where unknown."""
-        return sum(_rss(pid) for pid in _family(self.pid)) if Path("/proc").is_dir() else None
+        return rss(self.pid)
+
+
+def rss(pid: int | None = None) -> int | None:
+    """Bytes that a process and its children have in memory, our own by default; None if unknown."""
+    if not Path("/proc").is_dir():
+        return None
+    return sum(_rss(one) for one in _family(pid or os.getpid()))
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +13,14 @@ from mockhub import __version__
 from mockhub.console import MISTAKEN, Group, absolute_url, colour
 from mockhub.resources import path
 from mockhub.spec.errors import MockhubError
+from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from mockhub.world.scenarios import Scenario
+
+_Command = Callable[..., Any]
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -60,6 +65,19 @@ def _complete_mutant(
 
     names = sorted({*mutants(), *variants()})
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _limit(name: str, field: str, metavar: str, what: str) -> Callable[[_Command], _Command]:
+    default = getattr(Limits, field)
+    return click.option(
+        name,
+        field,
+        type=click.IntRange(1) if isinstance(default, int) else click.FloatRange(0, min_open=True),
+        default=default,
+        show_default=True,
+        metavar=metavar,
+        help=what,
+    )
 
 
 @main.command()
@@ -146,6 +164,12 @@ def _complete_mutant(
     help="Serve with one deliberate defect, of those that `mockhub mutants` lists; for people who "
     "write checks of their own. There is no control plane then.",
 )
+@_limit("--max-connections", "connections", "N", "Connections at a time.")
+@_limit("--max-head", "head_bytes", "BYTES", "Request line and headers together.")
+@_limit("--max-json", "json_bytes", "BYTES", "A JSON body.")
+@_limit("--max-parts", "parts", "N", "Parts of a form.")
+@_limit("--max-silence", "idle_seconds", "SECONDS", "Of a client that sends, or should read.")
+@_limit("--max-upload", "read_seconds", "SECONDS", "A whole request's time to arrive.")
 def serve(**options: Any) -> None:
     """Serve the API until Ctrl-C or SIGTERM.
 
@@ -160,7 +184,10 @@ def serve(**options: Any) -> None:
     """
     from mockhub.serving import run
 
-    run(**options)
+    told = {
+        field.name: options.pop(field.name) for field in fields(Limits) if field.name in options
+    }
+    run(**options, limits=Limits(**told))
 
 
 @main.command()

@@ -18,6 +18,7 @@ from mockhub.resources import path
 from mockhub.spec.errors import MockhubError
 from mockhub.spec.law import Law, load_law
 from mockhub.web.app import CONTROL, App
+from mockhub.web.limits import Limits
 from mockhub.web.pipeline import Observer, Pipeline
 from mockhub.web.server import listen, make_server
 from mockhub.world.accounts import key_digest
@@ -46,6 +47,7 @@ def run(
     log_format: str,
     control: bool,
     control_token: str | None,
+    limits: Limits,
     mutant: str | None = None,
 ) -> None:
     """Serve until a signal ends it.
@@ -66,6 +68,7 @@ def run(
     base_url = public_url or address
     log = RequestLog(log_level, log_format)
     app = _app(law, chosen, base_url, wrong, seed=seed, observe=log.visited)
+    app.pipeline.limits = limits
     hub = app.pipeline.store.default
     hub.image_format = image_format or hub.image_format
     hub.keep = keep or hub.keep

@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as offer:
             return self._without_offer() + data[offer.args[0] :]
         except httptools.HttpParserError as error:
-            cause = error.__context__ if isinstance(error.__context__, _TooMuch) else error
+            cause = error.__context__ if isinstance(error.__context__, _Unreadable) else error
             self._refuse(getattr(cause, "status", 400), f"Not an HTTP request: {cause}")
         return b""
 
@@ -143,25 +143,27 @@ class Connection(asyncio.Protocol):
         self._url += url
         self._head_bytes += len(url)
         if self._head_bytes > self._most:
-            raise _TooMuch(self._most)
+            raise _too_much(self._most)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > self._most:
-            raise _TooMuch(self._most)
+            raise _too_much(self._most)
         if self._in_head:  # what trails a chunked body is nothing that we want to know
             self._headers.append((name.lower(), value))
 
     def _weigh_unfinished(self, size: int) -> None:
         self._raw_bytes += size
         if self._raw_bytes > self._most and not self._deaf:
-            self._refuse(431, f"Not an HTTP request: {_TooMuch(self._most)}")
+            self._refuse(431, f"Not an HTTP request: {_too_much(self._most)}")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         parser = self._parser
         method = parser.get_method().decode("ascii")
-        if parser.should_upgrade() and method != "CONNECT":
+        if method == "CONNECT":
+            raise _Unreadable(400, "CONNECT asks for a tunnel; this is no proxy")
+        if parser.should_upgrade():
             return  # the parser ends here, and begins again without the offer
         version = parser.get_http_version()
         path, raw_path, query = _target(self._url)
@@ -259,10 +261,14 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The server goes down: what is being answered may end, all else ends now."""
+        """The server goes down: what will soon be answered may be, all else ends now."""
         exchange = self._current
         if exchange is None or not exchange.whole:
             self.transport.close()
+        elif exchange.started or self.clogged:  # drop by drop, or to a client that does not read
+            self.transport.abort()
+            if exchange.task is not None:
+                exchange.task.cancel()
         else:
             exchange.keep_alive = False
 
@@ -339,11 +345,16 @@ class Connection(asyncio.Protocol):
         self.transport.write_eof()
 
 
-class _TooMuch(Exception):
-    status = 431
+class _Unreadable(Exception):
+    """What the parser may take for a request and we do not."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"expected at most {most} bytes of request line and headers")
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _too_much(most: int) -> _Unreadable:
+    return _Unreadable(431, f"expected at most {most} bytes of request line and headers")
 
 
 def _target(url: bytes) -> tuple[str, bytes, bytes]:

@@ -58,7 +58,7 @@ class Exchange:
         self._chunked = False
         self.whole = False  # the whole request came
         self.gone = False  # the client left
-        self.started = False  # some of the answer left
+        self.started = False  # the answer began
         self.done = False  # all of the answer left
         self.task: asyncio.Task[None] | None = None
 
@@ -114,9 +114,10 @@ class Exchange:
             return
         if message["type"] == "http.response.start":
             self._head = self._rendered(message["status"], tuple(message["headers"]))
+            self.started = True
             return
         pieces = [] if self._head is None else [self._head]
-        self._head, self.started = None, True
+        self._head = None
         body, more = message.get("body", b""), message.get("more_body", False)
         if not self._wants_head:
             pieces += self._framed(body, more)

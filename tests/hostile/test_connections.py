@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from mockhub.web.limits import Limits
+from tests.conftest import Serve
 from tests.hostile.wire import AUTH, MODELS, ask, closed, connected, post, replies
-from tests.live import BODY, Live, live
+from tests.live import BODY, KEY, Live, live
 
 HEAD = 4096
 LIMITS = Limits(
@@ -97,6 +99,8 @@ def test_head_below_the_limit_is_taken(server: Live) -> None:
         b"GET /api/v1/models HTTP/1.1\r\nNo colon\r\n\r\n",
         b"GET /api/v1/models HTTP/1.1\r\nNull: a\x00b\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"CONNECT /api/v1/models HTTP/1.1\r\n\r\n",
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         post(GOOD, b"Content-Length: 5"),
         post(GOOD, b"Transfer-Encoding: chunked"),
@@ -262,6 +266,17 @@ def test_client_that_does_not_read_is_let_go(server: Live) -> None:
 
 
 PATIENCE_WITH_A_CLOGGED_LINE = 3
+
+
+def test_limits_are_options(serve: Serve) -> None:
+    """`mockhub serve` takes the limits on its command line."""
+    long = {"X-Long": 600 * "a"}
+    with serve("--max-head", "500", "--max-json", "10") as started:
+        models = f"{started.url}/api/v1/models"
+        assert [200, 431] == [httpx.get(models, headers=head).status_code for head in ({}, long)]
+        generations = f"{started.url}/api/v1/images/generations"
+        answer = httpx.post(generations, json=BODY, headers={"Authorization": f"Bearer {KEY}"})
+        assert "at most 10 bytes" in answer.json()["error"]["message"]
 
 
 def test_the_world_is_as_it_was(server: Live) -> None:

@@ -1,0 +1,210 @@
+"""Requests that nobody thought of: generated, and sent over a bare socket.
+
+`make hostile` sends 100,000; the ordinary tests send some hundred.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.servers import rss
+from tests.hostile.wire import AUTH, MODELS, PATIENCE, ask, connected
+from tests.live import KEY, Live, live
+
+EXAMPLES = int(os.environ.get("MOCKHUB_HOSTILE", "400"))
+GROWTH = 64 * 1024 * 1024
+
+_STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
+_MAGIC = re.compile(rb"(?i)\[\[|x-mockhub|prefer")  # what asks for a fault on purpose
+
+TARGETS = (
+    "/api/v1/models",
+    "/api/v1/credits",
+    "/api/v1/images/generations",
+    "/api/v1/generations/clx_generation_log_id",
+    "/images/clx_generation_log_id/1.png",
+    "/hubs/default/api/v1/credits",
+    "/_mockhub/health",
+    "*",
+    "http://example.com/api/v1/models",
+)
+METHODS = (
+    "GET",
+    "POST",
+    "PUT",
+    "DELETE",
+    "PATCH",
+    "HEAD",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "get",
+    "",
+)
+HEADERS = (
+    AUTH.strip(),
+    b"Authorization: Bearer",
+    b"Authorization: Basic eDp5",
+    b"Content-Type: application/json",
+    b"Content-Type: multipart/form-data; boundary=b",
+    b"Content-Type: multipart/form-data",
+    b"Content-Type: application/json; charset=utf-7",
+    b"Content-Encoding: gzip",
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding: identity",
+    b"Content-Length: 0",
+    b"Content-Length: 10",
+    b"Content-Length: 999999",
+    b"Content-Length: -1",
+    b"Expect: 100-continue",
+    b"Connection: close",
+    b"Connection: Upgrade",
+    b"Upgrade: websocket",
+    b"Range: bytes=0-",
+    b"Range: bytes=9999999999999999999-0",
+    b"If-None-Match: *",
+    b"Origin: null",
+    b"Access-Control-Request-Headers: x",
+    b"Host: a",
+    b"Host: b",
+    b"Cookie: " + 3000 * b"c",
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["gpt-image-2", "gpt-image-1", "", "x"]) | values,
+        "prompt": st.text(max_size=50) | values,
+        "size": st.sampled_from(["1024x1024", "auto", "1x1", "9999x9999", "0x0"]) | values,
+        "n": st.integers(-5, 20) | values,
+        "quality": st.sampled_from(["auto", "high", "4K"]) | values,
+        "async": st.booleans() | values,
+        "reference_image": values,
+    },
+)
+parts = st.lists(
+    st.tuples(
+        st.sampled_from([b"prompt", b"model", b"size", b"n", b"async", b"reference_image", b"x"]),
+        st.sampled_from([b"", b'; filename="a.png"', b"; filename*=UTF-8''%ff", b'; name="n"']),
+        st.binary(max_size=60) | st.sampled_from([b"gpt-image-2", b"1024x1024", b"1", b"true"]),
+    ),
+    max_size=5,
+).map(
+    lambda found: (
+        b"".join(
+            b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part
+            for part in found
+        )
+        + b"--b--\r\n"
+    )
+)
+bodies = st.one_of(
+    st.just(b""),
+    st.builds(lambda body: json.dumps(body).encode(), fields),
+    st.builds(lambda body: json.dumps(body).encode(), values),
+    parts,
+    st.binary(max_size=200),
+    st.builds(
+        lambda size, body: b"%x\r\n%s\r\n0\r\n\r\n" % (size, body), st.integers(0, 300), parts
+    ),
+)
+targets = st.one_of(
+    st.sampled_from(TARGETS).map(str.encode),
+    st.builds(
+        lambda start, end: start.encode() + end, st.sampled_from(TARGETS), st.binary(max_size=20)
+    ),
+    st.binary(max_size=40),
+)
+headers = st.lists(
+    st.sampled_from(HEADERS)
+    | st.builds(
+        lambda name, value: name + b": " + value, st.binary(max_size=9), st.binary(max_size=30)
+    ),
+    max_size=8,
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Bytes that begin as a request would, and often are one."""
+    body = draw(bodies)
+    lines = [b"%s %s HTTP/1.1" % (draw(st.sampled_from(METHODS)).encode(), draw(targets))]
+    lines += draw(headers)
+    if draw(st.booleans()):
+        lines.append(b"Content-Length: %d" % len(body))
+    raw = b"\r\n".join(lines) + b"\r\n\r\n" + body
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(raw)))
+        raw = raw[:at] + draw(st.binary(max_size=5)) + raw[at + draw(st.integers(0, 5)) :]
+    return raw * draw(st.sampled_from([1, 1, 1, 2, 5]))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Live]:
+    with live(scenario="endless") as started:
+        yield started
+
+
+def told(server: Live, raw: bytes) -> bytes:
+    """Everything that the server has to say to *raw*; to hang is a failure."""
+    with connected(server) as line:
+        try:
+            line.sendall(raw)
+            line.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has heard enough, and answered
+        said = b""
+        try:
+            while piece := line.recv(1 << 20):
+                said += piece
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            pytest.fail(f"no end of the answer within {PATIENCE} s to {raw!r}")
+        return said
+
+
+def test_no_request_breaks_the_server(server: Live) -> None:
+    """Whatever arrives, nothing is a 5xx, nothing hangs, and the next good request is answered."""
+    for _ in range(200):
+        ask(server, MODELS)
+    before = rss()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=EXAMPLES <= 1000,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(requests())
+    def send(raw: bytes) -> None:
+        if _MAGIC.search(raw):
+            return
+        for status in _STATUS.findall(told(server, raw)):
+            assert int(status) < 500, raw
+        assert KEY.encode() not in told(server, MODELS)
+
+    send()
+    assert 200 == server.generate({}).status_code
+    gc.collect()
+    after = rss()
+    if before and after:
+        assert after - before < GROWTH
