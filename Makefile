@@ -7,6 +7,7 @@ VERIFY_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?=
 HOSTILE ?= 100000
+FUZZ_SECONDS ?= 120
 PYTEST_ARGS ?= -n 2 --dist worksteal
 UV_VERSION = 0.13.9
 
@@ -17,7 +18,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test check lint-spec verify bench soak hostile lock clean
+.PHONY: help serve env test check lint-spec verify bench soak hostile fuzz lock clean
 
 help: ## tell what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +51,10 @@ soak: .venv/.dev ## serve under load for ten minutes (SOAK_ARGS="--seconds 60")
 
 hostile: env ## send 100,000 requests made to hurt (HOSTILE=1000)
 	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/hostile
+
+fuzz: .venv/.dev ## let atheris look for what breaks the readers of text (FUZZ_SECONDS=600 each)
+	$(INSTALL) "atheris>=3"
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 lock: build/lock/bin/uv ## lock the newest releases that pyproject.toml allows
 	$(LOCK) --group build --output-file requirements.txt pyproject.toml

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import httptools
 
 from mockhub.web.asgi import Scope
+from mockhub.web.bodies import ClientGone
 from mockhub.web.exchange import Exchange
 from mockhub.web.steps import begin
 from mockhub.web.transport import EXCHANGE
@@ -295,6 +296,8 @@ class Connection(asyncio.Protocol):
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         try:
             await self.watch.app(scope, exchange.receive, exchange.send)
+        except ClientGone:
+            pass
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             if not exchange.started and not exchange.gone:

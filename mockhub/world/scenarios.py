@@ -11,7 +11,7 @@ from typing import Any
 from mockhub.resources import path
 from mockhub.spec.coerce import Invalid, validate
 from mockhub.spec.document import Pointer, error_at, nearest, read_yaml
-from mockhub.spec.errors import ApiError
+from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.spec.law import Law
 from mockhub.spec.operations import JSON
 from mockhub.world.clock import Clock, ManualClock, SystemClock, from_text
@@ -58,7 +58,10 @@ def load(path: Path) -> Scenario:
     Raises:
         MockhubError: naming the file, the line, the key and what is allowed.
     """
-    content = _plain(read_yaml(path))
+    try:
+        content = _plain(read_yaml(path))
+    except RecursionError:
+        raise MockhubError(f"{path}: it contains itself, or is nested too deeply") from None
     for at, message in complaints(content):
         raise error_at(path, at, message)
     return Scenario(path, content)
