@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mockhub.testing.live import Guard
     from mockhub.testing.server import Server
 
+MARK = "@pytest.mark.mockhub"
 MARKER = (
     "mockhub(scenario=, credits=, clock=, seed=, arm=, provider=): how the hub of a test begins; "
     "the innermost mark that names an option decides it"
@@ -125,6 +126,8 @@ def _live(config: pytest.Config) -> bool:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail the test for what it did not see: a breach of the law, a call to the paid service."""
     yield from _watched(item)
+    if _HUBS not in item.stash and any(mark.name == "mockhub" for mark in item.own_markers):
+        pytest.fail(f"{MARK} had no effect: the test asked for no hub", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

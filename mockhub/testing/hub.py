@@ -302,10 +302,13 @@ class Hub:
             AssertionError: naming the answers that broke it, or the books that do not agree.
         """
         __tracebackhide__ = True
-        if self.asked == self._checked:
+        stray = self._site.stray_violations
+        if self.asked == self._checked and not stray:
             return
         self._checked = self.asked
-        wrong, self._violations[:] = self._violations[:], []
+        wrong = list(dict.fromkeys([*self._violations, *stray]))
+        self._violations.clear()
+        stray.clear()
         if wrong := wrong + self._call(self._world.audit):
             self._fail("\n  ".join(["mockhub broke its own law; please report it:", *wrong]))
 

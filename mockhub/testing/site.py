@@ -31,6 +31,7 @@ class Site:
         self.store = Store(World(DEFAULT, the_law()))
         self.app = App(Pipeline(the_law(), self.store, url, observe=self._observe))
         self._violations: dict[str, list[str]] = {}
+        self.stray_violations = self._violations.setdefault(DEFAULT, [])
         self._names: dict[str, int] = {}
 
     def call(self, function: Callable[[], T]) -> T:
@@ -52,11 +53,9 @@ class Site:
 
     def close(self, world: World) -> None:
         """Let no more requests reach *world*; to do so again does nothing."""
-        known = self._violations.pop(world.name, None) is not None
-        if known and world is not self.store.default:
+        if world.name != DEFAULT and self._violations.pop(world.name, None) is not None:
             self.store.drop(world.name)
 
     def _observe(self, visit: Visit, answer: Answer | None) -> None:
-        if visit.violation and visit.hub.name in self._violations:
-            where = f"{visit.method} {visit.path}: {visit.violation}"
-            self._violations[visit.hub.name].append(where)
+        if visit.violation and (told := self._violations.get(visit.hub.name)) is not None:
+            told.append(f"{visit.method} {visit.path}: {visit.violation}")

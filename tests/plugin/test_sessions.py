@@ -136,6 +136,27 @@ def test_a_mistake_in_a_mark_is_an_error_of_its_test(mistaken: Session, told: st
     assert "During handling" not in mistaken.output
 
 
+def test_a_mark_without_a_hub_is_a_mistake(tmp_path: Path) -> None:
+    """A function's own mark has to have an effect; that of a module need not, in every test."""
+    source = """
+import pytest
+
+pytestmark = pytest.mark.mockhub(credits=8)
+
+def test_of_module(): pass
+
+@pytest.mark.mockhub(credts=8)
+def test_of_function(): pass
+
+@pytest.mark.mockhub(credits=8)
+def test_late(request):
+    assert 8 == request.getfixturevalue("mockhub").account.credits
+"""
+    done = session(tmp_path, source)
+    assert {"passed": 2, "failed": 1} == done.counts, done.output
+    assert "@pytest.mark.mockhub had no effect: the test asked for no hub" in done.output
+
+
 ENV = """
 import os
 
@@ -187,7 +208,7 @@ def test_a_mistake_in_the_ini_is_explained(tmp_path: Path, line: str, told: str)
 # -- failures --------------------------------------------------------------------------------------
 
 BROKEN = """
-import pytest
+import httpx, pytest
 from mockhub.web import wire
 
 @pytest.fixture
@@ -196,6 +217,11 @@ def broken(monkeypatch):
 
 def test_unaware(mockhub, broken):
     mockhub.client().get("/credits")
+
+def test_unaware_of_no_hub(mockhub, monkeypatch):
+    validator = mockhub._world.law.operations["get_credits"].answers
+    monkeypatch.setitem(validator, 401, validator[200])
+    httpx.get(f"{mockhub.server_url}/api/v1/credits")
 
 def test_well(mockhub):
     mockhub.client().get("/credits")
@@ -217,9 +243,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_an_answer_against_the_law_fails_the_test_that_caused_it(broken: Session) -> None:
     """The test failed, though it did not look, and its neighbours did not."""
-    assert {"passed": 1, "failed": 3} == broken.counts, broken.output
+    assert {"passed": 1, "failed": 4} == broken.counts, broken.output
     assert "FAILED test_it.py::test_unaware" in broken.output
-    assert "mockhub broke its own law; please report it:\n  GET /api/v1/credits" in broken.output
+    assert "FAILED test_it.py::test_unaware_of_no_hub" in broken.output
+    assert 2 == broken.output.count(
+        "own law; please report it:\n  GET /api/v1/credits: get_credits"
+    )
 
 
 def test_the_journal_is_attached_to_a_failure(broken: Session) -> None:
