@@ -24,10 +24,11 @@ def test_unknown(mockhub, seed):
     ask(mockhub, seed=seed)
 
 def test_twice(mockhub):
-    mockhub.arm("drop@after", times=1)
-    with pytest.raises(Exception):
+    for _ in range(2):
+        mockhub.arm("drop@after", times=1)
+        with pytest.raises(Exception):
+            ask(mockhub)
         ask(mockhub)
-    ask(mockhub)
 
 def test_polls(mockhub):
     id = ask(mockhub, **{"async": True}).json()["id"]
@@ -39,8 +40,8 @@ def test_idle(mockhub):
 """
 
 TOLD = """\
-4 tests, 7 exchanges, 40 credits spent
-money: double_charge in test_it.py::test_twice, 8 credits in all
+4 tests, 9 exchanges, 56 credits spent
+money: double_charge in test_it.py::test_twice, 16 credits in all
 """
 
 
