@@ -113,6 +113,19 @@ def test_a_hub_of_a_scenario_is_found_by_its_address(api: Live) -> None:
     assert 120 == credits.json()["credits"]
 
 
+def test_a_world_can_be_described(api: Live) -> None:
+    """A hub can be made of the fields of a scenario file, sent as JSON."""
+    world = {
+        "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
+        "provider": ["fail"],
+        "clock": {"manual": "2026-04-30T08:00:00Z"},
+    }
+    made = done(api, "POST", "/hubs", {"name": "ann", "world": world})
+    assert ("manual", 1) == (made["hub"]["clock"]["kind"], made["hub"]["accounts"])
+    assert 9 == api.credits("gih_live_ann")
+    assert 500 == api.generate({}, key="gih_live_ann").status_code
+
+
 def test_a_fork_goes_its_own_way(api: Live) -> None:
     """What is spent in a fork is not spent in the first hub; a reset goes back to the fork."""
     api.generate({})
@@ -134,6 +147,15 @@ def test_a_reset_undoes_everything(api: Live) -> None:
     assert 401 == api.get("credits", raw).status_code
     assert first == api.generate({}).json()
     assert 2 == done(api, "GET", HUB)["exchanges"]
+
+
+def test_a_made_hub_comes_back_to_how_it_was_made(api: Live) -> None:
+    """After a reset the key of a plain hub opens the credits that it was made with."""
+    made = done(api, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
+    api.generate({}, key=made["key"])
+    done(api, "POST", "/hubs/t/reset")
+    assert 20 == api.credits(made["key"])
+    assert "jpeg" == done(api, "GET", "/hubs/t")["image_format"]
 
 
 def test_a_dropped_hub_is_gone(api: Live) -> None:
@@ -169,6 +191,13 @@ def test_a_seed_makes_the_same_ids(api: Live) -> None:
         made = done(api, "POST", "/hubs", {"seed": seed})
         ids.append(api.generate({}, key=made["key"]).json()["id"])
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_new_seed_gives_no_id_twice(api: Live) -> None:
+    """Ids go on where they were, also under the seed that made the first ones."""
+    first = api.generate({}).json()["id"]
+    done(api, "PATCH", HUB, {"seed": 0})
+    assert first != api.generate({}).json()["id"]
 
 
 def test_the_image_format_can_be_changed(api: Live) -> None:
@@ -336,7 +365,21 @@ MISTAKES = [
     ("POST", "/hubs", {"name": "a/b"}, 'name: "a/b" is not valid; expected a hub\'s name'),
     ("POST", "/hubs", {"clock": {"knd": "manual"}}, "clock.knd is not known here"),
     ("POST", "/hubs", {"clock": {"kind": "manul"}}, "did you mean 'manual'?"),
-    ("POST", "/hubs", {"scenario": "slow", "credits": 5}, "credits is for plain hubs"),
+    ("POST", "/hubs", {"scenario": "slow", "credits": 5}, "scenario and credits are both given"),
+    ("POST", "/hubs", {"world": {}, "scenario": "slow"}, "scenario and world are both given"),
+    ("POST", "/hubs", {"world": {"acounts": {}}}, "world: #/acounts: 'acounts' is not known here"),
+    (
+        "POST",
+        "/hubs",
+        {"world": {"accounts": {"a": {}}, "provider": ["fial"]}},
+        "world: #/provider/0: 'fial' is no directive; did you mean 'fail'?",
+    ),
+    (
+        "POST",
+        "/hubs",
+        {"world": {"accounts": {}, "generations": [{"account": "a", "request": {}}]}},
+        "world: #/generations/0/account: 'a' is no account",
+    ),
     ("POST", "/hubs", {"clock": {"kind": "system", "manner": "hold"}}, "manner is for manual"),
     ("POST", f"{HUB}/accounts/low/grants", {"credits": 0}, "credits: 0 is not valid"),
     ("POST", f"{HUB}/accounts/low/grants", {}, "credits is missing"),

@@ -249,9 +249,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def error_at(path: Path, pointer: Pointer, message: str) -> MockhubError:
-    """An error that names the file, the line and the place of *pointer* in a YAML file."""
+    """An error that names the file, the line and the place of *pointer* in a YAML file.
+
+    What came otherwise than in a file has no lines.
+    """
     place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
-    return MockhubError(f"{path}:{_line(path, pointer)}: {place}: {message}")
+    line = f":{_line(path, pointer)}" if path.is_file() else ""
+    return MockhubError(f"{path}{line}: {place}: {message}")
 
 
 def _line(path: Path, pointer: Pointer) -> int:

@@ -67,6 +67,17 @@ def load(path: Path) -> Scenario:
     return Scenario(path, content)
 
 
+def from_json(place: str, content: Mapping[str, Any]) -> Scenario:
+    """A scenario that came as JSON; *place* is what messages call it.
+
+    Raises:
+        MockhubError: naming the place and what is allowed.
+    """
+    for at, message in complaints(content):
+        raise error_at(Path(place), at, message)
+    return Scenario(Path(place), content)
+
+
 def _plain(value: Any) -> Any:
     """YAML makes times of unquoted dates; a scenario means their text."""
     if isinstance(value, dict):

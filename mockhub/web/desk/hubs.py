@@ -9,16 +9,17 @@ from mockhub.spec.coerce import Invalid
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
 from mockhub.web.desk import views
-from mockhub.web.desk.call import Call, conflict, missing, read
+from mockhub.web.desk.call import Call, conflict, missing
 from mockhub.web.desk.clock import chosen_clock
-from mockhub.world.clock import Clock, SystemClock
+from mockhub.world.clock import SystemClock
 from mockhub.world.hub import Hub
 from mockhub.world.ids import Ids
-from mockhub.world.scenarios import build, load, shipped
+from mockhub.world.scenarios import Scenario, build, from_json, load, shipped
 
 ACCOUNT = "tester"
 CREDITS = 1000
 
+_WORLDS = ("scenario", "world")
 _PLAIN_ONLY = ("credits", "account_type")
 
 
@@ -29,12 +30,13 @@ def list_hubs(call: Call) -> object:
 
 
 def make_hub(call: Call) -> object:
-    """A hub of a scenario, or a plain one with its key."""
+    """A hub of a scenario or of a described world, or a plain one with its key."""
     name = _free_name(call)
     clock = chosen_clock(call.body["clock"], SystemClock()) if "clock" in call.body else None
     made: dict[str, Any] = {}
-    if "scenario" in call.body:
-        hub = _of_scenario(call, name, clock)
+    if scenario := _scenario(call):
+        law, seed = call.pipeline.law, call.body.get("seed")
+        hub = build(scenario, name, law, clock=clock, seed=seed)
     else:
         hub = Hub(name, call.pipeline.law, clock=clock, seed=call.body.get("seed", 0))
         made = {"account": ACCOUNT, "key": _furnish(hub, call)}
@@ -53,7 +55,7 @@ def change_hub(call: Call) -> object:
     """Its seed, image format or memory."""
     hub = call.hub
     if "seed" in call.body:
-        hub.ids = Ids(call.body["seed"])
+        hub.ids = Ids(call.body["seed"], used=hub.ids.used)  # no id is given twice
     hub.image_format = call.body.get("image_format", hub.image_format)
     hub.keep = call.body.get("keep", hub.keep)
     return _page(call, hub)
@@ -96,17 +98,20 @@ def _free_name(call: Call) -> str:
     return name
 
 
-def _of_scenario(call: Call, name: str, clock: Clock | None) -> Hub:
-    if odd := next((field for field in _PLAIN_ONLY if field in call.body), None):
-        raise Invalid(f"{odd} is for plain hubs, the scenario has its own; expected one of the two")
+def _scenario(call: Call) -> Scenario | None:
+    """The starting world that the body names or describes, if it does."""
+    given = [name for name in (*_WORLDS, *_PLAIN_ONLY) if name in call.body]
+    if not set(given) & set(_WORLDS):
+        return None
+    if len(given) > 1:
+        raise Invalid(f"{given[0]} and {given[1]} are both given; expected one of them")
+    if "world" in call.body:
+        return from_json("the body's world", call.body["world"])
     known, asked = shipped(), call.body["scenario"]
     if asked not in known:
         hint = nearest(asked, known)
         raise missing(f"there is no scenario {asked!r}{hint}; known are {', '.join(known)}")
-    law, seed = call.pipeline.law, call.body.get("seed")
-    return read(
-        "scenario", lambda _: build(load(known[asked]), name, law, clock=clock, seed=seed), ""
-    )
+    return load(known[asked])
 
 
 def _furnish(hub: Hub, call: Call) -> str:
