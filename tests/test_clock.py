@@ -103,6 +103,19 @@ def _soon(answer: Future[httpx.Response]) -> bool:
         return False
 
 
+@pytest.mark.parametrize("end", ["reset", "drop"])
+@pytest.mark.parametrize("prompt", ["[[stuck]]", "[[delay=30s]]", "[[hang]]"])
+def test_nobody_waits_in_a_hub_that_ended(held: Live, end: str, prompt: str) -> None:
+    """Who waits in a hub that is reset or dropped is let go: the connection ends."""
+    store = held.app.pipeline.store
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(held.generate, {"prompt": prompt})
+        while not held.server.call(lambda: len(held.hub.listeners)):
+            assert not answer.done()
+        held.server.call(lambda: getattr(store, end)(held.hub.name))
+        assert isinstance(answer.exception(10), httpx.RemoteProtocolError)
+
+
 def test_who_leaves_pays(held: Live) -> None:
     """A client that gives up has been charged, and its images come all the same (LED-1)."""
     held.client.timeout = httpx.Timeout(30, read=0.2)

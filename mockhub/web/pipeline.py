@@ -223,9 +223,10 @@ class Pipeline:
 
     async def _get_generation(self, visit: Visit, account: Account) -> wire.Answer:
         hub, id = visit.hub, visit.argument or ""
-        prompt = hub.prompt_of(account, id)
-        if prompt and (early := await self._faults_of_prompt(visit, "get_generation", prompt)):
-            return early
+        if found := hub.find(account, id):
+            prompt = found.request.prompt
+            if early := await self._faults_of_prompt(visit, "get_generation", prompt):
+                return early
         generation = hub.get_generation(account, id)
         visit.generation = generation.id
         return wire.answer(
@@ -254,12 +255,10 @@ class Pipeline:
 
         def ended() -> bool:
             hub.settle()
-            return id not in hub.generations or hub.generations[id].ended
+            return id in hub.generations and hub.generations[id].ended
 
         await self.waiting.until(hub, due, visit.receive, done=ended)
         hub.settle()
-        if id not in hub.generations:  # its hub was reset or dropped
-            raise Closing
         return hub.generations[id]
 
     async def _request(self, visit: Visit) -> Request:

@@ -41,16 +41,18 @@ class Waiting:
         A manual clock in the jump manner is moved there instead.
 
         Raises:
-            Closing: if the server goes down meanwhile.
+            Closing: if the server goes down meanwhile, or the hub is reset or dropped.
             ClientGone: if *receive* is given and the client leaves meanwhile.
         """
-        pause = None
+        pause, life = None, hub.life
         try:
             while not done() and (moment is None or hub.clock.now() < moment):
                 if moment is not None and _jump(hub, moment):
                     continue
                 pause = pause or _Pause(self, hub, receive)
                 await pause.take(_left(hub, moment))
+                if hub.life != life:
+                    raise Closing
         finally:
             if pause:
                 pause.end()

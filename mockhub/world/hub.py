@@ -63,6 +63,7 @@ class Hub:
         self.journal = Journal()
         self.on_key: Callable[[bytes], None] = lambda digest: None
         self.listeners: list[Callable[[], None]] = []  # told when time or a generation moves
+        self.life = 0  # how often it was reset or dropped; nobody waits beyond it
         self._start: Hub | None = None
         self.clock.listeners.append(self._tell)
         self._order: deque[str] = deque()
@@ -103,19 +104,17 @@ class Hub:
             ApiError: 404, alike for another user's and for one that there is not.
         """
         now = self.settle()
-        generation = self.generations.get(id)
-        if generation is None or generation.account != account.id:
+        generation = self.find(account, id)
+        if generation is None:
             raise self.law.errors.refusal("notFound", f"There is no generation {id[:80]!r}")
         if not generation.ended:
             generation = self._polled(generation, now)
         return generation
 
-    def prompt_of(self, account: Account, id: str) -> str | None:
-        """The prompt of a generation of the account's own, or None; no poll."""
+    def find(self, account: Account, id: str) -> Generation | None:
+        """A generation of the account's own, or None; no poll."""
         generation = self.generations.get(id)
-        return (
-            generation.request.prompt if generation and generation.account == account.id else None
-        )
+        return generation if generation and generation.account == account.id else None
 
     def record(
         self, account: Account, request: Request, *, id: str | None, at: int | None
@@ -337,7 +336,7 @@ class Hub:
         self._start = self.fork(self.name)
 
     def reset(self) -> None:
-        """Come back to the start, with an empty journal; who waits for a generation is let go.
+        """Come back to the start, with an empty journal; who waits is let go.
 
         Raises:
             MockhubError: if no start was remembered.
@@ -347,11 +346,11 @@ class Hub:
         self._start._copy_to(self)
         self._wind(forked(self._start.clock))
         self.journal = Journal()
-        self._tell()
+        self.end()
 
     def end(self) -> None:
-        """Let everybody go who waits for a generation; the hub is dropped."""
-        self.generations.clear()
+        """Let everybody go who waits in this life of the hub."""
+        self.life += 1
         self._tell()
 
     def moved(self) -> dict[Kind, int]:
