@@ -289,6 +289,16 @@ def test_what_is_struck_is_not_judged(api: Live) -> None:
     assert 503 == api.generate({"prompt": "[[status=503@after]]"}, key=POOR).status_code
 
 
+def test_nothing_comes_after_what_ends_a_request(api: Live) -> None:
+    """Behind a status before the world moves no @after strikes; but an answer may be spoilt."""
+    assert 503 == by_header(api, "status=503 drop@after").status_code
+    spoilt = by_header(api, "status=500 garble")
+    assert 500 == spoilt.status_code
+    with pytest.raises(ValueError, match="control character"):
+        spoilt.json()
+    assert 120 == api.credits()
+
+
 def test_forms_have_prompts_too(api: Live) -> None:
     """A magic prompt works in a form as it does in JSON."""
     form = {"model": "gpt-image-2", "prompt": "[[status=503]]"}

@@ -158,6 +158,15 @@ def test_a_refund_returns_to_its_lot(api: Live) -> None:
     assert "failed" == api.get(f"generations/{queued['id']}", LOW).json()["status"]
 
 
+def test_a_partial_refund_returns_to_what_was_spent_last(api: Live) -> None:
+    """Of two lots that paid, the one that lasts longer gets its credits back first (LED-3)."""
+    low = api.hub.accounts["low"]
+    api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
+    made = api.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
+    assert (24, None) == (made["balance"]["credits"], made["balance"]["next_expiration"])
+    assert [("charge", -8), ("charge", -8), ("refund", 8)] == entries(api, "low")[-3:]
+
+
 def test_a_refund_to_an_expired_lot_expires_with_it(api: Live) -> None:
     """A refund does not outlive its grant, though it comes later (LED-2)."""
     low = api.hub.accounts["low"]
