@@ -10,7 +10,7 @@ import pytest
 
 from mockhub.resources import path
 from mockhub.world.faults import parse, restrict
-from tests.live import BODY, KEY, PNG, POOR, RICH, Live, live
+from tests.live import BODY, KEY, PNG, POOR, PUBLISHED, RICH, Live, live
 
 GENERATION = "generations/clx_generation_log_id"
 
@@ -181,6 +181,17 @@ def test_two_failures_and_then_it_works(api: Live, door: Door) -> None:
     assert 104 == api.credits()
 
 
+def test_a_row_of_faults_comes_one_by_one(api: Live, door: Door) -> None:
+    """Two 503, one 429, and then peace, whatever door the row comes through."""
+    row = "status=503 x2, status=429 x1"
+    if door is by_python:
+        arm(api, row)
+        found = [api.generate({}).status_code for _ in range(4)]
+    else:
+        found = [door(api, row).status_code for _ in range(4)]
+    assert [503, 503, 429, 200] == found
+
+
 def test_the_second_call_is_struck(api: Live, door: Door) -> None:
     """nth=2 strikes the second request only."""
     if door is by_python:
@@ -291,7 +302,8 @@ def test_what_is_struck_is_not_judged(api: Live) -> None:
 
 def test_nothing_comes_after_what_ends_a_request(api: Live) -> None:
     """Behind a status before the world moves no @after strikes; but an answer may be spoilt."""
-    assert 503 == by_header(api, "status=503 drop@after").status_code
+    assert 503 == by_header(api, "status=503 drop@after delay=30s@after").status_code
+    assert PUBLISHED == api.hub.clock.now()
     spoilt = by_header(api, "status=500 garble")
     assert 500 == spoilt.status_code
     with pytest.raises(ValueError, match="control character"):

@@ -106,12 +106,15 @@ class Board:
         Those that have to be counted are counted for all requests that bring the same, and are the
         same *by*.
         """
-        return tuple(
-            one
-            for one in directives
-            if operation == (one.on or (MAKING if one.word in PROVIDER else operation))
-            and (not one.limited or self._counted(one, by).strikes(chance))
-        )
+        struck, ended = [], False
+        for one in directives:
+            if operation != (one.on or (MAKING if one.word in PROVIDER else operation)):
+                continue
+            armed = self._counted(one, by) if one.limited else Armed(one)
+            if armed.strikes(chance, barred=ended and one.ends):
+                struck.append(one)
+                ended = ended or one.ends
+        return tuple(struck)
 
     def copy(self) -> Board:
         """The same board, counters and all."""
