@@ -16,7 +16,6 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _TOO_DEEP = "The body is nested too deeply; expected a flat JSON object"
 _SHOWN = 60
 _NEAR = 20
-_AFTER_A = frozenset(" abcdefghijklmnopqrstuvwxyz")  # "A hub's name" and "The", but not "API"
 
 
 class Invalid(ValueError):
@@ -160,8 +159,9 @@ def expected(schema: Mapping[str, Any]) -> str:
     if "maxLength" in schema:
         return f"a text of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
     described = str(schema.get("description", f"a value of type {kind}")).rstrip(".")
-    if described[1:2] in _AFTER_A:
-        described = described[:1].lower() + described[1:]
+    first = described.partition(" ")[0]
+    if first == first.capitalize():  # "A" and "The", but neither "API" nor "OpenAI"
+        described = first.lower() + described[len(first) :]
     examples = ", ".join(map(str, schema.get("examples", ())))
     return described + (f" such as {examples}" if examples else "")
 
