@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from copy import copy
 from threading import Event
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mockhub.spec.errors import MockhubError
 from mockhub.testing import claims
+from mockhub.testing.clients import settings
 from mockhub.testing.exchanges import Journal, many, read
 from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment, milliseconds
 from mockhub.testing.recipes import Recipe, directives, outcomes, spent, template
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from mockhub.testing.site import Site
 
 T = TypeVar("T")
-
-_TIMEOUT = 30.0  # seconds, of the clients that a hub makes
 
 
 class Hub:
@@ -98,7 +96,7 @@ class Hub:
                 "ASGI has no socket for a synchronous client: use async_client(), Starlette's "
                 "TestClient, or mockhub.running()"
             )
-        client = httpx.Client(**self._settings(key, options))
+        client = httpx.Client(**settings(self.base_url, key or self.key, options))
         self._clients.append(client)
         return client
 
@@ -108,12 +106,7 @@ class Hub:
 
         if self._alone:
             options.setdefault("transport", httpx.ASGITransport(self._site.app))
-        return httpx.AsyncClient(**self._settings(key, options))
-
-    def _settings(self, key: str | None, options: dict[str, Any]) -> dict[str, Any]:
-        own = {"Authorization": f"Bearer {key or self.key}"}
-        usual = {"base_url": self.base_url, "timeout": _TIMEOUT, "trust_env": False}
-        return usual | options | {"headers": own | options.get("headers", {})}
+        return httpx.AsyncClient(**settings(self.base_url, key or self.key, options))
 
     # -- misbehaviour ------------------------------------------------------------------------------
 
@@ -342,12 +335,7 @@ class Hub:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _call(self, function: Callable[[], T]) -> T:

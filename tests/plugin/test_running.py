@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import unittest
 from importlib import import_module
@@ -78,6 +79,18 @@ async def test_a_fault_in_process_is_an_exception() -> None:
     with pytest.raises(ConnectionResetError):
         await ask(app)
     app.hub.assert_spent(8)
+
+
+@pytest.mark.asyncio
+async def test_a_held_request_in_process_ends_when_time_passes() -> None:
+    """The clock of a hub in process lets a request go that waits in the same loop."""
+    app = ASGI(clock="hold", provider="take=30s")
+    answer = asyncio.create_task(ask(app))
+    while not app.hub.generations:
+        await asyncio.sleep(0)
+    assert 112 == app.hub.account.credits
+    app.hub.clock.advance("30s")
+    assert 200 == await asyncio.wait_for(answer, 10)
 
 
 def test_asgi_works_with_starlettes_test_client() -> None:
