@@ -139,6 +139,13 @@ def test_a_retried_402(api: Live, fault: str | None) -> None:
     assert "402" in finding.what
 
 
+def test_another_request_after_402_is_no_retry(api: Live) -> None:
+    """Two requests that only look alike from outside are two wishes."""
+    for prompt in ("a cat", "a dog"):
+        assert 402 == api.generate({"prompt": prompt}, key=POOR).status_code
+    assert [] == kinds(api)
+
+
 def test_a_402_that_was_topped_up_is_no_retry(api: Live) -> None:
     """After a grant the same request is right."""
     api.generate({}, key=POOR)
@@ -240,10 +247,15 @@ def test_coverage_counts_what_was_met(api: Live) -> None:
     poll = queued(api)
     api.get(poll)
     api.get(poll)
-    api.get("credits", key=None)
+    for _ in range(2):
+        api.get("credits", key=None)
     met = told(api).coverage
     assert {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0} == met.states
-    assert 1 == met.codes["missingApiKey"]
+    assert (2, 2, 2) == (
+        met.codes["missingApiKey"],
+        met.statuses["get_credits"][401],
+        met.operations["get_credits"],
+    )
     assert {200: 2, 400: 0, 401: 0, 404: 0} == met.statuses["get_generation"]
     assert "error code expiredApiKey" in met.never
     assert "operation list_models" in met.never

@@ -64,8 +64,7 @@ def double_charges(hub: Hub, records: list[Record]) -> Iterator[Finding]:
     for group in _grouped(paid, lambda record: (record.account, record.asked)):
         chain: list[Record] = []
         for record in group:
-            if chain or _lost(record):
-                chain.append(record)
+            chain.append(record)
             if not _lost(record):
                 yield from _charged_again(hub, chain)
                 chain = []
