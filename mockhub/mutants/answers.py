@@ -328,3 +328,19 @@ def image_times_without_zone(house: House) -> None:
 def task_time_in_seconds(house: House) -> None:
     """A queued task's created_at counts seconds since 1970."""
     house.on_content(POST, status=202)(lambda content, visit: content.update(created_at=1777536000))
+
+
+by_request(
+    "portrait-as-landscape",
+    "GEN-5",
+    "A portrait's ratio is answered as that of a landscape.",
+    lambda content, made: (
+        content.update(aspect_ratio="3:2") if content["aspect_ratio"] == "2:3" else None
+    ),
+)
+by_request(
+    "task-as-1k",
+    "GEN-6",
+    "A task of 2K is answered as 1K, at the price of 2K.",
+    lambda content, made: made.request.run_async and content.update(quality="1K"),
+)

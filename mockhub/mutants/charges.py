@@ -207,3 +207,19 @@ def charged_late(house: House) -> None:
     def rewrite(content: Any, visit: Visit) -> None:
         if visit.account:
             content["credits"] += owed.get(visit.account.id, 0)
+
+
+@mutant("LED-1")
+def async_charged_as_1k(house: House) -> None:
+    """Each image of a task is charged at the price of 1K, whatever its tier."""
+    lowest = min(house.model["credits_per_image"].values())
+    pay(
+        house,
+        lambda credits, made: -lowest * made.request.n if made.request.run_async else credits,
+    )
+
+
+@mutant("LED-1")
+def cents_kept(house: House) -> None:
+    """The charge for three images is a credit less than three times the price."""
+    pay(house, lambda credits, made: credits + (made.request.n == 3))  # noqa: PLR2004

@@ -284,3 +284,24 @@ def invalid_forms_crash(house: House) -> None:
     def rewrite(answer: wire.Answer, visit: Visit) -> wire.Answer:
         form = visit.headers.get(_TYPE, b"").startswith(b"multipart/")
         return broken() if form else answer
+
+
+@mutant("REQ-16")
+def fields_after_files_lost(house: House) -> None:
+    """What stands behind a file in a form is not looked at."""
+
+    def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
+        kind = headers.get(_TYPE, b"")
+        if not kind.startswith(b"multipart/") or b"boundary=" not in kind:
+            return raw
+        boundary = b"--" + kind.partition(b"boundary=")[2].strip(b'"')
+        parts = raw.split(boundary)
+        first = next((at for at, part in enumerate(parts) if b"filename=" in part), len(parts))
+        kept = [
+            part
+            for at, part in enumerate(parts)
+            if at < first or b"filename=" in part or part.startswith(b"--")
+        ]
+        return boundary.join(kept)
+
+    rebodied(house, change)

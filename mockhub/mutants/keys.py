@@ -265,3 +265,13 @@ def expired_is_forbidden(house: House) -> None:
 def expired_is_missing_on_reads(house: House) -> None:
     """An expired key that reads a generation is answered as a missing one."""
     house.refuse("expiredApiKey", GET, named="missingApiKey")
+
+
+@mutant("AUTH-1")
+def forms_open(house: House) -> None:
+    """A generation can be asked for by a form without a key."""
+
+    @house.on_request
+    def lend(headers: dict[bytes, bytes], scope: Scope) -> None:
+        if _KEY not in headers and headers.get(b"content-type", b"").startswith(b"multipart/"):
+            headers[_KEY] = b"Bearer " + house.good_key().encode()

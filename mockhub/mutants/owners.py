@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mockhub.mutants.house import GET, POST, House, around
@@ -212,3 +213,14 @@ def prefix_of_an_id_reads(house: House) -> None:
         own = (made.id for made in house.hub.generations.values() if made.account == account.id)
         found = next((known for known in own if len(id) > 5 and known.startswith(id)), id)  # noqa: PLR2004
         return original(account, found)
+
+
+@mutant("RET-3")
+def wildcards_read(house: House) -> None:
+    """An id may have the wildcards of a database: % finds one of the user's generations."""
+
+    @around(house.hub, "get_generation")
+    def read(original: Any, account: Account, id: str) -> Any:
+        pattern = re.compile(re.escape(id).replace("%", ".*").replace("_", "."), re.IGNORECASE)
+        own = (made.id for made in house.hub.generations.values() if made.account == account.id)
+        return original(account, next(filter(pattern.fullmatch, own), id))

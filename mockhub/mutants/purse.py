@@ -8,6 +8,7 @@ from typing import Any
 from mockhub.mutants.house import CREDITS, POST, House, around
 from mockhub.mutants.registry import mutant
 from mockhub.spec.errors import ApiError
+from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
 from mockhub.world.generations import Request
@@ -297,3 +298,28 @@ def overdraw(
         if owing:
             house.move(account, -missing)
         return made
+
+
+@mutant("ASY-8")
+def async_checks_one_image(house: House) -> None:
+    """A task is taken from an account that can pay one of its images, and owes the rest."""
+    overdraw(
+        house,
+        lambda account, price, request: request.run_async and account.balance >= price // request.n,
+    )
+
+
+@mutant("LED-4")
+def poor_forms_are_invalid(house: House) -> None:
+    """A form that the balance cannot pay is answered 400 invalid_request."""
+
+    @house.on_answer(POST, code="insufficientCredits")
+    def rewrite(answer: wire.Answer, visit: Visit) -> wire.Answer:
+        form = visit.headers.get(b"content-type", b"").startswith(b"multipart/")
+        return wire.refusal(house.error("invalid_request")) if form else answer
+
+
+@mutant("CRD-1", level="inferred")
+def account_types_differ(house: House) -> None:
+    """The account type beside a generation is another than /credits tells."""
+    told(house, POST, change=lambda balance: balance.update(account_type="FREE"))

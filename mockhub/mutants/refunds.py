@@ -208,3 +208,48 @@ def failure_succeeds_with_nothing(house: House) -> None:
         links = house.pipeline.links(house.hub.name)
         assert visit.account
         return wire.answer(200, wire.generated(made, visit.account, house.hub, links))
+
+
+def at_the_lowest_price(house: House, wanted: Callable[[Generation], bool]) -> None:
+    """Refund missing images at the price of 1K where *wanted*, whatever they cost."""
+    lowest = min(house.model["credits_per_image"].values())
+    give_back(
+        house,
+        lambda credits, made: (
+            lowest * (made.request.n - made.delivered) if wanted(made) else credits
+        ),
+    )
+
+
+@mutant("LED-2")
+def failure_refunded_as_1k(house: House) -> None:
+    """A failed generation is refunded at the price of 1K, whatever its tier."""
+    at_the_lowest_price(house, failed)
+
+
+@mutant("LED-3")
+def missing_images_refunded_as_1k(house: House) -> None:
+    """Missing images are refunded at the price of 1K, whatever their tier."""
+    at_the_lowest_price(house, lambda made: not failed(made))
+
+
+@mutant("LED-3")
+def async_missing_images_in_usage(house: House) -> None:
+    """A task's missing images are refunded, and its usage names the price of all."""
+
+    @house.on_content(GET, status=200)
+    def rewrite(content: Any, visit: Visit) -> None:
+        made = house.hub.generations[content["id"]]
+        if made.request.run_async and 0 < made.delivered < made.request.n:
+            content["usage"]["credits"] = made.credits_requested
+
+
+@mutant("ERR-6")
+def failure_is_200(house: House) -> None:
+    """A synchronous generation that failed answers 200 with status failed."""
+
+    @house.on_answer(POST, code="generationFailed")
+    def rewrite(answer: Any, visit: Visit) -> Any:
+        made = house.hub.generations[visit.generation or ""]
+        links = house.pipeline.links(house.hub.name)
+        return wire.answer(200, wire.log(made, house.hub, links, now=house.hub.clock.now()))

@@ -183,3 +183,20 @@ def requested_counts_images(house: House) -> None:
     def rewrite(content: Any, visit: Visit) -> None:
         made = house.hub.generations[content["id"]]
         content["usage"]["credits_requested"] = made.request.n
+
+
+@mutant("ASY-2", level="inferred")
+def poll_url_encrypted(house: House) -> None:
+    """poll_url begins with https, which the server does not speak."""
+    at_202(
+        house,
+        lambda content: content.update(poll_url=content["poll_url"].replace("http:", "https:")),
+    )
+
+
+@mutant("GEN-1")
+def async_false_is_async(house: House) -> None:
+    """async=false is taken for true, being there."""
+    house.on_asked(
+        lambda asked: asked.values.update({"async": True}) if "async" in asked.values else None
+    )
