@@ -7,6 +7,7 @@ from typing import Any
 
 from mockhub.mutants.house import GET, POST, House
 from mockhub.mutants.registry import Level, mutant
+from mockhub.spec.sizes import Size
 from mockhub.web.visit import Visit
 
 Change = Callable[[Any], object]
@@ -187,7 +188,13 @@ answering(
 # -- quality and ratio ---------------------------------------------------------------------------
 
 
-def by_request(name: str, clause: str, says: str, change: Callable[[Any, Any], object]) -> None:
+def by_request(
+    name: str,
+    clause: str,
+    says: str,
+    change: Callable[[Any, Any], object],
+    level: Level | None = None,
+) -> None:
     """Register a mutant that changes generations by what was asked for."""
 
     def put(house: House) -> None:
@@ -196,7 +203,7 @@ def by_request(name: str, clause: str, says: str, change: Callable[[Any, Any], o
             if made := house.hub.generations.get(str(content.get("id"))):
                 change(content, made)
 
-    mutant(clause, name=name, says=says)(put)
+    mutant(clause, level=level, name=name, says=says)(put)
 
 
 by_request(
@@ -268,66 +275,9 @@ by_request(
     lambda content, made: content.update(aspect_ratio=made.request.size),
 )
 
-# -- times ---------------------------------------------------------------------------------------
 
-
-def timed(name: str, says: str, write: Callable[[str], object], level: Level | None = None) -> None:
-    """Register a mutant that writes every created_at otherwise."""
-
-    def put(house: House) -> None:
-        @house.on_generation
-        def rewrite(content: Any, visit: Visit) -> None:
-            for one in (content, *(content.get("images") or ())):
-                if "created_at" in one:
-                    one["created_at"] = write(one["created_at"])
-
-    mutant("GEN-8", level=level, name=name, says=says)(put)
-
-
-timed("times-without-zone", "Times have no zone.", lambda text: text[:-1])
-timed(
-    "times-with-a-blank",
-    "Times have a blank between date and hour, and no zone.",
-    lambda text: text[:-5].replace("T", " "),
-)
-timed("times-are-dates", "Times are dates.", lambda text: text[:10])
-timed(
-    "times-of-the-east",
-    "Times are those of a zone east of Greenwich, with its offset.",
-    lambda text: text[:-1] + "+05:30",
-)
-timed("times-in-seconds", "Times count seconds since 1970.", lambda text: 1777536000)
-timed(
-    "times-in-milliseconds",
-    "Times are numbers of milliseconds, as text.",
-    lambda text: "1777536000000",
-)
-timed(
-    "times-in-words", "Times are written as in mail.", lambda text: "Thu, 30 Apr 2026 08:00:00 GMT"
-)
-timed("times-null", "Times are null.", lambda text: None)
-timed(
-    "times-ahead",
-    "Times are those of a zone east of Greenwich, called UTC.",
-    lambda text: f"{text[:11]}{(int(text[11:13]) + 5) % 24:02}{text[13:]}",
-    "inferred",
-)
-
-
-@mutant("GEN-8")
-def image_times_without_zone(house: House) -> None:
-    """An image's created_at has no zone; the generation's has."""
-
-    @house.on_generation
-    def rewrite(content: Any, visit: Visit) -> None:
-        for image in content.get("images") or ():
-            image["created_at"] = image["created_at"][:-1]
-
-
-@mutant("GEN-8")
-def task_time_in_seconds(house: House) -> None:
-    """A queued task's created_at counts seconds since 1970."""
-    house.on_content(POST, status=202)(lambda content, visit: content.update(created_at=1777536000))
+def _lowest(size: Size) -> str:
+    return f"{size.ratio.numerator}:{size.ratio.denominator}"
 
 
 by_request(
@@ -343,4 +293,11 @@ by_request(
     "GEN-6",
     "A task of 2K is answered as 1K, at the price of 2K.",
     lambda content, made: made.request.run_async and content.update(quality="1K"),
+)
+by_request(
+    "ratio-reduced-by-gcd",
+    "GEN-5",
+    "A ratio is reduced to its lowest terms, listed or not: 21:9 is 7:3.",
+    lambda content, made: content.update(aspect_ratio=_lowest(made.quote.size)),
+    "inferred",
 )

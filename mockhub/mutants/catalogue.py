@@ -25,6 +25,7 @@ from mockhub.mutants import (  # noqa: F401
     refunds,
     saved,
     submission,
+    times,
     tokens,
     waits,
 )

@@ -71,7 +71,7 @@ def n_as_text_taken(house: House) -> None:
     coerced(house, "n", str, lambda text: int(text) if text.isdigit() else text)
 
 
-@mutant("REQ-12", tolerable=True)
+@mutant("REQ-5")
 def n_rounded(house: House) -> None:
     """In JSON, n=1.5 is taken for 1."""
     coerced(house, "n", float, int)

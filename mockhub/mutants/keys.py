@@ -275,3 +275,12 @@ def forms_open(house: House) -> None:
     def lend(headers: dict[bytes, bytes], scope: Scope) -> None:
         if _KEY not in headers and headers.get(b"content-type", b"").startswith(b"multipart/"):
             headers[_KEY] = b"Bearer " + house.good_key().encode()
+
+
+@mutant("AUTH-2")
+def credits_refuse_the_key(house: House) -> None:
+    """/credits refuses every key, which opens all else."""
+
+    @house.on_answer(CREDITS, status=200)
+    def refuse(answer: wire.Answer, visit: Visit) -> wire.Answer:
+        return wire.refusal(house.error("invalidApiKey"))

@@ -224,3 +224,13 @@ def wildcards_read(house: House) -> None:
         pattern = re.compile(re.escape(id).replace("%", ".*").replace("_", "."), re.IGNORECASE)
         own = (made.id for made in house.hub.generations.values() if made.account == account.id)
         return original(account, next(filter(pattern.fullmatch, own), id))
+
+
+@mutant("RET-2", level="inferred")
+def strangers_are_told(house: House) -> None:
+    """The message of the 404 tells who asks for another user's generation that it is that."""
+
+    @house.on_content(GET, code="notFound")
+    def rewrite(content: Any, visit: Visit) -> None:
+        if strange(house, visit):
+            content["error"]["message"] = "This generation belongs to another account"

@@ -156,7 +156,7 @@ def image_urls_alike(house: House) -> None:
     )
 
 
-@mutant("GEN-11")
+@mutant("RET-1")
 def ids_repeat(house: House) -> None:
     """Generation ids repeat after three."""
     counted: dict[str, int] = {"made": 0}
@@ -197,7 +197,7 @@ def largest_is_2k(house: House) -> None:
     tiers(house, {"2K": "3840x2160"})
 
 
-@mutant("GEN-12")
+@mutant("MOD-4")
 def auto_is_2k(house: House) -> None:
     """auto is billed as 2K."""
     house.schema("Size")["x-sizes"]["auto"] = "2048x2048"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mockhub.mutants.asking import Asked
+from mockhub.mutants.encodings import rebodied
 from mockhub.mutants.house import POST, House
 from mockhub.mutants.registry import Level, mutant
 from mockhub.mutants.uploads import Upload
@@ -316,3 +317,10 @@ def references_answer_less(house: House) -> None:
     def rewrite(content: Any, visit: Any) -> None:
         if visit.request and visit.request.references:
             del content["usage"], content["balance"]
+
+
+@mutant("REQ-8", level="inferred")
+def reference_text_taken(house: House) -> None:
+    """A reference image that is a text is taken, and not looked at."""
+    text = b'name="reference_image"\r\n\r\n'
+    rebodied(house, lambda raw, headers: raw.replace(text, b'name="note"\r\n\r\n'))

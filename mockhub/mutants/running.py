@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from mockhub.mutants.house import House
 from mockhub.mutants.registry import Change
@@ -19,19 +21,46 @@ from mockhub.world.scenarios import Scenario, load
 _PROVIDER = "polls=4"
 
 
+@dataclass(frozen=True)
+class Running:
+    """A house that is being served.
+
+    Attributes:
+        patient: whether who judges it has the time for slow generations.
+    """
+
+    house: House
+    server: Background
+    patient: bool
+
+    def call(self, function: Callable[[House], Any]) -> Any:
+        """Run *function* on the house where the requests run; returns its result."""
+        return self.server.call(lambda: function(self.house))
+
+
+_running: list[Running] = []
+
+
+def latest() -> Running:
+    """The house that was started last; raises IndexError if none runs."""
+    return _running[-1]
+
+
 @contextmanager
-def running(change: Change) -> Iterator[House]:
+def running(change: Change, *, patient: bool = False) -> Iterator[House]:
     """Serve the default world, changed, on a free port; a parsed law serves all."""
     listener = listen("127.0.0.1", 0)
     house = House(law(), scenario(), f"http://127.0.0.1:{listener.getsockname()[1]}")
     change(house)
     if house.hub.provider.script == Provider().script:
         house.hub.provider = Provider([outcome(_PROVIDER)])
-    server = Background(house.app, listener)
+    served = Running(house, Background(house.app, listener), patient)
+    _running.append(served)
     try:
         yield house
     finally:
-        server.stop()
+        _running.remove(served)
+        served.server.stop()
 
 
 def together(changes: Sequence[Change]) -> Change:

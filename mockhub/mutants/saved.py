@@ -198,3 +198,17 @@ def images_expire(house: House) -> None:
         house,
         lambda content, made, reads: reads > 4 and content.update(images=[]) or None,  # noqa: PLR2004
     )
+
+
+def log_without(name: str) -> None:
+    """Register a mutant whose log lacks a field that the page names for the answer alone."""
+    mutant(
+        "RET-1",
+        level="inferred",
+        name=f"log-without-{name}".replace("_", "-"),
+        says=f"The log has no {name}.",
+    )(lambda house: at_read(house, lambda content, made, reads: content.pop(name) and None))
+
+
+for _name in ("object", "created_at", "aspect_ratio", "quality", "usage"):
+    log_without(_name)

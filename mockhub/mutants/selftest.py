@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mockhub.mutants.house import House
@@ -25,6 +26,7 @@ from mockhub.mutants.running import running, together
 WORKERS = 2
 
 _BROKEN = "broken"
+_SLOW = ("LIM-1",)  # clauses whose checks take seconds, and are asked for their own mutants only
 _GROUPS = 8  # neighbours, which are alike, are judged in different ones
 _POLL_SECONDS = 3
 _FAILING = "[[fail]] A ship in a storm"
@@ -153,7 +155,7 @@ def _judge_variants(group: Sequence[Variant]) -> list[Judged]:
 
 
 def _judge(one: Mutant | Variant, only: str | None = None) -> Judged:
-    with running(one.change) as house:
+    with running(one.change, patient=only in _SLOW) as house:
         report = suite("runner").judge(profile(house), level=one.level, quick=True, only=only)
     broken = [clause for clause in report.clauses if clause.verdict == _BROKEN]
     checks = {check.name: check for clause in report.clauses for check in clause.checks}
@@ -186,6 +188,7 @@ def profile(house: House) -> Any:
         provider_failure=_FAILING,
         partial=module.Partial(_PARTIAL, n=4, delivered=3),
         poll_timeout=_POLL_SECONDS,
+        provision=Path(__file__).with_name("provision.py"),
     )
 
 

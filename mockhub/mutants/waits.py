@@ -6,7 +6,6 @@ import asyncio
 
 from mockhub.mutants.house import POST, House, Proceed
 from mockhub.mutants.registry import mutant
-from mockhub.mutants.replies import with_content
 from mockhub.web import wire
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
@@ -48,13 +47,26 @@ def sync_shouted(house: House) -> None:
 
 @mutant("LIM-1")
 def sync_cut_off(house: House) -> None:
-    """A gateway gives up after half a second, although a generation takes longer."""
+    """A gateway gives up after some seconds, although a generation may take longer."""
 
     @house.handle(POST)
     async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
-        answer = await proceed(visit, account)
-        if answer.status != 200:  # noqa: PLR2004
-            return answer
-        await asyncio.sleep(0.5)
-        content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
-        return with_content(answer, content)._replace(status=504)
+        try:
+            return await asyncio.wait_for(proceed(visit, account), 4)
+        except TimeoutError:
+            content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
+            return wire.answer(504, content)
+
+
+@mutant("LIM-1")
+def slow_becomes_async(house: House) -> None:
+    """A synchronous generation that takes some seconds is answered 202, to be polled."""
+
+    @house.handle(POST)
+    async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
+        try:
+            return await asyncio.wait_for(proceed(visit, account), 4)
+        except TimeoutError:
+            links, now = house.pipeline.links(house.hub.name), house.hub.clock.now()
+            made = house.hub.generations[visit.generation or ""]
+            return wire.answer(202, wire.log(made, house.hub, links, now=now))
