@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from mockhub.cli import main
 from mockhub.mutants.house import House
 from mockhub.mutants.listing import listed
+from mockhub.mutants.provision import state
 from mockhub.mutants.registry import find, levels, mutants, variants
 from mockhub.mutants.running import law, running, scenario
 from mockhub.resources import path
@@ -118,6 +119,23 @@ def test_a_layer_sees_what_is_sent() -> None:
         plain = httpx.get(url, headers={"Accept-Encoding": "identity"})
         assert "content-encoding" not in plain.headers
         assert httpx.get(url).json() == plain.json()
+
+
+def test_states_are_made_on_demand() -> None:
+    """The provision gives a second key of an account, and accounts with what is asked for."""
+    with running(lambda house: None) as house:
+        house.keys["second"] = state("second_key", account="valid")["key"]
+        assert credits(house) == credits(house, "second")
+        house.keys["fresh"] = state("fresh_account", credits=7)["key"]
+        assert 7 == credits(house, "fresh")
+        with pytest.raises(LookupError):
+            state("slow_generation", seconds=6)
+
+
+def test_slow_generations_are_for_the_patient() -> None:
+    """A slow generation is offered where there is time for it."""
+    with running(lambda house: None, patient=True):
+        assert "[[take=6s]]" in state("slow_generation", seconds=6)["prompt"]
 
 
 def test_an_unknown_name_is_answered_with_the_closest() -> None:
