@@ -259,7 +259,7 @@ def error_at(path: Path, pointer: Pointer, message: str) -> MockhubError:
 
 
 def _line(path: Path, pointer: Pointer) -> int:
-    node = yaml.compose(path.read_text("utf-8"), yaml.SafeLoader)
+    node = yaml.compose(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     line = 1
     for part in pointer:
         if isinstance(node, yaml.MappingNode):

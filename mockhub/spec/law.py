@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ class KeyFormat:
 
     prefix: str
     length: int
+
+    @cached_property
+    def raw_prefix(self) -> bytes:
+        """The prefix as it stands on the wire."""
+        return self.prefix.encode()
 
 
 @dataclass(frozen=True)

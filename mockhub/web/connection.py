@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
+# The usual names, once for all requests: the journal keeps what comes, and copies cost their keep.
+_USUAL = [
+    *("accept", "accept-encoding", "accept-language", "authorization", "connection"),
+    *("content-length", "content-type", "host", "user-agent"),
+]
+_NAMES = {spelt.encode(): name.encode() for name in _USUAL for spelt in (name, name.title())}
+_METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "OPTIONS")}
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 _NEVER = float("inf")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -151,7 +158,7 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > self._most:
             raise _too_much(self._most)
         if self._in_head:  # what trails a chunked body is nothing that we want to know
-            self._headers.append((name.lower(), value))
+            self._headers.append((_NAMES.get(name) or name.lower(), value))
 
     def _weigh_unfinished(self, size: int) -> None:
         self._raw_bytes += size
@@ -161,7 +168,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         parser = self._parser
-        method = parser.get_method().decode("ascii")
+        raw_method = parser.get_method()
+        method = _METHODS.get(raw_method) or raw_method.decode("ascii")
         if method == "CONNECT":
             raise _Unreadable(400, "CONNECT asks for a tunnel; this is no proxy")
         if parser.should_upgrade():

@@ -290,8 +290,10 @@ class Pipeline:
 
     def _record(self, visit: Visit, answer: wire.Answer | None) -> None:
         visit.milliseconds = (perf_counter() - visit.began) * 1000
-        visit.hub.journal.add(visit.record())
+        visit.end()
+        visit.hub.journal.add(visit)
         self.observe(visit, answer)
+        visit.let_go()
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:

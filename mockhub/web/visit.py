@@ -8,7 +8,7 @@ from time import perf_counter
 import orjson
 
 from mockhub.spec.operations import Operation
-from mockhub.web.asgi import Receive, Scope, headers_of
+from mockhub.web.asgi import Message, Receive, Scope, headers_of
 from mockhub.web.bodies import EMPTY, Reading, kept
 from mockhub.web.wire import Answer
 from mockhub.world.accounts import Account, key_digest
@@ -16,7 +16,7 @@ from mockhub.world.faults import Directive
 from mockhub.world.generations import Request
 from mockhub.world.hub import Hub
 from mockhub.world.journal import Body as Kept
-from mockhub.world.journal import Record
+from mockhub.world.journal import Met, Record
 
 HUB_NAME = "mockhub.hub"  # where the app leaves the hub's name that it took from the path
 
@@ -25,10 +25,15 @@ _SHOWN = 60
 _FEW = 10
 _REDACTED = "[redacted]"
 _HIDDEN = b"Bearer [redacted]"
+_NOWHERE: Scope = {}
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 class Visit:
-    """One request on its way; made by the pipeline and dropped when it is over."""
+    """One request on its way; when it is over the journal keeps it, until a record is asked for."""
 
     # What a visit has not met yet stays as it stands here; most visits meet little of it.
     hub: Hub
@@ -46,11 +51,17 @@ class Visit:
     gone = False
     violation: str | None = None
     milliseconds = 0.0
+    number = 0
+    at = 0
+    moved = 0
+    query = b""
+    code: str | None = None
+    state: str | None = None
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.began = perf_counter()
-        self.scope = scope
-        self.receive = receive
+        self.scope: Scope = scope
+        self.receive: Receive = receive
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = headers_of(scope)
@@ -78,21 +89,48 @@ class Visit:
             return -made.paid
         return self.account.balance - self.balance if self.account else 0
 
-    def record(self) -> Record:
-        """What the journal keeps of it; the key is in none of it (AUTH-7)."""
-        answer, hub, headers = self.sent, self.hub, self.headers
-        prefix = hub.law.key_format.prefix
+    def end(self) -> None:
+        """It is over: note what will not stay as it is, and forget the key (AUTH-7)."""
+        hub = self.hub
+        self.number, self.at, self.moved = hub.journal.made + 1, hub.clock.now(), self.credits
+        if self.sent is not None:
+            self.code, self.state = _told(self.sent)
         if self.authorization is not None:
-            headers[b"authorization"] = _HIDDEN
+            self.headers[b"authorization"] = _HIDDEN
+            self.authorization = None
+
+    def let_go(self) -> None:
+        """It was looked at by all: let go of the connection and of the answer's parts."""
+        self.query = self.scope["query_string"]
+        self.scope, self.receive = _NOWHERE, _nothing
+        if (answer := self.sent) is not None:
+            self.sent = Answer(answer.status, answer.body, answer.headers)
+
+    @property
+    def met(self) -> Met:
+        """What the client met: operation, status, error code and the job's state."""
+        status = self.sent.status if self.sent else 0
+        return (self.operation.id if self.operation else None, status, self.code, self.state)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the journal keeps with it."""
+        asked = len(self.request.prompt) if self.request else 0
+        came = len(self.reading.kept.content or b"") if self.reading else 0
+        return asked + came + len(self.path) + (len(self.sent.body) if self.sent else 0)
+
+    def record(self) -> Record:
+        """What the journal tells of it; no key is in any of it (AUTH-7)."""
+        answer, headers = self.sent, self.headers
+        prefix = self.hub.law.key_format.prefix
         for name, value in headers.items():
             if prefix.encode() in value:
                 headers[name] = redacted(value.decode("latin-1"), prefix).encode("latin-1")
-        query = self.scope["query_string"]
+        query = self.query
         target = f"{self.path}?{query.decode('latin-1')}" if query else self.path
-        code, state = _told(answer) if answer else (None, None)
         return Record(
-            hub.journal.made + 1,
-            hub.clock.now(),
+            self.number,
+            self.at,
             self.method,
             redacted(target, prefix),
             self.operation.id if self.operation else None,
@@ -103,7 +141,7 @@ class Visit:
             answer.status if answer else 0,
             answer.headers if answer else (),
             kept(answer.body) if answer else EMPTY,  # no message repeats a key
-            self.credits,
+            self.moved,
             self.struck,
             self.milliseconds,
             self.gone,
@@ -111,8 +149,8 @@ class Visit:
             self.digest,
             self.request,
             self._unknown() if self.reading else (),
-            code,
-            state,
+            self.code,
+            self.state,
             self.began,
         )
 

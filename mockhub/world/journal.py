@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mockhub.world.generations import Request
 
@@ -51,6 +51,15 @@ class Record(NamedTuple):
     began: float = 0.0  # seconds on the machine's stopwatch; only differences mean anything
 
     @property
+    def met(self) -> Met:
+        """What the client met."""
+        return (self.operation, self.status, self.code, self.state)
+
+    def record(self) -> Record:
+        """Itself; what is not written down yet has another."""
+        return self
+
+    @property
     def size(self) -> int:
         """About how many bytes it keeps."""
         asked = len(self.asked.prompt) if self.asked else 0
@@ -62,6 +71,18 @@ class Record(NamedTuple):
 Met = tuple[str | None, int, str | None, str | None]
 
 
+class Entry(Protocol):
+    """An exchange; its record is written when somebody reads it, since nearly all go unread."""
+
+    @property
+    def met(self) -> Met: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def record(self) -> Record: ...
+
+
 class Journal:
     """The last exchanges of a hub, bounded by number and by bytes.
 
@@ -69,31 +90,34 @@ class Journal:
     """
 
     def __init__(self, *, entries: int = ENTRIES, bytes: int = BYTES) -> None:
-        self._records: deque[Record] = deque()
+        self._kept: deque[Entry] = deque()
         self._entries = entries
         self._bytes = bytes
-        self._kept = 0
+        self._size = 0
         self.made = 0
         self.met: dict[Met, int] = {}
 
-    def add(self, record: Record) -> None:
-        """Keep a record, and let go of the oldest while there are too many."""
+    def add(self, entry: Entry) -> None:
+        """Keep an exchange, and let go of the oldest while there are too many."""
         self.made += 1
-        met = (record.operation, record.status, record.code, record.state)
+        met = entry.met
         self.met[met] = self.met.get(met, 0) + 1
-        self._records.append(record)
-        self._kept += record.size
-        while len(self._records) > self._entries or self._kept > self._bytes:
-            self._kept -= self._records.popleft().size
+        self._kept.append(entry)
+        self._size += entry.size
+        while len(self._kept) > self._entries or self._size > self._bytes:
+            self._size -= self._kept.popleft().size
 
     def clear(self) -> None:
         """Forget everything but the number of the last exchange."""
-        self._records.clear()
-        self._kept = 0
+        self._kept.clear()
+        self._size = 0
         self.met.clear()
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._kept)
 
     def __iter__(self) -> Iterator[Record]:
-        return iter(tuple(self._records))
+        records = tuple([entry.record() for entry in self._kept])
+        self._kept = deque(records)
+        self._size = sum([record.size for record in records])
+        return iter(records)

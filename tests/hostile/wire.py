@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.live import KEY, Live
 
-PATIENCE = 10  # seconds until a silent server counts as hanging
+PATIENCE = 30  # seconds until a silent server counts as hanging
 
 MODELS = b"GET /api/v1/models HTTP/1.1\r\nHost: mock\r\n\r\n"
 AUTH = b"Authorization: Bearer " + KEY.encode() + b"\r\n"
