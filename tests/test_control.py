@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -355,6 +356,29 @@ def test_the_clock_ends_before_dates_do(api: Live) -> None:
     done(api, "PUT", f"{HUB}/provider", {"script": ["take=3650d"]})
     assert 202 == api.generate({"async": True}).status_code
     assert done(api, "GET", f"{HUB}/clock")["next_event"]
+
+
+def test_control_and_requests_never_meet(api: Live) -> None:
+    """Resets, scripts and clocks amid requests: only documented answers, and right books."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["take=1s", "fail"]})
+    key = "gih_live_" + 8 * "rich"
+
+    def client() -> set[int]:
+        with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"}) as http:
+            statuses = set()
+            for _ in range(15):
+                made = http.post("/api/v1/images/generations", json={**BODY, "async": True})
+                read = http.get(f"/api/v1/generations/{made.json()['id']}")
+                statuses |= {made.status_code, read.status_code}
+            return statuses
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(client) for _ in range(4)]
+        while not all(one.done() for one in clients):
+            done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+            assert [] == done(api, "POST", f"{HUB}/reset")["audit"]
+    seen = set[int]().union(*(one.result() for one in clients))
+    assert seen <= {202, 200, 404}  # 404: it was reset between the two
 
 
 # -- mistakes ------------------------------------------------------------------------------------
