@@ -102,7 +102,7 @@ class _Sent:
     def bad(self, body: Any) -> None:
         """Send a body that may be bad."""
         kind = classify(body, documented=self.stage.documented)
-        if kind != BAD or not self._affordable(body):
+        if kind != BAD or self.stage.late or not self._affordable(body):
             return
         exchange = self._send(body, open=not isinstance(body, dict))
         self.judged += 1
@@ -116,7 +116,7 @@ class _Sent:
         """Send a body that may be good, and follow the link to its generation."""
         if self.paid >= _PAID or classify(body, documented=self.stage.documented) != GOOD:
             return
-        if body.get("n", 1) > _MOST or not self._affordable(body):
+        if self.stage.late or body.get("n", 1) > _MOST or not self._affordable(body):
             return
         self.paid += 1
         exchange = self._send(body)

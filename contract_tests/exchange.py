@@ -34,6 +34,7 @@ class Exchange:
     seconds: float = 0.0
     lost: str = ""  # "closed", "timeout" or "unreachable": there was no answer
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # raw key -> its name
+    at: float = 0.0  # when it was answered, in seconds since the epoch
 
     @property
     def text(self) -> str:

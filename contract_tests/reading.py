@@ -81,14 +81,14 @@ def error_code(exchange: Exchange) -> str:
 def field(
     body: Any, path: str, wanted: type | tuple[type, ...], exchange: Exchange, *, empty: bool = True
 ) -> Any:
-    """The value at a dotted *path* of *body*, of a *wanted* type; 8.0 is an integer."""
+    """The value at a dotted *path* of *body*, of a *wanted* type; int stands for any number."""
     value = body
     for name in path.split("."):
         value = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
         if value is _MISSING:
             raise Broken(f"{path} is missing", exchange, expected=f"{path}: {_names(wanted)}")
-    if wanted is int and isinstance(value, float) and value.is_integer():
-        value = int(value)
+    if wanted is int and isinstance(value, float):
+        return int(value) if value.is_integer() else round(value, 6)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise Broken(f"{path} is {kind(value)}", exchange, expected=f"{path}: {_names(wanted)}")
     if not empty and not value:
@@ -125,7 +125,7 @@ def kind(value: Any) -> str:
 
 
 def _names(wanted: type | tuple[type, ...]) -> str:
-    names = {int: "a whole number", str: "a text", list: "an array", dict: "an object"}
+    names = {int: "a number", str: "a text", list: "an array", dict: "an object"}
     kinds = wanted if isinstance(wanted, tuple) else (wanted,)
     return " or ".join(names.get(one, one.__name__) for one in kinds)
 
@@ -137,7 +137,7 @@ def balance_object(body: Mapping[str, Any], exchange: Exchange) -> Mapping[str, 
     for value in body.values():
         if isinstance(value, dict) and "credits" in value:
             return value
-    raise Broken("credits is missing", exchange, expected="credits: a whole number")
+    raise Broken("credits is missing", exchange, expected="credits: a number")
 
 
 def find_balance(body: Mapping[str, Any], exchange: Exchange) -> int:

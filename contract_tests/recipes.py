@@ -54,6 +54,8 @@ class Recipe:
         }
 
 
+PUBLISHED = (None, "auto", "1024x1024")  # the sizes of the page; others may be refused
+
 _ALL_TYPES = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
 
 RECIPES: Mapping[str, Recipe] = {
@@ -73,17 +75,17 @@ RECIPES: Mapping[str, Recipe] = {
         asynchronous=True,
     ),
     # Other sizes, qualities and counts.
-    "landscape": Recipe(
-        "A lighthouse at dusk", size="1536x1024", quality="medium", n=1, asynchronous=False
+    "portrait": Recipe(
+        "A lighthouse at dusk", size="1024x1536", quality="low", n=1, asynchronous=False
     ),
-    "auto": Recipe("A harbour in the morning", size="auto", quality="auto", n=1),
+    "auto": Recipe("सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1),
     "two_k": Recipe("A glass of water on slate", size="2048x2048", quality="low", n=1),
     "four_k": Recipe("A valley from above", size="3840x2160", quality="medium", n=1),
-    "several_async": Recipe("Two boats", size="2048x2048", quality="low", n=2, asynchronous=True),
+    "several_async": Recipe("Two boats", size="2048x2048", quality="high", n=2, asynchronous=True),
+    "plain_form": Recipe("Four lamps in a row", quality="medium", n=4, form=True),
     # References.
     "many_references": Recipe(
         "A market made of these",
-        size="1536x1024",
         quality="low",
         n=2,
         form=True,

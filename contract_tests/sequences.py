@@ -58,7 +58,11 @@ class Lab:
     @property
     def tired(self) -> bool:
         """Whether a failure has been looked at long enough, or nothing can be judged any more."""
-        return self.open is not None or (self.shortest is not None and self.tries > _AFTERWARDS)
+        return (
+            self.open is not None
+            or self.stage.late
+            or (self.shortest is not None and self.tries > _AFTERWARDS)
+        )
 
 
 class Sequence(RuleBasedStateMachine):

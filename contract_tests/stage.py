@@ -17,12 +17,13 @@ from .clauses import DOCUMENTED
 from .exchange import Exchange
 from .profile import Profile
 from .reading import answered, expect, find_balance
-from .recipes import RECIPES, Recipe
+from .recipes import PUBLISHED, RECIPES, Recipe
 from .target import Target, Token, is_loopback
 from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
 
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
-_PATIENCE = 1.5  # seconds that a refund may take to be seen
+_LONG_SECONDS = 20.0
+_PATIENCE = 3.0  # seconds that a refund may take to be seen
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _FINAL = ("succeeded", "failed")
 
@@ -38,6 +39,7 @@ class Made:
     exchange: Exchange
     before: int | None = None  # the payer's credits just before, and after it had ended
     after: int | None = None
+    later: int | None = None  # and once more, when it had been read again
     alone: bool = True  # nothing else moved the payer's credits meanwhile
     polls: list[Exchange] = field(default_factory=list)
     peeks: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
@@ -81,8 +83,14 @@ class Made:
     def used(self) -> int | None:
         """`usage.credits` of `final`."""
         usage = self.final.get("usage")
-        credits = usage.get("credits") if isinstance(usage, dict) else None
-        return credits if isinstance(credits, int) and not isinstance(credits, bool) else None
+        return whole(usage.get("credits")) if isinstance(usage, dict) else None
+
+
+def whole(value: Any) -> int | None:
+    """*value* as an integer, if it is a whole number of JSON's."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def is_final(poll: Exchange) -> bool:
@@ -121,11 +129,17 @@ class Stage:
         self.in_order: list[Made] = []
         self.freebies: list[Free] = []
         self._bodies = 0
+        self._begun = time.monotonic()
         self._state = provision.load(self.profile.provision) if self.profile.provision else None
 
     @property
     def documented(self) -> bool:
         return self.level == DOCUMENTED
+
+    @property
+    def late(self) -> bool:
+        """Whether a slow implementation has taken so long that nothing random is begun any more."""
+        return time.monotonic() - self._begun > _LONG_SECONDS
 
     def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """What *make* gives, made once; a verdict that it raised is raised again."""
@@ -217,8 +231,8 @@ class Stage:
         """Tell the meter what answers say that they cost."""
         for exchange in exchanges:
             usage = _object(exchange).get("usage")
-            credits = usage.get("credits") if isinstance(usage, dict) else 0
-            if exchange.status == 200 and isinstance(credits, int):
+            credits = whole(usage.get("credits")) if isinstance(usage, dict) else None
+            if exchange.status == 200 and credits:
                 self.target.meter.over(self.target.meter.hold(0), claimed=credits)
 
     # States that a provision makes
@@ -263,7 +277,7 @@ class Stage:
         """A generation that succeeded; sizes beyond the page's two may be refused."""
         recipe = RECIPES[name]
         made = self.made(name)
-        if made.exchange.status == 400 and recipe.size not in ("auto", "1024x1024"):
+        if made.exchange.status == 400 and recipe.size not in PUBLISHED:
             raise NotAsked(f"the size {recipe.size} is not offered here", made.exchange)
         return self.good(name)
 
@@ -291,11 +305,22 @@ class Stage:
         for made in group:
             made.before, made.alone = before, alone
         if group:
-            expected = (before or 0) - sum(made.used or 0 for made in group)
-            after = self.credits_settled(expected)
-            for made in group:
-                made.after = after
+            self._balance(group, before)
             self.facts.setdefault("groups", []).append(group)
+
+    def _balance(self, group: list[Made], before: int | None) -> None:
+        """Read what is left: at once after an answer, as soon as a refund is seen after a task."""
+        expected = (before or 0) - sum(made.used or 0 for made in group)
+        refunds = any(made.recipe.trigger or made.exchange.status == 202 for made in group)
+        after = self.credits_settled(expected) if refunds else self.credits_or_none()
+        for made in group:
+            made.after = after
+            if made.ended:
+                made.polls += [self.read(made), self.read(made)]
+        if any(made.ended for made in group):
+            later = self.credits_or_none()
+            for made in group:
+                made.later = later
 
     def _make_one(self, name: str, before: int | None) -> None:
         try:
@@ -314,24 +339,24 @@ class Stage:
 
     def _send(self, name: str) -> Made:
         recipe = RECIPES[name]
-        prompt, n = self._prompt(recipe)
+        exchange = self._post(recipe, recipe.size)
         size = recipe.size
-        if size == "2048x2048" and name != "two_k" and self._refused("two_k"):
+        replaceable = recipe.asynchronous or recipe.trigger
+        if exchange.status == 400 and size not in PUBLISHED and replaceable:
             size = "1024x1024"
+            exchange = self._post(recipe, size)
+        return Made(name, recipe, self._prompt(recipe)[1], size or "auto", exchange)
+
+    def _post(self, recipe: Recipe, size: str | None) -> Exchange:
+        prompt, n = self._prompt(recipe)
         fields = recipe.fields(prompt) | ({"size": size} if size else {})
         if recipe.n is not None:
             fields["n"] = n
         cost = oracle.price(size or "auto", n)
         if recipe.form:
             text = {key: as_text(value) for key, value in fields.items()}
-            exchange = self.target.post(form=text, files=recipes.files(recipe.files), cost=cost)
-        else:
-            exchange = self.target.post(json=fields, cost=cost)
-        return Made(name, recipe, n, size or "auto", exchange)
-
-    def _refused(self, name: str) -> bool:
-        made = self._made.get(name)
-        return isinstance(made, Made) and made.exchange.status == 400
+            return self.target.post(form=text, files=recipes.files(recipe.files), cost=cost)
+        return self.target.post(json=fields, cost=cost)
 
     def _prompt(self, recipe: Recipe) -> tuple[str, int]:
         if recipe.trigger == "provider_failure":
@@ -353,18 +378,17 @@ class Stage:
     def _poll(self, made: Made) -> None:
         """Read a task until it has ended, politely, and then some times more."""
         pause, deadline = _FIRST_PAUSE, time.monotonic() + self.profile.poll_timeout
-        reads = 3 if made.recipe.trigger else 1  # a refund must survive being looked for at once
+        # A refund must be made once, however many look for it at the same moment.
+        reads = 3 if made.recipe.trigger == "partial" else 1
         while not made.ended:
             made.polls += parallel([lambda: self.read(made)] * reads)
             made.ended = any(is_final(poll) for poll in made.polls)
             if made.ended or time.monotonic() > deadline:
                 break
-            if len(made.polls) > 2 * reads and all(poll.status != 200 for poll in made.polls):
+            if len(made.polls) > 2 * reads and all(poll.status >= 400 for poll in made.polls):
                 break
             time.sleep(pause)
             pause = min(pause * 1.6, _LONGEST_PAUSE)
-        if made.ended:
-            made.polls += [self.read(made), self.read(made)]
 
     def read(self, made: Made, role: str = "valid") -> Exchange:
         """GET a generation, at its poll_url where that leads to this implementation."""

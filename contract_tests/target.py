@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import calendar
 import json as jsons
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -188,7 +190,8 @@ class Target:
             )
         return self._record(exchange)
 
-    def _record(self, exchange: Exchange) -> Exchange:
+    def _record(self, answer: Exchange) -> Exchange:
+        exchange = replace(answer, at=calendar.timegm(time.gmtime()))
         with self._lock:
             self._silent = self._silent + 1 if exchange.lost in ("timeout", "unreachable") else 0
             self.exchanges.append(exchange)

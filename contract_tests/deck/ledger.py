@@ -67,6 +67,7 @@ def _unit_of(made: Made) -> int:
 
 
 def _took(made: Made, cost: int) -> None:
+    _stays(made)
     taken = (made.before or 0) - (made.after or 0)
     if taken != cost:
         raise Broken(
@@ -112,10 +113,42 @@ def ledger_refunds_a_failed_task(stage: Stage) -> None:
         raise Inconclusive("the task did not end", *made.polls[-1:])
     if made.final.get("status") == "succeeded":
         raise Inconclusive("the provider did not fail", made.witness)
-    _restored(made)
+    if made.alone:
+        _restored(made)
+    else:
+        _together(stage, made, made.n * _unit_of(made))
+
+
+def _together(stage: Stage, made: Made, missing: int) -> None:
+    """Hold a task that ran beside others to its refund: together they took what they cost."""
+    for group in stage.facts.get("groups", []):
+        if made not in group or any(one.before is None or one.after is None for one in group):
+            continue
+        taken = group[0].before - group[0].after - sum(one.used or 0 for one in group)
+        if taken == missing:
+            raise Broken(
+                f"{missing} credits too many left the balance, which this task cost",
+                made.witness,
+                expected="what was not delivered refunded, once",
+            )
+        if taken:
+            raise Inconclusive(f"{taken} credits too many left the balance", made.witness)
+        return
+    raise Inconclusive("the balance could not be read", made.exchange)
+
+
+def _stays(made: Made) -> None:
+    """Reading a task that has ended moves no credits, in either direction."""
+    if made.alone and made.after is not None and made.later not in (None, made.after):
+        raise Broken(
+            f"the balance was {made.after}, and {made.later} when the task had been read again",
+            *made.polls[-2:],
+            expected=f"{made.after} credits still",
+        )
 
 
 def _restored(made: Made) -> None:
+    _stays(made)
     if not made.alone or made.before is None or made.after is None:
         raise Inconclusive("the balance could not be read on its own", made.exchange)
     if made.before != made.after:
@@ -173,6 +206,8 @@ def _partly(stage: Stage, made: Made) -> None:
     equal(delivered * _UNIT, used, "usage.credits", made.witness)
     if made.alone and made.before is not None and made.after is not None:
         _took(made, delivered * _UNIT)
+    elif not made.alone:
+        _together(stage, made, (made.n - delivered) * _UNIT)
     read = stage.target.get(f"generations/{made.id}")
     if read.status == 200:
         told = field(expect(read, 200), "usage.credits", int, read)
@@ -244,7 +279,7 @@ def ledger_holds_under_concurrency(stage: Stage) -> None:
     """Requests at once: as many are paid as the balance allows, none is lost, none overdrawn."""
     start = stage.credits("low")
     n = next((n for n in (1, 2, 3, 4) if start // (n * _UNIT) <= _MOST), 4)
-    payable = start // (n * _UNIT)
+    payable = int(start // (n * _UNIT))
     if not 1 <= payable <= _MOST:
         raise Inconclusive(f"keys.low has {start} credits; expected enough for 1 to 6 images")
     others = {

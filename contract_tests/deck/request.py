@@ -9,10 +9,11 @@ from typing import Any
 from .. import forms, oracle
 from ..checks import check
 from ..exchange import Exchange
-from ..reading import answered, equal, expect_error
-from ..recipes import RECIPES
+from ..reading import answered, equal, expect_error, field
+from ..recipes import PUBLISHED, RECIPES
 from ..stage import Stage, as_text
 from ..verdicts import Broken, Inconclusive
+from .models import listing
 
 _UNIT = oracle.unit()
 _JSON = "application/json"
@@ -54,8 +55,11 @@ def _refuse(exchange: Exchange, change: Mapping[str, Any], how: str) -> None:
 @check("REQ-1", "REQ-10", cost=6 * _UNIT)
 def request_needs_a_listed_model(stage: Stage) -> None:
     """A model that is not listed is 400 invalid_request, and so is none."""
-    refused(stage, {"model": "mockhub-no-such-model"}, {"model": ...}, {"model": "gpt-image-2-x"})
-    refused(stage, {"model": ""}, {"model": "gpt-image"}, also_form=False)
+    refused(stage, {"model": "mockhub-no-such-model"}, {"model": ...}, {"model": "GPT-Image-2"})
+    listed = listing(stage).text
+    others = ("gpt-image-1", "dall-e-3", "gpt-image-2-x", "gpt-image")
+    unlisted = [{"model": name} for name in others if f'"{name}"' not in listed]
+    refused(stage, {"model": ""}, *unlisted, also_form=False)
     refused(stage, {"model": "mockhub-no-such-model", "async": True}, also_form=False)
 
 
@@ -69,8 +73,8 @@ def request_needs_a_size_that_is_one(stage: Stage) -> None:
 @check("REQ-4", "REQ-10", cost=2 * _UNIT)
 def request_needs_a_known_quality(stage: Stage) -> None:
     """A quality beside auto, low, medium and high is 400 invalid_request."""
-    refused(stage, {"quality": "ultra"})
-    refused(stage, {"quality": "lowest"}, also_form=False)
+    refused(stage, {"quality": "ultra"}, {"quality": "hd"}, {"quality": "1K"})
+    refused(stage, {"quality": "standard"}, {"quality": "4K"}, {"quality": "HIGH"}, also_form=False)
 
 
 @check("REQ-5", "REQ-10", cost=8 * _UNIT)
@@ -104,10 +108,10 @@ def request_that_is_no_json_is_refused(stage: Stage) -> None:
             )
 
 
-@check("REQ-2", "END-3", uses=("page", "page_form"))
+@check("REQ-2", "END-3", uses=("page", "page_form", "plain_form"))
 def request_is_taken_as_json_and_as_form(stage: Stage) -> None:
-    """The page's own requests are taken, in JSON and as multipart/form-data."""
-    for name in ("page", "page_form"):
+    """The page's own requests are taken, in JSON and as a form with or without a file."""
+    for name in ("page", "page_form", "plain_form"):
         _taken(stage, name)
 
 
@@ -118,32 +122,29 @@ def request_takes_the_sizes_of_the_page(stage: Stage) -> None:
         _taken(stage, name)
 
 
-@check("REQ-4", uses=("page", "landscape", "auto", "many_references", "failure"))
+@check("REQ-4", uses=("page", "auto", "plain_form", "many_references"))
 def request_takes_each_quality(stage: Stage) -> None:
     """quality auto, low, medium and high are taken."""
-    for name in ("page", "auto", "landscape", "many_references"):
+    for name in ("page", "auto", "plain_form", "many_references"):
         _taken(stage, name)
+
+
+@check("REQ-5", uses=("plain_form", "many_references"))
+def request_takes_each_count(stage: Stage) -> None:
+    """n up to 4 is taken, and counts the images in a form too."""
+    _taken(stage, "plain_form")
+    for name in ("plain_form", "many_references"):
+        made = stage.plain(name)
+        images = field(made.final, "images", list, made.witness)
+        equal(made.n, len(images), "the number of images", made.witness)
 
 
 @check("REQ-5", needs=("partial",), uses=("partial",))
 def request_takes_the_greatest_count(stage: Stage) -> None:
-    """n up to 4 is taken."""
+    """n of 4 is taken in JSON."""
     made = stage.made("partial")
-    if made.exchange.status == 400:
+    if answered(made.exchange).status == 400:
         _taken(stage, "partial")
-
-
-@check("REQ-5", uses=("many_references",))
-def request_takes_a_count_in_a_form(stage: Stage) -> None:
-    """n as a text in a form counts the images."""
-    made = stage.plain("many_references")
-    images = made.final.get("images")
-    equal(
-        made.n,
-        len(images) if isinstance(images, list) else None,
-        "the number of images",
-        made.witness,
-    )
 
 
 def _taken(stage: Stage, name: str) -> None:
@@ -153,7 +154,7 @@ def _taken(stage: Stage, name: str) -> None:
         raise Inconclusive("the account cannot pay for it", exchange)
     if exchange.status == 401:
         raise Inconclusive("the key keys.valid is refused; is it right?", exchange)
-    offered = RECIPES[name].size in ("auto", "1024x1024")
+    offered = RECIPES[name].size in PUBLISHED or not stage.documented
     if not made.accepted and (offered or exchange.status != 400):
         raise Broken(
             f"a valid request is answered {exchange.status}",

@@ -1,0 +1,78 @@
+"""What the page leaves open is not flagged at level documented, by hand-made answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contract_tests.profile import Partial
+from contract_tests.runner import judge
+from mockhub.world.provider import Outcome, Provider
+from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says
+
+Change = Callable[[Request, Any], Any]
+
+
+def _changing(change: Change) -> Callable[[Request, Reply], Reply | None]:
+    def altering(request: Request, reply: Reply) -> Reply | None:
+        body = Request("", "", {}, reply.body).json()
+        return says(change(request, body), reply.status) if isinstance(body, dict) else None
+
+    return altering
+
+
+def _keyed(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """A model list keyed by id, in other words."""
+    if not request.path.endswith("/models"):
+        return body
+    model = body["data"][0]
+    told = {
+        "vendor": model["provider"],
+        "aspectRatios": [{"id": ratio} for ratio in model["supported_aspect_ratios"]],
+        "resolutions": {
+            tier: {"credits": cost} for tier, cost in model["credits_per_image"].items()
+        },
+        "limits": {"reference_image_limit": model["reference_image_limit"]},
+    }
+    return {"models": {model["id"]: told, "another": {**told, "vendor": "gemini"}}}
+
+
+def _nested(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """A balance within an object, in fractions, that expires on a day."""
+    if request.path.endswith("/credits") and "credits" in body:
+        return {"object": "balance", "balance": {**body, "next_expiration": "2027-01-31"}}
+    if "balance" in body:
+        body["balance"]["next_expiration"] = "2027-01-31"
+    return body
+
+
+@pytest.mark.parametrize("change", [_keyed, _nested], ids=["model-list", "balance"])
+def test_another_shape_is_not_flagged(change: Change) -> None:
+    """Where the page shows no body, another one that tells the same passes."""
+    only = "MOD or CRD or END-1 or END-2"
+    with altered(_changing(change)) as url:
+        report = judge(profile_of(url), only=only, quick=True)
+    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+
+
+def test_slow_tasks_are_waited_for() -> None:
+    """An implementation that takes its time is judged side by side, and nothing is flagged."""
+    with mock() as served:
+        served.hub.provider = Provider([Outcome(take=600)])
+        profile = profile_of(
+            served.url,
+            provider_failure="A storm [[fail take=600ms]]",
+            partial=Partial("Two of them [[deliver=3 take=600ms]]", 4, 3),
+        )
+        report = judge(profile, only="ASY or LED or GEN", quick=True)
+    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+
+
+def test_a_task_that_never_ends_is_broken() -> None:
+    """A task that has not ended within limits.poll_timeout breaks ASY-5."""
+    with mock() as served:
+        served.hub.provider = Provider([Outcome(), Outcome(stuck=True)])
+        report = judge(profile_of(served.url, poll_timeout=0.3), only="ASY-5", quick=True)
+    assert "ASY-5" in {clause.id for clause in report.of("broken")}
