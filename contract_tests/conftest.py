@@ -71,7 +71,7 @@ def _judging(request: pytest.FixtureRequest, profile: Profile) -> Iterator[Judge
     budget = config.getoption("mockhub_budget")
     if budget is None and not is_loopback(profile.base_url):
         raise MockhubError(f"{profile.base_url} is not this machine: give --mockhub-budget")
-    target = Target(profile, Meter(limited(profile, budget)))
+    target = Target(profile, Meter(limited(profile, budget, config.getoption("mockhub_level"))))
     seed = config.getoption("mockhub_seed") or 0
     stage = Stage(target, config.getoption("mockhub_level"), seed)
     run = Run(target, stage, lambda check, result: None)

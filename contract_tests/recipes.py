@@ -86,6 +86,7 @@ RECIPES: Mapping[str, Recipe] = {
     # References.
     "many_references": Recipe(
         "A market made of these",
+        size="1024x1536",
         quality="low",
         n=2,
         form=True,
@@ -102,7 +103,9 @@ RECIPES: Mapping[str, Recipe] = {
     # What the page leaves open.
     "bare": Recipe("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
     "unknown_field": Recipe("A kite", more={"style": "vivid", "user": "someone"}),
-    "form_async": Recipe("A kite in a form", form=True, asynchronous=True, files=("strange.bin",)),
+    "form_async": Recipe(
+        "A kite in a form", n=1, form=True, asynchronous=True, files=("strange.bin",)
+    ),
     "above_1k": Recipe("A fence", size="1552x1024"),
     "above_2k": Recipe("A wall", size="2064x2048"),
     "wide": Recipe("A horizon", size="2688x1152"),

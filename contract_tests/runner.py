@@ -12,7 +12,7 @@ from mockhub.spec.errors import MockhubError
 from . import oracle
 from .chance import CHANCE
 from .checks import Check
-from .clauses import DOCUMENTED, LEVELS
+from .clauses import DOCUMENTED, INFERRED, LEVELS
 from .deck import DECK
 from .meter import Meter
 from .profile import Profile
@@ -22,6 +22,7 @@ from .target import Target
 from .verdicts import BROKEN, INCONCLUSIVE, NOT_ASKED, PASSED, Verdict
 
 BUDGET = 310  # credits, unless told otherwise
+BUDGETS = {DOCUMENTED: BUDGET, INFERRED: 400}
 
 Progress = Callable[[Check, CheckResult], None]
 
@@ -46,7 +47,7 @@ def judge(
 
     Args:
         level: `documented` holds it to what the page says, `inferred` to the natural readings too.
-        budget: credits that are never passed; by default `BUDGET`, or the profile's less.
+        budget: credits that are never passed; by default the level's, or the profile's less.
         quick: the deck alone, nothing random.
         only: an expression over names of clauses and checks, such as ``AUTH and not AUTH-9``.
         safe: send nothing but GETs.
@@ -59,7 +60,7 @@ def judge(
     if level not in LEVELS:
         raise MockhubError(f"level {level!r} is not known; known are {', '.join(LEVELS)}")
     checks = selected(level, only)
-    limit = limited(profile, budget)
+    limit = limited(profile, budget, level)
     if not safe and limit < oracle.unit() and any(check.uses for check in checks):
         raise MockhubError(
             f"a budget of {limit} credits pays for no image; expected {oracle.unit()} or more, "
@@ -92,9 +93,9 @@ def judge(
     )
 
 
-def limited(profile: Profile, budget: int | None) -> int:
-    """The credits that a run may spend: *budget* or the usual one, within the profile's limit."""
-    return min(BUDGET if budget is None else budget, profile.max_credits)
+def limited(profile: Profile, budget: int | None, level: str) -> int:
+    """The credits that a run may spend: *budget* or the level's, within the profile's limit."""
+    return min(BUDGETS[level] if budget is None else budget, profile.max_credits)
 
 
 def selected(level: str, only: str | None = None) -> list[Check]:

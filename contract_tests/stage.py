@@ -275,10 +275,9 @@ class Stage:
 
     def plain(self, name: str) -> Made:
         """A generation that succeeded; sizes beyond the page's two may be refused."""
-        recipe = RECIPES[name]
         made = self.made(name)
-        if made.exchange.status == 400 and recipe.size not in PUBLISHED:
-            raise NotAsked(f"the size {recipe.size} is not offered here", made.exchange)
+        if made.exchange.status == 400 and made.size not in PUBLISHED:
+            raise NotAsked(f"the size {made.size} is not offered here", made.exchange)
         return self.good(name)
 
     def prefetch(self, names: Sequence[str], *, tasks: bool) -> None:
@@ -341,7 +340,7 @@ class Stage:
         recipe = RECIPES[name]
         exchange = self._post(recipe, recipe.size)
         size = recipe.size
-        replaceable = recipe.asynchronous or recipe.trigger
+        replaceable = recipe.asynchronous or recipe.trigger or recipe.files
         if exchange.status == 400 and size not in PUBLISHED and replaceable:
             size = "1024x1024"
             exchange = self._post(recipe, size)
@@ -368,6 +367,14 @@ class Stage:
                 raise NotAsked("the profile has no triggers.partial")
             return self.profile.partial.prompt, self.profile.partial.n
         return recipe.prompt, recipe.count
+
+    def follow(self, made: Made) -> None:
+        """Take a task in that was submitted elsewhere, and poll it until it has ended."""
+        self.in_order.append(made)
+        ticket = self.target.meter.hold(oracle.price(made.size, made.n))
+        if made.id and made.exchange.status == 202:
+            self._poll(made)
+        self.target.meter.over(ticket, claimed=made.used or 0)
 
     def _peek(self, made: Made) -> None:
         """Read a task with other users' keys while it may still be running."""

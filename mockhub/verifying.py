@@ -34,6 +34,8 @@ def suite(module: str) -> Any:
 
 _runner = suite("runner")  # here, so that a package that is not installed is named at once
 
+_BUDGETS = " or ".join(f"{budget} ({level})" for level, budget in _runner.BUDGETS.items())
+
 
 @click.command()
 @click.option(
@@ -53,7 +55,7 @@ _runner = suite("runner")  # here, so that a package that is not installed is na
     "--budget",
     type=click.IntRange(min=0),
     metavar="CREDITS",
-    help=f"Never spend more.  [default: {_runner.BUDGET}, or the profile's max_credits if less]",
+    help=f"Never spend more.  [default: {_BUDGETS}, or the profile's max_credits if less]",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="What random requests are made from.")
 @click.option("--quick", is_flag=True, help="The fixed checks alone, nothing random.")
@@ -168,7 +170,7 @@ class _Verification:
 
     def _tell_plan(self, profile: Profile) -> int:
         found = self._rehearse(profile)
-        budget = _runner.limited(profile, self.budget)
+        budget = _runner.limited(profile, self.budget, self.level)
         for line in found.lines(budget):
             click.echo(line)
         if not self.quick and not self.safe:

@@ -12,6 +12,7 @@ from ..stage import Stage
 from ..target import Token
 from ..verdicts import Broken, Inconclusive, Verdict
 
+_SHORT = len("gih_live_short")
 _KNOCKS = 3 * oracle.unit()
 
 
@@ -21,6 +22,8 @@ def doors(stage: Stage, **how: object) -> Iterator[tuple[str, Callable[[], Excha
     yield "credits", lambda: target.get("credits", **how)  # type: ignore[arg-type]
     known = stage.facts.get("known_id") or "clx_no_such_generation"
     yield "retrieve", lambda: target.get(f"generations/{known}", **how)  # type: ignore[arg-type]
+    if not stage.documented:  # whether a key is asked for before the id is looked up is open
+        yield "retrieve what is not there", lambda: target.get("generations/clx_none", **how)  # type: ignore[arg-type]
     if not target.safe:
         cost = oracle.unit()
         yield "generate", lambda: target.post(stage.body(), cost=cost, **how)  # type: ignore[arg-type]
@@ -37,6 +40,10 @@ def turned_away(stage: Stage, *codes: str, what: str, **how: object) -> None:
                 raise Broken(
                     f"{name}, {what}: {broken.message}", *broken.exchanges, expected=broken.expected
                 ) from None
+    free = stage.freebies[-1] if stage.freebies else None
+    if free and free.before != free.after:
+        message = f"{free.what} moved the balance from {free.before} to {free.after}"
+        raise Broken(message, free.exchange, expected=f"{free.before} credits still")
 
 
 def _know_an_id(stage: Stage) -> None:
@@ -61,7 +68,16 @@ def auth_accepts_a_valid_key(stage: Stage) -> None:
     if exchange.status in (401, 403):
         if _let_in_elsewhere(stage):
             raise Broken("the valid key is refused here alone", exchange, expected="HTTP 200")
+        if _nobody_is_let_in(stage):
+            raise Broken("every key of the profile is refused", exchange, expected="HTTP 200")
         raise Inconclusive("the key keys.valid is refused; is it right?", exchange)
+
+
+def _nobody_is_let_in(stage: Stage) -> bool:
+    """Whether other accounts' keys are refused too; that they are all wrong is unlikely."""
+    others = [role for role in ("other", "low", "broke") if role in stage.profile.keys]
+    refused = [stage.target.get("credits", key=role).status == 401 for role in others]
+    return bool(refused) and all(refused)
 
 
 def _let_in_elsewhere(stage: Stage) -> bool:
@@ -98,8 +114,9 @@ def auth_with_a_key_that_resembles(stage: Stage) -> None:
         "whose second half is another": valid[:half] + other * (len(valid) - half),
         "whose first half is another": "gih_live_" + other * (half - 9) + valid[half:],
     }
+    likes["that is far too short"] = "gih_live_short"
     for what, raw in likes.items():
-        if raw in stage.profile.keys.values() or len(raw) != len(valid):
+        if raw in stage.profile.keys.values() or len(raw) not in (len(valid), _SHORT):
             continue
         exchange = stage.target.get("credits", key=Token(raw))
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
 from ..reading import error_code, expect, expect_error
@@ -99,6 +102,34 @@ def unknown_paths_are_not_found(stage: Stage) -> None:
     """An unknown path under /api/v1 answers 404 notFound in the documented shape."""
     for path in ("mockhub-nothing", "generations", "models/gpt-image-2", "images"):
         expect_error(stage.target.get(path, open=True), 404, "notFound")
+
+
+@check("END-6", uses=("page",), cost=oracle.unit())
+def unknown_methods_do_nothing(stage: Stage) -> None:
+    """PUT makes nothing, and DELETE removes nothing."""
+    base, made = stage.profile.base_url, stage.good("page")
+    if stage.target.safe:
+        raise NotAsked("--safe sends nothing but GETs")
+    content = json.dumps(stage.body()).encode()
+    ticket = stage.target.meter.reserve(oracle.unit())
+    try:
+        with stage.free("a PUT"):
+            exchange = stage.target.send(
+                "PUT",
+                f"{base}/api/v1/images/generations",
+                key="valid",
+                headers={"Content-Type": "application/json"},
+                content=content,
+                open=True,
+            )
+    finally:
+        stage.target.meter.over(ticket)
+    if exchange.status not in (404, 405):
+        raise Broken(f"HTTP {exchange.status} to PUT", exchange, expected="405 with Allow")
+    url = f"{base}/api/v1/generations/{made.id}"
+    exchange = stage.target.send("DELETE", url, key="valid", open=True)
+    if exchange.status not in (404, 405) or stage.read(made).status != 200:
+        raise Broken(f"HTTP {exchange.status} to DELETE", exchange, expected="405 with Allow")
 
 
 @check("END-6")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..checks import check
 from ..exchange import Exchange
 from ..reading import answered, equal, expect, field, kind, timestamp
 from ..stage import Made, Stage
-from ..verdicts import Broken, Inconclusive
+from ..verdicts import Broken, Inconclusive, NotAsked, Verdict
 from .request import _taken
 
 _RATIO = re.compile("auto|[0-9]+:[0-9]+")
@@ -29,17 +30,27 @@ SYNC = (
 ALL = (*SYNC, "page_async", "several_async")
 
 
-def each(stage: Stage, names: tuple[str, ...]) -> list[Made]:
-    """The generations of *names* that were made; sizes that are not offered are left out."""
-    found = []
+def each(stage: Stage, names: tuple[str, ...]) -> Iterator[Made]:
+    """The generations of *names* that were accepted and ended.
+
+    What could not be made is told at the end, when the others have been judged.
+    """
+    held: Verdict | None = None
+    some = False
     for name in names:
-        made = stage.made(name)
-        answered(made.exchange)
+        try:
+            made = stage.made(name)
+            answered(made.exchange)
+        except (Inconclusive, NotAsked) as verdict:
+            held = held or verdict
+            continue
         if made.accepted and (made.exchange.status == 200 or made.ended):
-            found.append(made)
-    if not found:
+            some = True
+            yield made
+    if held:
+        raise held
+    if not some:
         raise Inconclusive("no generation succeeded", stage.made(names[0]).exchange)
-    return found
 
 
 @check("GEN-1", "END-3", uses=("page", "portrait", "page_form"))
@@ -215,7 +226,10 @@ def generate_serves_the_images(stage: Stage) -> None:
     from ..pictures import measure
 
     for made in each(stage, ALL):
-        for image in field(made.final, "images", list, made.witness):
+        images = field(made.final, "images", list, made.witness)
+        if len({field(image, "url", str, made.witness) for image in images}) < len(images):
+            raise Broken("two images have one address", made.witness, expected="one each")
+        for image in images:
             exchange = stage.target.get(field(image, "url", str, made.witness), key=None)
             if not image["url"].startswith(("http://", "https://")) or exchange.status != 200:
                 raise Broken(

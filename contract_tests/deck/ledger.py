@@ -8,9 +8,10 @@ from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
 from ..reading import answered, balance_object, equal, expect, expect_error, field, find_balance
+from ..recipes import RECIPES
 from ..stage import Made, Stage
 from ..verdicts import Broken, Inconclusive, NotAsked
-from .generate import ALL, expiration, image_fields
+from .generate import ALL, each, expiration, image_fields
 from .tasks import _ends
 
 _UNIT = oracle.unit()
@@ -45,19 +46,11 @@ def credits_agree_with_the_answer(stage: Stage) -> None:
 @check("LED-1", "END-2", uses=ALL)
 def ledger_charges_once(stage: Stage) -> None:
     """The final cost leaves the balance exactly once, for answers and for tasks."""
-    judged = False
-    for name in ALL:
-        made = stage.made(name)
-        answered(made.exchange)
-        if not made.accepted or not made.alone or made.before is None or made.used is None:
-            continue
-        judged = True
-        if made.after is not None:
+    for made in each(stage, ALL):
+        if made.alone and None not in (made.before, made.after, made.used):
             _took(made, made.n * _unit_of(made))
     for group in stage.facts.get("groups", []):
-        judged = _group(group) or judged
-    if not judged:
-        raise Inconclusive("no generation was accepted", stage.made("page").exchange)
+        _group(group)
 
 
 def _unit_of(made: Made) -> int:
@@ -78,12 +71,12 @@ def _took(made: Made, cost: int) -> None:
         )
 
 
-def _group(group: list[Made]) -> bool:
+def _group(group: list[Made]) -> None:
     """Hold generations that were made side by side to what they cost together."""
     if len(group) < 2 or any(made.before is None or made.after is None for made in group):
-        return False
+        return
     if any(made.used is None and made.accepted for made in group):
-        return False
+        return
     taken = (group[0].before or 0) - (group[0].after or 0)
     cost = sum(made.used or 0 for made in group)
     if taken != cost:
@@ -92,7 +85,6 @@ def _group(group: list[Made]) -> bool:
             *(made.witness for made in group),
             expected=f"{cost} credits taken",
         )
-    return True
 
 
 @check("LED-2", "ERR-6", needs=("provider_failure",), uses=("failure",))
@@ -229,6 +221,8 @@ def refused_for_money(stage: Stage, body: dict[str, Any], role: str, **more: Any
     with stage.free("a request answered 402", role):
         how = more or {"json": body}
         exchange = stage.target.post(key=role, cost=before, **how)
+        if exchange.status == 429 and stage.target.get("credits", key=role).status == 200:
+            raise Broken("HTTP 429 for want of credits", exchange, expected="402")
         expect_error(exchange, 402, "insufficientCredits")
     equal(before, stage.credits(role), f"the balance of {role} after 402", exchange)
     return exchange
@@ -297,8 +291,38 @@ def ledger_holds_under_concurrency(stage: Stage) -> None:
         if exchange.status != 200:
             expect_error(exchange, 402, "insufficientCredits")
     _no_more_than_was_there(stage, start, n, paid, exchanges)
+    _each_its_own(paid)
     for role, before in others.items():
         equal(before, stage.credits(role), f"the balance of {role} while low paid", *paid[:1])
+
+
+def _each_its_own(exchanges: list[Exchange]) -> None:
+    """Requests at once are answered with a generation each."""
+    ids = [field(expect(one, one.status), "id", str, one) for one in exchanges]
+    if len(set(ids)) < len(ids):
+        raise Broken(
+            "two requests were answered with one generation", *exchanges, expected="one each"
+        )
+
+
+@check("LED-1", cost=2 * _UNIT)
+def ledger_charges_tasks_at_once(stage: Stage) -> None:
+    """Two tasks submitted at once are two generations, and each is charged."""
+    before = stage.credits()
+    bodies = [stage.body(**{"async": True}) for _ in range(2)]
+    exchanges = stage.target.volley(bodies, key="valid", costs=[_UNIT, _UNIT])
+    tasks = [Made(f"at once {number}", RECIPES["page_async"], 1, "1024x1024", exchange)
+             for number, exchange in enumerate(exchanges)]  # fmt: skip
+    for made in tasks:
+        expect(made.exchange, 202)
+        stage.follow(made)
+    _each_its_own(exchanges)
+    for made in tasks:
+        _ends(stage, made)
+    cost = sum(field(made.final, "usage.credits", int, made.witness) for made in tasks)
+    equal(2 * _UNIT, cost, "what both cost", *(made.witness for made in tasks))
+    after = stage.credits_settled(before - cost)
+    equal(before - cost, after, "the balance after both", stage.target.exchanges[-1], *exchanges)
 
 
 def _no_more_than_was_there(
@@ -365,9 +389,32 @@ def ledger_adds_up(stage: Stage) -> None:
 def credits_are_read_for_nothing(stage: Stage) -> None:
     """Reading the balance never changes it, nor does any request answered 4xx."""
     first = stage.credits()
-    for _ in range(3):
-        equal(first, stage.credits(), "the balance when read again", stage.target.exchanges[-1])
+    known = stage.made("page").id or "clx_no_such_generation"
+    for path in ("credits", f"generations/{known}", "generations/clx_no_such_generation"):
+        exchange = stage.target.get(path)
+        equal(first, stage.credits(), f"the balance after GET {path}", exchange)
     _nothing_else(stage)
+
+
+@check("CRD-2", level="inferred")
+def credits_are_not_nested(stage: Stage) -> None:
+    """The balance object itself is the answer."""
+    exchange = stage.target.get("credits")
+    for error in oracle.open_answer("get_credits", 200).iter_errors(expect(exchange, 200)):
+        raise Broken(f"not as the law says: {error.message[:200]}", exchange)
+
+
+@check("LED-1", level="inferred", uses=("page",), cost=_UNIT)
+def ledger_makes_a_repeated_request_anew(stage: Stage) -> None:
+    """The same request twice is two generations, each of which is charged."""
+    first, before = stage.good("page"), stage.credits()
+    recipe = RECIPES["page"]
+    exchange = stage.target.post(recipe.fields(recipe.prompt), cost=_UNIT)
+    body = expect(exchange, 200)
+    stage.follow(Made("page again", recipe, 1, "1024x1024", exchange, ended=True))
+    if body.get("id") == first.id:
+        raise Broken("the second has the first one's id", exchange, expected="another id")
+    equal(before - _UNIT, stage.credits(), "the balance after the second", exchange)
 
 
 @check("LED-5", needs=("broke",), cost=_UNIT)

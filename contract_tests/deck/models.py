@@ -16,6 +16,7 @@ from ..verdicts import Broken
 
 _TIER = re.compile(r"[0-9]+K", re.IGNORECASE)
 _RATIO = re.compile(r"auto|[0-9]+:[0-9]+")
+_SEVERAL = 3  # one may be a default, two a default and its like
 _LIMIT = "reference_image_limit"
 
 
@@ -112,6 +113,9 @@ def models_tell_the_defaults(stage: Stage) -> None:
 def models_tell_the_qualities(stage: Stage) -> None:
     """The supported qualities are 1K, 2K and 4K."""
     found, exchange = entry(stage)
+    told = found.get("supported_qualities")
+    if isinstance(told, list) and all(isinstance(word, str) for word in told):
+        equal(sorted(oracle.TIERS), sorted(told), "supported_qualities", exchange)
     _listed(found, _TIER, set(oracle.TIERS), "supported qualities", exchange)
 
 
@@ -140,7 +144,7 @@ def models_tell_what_each_can(stage: Stage) -> None:
     if not any(_LIMIT in value for value in _objects(found)):
         raise Broken(f"{_LIMIT} is missing", exchange, expected=_LIMIT)
     for what, pattern in (("qualities", _TIER), ("ratios", _RATIO)):
-        if not any(pattern.fullmatch(text) for text in _texts(found)):
+        if len({text for text in _texts(found) if pattern.fullmatch(text)}) < _SEVERAL:
             raise Broken(f"no {what} are told", exchange, expected=f"supported {what}")
     told = (*found, *_texts(found))
     if not any(word in text.casefold() for text in told for word in ("provider", "openai")):

@@ -122,11 +122,17 @@ def references_may_not_be_larger(stage: Stage) -> None:
         _refused(exchange, "a PNG of 50 MB and one byte")
 
 
-@check("GEN-9", uses=("page_form", "page"))
+@check("GEN-9", uses=("page_form", "page", "many_references"))
 def references_change_nothing_in_the_answer(stage: Stage) -> None:
     """A request with a reference is answered with the same fields as one without."""
     plain, made = stage.good("page"), stage.good("page_form")
     equal(plain.exchange.status, made.exchange.status, "the status", made.exchange)
+    if plain.alone and made.alone and None not in (made.before, made.after):
+        taken = (made.before or 0) - (made.after or 0)
+        equal(oracle.unit(), taken, "what a request with a reference took", made.exchange)
+    many = stage.made("many_references")
+    if many.accepted and not oracle.same_ratio(many.size, str(many.final.get("aspect_ratio"))):
+        raise Broken(f"{many.size} is another ratio", many.exchange, expected="the size's ratio")
     if lacking := sorted(plain.body.keys() - made.body.keys()):
         raise Broken(f"{', '.join(lacking)} missing", made.exchange, expected=", ".join(plain.body))
 

@@ -85,6 +85,20 @@ def request_bounds_the_count(stage: Stage) -> None:
     refused(stage, {"n": 5, "async": True}, {"n": 0, "async": True}, also_form=False)
 
 
+@check("REQ-5", needs=("low",), cost=_UNIT)
+def request_bounds_great_counts(stage: Stage) -> None:
+    """An n that is 1 in eight, sixteen or thirty-two bits is refused all the same."""
+    credits = stage.credits("low")  # all that a mistake can cost
+    if credits < _UNIT:
+        raise Inconclusive(f"keys.low has {credits} credits, which pay for no image")
+    for bits in (8, 16, 32):
+        n = 2**bits + 1
+        exchange = answered(stage.target.post(stage.body(n=n), key="low", cost=credits))
+        if exchange.status not in (400, 402):
+            stage.claim([exchange])
+            raise Broken(f"n {n}: HTTP {exchange.status}", exchange, expected="400 invalid_request")
+
+
 @check("REQ-6", "REQ-10", cost=2 * _UNIT)
 def request_takes_references_in_forms_only(stage: Stage) -> None:
     """A reference_image in a JSON body is 400 invalid_request."""
@@ -129,10 +143,11 @@ def request_takes_each_quality(stage: Stage) -> None:
         _taken(stage, name)
 
 
-@check("REQ-5", uses=("plain_form", "many_references"))
+@check("REQ-5", uses=("page", "page_form", "plain_form", "many_references"))
 def request_takes_each_count(stage: Stage) -> None:
-    """n up to 4 is taken, and counts the images in a form too."""
-    _taken(stage, "plain_form")
+    """n from 1 to 4 is taken, and counts the images in a form too."""
+    for name in ("page", "page_form", "plain_form"):
+        _taken(stage, name)
     for name in ("plain_form", "many_references"):
         made = stage.plain(name)
         images = field(made.final, "images", list, made.witness)
@@ -154,7 +169,7 @@ def _taken(stage: Stage, name: str) -> None:
         raise Inconclusive("the account cannot pay for it", exchange)
     if exchange.status == 401:
         raise Inconclusive("the key keys.valid is refused; is it right?", exchange)
-    offered = RECIPES[name].size in PUBLISHED or not stage.documented
+    offered = made.size in PUBLISHED or not stage.documented
     if not made.accepted and (offered or exchange.status != 400):
         raise Broken(
             f"a valid request is answered {exchange.status}",
@@ -166,13 +181,7 @@ def _taken(stage: Stage, name: str) -> None:
 # What the page leaves open.
 
 
-@check("REQ-11", cost=4 * _UNIT)
-def request_needs_a_prompt(stage: Stage) -> None:
-    """prompt is required and a text of 1 to 32,000 characters."""
-    refused(stage, {"prompt": ...}, {"prompt": ""}, {"prompt": "x" * 32_001})
-    refused(stage, {"prompt": None}, {"prompt": 7}, {"prompt": ["a"]}, also_form=False)
-
-
+# It comes right after generations of several images, which a server must not remember.
 @check("REQ-11", "REQ-12", "GEN-12", uses=("bare",))
 def request_needs_no_more_than_a_prompt(stage: Stage) -> None:
     """A model and a long prompt in any script are enough: one image, and it costs as auto does."""
@@ -182,11 +191,18 @@ def request_needs_no_more_than_a_prompt(stage: Stage) -> None:
     equal(_UNIT, made.used, "usage.credits", made.exchange)
 
 
+@check("REQ-11", cost=4 * _UNIT)
+def request_needs_a_prompt(stage: Stage) -> None:
+    """prompt is required and a text of 1 to 32,000 characters."""
+    refused(stage, {"prompt": ...}, {"prompt": ""}, {"prompt": "x" * 32_001})
+    refused(stage, {"prompt": None}, {"prompt": 7}, {"prompt": ["a"]}, also_form=False)
+
+
 @check("REQ-12", cost=4 * _UNIT)
 def request_holds_fields_to_their_types(stage: Stage) -> None:
     """A field of another JSON type is 400 invalid_request, null included."""
     wrong: Iterable[dict[str, Any]] = (
-        {"n": "2"}, {"n": None}, {"n": True}, {"n": []},
+        {"n": "2"}, {"n": None}, {"n": 1.5}, {"n": True}, {"n": []},
         {"async": "true"}, {"async": 1}, {"async": None},
         {"size": 1024}, {"size": None}, {"quality": None}, {"quality": 5}, {"model": None},
     )  # fmt: skip
@@ -208,7 +224,8 @@ def request_needs_a_readable_body(stage: Stage) -> None:
     form = forms.encode(stage.form())
     media = f"multipart/form-data; boundary={forms.BOUNDARY}"
     bodies = (
-        (_JSON, b""), (_JSON, good[:-1]), (_JSON, b"[1]"), (_JSON, b"null"), (_JSON, b'{"n": NaN}'),
+        (_JSON, b""), (_JSON, good[:-1]), (_JSON, good + b" {}"), (_JSON, b"[" + good + b"]"),
+        (_JSON, b"[1]"), (_JSON, b"null"), (_JSON, b'{"n": NaN}'),
         ("text/plain", good), ("application/xml", b"<a/>"),
         ("application/x-www-form-urlencoded", b"model=gpt-image-2&prompt=a"),
         ("multipart/form-data", form), (media, form[: len(form) // 2]), (media, b"nonsense"),

@@ -13,6 +13,13 @@ from ..stage import Made, Stage
 from ..verdicts import Broken, Inconclusive
 from .generate import common_fields, image_fields
 
+_UNKNOWN = (
+    "clx_mockhub_no_such_generation",
+    "7",
+    "no-such-generation",
+    "00000000-0000-4000-8000-000000000000",
+    "x" * 200,
+)
 READ = ("page", "page_form", "many_references", "page_async", "several_async")
 
 
@@ -109,6 +116,13 @@ def retrieve_is_for_the_owner(stage: Stage) -> None:
         raise Broken("the owner cannot read it any more", exchange, expected="HTTP 200")
 
 
+@check("RET-2", needs=("other", "provider_failure"), uses=("failure_async",))
+def retrieve_of_a_failure_is_for_the_owner(stage: Stage) -> None:
+    """A task that failed is another user's affair no more than one that succeeded."""
+    for made in _known(stage, ("failure_async",)):
+        expect_error(stage.target.get(_path(made), key="other"), 404, "notFound")
+
+
 @check("RET-3", "ERR-5", uses=("page",))
 def retrieve_of_an_unknown_id(stage: Stage) -> None:
     """An unknown id is 404 notFound."""
@@ -116,11 +130,8 @@ def retrieve_of_an_unknown_id(stage: Stage) -> None:
     last = known[-1]
     like = known[:-1] + ("q" if last != "q" else "p")
     digit = known[:-1] + ("7" if last != "7" else "8")
-    for unknown in (
-        "clx_mockhub_no_such_generation",
-        digit if last.isdigit() else like,
-        known + "x",
-    ):
+    near = (digit if last.isdigit() else like, known + "x", known[:-1], known[: len(known) // 2])
+    for unknown in (*_UNKNOWN, *near):
         if any(made.id == unknown for made in stage.in_order):
             continue
         expect_error(stage.target.get(f"generations/{quote(unknown, safe='')}"), 404, "notFound")

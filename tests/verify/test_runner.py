@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contract_tests.clauses import clauses
-from contract_tests.runner import BUDGET, Unreachable, expression, judge, selected
+from contract_tests.runner import BUDGETS, Unreachable, expression, judge, selected
 from mockhub.spec.errors import MockhubError
 from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says, scripted
 
@@ -21,7 +21,7 @@ def test_the_mock_conforms_within_the_budget(level: str) -> None:
         report = judge(profile_of(served.url), level=level, quick=True)
     assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
     assert 0 == report.exit_code
-    assert 0 < report.credits_spent <= BUDGET
+    assert 0 < report.credits_spent <= BUDGETS[level]
 
 
 def test_every_clause_that_a_profile_can_show_is_asked() -> None:
