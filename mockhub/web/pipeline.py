@@ -291,9 +291,9 @@ class Pipeline:
     def _record(self, visit: Visit, answer: wire.Answer | None) -> None:
         visit.milliseconds = (perf_counter() - visit.began) * 1000
         visit.end()
-        visit.hub.journal.add(visit)
         self.observe(visit, answer)
         visit.let_go()
+        visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:

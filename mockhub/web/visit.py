@@ -103,8 +103,19 @@ class Visit:
         """It was looked at by all: let go of the connection and of the answer's parts."""
         self.query = self.scope["query_string"]
         self.scope, self.receive = _NOWHERE, _nothing
+        if self.reading is not None:
+            self.reading.values = dict.fromkeys(self.reading.values)  # the names are enough
         if (answer := self.sent) is not None:
             self.sent = Answer(answer.status, answer.body, answer.headers)
+
+    @property
+    def holds_a_key(self) -> bool:
+        """Whether a key stands where none belongs, and its record must be written at once."""
+        prefix = self.hub.law.key_format.prefix
+        told = [*self.headers.values(), self.query, self.path.encode()]
+        if self.reading:
+            told += [self.reading.kept.content or repr(self.reading.values).encode()]
+        return prefix.encode() in b" ".join(told)
 
     @property
     def met(self) -> Met:
