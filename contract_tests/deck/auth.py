@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 from .. import oracle
@@ -159,7 +160,9 @@ def auth_of_forms_and_tasks(stage: Stage) -> None:
 def auth_anywhere_else(stage: Stage) -> None:
     """Another scheme, an empty token, or a key outside the header is not accepted."""
     valid = stage.profile.keys["valid"]
-    for header in (f"Basic {valid}", f"Token {valid}", valid, "Bearer"):
+    coded = [b64encode(pair.encode()).decode() for pair in (f":{valid}", f"{valid}:")]
+    basic = [f"Basic {word}" for word in (valid, *coded)]
+    for header in (*basic, f"Token {valid}", valid, "Bearer"):
         turned_away(
             stage, what=f"with Authorization: {header.replace(valid, '<key>')}",
             key=None, headers={"Authorization": header},

@@ -20,7 +20,7 @@ _UNKNOWN = (
     "00000000-0000-4000-8000-000000000000",
     "x" * 200,
 )
-READ = ("page", "page_form", "many_references", "page_async", "several_async")
+READ = ("page", "page_form", "many_references", "portrait", "two_k", "page_async", "several_async")
 
 
 def _known(stage: Stage, names: tuple[str, ...]) -> list[Made]:
@@ -157,6 +157,7 @@ def retrieve_tells_the_same_on_every_read(stage: Stage) -> None:
     """What was final stays as it was, to the letter."""
     for made in _known(stage, READ):
         first, again = reads(stage, made)
+        same_times(made.body, expect(first, 200), first, made.exchange)
         equal(expect(first, 200), expect(again, 200), "a later read", again, first)
 
 

@@ -153,6 +153,15 @@ def tasks_that_ended_stay_so(stage: Stage) -> None:
             equal(made.final.get("status"), _status(poll), "status", made.witness, poll)
 
 
+@check("ASY-5", needs=("provider_failure",), uses=("failure_async",))
+def tasks_that_failed_stay_so(stage: Stage) -> None:
+    """A task that has failed does not succeed later."""
+    for made, _ in accepted(stage, "failure_async"):
+        for poll in (*made.polls, stage.read(made)):
+            if made.ended and _status(poll) == "succeeded":
+                raise Broken("a task that had failed has succeeded", made.witness, poll)
+
+
 # What the page leaves open.
 
 

@@ -104,7 +104,7 @@ def any_size_taken(house: House) -> None:
     )
 
 
-@mutant("REQ-3")
+@mutant("REQ-3", level="inferred")  # the page names two sizes only
 def squares_only(house: House) -> None:
     """1536x1024, a standard size, is refused."""
     refuse_value(house, "size", "1536x1024")
