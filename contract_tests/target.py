@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import json as jsons
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -23,7 +24,7 @@ from .verdicts import Inconclusive, NotAsked
 GENERATIONS = "/api/v1/images/generations"
 READ_SECONDS = 10.0  # for answers that wait for no image
 GENERATE_SECONDS = 60.0
-_GIVE_UP = 3  # silent or refused connections in a row
+_GIVE_UP = 2  # requests of one kind in a row that nobody answered
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -43,7 +44,7 @@ class Target:
             raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
             for role, raw in sorted(profile.keys.items(), key=lambda item: -len(item[1]))
         }
-        self._silent = 0
+        self._silent: Counter[str] = Counter()  # by kind of request
         self._lock = Lock()
         self._http = _client(self.loopback)
 
@@ -117,8 +118,8 @@ class Target:
         """Send one request, once, and keep what was exchanged."""
         if self.safe and method != "GET":
             raise NotAsked("--safe sends nothing but GETs")
-        if self._silent >= _GIVE_UP:
-            raise Inconclusive("not sent: the server no longer answers")
+        if self._silent[_kind(method, url)] >= _GIVE_UP:
+            raise Inconclusive(f"not sent: the server no longer answers {_kind(method, url)}")
         sent = {**self._authorization(key), **(headers or {})}
         ask = Ask(
             method, url, sent, content if content and len(content) < 10_000 else None, typed, open
@@ -193,7 +194,9 @@ class Target:
     def _record(self, answer: Exchange) -> Exchange:
         exchange = replace(answer, at=calendar.timegm(time.gmtime()))
         with self._lock:
-            self._silent = self._silent + 1 if exchange.lost in ("timeout", "unreachable") else 0
+            kind = _kind(exchange.ask.method, exchange.ask.url)
+            silent = exchange.lost in ("timeout", "unreachable")
+            self._silent[kind] = self._silent[kind] + 1 if silent else 0
             self.exchanges.append(exchange)
         return exchange
 
@@ -204,6 +207,11 @@ class Target:
             raise NotAsked(f"the profile has no keys.{key}")
         raw = key if isinstance(key, Token) else self.profile.keys[key]
         return {"Authorization": f"Bearer {raw}"}
+
+
+def _kind(method: str, url: str) -> str:
+    """What a request asks for, without its id."""
+    return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"
 
 
 def is_loopback(url: str) -> bool:

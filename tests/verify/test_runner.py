@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
 
+from contract_tests import target
 from contract_tests.clauses import clauses
 from contract_tests.runner import BUDGETS, Unreachable, expression, judge, selected
 from mockhub.spec.errors import MockhubError
@@ -155,3 +157,24 @@ def test_a_wrong_expression_is_refused(text: str) -> None:
     """What -k does not understand it says."""
     with pytest.raises(MockhubError, match="-k"):
         expression(text)
+
+
+def test_a_server_that_falls_silent_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two requests of a kind without an answer no more of it are sent."""
+    monkeypatch.setattr(target, "GENERATE_SECONDS", 0.1)
+    over, asked = Event(), []
+
+    def answer(request: Request) -> Reply:
+        if request.method == "POST":
+            asked.append(request)
+            over.wait(20)
+        return says({"credits": 100, "account_type": "PRO", "next_expiration": None})
+
+    with scripted(answer) as url:
+        try:
+            report = judge(profile_of(url), only="GEN or CRD-2", quick=True)
+        finally:
+            over.set()
+    assert 2 == len(asked)
+    found = {clause.id: clause.verdict for clause in report.clauses}
+    assert ("inconclusive", "passed") == (found["GEN-2"], found["CRD-1"])
