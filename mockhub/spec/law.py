@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,6 @@ class KeyFormat:
 
     prefix: str
     length: int
-
-    @cached_property
-    def raw_prefix(self) -> bytes:
-        """The prefix as it stands on the wire."""
-        return self.prefix.encode()
 
 
 @dataclass(frozen=True)

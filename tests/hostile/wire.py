@@ -7,9 +7,9 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from tests.live import KEY, Live
+from tests.live import KEY
 
 PATIENCE = 30  # seconds until a silent server counts as hanging
 
@@ -30,8 +30,15 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
+class Served(Protocol):
+    """What is spoken to."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @contextmanager
-def connected(server: Live) -> Iterator[socket.socket]:
+def connected(server: Served) -> Iterator[socket.socket]:
     """A bare connection to the server."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as line:
@@ -69,7 +76,7 @@ def replies(line: socket.socket, count: int = 1) -> list[Reply]:
     return found
 
 
-def ask(server: Live, raw: bytes, count: int = 1) -> list[Reply]:
+def ask(server: Served, raw: bytes, count: int = 1) -> list[Reply]:
     """Send *raw* on a connection of its own and read the answers."""
     with connected(server) as line:
         line.sendall(raw)
