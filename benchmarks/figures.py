@@ -88,7 +88,7 @@ def plugin() -> Iterator[Row]:
 
 def verify() -> Iterator[Row]:
     """What the contract suite takes and spends on our own server, where it is."""
-    if not find_spec("contract_tests.cli"):
+    if not find_spec("mockhub.verifying"):
         return
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"

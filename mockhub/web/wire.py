@@ -12,7 +12,7 @@ import orjson
 from mockhub.spec.errors import ApiError
 from mockhub.spec.law import Law
 from mockhub.world.accounts import Account, Balance
-from mockhub.world.clock import SECOND, to_text
+from mockhub.world.clock import to_text
 from mockhub.world.generations import Generation, Request
 from mockhub.world.hub import Hub
 
@@ -131,14 +131,10 @@ def log(generation: Generation, hub: Hub, links: Links, *, now: int) -> dict[str
     return content
 
 
+@lru_cache(maxsize=1024)
 def timestamp(moment: int) -> str:
     """ISO 8601 in UTC, in milliseconds (GEN-8)."""
-    return _second(moment // SECOND) + f"{moment % SECOND:03}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(second: int) -> str:
-    return to_text(second * SECOND)[:-4]
+    return to_text(moment)
 
 
 def _head(generation: Generation, status: str) -> dict[str, Any]:
