@@ -154,7 +154,7 @@ def _beside(row: table.Throughput, rows: list[table.Throughput]) -> table.Throug
         return row
     name, part = _BESIDE[row.name]
     other = next(one for one in rows if one.name == name)
-    return replace(row, target=round(other.ratio * part, 2))
+    return replace(row, target=round(other.least * part, 2))
 
 
 def _figures(server: Server, *, quick: bool) -> Iterator[table.Row]:
