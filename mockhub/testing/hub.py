@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mockhub.spec.errors import MockhubError
 from mockhub.testing import claims
-from mockhub.testing.clients import settings
 from mockhub.testing.exchanges import Journal, many, read
 from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment, milliseconds
 from mockhub.testing.recipes import Recipe, directives, outcomes, spent, template
@@ -62,7 +61,8 @@ class Hub:
         self.name = world.name
         self.server_url = site.url
         self.url = site.url if alone else f"{site.url}/hubs/{self.name}"
-        self.base_url = self.url + world.law.operations["get_credits"].path.rpartition("/")[0]
+        self._prefix = world.law.operations["get_credits"].path.rpartition("/")[0]
+        self.base_url = self.url + self._prefix
         self.accounts = Accounts(world, self._call)
         self.account = next(iter(self.accounts.values()))
         self.key = self.account.key
@@ -84,29 +84,31 @@ class Hub:
     # -- clients -----------------------------------------------------------------------------------
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
-        """An httpx client whose paths begin after `/api/v1`, with the hub's key or another.
+        """An httpx client with a key; its paths are ``/credits`` or ``/api/v1/credits``.
 
         Raises:
             MockhubError: in process, where only `async_client` works.
         """
-        import httpx
+        from mockhub.testing.clients import Client
 
         if self._alone:
             raise MockhubError(
                 "ASGI has no socket for a synchronous client: use async_client(), Starlette's "
                 "TestClient, or mockhub.running()"
             )
-        client = httpx.Client(**settings(self.base_url, key or self.key, options))
+        client = Client(self.url, self._prefix, key or self.key, options)
         self._clients.append(client)
         return client
 
     def async_client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
         """As `client`, for asynchronous code; close it, or use it in `async with`."""
-        import httpx
+        from httpx import ASGITransport
+
+        from mockhub.testing.clients import AsyncClient
 
         if self._alone:
-            options.setdefault("transport", httpx.ASGITransport(self._site.app))
-        return httpx.AsyncClient(**settings(self.base_url, key or self.key, options))
+            options.setdefault("transport", ASGITransport(self._site.app))
+        return AsyncClient(self.url, self._prefix, key or self.key, options)
 
     # -- misbehaviour ------------------------------------------------------------------------------
 

@@ -38,6 +38,22 @@ def test_url_is_the_same_without_api_v1(mockhub: Hub) -> None:
     assert 200 == httpx.get(f"{mockhub.url}/api/v1/models").status_code
 
 
+def test_clients_take_paths_with_and_without_api_v1(mockhub: Hub) -> None:
+    """A path may be written as the documentation writes it, or as it follows the base URL."""
+    client = mockhub.client()
+    for path in ("/api/v1/credits", "/credits", "credits", f"{mockhub.base_url}/credits"):
+        assert 200 == client.get(path).status_code, path
+    assert 200 == client.post("/api/v1/images/generations", json=CAT).status_code
+
+
+@pytest.mark.asyncio
+async def test_async_clients_take_them_too(mockhub: Hub) -> None:
+    """What holds for `client` holds for `async_client`."""
+    async with mockhub.async_client() as client:
+        assert 200 == (await client.get("/api/v1/credits")).status_code
+        assert 200 == (await client.get("/credits")).status_code
+
+
 def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
     """At the server's own address a hub's key finds its account, its journal and its picture."""
     headers = {"Authorization": f"Bearer {mockhub.key}"}
