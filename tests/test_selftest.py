@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from mockhub.mutants import selftest
+from mockhub.mutants.__main__ import main
 from mockhub.mutants.report import complaints, show, summary
 from mockhub.mutants.selftest import Judged, Outcome
 from mockhub.spec.errors import MockhubError
@@ -38,10 +39,12 @@ def test_some_are_judged_over_http() -> None:
     assert all(one.requests for one in (*done.mutants, *done.variants))
 
 
-def test_an_unknown_name_is_told() -> None:
-    """A name that there is not fails before anything is served."""
+def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that there is not fails before anything is served, and exits 2."""
     with pytest.raises(MockhubError, match="did you mean 'failure-fee'"):
         selftest.run(names=["failure-fees"])
+    assert 2 == main(["failure-fees"])
+    assert "did you mean 'failure-fee'" in capsys.readouterr().err
 
 
 def test_a_sound_outcome_is_ok() -> None:
