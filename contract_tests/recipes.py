@@ -81,7 +81,7 @@ RECIPES: Mapping[str, Recipe] = {
     "auto": Recipe("सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1),
     "two_k": Recipe("A glass of water on slate", size="2048x2048", quality="low", n=1),
     "four_k": Recipe("A valley from above", size="3840x2160", quality="medium", n=1),
-    "several_async": Recipe("Two boats", size="2048x2048", quality="high", n=2, asynchronous=True),
+    "several_async": Recipe("Boats", size="2048x2048", quality="high", n=3, asynchronous=True),
     "plain_form": Recipe("Four lamps in a row", quality="medium", n=4, form=True),
     # References.
     "many_references": Recipe(
@@ -99,14 +99,14 @@ RECIPES: Mapping[str, Recipe] = {
         "", size="2048x2048", n=2, trigger="provider_failure", asynchronous=True
     ),
     "partial": Recipe("", trigger="partial", n=4),
-    "partial_async": Recipe("", trigger="partial", n=4, asynchronous=True),
+    "partial_async": Recipe("", size="2048x2048", trigger="partial", n=4, asynchronous=True),
     # What the page leaves open.
     "bare": Recipe("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
     "unknown_field": Recipe("A kite", more={"style": "vivid", "user": "someone"}),
     "form_async": Recipe(
-        "A kite in a form", n=1, form=True, asynchronous=True, files=("strange.bin",)
+        "A kite in a form, " * 100, n=1, form=True, asynchronous=True, files=("strange.bin",)
     ),
-    "above_1k": Recipe("A fence", size="1552x1024"),
+    "above_1k": Recipe("A fence", size="2208x736"),  # as wide as can be
     "above_2k": Recipe("A wall", size="2064x2048"),
     "wide": Recipe("A horizon", size="2688x1152"),
 }

@@ -200,7 +200,7 @@ def auth_by_the_whole_key(stage: Stage) -> None:
 @check("AUTH-10", cost=oracle.unit() * 4)
 def auth_before_the_body(stage: Stage) -> None:
     """A bad body without a good key is 401, not 400."""
-    bad = ("application/json", b"{")
+    bad, other = ("application/json", b"{"), ("text/plain", b"{}")
     for key, code in ((None, "missingApiKey"), (Token(unknown_key(stage)), "invalidApiKey")):
-        for how in ({"json": stage.body(n=0)}, {"raw": bad}, {"form": {"n": "9"}}):
+        for how in ({"json": stage.body(n=0)}, {"raw": bad}, {"raw": other}, {"form": {"n": "9"}}):
             expect_error(stage.target.post(key=key, **how), 401, code)

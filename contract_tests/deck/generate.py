@@ -126,6 +126,8 @@ def generate_names_the_ratio(stage: Stage) -> None:
                 raise Broken(
                     f"{made.size} is {ratio!r}", exchange, expected="the ratio of the size"
                 )
+            if made.size == "1024x1024":
+                equal("1:1", ratio, "aspect_ratio", exchange)
             if made.size == "auto" and not _RATIO.fullmatch(ratio):
                 raise Broken(f"aspect_ratio is {ratio!r}", exchange, expected="auto or a ratio")
 

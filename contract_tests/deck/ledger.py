@@ -191,19 +191,20 @@ def ledger_refunds_what_a_task_misses(stage: Stage) -> None:
 def _partly(stage: Stage, made: Made) -> None:
     assert stage.profile.partial
     delivered = stage.profile.partial.delivered
+    unit = _unit_of(made)
     images = field(made.final, "images", list, made.witness)
     equal(delivered, len(images), "the number of images", made.witness)
     image_fields(images, made.witness)
     used = field(made.final, "usage.credits", int, made.witness)
-    equal(delivered * _UNIT, used, "usage.credits", made.witness)
+    equal(delivered * unit, used, "usage.credits", made.witness)
     if made.alone and made.before is not None and made.after is not None:
-        _took(made, delivered * _UNIT)
+        _took(made, delivered * unit)
     elif not made.alone:
-        _together(stage, made, (made.n - delivered) * _UNIT)
+        _together(stage, made, (made.n - delivered) * unit)
     read = stage.target.get(f"generations/{made.id}")
     if read.status == 200:
         told = field(expect(read, 200), "usage.credits", int, read)
-        equal(delivered * _UNIT, told, "usage.credits when read back", read)
+        equal(delivered * unit, told, "usage.credits when read back", read)
         equal(delivered, len(field(expect(read, 200), "images", list, read)), "images", read)
 
 

@@ -79,6 +79,8 @@ def models_ignore_an_unknown_key(stage: Stage) -> None:
     """The list is public whatever Authorization header comes along."""
     for token in ("gih_live_" + "0" * 32, "x"):
         expect(stage.target.get("models", key=Token(token)), 200)
+    for header in ("Basic eDp5", "Bearer", "x"):
+        expect(stage.target.get("models", key=None, headers={"Authorization": header}), 200)
 
 
 @check("MOD-3")

@@ -226,7 +226,7 @@ def request_needs_a_readable_body(stage: Stage) -> None:
     bodies = (
         (_JSON, b""), (_JSON, good[:-1]), (_JSON, good + b" {}"), (_JSON, good + b" tail"),
         (_JSON, b"[" + good + b"]"), (_JSON, b"[1]"), (_JSON, b"null"), (_JSON, b'{"n": NaN}'),
-        ("text/plain", good), ("application/xml", b"<a/>"),
+        ("", good), ("text/plain", good), ("application/xml", b"<a/>"),
         ("application/x-www-form-urlencoded", b"model=gpt-image-2&prompt=a"),
         ("multipart/form-data", form), (media, form[: len(form) // 2]), (media, b"nonsense"),
     )  # fmt: skip

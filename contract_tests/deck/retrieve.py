@@ -19,6 +19,7 @@ _UNKNOWN = (
     "no-such-generation",
     "00000000-0000-4000-8000-000000000000",
     "x" * 200,
+    "%",
 )
 READ = ("page", "page_form", "many_references", "portrait", "two_k", "page_async", "several_async")
 

@@ -200,6 +200,26 @@ def tasks_that_cannot_be_paid_are_refused(stage: Stage) -> None:
     refused_for_money(stage, stage.body(**{"async": True}), "broke")
 
 
+@check("ASY-2", level="inferred", uses=("page_async",))
+def tasks_are_polled_as_they_were_made(stage: Stage) -> None:
+    """A poll_url at the implementation's own host and port has its scheme."""
+    base = urlsplit(stage.profile.base_url)
+    for made, body in accepted(stage, "page_async"):
+        url = urlsplit(field(body, "poll_url", str, made.exchange))
+        if url.netloc == base.netloc:
+            equal(base.scheme, url.scheme, "the scheme of poll_url", made.exchange)
+
+
+@check("ASY-8", needs=("low",), cost=4 * oracle.unit())
+def tasks_are_paid_whole(stage: Stage) -> None:
+    """A task of which the balance can pay some images, but not all, is 402 at submission."""
+    from .ledger import refused_for_money
+
+    if stage.credits("low") >= 4 * oracle.unit():
+        raise Inconclusive("keys.low can pay for four images; expected fewer credits")
+    refused_for_money(stage, stage.body(n=4, **{"async": True}), "low")
+
+
 @check("ASY-6", uses=("page_async",))
 def tasks_were_seen_to_move(stage: Stage) -> None:
     """The poll finds the documented words only."""
