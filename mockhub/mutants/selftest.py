@@ -196,7 +196,7 @@ def idle(found: Sequence[Judged]) -> Iterator[str]:
     """The checks of the suite that caught none of the mutants."""
     busy = {check for one in found for check in one.checks}
     for check in suite("runner").selected("inferred"):
-        if check.name not in busy and "provision" not in check.needs:
+        if check.name not in busy:
             yield check.name
 
 
