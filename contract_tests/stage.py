@@ -80,9 +80,16 @@ class Made:
         return found if isinstance(found, str) and found else None
 
     @property
+    def refused(self) -> bool:
+        """Whether a poll was answered 500: a failed task may read so (ASY-7 is inferred)."""
+        return not self.ended and any(poll.status == 500 for poll in self.polls)
+
+    @property
     def used(self) -> int | None:
         """`usage.credits` of `final`."""
         usage = self.final.get("usage")
+        if self.refused or (self.final.get("status") == "failed" and usage is None):
+            return 0  # how a failure shows its refund is open
         return whole(usage.get("credits")) if isinstance(usage, dict) else None
 
 
@@ -392,7 +399,7 @@ class Stage:
             made.ended = any(is_final(poll) for poll in made.polls)
             if made.ended or time.monotonic() > deadline:
                 break
-            if len(made.polls) > 2 * reads and all(poll.status >= 400 for poll in made.polls):
+            if len(made.polls) > 2 and all(poll.status >= 400 for poll in made.polls[-3:]):
                 break
             time.sleep(pause)
             pause = min(pause * 1.6, _LONGEST_PAUSE)

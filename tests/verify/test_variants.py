@@ -10,7 +10,8 @@ import pytest
 from contract_tests.profile import Partial
 from contract_tests.runner import judge
 from mockhub.world.provider import Outcome, Provider
-from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says
+from tests.live import Live
+from tests.verify.scripted import KEYS, Reply, Request, altered, mock, profile_of, says
 
 Change = Callable[[Request, Any], Any]
 
@@ -76,3 +77,21 @@ def test_a_task_that_never_ends_is_broken() -> None:
         served.hub.provider = Provider([Outcome(), Outcome(stuck=True)])
         report = judge(profile_of(served.url, poll_timeout=0.3), only="ASY-5", quick=True)
     assert "ASY-5" in {clause.id for clause in report.of("broken")}
+
+
+@pytest.mark.parametrize("credits", [16, 40, 80])
+def test_the_low_account_may_have_any_small_balance(credits: int) -> None:
+    """Two images' worth or ten: what is too much is spent, and the balance ends at nothing."""
+    with mock() as served:
+        key = served.server.call(lambda: _account(served, credits))
+        profile = profile_of(served.url, keys={**KEYS, "low": key})
+        report = judge(profile, only="ledger", level="inferred", quick=True)
+    assert 0 == report.exit_code, [(one.id, one.why) for one in report.of("broken", "inconclusive")]
+    found = {clause.id: clause.verdict for clause in report.clauses}
+    assert ("passed", "passed") == (found["LED-4"], found["LED-7"])
+
+
+def _account(served: Live, credits: int) -> str:
+    account = served.hub.add_account("few")
+    served.hub.grant(account, credits)
+    return served.hub.add_key("few")
