@@ -89,7 +89,7 @@ def markdown(report: Report) -> str:
         lines += [f"### {clause.id}: {clause.says}", "", _cell(clause.why), "", "```text"]
         lines += [line.replace("```", "'''") for line in _evidence(clause)] + ["```", ""]
     lines += ["| clause | verdict | |", "| --- | --- | --- |"]
-    for clause in report.clauses:
+    for clause in report.worst_first():
         if clause.asked:
             told = _cell(clause.why or clause.says)
             lines.append(f"| {clause.id} | {word(clause.verdict)} | {told} |")
@@ -108,7 +108,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem;
 vertical-align: top; border-bottom: 1px solid #8883; } pre { white-space: pre-wrap; overflow-wrap:
-anywhere; background: #8881; padding: .6rem; } .passed { color: #18794e; } .broken { color: #c62a2f;
+anywhere; background: #8881; padding: .6rem; } .id { white-space: nowrap; }
+.passed { color: #18794e; } .broken { color: #c62a2f;
 font-weight: 600; } .inconclusive { color: #ad5700; } .not_asked { color: #888; }
 :root { color-scheme: light dark; } summary { cursor: pointer; }
 """
@@ -116,7 +117,7 @@ font-weight: 600; } .inconclusive { color: #ad5700; } .not_asked { color: #888; 
 
 def html(report: Report) -> str:
     """One static page: clause, verdict, checks, evidence, credits."""
-    rows = "\n".join(_row(clause) for clause in report.clauses)
+    rows = "\n".join(_row(clause) for clause in report.worst_first())
     title = f"mockhub verify: {_outcome(report)}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -140,9 +141,12 @@ def _row(clause: ClauseResult) -> str:
     shown = f"<pre>{evidence}</pre>" if evidence and clause.verdict != PASSED else ""
     opened = " open" if clause.verdict == BROKEN else ""
     why = f"<p>{escape(clause.why)}</p>" if clause.why else ""
-    return (
-        f'<tr id="{clause.id}"><td>{clause.id}<td class="{clause.verdict}">{word(clause.verdict)}'
-        f"<td>{escape(clause.says)}{why}"
+    told = (
         f"<details{opened}><summary>{len(clause.checks)} checks</summary>"
-        f"<ul>{checks}</ul>{shown}</details></tr>"
+        f"<ul>{checks}</ul>{shown}</details>"
+    )
+    return (
+        f'<tr id="{clause.id}"><td class="id">{clause.id}'
+        f'<td class="{clause.verdict} id">{word(clause.verdict)}'
+        f"<td>{escape(clause.says)}{why}{told if clause.checks else ''}</tr>"
     )

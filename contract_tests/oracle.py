@@ -66,13 +66,20 @@ def size_of(size: str) -> tuple[int, int] | None:
 
 
 def same_ratio(size: str, ratio: str) -> bool:
-    """Whether *ratio*, such as 16:9, is that of *size*, however it is spelt (GEN-5)."""
+    """Whether *ratio* is that of *size*, spelt as it is listed if it is (GEN-5)."""
     pixels = size_of(size)
+    listed = [one for one in ratios() if pixels and _fraction(one) == Fraction(*pixels)]
+    if listed:
+        return ratio in listed
+    return pixels is not None and _fraction(ratio) == Fraction(*pixels)
+
+
+def _fraction(ratio: str) -> Fraction | None:
     try:
         width, height = (int(part) for part in ratio.split(":"))
-        return pixels is not None and Fraction(*pixels) == Fraction(width, height)
+        return Fraction(width, height)
     except (ValueError, ZeroDivisionError):
-        return False
+        return None
 
 
 def tier_of(size: str) -> str:

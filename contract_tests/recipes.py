@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from . import oracle
 from .forms import File
 
 _MEGABYTE = 1000 * 1000
+_ROOM = 20_000  # bytes for what frames the pixels
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
@@ -81,8 +83,12 @@ RECIPES: Mapping[str, Recipe] = {
     "auto": Recipe("सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1),
     "two_k": Recipe("A glass of water on slate", size="2048x2048", quality="low", n=1),
     "four_k": Recipe("A valley from above", size="3840x2160", quality="medium", n=1),
-    "several_async": Recipe("Boats", size="2048x2048", quality="high", n=3, asynchronous=True),
+    "several_async": Recipe("Two boats", size="2048x2048", quality="high", n=2, asynchronous=True),
     "plain_form": Recipe("Four lamps in a row", quality="medium", n=4, form=True),
+    "three": Recipe("Three bridges", quality="low", n=3),
+    "form_task": Recipe(
+        "A boat of this", quality="low", n=1, form=True, files=("sunset.png",), asynchronous=True
+    ),
     # References.
     "many_references": Recipe(
         "A market made of these",
@@ -104,7 +110,7 @@ RECIPES: Mapping[str, Recipe] = {
     "bare": Recipe("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
     "unknown_field": Recipe("A kite", more={"style": "vivid", "user": "someone"}),
     "form_async": Recipe(
-        "A kite in a form, " * 100, n=1, form=True, asynchronous=True, files=("strange.bin",)
+        "A kite in a form. " * 1000, n=1, form=True, asynchronous=True, files=("strange.bin",)
     ),
     "above_1k": Recipe("A fence", size="2208x736"),  # as wide as can be
     "above_2k": Recipe("A wall", size="2064x2048"),
@@ -141,15 +147,20 @@ _MEDIA = {
 
 
 def png_of(size: int) -> bytes:
-    """A valid PNG of *size* bytes: a private chunk fills it up."""
-    import zlib
+    """A valid PNG of *size* bytes: pixels that are stored as they are, and a comment."""
+    side = 4096
+    rows = (size - _ROOM) // (3 * side + 1)
+    header = side.to_bytes(4, "big") + rows.to_bytes(4, "big") + b"\x08\x02\x00\x00\x00"
+    pixels = _chunk(b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)), 0))
+    begun = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    left = size - len(begun) - len(pixels) - len(_PNG_END) - 12
+    comment = _chunk(b"tEXt", b"Comment\x00".ljust(left, b" "))
+    return begun + comment + pixels + _PNG_END
 
-    small = _upload("sunset.png")
-    head = small[: -len(_PNG_END)]
-    length = size - len(small) - 12
-    chunk = b"prVt" + bytes(length)
-    crc = zlib.crc32(chunk).to_bytes(4, "big")
-    return head + length.to_bytes(4, "big") + chunk + crc + _PNG_END
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + check
 
 
 def stranger(name: str) -> File:

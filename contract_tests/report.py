@@ -112,6 +112,10 @@ class Report:
             return BREAKS
         return OPEN if INCONCLUSIVE in found or self.interrupted else CONFORMS
 
+    def worst_first(self) -> list[ClauseResult]:
+        """All clauses: the broken ones, the inconclusive, the passed, those not asked."""
+        return [clause for verdict in _WORST_FIRST for clause in self.of(verdict)]
+
     def of(self, *verdicts: str) -> list[ClauseResult]:
         """The clauses with one of *verdicts*."""
         return [clause for clause in self.clauses if clause.verdict in verdicts]

@@ -23,6 +23,7 @@ from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
 
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
 _LONG_SECONDS = 20.0
+_LAG_SECONDS, _AT_ONCE = 0.05, 6
 _PATIENCE = 3.0  # seconds that a refund may take to be seen
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _FINAL = ("succeeded", "failed")
@@ -39,6 +40,8 @@ class Made:
     exchange: Exchange
     before: int | None = None  # the payer's credits just before, and after it had ended
     after: int | None = None
+    bystander: int | None = None  # another user's credits before, and after
+    bystanding: int | None = None
     later: int | None = None  # and once more, when it had been read again
     alone: bool = True  # nothing else moved the payer's credits meanwhile
     polls: list[Exchange] = field(default_factory=list)
@@ -147,6 +150,18 @@ class Stage:
     def late(self) -> bool:
         """Whether a slow implementation has taken so long that nothing random is begun any more."""
         return time.monotonic() - self._begun > _LONG_SECONDS
+
+    @property
+    def laggy(self) -> bool:
+        """Whether answers take so long that what does not depend on each other is sent together."""
+        first = sorted(exchange.seconds for exchange in self.target.exchanges[:5])
+        return len(first) == 5 and first[2] > _LAG_SECONDS
+
+    def together(self, calls: Sequence[Callable[[], Exchange]]) -> Iterator[Exchange]:
+        """What *calls* give, in their order; one after the other where answers come quickly."""
+        size = _AT_ONCE if self.laggy else 1
+        for at in range(0, len(calls), size):
+            yield from parallel(calls[at : at + size])
 
     def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """What *make* gives, made once; a verdict that it raised is raised again."""
@@ -302,14 +317,14 @@ class Stage:
     def _make_all(self, names: Sequence[str]) -> None:
         """Make several at once; what one costs is then known only of all together."""
         alone = len(names) == 1
-        before = self.credits_or_none()
+        before, other = self._both()
         if alone:
             self._make_one(names[0], before)
         else:
             parallel([partial(self._make_one, name, None) for name in names])
         group = [made for name in names if isinstance(made := self._made[name], Made)]
         for made in group:
-            made.before, made.alone = before, alone
+            made.before, made.alone, made.bystander = before, alone, other
         if group:
             self._balance(group, before)
             self.facts.setdefault("groups", []).append(group)
@@ -318,15 +333,23 @@ class Stage:
         """Read what is left: at once after an answer, as soon as a refund is seen after a task."""
         expected = (before or 0) - sum(made.used or 0 for made in group)
         refunds = any(made.recipe.trigger or made.exchange.status == 202 for made in group)
-        after = self.credits_settled(expected) if refunds else self.credits_or_none()
+        after, other = self._both()
+        if refunds and after != expected:
+            after = self.credits_settled(expected)
         for made in group:
-            made.after = after
+            made.after, made.bystanding = after, other
             if made.ended:
                 made.polls += [self.read(made), self.read(made)]
         if any(made.ended for made in group):
             later = self.credits_or_none()
             for made in group:
                 made.later = later
+
+    def _both(self) -> tuple[int | None, int | None]:
+        """What the payer has, and what another user has."""
+        roles = ["valid", *(["other"] if "other" in self.profile.keys else [])]
+        found = parallel([partial(self.credits_or_none, role) for role in roles])
+        return found[0], found[1] if len(found) > 1 else None
 
     def _make_one(self, name: str, before: int | None) -> None:
         try:
@@ -418,8 +441,10 @@ class Stage:
         """Whether *url* may be given a key: it leads to the implementation, or to this machine."""
         try:
             split, base = urlsplit(url), urlsplit(self.profile.base_url)
-            same = (split.scheme, split.netloc) == (base.scheme, base.netloc)
-            return same or (self.target.loopback and split.scheme == "http" and is_loopback(url))
+            if (split.scheme, split.netloc) == (base.scheme, base.netloc):
+                return True
+            near = self.target.loopback and is_loopback(url)
+            return near and (split.scheme, split.port) == (base.scheme, base.port)
         except ValueError:
             return False
 

@@ -60,8 +60,10 @@ def show(report: Report) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table("clause", "verdict", "", box=None, pad_edge=False)
-    for clause in report.clauses:
+    table = Table(box=None, pad_edge=False)
+    for name, wraps in (("clause", False), ("verdict", False), ("", True)):
+        table.add_column(name, no_wrap=not wraps)
+    for clause in report.worst_first():
         if clause.asked:
             verdict = Text(word(clause.verdict), style=_COLOURS[clause.verdict])
             table.add_row(clause.id, verdict, Text(clause.why or clause.says))

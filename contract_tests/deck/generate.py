@@ -25,6 +25,7 @@ SYNC = (
     "four_k",
     "page_form",
     "plain_form",
+    "three",
     "many_references",
 )
 ALL = (*SYNC, "page_async", "several_async")
@@ -256,11 +257,21 @@ def generate_gives_each_image_its_id(stage: Stage) -> None:
 
 
 @check(
-    "GEN-12", uses=("page", "portrait", "auto", "two_k", "four_k", "above_1k", "above_2k", "wide")
+    "GEN-12",
+    uses=("page", "portrait", "auto", "two_k", "four_k", "above_1k", "above_2k", "wide"),
 )
 def generate_takes_the_tier_from_the_pixels(stage: Stage) -> None:
     """Up to 1536x1024 is 1K, up to 2048x2048 is 2K, beyond is 4K."""
-    for name in ("page", "portrait", "auto", "two_k", "four_k", "above_1k", "above_2k", "wide"):
+    for name in (
+        "page",
+        "portrait",
+        "auto",
+        "two_k",
+        "four_k",
+        "above_1k",
+        "above_2k",
+        "wide",
+    ):
         _taken(stage, name)
         made = stage.good(name)
         tier = field(made.final, "quality", str, made.witness)

@@ -190,8 +190,7 @@ def ledger_refunds_what_a_task_misses(stage: Stage) -> None:
 
 def _partly(stage: Stage, made: Made) -> None:
     assert stage.profile.partial
-    delivered = stage.profile.partial.delivered
-    unit = _unit_of(made)
+    delivered, unit = stage.profile.partial.delivered, _unit_of(made)
     images = field(made.final, "images", list, made.witness)
     equal(delivered, len(images), "the number of images", made.witness)
     image_fields(images, made.witness)
@@ -325,24 +324,51 @@ def _each_its_own(exchanges: list[Exchange]) -> None:
         )
 
 
-@check("LED-1", cost=2 * _UNIT)
+@check("LED-1", "GEN-3", uses=("portrait",), cost=3 * _UNIT)
 def ledger_charges_tasks_at_once(stage: Stage) -> None:
-    """Two tasks submitted at once are two generations, and each is charged."""
+    """Two tasks submitted at once keep what each asked for, and each is charged."""
     before = stage.credits()
-    bodies = [stage.body(**{"async": True}) for _ in range(2)]
-    exchanges = stage.target.volley(bodies, key="valid", costs=[_UNIT, _UNIT])
-    tasks = [Made(f"at once {number}", RECIPES["page_async"], 1, "1024x1024", exchange)
-             for number, exchange in enumerate(exchanges)]  # fmt: skip
+    tall = stage.made("portrait").accepted
+    asked = [(1, "1024x1024"), (2, "1024x1536" if tall else "1024x1024")]
+    bodies = [stage.body(n=n, size=size, **{"async": True}) for n, size in asked]
+    costs = [n * _UNIT for n, _ in asked]
+    exchanges = stage.target.volley(bodies, key="valid", costs=costs)
+    tasks = [
+        Made(f"at once: {n} of {size}", RECIPES["page_async"], n, size, exchange)
+        for (n, size), exchange in zip(asked, exchanges, strict=True)
+    ]
     for made in tasks:
         expect(made.exchange, 202)
         stage.follow(made)
     _each_its_own(exchanges)
-    for made in tasks:
+    for made, cost in zip(tasks, costs, strict=True):
         _ends(stage, made)
-    cost = sum(field(made.final, "usage.credits", int, made.witness) for made in tasks)
-    equal(2 * _UNIT, cost, "what both cost", *(made.witness for made in tasks))
-    after = stage.credits_settled(before - cost)
-    equal(before - cost, after, "the balance after both", stage.target.exchanges[-1], *exchanges)
+        _as_asked(made, cost)
+    after = stage.credits_settled(before - sum(costs))
+    equal(before - sum(costs), after, "the balance after both", *exchanges)
+
+
+def _as_asked(made: Made, cost: int) -> None:
+    requested = field(made.body, "usage.credits_requested", int, made.exchange)
+    equal(cost, requested, "usage.credits_requested", made.exchange)
+    equal(cost, field(made.final, "usage.credits", int, made.witness), "usage", made.witness)
+    images = field(made.final, "images", list, made.witness)
+    equal(made.n, len(images), "the number of images", made.witness)
+    ratio = field(made.final, "aspect_ratio", str, made.witness)
+    if not oracle.same_ratio(made.size, ratio):
+        raise Broken(f"{made.size} is {ratio!r}", made.witness, expected="the size's ratio")
+
+
+@check("CRD-3", "LED-1", needs=("other",), uses=(*ALL, "form_task"))
+def ledger_charges_nobody_else(stage: Stage) -> None:
+    """While one user pays, another user's credits stay where they are."""
+    seen = False
+    for made in stage.in_order:
+        if made.bystander is not None and made.bystanding is not None:
+            seen = True
+            equal(made.bystander, made.bystanding, "another user's balance", made.witness)
+    if not seen:
+        raise Inconclusive("no generation was made")
 
 
 def _no_more_than_was_there(

@@ -11,7 +11,6 @@ from ..checks import check
 from ..exchange import Exchange
 from ..reading import equal, expect, read_json
 from ..stage import Stage
-from ..target import Token
 from ..verdicts import Broken
 
 _TIER = re.compile(r"[0-9]+K", re.IGNORECASE)
@@ -77,9 +76,7 @@ def models_do_not_mind_a_key(stage: Stage) -> None:
 @check("AUTH-11")
 def models_ignore_an_unknown_key(stage: Stage) -> None:
     """The list is public whatever Authorization header comes along."""
-    for token in ("gih_live_" + "0" * 32, "x"):
-        expect(stage.target.get("models", key=Token(token)), 200)
-    for header in ("Basic eDp5", "Bearer", "x"):
+    for header in ("Bearer gih_live_" + "0" * 32, "Bearer x", "Basic eDp5", "nonsense"):
         expect(stage.target.get("models", key=None, headers={"Authorization": header}), 200)
 
 

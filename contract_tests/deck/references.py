@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .. import oracle, recipes
 from ..checks import check
 from ..exchange import Exchange
@@ -73,8 +75,9 @@ def references_beyond_the_limit(stage: Stage) -> None:
 def references_of_other_kinds(stage: Stage) -> None:
     """A GIF, text, SVG, PDF or BMP that says so is 400 invalid_request."""
     with stage.free("a form with a file of another kind"):
-        for name in _STRANGERS:
-            _refused(upload(stage, recipes.stranger(name)), name)
+        calls = [partial(upload, stage, recipes.stranger(name)) for name in _STRANGERS]
+        for name, exchange in zip(_STRANGERS, stage.together(calls), strict=True):
+            _refused(exchange, name)
 
 
 @check("REQ-8", "REQ-10", cost=_UNIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from .. import forms, oracle
@@ -11,7 +12,7 @@ from ..checks import check
 from ..exchange import Exchange
 from ..reading import answered, equal, expect_error, field
 from ..recipes import PUBLISHED, RECIPES
-from ..stage import Stage, as_text
+from ..stage import Stage
 from ..verdicts import Broken, Inconclusive
 from .models import listing
 
@@ -22,12 +23,16 @@ _JSON = "application/json"
 def refused(stage: Stage, *changes: Mapping[str, Any], also_form: bool = True) -> None:
     """Hold requests with *changes* to 400 invalid_request, in JSON and in a form, for nothing."""
     with stage.free("a request that is refused"):
+        calls, told = [], []
         for change in changes:
-            cost = _worst(change)
-            _refuse(stage.target.post(stage.body(**change), cost=cost), change, "JSON")
+            cost, post = _worst(change), stage.target.post
+            calls.append(partial(post, stage.body(**change), cost=cost))
+            told.append((change, "JSON"))
             if also_form:
-                form = {name: as_text(value) for name, value in stage.body(**change).items()}
-                _refuse(stage.target.post(form=form, cost=cost), change, "a form")
+                calls.append(partial(post, form=stage.form(**change), cost=cost))
+                told.append((change, "a form"))
+        for exchange, (change, how) in zip(stage.together(calls), told, strict=True):
+            _refuse(exchange, change, how)
 
 
 def _worst(change: Mapping[str, Any]) -> int:
@@ -143,12 +148,12 @@ def request_takes_each_quality(stage: Stage) -> None:
         _taken(stage, name)
 
 
-@check("REQ-5", uses=("page", "page_form", "plain_form", "many_references"))
+@check("REQ-5", uses=("page", "page_form", "plain_form", "three", "many_references"))
 def request_takes_each_count(stage: Stage) -> None:
     """n from 1 to 4 is taken, and counts the images in a form too."""
-    for name in ("page", "page_form", "plain_form"):
+    for name in ("page", "page_form", "plain_form", "three"):
         _taken(stage, name)
-    for name in ("plain_form", "many_references"):
+    for name in ("plain_form", "three", "many_references"):
         made = stage.plain(name)
         images = field(made.final, "images", list, made.witness)
         equal(made.n, len(images), "the number of images", made.witness)
@@ -231,8 +236,8 @@ def request_needs_a_readable_body(stage: Stage) -> None:
         ("multipart/form-data", form), (media, form[: len(form) // 2]), (media, b"nonsense"),
     )  # fmt: skip
     with stage.free("an unreadable body"):
-        for raw in bodies:
-            exchange = stage.target.post(raw=raw, cost=_UNIT)
+        calls = [partial(stage.target.post, raw=raw, cost=_UNIT) for raw in bodies]
+        for exchange, raw in zip(stage.together(calls), bodies, strict=True):
             try:
                 expect_error(exchange, 400, "invalid_request")
             except Broken as broken:
