@@ -139,6 +139,7 @@ class Stage:
         self.in_order: list[Made] = []
         self.freebies: list[Free] = []
         self._bodies = 0
+        self._read: dict[str, Exchange] = {}  # the last reading of the credits by role
         self._begun = time.monotonic()
         self._state = provision.load(self.profile.provision) if self.profile.provision else None
 
@@ -157,9 +158,18 @@ class Stage:
         first = sorted(exchange.seconds for exchange in self.target.exchanges[:5])
         return len(first) == 5 and first[2] > _LAG_SECONDS
 
-    def together(self, calls: Sequence[Callable[[], Exchange]]) -> Iterator[Exchange]:
-        """What *calls* give, in their order; one after the other where answers come quickly."""
-        size = _AT_ONCE if self.laggy else 1
+    def together(
+        self, calls: Sequence[Callable[[], Exchange]], *, cost: int = 0
+    ) -> Iterator[Exchange]:
+        """What *calls* give, in their order; one after the other where answers come quickly.
+
+        *cost* is what each may cost at the worst, in credits.
+        """
+        meter, size = self.target.meter, 1
+        if self.laggy:
+            if _AT_ONCE * cost > meter.left:
+                meter.settle()
+            size = max(1, min(_AT_ONCE, meter.left // cost if cost else _AT_ONCE))
         for at in range(0, len(calls), size):
             yield from parallel(calls[at : at + size])
 
@@ -179,7 +189,7 @@ class Stage:
 
     def credits(self, role: str = "valid") -> int:
         """What the account of *role* has now."""
-        exchange = self.target.get("credits", key=role)
+        exchange = self._read[role] = self.target.get("credits", key=role)
         return find_balance(expect(exchange, 200), exchange)
 
     def credits_or_none(self, role: str = "valid") -> int | None:
@@ -219,12 +229,22 @@ class Stage:
     @contextmanager
     def free(self, what: str, role: str = "valid") -> Iterator[None]:
         """Note whether the credits of *role* are the same after what is done within (LED-1)."""
-        before = self.credits_or_none(role) if role in self.starts else None
+        before = self._unmoved(role) if role in self.starts else None
         try:
             yield
         finally:
             if before is not None and (after := self.credits_or_none(role)) is not None:
                 self.freebies.append(Free(what, role, before, after, self.target.exchanges[-2]))
+
+    def _unmoved(self, role: str) -> int | None:
+        """The credits of *role*, read anew if anything but a GET was sent since the last time."""
+        exchanges = self.target.exchanges
+        for exchange in reversed(exchanges):
+            if exchange.ask.method != "GET":
+                break
+            if exchange.status == 200 and exchange is self._read.get(role):
+                return find_balance(expect(exchange, 200), exchange)
+        return self.credits_or_none(role)
 
     def body(self, **changes: Any) -> dict[str, Any]:
         """An ordinary request with *changes*; a change to `...` leaves the field out."""

@@ -35,7 +35,7 @@ def turned_away(stage: Stage, *codes: str, what: str, **how: object) -> None:
     _know_an_id(stage)
     with stage.free(f"a request {what}"):
         names, knocks = zip(*doors(stage, **how), strict=True)
-        for name, exchange in zip(names, stage.together(knocks), strict=True):
+        for name, exchange in zip(names, stage.together(knocks, cost=oracle.unit()), strict=True):
             try:
                 expect_error(exchange, 401, *codes)
             except Broken as broken:

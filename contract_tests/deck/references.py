@@ -76,7 +76,7 @@ def references_of_other_kinds(stage: Stage) -> None:
     """A GIF, text, SVG, PDF or BMP that says so is 400 invalid_request."""
     with stage.free("a form with a file of another kind"):
         calls = [partial(upload, stage, recipes.stranger(name)) for name in _STRANGERS]
-        for name, exchange in zip(_STRANGERS, stage.together(calls), strict=True):
+        for name, exchange in zip(_STRANGERS, stage.together(calls, cost=_UNIT), strict=True):
             _refused(exchange, name)
 
 

@@ -23,7 +23,7 @@ _JSON = "application/json"
 def refused(stage: Stage, *changes: Mapping[str, Any], also_form: bool = True) -> None:
     """Hold requests with *changes* to 400 invalid_request, in JSON and in a form, for nothing."""
     with stage.free("a request that is refused"):
-        calls, told = [], []
+        calls, told, most = [], [], max(map(_worst, changes))
         for change in changes:
             cost, post = _worst(change), stage.target.post
             calls.append(partial(post, stage.body(**change), cost=cost))
@@ -31,7 +31,7 @@ def refused(stage: Stage, *changes: Mapping[str, Any], also_form: bool = True) -
             if also_form:
                 calls.append(partial(post, form=stage.form(**change), cost=cost))
                 told.append((change, "a form"))
-        for exchange, (change, how) in zip(stage.together(calls), told, strict=True):
+        for exchange, (change, how) in zip(stage.together(calls, cost=most), told, strict=True):
             _refuse(exchange, change, how)
 
 
@@ -237,7 +237,7 @@ def request_needs_a_readable_body(stage: Stage) -> None:
     )  # fmt: skip
     with stage.free("an unreadable body"):
         calls = [partial(stage.target.post, raw=raw, cost=_UNIT) for raw in bodies]
-        for exchange, raw in zip(stage.together(calls), bodies, strict=True):
+        for exchange, raw in zip(stage.together(calls, cost=_UNIT), bodies, strict=True):
             try:
                 expect_error(exchange, 400, "invalid_request")
             except Broken as broken:
