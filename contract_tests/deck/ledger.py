@@ -331,8 +331,8 @@ def ledger_charges_tasks_at_once(stage: Stage) -> None:
     tall = stage.made("portrait").accepted
     asked = [(1, "1024x1024"), (2, "1024x1536" if tall else "1024x1024")]
     bodies = [stage.body(n=n, size=size, **{"async": True}) for n, size in asked]
-    costs = [n * _UNIT for n, _ in asked]
-    exchanges = stage.target.volley(bodies, key="valid", costs=costs)
+    worst = [n * oracle.dearest() for n, _ in asked]  # which tier a tall image is of is open
+    exchanges = stage.target.volley(bodies, key="valid", costs=worst)
     tasks = [
         Made(f"at once: {n} of {size}", RECIPES["page_async"], n, size, exchange)
         for (n, size), exchange in zip(asked, exchanges, strict=True)
@@ -341,11 +341,13 @@ def ledger_charges_tasks_at_once(stage: Stage) -> None:
         expect(made.exchange, 202)
         stage.follow(made)
     _each_its_own(exchanges)
-    for made, cost in zip(tasks, costs, strict=True):
+    cost = 0
+    for made in tasks:
         _ends(stage, made)
-        _as_asked(made, cost)
-    after = stage.credits_settled(before - sum(costs))
-    equal(before - sum(costs), after, "the balance after both", *exchanges)
+        _as_asked(made, made.n * _unit_of(made))
+        cost += made.n * _unit_of(made)
+    after = stage.credits_settled(before - cost)
+    equal(before - cost, after, "the balance after both", *exchanges)
 
 
 def _as_asked(made: Made, cost: int) -> None:
