@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
             return  # the parser ends here, and begins again without the offer
         version = parser.get_http_version()
         path, raw_path, query = _target(self._url)
-        expects = method not in _BODILESS and any(name == b"expect" for name, _ in self._headers)
+        expects = method not in _BODILESS and b"expect" in dict(self._headers)
         exchange = self._arriving = Exchange(
             self,
             keep_alive=version == "1.1" and parser.should_keep_alive(),

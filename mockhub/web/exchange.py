@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mockhub.web.asgi import Message
 from mockhub.web.bodies import ClientGone
-from mockhub.web.wire import Answer, status_line
+from mockhub.web.wire import Answer, Headers, status_line
 
 if TYPE_CHECKING:
     from mockhub.web.connection import Connection
@@ -113,7 +114,9 @@ class Exchange:
         if self.gone or self.done:
             return
         if message["type"] == "http.response.start":
-            self._head = self._rendered(message["status"], tuple(message["headers"]))
+            self._head = self._rendered(
+                message["status"], tuple([(name, value) for name, value in message["headers"]])
+            )
             self.started = True
             return
         pieces = [] if self._head is None else [self._head]
@@ -151,25 +154,27 @@ class Exchange:
         self._tell()
         self._connection.answered(self)
 
-    def _rendered(self, status: int, headers: Any) -> bytes:
+    def _rendered(self, status: int, headers: Headers) -> bytes:
         """The head of the answer as bytes."""
         # A client that was not asked for its body may or may not send it: nothing can follow.
         if self._expects_continue:
             self.keep_alive = False
-        head = status_line(status)
-        chunked = status not in _NO_BODY
-        for name, value in headers:
-            head += name + b": " + value + b"\r\n"
-            if name == b"content-length":
-                chunked = False
-        self._chunked = chunked
-        if chunked:
-            head += b"transfer-encoding: chunked\r\n"
+        head, self._chunked = _own_lines(status, headers)
         watch = self._connection.watch
-        return head + (watch.last_headers if self.keep_alive else watch.last_headers_and_close)
+        last = watch.last_headers if self.keep_alive else watch.last_headers_and_close
+        return head + last
 
     def _framed(self, body: bytes, more: bool) -> list[bytes]:
         if not self._chunked:
             return [body]
         chunk = [b"%x\r\n" % len(body), body, b"\r\n"] if body else []
         return chunk if more else [*chunk, b"0\r\n\r\n"]
+
+
+@lru_cache(maxsize=4096)  # the same few heads leave again and again
+def _own_lines(status: int, headers: Headers) -> tuple[bytes, bool]:
+    """The lines of an answer's head that it brings itself, and whether its body is chunked."""
+    lines = [status_line(status), *(b"%s: %s\r\n" % header for header in headers)]
+    if chunked := status not in _NO_BODY and b"content-length" not in dict(headers):
+        lines.append(b"transfer-encoding: chunked\r\n")
+    return b"".join(lines), chunked

@@ -103,7 +103,8 @@ class Pipeline:
         operation = self._route(visit)
         if operation is None:
             return cors.options(visit.allowed, visit.headers.get(_ASKED_HEADERS))
-        if early := await self._faults_on_arrival(visit, operation):
+        faults = self._faults_on_arrival(visit, operation)
+        if faults and (early := await self._strike(visit, faults)):
             return early
         if not operation.secured:
             return self._models
@@ -142,7 +143,7 @@ class Pipeline:
 
     # -- faults ----------------------------------------------------------------------------------
 
-    async def _faults_on_arrival(self, visit: Visit, operation: Operation) -> wire.Answer | None:
+    def _faults_on_arrival(self, visit: Visit, operation: Operation) -> tuple[Directive, ...]:
         """What the headers and the hub's board want done before the world is asked."""
         hub = visit.hub
         brought: tuple[Directive, ...] = ()
@@ -155,11 +156,9 @@ class Pipeline:
         if hub.faults.armed:
             ended = any(one.ends for one in brought)
             brought += hub.faults.on_arrival(operation.id, hub.ids.chance, ended=ended)
-        return await self._strike(visit, brought) if brought else None
+        return brought
 
-    async def _faults_of_prompt(
-        self, visit: Visit, operation: str, prompt: str
-    ) -> wire.Answer | None:
+    def _faults_of_prompt(self, visit: Visit, operation: str, prompt: str) -> tuple[Directive, ...]:
         """What the prompt wants, or what is armed for it."""
         hub = visit.hub
         brought: tuple[Directive, ...] = ()
@@ -169,7 +168,7 @@ class Pipeline:
         if hub.faults.armed:
             ended = any(one.ends for one in (*visit.directives, *brought))
             brought += hub.faults.on_prompt(operation, prompt, hub.ids.chance, ended=ended)
-        return await self._strike(visit, brought) if brought else None
+        return brought
 
     def _read(
         self, reader: Callable[[str], tuple[Directive, ...]], where: str, text: bytes | str
@@ -224,8 +223,8 @@ class Pipeline:
     async def _get_generation(self, visit: Visit, account: Account) -> wire.Answer:
         hub, id = visit.hub, visit.argument or ""
         if found := hub.find(account, id):
-            prompt = found.request.prompt
-            if early := await self._faults_of_prompt(visit, "get_generation", prompt):
+            faults = self._faults_of_prompt(visit, "get_generation", found.request.prompt)
+            if faults and (early := await self._strike(visit, faults)):
                 return early
         generation = hub.get_generation(account, id)
         visit.generation = generation.id
@@ -235,7 +234,8 @@ class Pipeline:
 
     async def _create_generation(self, visit: Visit, account: Account) -> wire.Answer:
         request = visit.request = await self._request(visit)
-        if early := await self._faults_of_prompt(visit, "create_generation", request.prompt):
+        faults = self._faults_of_prompt(visit, "create_generation", request.prompt)
+        if faults and (early := await self._strike(visit, faults)):
             return early
         hub = visit.hub
         generation = hub.create_generation(account, request, visit.directives)

@@ -57,6 +57,9 @@ class Visit:
     query = b""
     code: str | None = None
     state: str | None = None
+    came = EMPTY
+    unknown: tuple[str, ...] = ()
+    size = 0  # about how many bytes the journal keeps with it
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.began = perf_counter()
@@ -103,32 +106,28 @@ class Visit:
         """It was looked at by all: let go of the connection and of the answer's parts."""
         self.query = self.scope["query_string"]
         self.scope, self.receive = _NOWHERE, _nothing
-        if self.reading is not None:
-            self.reading.values = dict.fromkeys(self.reading.values)  # the names are enough
+        self.size = len(self.path)
+        if self.request is not None:
+            self.size += len(self.request.prompt)
+        if (reading := self.reading) is not None:
+            self.came, self.unknown, self.reading = reading.kept, self._unknown(reading), None
+            self.size += len(self.came.content or b"")
         if (answer := self.sent) is not None:
             self.sent = Answer(answer.status, answer.body, answer.headers)
+            self.size += len(answer.body)
 
     @property
     def holds_a_key(self) -> bool:
         """Whether a key stands where none belongs, and its record must be written at once."""
         prefix = self.hub.law.key_format.prefix
-        told = [*self.headers.values(), self.query, self.path.encode()]
-        if self.reading:
-            told += [self.reading.kept.content or repr(self.reading.values).encode()]
-        return prefix.encode() in b" ".join(told)
+        told = b" ".join((*self.headers.values(), self.query, self.came.content or b""))
+        return prefix.encode() in told or prefix in self.path
 
     @property
     def met(self) -> Met:
         """What the client met: operation, status, error code and the job's state."""
         status = self.sent.status if self.sent else 0
         return (self.operation.id if self.operation else None, status, self.code, self.state)
-
-    @property
-    def size(self) -> int:
-        """About how many bytes the journal keeps with it."""
-        asked = len(self.request.prompt) if self.request else 0
-        came = len(self.reading.kept.content or b"") if self.reading else 0
-        return asked + came + len(self.path) + (len(self.sent.body) if self.sent else 0)
 
     def record(self) -> Record:
         """What the journal tells of it; no key is in any of it (AUTH-7)."""
@@ -148,7 +147,7 @@ class Visit:
             self.account.id if self.account else None,
             self.generation,
             headers,
-            _clean_body(self.reading.kept, prefix) if self.reading else EMPTY,
+            _clean_body(self.came, prefix),
             answer.status if answer else 0,
             answer.headers if answer else (),
             kept(answer.body) if answer else EMPTY,  # no message repeats a key
@@ -159,19 +158,20 @@ class Visit:
             self.violation,
             self.digest,
             self.request,
-            self._unknown() if self.reading else (),
+            self.unknown,
             self.code,
             self.state,
             self.began,
         )
 
-    def _unknown(self) -> tuple[str, ...]:
+    def _unknown(self, reading: Reading) -> tuple[str, ...]:
         """The fields of the body that the law does not know; a few of them, shortened."""
-        assert self.reading
         assert self.operation
-        odd = self.reading.values.keys() - self.operation.bodies[self.reading.media].fields.keys()
-        prefix = self.hub.law.key_format.prefix
-        return tuple(redacted(name[:_SHOWN], prefix) for name in sorted(odd)[:_FEW]) if odd else ()
+        known = self.operation.bodies[reading.media].fields.keys()
+        if reading.values.keys() <= known:
+            return ()
+        odd, prefix = sorted(reading.values.keys() - known), self.hub.law.key_format.prefix
+        return tuple(redacted(name[:_SHOWN], prefix) for name in odd[:_FEW])
 
 
 def _told(answer: Answer) -> tuple[str | None, str | None]:

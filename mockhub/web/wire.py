@@ -46,11 +46,16 @@ def status_line(status: int) -> bytes:
 def answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
     """Render a JSON answer."""
     body = orjson.dumps(content)
-    length = (b"content-length", b"%d" % len(body))
+    usual = _usual_headers(len(body))
     if not headers:
-        return Answer(status, body, (JSON_TYPE, length), content)
+        return Answer(status, body, usual, content)
     more = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-    return Answer(status, body, (JSON_TYPE, length, *more), content)
+    return Answer(status, body, (*usual, *more), content)
+
+
+@lru_cache(maxsize=4096)
+def _usual_headers(length: int) -> Headers:
+    return JSON_TYPE, (b"content-length", b"%d" % length)
 
 
 def refusal(error: ApiError) -> Answer:
@@ -105,23 +110,20 @@ def balance(balance: Balance) -> dict[str, Any]:
 
 def generated(generation: Generation, account: Account, hub: Hub, links: Links) -> dict[str, Any]:
     """The answer to a synchronous generation (GEN-2)."""
-    return {
-        **_head(generation, "succeeded"),
-        "images": _images(generation, hub, links),
-        "usage": {"credits": generation.credits},
-        "balance": balance(account.read()),
-    }
+    content = _head(generation, "succeeded")
+    content["images"] = _images(generation, hub, links)
+    content["usage"] = {"credits": generation.credits}
+    content["balance"] = balance(account.read())
+    return content
 
 
 def log(generation: Generation, hub: Hub, links: Links, *, now: int) -> dict[str, Any]:
     """A generation as it stands: queued or processing (ASY-3), succeeded, or failed (ASY-7)."""
     status = generation.status_at(now)
-    content: dict[str, Any] = {
-        **_head(generation, status),
-        "created_at": timestamp(generation.created_at),
-        "images": _images(generation, hub, links),
-        "usage": {"credits": generation.credits},
-    }
+    content = _head(generation, status)
+    content["created_at"] = timestamp(generation.created_at)
+    content["images"] = _images(generation, hub, links)
+    content["usage"] = {"credits": generation.credits}
     if not generation.ended:
         content["usage"]["credits_requested"] = generation.credits_requested
         content["poll_url"] = links.poll(generation)

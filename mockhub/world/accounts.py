@@ -69,10 +69,11 @@ class Account:
 
     def apply(self, entry: Entry) -> None:
         """Write one entry down."""
-        lot = self.lots[entry.lot]
-        self.lots[entry.lot] = Lot(lot.id, lot.expires_at, lot.remaining + entry.credits)
-        self.balance += entry.credits
-        self.totals[entry.kind] += entry.credits
+        _, kind, credits, lot, _ = entry
+        id, expires_at, remaining = self.lots[lot]
+        self.lots[lot] = Lot(id, expires_at, remaining + credits)
+        self.balance += credits
+        self.totals[kind] += credits
         self.entries.append(entry)
         if len(self.entries) > self.keep:
             self.folded += self.entries.popleft().credits

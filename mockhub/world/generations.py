@@ -59,7 +59,8 @@ class Generation(NamedTuple):
     @property
     def paid(self) -> int:
         """What the ledger has taken for it so far: all that was asked while it runs."""
-        return self.credits if self.ended else self.credits_requested
+        images = self.request.n if self.ended_at is None else self.delivered
+        return self.quote.unit * images
 
     def status_at(self, now: int) -> Status:
         """Queued at the moment of submission, processing later, until it ends (ASY-6)."""
@@ -111,7 +112,9 @@ def begin(
         delivered,
         now,
     )
-    return Changes(entries + _refunds(generation, now), generation)
+    if delivered < request.n:
+        entries += _refunds(generation, now)
+    return Changes(entries, generation)
 
 
 def _due(request: Request, outcome: Outcome, now: int, limit: int) -> int | None:

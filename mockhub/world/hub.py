@@ -6,7 +6,7 @@ The operations decide by values and commit once; each first settles what is due.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from mockhub.spec.catalog import Quote
 from mockhub.spec.errors import ApiError, MockhubError
@@ -82,7 +82,7 @@ class Hub:
         return account.read()
 
     def create_generation(
-        self, account: Account, request: Request, directives: Iterable[Directive] = ()
+        self, account: Account, request: Request, directives: Sequence[Directive] = ()
     ) -> Generation:
         """Charge a request and begin it (END-3, LED-1).
 
@@ -93,8 +93,10 @@ class Hub:
         quote = self.law.catalog.quote(request.model, request.size)
         if account.balance < quote.unit * request.n:  # it never reaches the provider
             raise self._too_poor(account, request, quote)
-        armed = self.faults.on_generation(request.prompt, self.ids.chance)
-        outcome = shape(self.provider.next(), (*armed, *directives))
+        outcome = self.provider.next()
+        if self.faults.armed or directives:
+            armed = self.faults.on_generation(request.prompt, self.ids.chance)
+            outcome = shape(outcome, (*armed, *directives))
         return self._begin(account, request, quote, outcome, self.ids.generation(), now)
 
     def get_generation(self, account: Account, id: str) -> Generation:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _HALF = 1 << 64
+_IMAGES = blake2b(digest_size=11)
 
 
 class Ids:
@@ -26,7 +27,8 @@ class Ids:
 
     def image(self, generation: str, index: int) -> str:
         """The id of a generation's image, counted from 0; a function of the two alone."""
-        digest = blake2b(b"image %d %s" % (index, generation.encode()), digest_size=11)
+        digest = _IMAGES.copy()
+        digest.update(b"image %d %s" % (index, generation.encode()))
         return "clx" + digest.hexdigest()
 
     def chance(self) -> float:
