@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ..checks import DECK
 
-from . import models, auth, request, references, generate, tasks, retrieve, ledger, states, errors  # isort: skip
+# isort: off
+from . import models, auth, request, references, generate, tasks, retrieve, ledger, payers
+from . import states, errors
+# isort: on
 
 __all__ = ["DECK", "auth", "errors", "generate", "ledger", "models", "references", "request"]
-__all__ += ["retrieve", "states", "tasks"]
+__all__ += ["payers", "retrieve", "states", "tasks"]

@@ -11,6 +11,7 @@ from mockhub.spec.errors import ApiError
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
 from mockhub.world.generations import Generation
+from mockhub.world.ledger import Entry
 
 
 def pay(house: House, credits: Any) -> None:
@@ -56,6 +57,18 @@ def charged_to_another(house: House) -> None:
     house.on_entry("charge")(
         lambda entry, account, made: house.move(house.stranger(account), entry.credits)
     )
+
+
+@mutant("CRD-3")
+def the_richest_pays(house: House) -> None:
+    """What a user of the same plan generates is taken from whoever has the most."""
+
+    @house.on_entry("charge")
+    def charged(entry: Entry, account: Account, made: Generation) -> tuple[Entry, ...]:
+        richest = house.somebody()
+        if richest is account or richest.account_type != account.account_type:
+            return (entry,)
+        return house.move(richest, entry.credits)
 
 
 @mutant("LED-1")

@@ -49,6 +49,17 @@ def no_next_expiration(house: House) -> None:
 
 
 @mutant("CRD-2")
+def small_purses_have_no_next_expiration(house: House) -> None:
+    """Accounts with fewer than ten thousand credits are not told of a next_expiration."""
+
+    def cut(balance: dict[str, Any]) -> None:
+        if balance["credits"] < 10_000:  # noqa: PLR2004
+            del balance["next_expiration"]
+
+    told(house, CREDITS, change=cut)
+
+
+@mutant("CRD-2")
 def empty_next_expiration(house: House) -> None:
     """Where nothing expires, next_expiration is an empty string."""
     told(house, change=lambda balance: balance.update(next_expiration=""))
