@@ -116,6 +116,30 @@ def test_a_client_that_leaves_is_gone(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content_type", "body"), [("application/json", b'{"n": 2}'), (FORM, WHOLE)]
+)
+def test_what_has_come_is_not_waited_for(content_type: str, body: bytes) -> None:
+    """Of a body only what is not there yet is asked for."""
+    asked: list[Message] = []
+    there: list[Message | None] = [
+        {"type": "http.request", "body": body[:4], "more_body": True},
+        None,
+        {"type": "http.request", "body": body[8:], "more_body": False},
+    ]
+    coming = iter(there)
+
+    async def receive() -> Message:
+        asked.append({"type": "http.request", "body": body[4:8], "more_body": True})
+        return asked[-1]
+
+    reading = Reading()
+    headers = {b"content-type": content_type.encode()}
+    asyncio.run(read(reading, receive, headers, CREATE, Limits(), lambda: next(coming)))
+    assert (1, len(body)) == (len(asked), reading.kept.length)
+    assert 2 == reading.values["n"]
+
+
+@pytest.mark.parametrize(
     ("limits", "pieces", "content_type", "says"),
     [
         (Limits(json_bytes=10), [b'{"a":', b'"bcdefg"}'], "application/json", "at most 10 bytes"),

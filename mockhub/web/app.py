@@ -33,7 +33,7 @@ class App(Starlette):
         self.pictures = Pictures(pipeline.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (self.routes and _under(CONTROL, scope["path"])):
+        if scope["type"] != "http" or (_under(CONTROL, scope["path"]) and self.routes):
             await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
             await super().__call__(scope, receive, send)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,10 +18,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from mockhub.spec.coerce import Invalid, expected, read_json, read_texts, shown
 from mockhub.spec.files import HEAD, media_type
 from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
-from mockhub.web.asgi import Receive
+from mockhub.web.asgi import Message, Receive
 from mockhub.web.limits import Limits
 from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
+
+Ready = Callable[[], Message | None]
 
 EMPTY = Kept(0, b"")
 
@@ -37,6 +39,11 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 class ClientGone(Exception):
     """The client closed the connection before it had sent its whole request."""
+
+
+def nothing_ready() -> Message | None:
+    """What is ready where only waiting can tell."""
+    return None
 
 
 @dataclass
@@ -55,8 +62,9 @@ async def read(
     headers: Mapping[bytes, bytes],
     operation: Operation,
     limits: Limits,
+    ready: Ready = nothing_ready,
 ) -> None:
-    """Read a body into *reading* by its content type.
+    """Read a body into *reading* by its content type; what is *ready* is not waited for.
 
     Raises:
         Invalid: if it is of no known type, malformed, or more than the limits allow.
@@ -66,11 +74,12 @@ async def read(
     if coding := headers.get(b"content-encoding"):
         _check_coding(coding)
     if media_type == JSON and JSON in operation.bodies:
-        raw = await _whole(reading, receive, limits)
+        raw = await _whole(reading, receive, limits, ready)
         reading.values = read_json(raw)
     elif media_type == FORM and FORM in operation.bodies:
         reading.media = FORM
-        await _form(reading, receive, headers[b"content-type"], operation, limits)
+        pieces = _pieces(receive, limits, ready)
+        await _form(reading, pieces, headers[b"content-type"], operation, limits)
     else:
         allowed = " or ".join(operation.bodies)
         given = f"{shown(media_type)} is not valid" if media_type else "is missing"
@@ -107,15 +116,15 @@ def _check_coding(coding: bytes) -> None:
         raise Invalid(f"Content-Encoding: {shown(text)} is not taken; expected a plain body")
 
 
-async def _whole(reading: Reading, receive: Receive, limits: Limits) -> bytes:
-    message = await receive()
+async def _whole(reading: Reading, receive: Receive, limits: Limits, ready: Ready) -> bytes:
+    message = ready() or await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     raw: bytes = message.get("body", b"")
     if message.get("more_body"):
         pieces = [raw]
         size = len(raw)
-        async for piece in _pieces(receive, limits):
+        async for piece in _pieces(receive, limits, ready):
             pieces.append(piece)
             size += len(piece)
             if size > limits.json_bytes:
@@ -135,11 +144,15 @@ def kept(raw: bytes) -> Kept:
     return Kept(len(raw), None, sha256(raw).hexdigest())
 
 
-async def _pieces(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
+async def _pieces(
+    receive: Receive, limits: Limits, ready: Ready = nothing_ready
+) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), limits.idle_seconds)
+            message = ready()
+            if message is None:
+                message = await asyncio.wait_for(receive(), limits.idle_seconds)
         except TimeoutError:
             raise Invalid(
                 f"The body broke off; expected its next bytes within {limits.idle_seconds:g} s"
@@ -151,7 +164,11 @@ async def _pieces(receive: Receive, limits: Limits) -> AsyncIterator[bytes]:
 
 
 async def _form(
-    reading: Reading, receive: Receive, content_type: bytes, operation: Operation, limits: Limits
+    reading: Reading,
+    pieces: AsyncIterator[bytes],
+    content_type: bytes,
+    operation: Operation,
+    limits: Limits,
 ) -> None:
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
@@ -160,7 +177,7 @@ async def _form(
     digest, size = sha256(), 0
     try:
         parser = MultipartParser(boundary, form.callbacks())
-        async for piece in _pieces(receive, limits):
+        async for piece in pieces:
             size += len(piece)
             digest.update(piece)
             reading.kept = Kept(size, None)

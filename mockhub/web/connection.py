@@ -154,8 +154,8 @@ class Connection(asyncio.Protocol):
             raise _too_much(self._most)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._most:
+        self._head_bytes = weight = self._head_bytes + len(name) + len(value)
+        if weight > self._most:
             raise _too_much(self._most)
         if self._in_head:  # what trails a chunked body is nothing that we want to know
             self._headers.append((_NAMES.get(name) or name.lower(), value))

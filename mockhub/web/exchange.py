@@ -99,11 +99,20 @@ class Exchange:
             self._connection.write(_CONTINUE)
         self._expects_continue = False
         self._connection.listen()
-        while not (self._news or self.gone or self.done):
+        while (message := self.ready()) is None:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
+        return message
+
+    def ready(self) -> Message | None:
+        """What `receive` would tell without a wait; None if it has to be asked."""
+        if self._expects_continue:
+            return None
         if self.gone or self.done:
             return _DISCONNECT.copy()
+        if not self._news:
+            return None
+        self._connection.listen()
         self._news = False
         body, self._body = self._body, b""
         return {"type": "http.request", "body": bytes(body), "more_body": not self.whole}

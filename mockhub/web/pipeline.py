@@ -70,7 +70,8 @@ class Pipeline:
         answer: wire.Answer | None = None
         try:
             answer = await self._answer(visit)
-            await self._send(visit, answer, send)
+            if visit.directives or not self._sent_at_once(visit, answer):
+                await self._send(visit, answer, send)
         except ConnectionDropped:
             pass
         except ClientGone:
@@ -197,6 +198,10 @@ class Pipeline:
             directive, visit.hub, self.waiting, visit.scope, visit.receive, self.law.errors
         )
 
+    def _sent_at_once(self, visit: Visit, answer: wire.Answer) -> bool:
+        visit.sent = cors.with_origin(answer) if b"origin" in visit.headers else answer
+        return transport.sent_at_once(visit.sent, visit.scope)
+
     async def _send(self, visit: Visit, answer: wire.Answer, send: Send) -> None:
         """Send the answer, or what the faults after it leave of it."""
         spoiler = None
@@ -264,7 +269,8 @@ class Pipeline:
     async def _request(self, visit: Visit) -> Request:
         operation = self.law.operations["create_generation"]
         reading = visit.reading = Reading()
-        await bodies.read(reading, visit.receive, visit.headers, operation, self.limits)
+        ready = transport.ready(visit.scope)
+        await bodies.read(reading, visit.receive, visit.headers, operation, self.limits, ready)
         values = validate(reading.values, operation.bodies[reading.media])
         self.law.catalog.check(values, len(reading.references))
         return wire.request(values, reading.references)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from mockhub.spec.errors import ApiError, ErrorCatalog
 from mockhub.web import wire
 from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.bodies import Ready, nothing_ready
 from mockhub.web.waiting import Waiting
 from mockhub.world.clock import SECOND
 from mockhub.world.faults import Directive
@@ -85,13 +86,24 @@ def end(scope: Scope, *, reset: bool) -> None:
     exchange.abort(reset=reset)
 
 
+def ready(scope: Scope) -> Ready:
+    """What tells at once what `receive` would, where our own server can."""
+    exchange = scope.get(EXCHANGE)
+    return nothing_ready if exchange is None else exchange.ready
+
+
+def sent_at_once(answer: wire.Answer, scope: Scope) -> bool:
+    """Whether our own server is there and has sent all of an answer."""
+    exchange = scope.get(EXCHANGE)
+    return exchange is not None and exchange.respond(answer)
+
+
 async def send_answer(answer: wire.Answer, scope: Scope, send: Send) -> None:
     """Send an answer as it is, in one write where our own server allows it.
 
     A HEAD request gets its headers only.
     """
-    exchange = scope.get(EXCHANGE)
-    if exchange is not None and exchange.respond(answer):
+    if sent_at_once(answer, scope):
         return
     head = scope["method"] == "HEAD"
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})

@@ -88,8 +88,8 @@ def forked(clock: Clock) -> Clock:
 
 def to_text(moment: int) -> str:
     """ISO 8601 in UTC with milliseconds and Z, as the documentation writes it (GEN-8)."""
-    stamp = datetime.fromtimestamp(moment // SECOND, UTC)
-    return f"{stamp:%Y-%m-%dT%H:%M:%S}.{moment % SECOND:03}Z"
+    second = datetime.fromtimestamp(moment // SECOND, UTC).replace(tzinfo=None)
+    return f"{second.isoformat()}.{moment % SECOND:03}Z"
 
 
 def from_text(text: str) -> int:
