@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BOUNDARY = "mockhub-contract-suite-7d1f0c"
 
@@ -40,3 +41,8 @@ def typed(fields: Mapping[str, str], files: Iterable[tuple[str, File]] = ()) -> 
     for name, file in files:
         words += ("-F", f"{name}=@{file.name};type={file.media_type}")
     return tuple(words)
+
+
+def as_text(value: Any) -> str:
+    """A value as a form's text."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from . import oracle
 from .deck.generate import common_fields, image_fields
 from .exchange import Exchange
+from .made import is_final
 from .reading import answered, equal, error_code, expect, expect_error
 from .reading import field as read
-from .stage import Stage, is_final
+from .stage import Stage
 from .verdicts import Broken, Inconclusive, NotAsked, OverBudget, Verdict
 
 EXAMPLES, STEPS = 8, 10

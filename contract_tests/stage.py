@@ -2,117 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
 
-from . import oracle, provision, recipes
+from . import oracle, polls, provision
 from .clauses import DOCUMENTED
 from .exchange import Exchange
+from .forms import as_text
+from .made import Made, json_object, whole
+from .parallel import parallel
 from .profile import Profile
 from .reading import answered, expect, find_balance
-from .recipes import PUBLISHED, RECIPES, Recipe
-from .target import Target, Token, is_loopback
+from .recipes import PUBLISHED, RECIPES
+from .sending import send
+from .target import Target, Token
 from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
 
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
 _LONG_SECONDS = 20.0
 _LAG_SECONDS, _AT_ONCE = 0.05, 6
 _PATIENCE = 3.0  # seconds that a refund may take to be seen
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
-_FINAL = ("succeeded", "failed")
-
-
-@dataclass
-class Made:
-    """A generation as it was asked for and everything that was seen of it."""
-
-    name: str
-    recipe: Recipe
-    n: int
-    size: str
-    exchange: Exchange
-    before: int | None = None  # the payer's credits just before, and after it had ended
-    after: int | None = None
-    bystander: int | None = None  # another user's credits before, and after
-    bystanding: int | None = None
-    later: int | None = None  # and once more, when it had been read again
-    alone: bool = True  # nothing else moved the payer's credits meanwhile
-    polls: list[Exchange] = field(default_factory=list)
-    peeks: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
-    ended: bool = False
-
-    @property
-    def accepted(self) -> bool:
-        return self.exchange.status in (200, 202)
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The answer to the POST, or nothing if it is no object."""
-        return _object(self.exchange)
-
-    @property
-    def final(self) -> dict[str, Any]:
-        """What is last known of it: the answer, or the first poll that found it ended."""
-        if self.exchange.status != 202:
-            return self.body
-        return _object(self.last) if self.last else {}
-
-    @property
-    def last(self) -> Exchange | None:
-        """The poll that found it ended."""
-        for poll in self.polls:
-            if is_final(poll):
-                return poll
-        return None
-
-    @property
-    def witness(self) -> Exchange:
-        """The exchange that `final` was read from."""
-        return self.last or self.exchange
-
-    @property
-    def id(self) -> str | None:
-        found = self.body.get("id")
-        return found if isinstance(found, str) and found else None
-
-    @property
-    def refused(self) -> bool:
-        """Whether a poll was answered 500: a failed task may read so (ASY-7 is inferred)."""
-        return not self.ended and any(poll.status == 500 for poll in self.polls)
-
-    @property
-    def used(self) -> int | None:
-        """`usage.credits` of `final`."""
-        usage = self.final.get("usage")
-        if self.refused or (self.final.get("status") == "failed" and usage is None):
-            return 0  # how a failure shows its refund is open
-        return whole(usage.get("credits")) if isinstance(usage, dict) else None
-
-
-def whole(value: Any) -> int | None:
-    """*value* as an integer, if it is a whole number of JSON's."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def is_final(poll: Exchange) -> bool:
-    return poll.status == 200 and _object(poll).get("status") in _FINAL
-
-
-def _object(exchange: Exchange) -> dict[str, Any]:
-    try:
-        body = exchange.parsed()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 class Free(NamedTuple):
@@ -272,7 +184,7 @@ class Stage:
     def claim(self, exchanges: Sequence[Exchange]) -> None:
         """Tell the meter what answers say that they cost."""
         for exchange in exchanges:
-            usage = _object(exchange).get("usage")
+            usage = json_object(exchange).get("usage")
             credits = whole(usage.get("credits")) if isinstance(usage, dict) else None
             if exchange.status == 200 and credits:
                 self.target.meter.over(self.target.meter.hold(0), claimed=credits)
@@ -373,7 +285,7 @@ class Stage:
 
     def _make_one(self, name: str, before: int | None) -> None:
         try:
-            made = self._send(name)
+            made = send(self.target, name)
             self._made[name] = made
             self.in_order.append(made)
         except Verdict as verdict:
@@ -382,101 +294,18 @@ class Stage:
         ticket = self.target.meter.hold(oracle.price(made.size, made.n) if made.accepted else 0)
         if made.exchange.status == 202 and made.id:
             if name == "page_async":
-                self._peek(made)
-            self._poll(made)
+                polls.peek(self.target, made)
+            polls.follow(self.target, made)
         self.target.meter.over(ticket, claimed=made.used or 0)
-
-    def _send(self, name: str) -> Made:
-        recipe = RECIPES[name]
-        exchange = self._post(recipe, recipe.size)
-        size = recipe.size
-        replaceable = recipe.asynchronous or recipe.trigger or recipe.files
-        if exchange.status == 400 and size not in PUBLISHED and replaceable:
-            size = "1024x1024"
-            exchange = self._post(recipe, size)
-        return Made(name, recipe, self._prompt(recipe)[1], size or "auto", exchange)
-
-    def _post(self, recipe: Recipe, size: str | None) -> Exchange:
-        prompt, n = self._prompt(recipe)
-        fields = recipe.fields(prompt) | ({"size": size} if size else {})
-        if recipe.n is not None:
-            fields["n"] = n
-        cost = oracle.price(size or "auto", n)
-        if recipe.form:
-            text = {key: as_text(value) for key, value in fields.items()}
-            return self.target.post(form=text, files=recipes.files(recipe.files), cost=cost)
-        return self.target.post(json=fields, cost=cost)
-
-    def _prompt(self, recipe: Recipe) -> tuple[str, int]:
-        if recipe.trigger == "provider_failure":
-            if not self.profile.provider_failure:
-                raise NotAsked("the profile has no triggers.provider_failure")
-            return self.profile.provider_failure, recipe.count
-        if recipe.trigger == "partial":
-            if not self.profile.partial:
-                raise NotAsked("the profile has no triggers.partial")
-            return self.profile.partial.prompt, self.profile.partial.n
-        return recipe.prompt, recipe.count
 
     def follow(self, made: Made) -> None:
         """Take a task in that was submitted elsewhere, and poll it until it has ended."""
         self.in_order.append(made)
         ticket = self.target.meter.hold(oracle.price(made.size, made.n))
         if made.id and made.exchange.status == 202:
-            self._poll(made)
+            polls.follow(self.target, made)
         self.target.meter.over(ticket, claimed=made.used or 0)
-
-    def _peek(self, made: Made) -> None:
-        """Read a task with other users' keys while it may still be running."""
-        for role in ("other", "low", "broke"):
-            if role in self.profile.keys:
-                made.peeks[role] = self.read(made, role)
-
-    def _poll(self, made: Made) -> None:
-        """Read a task until it has ended, politely, and then some times more."""
-        pause, deadline = _FIRST_PAUSE, time.monotonic() + self.profile.poll_timeout
-        # A refund must be made once, however many look for it at the same moment.
-        reads = 3 if made.recipe.trigger == "partial" else 1
-        while not made.ended:
-            made.polls += parallel([lambda: self.read(made)] * reads)
-            made.ended = any(is_final(poll) for poll in made.polls)
-            if made.ended or time.monotonic() > deadline:
-                break
-            if len(made.polls) > 2 and all(poll.status >= 400 for poll in made.polls[-3:]):
-                break
-            time.sleep(pause)
-            pause = min(pause * 1.6, _LONGEST_PAUSE)
 
     def read(self, made: Made, role: str = "valid") -> Exchange:
         """GET a generation, at its poll_url where that leads to this implementation."""
-        return self.target.get(self._address(made, role), key=role)
-
-    def _address(self, made: Made, role: str) -> str:
-        poll_url = made.body.get("poll_url")
-        if role == "valid" and isinstance(poll_url, str) and self.ours(poll_url):
-            return poll_url
-        return f"generations/{quote(made.id or '', safe='')}"
-
-    def ours(self, url: str) -> bool:
-        """Whether *url* may be given a key: it leads to the implementation, or to this machine."""
-        try:
-            split, base = urlsplit(url), urlsplit(self.profile.base_url)
-            if (split.scheme, split.netloc) == (base.scheme, base.netloc):
-                return True
-            near = self.target.loopback and is_loopback(url)
-            return near and (split.scheme, split.port) == (base.scheme, base.port)
-        except ValueError:
-            return False
-
-
-def parallel(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """The results of *calls*, made at the same time."""
-    if len(calls) == 1:
-        return [calls[0]()]
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
-
-
-def as_text(value: Any) -> str:
-    """A value as a form's text."""
-    return value if isinstance(value, str) else json.dumps(value)
+        return polls.read(self.target, made, role)

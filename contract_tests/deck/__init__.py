@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..checks import DECK
 
 # isort: off
-from . import models, auth, request, references, generate, tasks, retrieve, ledger, payers
-from . import states, errors
+from . import models, auth, request, references, generate, tasks, retrieve
+from . import ledger, refunds, funds, books, payers, states, errors
 # isort: on
 
-__all__ = ["DECK", "auth", "errors", "generate", "ledger", "models", "references", "request"]
-__all__ += ["payers", "retrieve", "states", "tasks"]
+__all__ = ["DECK", "auth", "books", "errors", "funds", "generate", "ledger", "models", "payers"]
+__all__ += ["references", "refunds", "request", "retrieve", "states", "tasks"]

@@ -8,8 +8,9 @@ from functools import partial
 from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
+from ..parallel import parallel
 from ..reading import error_code, expect, expect_error
-from ..stage import Stage, parallel
+from ..stage import Stage
 from ..verdicts import Broken, Inconclusive, NotAsked
 
 _MANY, _AT_ONCE = 24, 5

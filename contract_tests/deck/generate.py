@@ -10,8 +10,9 @@ from typing import Any
 from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
+from ..made import Made
 from ..reading import answered, equal, expect, field, kind, timestamp
-from ..stage import Made, Stage
+from ..stage import Stage
 from ..verdicts import Broken, Inconclusive, NotAsked, Verdict
 from .request import _taken
 

@@ -9,8 +9,9 @@ from urllib.parse import quote, urlsplit
 from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
+from ..made import Made
 from ..reading import answered, equal, expect, expect_error, field, read_object
-from ..stage import Made, Stage
+from ..stage import Stage
 from ..verdicts import Broken, Inconclusive
 from .generate import common_fields, image_fields
 

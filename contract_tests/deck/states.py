@@ -9,7 +9,7 @@ from ..checks import check
 from ..reading import equal, expect, expect_error, field
 from ..stage import Stage
 from ..verdicts import Broken
-from .ledger import refused_for_money
+from .funds import refused_for_money
 
 _UNIT = oracle.unit()
 _SLOW_SECONDS = 6  # longer than many a client waits, and far below the documented 800

@@ -8,8 +8,10 @@ from urllib.parse import unquote, urlsplit
 from .. import oracle
 from ..checks import check
 from ..exchange import Exchange
+from ..made import Made, is_final
+from ..polls import ours
 from ..reading import answered, equal, error_code, expect, field, timestamp
-from ..stage import Made, Stage, is_final
+from ..stage import Stage
 from ..verdicts import Broken, Inconclusive, NotAsked
 from .generate import common_fields, image_fields
 from .request import _taken
@@ -55,7 +57,7 @@ def tasks_name_their_poll_url(stage: Stage) -> None:
             raise Broken(f"poll_url is {url!r}, not absolute", made.exchange, expected=wanted)
         if not unquote(split.path).endswith(f"/api/v1/generations/{made.id}"):
             raise Broken(f"poll_url is {url!r}", made.exchange, expected=wanted)
-        if not stage.ours(url):
+        if not ours(stage.target, url):
             if stage.target.loopback:
                 raise Broken(f"poll_url leads elsewhere: {url!r}", made.exchange, expected=wanted)
             continue
@@ -206,7 +208,7 @@ def tasks_that_failed_tell_why(stage: Stage) -> None:
 @check("ASY-8", needs=("broke",), cost=oracle.unit())
 def tasks_that_cannot_be_paid_are_refused(stage: Stage) -> None:
     """An asynchronous request that the balance cannot pay is 402 at submission."""
-    from .ledger import refused_for_money, short_of_credits
+    from .funds import refused_for_money, short_of_credits
 
     short_of_credits(stage, "broke")
     refused_for_money(stage, stage.body(**{"async": True}), "broke")
@@ -225,7 +227,7 @@ def tasks_are_polled_as_they_were_made(stage: Stage) -> None:
 @check("ASY-8", needs=("low",), cost=4 * oracle.unit())
 def tasks_are_paid_whole(stage: Stage) -> None:
     """A task is refused if the balance pays for some of its images only."""
-    from .ledger import refused_for_money
+    from .funds import refused_for_money
 
     credits = stage.credits("low")
     if not oracle.unit() <= credits < 4 * oracle.unit():

@@ -1,0 +1,99 @@
+"""A generation as it was asked for, and everything that was seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .exchange import Exchange
+from .recipes import Recipe
+
+_FINAL = ("succeeded", "failed")
+
+
+@dataclass
+class Made:
+    """A generation as it was asked for and everything that was seen of it."""
+
+    name: str
+    recipe: Recipe
+    n: int
+    size: str
+    exchange: Exchange
+    before: int | None = None  # the payer's credits just before, and after it had ended
+    after: int | None = None
+    bystander: int | None = None  # another user's credits before, and after
+    bystanding: int | None = None
+    later: int | None = None  # and once more, when it had been read again
+    alone: bool = True  # nothing else moved the payer's credits meanwhile
+    polls: list[Exchange] = field(default_factory=list)
+    peeks: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
+    ended: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        return self.exchange.status in (200, 202)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer to the POST, or nothing if it is no object."""
+        return json_object(self.exchange)
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """What is last known of it: the answer, or the first poll that found it ended."""
+        if self.exchange.status != 202:
+            return self.body
+        return json_object(self.last) if self.last else {}
+
+    @property
+    def last(self) -> Exchange | None:
+        """The poll that found it ended."""
+        for poll in self.polls:
+            if is_final(poll):
+                return poll
+        return None
+
+    @property
+    def witness(self) -> Exchange:
+        """The exchange that `final` was read from."""
+        return self.last or self.exchange
+
+    @property
+    def id(self) -> str | None:
+        found = self.body.get("id")
+        return found if isinstance(found, str) and found else None
+
+    @property
+    def refused(self) -> bool:
+        """Whether a poll was answered 500: a failed task may read so (ASY-7 is inferred)."""
+        return not self.ended and any(poll.status == 500 for poll in self.polls)
+
+    @property
+    def used(self) -> int | None:
+        """`usage.credits` of `final`."""
+        usage = self.final.get("usage")
+        if self.refused or (self.final.get("status") == "failed" and usage is None):
+            return 0  # how a failure shows its refund is open
+        return whole(usage.get("credits")) if isinstance(usage, dict) else None
+
+
+def whole(value: Any) -> int | None:
+    """*value* as an integer, if it is a whole number of JSON's."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_final(poll: Exchange) -> bool:
+    """Whether a poll found the generation ended."""
+    return poll.status == 200 and json_object(poll).get("status") in _FINAL
+
+
+def json_object(exchange: Exchange) -> dict[str, Any]:
+    """The answer's JSON object, or an empty one if it is none."""
+    try:
+        body = exchange.parsed()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
