@@ -17,30 +17,33 @@ class File(NamedTuple):
     media_type: str
 
 
-def encode(fields: Mapping[str, str], files: Iterable[tuple[str, File]] = ()) -> bytes:
+def encode(
+    fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
+) -> bytes:
     """The body of a multipart/form-data request."""
-    pieces: list[bytes] = []
+    texts, uploads = [], []
     for name, text in fields.items():
-        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
-        pieces += (head.encode(), text.encode(), b"\r\n")
+        texts.append(_part(f'name="{name}"', text.encode()))
     for name, file in files:
-        head = (
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; '
-            f'filename="{file.name}"\r\nContent-Type: {file.media_type}\r\n\r\n'
-        )
-        pieces += (head.encode(), file.content, b"\r\n")
-    pieces.append(f"--{BOUNDARY}--\r\n".encode())
-    return b"".join(pieces)
+        kind = f"\r\nContent-Type: {file.media_type}"
+        uploads.append(_part(f'name="{name}"; filename="{file.name}"{kind}', file.content))
+    parts = uploads + texts if files_first else texts + uploads
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
 
 
-def typed(fields: Mapping[str, str], files: Iterable[tuple[str, File]] = ()) -> tuple[str, ...]:
+def _part(told: str, content: bytes) -> bytes:
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {told}\r\n\r\n"
+    return b"".join((head.encode(), content, b"\r\n"))
+
+
+def typed(
+    fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
+) -> tuple[str, ...]:
     """The same as arguments of curl."""
-    words: list[str] = []
-    for name, text in fields.items():
-        words += ("-F", f"{name}={text[:200]}")
-    for name, file in files:
-        words += ("-F", f"{name}=@{file.name};type={file.media_type}")
-    return tuple(words)
+    texts = [f"{name}={text[:200]}" for name, text in fields.items()]
+    uploads = [f"{name}=@{file.name};type={file.media_type}" for name, file in files]
+    parts = uploads + texts if files_first else texts + uploads
+    return tuple(word for part in parts for word in ("-F", part))
 
 
 def as_text(value: Any) -> str:

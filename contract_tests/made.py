@@ -29,6 +29,7 @@ class Made:
     polls: list[Exchange] = field(default_factory=list)
     peeks: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
     ended: bool = False
+    refusal: Exchange | None = None  # of the recipe's manner, if the usual one was tried then
 
     @property
     def accepted(self) -> bool:

@@ -31,6 +31,7 @@ class Recipe:
     files: tuple[str, ...] = ()
     trigger: str | None = None  # provider_failure or partial: the profile's prompt is sent
     more: Mapping[str, Any] | None = None
+    manner: str = ""  # CHARSET or FILES_FIRST: sent so first, and as usual if that is refused
 
     @property
     def count(self) -> int:
@@ -55,6 +56,8 @@ class Recipe:
             **(self.more or {})
         }
 
+
+CHARSET, FILES_FIRST = "charset", "files first"
 
 PUBLISHED = (None, "auto", "1024x1024")  # the sizes of the page; others may be refused
 
@@ -108,9 +111,14 @@ RECIPES: Mapping[str, Recipe] = {
     "partial_async": Recipe("", size="2048x2048", trigger="partial", n=4, asynchronous=True),
     # What the page leaves open.
     "bare": Recipe("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
-    "unknown_field": Recipe("A kite", more={"style": "vivid", "user": "someone"}),
+    "unknown_field": Recipe("A kite", more={"style": "vivid", "user": "someone"}, manner=CHARSET),
     "form_async": Recipe(
-        "A kite in a form. " * 1000, n=1, form=True, asynchronous=True, files=("strange.bin",)
+        "A kite in a form. " * 1000,
+        n=1,
+        form=True,
+        asynchronous=True,
+        files=("strange.bin",),
+        manner=FILES_FIRST,
     ),
     "above_1k": Recipe("A fence", size="2208x736"),  # as wide as can be
     "above_2k": Recipe("A wall", size="2064x2048"),

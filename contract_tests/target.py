@@ -75,6 +75,7 @@ class Target:
         *,
         form: Mapping[str, str] | None = None,
         files: Iterable[File] = (),
+        files_first: bool = False,
         raw: tuple[str, bytes] | None = None,
         key: str | None = "valid",
         cost: int = 0,
@@ -85,7 +86,7 @@ class Target:
         *cost* is the worst case in credits, which the meter holds until the balances are read.
         """
         content, media, typed = _body(
-            json, form, [("reference_image", file) for file in files], raw
+            json, form, [("reference_image", file) for file in files], raw, files_first
         )
         headers = {"Content-Type": media, **more.pop("headers", {})}
         ticket = self.meter.reserve(cost)
@@ -236,11 +237,13 @@ def _body(
     form: Mapping[str, str] | None,
     files: list[tuple[str, File]],
     raw: tuple[str, bytes] | None,
+    files_first: bool = False,
 ) -> tuple[bytes, str, tuple[str, ...]]:
     if raw is not None:
         return raw[1], raw[0], ("-d", raw[1][:500].decode("utf-8", "replace"))
     if form is not None:
         media = f"multipart/form-data; boundary={forms.BOUNDARY}"
-        return forms.encode(form, files), media, forms.typed(form, files)
+        typed = forms.typed(form, files, files_first)
+        return forms.encode(form, files, files_first), media, typed
     text = jsons.dumps(json, ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass"), "application/json", ("-d", text[:3000])

@@ -252,6 +252,30 @@ def request_may_have_unknown_fields(stage: Stage) -> None:
     _taken(stage, "unknown_field")
 
 
+@check("REQ-14", uses=("unknown_field",))
+def request_may_name_a_charset(stage: Stage) -> None:
+    """JSON whose content type names UTF-8 as its charset is taken."""
+    _taken_so(stage, "unknown_field", "JSON with a charset")
+
+
+@check("REQ-16", uses=("form_async",))
+def request_may_have_files_first(stage: Stage) -> None:
+    """In a form the texts that stand behind a file count like any other."""
+    _taken_so(stage, "form_async", "a form with its file first")
+
+
+def _taken_so(stage: Stage, name: str, what: str) -> None:
+    """Hold a generation to having been taken in its recipe's manner, not in the usual one only."""
+    made = stage.made(name)
+    if made.refusal and made.accepted:
+        raise Broken(
+            f"{what} is answered {made.refusal.status}, and taken otherwise",
+            made.refusal,
+            expected="200, or 202 for a task",
+        )
+    _taken(stage, name)
+
+
 @check("REQ-16", uses=("form_async",))
 def request_says_async_in_a_form(stage: Stage) -> None:
     """async=true in a form queues a task."""
