@@ -18,7 +18,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test check lint-spec verify bench soak hostile fuzz lock clean
+.PHONY: help serve env test check lint-spec verify self-test bench soak hostile fuzz lock clean
 
 help: ## tell what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ lint-spec: env ## let other people's linters judge openapi.yaml
 
 verify: .venv/.dev ## judge our own server by the contract suite (VERIFY_ARGS="--quick")
 	$(BIN)/mockhub verify $(VERIFY_ARGS)
+
+self-test: .venv/.dev ## prove that the contract suite catches every mutant and flags no variant
+	$(BIN)/mockhub verify --self-test
 
 bench: .venv/.dev ## measure (BENCH_ARGS="--quick", "--peers")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -24,7 +24,7 @@ from .verdicts import Inconclusive, NotAsked, OverBudget, Verdict
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
 _LONG_SECONDS = 20.0
 _LAG_SECONDS, _AT_ONCE = 0.05, 6
-_PATIENCE = 3.0  # seconds that a refund may take to be seen
+_PATIENCE = 3.0  # seconds that a refund may take to be seen, if a task may take as long
 
 
 class Free(NamedTuple):
@@ -114,7 +114,7 @@ class Stage:
 
     def credits_settled(self, expected: int, role: str = "valid") -> int | None:
         """The credits as soon as they are *expected*, or what they are when patience is over."""
-        pause, deadline = 0.02, time.monotonic() + _PATIENCE
+        pause, deadline = 0.02, time.monotonic() + min(_PATIENCE, self.profile.poll_timeout)
         while True:
             found = self.credits_or_none(role)
             if found == expected or found is None or time.monotonic() > deadline:

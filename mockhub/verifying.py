@@ -93,13 +93,10 @@ def _self_test() -> int:
     from rich.console import Console
 
     report, selftest = (import_module(f"mockhub.mutants.{name}") for name in ("report", "selftest"))
-    outcome = selftest.run(progress=lambda judged: click.echo(_told(judged), err=True))
+    with report.progress(selftest.size(), Console(stderr=True)) as told:
+        outcome = selftest.run(progress=told)
     report.show(outcome, Console())
     return 0 if outcome.ok else 1
-
-
-def _told(judged: Any) -> str:
-    return f"{judged.name}: {', '.join(judged.checks) or 'nothing'}"
 
 
 class _Verification:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mockhub.mutants import selftest
 from mockhub.mutants.__main__ import main
-from mockhub.mutants.report import complaints, show, summary
+from mockhub.mutants.report import complaints, progress, show, summary
 from mockhub.mutants.selftest import Judged, Outcome
 from mockhub.spec.errors import MockhubError
 
@@ -99,3 +99,23 @@ def test_the_table_is_clause_by_mutant_by_check() -> None:
         {"LED-2", "failure-fee", "a_check"} <= set(line.split()) for line in told.split("\n")
     )
     assert summary(outcome()) in told
+
+
+def test_what_failed_and_the_sum_come_last() -> None:
+    """Below the tables stand the survivors, a line each, and then the sum; no line is coloured."""
+    failed = outcome(mutants=(SURVIVED, CAUGHT._replace(name="cents-kept")))
+    written = io.StringIO()
+    show(failed, Console(file=written))
+    lines = written.getvalue().splitlines()
+    assert ["", *complaints(failed), summary(failed)] == lines[-3:]
+    assert "\x1b" not in written.getvalue()
+
+
+def test_a_log_counts_what_is_judged() -> None:
+    """Without a terminal a line now and then, and the last, tells how many have been judged."""
+    written = io.StringIO()
+    with progress(60, Console(file=written)) as told:
+        for _ in range(60):
+            told(CAUGHT)
+    told_lines = [f"{done} of 60 judged" for done in (25, 50, 60)]
+    assert told_lines == written.getvalue().splitlines()

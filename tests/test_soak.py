@@ -1,4 +1,4 @@
-"""A short soak; `make soak` and the last step of `.ci/run` are longer."""
+"""A short soak; `make soak` and a step of `.ci/run` are longer."""
 
 from __future__ import annotations
 

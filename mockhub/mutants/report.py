@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from rich.box import HEAVY_HEAD, Box
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from mockhub.mutants.registry import levels, mutants, variants
 from mockhub.mutants.selftest import Judged, Outcome
 
+_LOG_WIDTH = 160  # columns of a table that no terminal shows
+_LOG_EVERY = 25
+
+
+@contextmanager
+def progress(total: int, console: Console) -> Iterator[Callable[[Judged], None]]:
+    """Count what is judged: a bar on a terminal, elsewhere a line now and then."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, done = bar.add_task("Judging", total=total), 0
+
+        def tell(judged: Judged) -> None:
+            nonlocal done
+            done += 1
+            bar.advance(task)
+            if not console.is_terminal and (done % _LOG_EVERY == 0 or done == total):
+                console.print(f"{done} of {total} judged", highlight=False)
+
+        yield tell
+
 
 def show(outcome: Outcome, console: Console) -> None:
-    """Print clause by mutant by check, the variants, and what is wrong."""
+    """Print clause by mutant by check and the variants; what is wrong, and the sum, come last."""
+    box = HEAVY_HEAD if console.is_terminal else None
+    if not console.is_terminal:
+        console.width = max(console.width, _LOG_WIDTH)
     if outcome.mutants:
-        console.print(_mutants(outcome.mutants))
+        console.print(_mutants(outcome.mutants, box))
     if outcome.variants:
-        console.print(_variants(outcome.variants))
+        console.print(_variants(outcome.variants, box))
+    console.print()
     for line in complaints(outcome):
-        console.print(line, style="red", soft_wrap=True, highlight=False)
-    console.print(summary(outcome), soft_wrap=True, highlight=False)
+        console.print(line, style="bold red", soft_wrap=True, highlight=False, markup=False)
+    style = "bold green" if outcome.ok else "bold red"
+    console.print(summary(outcome), style=style, soft_wrap=True, highlight=False)
 
 
 def summary(outcome: Outcome) -> str:
@@ -48,9 +75,9 @@ def _unsure(one: Judged) -> str:
     return f" ({', '.join(one.unsure)} could not tell)" if one.unsure else ""
 
 
-def _mutants(found: Sequence[Judged]) -> Table:
+def _mutants(found: Sequence[Judged], box: Box | None) -> Table:
     order = list(levels())
-    table = Table("clause", "mutant", "caught by", title="Mutants", title_justify="left")
+    table = Table("clause", "mutant", "caught by", title="Mutants", title_justify="left", box=box)
     rows = sorted(found, key=lambda one: order.index(mutants()[one.name].clause))
     last = ""
     for one in rows:
@@ -60,8 +87,8 @@ def _mutants(found: Sequence[Judged]) -> Table:
     return table
 
 
-def _variants(found: Sequence[Judged]) -> Table:
-    table = Table("level", "variant", "flagged by", title="Variants", title_justify="left")
+def _variants(found: Sequence[Judged], box: Box | None) -> Table:
+    table = Table("level", "variant", "flagged by", title="Variants", title_justify="left", box=box)
     for one in found:
         table.add_row(variants()[one.name].level, one.name, _checks(one, ""))
     return table

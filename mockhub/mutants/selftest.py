@@ -23,12 +23,12 @@ from mockhub.mutants.house import House
 from mockhub.mutants.registry import Mutant, Variant, find, mutants, variants
 from mockhub.mutants.running import running, together
 
-WORKERS = 2
+WORKERS = 6  # most wait: for tasks that never end, and for refunds that never come
 
 _BROKEN = "broken"
 _SLOW = ("LIM-1",)  # clauses whose checks take seconds, and are asked for their own mutants only
 _GROUPS = 8  # neighbours, which are alike, are judged in different ones
-_POLL_SECONDS = 3
+_POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # for a task to end; some variants are slow
 _FAILING = "[[fail]] A ship in a storm"
 _PARTIAL = "[[deliver=3]] A ship in a storm"
 
@@ -113,6 +113,11 @@ def run(
     )
 
 
+def size() -> int:
+    """How many mutants and variants there are to judge."""
+    return len(mutants()) + len(variants())
+
+
 def _jobs(
     wrong: Sequence[Mutant], conforming: Sequence[Variant]
 ) -> Iterator[tuple[list[str], bool]]:
@@ -156,7 +161,8 @@ def _judge_variants(group: Sequence[Variant]) -> list[Judged]:
 
 def _judge(one: Mutant | Variant, only: str | None = None) -> Judged:
     with running(one.change, patient=only in _SLOW) as house:
-        report = suite("runner").judge(profile(house), level=one.level, quick=True, only=only)
+        told = profile(house, _POLL_SECONDS if isinstance(one, Mutant) else _VARIANT_SECONDS)
+        report = suite("runner").judge(told, level=one.level, quick=True, only=only)
     broken = [clause for clause in report.clauses if clause.verdict == _BROKEN]
     checks = {check.name: check for clause in report.clauses for check in clause.checks}
     found = [check for check in checks.values() if check.verdict == _BROKEN]
@@ -172,8 +178,8 @@ def _judge(one: Mutant | Variant, only: str | None = None) -> Judged:
     )
 
 
-def profile(house: House) -> Any:
-    """What the suite is told of a house: all that can be told."""
+def profile(house: House, poll_timeout: float) -> Any:
+    """What the suite is told of a house: all that can be told; *poll_timeout* in seconds."""
     module, keys = suite("profile"), house.keys
     return module.Profile(
         base_url=house.url,
@@ -187,7 +193,7 @@ def profile(house: House) -> Any:
         },
         provider_failure=_FAILING,
         partial=module.Partial(_PARTIAL, n=4, delivered=3),
-        poll_timeout=_POLL_SECONDS,
+        poll_timeout=poll_timeout,
         provision=Path(__file__).with_name("provision.py"),
     )
 
