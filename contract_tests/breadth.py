@@ -19,7 +19,10 @@ from mockhub.spec.operations import JSON
 
 from . import oracle
 from .exchange import Exchange
+from .made import Made
+from .polls import follow
 from .reading import answered, expect, expect_error, field
+from .recipes import RECIPES
 from .stage import Stage
 from .verdicts import Broken, NotAsked
 
@@ -127,6 +130,11 @@ class _Sent:
         if not self.stage.documented:
             _lawful("create_generation", status, exchange)
         name = field(made, "id", str, exchange, empty=False)
+        if status == 202:  # its charge is not to be met later, when something else is looked at
+            task = Made(name, RECIPES["page_async"], body.get("n", 1), body["size"], exchange)
+            ticket = self.stage.target.meter.hold(_cost(body))
+            follow(self.stage.target, task)
+            self.stage.target.meter.over(ticket)
         read = self.stage.target.get(f"generations/{name}")
         expect(read, 200)
         if not self.stage.documented:

@@ -38,6 +38,7 @@ class Known:
     asked: Exchange
     pending: bool
     cost: int
+    ticket: int = 0  # what the meter has set aside for a task that may be charged later
     last: dict[str, Any] = field(default_factory=dict)
 
 
@@ -199,7 +200,8 @@ class Sequence(RuleBasedStateMachine):
         self.lab.paid += 1
         requested = read(body, "usage.credits_requested", int, exchange)
         equal(cost, requested, "usage.credits_requested", exchange)
-        self.known.append(Known(body["id"], n, exchange, pending=True, cost=cost))
+        ticket = stage.target.meter.hold(cost)
+        self.known.append(Known(body["id"], n, exchange, pending=True, cost=cost, ticket=ticket))
 
     def _read(self, which: int) -> None:
         if self.known:
@@ -218,13 +220,18 @@ class Sequence(RuleBasedStateMachine):
         return exchange
 
     def _ended(self, known: Known, body: dict[str, Any], exchange: Exchange) -> None:
-        known.pending, known.last = False, body
+        known.last = body
+        self._over(known)
         if known.cost:
             equal("succeeded", body.get("status"), "status", exchange)
             equal(known.n, len(read(body, "images", list, exchange)), "the images", exchange)
             equal(known.cost, read(body, "usage.credits", int, exchange), "usage.credits", exchange)
             self.books.spent += known.cost
         self.lab.stage.claim([exchange])
+
+    def _over(self, known: Known) -> None:
+        known.pending = False
+        self.lab.stage.target.meter.over(known.ticket)
 
     def _peek(self, which: int) -> None:
         if self.known and "other" in self.lab.stage.profile.keys:
@@ -257,7 +264,7 @@ class Sequence(RuleBasedStateMachine):
             if answered(exchange).status == 500 and error_code(exchange) == "generationFailed":
                 return
             if is_final(exchange):
-                known.pending = False
+                self._over(known)
                 return
             time.sleep(pause)
             pause = min(pause * 1.6, 1.0)
