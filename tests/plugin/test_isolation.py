@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from mockhub.testing.server import Server
+from tests.conftest import Serve
 from tests.plugin.sessions import session
 
 THOUSAND = """
@@ -37,6 +39,42 @@ def test_a_thousand_tests_in_four_workers_do_not_meet(tmp_path: Path) -> None:
     """Each finds its own money, prompt and journal, by its address or by its key alone."""
     done = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
     assert {"passed": 1000} == done.counts, done.output
+
+
+SHARED = """
+import os, httpx, pytest
+
+URL = os.environ["MOCKHUB_URL"]
+
+@pytest.fixture(scope="session")
+def client():
+    with httpx.Client() as client:
+        yield client
+
+@pytest.mark.parametrize("number", range(1000))
+def test_alone(client, number):
+    made = client.post(f"{URL}/_mockhub/hubs", json={"credits": 100 + number}).json()
+    name, headers = made["hub"]["name"], {"Authorization": f"Bearer {made['key']}"}
+    where = made["hub"]["base_url"] if number % 2 else f"{URL}/api/v1"
+    body = {"model": "gpt-image-2", "prompt": f"Number {number}"}
+    client.post(f"{where}/images/generations", json=body, headers=headers)
+    assert 92 + number == client.get(f"{where}/credits", headers=headers).json()["credits"]
+    logs = client.get(f"{URL}/_mockhub/hubs/{name}/generations").json()["generations"]
+    assert [f"Number {number}"] == [log["prompt"] for log in logs]
+    assert 200 <= client.delete(f"{URL}/_mockhub/hubs/{name}").status_code < 300
+"""
+
+
+def test_four_workers_on_one_server_do_not_meet(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand tests of four processes, each with a hub that it makes on the same server."""
+    with serve("--control") as server:
+        monkeypatch.setenv("MOCKHUB_URL", server.url)
+        done = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
+        hubs = httpx.get(f"{server.url}/_mockhub/hubs").json()["hubs"]
+    assert {"passed": 1000} == done.counts, done.output
+    assert ["default"] == [hub["name"] for hub in hubs]
 
 
 def test_64_threads_on_one_server_do_not_meet() -> None:
