@@ -43,9 +43,8 @@ def let_in(house: House, *operations: str, code: str = "missingApiKey") -> None:
             return await house.pipeline._handlers[asked](visit, account)
 
 
-@mutant("AUTH-1")
-def reads_open(house: House) -> None:
-    """Generations can be read without a key by whoever knows their id."""
+def read_by_id(house: House, code: str) -> None:
+    """Let who is refused with *code* read any generation whose id is known."""
 
     @around(house.pipeline, "_pass")
     async def passing(original: Any, visit: Visit) -> Any:
@@ -53,9 +52,15 @@ def reads_open(house: House) -> None:
             return await original(visit)
         except ApiError as error:
             made = house.hub.generations.get(visit.argument or "")
-            if error.code != "missingApiKey" or made is None:
+            if error.code != code or made is None:
                 raise
             return await house.pipeline._handlers[GET](visit, house.hub.accounts[made.account])
+
+
+@mutant("AUTH-1")
+def reads_open(house: House) -> None:
+    """Generations can be read without a key by whoever knows their id."""
+    read_by_id(house, "missingApiKey")
 
 
 @mutant("AUTH-1")
@@ -172,16 +177,7 @@ def unknown_reads_balance(house: House) -> None:
 @mutant("AUTH-4")
 def unknown_reads_generations(house: House) -> None:
     """An unknown key reads generations, if it looks like a key."""
-
-    @around(house.pipeline, "_pass")
-    async def passing(original: Any, visit: Visit) -> Any:
-        try:
-            return await original(visit)
-        except ApiError as error:
-            made = house.hub.generations.get(visit.argument or "")
-            if error.code != "invalidApiKey" or made is None:
-                raise
-            return await house.pipeline._handlers[GET](visit, house.hub.accounts[made.account])
+    read_by_id(house, "invalidApiKey")
 
 
 @mutant("AUTH-4")
