@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mockhub.mutants.house import CREDITS, GET, MODELS, POST, House
 from mockhub.mutants.registry import Level, mutant
 from mockhub.mutants.replies import with_body
+from mockhub.spec.errors import REQUIRED
 from mockhub.web import wire
 from mockhub.web.visit import Visit
-
-_CODES = (
-    "invalid_request",
-    "missingApiKey",
-    "invalidApiKey",
-    "expiredApiKey",
-    "insufficientCredits",
-    "notFound",
-    "generationFailed",
-)
 
 
 def every_error(
@@ -30,7 +21,7 @@ def every_error(
     *,
     level: Level | None = None,
     tolerable: bool = False,
-    codes: tuple[str, ...] = _CODES,
+    codes: Iterable[str] = REQUIRED,
 ) -> None:
     """Register a mutant that changes the content of errors, given their message and code."""
 
