@@ -167,6 +167,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if len(self._headers) > (most := self.watch.limits.headers):
+            raise _Unreadable(431, f"expected at most {most} headers")
         parser = self._parser
         raw_method = parser.get_method()
         method = _METHODS.get(raw_method) or raw_method.decode("ascii")
@@ -212,7 +214,8 @@ class Connection(asyncio.Protocol):
 
     def _without_offer(self) -> bytes:
         """The request without its offer of another protocol; the parser would skip its body."""
-        lines = [self._parser.get_method() + b" " + self._url + b" HTTP/1.1"]
+        version = self._parser.get_http_version().encode()
+        lines = [self._parser.get_method() + b" " + self._url + b" HTTP/" + version]
         lines += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
         self._parser = httptools.HttpRequestParser(self)
         return b"\r\n".join(lines) + b"\r\n\r\n"
@@ -247,7 +250,7 @@ class Connection(asyncio.Protocol):
         self._state.total_requests += 1
         self._current = None
         if not exchange.keep_alive:
-            self._leave(whole=exchange.whole)
+            self._leave(whole=exchange.whole and not self._deaf)
         elif exchange.whole:
             self._rest()
         else:
@@ -333,8 +336,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """Tell a client that is not understood, unless it is being answered; then leave."""
-        exchange = self._next[-1][0] if self._next else self._current
         self._deaf = True
+        if self._next and not self._next[-1][0].whole:
+            self._next.pop()  # its turn never comes, and those before it are not to suffer
+        exchange = self._next[-1][0] if self._next else self._current
         if exchange is not None and (exchange.whole or exchange.started):
             exchange.keep_alive = False
             return
@@ -342,7 +347,8 @@ class Connection(asyncio.Protocol):
         last = Exchange(self, keep_alive=False, expects_continue=False, wants_head=False)
         if exchange is not None:
             exchange.lose()
-        last.respond(answer)
+        if not last.respond(answer):
+            self.transport.close()  # after what it has yet to read
 
     def _leave(self, *, whole: bool) -> None:
         """Close, but hear the client out first: a reset would take the answer from it."""

@@ -14,6 +14,7 @@ class Limits:
         text_bytes: the longest text field of a form.
         parts: the most parts of a form.
         head_bytes: the longest request line and headers together.
+        headers: the most of them; short ones cost more memory than their bytes tell.
         head_seconds: the longest time that they may take to arrive.
         idle_seconds: the longest silence within a body, or of a client that does not read.
         read_seconds: the longest time that a whole request may take to arrive.
@@ -26,6 +27,7 @@ class Limits:
     text_bytes: int = 1024 * 1024
     parts: int = 100
     head_bytes: int = 64 * 1024
+    headers: int = 100
     head_seconds: float = 10.0
     idle_seconds: float = 30.0
     read_seconds: float = 600.0

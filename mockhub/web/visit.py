@@ -60,6 +60,7 @@ class Visit:
     came = EMPTY
     unknown: tuple[str, ...] = ()
     size = 0  # about how many bytes the journal keeps with it
+    holds_a_key = False  # where none belongs: its record must be written at once
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.began = perf_counter()
@@ -106,22 +107,21 @@ class Visit:
         """It was looked at by all: let go of the connection and of the answer's parts."""
         self.query = self.scope["query_string"]
         self.scope, self.receive = _NOWHERE, _nothing
-        self.size = len(self.path)
-        if self.request is not None:
-            self.size += len(self.request.prompt)
         if (reading := self.reading) is not None:
             self.came, self.unknown, self.reading = reading.kept, self._unknown(reading), None
-            self.size += len(self.came.content or b"")
+        self._look_over()
+        if self.request is not None:
+            self.size += len(self.request.prompt)
         if (answer := self.sent) is not None:
             self.sent = Answer(answer.status, answer.body, answer.headers)
             self.size += len(answer.body)
 
-    @property
-    def holds_a_key(self) -> bool:
-        """Whether a key stands where none belongs, and its record must be written at once."""
-        prefix = self.hub.law.key_format.prefix
-        told = b" ".join((*self.headers.values(), self.query, self.came.content or b""))
-        return prefix.encode() in told or prefix in self.path
+    def _look_over(self) -> None:
+        """Weigh what came, and look for a key in it."""
+        body, prefix = self.came.content or b"", self.hub.law.key_format.prefix
+        came = b" ".join((*self.headers, *self.headers.values(), self.query, body))
+        self.size = len(came) + len(self.path)
+        self.holds_a_key = prefix.encode() in came or prefix in self.path
 
     @property
     def met(self) -> Met:

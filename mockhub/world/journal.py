@@ -63,8 +63,10 @@ class Record(NamedTuple):
     def size(self) -> int:
         """About how many bytes it keeps."""
         asked = len(self.asked.prompt) if self.asked else 0
+        headers = self.request_headers
+        heads = len(self.target) + sum(map(len, (*headers, *headers.values())))
         bodies = len(self.request.content or b"") + len(self.response.content or b"")
-        return bodies + len(self.target) + asked
+        return heads + bodies + asked
 
 
 # What an exchange let the client meet: operation, status, error code and the job's state.
