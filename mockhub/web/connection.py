@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
+_QUEUE = 16  # requests that wait likewise; who is not listened to cannot be seen to leave
 # The usual names, once for all requests: the journal keeps what comes, and copies cost their keep.
 _USUAL = [
     *("accept", "accept-encoding", "accept-language", "authorization", "connection"),
@@ -295,7 +296,7 @@ class Connection(asyncio.Protocol):
                 self._state.tasks.add(task)
             elif self._next:
                 self._loop.call_soon(self._advance)
-        if self._next:
+        if len(self._next) > _QUEUE:
             self._pause()
 
     def _wait_for(self, exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tests.live import KEY
 
+EXAMPLES = int(os.environ.get("MOCKHUB_HOSTILE", "400"))  # requests that are generated
 PATIENCE = 30  # seconds until a silent server counts as hanging
 
 MODELS = b"GET /api/v1/models HTTP/1.1\r\nHost: mock\r\n\r\n"
