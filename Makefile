@@ -10,15 +10,18 @@ HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
 PYTEST_ARGS ?= -n 2 --dist worksteal
 UV_VERSION = 0.13.9
+CONNEXION = connexion[uvicorn]==3.3.0
 
 BIN = .venv/bin
 NODE_ENV = $(if $(shell command -v npm),tests/node/node_modules/.installed)
+# Nested, since one server's older library must not become another's.
+NPM_PEERS = --install-strategy=nested --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test check lint-spec verify self-test bench soak hostile fuzz lock clean
+.PHONY: help serve env test check lint-spec verify self-test bench peers soak hostile fuzz lock clean
 
 help: ## tell what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +52,16 @@ self-test: .venv/.dev ## prove that the contract suite catches every mutant and 
 bench: .venv/.dev ## measure (BENCH_ARGS="--quick", "--peers")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+peers: ## install other mock servers to measure, in folders of their own (make bench BENCH_ARGS=--peers)
+	@if ! command -v npm >/dev/null; then \
+		echo "No npm, so none of the servers in benchmarks/package.json: apt-get install npm"; \
+	elif ! (cd benchmarks && npm install $(NPM_PEERS)); then \
+		echo "npm could not install the servers in benchmarks/package.json; its message is above"; \
+	fi
+	@python3 -m venv build/peers/python && build/peers/python/bin/python -m pip install --quiet \
+		--disable-pip-version-check "$(CONNEXION)" || echo "pip could not install $(CONNEXION); its message is above"
+	@command -v java >/dev/null || echo "No java, which WireMock and Specmatic need: apt-get install default-jre-headless"
+
 soak: .venv/.dev ## serve under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
@@ -65,7 +78,7 @@ lock: build/lock/bin/uv ## lock the newest releases that pyproject.toml allows
 	cd tests/node && npm install --package-lock-only --ignore-scripts
 
 clean: ## remove what was made
-	rm -rf .venv build dist tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist tests/node/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The first Python on the path that runs and is new enough; a version manager's shim may be there and not run.
 .venv/bin/python:

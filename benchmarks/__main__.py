@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from http.client import HTTPConnection
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,19 +31,29 @@ def main() -> None:
         subjects = list(_subjects(stack, options))
         rows = measure(unit, subjects, seconds=options.seconds, rounds=options.rounds)
         rows = [_beside(row, rows) for row in rows]
-        print("\n".join(table.throughputs(rows)), flush=True)
+        _print(table.throughputs(rows))
         ours = next(one.server for one in subjects if one.name == "GET models")
         single = list(_figures(ours, quick=options.quick))
-    print("\n" + "\n".join(table.figures(single)))
+    _print(table.figures(single))
+    # With half of the rounds: a peer is measured to be placed, not to be tuned.
+    rounds = (options.rounds + 1) // 2
+    others = list(peers.measured(seconds=options.seconds, rounds=rounds)) if options.peers else []
+    if others:
+        _print(table.mock_servers(others))
     told = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),  # noqa: TID251
         "place": _place(),
         "throughput": [{**asdict(row), "reached": row.reached} for row in rows],
         "figures": [{**asdict(row), "reached": row.reached} for row in single],
+        "mock_servers": [asdict(row) for row in others],
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(told, indent=2) + "\n")
-    print(f"\nWritten to {options.json}")
+    print(f"Written to {options.json}")
+
+
+def _print(lines: list[str]) -> None:
+    print(*lines, "", sep="\n", flush=True)
 
 
 def _options() -> Any:
@@ -72,7 +80,8 @@ def _generator() -> str:
     name = load.generator()
     if name == "python":
         return (
-            "a client in Python, for want of wrk and oha: it is the bottleneck, so read ratios low"
+            "a client in Python, for want of wrk and oha (apt-get install wrk): "
+            "it is the bottleneck, so that ratios come out low"
         )
     done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
     return " ".join((done.stdout or done.stderr).split()[:2])
@@ -98,7 +107,7 @@ def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
     yield Subject("GET models", ours, calls.MODELS, 1.6)
     yield Subject("GET credits", ours, calls.CREDITS, 1.2)
     yield Subject("POST, synchronous", busy, calls.post(), 0.8)
-    made = _made(ours)
+    made = json.loads(load.once(ours.url, calls.post())[1])
     poll = replace(calls.CREDITS, path=calls.LOGS + made["id"])
     yield Subject("GET generation (a poll)", ours, poll, 1.2)
     then_poll = replace(calls.post(**{"async": True}), then_poll=calls.LOGS)
@@ -106,7 +115,7 @@ def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
     yield Subject("POST, form with a 100 KB PNG", busy, calls.form())
     picture = load.Call("GET", made["images"][0]["url"].removeprefix(ours.url))
     file = Path(stack.enter_context(TemporaryDirectory())) / "picture.png"
-    file.write_bytes(_body(ours, picture))
+    file.write_bytes(load.once(ours.url, picture)[1])
     static = _started(stack, uvicorn("benchmarks.unit:app", port := free_port()), port)
     yield Subject(
         "the same picture as a file, by Starlette", static, load.Call("GET", f"/file{file}")
@@ -114,34 +123,12 @@ def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
     yield Subject("GET image 1024x1024, drawn before", ours, picture)
     if not options.quick:
         yield _full(stack)
-    if options.peers:
-        yield from _peers(stack)
 
 
 def _full(stack: ExitStack) -> Subject:
     port = free_port()
     server = _started(stack, filled(_STORED, port=port), port, calls.MODELS.path)
     return Subject(f"POST, after {_STORED:,} generations", server, calls.post())
-
-
-def _peers(stack: ExitStack) -> Iterator[Subject]:
-    for peer, port, command in peers.installed(free_port() for _ in count()):
-        server = _started(stack, command, port)
-        for name, call in peers.CALLS:
-            yield Subject(f"{peer.package}: {name}", server, call)
-
-
-def _made(server: Server) -> Any:
-    call = calls.post()
-    line = HTTPConnection("127.0.0.1", server.port)
-    line.request(call.method, call.path, call.body, dict(call.headers))
-    return json.loads(line.getresponse().read())
-
-
-def _body(server: Server, call: load.Call) -> bytes:
-    line = HTTPConnection("127.0.0.1", server.port)
-    line.request(call.method, call.path)
-    return line.getresponse().read()
 
 
 _BESIDE = {

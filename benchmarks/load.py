@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter
 
@@ -43,6 +45,14 @@ class Load:
 def generator() -> str:
     """Which load generator is used here."""
     return next((name for name in ("wrk", "oha") if shutil.which(name)), "python")
+
+
+def once(url: str, call: Call) -> tuple[int, bytes]:
+    """The status and the body of the answer when *call* is sent once."""
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as line:
+        line.request(call.method, call.path, call.body, dict(call.headers))
+        answer = line.getresponse()
+        return answer.status, answer.read()
 
 
 def run(url: str, call: Call, seconds: float) -> tuple[Load, int]:

@@ -6,14 +6,20 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
+from typing import IO
 
 _PATIENCE = 60.0
 _TICK = os.sysconf("SC_CLK_TCK")
+
+
+class NoAnswer(SystemExit):
+    """A server ended, or kept silent, where it should have begun to answer."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,26 @@ def rss(pid: int | None = None) -> int | None:
 
 
 @contextmanager
-def running(command: Sequence[str], *, port: int, first: str = "/") -> Iterator[Server]:
-    """Start *command*, wait until it answers at the path *first*, and end it afterwards."""
+def running(
+    command: Sequence[str],
+    *,
+    port: int,
+    first: str = "/",
+    patience: float = _PATIENCE,
+    cwd: Path | None = None,
+) -> Iterator[Server]:
+    """Start *command* in *cwd*, wait until it answers at the path *first*, and end it afterwards.
+
+    Raises:
+        NoAnswer: if it ends, or does not answer within *patience* seconds.
+    """
     began = perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, cwd=cwd) as process,
+    ):
         try:
-            _answered(process, port, first)
+            _answered(process, port, first, began + patience, log)
             yield Server(port, process.pid, perf_counter() - began)
         finally:
             process.terminate()
@@ -93,22 +113,27 @@ def free_port() -> int:
         return port
 
 
-def _answered(process: subprocess.Popen[bytes], port: int, path: str) -> None:
+def _answered(
+    process: subprocess.Popen[bytes], port: int, path: str, until: float, log: IO[bytes]
+) -> None:
     request = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % path.encode()
-    until = perf_counter() + _PATIENCE
-    while perf_counter() < until:
+    while (left := until - perf_counter()) > 0:
         if process.poll() is not None:
-            assert process.stderr
-            raise SystemExit(f"{process.args!r} ended: {process.stderr.read().decode()[-500:]}")
+            raise NoAnswer(f"{process.args!r} ended: {_last(log)}")
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as line:
+            with socket.create_connection(("127.0.0.1", port), timeout=left) as line:
                 line.sendall(request)
                 if line.recv(12).startswith(b"HTTP/1.1 "):
                     return
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             pass
         sleep(0.002)
-    raise SystemExit(f"{process.args!r} did not answer within {_PATIENCE:g} s")
+    raise NoAnswer(f"{process.args!r} did not answer in time: {_last(log)}")
+
+
+def _last(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode(errors="replace")[-500:]
 
 
 def _family(pid: int) -> list[int]:

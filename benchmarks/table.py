@@ -38,6 +38,7 @@ class Throughput:
     ratio: float
     cpu_ratio: float | None
     target: float | None = None
+    refused: int | None = None  # the status of the first answer, if not 2xx: nothing was measured
 
     @property
     def least(self) -> float:
@@ -50,6 +51,18 @@ class Throughput:
         return None if self.target is None else self.least >= self.target
 
 
+@dataclass(frozen=True)
+class MockServer:
+    """A mock server as a whole: seconds from start to first answer, and megabytes then."""
+
+    package: str
+    version: str
+    get: Throughput
+    post: Throughput
+    started: float
+    memory: float | None
+
+
 def throughputs(rows: Iterable[Throughput]) -> list[str]:
     """The throughput table, in Markdown."""
     lines = [
@@ -60,11 +73,38 @@ def throughputs(rows: Iterable[Throughput]) -> list[str]:
         cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
         failed = f" ({row.failed} failed)" if row.failed else ""
         target = "" if row.target is None else f"at least {row.target:g}{_mark(row.reached)}"
+        if row.refused is not None:
+            lines.append(f"| {row.name}: **first answer {row.refused}** | | | | | | {target} |")
+            continue
         lines.append(
             f"| {row.name}{failed} | {row.rate:,.0f} | {row.p50 * 1e3:.2f} | {row.p99 * 1e3:.2f} "
             f"| {row.ratio:.2f} | {cpu} | {target} |"
         )
     return lines
+
+
+def mock_servers(rows: Iterable[MockServer]) -> list[str]:
+    """The table of other mock servers beside ours, in Markdown."""
+    lines = [
+        "| Mock server | GET models/s | units | by CPU | POST/s | units | by CPU "
+        "| first answer, s | memory, MB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        memory = "" if row.memory is None else f"{row.memory:.0f}"
+        lines.append(
+            f"| {row.package} {row.version} | {_load(row.get)} | {_load(row.post)} "
+            f"| {row.started:.2f} | {memory} |"
+        )
+    return lines
+
+
+def _load(row: Throughput) -> str:
+    if row.refused is not None:
+        return f"**first answer {row.refused}** | |"
+    failed = f" ({row.failed} failed)" if row.failed else ""
+    cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
+    return f"{row.rate:,.0f}{failed} | {row.ratio:.2f} | {cpu}"
 
 
 def figures(rows: Iterable[Row]) -> list[str]:

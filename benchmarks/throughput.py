@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import mean, median
 
 from benchmarks.calls import HELLO
-from benchmarks.load import Call, Load, run
+from benchmarks.load import Call, Load, once, run
 from benchmarks.servers import Server
 from benchmarks.table import Throughput
+
+_UNIT = "Starlette, hello world (the unit)"
+_Turn = tuple[Load, float, float | None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is put under load: a call to a server; *fresh* makes the call anew for each turn."""
+    """What is put under load: a call to a server, and how many units it should reach."""
 
     name: str
     server: Server
     call: Call
     target: float | None = None
-    fresh: Callable[[], Call] | None = None
 
 
 def measure(
     unit: Server, subjects: list[Subject], *, seconds: float, rounds: int
 ) -> list[Throughput]:
-    """Medians of some rounds; a round goes unit, subject, unit, subject ... unit."""
-    turns: dict[str, list[tuple[Load, float, float | None]]] = {one.name: [] for one in subjects}
+    """Medians of some rounds; a round goes unit, subject, unit, subject ... unit.
+
+    The first row is the unit's own. A subject whose first answer is not 2xx is not measured.
+    """
+    first = {one.name: once(one.server.url, one.call)[0] for one in subjects}
+    turns: dict[str, list[_Turn]] = {one.name: [] for one in subjects}
+    units: list[Load] = []
     for _ in range(rounds):
-        before = _load(unit, HELLO, seconds / 2)
+        units.append(_load(unit, HELLO, seconds / 2))
         for subject in subjects:
-            call = subject.fresh() if subject.fresh else subject.call
-            load = _load(subject.server, call, seconds)
-            after = _load(unit, HELLO, seconds / 2)
-            turns[subject.name].append((load, *_ratios(load, before, after)))
-            before = after
-    return [_middle(subject, turns[subject.name]) for subject in subjects]
+            if first[subject.name] // 100 == 2:
+                load = _load(subject.server, subject.call, seconds)
+                units.append(_load(unit, HELLO, seconds / 2))
+                turns[subject.name].append((load, *_ratios(load, *units[-2:])))
+    own = _middle(Subject(_UNIT, unit, HELLO), [(load, 1.0, 1.0) for load in units])
+    return [own, *(_row(one, turns[one.name], first[one.name]) for one in subjects)]
+
+
+def _row(subject: Subject, turns: list[_Turn], first: int) -> Throughput:
+    if turns:
+        return _middle(subject, turns)
+    return Throughput(subject.name, 0, 0, 0, 0, 0, None, subject.target, refused=first)
 
 
 def _load(server: Server, call: Call, seconds: float) -> Load:
@@ -55,7 +67,7 @@ def _ratios(load: Load, before: Load, after: Load) -> tuple[float, float | None]
     return ratio, mean([before.cpu, after.cpu]) / load.cpu
 
 
-def _middle(subject: Subject, turns: list[tuple[Load, float, float | None]]) -> Throughput:
+def _middle(subject: Subject, turns: list[_Turn]) -> Throughput:
     loads = [load for load, _, _ in turns]
     by_cpu = [ratio for _, _, ratio in turns if ratio is not None]
     return Throughput(
