@@ -28,7 +28,6 @@ from mockhub.web.limits import Limits
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.server import Background, listen
 from mockhub.web.visit import Visit
-from mockhub.web.wire import Answer
 from mockhub.world.faults import parse
 from mockhub.world.journal import Journal
 from mockhub.world.scenarios import build, load
@@ -55,7 +54,7 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
 
-    def note(self, visit: Visit, answer: Answer | None) -> None:
+    def note(self, visit: Visit) -> None:
         """Hold what left to the law, read from its very bytes."""
         sent, operation = visit.sent, visit.operation
         name = operation.id if operation else "-"

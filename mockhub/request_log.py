@@ -12,7 +12,6 @@ import click
 
 from mockhub.web.asgi import Scope
 from mockhub.web.visit import HUB_NAME, Visit
-from mockhub.web.wire import Answer
 from mockhub.world.store import DEFAULT
 
 _FLUSH_SECONDS = 0.05
@@ -43,18 +42,18 @@ class RequestLog:
         self._spelt = _as_json if form == "json" else _as_text
         self._lines: list[str] = []
 
-    def visited(self, visit: Visit, answer: Answer | None) -> None:
+    def visited(self, visit: Visit) -> None:
         """Note a visit to the API that is over."""
-        status = answer.status if answer else 0
+        status = visit.sent.status if visit.sent else 0
         if not self._is_told(status, visit.violation):
             return
         line = Line(
-            hub=visit.scope.get(HUB_NAME) or visit.hub.name,
+            hub=visit.hub_name or visit.hub.name,
             method=visit.method,
             path=visit.path,
             operation=visit.operation.id if visit.operation else None,
             status=status,
-            credits=visit.credits,
+            credits=visit.moved,
             ms=visit.milliseconds,
             faults=visit.struck,
             violation=visit.violation,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mockhub.spec.errors import MockhubError
-from mockhub.world.accounts import key_digest
+from mockhub.world.accounts import Balance, key_digest
 from mockhub.world.clock import ManualClock
 from mockhub.world.faults import Directive
 from mockhub.world.hub import Hub
@@ -54,7 +54,7 @@ provider: [fail, deliver=2 take=3s]
 faults: [drop@after x1, {{fault: status=503, prompt: cat}}]
 """)
     ada, key = hub.accounts["ada"], hub.keys[key_digest(KEY.encode())]
-    assert (52, "FREE", 1777622400000) == ada.read()
+    assert Balance(52, "FREE", 1777622400000) == ada.read()
     assert ("ada", "laptop", 1780272000000, False) == key[1:]
     assert isinstance(hub.clock, ManualClock)
     assert (PUBLISHED, "hold") == (hub.clock.now(), hub.clock.manner)

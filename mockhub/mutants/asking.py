@@ -11,7 +11,7 @@ from mockhub.mutants.uploads import Upload
 from mockhub.spec.coerce import validate
 from mockhub.spec.operations import FORM
 from mockhub.web import bodies, wire
-from mockhub.web.bodies import Reading
+from mockhub.web.bodies import Reading, Received
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.visit import Visit
 from mockhub.world.generations import Request
@@ -42,7 +42,8 @@ class Asking:
             operation = replace(operation, files=rules)
         reading = visit.reading = Reading()
         receive, raw = uploads.recorded(visit.receive)
-        await bodies.read(reading, receive, visit.headers, operation, self._pipeline.limits)
+        incoming = Received(receive)
+        await bodies.read(reading, incoming, visit.headers, operation, self._pipeline.limits)
         files = uploads.split(bytes(raw), visit.headers) if reading.media == FORM else ()
         asked = Asked(reading.media, dict(reading.values), files)
         for change in self.changes:

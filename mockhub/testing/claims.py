@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from msgspec.structs import asdict
+
 from mockhub.testing.exchanges import Exchange, Journal, check_names
 from mockhub.world.generations import Generation, Request
 
-FIELDS = (*Request._fields, "status", "delivered", "credits")
+FIELDS = (*Request.__struct_fields__, "status", "delivered", "credits")
 
 _NEAREST = 3
 
@@ -19,7 +21,7 @@ def fields(generation: Generation) -> dict[str, Any]:
     """What can be claimed of a generation."""
     request = generation.request
     return {
-        **request._asdict(),
+        **asdict(request),
         "references": len(request.references),
         "status": generation.status,
         "delivered": generation.delivered,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, overload
 
+from msgspec.structs import asdict
+
 from mockhub.spec.document import nearest
 from mockhub.spec.errors import MockhubError
 from mockhub.world.clock import SECOND
@@ -127,7 +129,7 @@ def read(record: Record) -> Exchange:
 
 
 def _understood(request: Request) -> dict[str, Any]:
-    return {**request._asdict(), "references": len(request.references)}
+    return {**asdict(request), "references": len(request.references)}
 
 
 def _sent(body: Body) -> Mapping[str, Any]:

@@ -10,7 +10,6 @@ from mockhub.testing.recipes import the_law
 from mockhub.web.app import App
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.visit import Visit
-from mockhub.web.wire import Answer
 from mockhub.world.hub import Hub as World
 from mockhub.world.store import DEFAULT, Store
 
@@ -56,6 +55,6 @@ class Site:
         if world.name != DEFAULT and self._violations.pop(world.name, None) is not None:
             self.store.drop(world.name)
 
-    def _observe(self, visit: Visit, answer: Answer | None) -> None:
+    def _observe(self, visit: Visit) -> None:
         if visit.violation and (told := self._violations.get(visit.hub.name)) is not None:
             told.append(f"{visit.method} {visit.path}: {visit.violation}")

@@ -18,6 +18,7 @@ from mockhub.web.visit import HUB_NAME
 CONTROL = "/_mockhub"
 
 _HUBS = "/hubs/"
+_ELSEWHERE = (_HUBS, IMAGES, CONTROL)
 
 
 class App(Starlette):
@@ -33,6 +34,9 @@ class App(Starlette):
         self.pictures = Pictures(pipeline.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(_ELSEWHERE):
+            await self.pipeline(scope, receive, send)
+            return
         if scope["type"] != "http" or (_under(CONTROL, scope["path"]) and self.routes):
             await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
             await super().__call__(scope, receive, send)

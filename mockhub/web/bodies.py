@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -23,9 +22,9 @@ from mockhub.web.limits import Limits
 from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
 
-Ready = Callable[[], Message | None]
-
 EMPTY = Kept(0, b"")
+
+_NOTHING: Mapping[str, Any] = {}
 
 _SKIPPED = Limits(idle_seconds=1)
 
@@ -41,30 +40,50 @@ class ClientGone(Exception):
     """The client closed the connection before it had sent its whole request."""
 
 
-def nothing_ready() -> Message | None:
-    """What is ready where only waiting can tell."""
-    return None
+class Incoming(Protocol):
+    """A request's body on its way."""
+
+    @property
+    def receive(self) -> Receive:
+        """Waits for the next piece."""
+
+    def ready(self) -> Message | None:
+        """What `receive` would tell without a wait; None where only waiting can tell."""
+
+    def arrived(self) -> bytes | None:
+        """The whole body, where it has come and none of it was taken; else None."""
 
 
-@dataclass
+class Received:
+    """A body of which only waiting can tell."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+
+    def ready(self) -> Message | None:
+        return None
+
+    def arrived(self) -> bytes | None:
+        return None
+
+
 class Reading:
     """What was read of a request's body so far."""
 
     media: str = JSON
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = _NOTHING
     references: tuple[str, ...] = ()
     kept: Kept = EMPTY
 
 
 async def read(
     reading: Reading,
-    receive: Receive,
+    incoming: Incoming,
     headers: Mapping[bytes, bytes],
     operation: Operation,
     limits: Limits,
-    ready: Ready = nothing_ready,
 ) -> None:
-    """Read a body into *reading* by its content type; what is *ready* is not waited for.
+    """Read a body into *reading* by its content type.
 
     Raises:
         Invalid: if it is of no known type, malformed, or more than the limits allow.
@@ -74,11 +93,19 @@ async def read(
     if coding := headers.get(b"content-encoding"):
         _check_coding(coding)
     if media_type == JSON and JSON in operation.bodies:
-        raw = await _whole(reading, receive, limits, ready)
+        raw = incoming.arrived()
+        if raw is None:
+            raw = await _whole(incoming, limits)
+        if len(raw) > limits.json_bytes:
+            reading.kept = Kept(len(raw), None)
+            raise Invalid(
+                f"The body is too long; expected at most {limits.json_bytes} bytes of JSON"
+            )
+        reading.kept = kept(raw)
         reading.values = read_json(raw)
     elif media_type == FORM and FORM in operation.bodies:
         reading.media = FORM
-        pieces = _pieces(receive, limits, ready)
+        pieces = _pieces(incoming, limits)
         await _form(reading, pieces, headers[b"content-type"], operation, limits)
     else:
         allowed = " or ".join(operation.bodies)
@@ -93,7 +120,7 @@ async def skip(receive: Receive) -> None:
     """
     size = 0
     with suppress(Invalid, ClientGone):
-        async for piece in _pieces(receive, _SKIPPED):
+        async for piece in _pieces(Received(receive), _SKIPPED):
             size += len(piece)
             if size > _SKIPPED.json_bytes:
                 break
@@ -116,25 +143,15 @@ def _check_coding(coding: bytes) -> None:
         raise Invalid(f"Content-Encoding: {shown(text)} is not taken; expected a plain body")
 
 
-async def _whole(reading: Reading, receive: Receive, limits: Limits, ready: Ready) -> bytes:
-    message = ready() or await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    raw: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        pieces = [raw]
-        size = len(raw)
-        async for piece in _pieces(receive, limits, ready):
-            pieces.append(piece)
-            size += len(piece)
-            if size > limits.json_bytes:
-                break
-        raw = b"".join(pieces)
-    if len(raw) > limits.json_bytes:
-        reading.kept = Kept(len(raw), None)
-        raise Invalid(f"The body is too long; expected at most {limits.json_bytes} bytes of JSON")
-    reading.kept = kept(raw)
-    return raw
+async def _whole(incoming: Incoming, limits: Limits) -> bytes:
+    """All of the body, or of a longer one than the limit as much as shows that it is."""
+    pieces, size = [], 0
+    async for piece in _pieces(incoming, limits):
+        pieces.append(piece)
+        size += len(piece)
+        if size > limits.json_bytes:
+            break
+    return b"".join(pieces)
 
 
 def kept(raw: bytes) -> Kept:
@@ -144,15 +161,13 @@ def kept(raw: bytes) -> Kept:
     return Kept(len(raw), None, sha256(raw).hexdigest())
 
 
-async def _pieces(
-    receive: Receive, limits: Limits, ready: Ready = nothing_ready
-) -> AsyncIterator[bytes]:
+async def _pieces(incoming: Incoming, limits: Limits) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            message = ready()
+            message = incoming.ready()
             if message is None:
-                message = await asyncio.wait_for(receive(), limits.idle_seconds)
+                message = await asyncio.wait_for(incoming.receive(), limits.idle_seconds)
         except TimeoutError:
             raise Invalid(
                 f"The body broke off; expected its next bytes within {limits.idle_seconds:g} s"

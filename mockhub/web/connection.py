@@ -7,6 +7,7 @@ import logging
 import socket
 import struct
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
 _QUEUE = 16  # requests that wait likewise; who is not listened to cannot be seen to leave
+_UNWANTED: Any = deque(maxlen=0)  # takes what trails a chunked body, and keeps nothing
 # The usual names, once for all requests: the journal keeps what comes, and copies cost their keep.
 _USUAL = [
     *("accept", "accept-encoding", "accept-language", "authorization", "connection"),
@@ -60,9 +62,9 @@ class Connection(asyncio.Protocol):
         self._deaf = False  # what still comes is not looked at
         self._most = watch.limits.head_bytes
         self._in_head = False
-        self._heads = 0  # begun so far
-        self._raw_bytes = 0  # of a head, so far
-        self._head_bytes = 0  # of them those that make a whole header
+        self._head_bytes = 0  # of an unfinished head, so far
+        self._close_look = False  # heads may be too long, and are weighed as they are read
+        self._weight = 0
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._arriving: Exchange | None = None
@@ -102,15 +104,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        at_the_start = not self._in_head and self._arriving is None
-        heads = self._heads
+        self._close_look = self._in_head or len(data) > self._most
         rest = self._parse(data)
         while rest:
             rest = self._parse(rest)
         if self._next:
             self._advance()
-        if self._in_head and self._heads - heads == at_the_start:
-            self._weigh_unfinished(len(data))  # all of it belongs to this one head
+        if self._in_head:
+            self._weigh_unfinished(data)
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; returns what it has to be fed yet."""
@@ -143,27 +144,32 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers = []
         self._in_head = True
-        self._heads += 1
-        self._raw_bytes = self._head_bytes = 0
-        if self._current is None:
-            self.deadline = self.watch.now + self.watch.limits.head_seconds
+        self._head_bytes = self._weight = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._head_bytes += len(url)
-        if self._head_bytes > self._most:
-            raise _too_much(self._most)
+        if self._close_look:
+            self._weigh(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes = weight = self._head_bytes + len(name) + len(value)
-        if weight > self._most:
-            raise _too_much(self._most)
-        if self._in_head:  # what trails a chunked body is nothing that we want to know
-            self._headers.append((_NAMES.get(name) or name.lower(), value))
+        if self._close_look:
+            self._weigh(len(name) + len(value))
+        self._headers.append((_NAMES.get(name) or name.lower(), value))
 
-    def _weigh_unfinished(self, size: int) -> None:
-        self._raw_bytes += size
-        if self._raw_bytes > self._most and not self._deaf:
+    def _weigh(self, size: int) -> None:
+        self._weight += size
+        if self._weight > self._most:
+            raise _too_much(self._most)
+
+    def _weigh_unfinished(self, data: bytes) -> None:
+        """A head is not whole: *data* belongs to it, but for the requests before it."""
+        if not self._head_bytes:  # it began in here
+            data = data.rpartition(b"\r\n\r\n")[2]
+            if self._current is None:
+                self.deadline = self.watch.now + self.watch.limits.head_seconds
+        self._head_bytes += len(data)
+        self._weight = len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
+        if self._head_bytes > self._most and not self._deaf:
             self._refuse(431, f"Not an HTTP request: {_too_much(self._most)}")
 
     def on_headers_complete(self) -> None:
@@ -196,6 +202,7 @@ class Connection(asyncio.Protocol):
             "headers": self._headers,
             EXCHANGE: exchange,
         }
+        self._headers = _UNWANTED
         self._next.append((exchange, scope))
 
     def on_body(self, body: bytes) -> None:
@@ -290,10 +297,11 @@ class Connection(asyncio.Protocol):
         if self._current is None and self._next:
             exchange, scope = self._next.popleft()
             self._current = exchange
-            self._wait_for(exchange)
             if task := begin(self._run(exchange, scope), self._loop):
                 exchange.task = task
                 self._state.tasks.add(task)
+                if exchange is self._current:
+                    self._wait_for(exchange)
             elif self._next:
                 self._loop.call_soon(self._advance)
         if len(self._next) > _QUEUE:
@@ -327,7 +335,7 @@ class Connection(asyncio.Protocol):
         limits = self.watch.limits
         rest = limits.head_seconds if self._in_head else limits.keep_alive_seconds
         self.deadline = self.watch.now + rest
-        if not self._next:
+        if not self._reading and not self._next:
             self.listen()
 
     def _pause(self) -> None:
@@ -375,6 +383,7 @@ def _too_much(most: int) -> _Unreadable:
     return _Unreadable(431, f"expected at most {most} bytes of request line and headers")
 
 
+@lru_cache(maxsize=128)
 def _target(url: bytes) -> tuple[str, bytes, bytes]:
     """The path, decoded and as it came, and the query of a request's target."""
     if not url.startswith(b"/"):  # the whole address, as a proxy gets it

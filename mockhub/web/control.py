@@ -20,11 +20,11 @@ from mockhub.spec.operations import JSON, Operation, Routes
 from mockhub.web import bodies, wire
 from mockhub.web.app import CONTROL, App
 from mockhub.web.asgi import Receive, Scope, Send, headers_of
-from mockhub.web.bodies import ClientGone, Reading
+from mockhub.web.bodies import ClientGone, Incoming, Reading
 from mockhub.web.desk.call import Call, Handler, Text, missing
 from mockhub.web.desk.description import read_description
 from mockhub.web.metrics import Tally
-from mockhub.web.transport import send_answer
+from mockhub.web.transport import incoming, send_answer
 from mockhub.web.visit import Visit
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -42,9 +42,9 @@ def attach(app: App, *, token: str | None, host: str = "127.0.0.1") -> None:
     """
     tally, tell = Tally(), app.pipeline.observe
 
-    def observe(visit: Visit, answer: wire.Answer | None) -> None:
-        tally.count(visit, answer)
-        tell(visit, answer)
+    def observe(visit: Visit) -> None:
+        tally.count(visit)
+        tell(visit)
 
     app.pipeline.observe = observe
     public = urlsplit(app.pipeline.public_url).hostname or ""
@@ -98,7 +98,7 @@ class Control:
             self._tally,
             arguments=_arguments(operation, path),
             query=_query(operation, scope["query_string"]),
-            body=await self._body(operation, headers, receive),
+            body=await self._body(operation, headers, incoming(scope, receive)),
         )
         return _checked(operation, handlers[operation.id](call))
 
@@ -131,13 +131,13 @@ class Control:
         return f"{what} is not this server; expected one of {known} (or start it with --public-url)"
 
     async def _body(
-        self, operation: Operation, headers: Mapping[bytes, bytes], receive: Receive
+        self, operation: Operation, headers: Mapping[bytes, bytes], body: Incoming
     ) -> Mapping[str, Any]:
         if not operation.bodies:
             return {}
         reading = Reading()
         if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
-            await bodies.read(reading, receive, headers, operation, self._pipeline.limits)
+            await bodies.read(reading, body, headers, operation, self._pipeline.limits)
         return validate(reading.values, operation.bodies[JSON])
 
 

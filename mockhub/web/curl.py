@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from mockhub.spec.law import Law
 from mockhub.spec.operations import FORM
@@ -69,7 +70,7 @@ def _body(record: Record) -> Iterator[str]:
 
 
 def _fields(asked: Request) -> dict[str, Any]:
-    fields = {**asked._asdict(), "async": asked.run_async}
+    fields = {**asdict(asked), "async": asked.run_async}
     return {name: fields[name] for name in ("model", "prompt", "size", "quality", "n", "async")}
 
 

@@ -28,22 +28,18 @@ class Exchange:
         wants_head: whether the answer goes without its body.
     """
 
-    __slots__ = (
-        "_body",
-        "_chunked",
-        "_connection",
-        "_expects_continue",
-        "_head",
-        "_news",
-        "_waiter",
-        "_wants_head",
-        "done",
-        "gone",
-        "keep_alive",
-        "started",
-        "task",
-        "whole",
-    )
+    # What has not come yet stays as it stands here.
+    whole = False  # the whole request came
+    gone = False  # the client left
+    started = False  # the answer began
+    done = False  # all of the answer left
+    task: asyncio.Task[None] | None = None
+    _body: bytes | bytearray = b""
+    _news = False  # something came that the app has not seen
+    _seen = False  # the app has seen something of the body
+    _waiter: asyncio.Future[None] | None = None
+    _head: bytes | None = None  # waits for the first piece of the body, to leave with it
+    _chunked = False
 
     def __init__(
         self, connection: Connection, *, keep_alive: bool, expects_continue: bool, wants_head: bool
@@ -52,16 +48,6 @@ class Exchange:
         self.keep_alive = keep_alive
         self._expects_continue = expects_continue
         self._wants_head = wants_head
-        self._body: bytes | bytearray = b""
-        self._news = False  # something came that the app has not seen
-        self._waiter: asyncio.Future[None] | None = None
-        self._head: bytes | None = None  # waits for the first piece of the body, to leave with it
-        self._chunked = False
-        self.whole = False  # the whole request came
-        self.gone = False  # the client left
-        self.started = False  # the answer began
-        self.done = False  # all of the answer left
-        self.task: asyncio.Task[None] | None = None
 
     # -- what the connection tells ---------------------------------------------------------------
 
@@ -73,21 +59,24 @@ class Exchange:
             self._body += piece
         else:
             self._body = piece
-        self._tell()
+        self._news = True
+        if self._waiter is not None:
+            self._wake()
         return len(self._body)
 
     def end(self) -> None:
         """The request is whole."""
-        self.whole = True
-        self._tell()
+        self.whole = self._news = True
+        if self._waiter is not None:
+            self._wake()
 
     def lose(self) -> None:
         """The client left, or is not listened to any more."""
         self.gone = True
-        self._tell()
+        if self._waiter is not None:
+            self._wake()
 
-    def _tell(self) -> None:
-        self._news = True
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -112,10 +101,7 @@ class Exchange:
             return _DISCONNECT.copy()
         if not self._news:
             return None
-        self._connection.listen()
-        self._news = False
-        body, self._body = self._body, b""
-        return {"type": "http.request", "body": bytes(body), "more_body": not self.whole}
+        return {"type": "http.request", "body": self._taken(), "more_body": not self.whole}
 
     async def send(self, message: Message) -> None:
         """Send the head of the answer, or a piece of its body."""
@@ -137,19 +123,33 @@ class Exchange:
         if not more:
             self._finish()
 
+    def arrived(self) -> bytes | None:
+        """The body, if all of it has come and nobody has seen any; else `receive` tells."""
+        if not self.whole or self._seen or self.gone or self._expects_continue:
+            return None
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        self._connection.listen()
+        self._news = False
+        self._seen = True
+        body, self._body = self._body, b""
+        return bytes(body)
+
     def respond(self, answer: Answer) -> bool:
         """Send a whole answer in one write; False if the client has to read first.
 
         Raises:
             ClientGone: if there is nobody to send it to.
         """
+        connection = self._connection
         if self.gone:
             raise ClientGone
-        if self._connection.clogged:
+        if connection.clogged:
             return False
         self.started = True
         body = b"" if self._wants_head else answer.body
-        self._connection.write(self._rendered(answer.status, answer.headers) + body)
+        connection.transport.write(self._rendered(answer.status, answer.headers) + body)
         self._finish()
         return True
 
@@ -160,7 +160,8 @@ class Exchange:
 
     def _finish(self) -> None:
         self.done = True
-        self._tell()
+        if self._waiter is not None:
+            self._wake()
         self._connection.answered(self)
 
     def _rendered(self, status: int, headers: Headers) -> bytes:

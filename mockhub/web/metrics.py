@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from mockhub.web.visit import Visit
-from mockhub.web.wire import Answer
 from mockhub.world.generations import STATES
+from mockhub.world.journal import Met
 from mockhub.world.ledger import KINDS, Kind
 from mockhub.world.store import Store
 
@@ -29,7 +29,7 @@ _CREDITS: dict[Kind, str] = {
 
 
 class Cell:
-    """The visits of one operation and status: how many fell into which bucket, and their time."""
+    """Visits that met the same: how many took as long as each bucket says, and their time."""
 
     __slots__ = ("milliseconds", "slots")
 
@@ -42,17 +42,13 @@ class Tally:
     """What is counted of every visit."""
 
     def __init__(self) -> None:
-        self.cells: dict[tuple[str | None, int], Cell] = {}
+        self.cells: defaultdict[Met, Cell] = defaultdict(Cell)
 
-    def count(self, visit: Visit, answer: Answer | None) -> None:
+    def count(self, visit: Visit) -> None:
         """Count a visit that is over."""
-        operation, sent = visit.operation, visit.sent
-        place = (operation.id if operation else None, sent.status if sent else 0)
-        cell = self.cells.get(place)
-        if cell is None:
-            cell = self.cells[place] = Cell()
-        cell.slots[bisect_left(BUCKETS, visit.milliseconds)] += 1
-        cell.milliseconds += visit.milliseconds
+        cell, milliseconds = self.cells[visit.met], visit.milliseconds
+        cell.slots[bisect_left(BUCKETS, milliseconds)] += 1
+        cell.milliseconds += milliseconds
 
 
 def expose(store: Store, tally: Tally) -> tuple[str, str]:
@@ -85,8 +81,11 @@ class _Collector:
             "Requests of the public API; status 0 is an answer that never came.",
             labels=["operation", "status"],
         )
-        for (operation, status), cell in self._tally.cells.items():
-            family.add_metric([operation or "none", str(status)], sum(cell.slots))
+        counts: Counter[tuple[str | None, int]] = Counter()
+        for (operation, status, *_), cell in self._tally.cells.items():
+            counts[operation, status] += sum(cell.slots)
+        for (operation, status), count in counts.items():
+            family.add_metric([operation or "none", str(status)], count)
         return family
 
     def _latencies(self) -> Metric:
@@ -98,8 +97,8 @@ class _Collector:
             labels=["operation"],
         )
         bounds = [*(f"{bound / 1000:g}" for bound in BUCKETS), "+Inf"]
-        for operation in dict.fromkeys(operation for operation, _ in self._tally.cells):
-            cells = [cell for (name, _), cell in self._tally.cells.items() if name == operation]
+        for operation in dict.fromkeys(operation for operation, *_ in self._tally.cells):
+            cells = [cell for (name, *_), cell in self._tally.cells.items() if name == operation]
             slots = map(sum, zip(*(cell.slots for cell in cells), strict=True))
             buckets: list[Any] = list(zip(bounds, accumulate(slots), strict=True))
             seconds = sum(cell.milliseconds for cell in cells) / 1000

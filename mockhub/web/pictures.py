@@ -47,7 +47,8 @@ class Pictures:
         except ApiError as error:
             answer = wire.refusal(error)
         except Exception as error:
-            answer = wire.our_fault(f"{scope['path']}: {type(error).__name__}: {error}")
+            fault = wire.our_fault(f"{scope['path']}: {type(error).__name__}: {error}")
+            answer = wire.refusal(fault)
         if b"origin" in headers:
             answer = cors.with_origin(answer)
         await send_answer(answer, scope, send)

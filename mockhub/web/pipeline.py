@@ -1,14 +1,14 @@
 """The one way of a request, from bytes to bytes; every refusal is an early return.
 
-journal - route - fault(before) - auth - read, coerce, validate - settle, quote, decide, commit
-journal - fault(after) - validate the answer - render
+route - fault(before) - auth - read, coerce, validate - settle, quote, decide, commit
+validate the answer - render - fault(after) - journal
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
-from time import perf_counter
+from typing import Any
 
 from mockhub.spec.coerce import Invalid, validate
 from mockhub.spec.errors import ApiError, MockhubError
@@ -26,9 +26,10 @@ from mockhub.world.faults import WIRE, Directive, in_prefer, in_prompt, parse
 from mockhub.world.generations import Generation, Request
 from mockhub.world.store import Store
 
-Observer = Callable[[Visit, wire.Answer | None], None]
+Observer = Callable[[Visit], None]
 
 _ASKED_HEADERS = b"access-control-request-headers"
+_FAULT_HEADERS = frozenset({b"x-mockhub", b"prefer"})
 
 
 class Pipeline:
@@ -49,7 +50,7 @@ class Pipeline:
         public_url: str,
         *,
         limits: Limits | None = None,
-        observe: Observer = lambda visit, answer: None,
+        observe: Observer = lambda visit: None,
     ) -> None:
         self.law = law
         self.store = store
@@ -59,6 +60,7 @@ class Pipeline:
         self.observe = observe
         self.links = lru_cache(maxsize=1024)(self._make_links)
         self._models = wire.answer(200, law.listing)
+        self._key_prefix = law.key_format.prefix.encode()
         self._handlers: Mapping[str, Callable[[Visit, Account], Awaitable[wire.Answer]]] = {
             "get_credits": self._get_credits,
             "create_generation": self._create_generation,
@@ -67,7 +69,6 @@ class Pipeline:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope, receive)
-        answer: wire.Answer | None = None
         try:
             answer = await self._answer(visit)
             if visit.directives or not self._sent_at_once(visit, answer):
@@ -79,12 +80,12 @@ class Pipeline:
         except Closing:
             transport.end(scope, reset=False)
         finally:
-            self._record(visit, answer)
+            self._record(visit)
 
     async def _answer(self, visit: Visit) -> wire.Answer:
         """The answer to a visit, be it a refusal; only a lost connection leaves by an exception."""
         try:
-            return self._checked(visit, await self._pass(visit))
+            return await self._pass(visit)
         except ApiError as error:
             return self._refused(visit, error)
         except Invalid as error:
@@ -92,21 +93,22 @@ class Pipeline:
         except (ConnectionDropped, ClientGone, Closing):
             raise
         except Exception as error:
-            return _our_fault(visit, f"{type(error).__name__}: {error}")
+            return self._at_fault(visit, f"{type(error).__name__}: {error}")
 
     def _refused(self, visit: Visit, error: ApiError) -> wire.Answer:
         """A refusal quotes what it refuses, but never a key (AUTH-7)."""
         error.message = redacted(error.message, self.law.key_format.prefix)
-        return self._checked(visit, wire.refusal(error))
+        return self._rendered(visit, error.status, wire.error(error), error.headers)
 
     async def _pass(self, visit: Visit) -> wire.Answer:
         self._find_hub(visit)
         operation = self._route(visit)
         if operation is None:
             return cors.options(visit.allowed, visit.headers.get(_ASKED_HEADERS))
-        faults = self._faults_on_arrival(visit, operation)
-        if faults and (early := await self._strike(visit, faults)):
-            return early
+        if visit.hub.faults.armed or not _FAULT_HEADERS.isdisjoint(visit.headers):
+            faults = self._faults_on_arrival(visit, operation)
+            if faults and (early := await self._strike(visit, faults)):
+                return early
         if not operation.secured:
             return self._models
         account = visit.hub.authenticate(visit.digest, given=visit.authorization is not None)
@@ -116,9 +118,10 @@ class Pipeline:
     def _find_hub(self, visit: Visit) -> None:
         """By the prefix of the path, else by the key, else the default one."""
         visit.hub = self.store.find(visit.digest)
-        if (name := visit.scope.get(HUB_NAME)) is not None:
+        if HUB_NAME in visit.scope:
+            visit.hub_name = visit.scope[HUB_NAME]
             try:
-                visit.hub = self.store.named(name)
+                visit.hub = self.store.named(visit.hub_name)
             except MockhubError as error:
                 raise self.law.errors.refusal("notFound", str(error)) from None
 
@@ -128,14 +131,15 @@ class Pipeline:
         if found is None:
             raise self._unrouted(self.law.unknown_path, f"There is nothing at {visit.path[:200]!r}")
         methods, visit.argument = found
-        visit.operation = methods.get("GET" if visit.method == "HEAD" else visit.method)
-        if visit.operation is None:
+        method = "GET" if visit.method == "HEAD" else visit.method
+        operation = visit.operation = methods.get(method)
+        if operation is None:
             visit.allowed = _offered(methods)
-            if visit.method != "OPTIONS":
+            if method != "OPTIONS":
                 allowed = ", ".join(visit.allowed)
-                message = f"{visit.method} is not offered at {visit.path[:200]}; expected {allowed}"
+                message = f"{method} is not offered at {visit.path[:200]}; expected {allowed}"
                 raise self._unrouted(self.law.unknown_method, message, {"Allow": allowed})
-        return visit.operation
+        return operation
 
     def _unrouted(
         self, unrouted: Unrouted, message: str, headers: Mapping[str, str] | None = None
@@ -223,36 +227,38 @@ class Pipeline:
     # -- the operations --------------------------------------------------------------------------
 
     async def _get_credits(self, visit: Visit, account: Account) -> wire.Answer:
-        return wire.answer(200, wire.balance(visit.hub.get_credits(account)))
+        return self._rendered(visit, 200, wire.balance(visit.hub.get_credits(account)))
 
     async def _get_generation(self, visit: Visit, account: Account) -> wire.Answer:
         hub, id = visit.hub, visit.argument or ""
-        if found := hub.find(account, id):
+        found = hub.find(account, id)
+        if found and (hub.faults.armed or "[[" in found.request.prompt):
             faults = self._faults_of_prompt(visit, "get_generation", found.request.prompt)
             if faults and (early := await self._strike(visit, faults)):
                 return early
         generation = hub.get_generation(account, id)
         visit.generation = generation.id
-        return wire.answer(
-            200, wire.log(generation, hub, self.links(hub.name), now=hub.clock.now())
-        )
+        log = wire.log(generation, hub, self.links(hub.name), now=hub.clock.now())
+        return self._rendered(visit, 200, log)
 
     async def _create_generation(self, visit: Visit, account: Account) -> wire.Answer:
         request = visit.request = await self._request(visit)
-        faults = self._faults_of_prompt(visit, "create_generation", request.prompt)
-        if faults and (early := await self._strike(visit, faults)):
-            return early
         hub = visit.hub
+        if hub.faults.armed or "[[" in request.prompt:
+            faults = self._faults_of_prompt(visit, "create_generation", request.prompt)
+            if faults and (early := await self._strike(visit, faults)):
+                return early
         generation = hub.create_generation(account, request, visit.directives)
         visit.generation = generation.id
+        links = self.links(hub.name)
         if request.run_async:
-            links = self.links(hub.name)
-            return wire.answer(202, wire.log(generation, hub, links, now=generation.created_at))
+            log = wire.log(generation, hub, links, now=generation.created_at)
+            return self._rendered(visit, 202, log)
         if not generation.ended:
             generation = await self._wait(visit, generation.id, generation.due)
         if generation.status == "failed":
             raise self.law.errors.refusal("generationFailed")
-        return wire.answer(200, wire.generated(generation, account, hub, self.links(hub.name)))
+        return self._rendered(visit, 200, wire.generated(generation, account, hub, links))
 
     async def _wait(self, visit: Visit, id: str, due: int | None) -> Generation:
         """A synchronous generation takes its time on the hub's clock (GEN-1, LIM-1)."""
@@ -269,8 +275,8 @@ class Pipeline:
     async def _request(self, visit: Visit) -> Request:
         operation = self.law.operations["create_generation"]
         reading = visit.reading = Reading()
-        ready = transport.ready(visit.scope)
-        await bodies.read(reading, visit.receive, visit.headers, operation, self.limits, ready)
+        incoming = transport.incoming(visit.scope, visit.receive)
+        await bodies.read(reading, incoming, visit.headers, operation, self.limits)
         values = validate(reading.values, operation.bodies[reading.media])
         self.law.catalog.check(values, len(reading.references))
         return wire.request(values, reading.references)
@@ -282,31 +288,39 @@ class Pipeline:
         own = "" if hub_name == self.store.default.name else f"/hubs/{hub_name}"
         return wire.Links(self.law, self.public_url + own)
 
-    def _checked(self, visit: Visit, answer: wire.Answer) -> wire.Answer:
+    def _rendered(
+        self, visit: Visit, status: int, content: Any, headers: Mapping[str, str] | None = None
+    ) -> wire.Answer:
         """Hold an answer to the law's schema of its status; a mismatch is our bug and says so."""
-        if answer.content is None or visit.operation is None or answer is self._models:
-            return answer
-        validator = visit.operation.answers.get(answer.status)
-        if validator is not None and validator.is_valid(answer.content):
-            return answer
-        wrong: object = "an undocumented status"
-        if validator is not None:
-            wrong = next(validator.iter_errors(answer.content)).message
-        return _our_fault(visit, f"{visit.operation.id} answered {answer.status}: {wrong}")
+        operation = visit.operation
+        if operation is not None and (wrong := self._mismatch(operation, status, content)):
+            return self._at_fault(visit, f"{operation.id} answered {status}: {wrong}")
+        error = content.get("error")
+        visit.code = error["code"] if error else None
+        visit.state = content.get("status")
+        return wire.answer(status, content, headers)
 
-    def _record(self, visit: Visit, answer: wire.Answer | None) -> None:
-        visit.milliseconds = (perf_counter() - visit.began) * 1000
-        visit.end()
-        self.observe(visit, answer)
-        visit.let_go()
+    def _mismatch(self, operation: Operation, status: int, content: Any) -> str | None:
+        """How an answer breaks the law, if it does."""
+        validator = operation.answers.get(status)
+        if validator is None:
+            return "an undocumented status"
+        if validator.is_valid(content):
+            return None
+        return str(next(validator.iter_errors(content)).message)
+
+    def _at_fault(self, visit: Visit, violation: str) -> wire.Answer:
+        visit.violation = violation
+        error = wire.our_fault(violation)
+        visit.code, visit.state = error.code, None
+        return wire.refusal(error)
+
+    def _record(self, visit: Visit) -> None:
+        visit.end(self._key_prefix)
+        self.observe(visit)
         visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:
     """What a path offers, with what HTTP gives along: HEAD where there is GET, and OPTIONS."""
     return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
-
-
-def _our_fault(visit: Visit, violation: str) -> wire.Answer:
-    visit.violation = violation
-    return wire.our_fault(violation)

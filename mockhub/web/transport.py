@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mockhub.spec.errors import ApiError, ErrorCatalog
 from mockhub.web import wire
 from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.bodies import Ready, nothing_ready
+from mockhub.web.bodies import Incoming, Received
 from mockhub.web.waiting import Waiting
 from mockhub.world.clock import SECOND
 from mockhub.world.faults import Directive
@@ -71,7 +71,7 @@ def status_page(status: int, errors: ErrorCatalog) -> wire.Answer:
         error = ApiError(status, "tooManyRequests", message, headers={"Retry-After": "1"})
     else:
         error = ApiError(status, f"http{status}", f"Status {status}, as a fault asked for")
-    return wire.refusal(error)._replace(content=None)
+    return wire.refusal(error)
 
 
 def end(scope: Scope, *, reset: bool) -> None:
@@ -86,10 +86,9 @@ def end(scope: Scope, *, reset: bool) -> None:
     exchange.abort(reset=reset)
 
 
-def ready(scope: Scope) -> Ready:
-    """What tells at once what `receive` would, where our own server can."""
-    exchange = scope.get(EXCHANGE)
-    return nothing_ready if exchange is None else exchange.ready
+def incoming(scope: Scope, receive: Receive) -> Incoming:
+    """The body of a request; where our own server is, what has come is had without a wait."""
+    return scope.get(EXCHANGE) or Received(receive)
 
 
 def sent_at_once(answer: wire.Answer, scope: Scope) -> bool:
@@ -118,8 +117,6 @@ def spoilers(directives: Iterable[Directive]) -> tuple[Directive, ...]:
 def spoiled(answer: wire.Answer, spoiler: Directive) -> wire.Answer:
     """What is left of an answer: text that no JSON parser takes, or its first half."""
     half = len(answer.body) // 2
-    if spoiler.word != "drip":
-        answer = answer._replace(content=None)
     if spoiler.word == "garble":
         return answer._replace(body=answer.body[:half] + b"\x00" + answer.body[half + 1 :])
     if spoiler.word == "truncate":

@@ -51,6 +51,7 @@ class Visit:
     gone = False
     violation: str | None = None
     milliseconds = 0.0
+    met: Met = (None, 0, None, None)
     number = 0
     at = 0
     moved = 0
@@ -61,6 +62,7 @@ class Visit:
     unknown: tuple[str, ...] = ()
     size = 0  # about how many bytes the journal keeps with it
     holds_a_key = False  # where none belongs: its record must be written at once
+    hub_name: str | None = None  # of the path, be there such a hub or not
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.began = perf_counter()
@@ -69,9 +71,12 @@ class Visit:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = headers_of(scope)
-        self.authorization = self.headers.get(b"authorization")
-        token = _token(self.authorization)
-        self.digest = key_digest(token) if token else None
+        self.authorization = authorization = self.headers.get(b"authorization")
+        if authorization is None:
+            self.digest = None
+        else:
+            self.headers[b"authorization"] = _HIDDEN
+            self.digest = key_digest(token) if (token := _token(authorization)) else None
 
     def enter(self, account: Account) -> None:
         """The key was good: from here on the world may move."""
@@ -93,41 +98,32 @@ class Visit:
             return -made.paid
         return self.account.balance - self.balance if self.account else 0
 
-    def end(self) -> None:
-        """It is over: note what will not stay as it is, and forget the key (AUTH-7)."""
+    def end(self, key_prefix: bytes) -> None:
+        """It is over: note what will not stay as it is; let go of key (AUTH-7) and connection."""
+        self.milliseconds = (perf_counter() - self.began) * 1000
         hub = self.hub
         self.number, self.at, self.moved = hub.journal.made + 1, hub.clock.now(), self.credits
-        if self.sent is not None:
-            self.code, self.state = _told(self.sent)
-        if self.authorization is not None:
-            self.headers[b"authorization"] = _HIDDEN
-            self.authorization = None
-
-    def let_go(self) -> None:
-        """It was looked at by all: let go of the connection and of the answer's parts."""
         self.query = self.scope["query_string"]
-        self.scope, self.receive = _NOWHERE, _nothing
+        self.scope, self.receive, self.authorization = _NOWHERE, _nothing, None
         if (reading := self.reading) is not None:
             self.came, self.unknown, self.reading = reading.kept, self._unknown(reading), None
-        self._look_over()
+        if (sent := self.sent) is None or self.struck:
+            self.code, self.state = _told(sent)
+        operation, status = self.operation, sent.status if sent else 0
+        self.met = (operation.id if operation else None, status, self.code, self.state)
+        self._look_over(key_prefix)
+
+    def _look_over(self, key_prefix: bytes) -> None:
+        """Weigh what is kept, and look for a key in what came."""
+        headers, body, path = self.headers, self.came.content or b"", self.path.encode()
+        came = b" ".join([path, *headers, *headers.values(), self.query, body])
+        self.holds_a_key = key_prefix in came
+        size = len(came)
         if self.request is not None:
-            self.size += len(self.request.prompt)
-        if (answer := self.sent) is not None:
-            self.sent = Answer(answer.status, answer.body, answer.headers)
-            self.size += len(answer.body)
-
-    def _look_over(self) -> None:
-        """Weigh what came, and look for a key in it."""
-        body, prefix = self.came.content or b"", self.hub.law.key_format.prefix
-        came = b" ".join((*self.headers, *self.headers.values(), self.query, body))
-        self.size = len(came) + len(self.path)
-        self.holds_a_key = prefix.encode() in came or prefix in self.path
-
-    @property
-    def met(self) -> Met:
-        """What the client met: operation, status, error code and the job's state."""
-        status = self.sent.status if self.sent else 0
-        return (self.operation.id if self.operation else None, status, self.code, self.state)
+            size += len(self.request.prompt)
+        if self.sent is not None:
+            size += len(self.sent.body)
+        self.size = size
 
     def record(self) -> Record:
         """What the journal tells of it; no key is in any of it (AUTH-7)."""
@@ -174,14 +170,12 @@ class Visit:
         return tuple(redacted(name[:_SHOWN], prefix) for name in odd[:_FEW])
 
 
-def _told(answer: Answer) -> tuple[str | None, str | None]:
+def _told(answer: Answer | None) -> tuple[str | None, str | None]:
     """The error code and the generation's state that an answer tells who can read it."""
-    content = answer.content
-    if content is None:  # not held to the law: a fault's doing
-        try:
-            content = orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            return None, None
+    try:
+        content = orjson.loads(answer.body if answer else b"{}")
+    except orjson.JSONDecodeError:
+        return None, None
     error = content.get("error")
     return error["code"] if error else None, content.get("status")
 
@@ -197,8 +191,8 @@ def _clean_body(body: Kept, prefix: str) -> Kept:
     return body._replace(content=redacted(body.content.decode("latin-1"), prefix).encode("latin-1"))
 
 
-def _token(authorization: bytes | None) -> bytes | None:
+def _token(authorization: bytes) -> bytes | None:
     """The key of an Authorization header; the scheme's case does not count, the key's does."""
-    if authorization is None or authorization[:7].lower() != _BEARER:
+    if authorization[:7].lower() != _BEARER:
         return None
     return authorization[7:].strip() or None

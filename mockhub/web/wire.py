@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from mockhub.spec.errors import ApiError
 from mockhub.spec.law import Law
+from mockhub.spec.values import Value
 from mockhub.world.accounts import Account, Balance
 from mockhub.world.clock import to_text
 from mockhub.world.generations import Generation, Request
@@ -24,13 +25,12 @@ EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Answer(NamedTuple):
-    """An answer as the door sends it; *content* is what the law validates."""
+class Answer(Value, frozen=True):
+    """An answer as the door sends it."""
 
     status: int
     body: bytes
     headers: Headers
-    content: Any = None
 
 
 @lru_cache(maxsize=64)
@@ -48,9 +48,9 @@ def answer(status: int, content: Any, headers: Mapping[str, str] | None = None) 
     body = orjson.dumps(content)
     usual = _usual_headers(len(body))
     if not headers:
-        return Answer(status, body, usual, content)
+        return Answer(status, body, usual)
     more = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-    return Answer(status, body, (*usual, *more), content)
+    return Answer(status, body, (*usual, *more))
 
 
 @lru_cache(maxsize=4096)
@@ -58,16 +58,20 @@ def _usual_headers(length: int) -> Headers:
     return JSON_TYPE, (b"content-length", b"%d" % length)
 
 
-def refusal(error: ApiError) -> Answer:
-    """An error in the documented shape (ERR-1)."""
-    content = {"error": {"message": error.message, "code": error.code}}
-    return answer(error.status, content, error.headers)
+def error(error: ApiError) -> dict[str, Any]:
+    """The documented shape of an error (ERR-1)."""
+    return {"error": {"message": error.message, "code": error.code}}
 
 
-def our_fault(violation: str) -> Answer:
+def refusal(refused: ApiError) -> Answer:
+    """The answer to a request that is refused."""
+    return answer(refused.status, error(refused), refused.headers)
+
+
+def our_fault(violation: str) -> ApiError:
     """What a client is told when mockhub itself is wrong."""
     message = f"mockhub broke its own law: {violation[:1000]}. Please report it."
-    return refusal(ApiError(_INTERNAL, "mockhubError", message))
+    return ApiError(_INTERNAL, "mockhubError", message)
 
 
 def request(values: Mapping[str, Any], references: tuple[str, ...]) -> Request:

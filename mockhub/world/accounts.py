@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from hashlib import sha256
 from typing import NamedTuple
 
+from mockhub.spec.values import Value
 from mockhub.world.ledger import KINDS, Entry, Kind, Lot, Portions, spend
 
 
@@ -19,7 +21,7 @@ class Key(NamedTuple):
     revoked: bool = False
 
 
-class Balance(NamedTuple):
+class Balance(Value, frozen=True):
     """What `GET /api/v1/credits` tells (CRD-2); the time in milliseconds."""
 
     credits: int
@@ -69,11 +71,10 @@ class Account:
 
     def apply(self, entry: Entry) -> None:
         """Write one entry down."""
-        _, kind, credits, lot, _ = entry
-        id, expires_at, remaining = self.lots[lot]
-        self.lots[lot] = Lot(id, expires_at, remaining + credits)
+        credits = entry.credits
+        self.lots[entry.lot].remaining += credits
         self.balance += credits
-        self.totals[kind] += credits
+        self.totals[entry.kind] += credits
         self.entries.append(entry)
         if len(self.entries) > self.keep:
             self.folded += self.entries.popleft().credits
@@ -96,7 +97,8 @@ class Account:
     def copy(self) -> Account:
         """The same account in another world."""
         twin = Account(self.id, account_type=self.account_type, keep=self.keep)
-        twin.lots, twin.entries = dict(self.lots), deque(self.entries)
+        twin.lots = {id: copy(lot) for id, lot in self.lots.items()}
+        twin.entries = deque(self.entries)
         twin.balance, twin.folded, twin._made = self.balance, self.folded, self._made
         twin.totals = dict(self.totals)
         return twin

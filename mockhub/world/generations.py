@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from mockhub.spec.catalog import Quote
+from mockhub.spec.values import Value
 from mockhub.world.accounts import Account
 from mockhub.world.ledger import Entry, Portions, give_back
 from mockhub.world.provider import Outcome
@@ -15,7 +16,7 @@ STATES: tuple[Status, ...] = get_args(Status)
 ENDED = ("succeeded", "failed")
 
 
-class Request(NamedTuple):
+class Request(Value, frozen=True):
     """What a client asks for, checked and with its defaults filled in."""
 
     model: str
@@ -27,7 +28,7 @@ class Request(NamedTuple):
     references: tuple[str, ...] = ()  # digests of the reference images
 
 
-class Generation(NamedTuple):
+class Generation(Value, frozen=True):
     """One generation's log."""
 
     id: str
@@ -69,7 +70,7 @@ class Generation(NamedTuple):
         return "processing"
 
 
-class Changes(NamedTuple):
+class Changes(Value, frozen=True):
     """What a decision would change: entries of one account, and a generation."""
 
     entries: tuple[Entry, ...]

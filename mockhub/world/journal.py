@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+from mockhub.spec.values import Value
 from mockhub.world.generations import Request
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -15,7 +16,7 @@ BYTES = 8 * 1024 * 1024
 KEPT_BODY = 4096
 
 
-class Body(NamedTuple):
+class Body(Value, frozen=True):
     """A body, or of a long one its length and digest only."""
 
     length: int
@@ -97,17 +98,17 @@ class Journal:
         self._bytes = bytes
         self._size = 0
         self.made = 0
-        self.met: dict[Met, int] = {}
+        self.met: Counter[Met] = Counter()
 
     def add(self, entry: Entry) -> None:
         """Keep an exchange, and let go of the oldest while there are too many."""
+        kept = self._kept
         self.made += 1
-        met = entry.met
-        self.met[met] = self.met.get(met, 0) + 1
-        self._kept.append(entry)
+        self.met[entry.met] += 1
         self._size += entry.size
-        while len(self._kept) > self._entries or self._size > self._bytes:
-            self._size -= self._kept.popleft().size
+        kept.append(entry)
+        while len(kept) > self._entries or self._size > self._bytes:
+            self._size -= kept.popleft().size
 
     def clear(self) -> None:
         """Forget everything but the number of the last exchange."""

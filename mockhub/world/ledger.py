@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from mockhub.spec.values import Value
 
 Kind = Literal["grant", "charge", "refund", "expiry"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-class Entry(NamedTuple):
+class Entry(Value, frozen=True):
     """One movement of credits; never changed."""
 
     at: int
@@ -19,7 +23,7 @@ class Entry(NamedTuple):
     generation: str | None
 
 
-class Lot(NamedTuple):
+class Lot(Struct, gc=False):
     """Credits of one grant that are left, and when they expire (milliseconds; None: never)."""
 
     id: int

@@ -155,4 +155,4 @@ def _request(law: Law, fields: Mapping[str, Any]) -> Request:
     values = validate(fields, law.operations["create_generation"].bodies[JSON])
     law.catalog.check(values, references=0)
     values["run_async"] = values.pop("async")
-    return Request(**{name: values[name] for name in Request._fields if name in values})
+    return Request(**{name: values[name] for name in Request.__struct_fields__ if name in values})

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import asdict
+
 from mockhub.web.visit import redacted
 from mockhub.web.wire import Links
 from mockhub.world.accounts import Account, Key
@@ -86,7 +88,7 @@ def account(account: Account, hub: Hub) -> dict[str, Any]:
 
 def entry(entry: Entry) -> dict[str, Any]:
     """A line of a ledger."""
-    return {**entry._asdict(), "at": to_text(entry.at)}
+    return {**asdict(entry), "at": to_text(entry.at)}
 
 
 def key_id(key: Key) -> str:
