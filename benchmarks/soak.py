@@ -85,7 +85,7 @@ def served(findings: Findings) -> Iterator[tuple[str, Store, Background]]:
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     limits = Limits(idle_seconds=2)
-    app = App(Pipeline(law, store, url, limits=limits, observe=findings.note))
+    app = App(Pipeline(law, store, url, limits=limits, observers=[findings.note]))
     server = Background(app, listener)
     try:
         yield url, store, server

@@ -44,8 +44,8 @@ class RequestLog:
 
     def visited(self, visit: Visit) -> None:
         """Note a visit to the API that is over."""
-        status = visit.sent.status if visit.sent else 0
-        if not self._is_told(status, visit.violation):
+        status = visit.met[1]
+        if status < self._wants and visit.violation is None:
             return
         line = Line(
             hub=visit.hub_name or visit.hub.name,
@@ -63,7 +63,7 @@ class RequestLog:
 
     def fetched(self, scope: Scope, status: int, milliseconds: float) -> None:
         """Note an image that was fetched."""
-        if not self._is_told(status, None):
+        if status < self._wants:
             return
         hub = scope.get(HUB_NAME) or DEFAULT
         self._tell(Line(hub, scope["method"], scope["path"], None, status, 0, milliseconds))
@@ -73,9 +73,6 @@ class RequestLog:
         lines, self._lines = self._lines, []
         if lines:
             say("\n".join(lines))
-
-    def _is_told(self, status: int, violation: str | None) -> bool:
-        return status >= self._wants or violation is not None
 
     def _tell(self, line: Line) -> None:
         if not self._lines:

@@ -106,11 +106,11 @@ def _app(
     if wrong is not None:
         from mockhub.mutants.house import House
 
-        house = House(law, scenario, url, seed=seed, observe=observe)
+        house = House(law, scenario, url, seed=seed, observers=[observe])
         wrong.change(house)
         return house.app
     hub = build(scenario, DEFAULT, law, seed=seed)
-    return App(Pipeline(law, Store(hub), url, observe=observe))
+    return App(Pipeline(law, Store(hub), url, observers=[observe]))
 
 
 def _serve(app: App, listener: Any, log: RequestLog, *, ready: Callable[[], None]) -> None:

@@ -50,7 +50,7 @@ def provide(api: Live, *texts: str) -> None:
 def leave(api: Live, **request: object) -> None:
     """Send a generation, give up at once, and wait until the server has noticed."""
     left = Event()
-    api.app.pipeline.observe = lambda visit: left.set() if visit.gone else None
+    api.app.pipeline.observers.append(lambda visit: left.set() if visit.gone else None)
     with pytest.raises(httpx.TimeoutException):
         api.generate({**request}, timeout=0.05)
     assert left.wait(10)

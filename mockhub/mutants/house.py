@@ -60,7 +60,7 @@ class House:
         scenario: the world to start in.
         url: where it will listen.
         seed: what ids and pictures are made from, in place of the scenario's own.
-        observe: told of every visit when it is over.
+        observers: told of every visit when it is over.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class House:
         url: str,
         *,
         seed: int | None = None,
-        observe: Observer = lambda visit: None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self._law = law
         self._scenario = scenario
         self._seed = seed
-        self._observe = observe
+        self._observers = observers
         self._edited: dict[str, Any] | None = None
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.fixed_keys()}
@@ -110,7 +110,7 @@ class House:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The public API, which here does not hold its answers to the law."""
-        pipeline = Pipeline(self.law, Store(self.hub), self.url, observe=self._observe)
+        pipeline = Pipeline(self.law, Store(self.hub), self.url, observers=self._observers)
         around(pipeline, "_mismatch")(lambda original, operation, status, content: None)
         return pipeline
 

@@ -45,11 +45,11 @@ class Catalog:
         Raises:
             ValueError: with words that follow "expected", if the size is not on offer.
         """
-        key = (model_id, size)
-        quote = self._quotes.get(key)
-        if quote is None:
-            quote = self._quotes[key] = self._price(model_id, size)
-        return quote
+        try:
+            return self._quotes[model_id, size]
+        except KeyError:
+            quote = self._quotes[model_id, size] = self._price(model_id, size)
+            return quote
 
     def check(self, values: Mapping[str, Any], references: int) -> None:
         """Hold a request's values, and how many reference images it has, to what its model offers.

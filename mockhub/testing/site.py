@@ -28,7 +28,7 @@ class Site:
     def __init__(self, url: str) -> None:
         self.url = url
         self.store = Store(World(DEFAULT, the_law()))
-        self.app = App(Pipeline(the_law(), self.store, url, observe=self._observe))
+        self.app = App(Pipeline(the_law(), self.store, url, observers=[self._observe]))
         self._violations: dict[str, list[str]] = {}
         self.stray_violations = self._violations.setdefault(DEFAULT, [])
         self._names: dict[str, int] = {}

@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._arriving: Exchange | None = None
         self._current: Exchange | None = None
         self._next: deque[tuple[Exchange, Scope]] = deque()
-        self._reading = True
+        self.paused = False  # nothing more is taken from the client for now
         self._unclogged: asyncio.Future[None] | None = None
 
     # -- what the loop tells ---------------------------------------------------------------------
@@ -236,8 +236,8 @@ class Connection(asyncio.Protocol):
 
     def listen(self) -> None:
         """Take more of the request from the client."""
-        if not self._reading and not self.transport.is_closing():
-            self._reading = True
+        if self.paused and not self.transport.is_closing():
+            self.paused = False
             self.transport.resume_reading()
 
     async def drained(self) -> None:
@@ -335,12 +335,12 @@ class Connection(asyncio.Protocol):
         limits = self.watch.limits
         rest = limits.head_seconds if self._in_head else limits.keep_alive_seconds
         self.deadline = self.watch.now + rest
-        if not self._reading and not self._next:
+        if self.paused and not self._next:
             self.listen()
 
     def _pause(self) -> None:
-        if self._reading:
-            self._reading = False
+        if not self.paused:
+            self.paused = True
             self.transport.pause_reading()
 
     def _refuse(self, status: int, message: str) -> None:

@@ -25,7 +25,6 @@ from mockhub.web.desk.call import Call, Handler, Text, missing
 from mockhub.web.desk.description import read_description
 from mockhub.web.metrics import Tally
 from mockhub.web.transport import incoming, send_answer
-from mockhub.web.visit import Visit
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _SUCCESS = 300
@@ -40,13 +39,8 @@ def attach(app: App, *, token: str | None, host: str = "127.0.0.1") -> None:
         token: asked of everybody, as a Bearer token, if there is one.
         host: what the server listens on; requests may name it.
     """
-    tally, tell = Tally(), app.pipeline.observe
-
-    def observe(visit: Visit) -> None:
-        tally.count(visit)
-        tell(visit)
-
-    app.pipeline.observe = observe
+    tally = Tally()
+    app.pipeline.observers.append(tally.count)
     public = urlsplit(app.pipeline.public_url).hostname or ""
     control = Control(app, tally, token=token, hosts=frozenset({*_LOCAL, host.lower(), public}))
     app.router.routes.append(Mount(CONTROL, app=control))

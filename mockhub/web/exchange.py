@@ -130,7 +130,8 @@ class Exchange:
         return self._taken()
 
     def _taken(self) -> bytes:
-        self._connection.listen()
+        if self._connection.paused:
+            self._connection.listen()
         self._news = False
         self._seen = True
         body, self._body = self._body, b""

@@ -40,7 +40,7 @@ class Pipeline:
         store: the hubs.
         public_url: what addresses in answers begin with.
         limits: how much of a request is read.
-        observe: told of every visit when it is over.
+        observers: told of every visit when it is over.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Pipeline:
         public_url: str,
         *,
         limits: Limits | None = None,
-        observe: Observer = lambda visit: None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         self.law = law
         self.store = store
         self.public_url = public_url
         self.limits = limits or Limits()
         self.waiting = Waiting()
-        self.observe = observe
+        self.observers = [*observers]
         self.links = lru_cache(maxsize=1024)(self._make_links)
         self._models = wire.answer(200, law.listing)
         self._key_prefix = law.key_format.prefix.encode()
@@ -101,7 +101,9 @@ class Pipeline:
         return self._rendered(visit, error.status, wire.error(error), error.headers)
 
     async def _pass(self, visit: Visit) -> wire.Answer:
-        self._find_hub(visit)
+        visit.hub = self.store.find(visit.digest)
+        if HUB_NAME in visit.scope:
+            self._enter_named(visit, visit.scope[HUB_NAME])
         operation = self._route(visit)
         if operation is None:
             return cors.options(visit.allowed, visit.headers.get(_ASKED_HEADERS))
@@ -115,15 +117,13 @@ class Pipeline:
         visit.enter(account)
         return await self._handlers[operation.id](visit, account)
 
-    def _find_hub(self, visit: Visit) -> None:
-        """By the prefix of the path, else by the key, else the default one."""
-        visit.hub = self.store.find(visit.digest)
-        if HUB_NAME in visit.scope:
-            visit.hub_name = visit.scope[HUB_NAME]
-            try:
-                visit.hub = self.store.named(visit.hub_name)
-            except MockhubError as error:
-                raise self.law.errors.refusal("notFound", str(error)) from None
+    def _enter_named(self, visit: Visit, name: str) -> None:
+        """The hub that the path names goes before that of the key."""
+        visit.hub_name = name
+        try:
+            visit.hub = self.store.named(name)
+        except MockhubError as error:
+            raise self.law.errors.refusal("notFound", str(error)) from None
 
     def _route(self, visit: Visit) -> Operation | None:
         """The operation that is asked for; None for OPTIONS, which asks what there is."""
@@ -204,7 +204,8 @@ class Pipeline:
 
     def _sent_at_once(self, visit: Visit, answer: wire.Answer) -> bool:
         visit.sent = cors.with_origin(answer) if b"origin" in visit.headers else answer
-        return transport.sent_at_once(visit.sent, visit.scope)
+        exchange = visit.scope.get(transport.EXCHANGE)
+        return exchange is not None and exchange.respond(visit.sent)
 
     async def _send(self, visit: Visit, answer: wire.Answer, send: Send) -> None:
         """Send the answer, or what the faults after it leave of it."""
@@ -254,7 +255,7 @@ class Pipeline:
         if request.run_async:
             log = wire.log(generation, hub, links, now=generation.created_at)
             return self._rendered(visit, 202, log)
-        if not generation.ended:
+        if generation.ended_at is None:
             generation = await self._wait(visit, generation.id, generation.due)
         if generation.status == "failed":
             raise self.law.errors.refusal("generationFailed")
@@ -317,7 +318,8 @@ class Pipeline:
 
     def _record(self, visit: Visit) -> None:
         visit.end(self._key_prefix)
-        self.observe(visit)
+        for observe in self.observers:
+            observe(visit)
         visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
 
 

@@ -111,10 +111,6 @@ class Visit:
             self.code, self.state = _told(sent)
         operation, status = self.operation, sent.status if sent else 0
         self.met = (operation.id if operation else None, status, self.code, self.state)
-        self._look_over(key_prefix)
-
-    def _look_over(self, key_prefix: bytes) -> None:
-        """Weigh what is kept, and look for a key in what came."""
         headers, body, path = self.headers, self.came.content or b"", self.path.encode()
         came = b" ".join([path, *headers, *headers.values(), self.query, body])
         self.holds_a_key = key_prefix in came

@@ -210,6 +210,8 @@ class Hub:
     def settle(self) -> int:
         """Do what is due by now, in its order; returns now."""
         now = self.clock.now()
+        if now < self._agenda.soonest:
+            return now
         while item := self._agenda.pop(now):
             due, id = item
             if not id:
@@ -297,7 +299,7 @@ class Hub:
 
     def _remember(self, generation: Generation) -> None:
         self._order.append(generation.id)
-        if not generation.ended:
+        if generation.ended_at is None:
             self._agenda.add(generation.due, generation.id)
             self._tell()
         if len(self._order) > self.keep:

@@ -34,9 +34,9 @@ class Provider:
 
     def next(self) -> Outcome:
         """The next generation's outcome."""
-        outcome = self.script[min(self.used, len(self.script) - 1)]
-        self.used += 1
-        return outcome
+        script, used = self.script, self.used
+        self.used = used + 1
+        return script[used] if used < len(script) else script[-1]
 
     def copy(self) -> Provider:
         """The same script, as far as it has come."""
