@@ -66,7 +66,7 @@ soak: .venv/.dev ## serve under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 hostile: env ## send 100,000 requests made to hurt (HOSTILE=1000)
-	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/hostile
+	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/hostile -rP
 
 fuzz: .venv/.dev ## let atheris look for what breaks the readers of text (FUZZ_SECONDS=600 each)
 	$(INSTALL) "atheris>=3"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
@@ -220,6 +220,9 @@ async def converse(site: Site, names: list[str], script: list[tuple[str, int]]) 
 
 @settings(max_examples=max(100, EXAMPLES // 20))
 @given(names, st.lists(steps, max_size=40))
+@example(["long", "half a head"], [("deliver", 70_000)])
+@example(["get", "get", "garbage"], 3 * [("deliver", len(MODELS))])
+@example(["hangs", "get"], [])
 def test_every_request_is_answered_once_and_in_order(
     site: Site, names: list[str], script: list[tuple[str, int]]
 ) -> None:

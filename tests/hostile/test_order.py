@@ -9,7 +9,7 @@ import pytest
 
 from mockhub.web.limits import Limits
 from mockhub.world.clock import SystemClock
-from tests.hostile.wire import AUTH, MODELS, closed, connected, post, replies
+from tests.hostile.wire import AUTH, MODELS, Client, closed, connected, post, replies
 from tests.live import Live, live
 
 LIMITS = Limits(head_seconds=0.5, idle_seconds=0.5, keep_alive_seconds=60, linger_seconds=0.5)
@@ -27,7 +27,7 @@ def server() -> Iterator[Live]:
         yield started
 
 
-def heard(line: socket.socket) -> bytes:
+def heard(line: Client) -> bytes:
     """All that is said until the connection ends."""
     said = b""
     while piece := line.recv(1 << 20):

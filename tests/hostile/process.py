@@ -1,0 +1,57 @@
+"""A server in a process of its own, and how much memory it may take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from benchmarks.servers import Server, free_port, mockhub, running
+from mockhub.world.journal import BYTES
+
+# The journal, which takes Python three times what it counts; heads that are remembered; the heap.
+FULL = 3 * BYTES + 16 * 1024 * 1024
+TORN = BYTES  # by which a heap may grow that nothing is added to
+KEPT = 2000  # a kept generation with its prompt
+
+
+@contextmanager
+def started() -> Iterator[Server]:
+    """A server in the endless world, whose memory is its own."""
+    with running(mockhub(port=(port := free_port())), port=port, first="/api/v1/models") as one:
+        yield one
+
+
+class Memory:
+    """What a server takes from here on; where the system does not tell, nothing is asked."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._first = server.rss()
+        self._made = 0
+        self._began = perf_counter()
+
+    def made(self, count: int) -> None:
+        """Note that the server keeps so many generations more."""
+        self._made += count
+
+    @property
+    def grown(self) -> int:
+        """Bytes that it has taken, but for the generations that it was to keep."""
+        now = self._server.rss()
+        return now - self._first - KEPT * self._made if now and self._first else 0
+
+    def tell(self, what: str) -> None:
+        """Leave the figures for who looks at them (`pytest -rP`)."""
+        seconds = perf_counter() - self._began
+        grown = f"{self.grown / 1e6:.1f} MB and {self._made:,} generations more"
+        sys.stdout.write(f"{what}: {seconds:.0f} s, {grown}\n")
+
+    def bounded(self) -> None:
+        """What it remembers of exchanges has bounds."""
+        assert self.grown < FULL, f"{self.grown / 1e6:.1f} MB"
+
+    def steady(self) -> None:
+        """It remembered as much before as it may."""
+        assert self.grown < TORN, f"{self.grown / 1e6:.1f} MB"
