@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._most = watch.limits.head_bytes
         self._in_head = False
         self._head_bytes = 0  # of an unfinished head, so far
+        self._stuck = True  # what came last ended no head and held no body
         self._close_look = False  # heads may be too long, and are weighed as they are read
         self._weight = 0
         self._url = b""
@@ -105,13 +106,14 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         self._close_look = self._in_head or len(data) > self._most
+        self._stuck = True
         rest = self._parse(data)
         while rest:
             rest = self._parse(rest)
         if self._next:
             self._advance()
-        if self._in_head:
-            self._weigh_unfinished(data)
+        if self._in_head or self._arriving is not None:
+            self._weigh_unfinished(len(data))
 
     def _parse(self, data: bytes) -> bytes:
         """Feed the parser; returns what it has to be fed yet."""
@@ -161,19 +163,17 @@ class Connection(asyncio.Protocol):
         if self._weight > self._most:
             raise _too_much(self._most)
 
-    def _weigh_unfinished(self, data: bytes) -> None:
-        """A head is not whole: *data* belongs to it, but for the requests before it."""
-        if not self._head_bytes:  # it began in here
-            data = data.rpartition(b"\r\n\r\n")[2]
-            if self._current is None:
-                self.deadline = self.watch.now + self.watch.limits.head_seconds
-        self._head_bytes += len(data)
+    def _weigh_unfinished(self, size: int) -> None:
+        """A request is not whole: what leads it to no end is part of a head, or trails a body."""
+        if self._in_head and not self._head_bytes and self._current is None:
+            self.deadline = self.watch.now + self.watch.limits.head_seconds
+        self._head_bytes = self._head_bytes + size if self._stuck else 0
         self._weight = len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
         if self._head_bytes > self._most and not self._deaf:
             self._refuse(431, f"Not an HTTP request: {_too_much(self._most)}")
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head = self._stuck = False
         if len(self._headers) > (most := self.watch.limits.headers):
             raise _Unreadable(431, f"expected at most {most} headers")
         parser = self._parser
@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
         self._next.append((exchange, scope))
 
     def on_body(self, body: bytes) -> None:
-        exchange = self._arriving
+        exchange, self._stuck = self._arriving, False
         if exchange is not None and not exchange.done and exchange.arrive(body) > _UNREAD:
             self._pause()
 

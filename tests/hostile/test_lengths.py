@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -89,6 +90,26 @@ def test_trailers_are_no_headers(server: Live) -> None:
     """What follows the last chunk authenticates nobody."""
     raw = chunked(b"%s\r\n%s\r\n0\r\n" % (SIZE, GOOD)).replace(AUTH, b"") + AUTH + b"\r\n"
     assert [401, 200] == [one.status for one in ask(server, raw + MODELS, count=2)]
+
+
+@pytest.mark.parametrize(
+    "first, more",
+    [
+        (b"0\r\nX-Trail: ", 10_000 * b"a"),
+        (b"0\r\n", 1000 * b"X-Trail: a\r\n"),
+        (b"1;name=", 10_000 * b"a"),
+    ],
+    ids=["trailer", "trailers", "extension"],
+)
+def test_what_is_no_body_does_not_go_on_for_ever(server: Live, first: bytes, more: bytes) -> None:
+    """Beside its body a request holds no more than a head may, however slowly it comes."""
+    with connected(server) as line:
+        line.sendall(chunked(first))
+        for _ in range(9):
+            line.sendall(more)
+            time.sleep(0.02)
+        (reply,) = replies(line)
+        assert (431, "http431") == (reply.status, reply.json["error"]["code"])
 
 
 def test_length_that_is_too_short(server: Live) -> None:
