@@ -62,9 +62,12 @@ class Peer:
 
 
 PEERS = (
-    Peer("@copilotkit/aimock", "{node}/.bin/llmock -p {port} -f {files}/aimock --log-level silent"),
-    Peer("open-api-mocker", "{node}/.bin/open-api-mocker --quiet -p {port} -s {older}"),
-    Peer("@stoplight/prism-cli", "{node}/.bin/prism mock -v silent -p {port} {spec}"),
+    Peer(
+        "@copilotkit/aimock",
+        "node {node}/.bin/llmock -p {port} -f {files}/aimock --log-level silent",
+    ),
+    Peer("open-api-mocker", "node {node}/.bin/open-api-mocker --quiet -p {port} -s {older}"),
+    Peer("@stoplight/prism-cli", "node {node}/.bin/prism mock -v silent -p {port} {spec}"),
     Peer(
         "wiremock",
         "java -jar {node}/wiremock/build/wiremock-standalone-{version}.jar --port {port}"
@@ -79,7 +82,7 @@ PEERS = (
     Peer("connexion", "{python}/bin/python -W ignore {here}/peer_connexion.py {older} {port}"),
     Peer(
         "@mockoon/cli",
-        "{node}/.bin/mockoon-cli start --hostname 127.0.0.1 --port {port} --data {older}"
+        "node {node}/.bin/mockoon-cli start --hostname 127.0.0.1 --port {port} --data {older}"
         " --disable-log-to-file --disable-admin-api --max-transaction-logs 0",
     ),
 )

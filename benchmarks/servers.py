@@ -133,7 +133,7 @@ def _answered(
 
 def _last(log: IO[bytes]) -> str:
     log.seek(0)
-    return log.read().decode(errors="replace")[-500:]
+    return log.read().decode(errors="replace").strip()[-500:]
 
 
 def _family(pid: int) -> list[int]:
