@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from mockhub.web.app import App
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.transport import EXCHANGE
 
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Layer = Callable[[Asgi, Scope, Receive, Send], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+Layer = Callable[[Asgi, Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class LayeredApp(App):
@@ -27,10 +28,9 @@ class LayeredApp(App):
         self._outermost = partial(layer, self._outermost)
         self._layered = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
+            return super().__call__(scope, receive, send)
         if self._layered:  # the server's way to answer in one write would pass the layers by
             scope = {name: value for name, value in scope.items() if name != EXCHANGE}
-        await self._outermost(scope, receive, send)
+        return self._outermost(scope, receive, send)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -33,10 +34,12 @@ class App(Starlette):
         self.pipeline = pipeline
         self.pictures = Pictures(pipeline.store)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["type"] == "http" and not scope["path"].startswith(_ELSEWHERE):
-            await self.pipeline(scope, receive, send)
-            return
+            return self.pipeline(scope, receive, send)
+        return self._elsewhere(scope, receive, send)
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (_under(CONTROL, scope["path"]) and self.routes):
             await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
             await super().__call__(scope, receive, send)

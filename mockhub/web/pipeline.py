@@ -60,7 +60,6 @@ class Pipeline:
         self.observers = [*observers]
         self.links = lru_cache(maxsize=1024)(self._make_links)
         self._models = wire.answer(200, law.listing)
-        self._key_prefix = law.key_format.prefix.encode()
         self._handlers: Mapping[str, Callable[[Visit, Account], Awaitable[wire.Answer]]] = {
             "get_credits": self._get_credits,
             "create_generation": self._create_generation,
@@ -317,10 +316,10 @@ class Pipeline:
         return wire.refusal(error)
 
     def _record(self, visit: Visit) -> None:
-        visit.end(self._key_prefix)
+        visit.end()
         for observe in self.observers:
             observe(visit)
-        visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
+        visit.hub.journal.add(visit)
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:

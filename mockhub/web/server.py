@@ -78,6 +78,7 @@ def make_server(app: App, *, ready: Callable[[], None] = lambda: None, **setting
     config = uvicorn.Config(
         app,
         http=cast(Any, partial(Connection, watch=watch)),
+        interface="asgi3",
         ws="none",
         loop="auto",
         lifespan="on",
