@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import httptools
 from mockhub.web.asgi import Scope
 from mockhub.web.bodies import ClientGone
 from mockhub.web.exchange import Exchange
+from mockhub.web.outlet import Outlet
 from mockhub.web.steps import begin
 from mockhub.web.transport import EXCHANGE
 from mockhub.web.watch import Watch
@@ -78,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
+        self.outlet = Outlet(transport, self.watch.round, self._loop)
         self._state.connections.add(self)  # type: ignore[arg-type]
         self._scope = {
             "type": "http",
@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._state.connections.discard(self)
         self._deaf = True
         self._parser = None
+        self.outlet.lose()
         for exchange in (self._current, self._arriving, *(one for one, _ in self._next)):
             if exchange is not None:
                 exchange.lose()
@@ -139,6 +140,8 @@ class Connection(asyncio.Protocol):
             self._unclogged.set_result(None)
         if self._current is not None:
             self._wait_for(self._current)
+        elif not self._deaf:
+            self._rest()
 
     # -- what the parser tells -------------------------------------------------------------------
 
@@ -230,10 +233,6 @@ class Connection(asyncio.Protocol):
 
     # -- what an exchange asks -------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
-        """Hand bytes to the client."""
-        self.transport.write(data)
-
     def listen(self) -> None:
         """Take more of the request from the client."""
         if self.paused and not self.transport.is_closing():
@@ -246,12 +245,6 @@ class Connection(asyncio.Protocol):
             if self._unclogged is None or self._unclogged.done():
                 self._unclogged = self._loop.create_future()
             await self._unclogged
-
-    def abort(self) -> None:
-        """End the connection by a reset."""
-        if end := self.transport.get_extra_info("socket"):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
     def answered(self, exchange: Exchange) -> None:
         """An answer has left: on to the next request, or to the end."""
@@ -271,22 +264,22 @@ class Connection(asyncio.Protocol):
         """What was waited for did not come."""
         limits, exchange = self.watch.limits, self._current
         if self.clogged or self._deaf:
-            self.transport.abort()
+            self.outlet.abort()
         elif exchange is not None:
             self._refuse(408, f"The request is slow; expected it within {limits.read_seconds:g} s")
         elif self._in_head:
             limit = limits.head_seconds
             self._refuse(408, f"The request broke off; expected its headers within {limit:g} s")
         else:
-            self.transport.close()
+            self.outlet.close()
 
     def shutdown(self) -> None:
         """The server goes down: what will soon be answered may be, all else ends now."""
         exchange = self._current
         if exchange is None or not exchange.whole:
-            self.transport.close()
+            self.outlet.close()
         elif exchange.started or self.clogged:  # drop by drop, or to a client that does not read
-            self.transport.abort()
+            self.outlet.abort()
             if exchange.task is not None:
                 exchange.task.cancel()
         else:
@@ -325,7 +318,7 @@ class Connection(asyncio.Protocol):
                 exchange.respond(self.watch.refusal(500, "mockhub failed; its log says why"))
         finally:
             if exchange is self._current:  # nothing left of it, or half an answer
-                self.transport.close()
+                self.outlet.close()
             if exchange.task is not None:
                 self._state.tasks.discard(exchange.task)
                 if self._next:
@@ -357,18 +350,18 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             exchange.lose()
         if not last.respond(answer):
-            self.transport.close()  # after what it has yet to read
+            self.outlet.close()  # after what it has yet to read
 
     def _leave(self, *, whole: bool) -> None:
         """Close, but hear the client out first: a reset would take the answer from it."""
         self._deaf = True
         self._next.clear()
         if whole or not self.transport.can_write_eof():
-            self.transport.close()
+            self.outlet.close()
             return
         self.deadline = self.watch.now + self.watch.limits.linger_seconds
         self.listen()
-        self.transport.write_eof()
+        self.outlet.write_eof()
 
 
 class _Unreadable(Exception):

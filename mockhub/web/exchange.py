@@ -85,7 +85,7 @@ class Exchange:
     async def receive(self) -> Message:
         """The next piece of the body, or that the client left."""
         if self._expects_continue and not self.started and not self.gone:
-            self._connection.write(_CONTINUE)
+            self._connection.outlet.write(_CONTINUE)
         self._expects_continue = False
         self._connection.listen()
         while (message := self.ready()) is None:
@@ -119,7 +119,7 @@ class Exchange:
         body, more = message.get("body", b""), message.get("more_body", False)
         if not self._wants_head:
             pieces += self._framed(body, more)
-        self._connection.write(b"".join(pieces))
+        self._connection.outlet.write(b"".join(pieces))
         if not more:
             self._finish()
 
@@ -138,7 +138,7 @@ class Exchange:
         return bytes(body)
 
     def respond(self, answer: Answer) -> bool:
-        """Send a whole answer in one write; False if the client has to read first.
+        """Send a whole answer; False if the client has to read first.
 
         Raises:
             ClientGone: if there is nobody to send it to.
@@ -150,14 +150,15 @@ class Exchange:
             return False
         self.started = True
         body = b"" if self._wants_head else answer.body
-        connection.transport.write(self._rendered(answer.status, answer.headers) + body)
+        connection.outlet.hold(self._rendered(answer.status, answer.headers) + body)
         self._finish()
         return True
 
     def abort(self, *, reset: bool) -> None:
         """End the connection: at once by a reset, or after what was sent."""
         self.gone = True
-        self._connection.abort() if reset else self._connection.transport.close()
+        outlet = self._connection.outlet
+        outlet.abort(reset=True) if reset else outlet.close()
 
     def _finish(self) -> None:
         self.done = True

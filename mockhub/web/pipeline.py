@@ -60,6 +60,7 @@ class Pipeline:
         self.observers = [*observers]
         self.links = lru_cache(maxsize=1024)(self._make_links)
         self._models = wire.answer(200, law.listing)
+        self._key_prefix = law.key_format.prefix.encode()
         self._handlers: Mapping[str, Callable[[Visit, Account], Awaitable[wire.Answer]]] = {
             "get_credits": self._get_credits,
             "create_generation": self._create_generation,
@@ -316,10 +317,10 @@ class Pipeline:
         return wire.refusal(error)
 
     def _record(self, visit: Visit) -> None:
-        visit.end()
+        visit.end(self._key_prefix)
         for observe in self.observers:
             observe(visit)
-        visit.hub.journal.add(visit)
+        visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Visit:
     came = EMPTY
     unknown: tuple[str, ...] = ()
     size = 0  # about how many bytes the journal keeps with it
+    holds_a_key = False  # where none belongs: its record must be written at once
     hub_name: str | None = None  # of the path, be there such a hub or not
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -97,7 +98,7 @@ class Visit:
             return -made.paid
         return self.account.balance - self.balance if self.account else 0
 
-    def end(self) -> None:
+    def end(self, key_prefix: bytes) -> None:
         """It is over: note what will not stay as it is; let go of key (AUTH-7) and connection."""
         self.milliseconds = (perf_counter() - self.began) * 1000
         hub = self.hub
@@ -110,20 +111,11 @@ class Visit:
             self.code, self.state = _told(sent)
         operation, status = self.operation, sent.status if sent else 0
         self.met = (operation.id if operation else None, status, self.code, self.state)
-
-    def weighed(self) -> Visit | Record:
-        """Itself, with its size; or its record, if a key stands where none belongs (AUTH-7)."""
         headers, body, path = self.headers, self.came.content or b"", self.path.encode()
         came = b" ".join([path, *headers, *headers.values(), self.query, body])
-        if self.hub.law.key_format.prefix.encode() in came:
-            return self.record()
-        size = len(came)
-        if self.request is not None:
-            size += len(self.request.prompt)
-        if self.sent is not None:
-            size += len(self.sent.body)
-        self.size = size
-        return self
+        self.holds_a_key = key_prefix in came
+        prompt = self.request.prompt if self.request else ""
+        self.size = len(came) + len(prompt) + (len(sent.body) if sent else 0)
 
     def record(self) -> Record:
         """What the journal tells of it; no key is in any of it (AUTH-7)."""

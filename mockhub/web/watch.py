@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from mockhub.spec.errors import ApiError, ErrorCatalog
 from mockhub.web import wire
 from mockhub.web.limits import Limits
+from mockhub.web.outlet import Round
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -23,6 +24,7 @@ class Watch:
     app: ASGIApp
     errors: ErrorCatalog
     limits: Limits
+    round: Round = field(default_factory=Round)
     now: float = 0.0
     last_headers: bytes = b"\r\n"
     last_headers_and_close: bytes = b"connection: close\r\n\r\n"

@@ -14,7 +14,6 @@ Headers = tuple[tuple[bytes, bytes], ...]
 ENTRIES = 1000
 BYTES = 8 * 1024 * 1024
 KEPT_BODY = 4096
-_AT_ONCE = 32  # new exchanges that are looked at together
 
 
 class Body(Value, frozen=True):
@@ -61,10 +60,6 @@ class Record(NamedTuple):
         """Itself; what is not written down yet has another."""
         return self
 
-    def weighed(self) -> Record:
-        """Itself: there is nothing left to find out."""
-        return self
-
     @property
     def size(self) -> int:
         """About how many bytes it keeps."""
@@ -90,63 +85,42 @@ class Entry(Protocol):
 
     def record(self) -> Record: ...
 
-    def weighed(self) -> Entry:
-        """What is kept of it, with its size; asked for once, and before anything but `record`."""
-
 
 class Journal:
     """The last exchanges of a hub, bounded by number and by bytes.
 
-    What was met is counted for good, also by exchanges that have been let go. New exchanges are
-    looked at some at a time, which takes half as long as one by one between requests.
+    What was met is counted for good, also by exchanges that have been let go.
     """
 
     def __init__(self, *, entries: int = ENTRIES, bytes: int = BYTES) -> None:
-        self._new: list[Entry] = []
         self._kept: deque[Entry] = deque()
         self._entries = entries
         self._bytes = bytes
         self._size = 0
-        self._met: Counter[Met] = Counter()
         self.made = 0
+        self.met: Counter[Met] = Counter()
 
     def add(self, entry: Entry) -> None:
-        """Keep an exchange."""
+        """Keep an exchange, and let go of the oldest while there are too many."""
+        kept = self._kept
         self.made += 1
-        self._new.append(entry)
-        if len(self._new) >= _AT_ONCE:
-            self._take_in()
-
-    @property
-    def met(self) -> Mapping[Met, int]:
-        """How often what was met."""
-        self._take_in()
-        return self._met
+        self.met[entry.met] += 1
+        self._size += entry.size
+        kept.append(entry)
+        while len(kept) > self._entries or self._size > self._bytes:
+            self._size -= kept.popleft().size
 
     def clear(self) -> None:
         """Forget everything but the number of the last exchange."""
-        self._new.clear()
         self._kept.clear()
         self._size = 0
-        self._met.clear()
+        self.met.clear()
 
     def __len__(self) -> int:
-        self._take_in()
         return len(self._kept)
 
     def __iter__(self) -> Iterator[Record]:
-        self._take_in()
         records = tuple([entry.record() for entry in self._kept])
         self._kept = deque(records)
         self._size = sum([record.size for record in records])
         return iter(records)
-
-    def _take_in(self) -> None:
-        """Count and keep what is new, and let go of the oldest while there are too many."""
-        new, self._new, kept = self._new, [], self._kept
-        for entry in [one.weighed() for one in new]:
-            self._met[entry.met] += 1
-            self._size += entry.size
-            kept.append(entry)
-            while len(kept) > self._entries or self._size > self._bytes:
-                self._size -= kept.popleft().size
