@@ -30,6 +30,8 @@ from tests.hostile.line import Line
 from tests.hostile.wire import AUTH, EXAMPLES, MODELS, post
 from tests.live import PUBLISHED, read_law
 
+LIMITS = Limits()
+EVER = float("inf")
 LONG = b"x" * 150_000  # more than waits for the app
 GOOD = b'{"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"}'
 CHUNKED = post(b"", b"Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
@@ -46,6 +48,7 @@ class Asked(NamedTuple):
         last: whether nothing that follows is answered.
         whole: whether it is a request at all; to one that is not there may be no answer.
         hangs: whether there never is an answer, and the connection stays open.
+        wait: seconds that it stays open where nothing more comes.
     """
 
     raw: bytes
@@ -53,6 +56,7 @@ class Asked(NamedTuple):
     last: bool = False
     whole: bool = True
     hangs: bool = False
+    wait: float = LIMITS.keep_alive_seconds
 
 
 def prompt(word: bytes) -> bytes:
@@ -99,13 +103,13 @@ SENT = {
     "bad chunk": Asked(CHUNKED + b"5\r\nabcde\r\nzz\r\n", 400, last=True, whole=False),
     "tunnel": Asked(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400, last=True, whole=False),
     "two lengths": Asked(post(GOOD, b"Content-Length: 5"), 400, last=True, whole=False),
-    "hangs": Asked(with_headers(MODELS, b"X-Mockhub: hang"), last=True, hangs=True),
-    "hangs after": Asked(post(prompt(b"[[hang@after]]")), last=True, hangs=True),
+    "hangs": Asked(with_headers(MODELS, b"X-Mockhub: hang"), last=True, hangs=True, wait=EVER),
+    "hangs after": Asked(post(prompt(b"[[hang@after]]")), last=True, hangs=True, wait=EVER),
     "head flood": Asked(with_headers(MODELS, *101 * [b"a: b"]), 431, last=True, whole=False),
 }
 ENDS = {
-    "half a body": Asked(post(b"", length=9), last=True, hangs=True),
-    "half a head": Asked(MODELS[:-2], last=True, hangs=True),
+    "half a body": Asked(post(b"", length=9), last=True, hangs=True, wait=LIMITS.read_seconds),
+    "half a head": Asked(MODELS[:-2], last=True, hangs=True, wait=LIMITS.head_seconds),
 }
 names = st.builds(
     operator.add,
@@ -125,14 +129,14 @@ class Site:
     """What a connection is served by."""
 
     def __init__(self) -> None:
-        law, limits = read_law(path("openapi.yaml")), Limits()
+        law = read_law(path("openapi.yaml"))
         scenario = load(path("fixtures/scenarios/endless.yaml"))
         self.hub: Hub = build(scenario, "default", law, clock=ManualClock(PUBLISHED, manner="hold"))
-        app = App(Pipeline(law, Store(self.hub), "http://127.0.0.1", limits=limits))
-        self.watch = Watch(app, law.errors, limits)  # type: ignore[arg-type]
+        app = App(Pipeline(law, Store(self.hub), "http://127.0.0.1", limits=LIMITS))
+        self.watch = Watch(app, law.errors, LIMITS)  # type: ignore[arg-type]
 
     def connect(self) -> tuple[Line, Connection]:
-        line, self.state = Line(), ServerState()
+        line, self.state, self.watch.now = Line(), ServerState(), 0.0
         connection = Connection(
             config=None,  # type: ignore[arg-type]
             server_state=self.state,
@@ -208,8 +212,12 @@ async def converse(site: Site, names: list[str], script: list[tuple[str, int]]) 
         expected.pop()
     assert expected == said, (names, script)
     assert line.over == any(one.last and not one.hangs for one in asked), (names, script)
-    if not line.over and not any(one.hangs for one in asked):
-        assert site.watch.limits.keep_alive_seconds == connection.deadline
+    if not line.over and asked:
+        assert asked[-1].wait == connection.deadline, (names, script)
+        if connection.deadline < EVER:
+            site.watch.look(connection.deadline + 1, site.state)
+            assert line.over, (names, script)
+            line.read(100_000)
     if line.over or sum(len(one.raw) for one in unheard) < len(LONG):
         line.leave()
     else:  # more waits behind a hanging request than is read, and nobody hears the client leave
