@@ -5,35 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-
-import httptools
 
 from mockhub.web.asgi import Scope
 from mockhub.web.bodies import ClientGone
 from mockhub.web.exchange import Exchange
 from mockhub.web.outlet import Outlet
+from mockhub.web.reader import Reader, Unreadable
 from mockhub.web.steps import begin
-from mockhub.web.transport import EXCHANGE
 from mockhub.web.watch import Watch
 
 if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-_UNREAD = 64 * 1024  # bytes of a body that wait for the app before the client has to
-_QUEUE = 16  # requests that wait likewise; who is not listened to cannot be seen to leave
-_UNWANTED: Any = deque(maxlen=0)  # takes what trails a chunked body, and keeps nothing
-# The usual names, once for all requests: the journal keeps what comes, and copies cost their keep.
-_USUAL = [
-    *("accept", "accept-encoding", "accept-language", "authorization", "connection"),
-    *("content-length", "content-type", "host", "user-agent"),
-]
-_NAMES = {spelt.encode(): name.encode() for name in _USUAL for spelt in (name, name.title())}
-_METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "OPTIONS")}
-_BODILESS = ("GET", "HEAD", "OPTIONS")
+_QUEUE = 16  # requests that wait; whom we do not listen to we do not see leave
 _NEVER = float("inf")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
@@ -41,7 +27,7 @@ logger = logging.getLogger("mockhub.server")
 
 
 class Connection(asyncio.Protocol):
-    """An asyncio protocol as uvicorn's server makes them; httptools parses."""
+    """An asyncio protocol as uvicorn's server makes them."""
 
     def __init__(
         self,
@@ -57,17 +43,7 @@ class Connection(asyncio.Protocol):
         self.clogged = False  # the client does not read what was written
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
-        self._parser: Any = httptools.HttpRequestParser(self)
         self._deaf = False  # what still comes is not looked at
-        self._most = watch.limits.head_bytes
-        self._in_head = False
-        self._head_bytes = 0  # of an unfinished head, so far
-        self._stuck = True  # what came last ended no head and held no body
-        self._close_look = False  # heads may be too long, and are weighed as they are read
-        self._weight = 0
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._arriving: Exchange | None = None
         self._current: Exchange | None = None
         self._next: deque[tuple[Exchange, Scope]] = deque()
         self.paused = False  # nothing more is taken from the client for now
@@ -79,15 +55,15 @@ class Connection(asyncio.Protocol):
         self.transport: Any = transport
         self.outlet = Outlet(transport, self.watch.round, self._loop)
         self._state.connections.add(self)  # type: ignore[arg-type]
-        self._scope = {
+        scope = {
             "type": "http",
             "asgi": _ASGI,
-            "http_version": "1.1",
             "scheme": "http",
             "root_path": "",
             "client": transport.get_extra_info("peername"),
             "server": transport.get_extra_info("sockname"),
         }
+        self._reader = Reader(self, self.watch.limits, scope)
         if len(self._state.connections) > self.watch.limits.connections:
             most = self.watch.limits.connections
             self._refuse(503, f"Too many connections; expected at most {most}")
@@ -95,9 +71,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
         self._deaf = True
-        self._parser = None
         self.outlet.lose()
-        for exchange in (self._current, self._arriving, *(one for one, _ in self._next)):
+        arriving = self._reader.arriving
+        self._reader.close()
+        for exchange in (self._current, arriving, *(one for one, _ in self._next)):
             if exchange is not None:
                 exchange.lose()
         self._next.clear()
@@ -106,26 +83,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        self._close_look = self._in_head or len(data) > self._most
-        self._stuck = True
-        rest = self._parse(data)
-        while rest:
-            rest = self._parse(rest)
+        in_head = self._reader.in_head
+        try:
+            self._reader.feed(data)
+        except Unreadable as error:
+            self._refuse(error.status, f"Not an HTTP request: {error}")
         if self._next:
             self._advance()
-        if self._in_head or self._arriving is not None:
-            self._weigh_unfinished(len(data))
-
-    def _parse(self, data: bytes) -> bytes:
-        """Feed the parser; returns what it has to be fed yet."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._without_offer() + data[offer.args[0] :]
-        except httptools.HttpParserError as error:
-            cause = error.__context__ if isinstance(error.__context__, _Unreadable) else error
-            self._refuse(getattr(cause, "status", 400), f"Not an HTTP request: {cause}")
-        return b""
+        if self._reader.in_head and not (in_head or self._current or self._deaf):
+            self.deadline = self.watch.now + self.watch.limits.head_seconds
 
     def eof_received(self) -> bool:
         return False
@@ -143,93 +109,24 @@ class Connection(asyncio.Protocol):
         elif not self._deaf:
             self._rest()
 
-    # -- what the parser tells -------------------------------------------------------------------
+    # -- what the reader tells -------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._headers = []
-        self._in_head = True
-        self._head_bytes = self._weight = 0
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        if self._close_look:
-            self._weigh(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._close_look:
-            self._weigh(len(name) + len(value))
-        self._headers.append((_NAMES.get(name) or name.lower(), value))
-
-    def _weigh(self, size: int) -> None:
-        self._weight += size
-        if self._weight > self._most:
-            raise _too_much(self._most)
-
-    def _weigh_unfinished(self, size: int) -> None:
-        """A request is not whole: what leads it to no end is part of a head, or trails a body."""
-        if self._in_head and not self._head_bytes and self._current is None:
-            self.deadline = self.watch.now + self.watch.limits.head_seconds
-        self._head_bytes = self._head_bytes + size if self._stuck else 0
-        self._weight = len(self._url) + sum(len(name) + len(value) for name, value in self._headers)
-        if self._head_bytes > self._most and not self._deaf:
-            self._refuse(431, f"Not an HTTP request: {_too_much(self._most)}")
-
-    def on_headers_complete(self) -> None:
-        self._in_head = self._stuck = False
-        if len(self._headers) > (most := self.watch.limits.headers):
-            raise _Unreadable(431, f"expected at most {most} headers")
-        parser = self._parser
-        raw_method = parser.get_method()
-        method = _METHODS.get(raw_method) or raw_method.decode("ascii")
-        if method == "CONNECT":
-            raise _Unreadable(400, "CONNECT asks for a tunnel; this is no proxy")
-        if parser.should_upgrade():
-            return  # the parser ends here, and begins again without the offer
-        version = parser.get_http_version()
-        path, raw_path, query = _target(self._url)
-        expects = method not in _BODILESS and b"expect" in dict(self._headers)
-        exchange = self._arriving = Exchange(
-            self,
-            keep_alive=version == "1.1" and parser.should_keep_alive(),
-            expects_continue=expects and version == "1.1",
-            wants_head=method == "HEAD",
-        )
-        scope = {
-            **self._scope,
-            "http_version": version,
-            "method": method,
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "headers": self._headers,
-            EXCHANGE: exchange,
-        }
-        self._headers = _UNWANTED
+    def asked(self, exchange: Exchange, scope: Scope) -> None:
+        """The head of a request is whole."""
         self._next.append((exchange, scope))
 
-    def on_body(self, body: bytes) -> None:
-        exchange, self._stuck = self._arriving, False
-        if exchange is not None and not exchange.done and exchange.arrive(body) > _UNREAD:
-            self._pause()
+    def pause(self) -> None:
+        """Enough waits here: let the client wait."""
+        if not self.paused:
+            self.paused = True
+            self.transport.pause_reading()
 
-    def on_message_complete(self) -> None:
-        exchange, self._arriving = self._arriving, None
-        if exchange is None:
-            return
-        exchange.end()
+    def whole(self, exchange: Exchange) -> None:
+        """A request is whole."""
         if exchange is self._current:
             self._wait_for(exchange)
         elif exchange.done and self._current is None:
             self._rest()
-
-    def _without_offer(self) -> bytes:
-        """The request without its offer of another protocol; the parser would skip its body."""
-        version = self._parser.get_http_version().encode()
-        lines = [self._parser.get_method() + b" " + self._url + b" HTTP/" + version]
-        lines += [name + b": " + value for name, value in self._headers if name != b"upgrade"]
-        self._parser = httptools.HttpRequestParser(self)
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     # -- what an exchange asks -------------------------------------------------------------------
 
@@ -267,7 +164,7 @@ class Connection(asyncio.Protocol):
             self.outlet.abort()
         elif exchange is not None:
             self._refuse(408, f"The request is slow; expected it within {limits.read_seconds:g} s")
-        elif self._in_head:
+        elif self._reader.in_head:
             limit = limits.head_seconds
             self._refuse(408, f"The request broke off; expected its headers within {limit:g} s")
         else:
@@ -298,7 +195,7 @@ class Connection(asyncio.Protocol):
             elif self._next:
                 self._loop.call_soon(self._advance)
         if len(self._next) > _QUEUE:
-            self._pause()
+            self.pause()
 
     def _wait_for(self, exchange: Exchange) -> None:
         """Give a request its time to arrive; the answer may take any."""
@@ -326,15 +223,10 @@ class Connection(asyncio.Protocol):
 
     def _rest(self) -> None:
         limits = self.watch.limits
-        rest = limits.head_seconds if self._in_head else limits.keep_alive_seconds
+        rest = limits.head_seconds if self._reader.in_head else limits.keep_alive_seconds
         self.deadline = self.watch.now + rest
         if self.paused and not self._next:
             self.listen()
-
-    def _pause(self) -> None:
-        if not self.paused:
-            self.paused = True
-            self.transport.pause_reading()
 
     def _refuse(self, status: int, message: str) -> None:
         """Tell a client that is not understood, unless it is being answered; then leave."""
@@ -362,27 +254,3 @@ class Connection(asyncio.Protocol):
         self.deadline = self.watch.now + self.watch.limits.linger_seconds
         self.listen()
         self.outlet.write_eof()
-
-
-class _Unreadable(Exception):
-    """What the parser may take for a request and we do not."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def _too_much(most: int) -> _Unreadable:
-    return _Unreadable(431, f"expected at most {most} bytes of request line and headers")
-
-
-@lru_cache(maxsize=128)
-def _target(url: bytes) -> tuple[str, bytes, bytes]:
-    """The path, decoded and as it came, and the query of a request's target."""
-    if not url.startswith(b"/"):  # the whole address, as a proxy gets it
-        parsed = httptools.parse_url(url)
-        raw, query = parsed.path or b"/", parsed.query or b""
-    else:
-        raw, _, query = url.partition(b"#")[0].partition(b"?")
-    path = raw.decode("ascii")
-    return unquote(path) if "%" in path else path, raw, query
