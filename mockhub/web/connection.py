@@ -94,6 +94,9 @@ class Connection(asyncio.Protocol):
             self.deadline = self.watch.now + self.watch.limits.head_seconds
 
     def eof_received(self) -> bool:
+        while self._next and self._current is None:
+            self._advance()  # it may have asked all that it wanted to
+        self.outlet.flush()
         return False
 
     def pause_writing(self) -> None:

@@ -55,11 +55,11 @@ class Line(asyncio.Transport):
 
     def leave(self) -> None:
         """Let the server see that the client has gone."""
-        if not self.lost:
+        if not self._closing:
             assert self.reading, "nobody hears that the client leaves"
             assert not self._connection.eof_received()
-            self.going.clear()
-            self._lose()
+        self.going.clear()
+        self._lose()
 
     def _lose(self) -> None:
         if not self.lost:

@@ -135,8 +135,12 @@ class Site:
         app = App(Pipeline(law, Store(self.hub), "http://127.0.0.1", limits=LIMITS))
         self.watch = Watch(app, law.errors, LIMITS)  # type: ignore[arg-type]
 
+    def clear(self) -> None:
+        """Begin without connections, at no time."""
+        self.state, self.watch.now = ServerState(), 0.0
+
     def connect(self) -> tuple[Line, Connection]:
-        line, self.state, self.watch.now = Line(), ServerState(), 0.0
+        line = Line()
         connection = Connection(
             config=None,  # type: ignore[arg-type]
             server_state=self.state,
@@ -188,9 +192,10 @@ def statuses(got: bytes, asked: list[Asked]) -> list[int]:
         head, end, got = got.partition(b"\r\n\r\n")
         assert end, f"half a head: {head!r}"
         status = int(head.split()[1])
-        if status == 100:
-            continue
         assert len(found) < len(asked), f"an answer too many: {head!r}"
+        if status == 100:
+            assert b"Expect: " in asked[len(found)].raw
+            continue
         if not asked[len(found)].raw.startswith(b"HEAD"):
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
             assert length <= len(got), f"half an answer: {head!r}"
@@ -199,9 +204,13 @@ def statuses(got: bytes, asked: list[Asked]) -> list[int]:
     return found
 
 
-async def converse(site: Site, names: list[str], script: list[tuple[str, int]]) -> None:
-    """Hold a conversation, and hold what was said to what had to be."""
+async def converse(
+    site: Site, names: list[str], script: list[tuple[str, int]], *, crowd: bool
+) -> None:
+    """Hold a conversation, alone or in a crowd, and hold what was said to what had to be."""
     asked = [(SENT | ENDS)[name] for name in names]
+    site.clear()
+    others = [site.connect()[0] for _ in range(crowd)]
     line, connection = site.connect()
     line.coming += b"".join(one.raw for one in asked)
     await play(site, line, script)
@@ -222,18 +231,26 @@ async def converse(site: Site, names: list[str], script: list[tuple[str, int]]) 
         line.leave()
     else:  # more waits behind a hanging request than is read, and nobody hears the client leave
         line.abort()
+    for other in others:
+        other.leave()
     await turn(TURNS)
-    assert (set(), set()) == (site.state.connections, site.state.tasks)
+    assert (set(), set(), 0) == (
+        site.state.connections,
+        site.state.tasks,
+        site.watch.round.members,
+    )
 
 
 @settings(max_examples=max(100, EXAMPLES // 20))
-@given(names, st.lists(steps, max_size=40))
-@example(["long", "half a head"], [("deliver", 70_000)])
-@example(["get", "garbage"], 2 * [("deliver", len(MODELS))])
-@example(["hangs", "get"], [])
-@example([*2000 * ["get"], "half a body"], [("deliver", 1_000_000)])
+@given(names, st.lists(steps, max_size=40), st.booleans())
+@example(["long", "half a head"], [("deliver", 70_000)], False)
+@example(["get", "garbage"], 2 * [("deliver", len(MODELS))], False)
+@example(["hangs", "get"], [], False)
+@example(["closes"], [], True)
+@example(["get", "asks first"], [("deliver", len(MODELS)), ("deliver", 1000)], True)
+@example([*2000 * ["get"], "half a body"], [("deliver", 1_000_000)], False)
 def test_every_request_is_answered_once_and_in_order(
-    site: Site, names: list[str], script: list[tuple[str, int]]
+    site: Site, names: list[str], script: list[tuple[str, int]], crowd: bool
 ) -> None:
     """Whole requests get their answers, in their order, until one of them is the last."""
     wrong: list[str] = []
@@ -241,7 +258,7 @@ def test_every_request_is_answered_once_and_in_order(
     handler.emit = lambda record: wrong.append(handler.format(record))  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)
     try:
-        asyncio.run(converse(site, names, script))
+        asyncio.run(converse(site, names, script, crowd=crowd))
     finally:
         logging.getLogger().removeHandler(handler)
     assert [] == wrong

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from mockhub.web.limits import Limits
 from mockhub.world.clock import SystemClock
-from tests.hostile.wire import AUTH, MODELS, Client, closed, connected, post, replies
+from tests.hostile.wire import AUTH, MODELS, Client, closed, connected, post, replies, told
 from tests.live import Live, live
 
 LIMITS = Limits(head_seconds=0.5, idle_seconds=0.5, keep_alive_seconds=60, linger_seconds=0.5)
@@ -111,3 +112,19 @@ def test_asking_first_in_a_row(server: Live) -> None:
         said = heard(line)
     begun = [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]]
     assert [b"200", b"100", b"200", b"401"] == begun
+
+
+@pytest.mark.parametrize("crowd", [0, 2])
+def test_client_that_has_said_all_is_told_all(server: Live, crowd: int) -> None:
+    """Who sends requests and ends its side gets every answer that takes no waiting."""
+    with ExitStack() as others:
+        for _ in range(crowd):
+            others.enter_context(connected(server))
+        for _ in range(20):
+            said = told(server, 10 * (MODELS + post(GOOD)))
+            assert 20 == said.count(b"HTTP/1.1 200 ")
+
+
+def test_client_that_has_said_all_is_not_waited_for(server: Live) -> None:
+    """Who ends its side while an answer takes time has left."""
+    assert b"" == told(server, post(SLOW) + MODELS)
