@@ -19,7 +19,7 @@ from mockhub.world.generations import Request
 from mockhub.world.hub import Hub
 from mockhub.world.ledger import Entry, Insufficient, Lot, give_back, spend
 from mockhub.world.provider import Outcome, Provider
-from tests.live import BODY, KEY, LOW, POOR, PUBLISHED, Live
+from tests.live import BODY, KEY, LOW, POOR, PUBLISHED, RICH, Live
 
 HOUR = 3_600_000
 
@@ -112,6 +112,20 @@ def test_64_threads_spend_one_account(api: Live) -> None:
     book = api.server.call(lambda: list(api.hub.accounts["low"].entries))
     charged = {entry.generation for entry in book if entry.kind == "charge"}
     assert sum(answer.status_code != 402 for answer in answers) == len(charged)
+
+
+def test_late_refund_of_an_old_charge_is_no_mistake(site: Live) -> None:
+    """A generation may end long after its charge was let go; the books still agree."""
+    with site.fresh(manner="hold") as api:
+        (account,) = (one for one in api.hub.accounts.values() if one.balance > 1000)
+        account.keep = 4
+        made = api.generate({"prompt": "[[fail take=100s]] x", "async": True}, key=RICH).json()
+        for _ in range(5):
+            api.generate(key=RICH, json={})
+        api.server.call(lambda: api.hub.clock.advance(100_000))
+        assert "failed" == api.get(f"generations/{made['id']}", key=RICH).json()["status"]
+        assert "refund" in {entry.kind for entry in account.entries}
+        assert [] == api.server.call(api.hub.audit)
 
 
 def test_concurrent_answers_tell_distinct_balances(api: Live) -> None:

@@ -44,7 +44,8 @@ def expires(at: int, accounts: Iterable[Account], keys: Iterable[Key]) -> bool:
 def _unpaid(account: Account, generations: Mapping[str, Generation]) -> Iterator[str]:
     spent: dict[str, int] = {}
     for entry in account.entries:
-        if entry.generation:
+        if entry.generation and (entry.kind == "charge" or entry.generation in spent):
+            # A refund whose charge has been folded away tells nothing.
             spent[entry.generation] = spent.get(entry.generation, 0) - entry.credits
     for id, credits in spent.items():
         generation = generations.get(id)
