@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 
+from mockhub.web.wire import answer
 from mockhub.world.journal import BYTES
 from tests.hostile.wire import ask, connected, replies
 from tests.live import Live, live
@@ -62,3 +64,13 @@ def test_only_short_wishes_are_said_again(server: Live) -> None:
         (reply,) = ask(server, raw.replace(b"GET", b"OPTIONS"))
         assert same == (wish in reply.head)
         assert b"access-control-allow-headers: " in reply.head
+
+
+def test_kept_answer_takes_what_it_is_long() -> None:
+    """The journal keeps answers, which take little more memory than their bytes."""
+    tracemalloc.start()
+    try:
+        kept = [answer(200, {"number": number}).body for number in range(1000)]
+        assert tracemalloc.get_traced_memory()[0] < 200 * len(kept)
+    finally:
+        tracemalloc.stop()
