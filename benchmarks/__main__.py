@@ -19,7 +19,16 @@ from benchmarks import calls, figures, load, peers, table
 from benchmarks.servers import Server, filled, free_port, mockhub, running, uvicorn
 from benchmarks.throughput import Subject, measure
 
-_PACKAGES = ("mockhub", "starlette", "uvicorn", "uvloop", "httptools", "orjson", "jsonschema-rs")
+_PACKAGES = (
+    "mockhub",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "orjson",
+    "jsonschema-rs",
+    "msgspec",
+)
 _STORED = 1_000_000
 
 

@@ -111,7 +111,7 @@ class House:
     def pipeline(self) -> Pipeline:
         """The public API, which here does not hold its answers to the law."""
         pipeline = Pipeline(self.law, Store(self.hub), self.url, observers=self._observers)
-        around(pipeline, "_mismatch")(lambda original, operation, status, content: None)
+        pipeline.judges_itself = False
         return pipeline
 
     @cached_property

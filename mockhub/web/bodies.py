@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -73,6 +73,7 @@ class Reading:
     media: str = JSON
     values: Mapping[str, Any] = _NOTHING
     references: tuple[str, ...] = ()
+    unknown: Set[str] = frozenset()  # the fields that the law does not know
     kept: Kept = EMPTY
 
 
@@ -111,6 +112,9 @@ async def read(
         allowed = " or ".join(operation.bodies)
         given = f"{shown(media_type)} is not valid" if media_type else "is missing"
         raise Invalid(f"Content-Type: {given}; expected {allowed}")
+    known = operation.bodies[reading.media].fields
+    if not reading.values.keys() <= known.keys():
+        reading.unknown = reading.values.keys() - known.keys()
 
 
 async def skip(receive: Receive) -> None:

@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
             "client": transport.get_extra_info("peername"),
             "server": transport.get_extra_info("sockname"),
         }
-        self._reader = Reader(self, self.watch.limits, scope)
+        self._reader = Reader(self, self._next.append, self.watch.limits, scope)
         if len(self._state.connections) > self.watch.limits.connections:
             most = self.watch.limits.connections
             self._refuse(503, f"Too many connections; expected at most {most}")
@@ -114,10 +114,6 @@ class Connection(asyncio.Protocol):
 
     # -- what the reader tells -------------------------------------------------------------------
 
-    def asked(self, exchange: Exchange, scope: Scope) -> None:
-        """The head of a request is whole."""
-        self._next.append((exchange, scope))
-
     def pause(self) -> None:
         """Enough waits here: let the client wait."""
         if not self.paused:
@@ -148,7 +144,6 @@ class Connection(asyncio.Protocol):
 
     def answered(self, exchange: Exchange) -> None:
         """An answer has left: on to the next request, or to the end."""
-        self._state.total_requests += 1
         self._current = None
         if not exchange.keep_alive:
             self._leave(whole=exchange.whole and not self._deaf)

@@ -41,6 +41,9 @@ class Pipeline:
         public_url: what addresses in answers begin with.
         limits: how much of a request is read.
         observers: told of every visit when it is over.
+
+    Attributes:
+        judges_itself: whether its answers are held to the law.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Pipeline:
         self.limits = limits or Limits()
         self.waiting = Waiting()
         self.observers = [*observers]
+        self.judges_itself = True
         self.links = lru_cache(maxsize=1024)(self._make_links)
         self._models = wire.answer(200, law.listing)
         self._key_prefix = law.key_format.prefix.encode()
@@ -114,7 +118,7 @@ class Pipeline:
         if not operation.secured:
             return self._models
         account = visit.hub.authenticate(visit.digest, given=visit.authorization is not None)
-        visit.enter(account)
+        visit.account, visit.balance = account, account.balance
         return await self._handlers[operation.id](visit, account)
 
     def _enter_named(self, visit: Visit, name: str) -> None:
@@ -294,21 +298,14 @@ class Pipeline:
     ) -> wire.Answer:
         """Hold an answer to the law's schema of its status; a mismatch is our bug and says so."""
         operation = visit.operation
-        if operation is not None and (wrong := self._mismatch(operation, status, content)):
-            return self._at_fault(visit, f"{operation.id} answered {status}: {wrong}")
+        if operation is not None and self.judges_itself:
+            validator = operation.answers.get(status)
+            if validator is None or not validator.is_valid(content):
+                return self._at_fault(visit, _mismatch(operation, status, content))
         error = content.get("error")
         visit.code = error["code"] if error else None
         visit.state = content.get("status")
         return wire.answer(status, content, headers)
-
-    def _mismatch(self, operation: Operation, status: int, content: Any) -> str | None:
-        """How an answer breaks the law, if it does."""
-        validator = operation.answers.get(status)
-        if validator is None:
-            return "an undocumented status"
-        if validator.is_valid(content):
-            return None
-        return str(next(validator.iter_errors(content)).message)
 
     def _at_fault(self, visit: Visit, violation: str) -> wire.Answer:
         visit.violation = violation
@@ -321,6 +318,13 @@ class Pipeline:
         for observe in self.observers:
             observe(visit)
         visit.hub.journal.add(visit.record() if visit.holds_a_key else visit)
+
+
+def _mismatch(operation: Operation, status: int, content: Any) -> str:
+    """How an answer breaks the law."""
+    validator = operation.answers.get(status)
+    wrong = next(validator.iter_errors(content)).message if validator else "an undocumented status"
+    return f"{operation.id} answered {status}: {wrong}"
 
 
 def _offered(methods: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -38,17 +39,30 @@ class Unreadable(Exception):
 
 
 class Reader:
-    """Makes exchanges of bytes, and tells the connection of each as its head is whole.
+    """Makes exchanges of bytes.
+
+    Args:
+        connection: where they come from.
+        tell: told of each exchange, with its scope, as its head is whole.
+        limits: how long a head may be.
+        scope: what all scopes have in common.
 
     Attributes:
         in_head: a head has begun and is not whole.
         arriving: the exchange whose request is not whole.
     """
 
-    def __init__(self, connection: Connection, limits: Limits, scope: Scope) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tell: Callable[[tuple[Exchange, Scope]], None],
+        limits: Limits,
+        scope: Scope,
+    ) -> None:
         self.in_head = False
         self.arriving: Exchange | None = None
         self._connection = connection
+        self._tell = tell
         self._scope = scope
         self._parser: Any = httptools.HttpRequestParser(self)
         self._most = limits.head_bytes
@@ -135,7 +149,7 @@ class Reader:
             EXCHANGE: exchange,
         }
         self._headers = _UNWANTED
-        self._connection.asked(exchange, scope)
+        self._tell((exchange, scope))
 
     def on_body(self, body: bytes) -> None:
         exchange, self._stuck = self.arriving, False

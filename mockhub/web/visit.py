@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from time import perf_counter
 
 import orjson
@@ -41,7 +42,7 @@ class Visit:
     argument: str | None = None
     allowed: tuple[str, ...] = ()
     account: Account | None = None
-    balance = 0
+    balance = 0  # of the account, before the visit did anything to it
     directives: tuple[Directive, ...] = ()
     struck: tuple[str, ...] = ()
     reading: Reading | None = None
@@ -78,11 +79,6 @@ class Visit:
             self.headers[b"authorization"] = _HIDDEN
             self.digest = key_digest(token) if (token := _token(authorization)) else None
 
-    def enter(self, account: Account) -> None:
-        """The key was good: from here on the world may move."""
-        self.account = account
-        self.balance = account.balance
-
     @property
     def awaits_body(self) -> bool:
         """Whether a body belongs to it that nobody has read."""
@@ -106,16 +102,21 @@ class Visit:
         self.query = self.scope["query_string"]
         self.scope, self.receive, self.authorization = _NOWHERE, _nothing, None
         if (reading := self.reading) is not None:
-            self.came, self.unknown, self.reading = reading.kept, self._unknown(reading), None
+            self.came, self.reading = reading.kept, None
+            if reading.unknown:
+                self.unknown = self._shortened(reading.unknown)
         if (sent := self.sent) is None or self.struck:
             self.code, self.state = _told(sent)
-        operation, status = self.operation, sent.status if sent else 0
-        self.met = (operation.id if operation else None, status, self.code, self.state)
-        headers, body, path = self.headers, self.came.content or b"", self.path.encode()
-        came = b" ".join([path, *headers, *headers.values(), self.query, body])
+        operation, headers, body = self.operation, self.headers, self.came.content or b""
+        came = b" ".join([self.path.encode(), *headers, *headers.values(), self.query, body])
         self.holds_a_key = key_prefix in came
-        prompt = self.request.prompt if self.request else ""
-        self.size = len(came) + len(prompt) + (len(sent.body) if sent else 0)
+        size, status = len(came), 0
+        if sent is not None:
+            size, status = size + len(sent.body), sent.status
+        if self.request is not None:
+            size += len(self.request.prompt)
+        self.size = size
+        self.met = (operation.id if operation else None, status, self.code, self.state)
 
     def record(self) -> Record:
         """What the journal tells of it; no key is in any of it (AUTH-7)."""
@@ -152,14 +153,10 @@ class Visit:
             self.began,
         )
 
-    def _unknown(self, reading: Reading) -> tuple[str, ...]:
-        """The fields of the body that the law does not know; a few of them, shortened."""
-        assert self.operation
-        known = self.operation.bodies[reading.media].fields.keys()
-        if reading.values.keys() <= known:
-            return ()
-        odd, prefix = sorted(reading.values.keys() - known), self.hub.law.key_format.prefix
-        return tuple(redacted(name[:_SHOWN], prefix) for name in odd[:_FEW])
+    def _shortened(self, unknown: Iterable[str]) -> tuple[str, ...]:
+        """A few of the fields that the law does not know, shortened."""
+        prefix = self.hub.law.key_format.prefix
+        return tuple(redacted(name[:_SHOWN], prefix) for name in sorted(unknown)[:_FEW])
 
 
 def _told(answer: Answer | None) -> tuple[str | None, str | None]:

@@ -75,9 +75,10 @@ class Account:
         self.lots[entry.lot].remaining += credits
         self.balance += credits
         self.totals[entry.kind] += credits
-        self.entries.append(entry)
-        if len(self.entries) > self.keep:
-            self.folded += self.entries.popleft().credits
+        entries = self.entries
+        entries.append(entry)
+        if len(entries) > self.keep:
+            self.folded += entries.popleft().credits
 
     def expire(self, now: int) -> None:
         """Write down that what is left of each lot that has expired is gone."""

@@ -295,7 +295,8 @@ class Hub:
     def _commit(self, account: Account, changes: Changes) -> None:
         for entry in changes.entries:
             account.apply(entry)
-        self.generations[changes.generation.id] = changes.generation
+        generation = changes.generation
+        self.generations[generation.id] = generation
 
     def _remember(self, generation: Generation) -> None:
         self._order.append(generation.id)

@@ -102,13 +102,13 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         """Keep an exchange, and let go of the oldest while there are too many."""
-        kept = self._kept
+        kept, size = self._kept, self._size + entry.size
+        kept.append(entry)
         self.made += 1
         self.met[entry.met] += 1
-        self._size += entry.size
-        kept.append(entry)
-        while len(kept) > self._entries or self._size > self._bytes:
-            self._size -= kept.popleft().size
+        while len(kept) > self._entries or size > self._bytes:
+            size -= kept.popleft().size
+        self._size = size
 
     def clear(self) -> None:
         """Forget everything but the number of the last exchange."""
