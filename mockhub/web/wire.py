@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from sys import intern
 from typing import Any
 
 import orjson
@@ -75,12 +76,15 @@ def our_fault(violation: str) -> ApiError:
 
 
 def request(values: Mapping[str, Any], references: tuple[str, ...]) -> Request:
-    """A checked body as a request; a JSON integer may have been written as 1.0."""
+    """A checked body as a request; a JSON integer may have been written as 1.0.
+
+    The words that all requests share are kept once for all of them.
+    """
     return Request(
-        values["model"],
+        intern(values["model"]),
         values["prompt"],
-        values["size"],
-        values["quality"],
+        intern(values["size"]),
+        intern(values["quality"]),
         int(values["n"]),
         values["async"],
         references,

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from mockhub.spec.errors import MockhubError
@@ -88,8 +89,12 @@ def forked(clock: Clock) -> Clock:
 
 def to_text(moment: int) -> str:
     """ISO 8601 in UTC with milliseconds and Z, as the documentation writes it (GEN-8)."""
-    second = datetime.fromtimestamp(moment // SECOND, UTC).replace(tzinfo=None)
-    return f"{second.isoformat()}.{moment % SECOND:03}Z"
+    return f"{_to_the_second(moment // SECOND)}.{moment % SECOND:03}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def from_text(text: str) -> int:
