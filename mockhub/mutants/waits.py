@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from mockhub.mutants.house import POST, House, Proceed
 from mockhub.mutants.registry import mutant
 from mockhub.web import wire
+from mockhub.web.steps import in_time
 from mockhub.web.visit import Visit
 from mockhub.world.accounts import Account
 
@@ -52,7 +51,7 @@ def sync_cut_off(house: House) -> None:
     @house.handle(POST)
     async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
         try:
-            return await asyncio.wait_for(proceed(visit, account), 4)
+            return await in_time(proceed(visit, account), 4)
         except TimeoutError:
             content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
             return wire.answer(504, content)
@@ -65,7 +64,7 @@ def slow_becomes_async(house: House) -> None:
     @house.handle(POST)
     async def generate(proceed: Proceed, visit: Visit, account: Account) -> wire.Answer:
         try:
-            return await asyncio.wait_for(proceed(visit, account), 4)
+            return await in_time(proceed(visit, account), 4)
         except TimeoutError:
             links, now = house.pipeline.links(house.hub.name), house.hub.clock.now()
             made = house.hub.generations[visit.generation or ""]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Set
@@ -19,6 +18,7 @@ from mockhub.spec.files import HEAD, media_type
 from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
 from mockhub.web.asgi import Message, Receive
 from mockhub.web.limits import Limits
+from mockhub.web.steps import in_time
 from mockhub.world.journal import KEPT_BODY
 from mockhub.world.journal import Body as Kept
 
@@ -171,7 +171,7 @@ async def _pieces(incoming: Incoming, limits: Limits) -> AsyncIterator[bytes]:
         try:
             message = incoming.ready()
             if message is None:
-                message = await asyncio.wait_for(incoming.receive(), limits.idle_seconds)
+                message = await in_time(incoming.receive(), limits.idle_seconds)
         except TimeoutError:
             raise Invalid(
                 f"The body broke off; expected its next bytes within {limits.idle_seconds:g} s"

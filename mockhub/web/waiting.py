@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mockhub.web.asgi import Receive
 from mockhub.web.bodies import ClientGone
+from mockhub.web.steps import in_time
 from mockhub.world.clock import SECOND, ManualClock
 from mockhub.world.hub import Hub
 
@@ -100,7 +101,7 @@ class _Pause:
         self._waiting._check()
         seconds = None if milliseconds is None else max(milliseconds, 1) / SECOND
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            await in_time(self._event.wait(), seconds)
         except TimeoutError:
             return
         self._event.clear()
