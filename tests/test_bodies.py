@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mockhub.resources import path
 from mockhub.spec.coerce import Invalid
-from mockhub.web.asgi import Message, Receive
-from mockhub.web.bodies import ClientGone, Reading, Received, read
+from mockhub.web.asgi import Message, Receive, Received
+from mockhub.web.bodies import ClientGone, Reading, read
 from mockhub.web.limits import Limits
 from tests.live import PNG, read_law
 from tests.test_forms import FORM, file, form, text

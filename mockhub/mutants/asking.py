@@ -11,7 +11,8 @@ from mockhub.mutants.uploads import Upload
 from mockhub.spec.coerce import validate
 from mockhub.spec.operations import FORM
 from mockhub.web import bodies, wire
-from mockhub.web.bodies import Reading, Received
+from mockhub.web.asgi import Received
+from mockhub.web.bodies import Reading
 from mockhub.web.pipeline import Pipeline
 from mockhub.web.visit import Visit
 from mockhub.world.generations import Request

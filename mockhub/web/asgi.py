@@ -3,12 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+class Incoming(Protocol):
+    """A request's body on its way."""
+
+    @property
+    def receive(self) -> Receive:
+        """Waits for the next piece."""
+
+    def ready(self) -> Message | None:
+        """What `receive` would tell without a wait; None where only waiting can tell."""
+
+    def arrived(self) -> bytes | None:
+        """The whole body, where it has come and none of it was taken; else None."""
+
+
+class Received:
+    """A body of which only waiting can tell."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+
+    def ready(self) -> Message | None:
+        return None
+
+    def arrived(self) -> bytes | None:
+        return None
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -16,7 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from mockhub.spec.coerce import Invalid, expected, read_json, read_texts, shown
 from mockhub.spec.files import HEAD, media_type
 from mockhub.spec.operations import FORM, JSON, Body, FileRule, Operation
-from mockhub.web.asgi import Message, Receive
+from mockhub.web.asgi import Incoming, Receive, Received
 from mockhub.web.limits import Limits
 from mockhub.web.steps import in_time
 from mockhub.world.journal import KEPT_BODY
@@ -38,33 +38,6 @@ logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 class ClientGone(Exception):
     """The client closed the connection before it had sent its whole request."""
-
-
-class Incoming(Protocol):
-    """A request's body on its way."""
-
-    @property
-    def receive(self) -> Receive:
-        """Waits for the next piece."""
-
-    def ready(self) -> Message | None:
-        """What `receive` would tell without a wait; None where only waiting can tell."""
-
-    def arrived(self) -> bytes | None:
-        """The whole body, where it has come and none of it was taken; else None."""
-
-
-class Received:
-    """A body of which only waiting can tell."""
-
-    def __init__(self, receive: Receive) -> None:
-        self.receive = receive
-
-    def ready(self) -> Message | None:
-        return None
-
-    def arrived(self) -> bytes | None:
-        return None
 
 
 class Reading:
@@ -106,8 +79,7 @@ async def read(
         reading.values = read_json(raw)
     elif media_type == FORM and FORM in operation.bodies:
         reading.media = FORM
-        pieces = _pieces(incoming, limits)
-        await _form(reading, pieces, headers[b"content-type"], operation, limits)
+        await _form(reading, incoming, headers[b"content-type"], operation, limits)
     else:
         allowed = " or ".join(operation.bodies)
         given = f"{shown(media_type)} is not valid" if media_type else "is missing"
@@ -184,7 +156,7 @@ async def _pieces(incoming: Incoming, limits: Limits) -> AsyncIterator[bytes]:
 
 async def _form(
     reading: Reading,
-    pieces: AsyncIterator[bytes],
+    incoming: Incoming,
     content_type: bytes,
     operation: Operation,
     limits: Limits,
@@ -196,7 +168,7 @@ async def _form(
     digest, size = sha256(), 0
     try:
         parser = MultipartParser(boundary, form.callbacks())
-        async for piece in pieces:
+        async for piece in _pieces(incoming, limits):
             size += len(piece)
             digest.update(piece)
             reading.kept = Kept(size, None)

@@ -19,8 +19,8 @@ from mockhub.spec.errors import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation, Routes
 from mockhub.web import bodies, wire
 from mockhub.web.app import CONTROL, App
-from mockhub.web.asgi import Receive, Scope, Send, headers_of
-from mockhub.web.bodies import ClientGone, Incoming, Reading
+from mockhub.web.asgi import Incoming, Receive, Scope, Send, headers_of
+from mockhub.web.bodies import ClientGone, Reading
 from mockhub.web.desk.call import Call, Handler, Text, missing
 from mockhub.web.desk.description import read_description
 from mockhub.web.metrics import Tally

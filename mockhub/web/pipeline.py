@@ -208,8 +208,7 @@ class Pipeline:
 
     def _sent_at_once(self, visit: Visit, answer: wire.Answer) -> bool:
         visit.sent = cors.with_origin(answer) if b"origin" in visit.headers else answer
-        exchange = visit.scope.get(transport.EXCHANGE)
-        return exchange is not None and exchange.respond(visit.sent)
+        return transport.sent_at_once(visit.sent, visit.scope)
 
     async def _send(self, visit: Visit, answer: wire.Answer, send: Send) -> None:
         """Send the answer, or what the faults after it leave of it."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from mockhub.spec.errors import ApiError, ErrorCatalog
 from mockhub.web import wire
-from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.bodies import Incoming, Received
+from mockhub.web.asgi import Incoming, Receive, Received, Scope, Send
 from mockhub.web.waiting import Waiting
 from mockhub.world.clock import SECOND
 from mockhub.world.faults import Directive

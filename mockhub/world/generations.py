@@ -113,9 +113,7 @@ def begin(
         delivered,
         now,
     )
-    if delivered < request.n:
-        entries += _refunds(generation, now)
-    return Changes(entries, generation)
+    return Changes(entries + _refunds(generation, now), generation)
 
 
 def _due(request: Request, outcome: Outcome, now: int, limit: int) -> int | None:

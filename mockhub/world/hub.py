@@ -210,8 +210,6 @@ class Hub:
     def settle(self) -> int:
         """Do what is due by now, in its order; returns now."""
         now = self.clock.now()
-        if now < self._agenda.soonest:
-            return now
         while item := self._agenda.pop(now):
             due, id = item
             if not id:

@@ -20,7 +20,6 @@ class Store:
         self.default = default
         self._hubs: dict[str, Hub] = {}
         self._by_key: dict[bytes, dict[str, Hub]] = {}  # in the order of coming in
-        self._elsewhere: dict[bytes | None, Hub] = {}  # of keys that the default one does not know
         self.past: Counter[Kind] = Counter()  # credits moved in hubs that are gone
         self.put(default)
 
@@ -51,7 +50,10 @@ class Store:
 
     def find(self, digest: bytes | None) -> Hub:
         """The hub of a key, or the default one."""
-        return self._elsewhere.get(digest, self.default)
+        knowing = self._by_key.get(digest) if digest else None
+        if not knowing or self.default.name in knowing:
+            return self.default
+        return next(iter(knowing.values()))
 
     def drop(self, name: str) -> None:
         """Let a hub go.
@@ -89,7 +91,6 @@ class Store:
     def _know(self, hub: Hub) -> None:
         def know(digest: bytes) -> None:
             self._by_key.setdefault(digest, {})[hub.name] = hub
-            self._place(digest)
 
         for digest in hub.keys:
             know(digest)
@@ -104,13 +105,5 @@ class Store:
         for digest in digests:
             knowing = self._by_key[digest]
             del knowing[name]
-            self._place(digest)
             if not knowing:
                 del self._by_key[digest]
-
-    def _place(self, digest: bytes) -> None:
-        """Note where a key leads, now that another hub knows it or no longer does."""
-        knowing = self._by_key[digest]
-        self._elsewhere.pop(digest, None)
-        if knowing and self.default.name not in knowing:
-            self._elsewhere[digest] = next(iter(knowing.values()))

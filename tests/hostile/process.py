@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+from hypothesis import HealthCheck, Phase, settings
+
 from benchmarks.servers import Server, free_port, mockhub, running
 from mockhub.world.journal import BYTES
 
@@ -14,6 +16,14 @@ from mockhub.world.journal import BYTES
 FULL = 3 * BYTES + 16 * 1024 * 1024
 TORN = BYTES  # by which a heap may grow that nothing is added to
 KEPT = 1300  # a kept generation with a short prompt
+
+# Many examples for one server: no limit of time, nothing remembered, nothing told again smaller.
+GENERATED = settings(
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @contextmanager

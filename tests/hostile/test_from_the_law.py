@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from benchmarks.servers import Server
 from mockhub.resources import path
-from tests.hostile.process import Memory, started
+from tests.hostile.process import GENERATED, Memory, started
 from tests.hostile.wire import EXAMPLES, MODELS, PATIENCE, ask, post, told
 from tests.live import BODY, JPEG, KEY, PNG, WEBP, read_law
 
@@ -79,13 +79,7 @@ def send_some(sender: Sender, operation: Any, mode: GenerationMode, count: int) 
     """Send *count* cases of an operation, with and without a good key."""
 
     @seed(0)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(GENERATED, max_examples=count)
     @given(operation.as_strategy(generation_mode=mode), st.integers(0, 3))
     def send(case: Any, chance: int) -> None:
         sender.send(case, key=chance > 0)

@@ -15,11 +15,11 @@ from functools import partial
 from multiprocessing import get_context
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from benchmarks.servers import Server
-from tests.hostile.process import Memory, started
+from tests.hostile.process import GENERATED, Memory, started
 from tests.hostile.wire import AUTH, EXAMPLES, MODELS, post, told
 from tests.live import PNG
 
@@ -205,13 +205,7 @@ def send_some(server: Server, count: int, number: int) -> int:
     made = 0
 
     @seed(number)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(GENERATED, max_examples=count)
     @given(requests())
     def send(raw: bytes) -> None:
         nonlocal made
