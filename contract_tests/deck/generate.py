@@ -17,7 +17,7 @@ from ..verdicts import Broken, Inconclusive, NotAsked, Verdict
 from .request import _taken
 
 _RATIO = re.compile("auto|[0-9]+:[0-9]+")
-_QUARTER, _ZONES, _CLOSE = 900, 15 * 3600, 8  # seconds
+_QUARTER, _DAY, _CLOSE = 900, 24 * 3600, 8  # seconds
 SYNC = (
     "page",
     "portrait",
@@ -194,11 +194,12 @@ def generate_tells_time_in_utc(stage: Stage) -> None:
 def _not_of_a_zone(moment: datetime, exchange: Exchange) -> None:
     """A time that is wrong by whole quarters of an hour is that of a zone, called UTC.
 
+    It may be ahead or behind, and wrong by up to a day where the hour was moved without the day.
     A clock that differs otherwise is the implementation's own affair: mocks have such clocks.
     """
     ahead = moment.timestamp() - exchange.at
     quarters = round(ahead / _QUARTER)
-    if quarters and abs(ahead) < _ZONES and abs(ahead - quarters * _QUARTER) < _CLOSE:
+    if quarters and abs(ahead) < _DAY and abs(ahead - quarters * _QUARTER) < _CLOSE:
         raise Broken(
             f"created_at is {quarters / 4:g} hours from the time of the answer",
             exchange,
