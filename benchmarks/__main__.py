@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import calls, figures, load, peers, table
+from benchmarks import load, peers, requests, single_metrics, table
 from benchmarks.servers import Server, filled, free_port, mockhub, running, uvicorn
 from benchmarks.throughput import Subject, measure
 
@@ -36,7 +36,7 @@ def main() -> None:
     options = _options()
     print(_place(), flush=True)
     with ExitStack() as stack:
-        unit = _started(stack, uvicorn("benchmarks.unit:app", port := free_port()), port)
+        unit = _started(stack, uvicorn("benchmarks.baseline_app:app", port := free_port()), port)
         subjects = list(_subjects(stack, options))
         rows = measure(unit, subjects, seconds=options.seconds, rounds=options.rounds)
         rows = [_beside(row, rows) for row in rows]
@@ -108,24 +108,24 @@ def _started(stack: ExitStack, command: list[str], port: int, first: str = "/") 
 
 
 def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
-    limit = _started(stack, uvicorn("benchmarks.limit:app", port := free_port()), port)
+    limit = _started(stack, uvicorn("benchmarks.raw_asgi_app:app", port := free_port()), port)
     # What is read and what is written apart: a hub lets go of what it made before the last 100,000.
-    ours = _started(stack, mockhub(port=(port := free_port())), port, calls.MODELS.path)
-    busy = _started(stack, mockhub(port=(port := free_port())), port, calls.MODELS.path)
-    yield Subject("raw ASGI, the same bytes (the limit)", limit, calls.HELLO)
-    yield Subject("GET models", ours, calls.MODELS, 1.6)
-    yield Subject("GET credits", ours, calls.CREDITS, 1.2)
-    yield Subject("POST, synchronous", busy, calls.post(), 0.8)
-    made = json.loads(load.once(ours.url, calls.post())[1])
-    poll = replace(calls.CREDITS, path=calls.LOGS + made["id"])
+    ours = _started(stack, mockhub(port=(port := free_port())), port, requests.MODELS.path)
+    busy = _started(stack, mockhub(port=(port := free_port())), port, requests.MODELS.path)
+    yield Subject("raw ASGI, the same bytes (the limit)", limit, requests.HELLO)
+    yield Subject("GET models", ours, requests.MODELS, 1.6)
+    yield Subject("GET credits", ours, requests.CREDITS, 1.2)
+    yield Subject("POST, synchronous", busy, requests.post(), 0.8)
+    made = json.loads(load.once(ours.url, requests.post())[1])
+    poll = replace(requests.CREDITS, path=requests.LOGS + made["id"])
     yield Subject("GET generation (a poll)", ours, poll, 1.2)
-    then_poll = replace(calls.post(**{"async": True}), then_poll=calls.LOGS)
+    then_poll = replace(requests.post(**{"async": True}), then_poll=requests.LOGS)
     yield Subject("POST, asynchronous, and one poll", busy, then_poll)
-    yield Subject("POST, form with a 100 KB PNG", busy, calls.form())
+    yield Subject("POST, form with a 100 KB PNG", busy, requests.form())
     picture = load.Call("GET", made["images"][0]["url"].removeprefix(ours.url))
     file = Path(stack.enter_context(TemporaryDirectory())) / "picture.png"
     file.write_bytes(load.once(ours.url, picture)[1])
-    static = _started(stack, uvicorn("benchmarks.unit:app", port := free_port()), port)
+    static = _started(stack, uvicorn("benchmarks.baseline_app:app", port := free_port()), port)
     yield Subject(
         "the same picture as a file, by Starlette", static, load.Call("GET", f"/file{file}")
     )
@@ -136,8 +136,8 @@ def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:
 
 def _full(stack: ExitStack) -> Subject:
     port = free_port()
-    server = _started(stack, filled(_STORED, port=port), port, calls.MODELS.path)
-    return Subject(f"POST, after {_STORED:,} generations", server, calls.post())
+    server = _started(stack, filled(_STORED, port=port), port, requests.MODELS.path)
+    return Subject(f"POST, after {_STORED:,} generations", server, requests.post())
 
 
 _BESIDE = {
@@ -156,17 +156,17 @@ def _beside(row: table.Throughput, rows: list[table.Throughput]) -> table.Throug
 
 
 def _figures(server: Server, *, quick: bool) -> Iterator[table.Row]:
-    yield from figures.pictures(server)
+    yield from single_metrics.pictures(server)
     size = None
-    for row in figures.start():
+    for row in single_metrics.start():
         size = row.figure if row.unit == "MB" else size
         yield row
     if not quick:
-        yield from figures.kept(size)
-    yield from figures.fresh_hub()
+        yield from single_metrics.kept(size)
+    yield from single_metrics.fresh_hub()
     if not quick:
-        yield from figures.plugin()
-        yield from figures.verify()
+        yield from single_metrics.plugin()
+        yield from single_metrics.verify()
 
 
 if __name__ == "__main__":

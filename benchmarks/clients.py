@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from benchmarks.calls import BODY, KEY, form
-from mockhub.world.ids import Ids
+from benchmarks.requests import BODY, KEY, form
+from mockhub.domain.ids import Ids
 
 _PATIENCE = 1.0
 _LENGTH = re.compile(rb"(?i)content-length: ([0-9]+)")
 _AUTH = f"Authorization: Bearer {KEY}\r\n"
-_PROMPTS = ("A lighthouse", "[[fail]] x", "[[deliver=2]] x", "[[take=20ms]] x", "[[polls=2]] x")
+_PROMPTS = ("A lighthouse", "[[fail]] x", "[[deliver=2]] x", "[[duration=20ms]] x", "[[polls=2]] x")
 _BAD = (
     b"{",
     b"[]",
@@ -48,7 +48,7 @@ class Client:
         self._host, _, port = url.removeprefix("http://").partition(":")
         self._port = int(port)
         self._prefix = f"/hubs/{hub}"
-        self._chance = Ids(seed).chance
+        self._chance = Ids(seed).random
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._image = "/images/none/1.png"
         self._acts: tuple[Callable[[], Awaitable[object]], ...] = (

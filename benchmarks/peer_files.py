@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.calls import GENERATIONS, MODELS
-from mockhub.resources import path
-from mockhub.spec.document import Document, load
+from benchmarks.requests import GENERATIONS, MODELS
+from mockhub._resources import resource_path
+from mockhub.spec.document import Document, load_document
 
 OLDER = "openapi-3.0.json"
 
 
 def write(folder: Path) -> None:
     """Write our document as OpenAPI 3.0, and its published answers for WireMock and aimock."""
-    document = load(path("openapi.yaml"))
+    document = load_document(resource_path("openapi.yaml"))
     models = _published(document, MODELS.path, "get")
     made = _published(document, GENERATIONS, "post")
     picture = {
@@ -48,7 +48,7 @@ def _stub(method: str, path: str, body: Any) -> Any:
 
 
 def _as_3_0(document: Document) -> Any:
-    told = _older(document.inline(dict(document.root)))
+    told = _older(document.inline_references(dict(document.root)))
     told["openapi"] = "3.0.3"
     del told["info"]["summary"], told["info"]["license"]["identifier"]
     # Connexion wants a function of ours to judge a key, so nobody who is given this asks for one.

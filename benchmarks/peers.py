@@ -11,12 +11,12 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import peer_files
-from benchmarks.calls import MODELS, post
 from benchmarks.load import generator, run
+from benchmarks.requests import MODELS, post
 from benchmarks.servers import NoAnswer, Server, free_port, mockhub, running, uvicorn
 from benchmarks.table import MockServer, Throughput
 from benchmarks.throughput import Subject, measure
-from mockhub.resources import path
+from mockhub._resources import resource_path
 
 _HERE = Path(__file__).parent
 _NODE = _HERE / "node_modules"
@@ -27,7 +27,7 @@ _PLACES = {
     "node": _NODE,
     "python": _BUILD / "python",
     "files": _FILES,
-    "spec": path("openapi.yaml"),
+    "spec": resource_path("openapi.yaml"),
     "older": _FILES / peer_files.OLDER,
 }
 _STARTS = 3
@@ -94,7 +94,7 @@ def measured(*, seconds: float, rounds: int) -> Iterator[MockServer]:
         print("The other mock servers need wrk or oha to be measured (apt-get install wrk).")
         return
     peer_files.write(_FILES)
-    with running(uvicorn("benchmarks.unit:app", port := free_port()), port=port) as unit:
+    with running(uvicorn("benchmarks.baseline_app:app", port := free_port()), port=port) as unit:
         turn = _Turn(unit, seconds, rounds)
         yield turn.take("mockhub", version("mockhub"), lambda port: mockhub(port=port))
         for peer in PEERS:

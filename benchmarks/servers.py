@@ -93,7 +93,7 @@ def mockhub(*, port: int) -> list[str]:
 
 def filled(count: int, *, port: int) -> list[str]:
     """The command of our own server with *count* generations made before it starts."""
-    return [sys.executable, "-m", "benchmarks.filled", str(count), *_options(port)]
+    return [sys.executable, "-m", "benchmarks.prefilled_app", str(count), *_options(port)]
 
 
 def _options(port: int) -> list[str]:

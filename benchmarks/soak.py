@@ -21,26 +21,27 @@ import orjson
 
 from benchmarks.clients import Client
 from benchmarks.servers import rss
-from mockhub.resources import path
-from mockhub.spec.law import load_law
+from mockhub._resources import resource_path
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.faults.grammar import parse_directives
+from mockhub.journal.journal import Journal
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import load_scenario
+from mockhub.server.server import ServerThread, bind
+from mockhub.spec.api_spec import load_spec
+from mockhub.web.api import PublicApi
 from mockhub.web.app import App
+from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
-from mockhub.web.pipeline import Pipeline
-from mockhub.web.server import Background, listen
-from mockhub.web.visit import Visit
-from mockhub.world.faults import parse
-from mockhub.world.journal import Journal
-from mockhub.world.scenarios import build, load
-from mockhub.world.store import Store
 
 CLIENTS = 64
 KEPT = 200  # generations and exchanges a hub, so that memory is full early
 FAULTS = {
     "calm": "",
     "gateway": "status=503 p=0.1 on=get_credits status=429 p=0.05 delay=5ms p=0.2",
-    "wire": "drop@after p=0.05 drop p=0.05 truncate p=0.05 garble p=0.05 drip=20ms p=0.02",
+    "wire": "reset@after p=0.05 reset p=0.05 truncate p=0.05 corrupt p=0.05 drip=20ms p=0.02",
     "silent": "hang p=0.03 delay=5ms@after p=0.1",
-    "provider": "fail p=0.1 deliver=1 p=0.2 take=30ms p=0.3 polls=3 p=0.1",
+    "provider": "fail p=0.1 deliver=1 p=0.2 duration=30ms p=0.3 polls=3 p=0.1",
 }
 _WARM = 0.4  # of the time, until memory counts
 _GROWTH = 1.1
@@ -54,39 +55,43 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
 
-    def note(self, visit: Visit) -> None:
+    def note(self, visit: RequestContext) -> None:
         """Hold what left to the law, read from its very bytes."""
-        sent, operation = visit.sent, visit.operation
+        sent, operation = visit.response, visit.operation
         name = operation.id if operation else "-"
-        self.answers[f"{name} {sent.status if sent else 'none'}{' *' * bool(visit.struck)}"] += 1
-        if visit.violation:
-            self.wrong.append(visit.violation)
-        if visit.struck or sent is None or operation is None or not sent.body:
+        self.answers[
+            f"{name} {sent.status if sent else 'none'}{' *' * bool(visit.fired_faults)}"
+        ] += 1
+        if visit.spec_violation:
+            self.wrong.append(visit.spec_violation)
+        if visit.fired_faults or sent is None or operation is None or not sent.body:
             return
-        law = operation.answers.get(sent.status)
+        law = operation.responses.get(sent.status)
         if law is None or not law.is_valid(orjson.loads(sent.body)):
             self.wrong.append(f"{name} answered {sent.status}: {sent.body[:200]!r}")
 
 
 @contextmanager
-def served(findings: Findings) -> Iterator[tuple[str, Store, Background]]:
+def served(findings: Findings) -> Iterator[tuple[str, HubRegistry, ServerThread]]:
     """A server whose hubs misbehave, each in its own way."""
-    law = load_law(path("openapi.yaml"))
-    template = build(load(path("fixtures/scenarios/endless.yaml")), "default", law)
-    template.keep = KEPT
+    law = load_spec(resource_path("openapi.yaml"))
+    template = build_hub(
+        load_scenario(resource_path("fixtures/scenarios/endless.yaml")), "default", law
+    )
+    template.max_generations = KEPT
     for account in template.accounts.values():
-        account.keep = 4 * KEPT
-    store = Store(template)
+        account.max_entries = 4 * KEPT
+    store = HubRegistry(template)
     for name, faults in FAULTS.items():
-        hub = store.put(template.fork(name))
-        hub.journal = Journal(entries=KEPT)
+        hub = store.add(template.fork(name))
+        hub.journal = Journal(max_exchanges=KEPT)
         if faults:
-            hub.faults.arm(parse(faults))
-    listener = listen("127.0.0.1", 0)
+            hub.faults.arm(parse_directives(faults))
+    listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    limits = Limits(idle_seconds=2)
-    app = App(Pipeline(law, store, url, limits=limits, observers=[findings.note]))
-    server = Background(app, listener)
+    limits = Limits(idle_timeout=2)
+    app = App(PublicApi(law, store, url, limits=limits, observers=[findings.note]))
+    server = ServerThread(app, listener)
     try:
         yield url, store, server
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from statistics import mean, median
 
-from benchmarks.calls import HELLO
 from benchmarks.load import Call, Load, once, run
+from benchmarks.requests import HELLO
 from benchmarks.servers import Server
 from benchmarks.table import Throughput
 

@@ -15,82 +15,85 @@ from pathlib import Path
 
 import pytest
 
-from mockhub.spec.errors import MockhubError
+from mockhub.exceptions import MockhubError
+from mockhub.verify.budget import Budget
+from mockhub.verify.check import Check
+from mockhub.verify.client import BudgetedClient, is_loopback
+from mockhub.verify.context import CheckContext
+from mockhub.verify.fuzz import FUZZ_CHECKS
+from mockhub.verify.outcomes import INCONCLUSIVE
+from mockhub.verify.profile import Partial, Profile, read_profile
+from mockhub.verify.reporters.report import EXIT_ERROR, EXIT_INCONCLUSIVE
+from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
 
-from .chance import CHANCE
-from .checks import Check
-from .meter import Meter
-from .profile import Partial, Profile, read_profile
-from .report import COULD_NOT_RUN, OPEN
-from .runner import Run, chosen, limited, selected
-from .stage import Stage
-from .target import Target, is_loopback
-from .verdicts import INCONCLUSIVE
-
-_RESULTS = pytest.StashKey[set[str]]()
+_OUTCOMES = pytest.StashKey[set[str]]()
 
 
 @dataclass
-class Judgement:
+class VerifySession:
     """The run that the tests of a session share."""
 
     run: Run
-    uses: list[str] = field(default_factory=list)
+    fixtures: list[str] = field(default_factory=list)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Remember the verdicts of this session, for its exit code."""
-    config.stash[_RESULTS] = set()
+    config.stash[_OUTCOMES] = set()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test for each check of the level."""
     if "check" in metafunc.fixturenames:
         level = metafunc.config.getoption("mockhub_level")
-        checks = [*selected(level), *chosen(CHANCE, level, None)]
-        metafunc.parametrize("check", checks, ids=[_name(check) for check in checks])
+        checks = [*select_checks(level), *filter_checks(FUZZ_CHECKS, level, None)]
+        metafunc.parametrize("check", checks, ids=[_test_id(check) for check in checks])
 
 
-def _name(check: Check) -> str:
+def _test_id(check: Check) -> str:
     return f"{'+'.join(check.clauses)}:{check.name}"
 
 
 @pytest.fixture(scope="session")
-def judgement(request: pytest.FixtureRequest) -> Iterator[Judgement]:
+def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
     """The implementation of --mockhub-target, or our own mock, ready to be asked."""
     config = request.config
     try:
-        with _profile(config.getoption("mockhub_target")) as profile:
-            yield from _judging(request, profile)
+        with _open_profile(config.getoption("mockhub_target")) as profile:
+            yield from _start_session(request, profile)
     except MockhubError as error:
-        pytest.exit(f"mockhub: {error}", returncode=COULD_NOT_RUN)
+        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
 
 
-def _judging(request: pytest.FixtureRequest, profile: Profile) -> Iterator[Judgement]:
+def _start_session(request: pytest.FixtureRequest, profile: Profile) -> Iterator[VerifySession]:
     config = request.config
     budget = config.getoption("mockhub_budget")
     if budget is None and not is_loopback(profile.base_url):
         raise MockhubError(f"{profile.base_url} is not this machine: give --mockhub-budget")
-    target = Target(profile, Meter(limited(profile, budget, config.getoption("mockhub_level"))))
+    client = BudgetedClient(
+        profile, Budget(effective_budget(profile, budget, config.getoption("mockhub_level")))
+    )
     seed = config.getoption("mockhub_seed") or 0
-    stage = Stage(target, config.getoption("mockhub_level"), seed)
-    run = Run(target, stage, lambda check, result: None)
-    run.begin()
-    checks = [check for item in request.session.items if (check := _asked(item))]
+    context = CheckContext(client, config.getoption("mockhub_level"), seed)
+    verification = Run(client, context, lambda check, result: None)
+    verification.start()
+    checks = [check for item in request.session.items if (check := _check_of(item))]
     try:
-        yield Judgement(run, list(dict.fromkeys(name for check in checks for name in check.uses)))
+        yield VerifySession(
+            verification, list(dict.fromkeys(name for check in checks for name in check.fixtures))
+        )
     finally:
-        run.end()
-        target.close()
+        verification.finish()
+        client.close()
 
 
-def _asked(item: pytest.Item) -> Check | None:
+def _check_of(item: pytest.Item) -> Check | None:
     check: Check | None = getattr(getattr(item, "callspec", None), "params", {}).get("check")
     return check
 
 
 @contextmanager
-def _profile(file: str | None) -> Iterator[Profile]:
+def _open_profile(file: str | None) -> Iterator[Profile]:
     if file is not None:
         yield read_profile(Path(file))
         return
@@ -99,30 +102,30 @@ def _profile(file: str | None) -> Iterator[Profile]:
         assert server.stdout
         try:
             started = json.loads(server.stdout.readline())
-            yield _of_our_mock(started["base_url"], started["keys"])
+            yield _local_mock_profile(started["base_url"], started["keys"])
         finally:
             server.terminate()
             server.stdout.read()
 
 
-def _of_our_mock(url: str, keys: dict[str, str]) -> Profile:
-    roles = {"valid": "rich", "broke": "poor"}
-    named = ("valid", "other", "broke", "low", "expired", "revoked")
+def _local_mock_profile(url: str, keys: dict[str, str]) -> Profile:
+    key_names = {"valid": "rich", "broke": "poor"}
+    profile_roles = ("valid", "other", "broke", "low", "expired", "revoked")
     return Profile(
         url,
-        {role: keys[roles.get(role, role)] for role in named},
+        {role: keys[key_names.get(role, role)] for role in profile_roles},
         provider_failure="A ship in a storm [[fail]]",
         partial=Partial("A ship in a storm [[deliver=3]]", n=4, delivered=3),
     )
 
 
 @pytest.fixture
-def verdicts(request: pytest.FixtureRequest) -> set[str]:
+def outcomes(request: pytest.FixtureRequest) -> set[str]:
     """The verdicts of this session so far."""
-    return request.config.stash[_RESULTS]
+    return request.config.stash[_OUTCOMES]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Nothing broken, but something inconclusive: 3, as `mockhub verify` ends."""
-    if exitstatus == pytest.ExitCode.OK and INCONCLUSIVE in session.config.stash[_RESULTS]:
-        session.exitstatus = OPEN
+    if exitstatus == pytest.ExitCode.OK and INCONCLUSIVE in session.config.stash[_OUTCOMES]:
+        session.exitstatus = EXIT_INCONCLUSIVE

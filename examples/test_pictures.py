@@ -26,11 +26,11 @@ def test_draws_what_was_asked_for(mockhub: Hub, pictures: Pictures) -> None:
     mockhub.assert_spent(16)
 
 
-@pytest.mark.mockhub(provider="take=2m")
+@pytest.mark.mockhub(provider="duration=2m")
 def test_polls_politely(mockhub: Hub, pictures: Pictures) -> None:
     """A picture of two minutes takes a dozen polls and no time of the test's."""
     pictures.draw("A lighthouse at dusk")
-    assert 13 >= len(mockhub.journal.where(operation="get_generation"))
+    assert 13 >= len(mockhub.journal.filter(operation="get_generation"))
     assert () == mockhub.report().findings
 
 
@@ -39,7 +39,7 @@ def test_does_not_ask_again_without_money(mockhub: Hub, pictures: Pictures) -> N
     """402 is final."""
     with pytest.raises(OutOfCredits, match="insufficientCredits"):
         pictures.draw("A lighthouse at dusk")
-    assert 1 == len(mockhub.journal.where(status=402))
+    assert 1 == len(mockhub.journal.filter(status=402))
 
 
 def test_does_not_ask_again_with_an_expired_key(mockhub: Hub, pictures: Pictures) -> None:
@@ -50,21 +50,21 @@ def test_does_not_ask_again_with_an_expired_key(mockhub: Hub, pictures: Pictures
     assert 1 == len(mockhub.journal)
 
 
-@pytest.mark.mockhub(arm="status=503 x2 on=create_generation")
+@pytest.mark.mockhub(faults="status=503 x2 on=create_generation")
 def test_tries_again_when_the_service_is_busy(mockhub: Hub, pictures: Pictures) -> None:
     """A gateway that is down twice costs two tries and no money."""
     pictures.draw("A lighthouse at dusk")
     mockhub.assert_spent(8)
 
 
-@pytest.mark.mockhub(arm="drop@before x1 on=create_generation")
+@pytest.mark.mockhub(faults="reset@before x1 on=create_generation")
 def test_tries_again_what_was_lost_on_the_way_there(mockhub: Hub, pictures: Pictures) -> None:
     """A request that never arrived is sent again: the ledger shows that it was not paid."""
     pictures.draw("A lighthouse at dusk")
     mockhub.assert_spent(8)
 
 
-@pytest.mark.parametrize("fault", ["drop@after", "truncate", "garble", "status=502@after"])
+@pytest.mark.parametrize("fault", ["reset@after", "truncate", "corrupt", "status=502@after"])
 def test_never_pays_twice(mockhub: Hub, pictures: Pictures, fault: str) -> None:
     """An answer that is lost when it was paid for is not paid for again."""
     mockhub.arm(fault, times=1, on="create_generation")
@@ -74,7 +74,7 @@ def test_never_pays_twice(mockhub: Hub, pictures: Pictures, fault: str) -> None:
     mockhub.assert_no_double_charge()
 
 
-@pytest.mark.mockhub(arm="drop@after x2 on=get_generation")
+@pytest.mark.mockhub(faults="reset@after x2 on=get_generation")
 def test_a_lost_poll_loses_nothing(mockhub: Hub, pictures: Pictures) -> None:
     """Reads are free, and are sent again."""
     assert 1 == len(pictures.draw("A lighthouse at dusk"))
@@ -95,7 +95,7 @@ def test_tells_of_a_failure(mockhub: Hub, pictures: Pictures) -> None:
     mockhub.assert_spent(0)
 
 
-@pytest.mark.mockhub(provider="stuck")
+@pytest.mark.mockhub(provider="never")
 def test_loses_its_patience(mockhub: Hub, pictures: Pictures) -> None:
     """A generation that never ends is given up after fifteen minutes of the hub's time."""
     with pytest.raises(PicturesError, match="still runs after 900 s"):

@@ -22,7 +22,7 @@ def client(mockhub: Hub) -> AsyncPictures:
     return AsyncPictures(mockhub.base_url, mockhub.key, sleep=sleep)
 
 
-@pytest.mark.mockhub(provider="take=30s")
+@pytest.mark.mockhub(provider="duration=30s")
 async def test_draws(mockhub: Hub) -> None:
     """A picture of half a minute is there at once."""
     async with client(mockhub) as pictures:
@@ -40,7 +40,7 @@ async def test_draws_many_at_once(mockhub: Hub) -> None:
     mockhub.assert_spent(40)
 
 
-@pytest.mark.mockhub(arm="drop@after x1 on=create_generation")
+@pytest.mark.mockhub(faults="reset@after x1 on=create_generation")
 async def test_never_pays_twice(mockhub: Hub) -> None:
     """An answer that is lost when it was paid for is not paid for again."""
     async with client(mockhub) as pictures:

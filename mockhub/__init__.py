@@ -8,29 +8,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockhub.spec.errors import MockhubError
+    from mockhub.exceptions import MockhubError
     from mockhub.testing.hub import Hub
-    from mockhub.testing.running import ASGI, running
+    from mockhub.testing.standalone import ASGI, running
 
 __all__ = ["ASGI", "Hub", "MockhubError", "__version__", "running"]
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "ASGI": "mockhub.testing.running",
+_LAZY_IMPORTS = {
+    "ASGI": "mockhub.testing.standalone",
     "Hub": "mockhub.testing.hub",
-    "MockhubError": "mockhub.spec.errors",
-    "running": "mockhub.testing.running",
+    "MockhubError": "mockhub.spec.error_catalog",
+    "running": "mockhub.testing.standalone",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_LAZY_IMPORTS[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_LAZY_IMPORTS})

@@ -1,5 +1,5 @@
 """`python -m mockhub`."""
 
-from mockhub.cli import main
+from mockhub.cli.main import main
 
 main(prog_name="mockhub")

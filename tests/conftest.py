@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.live import Live, live
+from tests.support.live_server import Live, live
 
 # A busy machine is no failure; a failure tells how to see it again.
 settings.register_profile("mockhub", deadline=None, print_blob=True)

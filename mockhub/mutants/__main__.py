@@ -6,18 +6,18 @@ import sys
 
 from rich.console import Console
 
-from mockhub.mutants import report, selftest
-from mockhub.spec.errors import MockhubError
+from mockhub.exceptions import MockhubError
+from mockhub.mutants import self_test, self_test_report
 
 
 def main(names: list[str]) -> int:
     """Judge, print what was found, and return the exit code."""
     try:
-        outcome = selftest.run(names=names)
+        outcome = self_test.run(names=names)
     except MockhubError as error:
         Console(stderr=True).print(f"mockhub: {error}", highlight=False, soft_wrap=True)
         return 2
-    report.show(outcome, Console())
+    self_test_report.show(outcome, Console())
     return 0 if outcome.ok else 1
 
 

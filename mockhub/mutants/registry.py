@@ -9,13 +9,11 @@ from typing import Any, Literal
 
 import yaml
 
-from mockhub.mutants.house import House
-from mockhub.resources import path
-from mockhub.spec.document import nearest
-from mockhub.spec.errors import MockhubError
+from mockhub._resources import resource_path
+from mockhub.mutants.patched_server import PatchedServer
 
 Level = Literal["documented", "inferred"]
-Change = Callable[[House], None]
+Change = Callable[[PatchedServer], None]
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,9 @@ class Mutant:
     name: str
     clause: str
     level: Level
-    says: str
+    description: str
     change: Change
-    tolerable: bool = False
+    conforms_if_documented: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,98 +46,63 @@ class Variant:
 
     name: str
     level: Level
-    says: str
+    description: str
     change: Change
 
 
-_mutants: dict[str, Mutant] = {}
-_variants: dict[str, Variant] = {}
+MUTANTS: dict[str, Mutant] = {}
+VARIANTS: dict[str, Variant] = {}
 
 
 def mutant(
     clause: str,
     *,
     level: Level | None = None,
-    tolerable: bool = False,
+    conforms_if_documented: bool = False,
     name: str = "",
-    says: str = "",
+    description: str = "",
 ) -> Callable[[Change], Change]:
     """Register a function as a defect: its name is the mutant's, its docstring says what is wrong.
 
     The level is the clause's own unless another is given.
     """
 
-    def put(change: Change) -> Change:
-        made = Mutant(
-            name or _name(change),
+    def decorator(change: Change) -> Change:
+        registered = Mutant(
+            name or _name_of(change),
             clause,
             level or levels()[clause],
-            says or (change.__doc__ or ""),
+            description or (change.__doc__ or ""),
             change,
-            tolerable,
+            conforms_if_documented,
         )
-        assert made.says, f"{made.name} says not what is wrong"
-        assert made.name not in _mutants, f"there are two mutants {made.name}"
-        _mutants[made.name] = made
+        assert registered.description, f"{registered.name} has no docstring"
+        assert registered.name not in MUTANTS, f"duplicate mutant {registered.name}"
+        MUTANTS[registered.name] = registered
         return change
 
-    return put
+    return decorator
 
 
 def variant(level: Level = "inferred") -> Callable[[Change], Change]:
     """Register a function as a conforming variant, in the manner of *mutant*."""
 
-    def put(change: Change) -> Change:
-        made = Variant(_name(change), level, change.__doc__ or "", change)
-        assert made.says, f"{made.name} says not what it does otherwise"
-        _variants[made.name] = made
+    def decorator(change: Change) -> Change:
+        registered = Variant(_name_of(change), level, change.__doc__ or "", change)
+        assert registered.description, f"{registered.name} has no docstring"
+        VARIANTS[registered.name] = registered
         return change
 
-    return put
-
-
-def mutants() -> Mapping[str, Mutant]:
-    """All defects by name."""
-    _load()
-    return _mutants
-
-
-def variants() -> Mapping[str, Variant]:
-    """All conforming variants by name, those mutants among them that are tolerable."""
-    _load()
-    tolerable = {
-        one.name: Variant(one.name, "documented", one.says, one.change)
-        for one in _mutants.values()
-        if one.tolerable
-    }
-    return {**_variants, **tolerable}
-
-
-def find(name: str) -> Mutant | Variant:
-    """A mutant or a variant by its name.
-
-    Raises:
-        MockhubError: with the closest known name.
-    """
-    known: dict[str, Mutant | Variant] = {**variants(), **mutants()}
-    if found := known.get(name):
-        return found
-    raise MockhubError(
-        f"there is no mutant {name!r}{nearest(name, known)}; `mockhub mutants` lists them"
-    )
+    return decorator
 
 
 @cache
 def levels() -> Mapping[str, Level]:
     """The level of each clause."""
-    text = (path("contract_tests") / "clauses.yaml").read_text("utf-8")
+    text = (resource_path("contract_tests") / "clauses.yaml").read_text("utf-8")
     groups: Any = yaml.safe_load(text)
     return {id: clause["level"] for group in groups.values() for id, clause in group.items()}
 
 
-def _name(change: Change) -> str:
+def _name_of(change: Change) -> str:
     return change.__name__.replace("_", "-")
-
-
-def _load() -> None:
-    from mockhub.mutants import catalogue  # noqa: F401  its import registers everything

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mockhub.spec.errors import MockhubError
+from mockhub._text import suggest
+from mockhub.exceptions import MockhubError
 
 # What may stand in which object of the file, and what each of its values is: the name of another
 # kind, `[kind]` for a list of them, `{kind}` for a map of them, or "" for what is not looked into.
-GRAMMAR: Mapping[str, Mapping[str, str]] = {
+ALLOWED_KEYWORDS: Mapping[str, Mapping[str, str]] = {
     "document": {
         "openapi": "",
         "info": "",
@@ -104,7 +104,7 @@ GRAMMAR: Mapping[str, Mapping[str, str]] = {
         "x-sizes": "sizes",
     },
 }
-EVERYWHERE = frozenset({"$ref", "x-clauses", "x-assumed"})
+COMMON_KEYWORDS = frozenset({"$ref", "x-clauses", "x-assumed"})
 
 Pointer = tuple[str | int, ...]
 
@@ -119,11 +119,11 @@ class Document:
     def resolve(self, node: Any) -> Any:
         """*node* with its reference, if it has one, followed; its other keywords lie on top."""
         while isinstance(node, dict) and "$ref" in node:
-            beside = {name: value for name, value in node.items() if name != "$ref"}
-            node = {**self.at(node["$ref"]), **beside}
+            siblings = {name: value for name, value in node.items() if name != "$ref"}
+            node = {**self.lookup(node["$ref"]), **siblings}
         return node
 
-    def at(self, reference: str) -> Any:
+    def lookup(self, reference: str) -> Any:
         """The place that a local reference such as ``#/components/schemas/Size`` names."""
         node: Any = self.root
         for part in reference.removeprefix("#/").split("/"):
@@ -133,38 +133,40 @@ class Document:
             node = node[name]
         return node
 
-    def inline(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
+    def inline_references(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
         """*node* with every reference below it replaced by what it names."""
         if isinstance(node, list):
-            return [self.inline(item, seen) for item in node]
+            return [self.inline_references(item, seen) for item in node]
         if not isinstance(node, dict):
             return node
         if isinstance(reference := node.get("$ref"), str):
             if reference in seen:
                 raise MockhubError(f"{self.path}: the schema {reference!r} contains itself")
             seen = (*seen, reference)
-        return {name: self.inline(value, seen) for name, value in self.resolve(node).items()}
+        return {
+            name: self.inline_references(value, seen) for name, value in self.resolve(node).items()
+        }
 
     def error(self, pointer: Pointer, message: str) -> MockhubError:
         """An error that names the file, the line and the place of *pointer* in it."""
         return error_at(self.path, pointer, message)
 
 
-def load(path: Path) -> Document:
+def load_document(path: Path) -> Document:
     """Read and check an OpenAPI file.
 
     Raises:
         MockhubError: if it cannot be read, is no OpenAPI, or has a keyword not implemented here.
     """
-    root = read_yaml(path)
+    root = load_yaml(path)
     if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3.1"):
         raise MockhubError(f"{path}: not an OpenAPI 3.1 document")
-    for pointer, message in _complaints(root, "document", ()):
+    for pointer, message in _find_errors(root, "document", ()):
         raise error_at(path, pointer, message)
     return Document(path, root)
 
 
-def read_yaml(path: Path) -> Any:
+def load_yaml(path: Path) -> Any:
     """Read a YAML file in which no key stands twice.
 
     Raises:
@@ -173,7 +175,7 @@ def read_yaml(path: Path) -> Any:
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(path.read_bytes())
         node = loader.get_single_node()
-        for key in _repeated(node, set()):
+        for key in _find_duplicate_keys(node, set()):
             line = key.start_mark.line + 1
             raise MockhubError(f"{path}:{line}: the key {key.value!r} stands twice; expected once")
         return loader.construct_document(node) if node else None
@@ -183,7 +185,7 @@ def read_yaml(path: Path) -> Any:
         raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
-def _repeated(node: Any, seen: set[int]) -> Iterator[Any]:
+def _find_duplicate_keys(node: Any, seen: set[int]) -> Iterator[Any]:
     """The keys below *node* that its mappings have already; an alias is looked at once."""
     if id(node) in seen or not isinstance(node, yaml.CollectionNode):
         return
@@ -195,57 +197,53 @@ def _repeated(node: Any, seen: set[int]) -> Iterator[Any]:
             if (key.tag, key.value) in names:
                 yield key
             names.add((key.tag, key.value))
-        yield from _repeated(value, seen)
+        yield from _find_duplicate_keys(value, seen)
 
 
-def _complaints(node: Any, kind: str, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+def _find_errors(node: Any, kind: str, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
     """Everything in *node* that is not of *kind*, with its place."""
     if isinstance(node, bool) and kind == "schema":
         return
     if not isinstance(node, dict):
-        yield at, f"expected a mapping, found {node!r}"
+        yield pointer, f"expected a mapping, found {node!r}"
         return
-    known = GRAMMAR[kind]
+    known = ALLOWED_KEYWORDS[kind]
     for name, value in node.items():
         if not isinstance(name, str):
-            yield (*at, name), f"the key {name!r} is not text; quote it"
+            yield (*pointer, name), f"the key {name!r} is not text; quote it"
         elif name in known:
-            yield from _within(value, known[name], (*at, name))
-        elif name not in EVERYWHERE:
-            hint = nearest(name, [*known, *EVERYWHERE])
-            yield (*at, name), f"mockhub does not implement {name!r} here{hint}"
+            yield from _check_child(value, known[name], (*pointer, name))
+        elif name not in COMMON_KEYWORDS:
+            hint = suggest(name, [*known, *COMMON_KEYWORDS])
+            yield (*pointer, name), f"mockhub does not implement {name!r} here{hint}"
     if kind == "schema":
-        yield from _unquoted(node, at)
+        yield from _find_non_string_enums(node, pointer)
 
 
-def _within(value: Any, child: str, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+def _check_child(value: Any, child: str, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
     kind = child.strip("[]{}")
     if child.startswith("["):
         for index, item in enumerate(value if isinstance(value, list) else [value]):
-            yield from _complaints(item, kind, (*at, index))
+            yield from _find_errors(item, kind, (*pointer, index))
     elif child.startswith("{"):
         if not isinstance(value, dict):
-            yield at, f"expected a mapping, found {value!r}"
+            yield pointer, f"expected a mapping, found {value!r}"
             return
         for name, item in value.items():
             if not isinstance(name, str):
-                yield (*at, name), f"the key {name!r} is not text; quote it"
-            yield from _complaints(item, kind, (*at, name))
+                yield (*pointer, name), f"the key {name!r} is not text; quote it"
+            yield from _find_errors(item, kind, (*pointer, name))
     elif child:
-        yield from _complaints(value, kind, at)
+        yield from _find_errors(value, kind, pointer)
 
 
-def _unquoted(schema: Mapping[str, Any], at: Pointer) -> Iterator[tuple[Pointer, str]]:
+def _find_non_string_enums(
+    schema: Mapping[str, Any], pointer: Pointer
+) -> Iterator[tuple[Pointer, str]]:
     """YAML reads a bare 16:9 as a number and NO as false; among words that is never meant."""
-    for index, word in enumerate(schema.get("enum", ()) if schema.get("type") == "string" else ()):
-        if not isinstance(word, str):
-            yield (*at, "enum", index), f"{word!r} is not text; quote it"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known word that *name* was probably meant to be, or nothing."""
-    near = get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    for index, value in enumerate(schema.get("enum", ()) if schema.get("type") == "string" else ()):
+        if not isinstance(value, str):
+            yield (*pointer, "enum", index), f"{value!r} is not text; quote it"
 
 
 def error_at(path: Path, pointer: Pointer, message: str) -> MockhubError:
@@ -254,11 +252,11 @@ def error_at(path: Path, pointer: Pointer, message: str) -> MockhubError:
     What came otherwise than in a file has no lines.
     """
     place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
-    line = f":{_line(path, pointer)}" if path.is_file() else ""
+    line = f":{_line_number(path, pointer)}" if path.is_file() else ""
     return MockhubError(f"{path}{line}: {place}: {message}")
 
 
-def _line(path: Path, pointer: Pointer) -> int:
+def _line_number(path: Path, pointer: Pointer) -> int:
     node = yaml.compose(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     line = 1
     for part in pointer:

@@ -5,19 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 import jsonschema_rs
 
+from mockhub.exceptions import MockhubError
 from mockhub.spec.document import Document
-from mockhub.spec.errors import MockhubError
-from mockhub.spec.files import KNOWN
+from mockhub.spec.media_types import KNOWN_MEDIA_TYPES
+
+
+class OperationId(StrEnum):
+    """The operations of the API, by their ids in openapi.yaml."""
+
+    LIST_MODELS = "list_models"
+    GET_CREDITS = "get_credits"
+    CREATE_GENERATION = "create_generation"
+    GET_GENERATION = "get_generation"
+
 
 JSON = "application/json"
 FORM = "multipart/form-data"
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-_PLACES = ("path", "query")
+_PARAMETER_LOCATIONS = ("path", "query")
 
 
 class Validator(Protocol):
@@ -29,7 +40,7 @@ class Validator(Protocol):
 
 
 @dataclass(frozen=True)
-class Body:
+class BodySchema:
     """One media type of a request, or its parameters: the fields' schemas, defaults, the whole."""
 
     fields: Mapping[str, Mapping[str, Any]]
@@ -39,7 +50,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class FileRule:
+class FileConstraints:
     """What a file may be (REQ-8, REQ-9): media types by content, and the most bytes of each."""
 
     media_types: tuple[str, ...]
@@ -53,62 +64,33 @@ class Operation:
     id: str
     method: str
     path: str
-    secured: bool
-    parameters: Mapping[str, Body]  # those of the path and those of the query
-    bodies: Mapping[str, Body]
-    files: Mapping[str, FileRule]
-    answers: Mapping[int, Validator]
+    requires_auth: bool
+    parameters: Mapping[str, BodySchema]  # those of the path and those of the query
+    bodies: Mapping[str, BodySchema]
+    files: Mapping[str, FileConstraints]
+    responses: Mapping[int, Validator]
     examples: Mapping[int, Mapping[str, Any]]
     timeout_seconds: float | None
 
     @property
-    def pattern(self) -> re.Pattern[str]:
+    def path_pattern(self) -> re.Pattern[str]:
         """What a path of this operation looks like; a parameter is one segment."""
         return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
 
 
-@dataclass(frozen=True)
-class Routes:
-    """From a method and a path to an operation."""
-
-    fixed: Mapping[str, Mapping[str, Operation]]
-    patterns: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...]
-
-    def find(self, path: str) -> tuple[Mapping[str, Operation], str | None] | None:
-        """The operations of *path* by method, and its parameter; None if there is no such path."""
-        if methods := self.fixed.get(path):
-            return methods, None
-        for pattern, methods in self.patterns:
-            if match := pattern.fullmatch(path):
-                return methods, match[1]
-        return None
-
-
-def read_operations(document: Document) -> tuple[Operation, ...]:
+def compile_operations(document: Document) -> tuple[Operation, ...]:
     """Compile every operation of the document."""
     return tuple(
-        _operation(document, path, method, item)
+        _compile_operation(document, path, method, item)
         for path, item in document.root["paths"].items()
         for method in _METHODS
         if method in item
     )
 
 
-def read_routes(operations: tuple[Operation, ...]) -> Routes:
-    """Sort the operations by path."""
-    fixed: dict[str, dict[str, Operation]] = {}
-    patterns: dict[re.Pattern[str], dict[str, Operation]] = {}
-    for operation in operations:
-        place = (
-            patterns.setdefault(operation.pattern, {})
-            if "{" in operation.path
-            else fixed.setdefault(operation.path, {})
-        )
-        place[operation.method] = operation
-    return Routes(fixed, tuple(patterns.items()))
-
-
-def _operation(document: Document, path: str, method: str, item: Mapping[str, Any]) -> Operation:
+def _compile_operation(
+    document: Document, path: str, method: str, item: Mapping[str, Any]
+) -> Operation:
     node = item[method]
     content = document.resolve(node.get("requestBody", {})).get("content", {})
     responses = {
@@ -118,36 +100,44 @@ def _operation(document: Document, path: str, method: str, item: Mapping[str, An
         id=node["operationId"],
         method=method.upper(),
         path=path,
-        secured=bool(node.get("security", document.root.get("security"))),
-        parameters=_parameters(
+        requires_auth=bool(node.get("security", document.root.get("security"))),
+        parameters=_parameter_schemas(
             document, [*item.get("parameters", ()), *node.get("parameters", ())]
         ),
-        bodies={media: _body(document.inline(entry["schema"])) for media, entry in content.items()},
-        files=_files(document, content.get(FORM, {})),
-        answers={status: _answer(document, answer) for status, answer in responses.items()},
-        examples={status: _examples(document, answer) for status, answer in responses.items()},
+        bodies={
+            media: _body_schema(document.inline_references(entry["schema"]))
+            for media, entry in content.items()
+        },
+        files=_file_constraints(document, content.get(FORM, {})),
+        responses={
+            status: _response_validator(document, response)
+            for status, response in responses.items()
+        },
+        examples={status: _examples(document, response) for status, response in responses.items()},
         timeout_seconds=node.get("x-timeout-seconds"),
     )
 
 
-def _parameters(document: Document, nodes: list[Any]) -> Mapping[str, Body]:
+def _parameter_schemas(document: Document, nodes: list[Any]) -> Mapping[str, BodySchema]:
     """The parameters as the fields of two objects, so that the rules for bodies hold for them."""
-    found = [document.resolve(node) for node in nodes]
+    parameters = [document.resolve(node) for node in nodes]
     schemas: dict[str, dict[str, Any]] = {}
-    for place in _PLACES:
-        here = [parameter for parameter in found if parameter["in"] == place]
-        schemas[place] = {
+    for location in _PARAMETER_LOCATIONS:
+        in_location = [parameter for parameter in parameters if parameter["in"] == location]
+        schemas[location] = {
             "type": "object",
-            "properties": {one["name"]: document.inline(one["schema"]) for one in here},
-            "required": [one["name"] for one in here if one.get("required")],
+            "properties": {
+                one["name"]: document.inline_references(one["schema"]) for one in in_location
+            },
+            "required": [one["name"] for one in in_location if one.get("required")],
             "additionalProperties": False,
         }
-    return {place: _body(schema) for place, schema in schemas.items()}
+    return {place: _body_schema(schema) for place, schema in schemas.items()}
 
 
-def _body(schema: Mapping[str, Any]) -> Body:
+def _body_schema(schema: Mapping[str, Any]) -> BodySchema:
     fields = schema["properties"]
-    return Body(
+    return BodySchema(
         fields=fields,
         defaults={name: field["default"] for name, field in fields.items() if "default" in field},
         schema=schema,
@@ -157,8 +147,10 @@ def _body(schema: Mapping[str, Any]) -> Body:
 
 def _without_files(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Files are judged by their bytes as they arrive, not as JSON."""
-    texts = {name: field for name, field in schema["properties"].items() if not file_schema(field)}
-    return {**schema, "properties": texts}
+    text_fields = {
+        name: field for name, field in schema["properties"].items() if not file_schema(field)
+    }
+    return {**schema, "properties": text_fields}
 
 
 def file_schema(field: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -171,25 +163,31 @@ def file_schema(field: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
-def _files(document: Document, media: Mapping[str, Any]) -> Mapping[str, FileRule]:
+def _file_constraints(
+    document: Document, media: Mapping[str, Any]
+) -> Mapping[str, FileConstraints]:
     if not media:
         return {}
-    fields = document.inline(media["schema"])["properties"]
+    fields = document.inline_references(media["schema"])["properties"]
     rules = {}
     for name, field in fields.items():
         if found := file_schema(field):
             types = [kind.strip() for kind in media["encoding"][name]["contentType"].split(",")]
-            if odd := sorted(set(types) - KNOWN):
-                known = ", ".join(sorted(KNOWN))
-                raise MockhubError(f"encoding of {name}: {odd[0]!r} is not known; expected {known}")
-            rules[name] = FileRule(tuple(types), found["x-max-bytes"])
+            if unknown := sorted(set(types) - KNOWN_MEDIA_TYPES):
+                known = ", ".join(sorted(KNOWN_MEDIA_TYPES))
+                raise MockhubError(
+                    f"encoding of {name}: {unknown[0]!r} is not known; expected {known}"
+                )
+            rules[name] = FileConstraints(tuple(types), found["x-max-bytes"])
     return rules
 
 
-def _answer(document: Document, response: Mapping[str, Any]) -> Validator:
+def _response_validator(document: Document, response: Mapping[str, Any]) -> Validator:
     """What a JSON answer has to be; one of another type may be anything."""
     media = response.get("content", {}).get(JSON)
-    return compile_schema(closed(document.inline(media["schema"])) if media else {})
+    return compile_schema(
+        disallow_extra_fields(document.inline_references(media["schema"])) if media else {}
+    )
 
 
 def _examples(document: Document, response: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -197,13 +195,13 @@ def _examples(document: Document, response: Mapping[str, Any]) -> Mapping[str, A
     return {name: document.resolve(example)["value"] for name, example in examples.items()}
 
 
-def closed(schema: Any) -> Any:
+def disallow_extra_fields(schema: Any) -> Any:
     """*schema* with no room for fields that it does not name: we answer neither more nor less."""
     if isinstance(schema, list):
-        return [closed(item) for item in schema]
+        return [disallow_extra_fields(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    inner = {name: closed(value) for name, value in schema.items()}
+    inner = {name: disallow_extra_fields(value) for name, value in schema.items()}
     if isinstance(inner.get("properties"), dict) and "type" in inner:
         inner.setdefault("additionalProperties", False)
     return inner

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 AUTO = "auto"
 
-_SIZE = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
+_SIZE_PATTERN = re.compile(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})")
 
 
 class Size(NamedTuple):
@@ -31,13 +31,13 @@ class Size(NamedTuple):
         return f"{self.width}x{self.height}"
 
 
-def parse(text: str) -> Size:
+def parse_size(text: str) -> Size:
     """Read WIDTHxHEIGHT; nobody else splits on the x.
 
     Raises:
         ValueError: if *text* is something else; capital X, leading zeros and five digits are.
     """
-    match = _SIZE.fullmatch(text)
+    match = _SIZE_PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not WIDTHxHEIGHT")
     return Size(int(match[1]), int(match[2]))
@@ -53,14 +53,14 @@ def nearest_ratio(size: Size, ratios: Iterable[str]) -> str:
     """The listed ratio that *size* has (GEN-5) or, where none fits, the closest one."""
 
     def distance(ratio: str) -> Fraction:
-        listed, asked = parse_ratio(ratio), size.ratio
-        return max(listed, asked) / min(listed, asked)
+        listed_ratio, requested_ratio = parse_ratio(ratio), size.ratio
+        return max(listed_ratio, requested_ratio) / min(listed_ratio, requested_ratio)
 
     return min((ratio for ratio in ratios if ratio != AUTO), key=distance, default=AUTO)
 
 
 @dataclass(frozen=True)
-class Sizes:
+class SizeRules:
     """The rules for sizes (REQ-13) and tiers (GEN-12), as the law's `x-sizes` states them."""
 
     multiple: int
@@ -71,16 +71,16 @@ class Sizes:
     auto: Size
 
     @property
-    def longest(self) -> int:
+    def longest_side(self) -> int:
         return max(self.largest)
 
-    def refuse(self, size: Size) -> str | None:
+    def violation(self, size: Size) -> str | None:
         """What is wrong with *size*, as words that follow "expected", or None."""
         if size.width % self.multiple or size.height % self.multiple:
             return f"sides divisible by {self.multiple}"
         if not self.tallest <= size.ratio <= self.widest:
-            return f"a ratio from {_colon(self.tallest)} to {_colon(self.widest)}"
-        if size.pixels > self.largest.pixels or max(size) > self.longest:
+            return f"a ratio from {_format_ratio(self.tallest)} to {_format_ratio(self.widest)}"
+        if size.pixels > self.largest.pixels or max(size) > self.longest_side:
             return f"at most {self.largest}"
         return None
 
@@ -92,17 +92,17 @@ class Sizes:
         return tier
 
 
-def read_sizes(rules: Mapping[str, Any]) -> Sizes:
+def build_size_rules(rules: Mapping[str, Any]) -> SizeRules:
     """Read the law's `x-sizes`."""
-    return Sizes(
+    return SizeRules(
         multiple=rules["multiple"],
         widest=parse_ratio(rules["widest"]),
         tallest=parse_ratio(rules["tallest"]),
-        largest=parse(rules["largest"]),
-        tiers={tier: parse(size) for tier, size in rules["tiers"].items()},
-        auto=parse(rules["auto"]),
+        largest=parse_size(rules["largest"]),
+        tiers={tier: parse_size(size) for tier, size in rules["tiers"].items()},
+        auto=parse_size(rules["auto"]),
     )
 
 
-def _colon(ratio: Fraction) -> str:
+def _format_ratio(ratio: Fraction) -> str:
     return f"{ratio.numerator}:{ratio.denominator}"

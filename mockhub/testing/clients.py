@@ -9,38 +9,38 @@ import httpx
 _TIMEOUT = 30.0  # seconds
 
 
-class Client(httpx.Client):
+class HubClient(httpx.Client):
     """An httpx client below ``/api/v1`` that takes paths with that prefix too, as the page does."""
 
     def __init__(self, url: str, prefix: str, key: str, options: dict[str, Any]) -> None:
         self.prefix = prefix
-        super().__init__(**_settings(url + prefix, key, options))
+        super().__init__(**_client_options(url + prefix, key, options))
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
-        return super().build_request(method, _below(self.prefix, url), **options)
+        return super().build_request(method, _relative_url(self.prefix, url), **options)
 
 
-class AsyncClient(httpx.AsyncClient):
+class AsyncHubClient(httpx.AsyncClient):
     """As `Client`, for asynchronous code."""
 
     def __init__(self, url: str, prefix: str, key: str, options: dict[str, Any]) -> None:
         self.prefix = prefix
-        super().__init__(**_settings(url + prefix, key, options))
+        super().__init__(**_client_options(url + prefix, key, options))
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
-        return super().build_request(method, _below(self.prefix, url), **options)
+        return super().build_request(method, _relative_url(self.prefix, url), **options)
 
 
-def _settings(base_url: str, key: str, options: dict[str, Any]) -> dict[str, Any]:
+def _client_options(base_url: str, key: str, options: dict[str, Any]) -> dict[str, Any]:
     """Address and key, under the *options* of the user.
 
     A proxy of the environment is for the world outside, not for a server on loopback.
     """
     headers = {"Authorization": f"Bearer {key}"} | options.get("headers", {})
-    usual = {"base_url": base_url, "timeout": _TIMEOUT, "trust_env": False}
-    return usual | options | {"headers": headers}
+    defaults = {"base_url": base_url, "timeout": _TIMEOUT, "trust_env": False}
+    return defaults | options | {"headers": headers}
 
 
-def _below(prefix: str, url: httpx.URL | str) -> httpx.URL | str:
+def _relative_url(prefix: str, url: httpx.URL | str) -> httpx.URL | str:
     text = str(url)
     return text.removeprefix(prefix) if text.startswith(f"{prefix}/") else url

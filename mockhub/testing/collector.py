@@ -9,58 +9,58 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from mockhub.testing.summary import Summary
+    from mockhub.testing.session_report import SessionReport
 
-ATTRIBUTE = "mockhub"  # of a report, where a test's hubs leave what they have seen
+REPORT_ATTRIBUTE = "mockhub"  # of a report, where a test's hubs leave what they have seen
 
 
 class Collector:
     """A plugin that tells at the end of the session what the client did."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._hints = config.get_verbosity() > 0
-        self._page = page_wanted(config)
-        self._any = False
+        self._show_hints = config.get_verbosity() > 0
+        self._html_path = html_report_path(config)
+        self._has_data = False
 
     @cached_property
-    def _summary(self) -> Summary:
-        from mockhub.testing.summary import Summary
+    def _session_report(self) -> SessionReport:
+        from mockhub.testing.session_report import SessionReport
 
-        return Summary()
+        return SessionReport()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in what a test's hubs have seen."""
-        if seen := report.__dict__.get(ATTRIBUTE):
-            self._any = True
-            self._summary.add(report.nodeid, seen)
+        if hub_data := report.__dict__.get(REPORT_ATTRIBUTE):
+            self._has_data = True
+            self._session_report.add(report.nodeid, hub_data)
 
     def pytest_sessionfinish(self) -> None:
         """Write the page, if one is wanted."""
-        if self._page:
-            from mockhub.testing.page import page
+        if self._html_path:
+            from mockhub.testing.html_report import render
 
-            self._page.write_text(page(self._summary), "utf-8")
+            self._html_path.write_text(render(self._session_report), "utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell the mistakes, and what was never met."""
-        if self._any and self._summary.tests:
+        if self._has_data and self._session_report.tests:
             terminalreporter.section("mockhub")
-            for line in self._summary.lines(hints=self._hints):
+            for line in self._session_report.terminal_lines(show_hints=self._show_hints):
                 terminalreporter.write_line(line)
-        if self._page:
-            terminalreporter.write_line(f"mockhub: wrote {self._page}")
+        if self._html_path:
+            terminalreporter.write_line(f"mockhub: wrote {self._html_path}")
 
 
-def page_wanted(config: pytest.Config) -> Path | None:
+def html_report_path(config: pytest.Config) -> Path | None:
     """Where the page is to be written.
 
     Raises:
         pytest.UsageError: if there is no such folder.
     """
-    given = config.getoption("mockhub_report_html")
-    if given is None:
+    option = config.getoption("mockhub_report_html")
+    if option is None:
         return None
-    page: Path = config.invocation_params.dir / given
-    if not page.parent.is_dir():
-        raise pytest.UsageError(f"--mockhub-report-html {given}: there is no folder {page.parent}")
-    return page
+    path: Path = config.invocation_params.dir / option
+    if not path.parent.is_dir():
+        raise pytest.UsageError(f"--mockhub-report-html {option}: there is no folder {path.parent}")
+    return path

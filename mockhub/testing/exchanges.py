@@ -9,17 +9,18 @@ from typing import Any, NamedTuple, overload
 
 from msgspec.structs import asdict
 
-from mockhub.spec.document import nearest
-from mockhub.spec.errors import MockhubError
-from mockhub.world.clock import SECOND
-from mockhub.world.generations import Request
-from mockhub.world.journal import Body, Record
+from mockhub._text import suggest
+from mockhub._timestamps import SECOND
+from mockhub.domain.generations import GenerationRequest
+from mockhub.exceptions import MockhubError
+from mockhub.journal.exchange import Exchange as RecordedExchange
+from mockhub.journal.exchange import StoredBody
 
-_SHOWN = 40
-_PROMPT_SHOWN = 60
+_MAX_ROWS = 40
+_MAX_PROMPT_LENGTH = 60
 
 
-class Exchange(NamedTuple):
+class ExchangeView(NamedTuple):
     """One request and its answer.
 
     Attributes:
@@ -38,123 +39,125 @@ class Exchange(NamedTuple):
     """
 
     number: int
-    at: datetime
+    timestamp: datetime
     method: str
     path: str
     operation: str | None
     headers: Mapping[str, str]
     fields: Mapping[str, Any]
     status: int
-    answer: Any
+    response: Any
     code: str | None
     credits: int
     generation: str | None
     faults: tuple[str, ...]
-    gone: bool
-    violation: str | None
+    client_disconnected: bool
+    spec_violation: str | None
 
     def __str__(self) -> str:
         words = [
-            f"#{self.number:<3} {self.method} {printable(self.path)}  {self.status or 'no answer'}"
+            f"#{self.number:<3} {self.method} {printable(self.path)}  {self.status or 'no response'}"  # noqa: E501
         ]
         words += [self.code] if self.code else []
         words += [f"{self.credits:+d} credits"] if self.credits else []
-        words += [_shortened(self.fields["prompt"])] if "prompt" in self.fields else []
+        words += [_truncate_prompt(self.fields["prompt"])] if "prompt" in self.fields else []
         words += [f"fault {fault}" for fault in self.faults]
-        words += ["client gone"] if self.gone else []
-        words += [f"OUR FAULT: {self.violation}"] if self.violation else []
+        words += ["client disconnected"] if self.client_disconnected else []
+        words += [f"MOCKHUB BUG: {self.spec_violation}"] if self.spec_violation else []
         return "  ".join(words)
 
 
-class Journal(Sequence[Exchange]):
+class JournalView(Sequence[ExchangeView]):
     """The exchanges of a hub, oldest first; `str` of it is a table to read."""
 
-    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+    def __init__(self, exchanges: Sequence[ExchangeView]) -> None:
         self._exchanges = tuple(exchanges)
 
     @overload
-    def __getitem__(self, index: int) -> Exchange: ...
+    def __getitem__(self, index: int) -> ExchangeView: ...
     @overload
-    def __getitem__(self, index: slice) -> Journal: ...
-    def __getitem__(self, index: int | slice) -> Exchange | Journal:
+    def __getitem__(self, index: slice) -> JournalView: ...
+    def __getitem__(self, index: int | slice) -> ExchangeView | JournalView:
         if isinstance(index, slice):
-            return Journal(self._exchanges[index])
+            return JournalView(self._exchanges[index])
         return self._exchanges[index]
 
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def __iter__(self) -> Iterator[Exchange]:
+    def __iter__(self) -> Iterator[ExchangeView]:
         return iter(self._exchanges)
 
-    def where(self, **wanted: Any) -> Journal:
-        """Those whose attributes are all as wanted: ``journal.where(status=402)``."""
-        check_names(wanted, Exchange._fields, "an exchange")
-        return Journal(
-            [one for one in self if all(getattr(one, name) == wanted[name] for name in wanted)]
+    def filter(self, **criteria: Any) -> JournalView:
+        """Those whose attributes are all as wanted: ``journal.filter(status=402)``."""
+        check_field_names(criteria, ExchangeView._fields, "an exchange")
+        return JournalView(
+            [one for one in self if all(getattr(one, name) == criteria[name] for name in criteria)]
         )
 
     def __str__(self) -> str:
         if not self._exchanges:
-            return "The hub was asked nothing."
-        left_out = len(self) - _SHOWN
-        head = [f"... {left_out} earlier ones"] if left_out > 0 else []
-        return "\n".join(head + [str(one) for one in self._exchanges[-_SHOWN:]])
+            return "No requests were recorded."
+        omitted = len(self) - _MAX_ROWS
+        header = [f"... {omitted} earlier ones"] if omitted > 0 else []
+        return "\n".join(header + [str(one) for one in self._exchanges[-_MAX_ROWS:]])
 
     __repr__ = __str__
 
 
-def read(record: Record) -> Exchange:
+def to_exchange_view(exchange: RecordedExchange) -> ExchangeView:
     """A record of the journal."""
-    return Exchange(
-        number=record.number,
-        at=to_datetime(record.at),
-        method=record.method,
-        path=record.target,
-        operation=record.operation,
+    return ExchangeView(
+        number=exchange.number,
+        timestamp=to_datetime(exchange.timestamp),
+        method=exchange.method,
+        path=exchange.target,
+        operation=exchange.operation,
         headers={
             name.decode("latin-1"): value.decode("latin-1")
-            for name, value in record.request_headers.items()
+            for name, value in exchange.request_headers.items()
         },
-        fields=_understood(record.asked) if record.asked else _sent(record.request),
-        status=record.status,
-        answer=_content(record.response),
-        code=record.code,
-        credits=record.credits,
-        generation=record.generation,
-        faults=record.faults,
-        gone=record.gone,
-        violation=record.violation,
+        fields=_parsed_fields(exchange.parsed_request)
+        if exchange.parsed_request
+        else _raw_fields(exchange.request),
+        status=exchange.status,
+        response=_content(exchange.response),
+        code=exchange.code,
+        credits=exchange.credits,
+        generation=exchange.generation,
+        faults=exchange.faults,
+        client_disconnected=exchange.client_disconnected,
+        spec_violation=exchange.spec_violation,
     )
 
 
-def _understood(request: Request) -> dict[str, Any]:
+def _parsed_fields(request: GenerationRequest) -> dict[str, Any]:
     return {**asdict(request), "references": len(request.references)}
 
 
-def _sent(body: Body) -> Mapping[str, Any]:
+def _raw_fields(body: StoredBody) -> Mapping[str, Any]:
     content = _content(body)
     return content if isinstance(content, dict) else {}
 
 
-def _content(body: Body) -> Any:
+def _content(body: StoredBody) -> Any:
     try:
         return json.loads(body.content or b"")
     except ValueError:
         return body.content
 
 
-def to_datetime(moment: int) -> datetime:
+def to_datetime(timestamp: int) -> datetime:
     """A moment of the world, for people."""
-    return datetime.fromtimestamp(moment / SECOND, UTC)
+    return datetime.fromtimestamp(timestamp / SECOND, UTC)
 
 
-def check_names(wanted: Iterable[str], known: Sequence[str], whose: str) -> None:
+def check_field_names(names: Iterable[str], known: Sequence[str], subject: str) -> None:
     """Refuse a name that nothing is called; raises MockhubError."""
-    for name in wanted:
+    for name in names:
         if name not in known:
-            hint = nearest(name, known)
-            raise MockhubError(f"{whose} has no {name!r}{hint}; it has {', '.join(known)}")
+            hint = suggest(name, known)
+            raise MockhubError(f"{subject} has no {name!r}{hint}; it has {', '.join(known)}")
 
 
 def printable(text: str) -> str:
@@ -162,11 +165,11 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def many(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
     """Such as ``1 test`` or ``2 tests``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _shortened(prompt: object) -> str:
+def _truncate_prompt(prompt: object) -> str:
     text = repr(prompt)
-    return text if len(text) <= _PROMPT_SHOWN else f"{text[: _PROMPT_SHOWN - 3]}..."
+    return text if len(text) <= _MAX_PROMPT_LENGTH else f"{text[: _MAX_PROMPT_LENGTH - 3]}..."

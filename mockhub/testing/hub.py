@@ -8,20 +8,34 @@ from copy import copy
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from mockhub.spec.errors import MockhubError
-from mockhub.testing import claims
-from mockhub.testing.exchanges import Journal, many, read
-from mockhub.testing.handles import Accounts, Clock, Duration, Keys, Moment, milliseconds
-from mockhub.testing.recipes import Recipe, directives, outcomes, spent, template
-from mockhub.world.faults import restrict
-from mockhub.world.generations import Generation
-from mockhub.world.hub import Hub as World
-from mockhub.world.report import Report, report
+from mockhub.client_report.report import ClientReport, build_report
+from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import with_conditions
+from mockhub.spec.operations import OperationId
+from mockhub.testing import assertions
+from mockhub.testing.config import (
+    HubConfig,
+    credits_spent,
+    parse_all_directives,
+    parse_provider,
+    prototype_hub,
+)
+from mockhub.testing.exchanges import JournalView, plural, to_exchange_view
+from mockhub.testing.handles import (
+    AccountsHandle,
+    ClockHandle,
+    Duration,
+    KeysHandle,
+    Timestamp,
+    duration_ms,
+)
 
 if TYPE_CHECKING:
     import httpx
 
-    from mockhub.testing.site import Site
+    from mockhub.testing.app_host import AppHost
 
 T = TypeVar("T")
 
@@ -48,35 +62,37 @@ class Hub:
         clock: moves the hub's time.
     """
 
-    def __init__(self, site: Site, world: World, *, alone: bool) -> None:
-        self._site = site
-        self._world = world
-        self._alone = alone
-        self._reached = False
+    def __init__(self, app_host: AppHost, backend: HubBackend, *, in_process: bool) -> None:
+        self._app_host = app_host
+        self._backend = backend
+        self._in_process = in_process
+        self._on_server = False
         self._clients: list[httpx.Client] = []
-        self._before = self._total()
-        self._began_with = frozenset(world.generations)
-        self._astray = site.store.default.journal.made
-        self._checked = 0  # up to which exchange
-        self.name = world.name
-        self.server_url = site.url
-        self.url = site.url if alone else f"{site.url}/hubs/{self.name}"
-        self._prefix = world.law.operations["get_credits"].path.rpartition("/")[0]
-        self.base_url = self.url + self._prefix
-        self.accounts = Accounts(world, self._call)
+        self._spent_before = self._total_spent()
+        self._initial_generations = frozenset(backend.generations)
+        self._unrouted_count = app_host.hub_registry.default.journal.total
+        self._checked_count = 0  # up to which exchange
+        self.name = backend.name
+        self.server_url = app_host.url
+        self.url = app_host.url if in_process else f"{app_host.url}/hubs/{self.name}"
+        self._api_prefix = backend.spec.operations[OperationId.GET_CREDITS].path.rpartition("/")[0]
+        self.base_url = self.url + self._api_prefix
+        self.accounts = AccountsHandle(backend, self._run_on_server)
         self.account = next(iter(self.accounts.values()))
         self.key = self.account.key
-        self.keys = Keys(world, self.accounts, self._call)
-        self.clock = Clock(world, self._call)
-        world.remember_start()
-        self._violations = site.call(lambda: site.open(world))
-        self._reached = True
+        self.keys = KeysHandle(backend, self.accounts, self._run_on_server)
+        self.clock = ClockHandle(backend, self._run_on_server)
+        backend.save_snapshot()
+        self._spec_violations = app_host.run_on_server(lambda: app_host.add_hub(backend))
+        self._on_server = True
 
     @classmethod
-    def make(cls, site: Site, recipe: Recipe, name: str | None = None) -> Self:
+    def create(cls, app_host: AppHost, config: HubConfig, name: str | None = None) -> Self:
         """A fresh hub of *site*, called like *name*, or without one the site's only hub."""
-        own = site.store.default.name if name is None else site.name(name)
-        return cls(site, template(recipe).fork(own), alone=name is None)
+        hub_name = (
+            app_host.hub_registry.default.name if name is None else app_host.unique_name(name)
+        )
+        return cls(app_host, prototype_hub(config).fork(hub_name), in_process=name is None)
 
     def __repr__(self) -> str:
         return f"<Hub {self.name!r} at {self.url}>"
@@ -89,14 +105,14 @@ class Hub:
         Raises:
             MockhubError: in process, where only `async_client` works.
         """
-        from mockhub.testing.clients import Client
+        from mockhub.testing.clients import HubClient
 
-        if self._alone:
+        if self._in_process:
             raise MockhubError(
                 "ASGI has no socket for a synchronous client: use async_client(), Starlette's "
                 "TestClient, or mockhub.running()"
             )
-        client = Client(self.url, self._prefix, key or self.key, options)
+        client = HubClient(self.url, self._api_prefix, key or self.key, options)
         self._clients.append(client)
         return client
 
@@ -104,17 +120,17 @@ class Hub:
         """As `client`, for asynchronous code; close it, or use it in `async with`."""
         from httpx import ASGITransport
 
-        from mockhub.testing.clients import AsyncClient
+        from mockhub.testing.clients import AsyncHubClient
 
-        if self._alone:
-            options.setdefault("transport", ASGITransport(self._site.app))
-        return AsyncClient(self.url, self._prefix, key or self.key, options)
+        if self._in_process:
+            options.setdefault("transport", ASGITransport(self._app_host.app))
+        return AsyncHubClient(self.url, self._api_prefix, key or self.key, options)
 
     # -- misbehaviour ------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Begin again: the world as the hub was made, with the same key and an empty journal."""
-        self._call(lambda: self._site.store.reset(self.name))
+        self._run_on_server(lambda: self._app_host.hub_registry.reset(self.name))
 
     def arm(
         self,
@@ -126,7 +142,7 @@ class Hub:
         nth: int | None = None,
         prompt: str | None = None,
     ) -> None:
-        """Arm faults, such as ``drop@after`` or ``status=503 x2``; their counters start anew.
+        """Arm faults, such as ``reset@after`` or ``status=503 x2``; their counters start anew.
 
         Args:
             faults: in the grammar of the magic prompts.
@@ -140,28 +156,28 @@ class Hub:
             MockhubError: naming the word and the closest known one.
         """
         conditions = {"times": times, "p": p, "on": on, "nth": nth, "prompt": prompt}
-        found = [restrict(one, **conditions) for one in directives([faults])]
-        self._call(lambda: self._world.faults.arm(found))
+        armed = [with_conditions(one, **conditions) for one in parse_all_directives([faults])]
+        self._run_on_server(lambda: self._backend.faults.arm(armed))
 
     def disarm(self) -> None:
         """Let no armed fault strike any more."""
-        self._call(self._world.faults.clear)
+        self._run_on_server(self._backend.faults.clear)
 
     def provider(self, *script: str) -> None:
-        """Script the provider, one outcome a generation, such as ``deliver=3 take=2s``.
+        """Script the provider, one outcome a generation, such as ``deliver=3 duration=2s``.
 
         The last outcome repeats.
 
         Raises:
             MockhubError: naming the word that is not the provider's doing.
         """
-        self._world.provider = outcomes(script)
+        self._backend.provider = parse_provider(script)
 
     def grant(
         self,
         credits: int,
         *,
-        expires_at: Moment | None = None,
+        expires_at: Timestamp | None = None,
         expires_in: Duration | None = None,
     ) -> None:
         """Give the first user credits, for ever or until a time; raises MockhubError."""
@@ -170,24 +186,31 @@ class Hub:
     # -- what happened -----------------------------------------------------------------------------
 
     @property
-    def asked(self) -> int:
+    def request_count(self) -> int:
         """How many requests have been answered since the hub began."""
-        return self._world.journal.made
+        return self._backend.journal.total
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> JournalView:
         """The exchanges as the client saw them, oldest first; the last thousand are kept."""
-        return Journal([read(record) for record in self._call(lambda: list(self._world.journal))])
+        return JournalView(
+            [
+                to_exchange_view(record)
+                for record in self._run_on_server(lambda: list(self._backend.journal))
+            ]
+        )
 
     @property
     def generations(self) -> tuple[Generation, ...]:
         """What was accepted since the hub began, oldest first, as it stands now."""
 
         def settled() -> tuple[Generation, ...]:
-            self._world.settle()
-            return tuple(self._world.generations.values())
+            self._backend.settle()
+            return tuple(self._backend.generations.values())
 
-        return tuple(one for one in self._call(settled) if one.id not in self._began_with)
+        return tuple(
+            one for one in self._run_on_server(settled) if one.id not in self._initial_generations
+        )
 
     def images(self, generation: str | None = None) -> list[bytes]:
         """The files that image URLs lead to: of one generation by its id, or of all.
@@ -195,22 +218,22 @@ class Hub:
         Raises:
             MockhubError: if there is no such generation.
         """
-        from mockhub.world.images import draw, picture_of
+        from mockhub.images.renderer import image_spec, render
 
-        found = [one for one in self.generations if generation in (None, one.id)]
-        if generation is not None and not found:
+        selected = [one for one in self.generations if generation in (None, one.id)]
+        if generation is not None and not selected:
             raise MockhubError(f"there is no generation {generation!r} in this hub")
-        world = self._world
+        backend = self._backend
         return [
-            draw(picture_of(one, index, seed=world.ids.seed, format=world.image_format))
-            for one in found
+            render(image_spec(one, index, seed=backend.ids.seed, format=backend.image_format))
+            for one in selected
             for index in range(one.delivered)
         ]
 
     @property
-    def spent(self) -> int:
+    def credits_spent(self) -> int:
         """What the images cost since the hub began, refunds taken off."""
-        return self._call(self._total) - self._before
+        return self._run_on_server(self._total_spent) - self._spent_before
 
     def wait_for_generations(self, count: int = 1, *, timeout: float = 5.0) -> None:
         """Wait until so many generations have been accepted, from a thread that asks for none.
@@ -219,15 +242,17 @@ class Hub:
             AssertionError: after *timeout* real seconds.
         """
         __tracebackhide__ = True
-        moved = Event()
-        self._call(lambda: self._world.listeners.append(moved.set))
+        changed = Event()
+        self._run_on_server(lambda: self._backend.listeners.append(changed.set))
         try:
-            while (made := len(self.generations)) < count:
-                moved.clear()
-                if len(self.generations) == made and not moved.wait(timeout):
-                    self._fail(f"waited in vain for {many(count, 'generation')}; there are {made}")
+            while (accepted := len(self.generations)) < count:
+                changed.clear()
+                if len(self.generations) == accepted and not changed.wait(timeout):
+                    self._fail(
+                        f"timed out waiting for {plural(count, 'generation')}; there are {accepted}"
+                    )
         finally:
-            self._call(lambda: self._world.listeners.remove(moved.set))
+            self._run_on_server(lambda: self._backend.listeners.remove(changed.set))
 
     # -- claims ------------------------------------------------------------------------------------
 
@@ -252,10 +277,10 @@ class Hub:
             AssertionError: with the requests that come closest, and the journal.
         """
         __tracebackhide__ = True
-        wanted = {"prompt": prompt, "n": n}
-        wanted = {name: value for name, value in wanted.items() if value is not None} | fields
-        if wrong := claims.generated(self.generations, self.journal, wanted, times):
-            self._fail(wrong)
+        criteria = {"prompt": prompt, "n": n}
+        criteria = {name: value for name, value in criteria.items() if value is not None} | fields
+        if message := assertions.check_generated(self.generations, self.journal, criteria, times):
+            self._fail(message)
 
     def assert_spent(self, credits: int) -> None:
         """Claim what the images cost since the hub began, refunds taken off.
@@ -264,8 +289,8 @@ class Hub:
             AssertionError: with the journal.
         """
         __tracebackhide__ = True
-        if credits != self.spent:
-            self._fail(f"expected {credits} credits to be spent; {self.spent} were")
+        if credits != self.credits_spent:
+            self._fail(f"expected {credits} credits to be spent; {self.credits_spent} were")
 
     def assert_no_double_charge(self) -> None:
         """Claim that nothing was paid for twice, as after a retry of a lost answer.
@@ -274,65 +299,73 @@ class Hub:
             AssertionError: naming the exchanges, with the journal.
         """
         __tracebackhide__ = True
-        found = [one for one in self.report().findings if one.kind == "double_charge"]
-        if found:
-            self._fail("\n".join(f"{one.what}\n  instead: {one.instead}" for one in found))
+        findings = [one for one in self.report().findings if one.kind == "double_charge"]
+        if findings:
+            self._fail(
+                "\n".join(f"{one.summary}\n  suggestion: {one.suggestion}" for one in findings)
+            )
 
-    def report(self, *, poll_every: Duration = 1) -> Report:
+    def report(self, *, min_poll_interval: Duration = 1) -> ClientReport:
         """What the client did wrong, and how much of the contract it has met.
 
         Args:
-            poll_every: the shortest pause between polls that is not told as a mistake.
+            min_poll_interval: the shortest pause between polls that is not told as a mistake.
 
         Raises:
             MockhubError: if that cannot be read.
         """
-        pause = milliseconds(poll_every)
-        return self._call(lambda: report(self._world, poll_every=pause))
+        interval_ms = duration_ms(min_poll_interval)
+        return self._run_on_server(
+            lambda: build_report(self._backend, min_poll_interval=interval_ms)
+        )
 
-    def check(self) -> None:
+    def assert_no_spec_violations(self) -> None:
         """Claim that the server kept its own law; each breach is told once.
 
         Raises:
             AssertionError: naming the answers that broke it, or the books that do not agree.
         """
         __tracebackhide__ = True
-        stray = self._site.stray_violations
-        if self.asked == self._checked and not stray:
+        unrouted = self._app_host.unrouted_violations
+        if self.request_count == self._checked_count and not unrouted:
             return
-        self._checked = self.asked
-        wrong = list(dict.fromkeys([*self._violations, *stray]))
-        self._violations.clear()
-        stray.clear()
-        if wrong := wrong + self._call(self._world.audit):
-            self._fail("\n  ".join(["mockhub broke its own law; please report it:", *wrong]))
+        self._checked_count = self.request_count
+        violations = list(dict.fromkeys([*self._spec_violations, *unrouted]))
+        self._spec_violations.clear()
+        unrouted.clear()
+        if violations := violations + self._run_on_server(self._backend.audit):
+            self._fail("\n  ".join(["internal mockhub error, please report it:", *violations]))
 
-    def story(self) -> str:
+    def format_journal(self) -> str:
         """The journal as a table, and what reached the server without a way to any hub."""
-        stray = self._site.store.default.journal
-        since = [] if self._alone else [one for one in stray if one.number > self._astray]
-        if not since:
+        unrouted_journal = self._app_host.hub_registry.default.journal
+        new_exchanges = (
+            []
+            if self._in_process
+            else [one for one in unrouted_journal if one.number > self._unrouted_count]
+        )
+        if not new_exchanges:
             return str(self.journal)
-        told = "\n".join(str(read(one)) for one in since)
-        return f"{self.journal}\nOf no hub, for want of its key or of /hubs/{self.name}:\n{told}"
+        lines = "\n".join(str(to_exchange_view(one)) for one in new_exchanges)
+        return f"{self.journal}\nOf no hub, for want of its key or of /hubs/{self.name}:\n{lines}"
 
     def _fail(self, message: str) -> None:
         __tracebackhide__ = True
-        raise AssertionError(f"{message}\n\n{self.story()}")
+        raise AssertionError(f"{message}\n\n{self.format_journal()}")
 
     # -- its end -----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Drop it from the server; what it saw can still be asked for."""
 
-        def leave() -> None:
-            world, self._world = self._world, copy(self._world)
-            self._world.generations = dict(world.generations)  # a dropped world forgets them
-            self._site.close(world)
+        def detach() -> None:
+            backend, self._backend = self._backend, copy(self._backend)
+            self._backend.generations = dict(backend.generations)  # a dropped world forgets them
+            self._app_host.remove_hub(backend)
 
         for client in self._clients:
             client.close()
-        self._call(leave)
+        self._run_on_server(detach)
 
     def __enter__(self) -> Self:
         return self
@@ -340,8 +373,8 @@ class Hub:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _call(self, function: Callable[[], T]) -> T:
-        return self._site.call(function) if self._reached else function()
+    def _run_on_server(self, function: Callable[[], T]) -> T:
+        return self._app_host.run_on_server(function) if self._on_server else function()
 
-    def _total(self) -> int:
-        return sum(spent(account) for account in self._world.accounts.values())
+    def _total_spent(self) -> int:
+        return sum(credits_spent(account) for account in self._backend.accounts.values())

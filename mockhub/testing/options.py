@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-def add(parser: pytest.Parser) -> None:
+def add_options(parser: pytest.Parser) -> None:
     """Declare all of them, for the command line and for ini files."""
     _add_hub_options(parser)
     _add_ini_options(parser)
@@ -22,7 +22,7 @@ def _add_hub_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--mockhub-clock",
         metavar="CLOCK",
-        help="Their clock: system, jump, hold, or a time (ini: mockhub_clock).",
+        help="Their clock: system, autojump, hold, or a time (ini: mockhub_clock).",
     )
     group.addoption(
         "--mockhub-allow-live",
@@ -39,10 +39,10 @@ def _add_hub_options(parser: pytest.Parser) -> None:
 def _add_ini_options(parser: pytest.Parser) -> None:
     parser.addini("mockhub_scenario", "The world that hubs begin with: a name, or a YAML file.")
     parser.addini("mockhub_credits", "The balance that hubs begin with.")
-    parser.addini("mockhub_clock", "The clock of hubs: system, jump, hold, or a time.")
+    parser.addini("mockhub_clock", "The clock of hubs: system, autojump, hold, or a time.")
     parser.addini("mockhub_seed", "What the ids and keys of hubs are made from.")
     parser.addini("mockhub_allow_live", "Let tests reach the paid service.", type="bool")
-    parser.addini("mockhub_poll_every", "The shortest pause between polls.", default="1s")
+    parser.addini("mockhub_min_poll_interval", "The shortest pause between polls.", default="1s")
     parser.addini(
         "mockhub_env",
         "What mockhub_env sets, a line NAME=value each, with {url}, {base_url} and {key} in it.",
@@ -52,25 +52,25 @@ def _add_ini_options(parser: pytest.Parser) -> None:
 
 
 def _add_suite_options(parser: pytest.Parser) -> None:
-    suite = parser.getgroup("mockhub verify", "mockhub: judging an implementation (contract_tests)")
-    suite.addoption(
+    group = parser.getgroup("mockhub verify", "mockhub: judging an implementation (contract_tests)")
+    group.addoption(
         "--mockhub-target",
         metavar="FILE",
         help="The profile of the implementation to judge; without it our own mock is judged.",
     )
-    suite.addoption(
+    group.addoption(
         "--mockhub-level",
         choices=["documented", "inferred"],
         default="documented",
         help="How much is asked of it (default: documented).",
     )
-    suite.addoption(
+    group.addoption(
         "--mockhub-budget",
         type=int,
         metavar="CREDITS",
         help="Spend no more than this, instead of the profile's limit.",
     )
-    suite.addoption(
+    group.addoption(
         "--mockhub-seed",
         type=int,
         metavar="N",

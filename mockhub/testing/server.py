@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self, Unpack
 
+from mockhub.server.server import ServerThread, bind
+from mockhub.testing.app_host import AppHost, T
+from mockhub.testing.config import HubConfig, HubOptions
 from mockhub.testing.hub import Hub
-from mockhub.testing.recipes import Options, Recipe
-from mockhub.testing.site import Site, T
-from mockhub.web.server import Background, listen
 
 
-class Server(Site):
+class HubServer(AppHost):
     """A server on loopback in a thread of its own; a context manager.
 
     Args:
@@ -22,19 +22,19 @@ class Server(Site):
     """
 
     def __init__(self, *, port: int = 0) -> None:
-        listener = listen("127.0.0.1", port)
+        listener = bind("127.0.0.1", port)
         super().__init__(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        self._background: Background | None = Background(self.app, listener)
+        self._server_thread: ServerThread | None = ServerThread(self.app, listener)
 
-    def call(self, function: Callable[[], T]) -> T:
+    def run_on_server(self, function: Callable[[], T]) -> T:
         """Run *function* on the server's own loop, so that it never meets a request."""
-        if self._background is None:  # nothing runs any more, and hubs can still be asked
+        if self._server_thread is None:  # nothing runs any more, and hubs can still be asked
             return function()
-        answer: Any = self._background.call(function)
-        result: T = answer
+        value: Any = self._server_thread.call(function)
+        result: T = value
         return result
 
-    def hub(self, *, name: str = "hub", **options: Unpack[Options]) -> Hub:
+    def create_hub(self, *, name: str = "hub", **options: Unpack[HubOptions]) -> Hub:
         """A new hub; drop it by `close`, or use it as a context manager.
 
         Args:
@@ -44,13 +44,13 @@ class Server(Site):
         Raises:
             MockhubError: if an option cannot be used.
         """
-        return Hub.make(self, Recipe.read(options, where="hub"), name)
+        return Hub.create(self, HubConfig.from_options(options, source="create_hub"), name)
 
     def stop(self) -> None:
         """Go down, and wait for it."""
-        if self._background is not None:
-            self._background.stop()
-            self._background = None
+        if self._server_thread is not None:
+            self._server_thread.stop()
+            self._server_thread = None
 
     def __enter__(self) -> Self:
         return self

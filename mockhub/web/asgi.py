@@ -11,30 +11,30 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Incoming(Protocol):
+class BodySource(Protocol):
     """A request's body on its way."""
 
     @property
     def receive(self) -> Receive:
         """Waits for the next piece."""
 
-    def ready(self) -> Message | None:
+    def receive_nowait(self) -> Message | None:
         """What `receive` would tell without a wait; None where only waiting can tell."""
 
-    def arrived(self) -> bytes | None:
+    def body_nowait(self) -> bytes | None:
         """The whole body, where it has come and none of it was taken; else None."""
 
 
-class Received:
+class AsgiBodySource:
     """A body of which only waiting can tell."""
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
 
-    def ready(self) -> Message | None:
+    def receive_nowait(self) -> Message | None:
         return None
 
-    def arrived(self) -> bytes | None:
+    def body_nowait(self) -> bytes | None:
         return None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mockhub.web.wire import Answer
+from mockhub.web.responses import Response
 
 _NO_CONTENT = 204
-_LONGEST = 1000  # bytes that are said again; answers' heads are remembered
-_USUAL = b"Authorization, Content-Type"
+_MAX_ECHOED_BYTES = 1000  # bytes that are said again; answers' heads are remembered
+_DEFAULT_ALLOWED_HEADERS = b"Authorization, Content-Type"
 
-OPEN = (
+CORS_HEADERS = (
     (b"access-control-allow-origin", b"*"),
     (
         b"access-control-expose-headers",
@@ -19,22 +19,25 @@ OPEN = (
 )
 
 
-def with_origin(answer: Answer) -> Answer:
+def with_origin(response: Response) -> Response:
     """The answer, readable for pages of any origin."""
-    return answer._replace(headers=(*answer.headers, *OPEN))
+    return response._replace(headers=(*response.headers, *CORS_HEADERS))
 
 
-def options(methods: Iterable[str], asked_headers: bytes | None) -> Answer:
+def options(methods: Iterable[str], requested_headers: bytes | None) -> Response:
     """The answer to OPTIONS: what the path offers, to a browser and to anybody."""
     allowed = ", ".join(methods).encode()
-    short = asked_headers is not None and len(asked_headers) <= _LONGEST
-    return Answer(
+    is_short = requested_headers is not None and len(requested_headers) <= _MAX_ECHOED_BYTES
+    return Response(
         _NO_CONTENT,
         b"",
         (
             (b"allow", allowed),
             (b"access-control-allow-methods", allowed),
-            (b"access-control-allow-headers", (short and asked_headers) or _USUAL),
+            (
+                b"access-control-allow-headers",
+                (is_short and requested_headers) or _DEFAULT_ALLOWED_HEADERS,
+            ),
             (b"access-control-max-age", b"86400"),
         ),
     )

@@ -23,14 +23,14 @@ class Limits:
         connections: the most of them at a time.
     """
 
-    json_bytes: int = 2 * 1024 * 1024
-    text_bytes: int = 1024 * 1024
-    parts: int = 100
-    head_bytes: int = 64 * 1024
-    headers: int = 100
-    head_seconds: float = 10.0
-    idle_seconds: float = 30.0
-    read_seconds: float = 600.0
-    keep_alive_seconds: float = 75.0
-    linger_seconds: float = 5.0
-    connections: int = 1000
+    max_json_bytes: int = 2 * 1024 * 1024
+    max_text_field_bytes: int = 1024 * 1024
+    max_form_parts: int = 100
+    max_header_bytes: int = 64 * 1024
+    max_headers: int = 100
+    header_timeout: float = 10.0
+    idle_timeout: float = 30.0
+    request_timeout: float = 600.0
+    keep_alive_timeout: float = 75.0
+    lingering_time: float = 5.0
+    max_connections: int = 1000

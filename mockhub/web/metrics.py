@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from mockhub.web.visit import Visit
-from mockhub.world.generations import STATES
-from mockhub.world.journal import Met
-from mockhub.world.ledger import KINDS, Kind
-from mockhub.world.store import Store
+from mockhub.domain.generations import STATUSES
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.domain.ledger import ENTRY_KINDS, EntryKind
+from mockhub.journal.exchange import CoverageKey
+from mockhub.web.context import RequestContext
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Upper bounds of the latency buckets, in milliseconds.
 BUCKETS = (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 1000, 10_000, 100_000, 1_000_000)
 
-_CREDITS: dict[Kind, str] = {
+_CREDIT_METRICS: dict[EntryKind, str] = {
     "grant": "granted",
     "charge": "charged",
     "refund": "refunded",
@@ -28,43 +28,43 @@ _CREDITS: dict[Kind, str] = {
 }
 
 
-class Cell:
+class HistogramCell:
     """Visits that met the same: how many took as long as each bucket says, and their time."""
 
-    __slots__ = ("milliseconds", "slots")
+    __slots__ = ("milliseconds", "bucket_counts")
 
     def __init__(self) -> None:
-        self.slots = [0] * (len(BUCKETS) + 1)
+        self.bucket_counts = [0] * (len(BUCKETS) + 1)
         self.milliseconds = 0.0
 
 
-class Tally:
+class RequestMetrics:
     """What is counted of every visit."""
 
     def __init__(self) -> None:
-        self.cells: defaultdict[Met, Cell] = defaultdict(Cell)
+        self.cells: defaultdict[CoverageKey, HistogramCell] = defaultdict(HistogramCell)
 
-    def count(self, visit: Visit) -> None:
+    def observe(self, context: RequestContext) -> None:
         """Count a visit that is over."""
-        cell, milliseconds = self.cells[visit.met], visit.milliseconds
-        cell.slots[bisect_left(BUCKETS, milliseconds)] += 1
+        cell, milliseconds = self.cells[context.coverage_key], context.milliseconds
+        cell.bucket_counts[bisect_left(BUCKETS, milliseconds)] += 1
         cell.milliseconds += milliseconds
 
 
-def expose(store: Store, tally: Tally) -> tuple[str, str]:
+def render_metrics(hub_registry: HubRegistry, request_metrics: RequestMetrics) -> tuple[str, str]:
     """The media type and the text of the exposition."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(store, tally))
+    registry.register(_Collector(hub_registry, request_metrics))
     return CONTENT_TYPE_LATEST, generate_latest(registry).decode()
 
 
 class _Collector:
-    def __init__(self, store: Store, tally: Tally) -> None:
-        self._store = store
-        self._tally = tally
+    def __init__(self, hub_registry: HubRegistry, request_metrics: RequestMetrics) -> None:
+        self._hub_registry = hub_registry
+        self._request_metrics = request_metrics
 
     def collect(self) -> Iterator[Metric]:
         yield self._requests()
@@ -82,8 +82,8 @@ class _Collector:
             labels=["operation", "status"],
         )
         counts: Counter[tuple[str | None, int]] = Counter()
-        for (operation, status, *_), cell in self._tally.cells.items():
-            counts[operation, status] += sum(cell.slots)
+        for (operation, status, *_), cell in self._request_metrics.cells.items():
+            counts[operation, status] += sum(cell.bucket_counts)
         for (operation, status), count in counts.items():
             family.add_metric([operation or "none", str(status)], count)
         return family
@@ -97,10 +97,14 @@ class _Collector:
             labels=["operation"],
         )
         bounds = [*(f"{bound / 1000:g}" for bound in BUCKETS), "+Inf"]
-        for operation in dict.fromkeys(operation for operation, *_ in self._tally.cells):
-            cells = [cell for (name, *_), cell in self._tally.cells.items() if name == operation]
-            slots = map(sum, zip(*(cell.slots for cell in cells), strict=True))
-            buckets: list[Any] = list(zip(bounds, accumulate(slots), strict=True))
+        for operation in dict.fromkeys(operation for operation, *_ in self._request_metrics.cells):
+            cells = [
+                cell
+                for (name, *_), cell in self._request_metrics.cells.items()
+                if name == operation
+            ]
+            bucket_counts = map(sum, zip(*(cell.bucket_counts for cell in cells), strict=True))
+            buckets: list[Any] = list(zip(bounds, accumulate(bucket_counts), strict=True))
             seconds = sum(cell.milliseconds for cell in cells) / 1000
             family.add_metric([operation or "none"], buckets, seconds)
         return family
@@ -108,11 +112,11 @@ class _Collector:
     def _credits(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily
 
-        moved = Counter(self._store.past)
-        for hub in self._store:
-            moved.update(hub.moved())
-        for kind in KINDS:
-            name, credits = _CREDITS[kind], abs(moved[kind])
+        totals = Counter(self._hub_registry.totals_of_deleted_hubs)
+        for hub in self._hub_registry:
+            totals.update(hub.credit_totals())
+        for kind in ENTRY_KINDS:
+            name, credits = _CREDIT_METRICS[kind], abs(totals[kind])
             yield CounterMetricFamily(
                 f"mockhub_credits_{name}", f"Credits {name}, in all hubs.", credits
             )
@@ -123,16 +127,16 @@ class _Collector:
         family = GaugeMetricFamily(
             "mockhub_generations", "Generations that the hubs remember.", labels=["state"]
         )
-        found: Counter[str] = Counter(dict.fromkeys(STATES, 0))
-        for hub in self._store:
+        counts: Counter[str] = Counter(dict.fromkeys(STATUSES, 0))
+        for hub in self._hub_registry:
             now = hub.settle()
-            found.update(one.status_at(now) for one in hub.generations.values())
-        for state, count in found.items():
+            counts.update(one.status_at(now) for one in hub.generations.values())
+        for state, count in counts.items():
             family.add_metric([state], count)
         return family
 
     def _hubs(self) -> Metric:
         from prometheus_client.core import GaugeMetricFamily
 
-        hubs = sum(1 for _ in self._store)
+        hubs = sum(1 for _ in self._hub_registry)
         return GaugeMetricFamily("mockhub_hubs", "Hubs that the server holds.", hubs)

@@ -13,18 +13,18 @@ import openai
 import pytest
 import requests
 
-from tests.live import BODY, KEY
+from tests.support.live_server import BODY, KEY
 
 if TYPE_CHECKING:
-    from tests.live import Live
+    from tests.support.live_server import Live
 
 WHERE = "/api/v1/images/generations"
 SECONDS = 0.3  # that a client waits which is to give up
 
 # The fault; what httpx, requests and the SDK raise, and curl's exit code; and what it has cost.
 LOST = [
-    ("drop", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 0),
-    ("drop@after", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 8),
+    ("reset", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 0),
+    ("reset@after", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 8),
     (
         "truncate",
         httpx.RemoteProtocolError,
@@ -35,7 +35,7 @@ LOST = [
     ),
     ("hang", httpx.ReadTimeout, requests.ReadTimeout, openai.APITimeoutError, 28, 0),
     ("hang@after", httpx.ReadTimeout, requests.ReadTimeout, openai.APITimeoutError, 28, 8),
-    ("garble", json.JSONDecodeError, requests.JSONDecodeError, json.JSONDecodeError, 0, 8),
+    ("corrupt", json.JSONDecodeError, requests.JSONDecodeError, json.JSONDecodeError, 0, 8),
 ]
 REFUSED = [
     (429, openai.RateLimitError),
@@ -138,7 +138,7 @@ def test_the_sdk_retries_until_it_works(api: Live, monkeypatch: pytest.MonkeyPat
 def test_the_sdk_pays_twice_for_a_lost_answer(api: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is lost after the money moved is asked for, and paid, again."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    _sdk(api, "drop@after x1", retries=2)
+    _sdk(api, "reset@after x1", retries=2)
     assert 104 == api.credits()
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mockhub.resources import path
+from mockhub._resources import resource_path
 
 if TYPE_CHECKING:
     from conftest import Node, Server
 
 HERE = Path(__file__).resolve().parent
 TOOLS = Path(sys.executable).parent
-LAW = path("openapi.yaml")
+LAW = resource_path("openapi.yaml")
 
 Seen = dict[str, Any]
 

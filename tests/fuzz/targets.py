@@ -6,51 +6,56 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mockhub.resources import path
-from mockhub.spec.coerce import Invalid, read_json, read_texts, validate
-from mockhub.spec.errors import MockhubError
-from mockhub.spec.law import Law, load_law
+from mockhub._resources import resource_path
+from mockhub.exceptions import MockhubError, ValidationError
+from mockhub.faults.grammar import parse_directives, parse_prefer_header, parse_prompt
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import load_scenario
+from mockhub.spec.api_spec import ApiSpec, load_spec
 from mockhub.spec.operations import FORM, JSON
-from mockhub.world.faults import in_prefer, in_prompt, parse
-from mockhub.world.scenarios import build, load
+from mockhub.spec.request_validation import coerce_form_fields, parse_json_object, validate
 
 Target = Callable[[bytes], None]
 
 _LONGEST = 4000  # characters of a message, whatever it is about
 
 
-def coerce(law: Law) -> Target:
+def coerce(law: ApiSpec) -> Target:
     """A body, as JSON and as a form: refused by Invalid, or what the law takes."""
     bodies = law.operations["create_generation"].bodies
 
     def read(data: bytes) -> None:
-        _only(Invalid, lambda: validate(read_json(data), bodies[JSON]))
+        _only(ValidationError, lambda: validate(parse_json_object(data), bodies[JSON]))
         text = data.decode("utf-8", "replace")
         parts = [(name, text) for name in bodies[FORM].fields]
         pairs = [tuple(line.partition("=")[::2]) for line in text.splitlines()]
-        _only(Invalid, lambda: validate(read_texts(parts, bodies[FORM]), bodies[FORM]))
-        _only(Invalid, lambda: validate(read_texts(pairs, bodies[FORM]), bodies[FORM]))
+        _only(
+            ValidationError, lambda: validate(coerce_form_fields(parts, bodies[FORM]), bodies[FORM])
+        )
+        _only(
+            ValidationError, lambda: validate(coerce_form_fields(pairs, bodies[FORM]), bodies[FORM])
+        )
 
     return read
 
 
-def directives(law: Law) -> Target:
+def directives(law: ApiSpec) -> Target:
     """The one grammar of misbehaviour, at three of its doors."""
 
     def read(data: bytes) -> None:
         text = data.decode("utf-8", "replace")
-        for reader in (parse, in_prompt, in_prefer):
+        for reader in (parse_directives, parse_prompt, parse_prefer_header):
             _only(MockhubError, lambda reader=reader: [str(one) for one in reader(text)])
 
     return read
 
 
-def scenario(law: Law) -> Target:
+def scenario(law: ApiSpec) -> Target:
     """A scenario file: refused with its place, or a world whose books agree."""
     file = Path(tempfile.mkdtemp()) / "fuzzed.yaml"
 
     def made() -> None:
-        hub = build(load.__wrapped__(file), "fuzzed", law)
+        hub = build_hub(load_scenario.__wrapped__(file), "fuzzed", law)
         assert [] == hub.audit()
 
     def read(data: bytes) -> None:
@@ -72,15 +77,15 @@ TARGETS = {"coerce": coerce, "directives": directives, "scenario": scenario}
 
 def target(name: str) -> Target:
     """A target by its name, with the law read."""
-    return TARGETS[name](load_law(path("openapi.yaml")))
+    return TARGETS[name](load_spec(resource_path("openapi.yaml")))
 
 
 def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
     if name == "scenario":
-        return [file.read_bytes() for file in path("fixtures/scenarios").glob("*.yaml")]
+        return [file.read_bytes() for file in resource_path("fixtures/scenarios").glob("*.yaml")]
     if name == "directives":
-        return [b"fail x3 p=0.1 on=get_credits nth=2", b"[[deliver=3 take=800s]]", b"code=402"]
+        return [b"fail x3 p=0.1 on=get_credits nth=2", b"[[deliver=3 duration=800s]]", b"code=402"]
     return [
         b'{"model": "gpt-image-2", "prompt": "x", "size": "1024x1024", "n": 2, "async": true}',
         b"model=gpt-image-2\nprompt=x\nsize=auto\nn=4\nasync=false",

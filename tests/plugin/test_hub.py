@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from mockhub import Hub, MockhubError
-from mockhub.world.images import inspect
+from mockhub.images.renderer import read_metadata
 
 CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
 
@@ -66,7 +66,7 @@ def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
 
 def test_a_closed_hub_is_gone_from_the_server(mockhub_factory: Callable[..., Hub]) -> None:
     """After `close` the address is 404 and the key opens nothing, but the test can go on asking."""
-    hub = mockhub_factory(arm="drop@after x1")
+    hub = mockhub_factory(faults="reset@after x1")
     with pytest.raises(httpx.TransportError):
         ask(hub)
     ask(hub)
@@ -113,14 +113,14 @@ def test_granted_credits_expire_by_the_hubs_clock(mockhub: Hub) -> None:
     """A grant that expires is gone when its time has come."""
     mockhub.grant(16, expires_in="1h")
     assert 16 == mockhub.account.credits
-    mockhub.clock.to_next_event()
+    mockhub.clock.advance_to_next_event()
     assert 0 == mockhub.account.credits
     assert ["grant", "grant", "expiry"] == [one.kind for one in mockhub.account.entries]
 
 
 def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
     """A second user pays from their own purse, and does not see the first one's generation."""
-    bob = mockhub.accounts.make("bob", credits=8)
+    bob = mockhub.accounts.create("bob", credits=8)
     made = ask(mockhub).json()["id"]
     client = mockhub.client(bob.key)
     assert 404 == client.get(f"/generations/{made}").status_code
@@ -130,11 +130,11 @@ def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
 
 def test_an_unknown_account_is_explained(mockhub: Hub) -> None:
     """The error names the closest account."""
-    mockhub.accounts.make("robert")
+    mockhub.accounts.create("robert")
     with pytest.raises(MockhubError, match=r"no account 'robrt'; did you mean 'robert'\?"):
         mockhub.accounts["robrt"]
     with pytest.raises(MockhubError, match="there is an account 'robert' already"):
-        mockhub.accounts.make("robert")
+        mockhub.accounts.create("robert")
 
 
 # -- keys ------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_an_unknown_account_is_explained(mockhub: Hub) -> None:
 
 def test_keys_are_made_revoked_and_expired(mockhub: Hub) -> None:
     """A new key works until it is revoked, or until its time has come."""
-    keys = [mockhub.keys.make(), mockhub.keys.make(expires_in="10m"), mockhub.keys.make()]
+    keys = [mockhub.keys.create(), mockhub.keys.create(expires_in="10m"), mockhub.keys.create()]
     clients = [mockhub.client(key) for key in keys]
     assert [200, 200, 200] == [one.get("/credits").status_code for one in clients]
     mockhub.keys.revoke(keys[0])
@@ -182,28 +182,28 @@ def test_the_clock_does_not_go_back(mockhub: Hub) -> None:
 @pytest.mark.mockhub(clock="system")
 def test_the_systems_clock_cannot_be_moved(mockhub: Hub) -> None:
     """The error says how to begin instead."""
-    with pytest.raises(MockhubError, match="begin with clock='jump'"):
+    with pytest.raises(MockhubError, match="begin with clock='autojump'"):
         mockhub.clock.advance(1)
 
 
 def test_nothing_due_is_told(mockhub: Hub) -> None:
     """To wait for what will not happen is a mistake."""
     with pytest.raises(MockhubError, match="nothing falls due"):
-        mockhub.clock.to_next_event()
+        mockhub.clock.advance_to_next_event()
 
 
-@pytest.mark.mockhub(provider="take=90s")
+@pytest.mark.mockhub(provider="duration=90s")
 def test_a_job_ends_at_the_next_event(mockhub: Hub) -> None:
     """A queued generation is there once its 90 seconds have passed on the hub's clock."""
     queued = ask(mockhub, **{"async": True}).json()
     assert "queued" == mockhub.generations[0].status
-    mockhub.clock.to_next_event()
+    mockhub.clock.advance_to_next_event()
     polled = mockhub.client().get(f"/generations/{queued['id']}").json()
     assert "succeeded" == polled["status"]
     assert timedelta(seconds=90) == mockhub.clock.now() - datetime(2026, 4, 30, 8, tzinfo=UTC)
 
 
-@pytest.mark.mockhub(clock="hold", provider="take=30s")
+@pytest.mark.mockhub(clock="hold", provider="duration=30s")
 def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
     """In the hold manner the money is gone and the answer open, until the test moves the clock."""
     with ThreadPoolExecutor(1) as pool:
@@ -217,7 +217,7 @@ def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
 
 def test_waiting_in_vain_ends(mockhub: Hub) -> None:
     """A generation that does not come is told with the journal."""
-    with pytest.raises(AssertionError, match="waited in vain for 1 generation; there are 0"):
+    with pytest.raises(AssertionError, match="timed out waiting for 1 generation; there are 0"):
         mockhub.wait_for_generations(timeout=0.01)
 
 
@@ -237,7 +237,7 @@ def test_faults_can_be_disarmed(mockhub: Hub) -> None:
     assert 200 == mockhub.client().get("/credits").status_code
 
 
-@pytest.mark.mockhub(arm=["status=503 x1", "fail on=create_generation"])
+@pytest.mark.mockhub(faults=["status=503 x1", "fail on=create_generation"])
 def test_the_mark_arms(mockhub: Hub) -> None:
     """Directives of the mark are armed before the test begins."""
     assert [503, 500] == [ask(mockhub).status_code for _ in range(2)]
@@ -245,12 +245,12 @@ def test_the_mark_arms(mockhub: Hub) -> None:
 
 
 def test_a_lost_answer_has_been_paid_for(mockhub: Hub) -> None:
-    """`drop@after` takes the money and loses the answer."""
-    mockhub.arm("drop@after", times=1)
+    """`reset@after` takes the money and loses the answer."""
+    mockhub.arm("reset@after", times=1)
     with pytest.raises(httpx.TransportError):
         ask(mockhub)
     mockhub.assert_spent(8)
-    assert ("drop@after",) == mockhub.journal[0].faults
+    assert ("reset@after",) == mockhub.journal[0].faults
 
 
 def test_the_provider_is_scripted(mockhub: Hub) -> None:
@@ -264,16 +264,16 @@ def test_the_provider_is_scripted(mockhub: Hub) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda hub: hub.arm("dorp"), "'dorp' is no directive; did you mean 'drop'"),
-        (lambda hub: hub.arm("drop", on="get_credit"), "did you mean 'get_credits'"),
-        (lambda hub: hub.arm("drop", times=0), "times=0: expected a whole number from 1"),
-        (lambda hub: hub.provider("drop"), "'drop' is not the provider's doing"),
+        (lambda hub: hub.arm("rseet"), "'rseet' is no directive; did you mean 'reset'"),
+        (lambda hub: hub.arm("reset", on="get_credit"), "did you mean 'get_credits'"),
+        (lambda hub: hub.arm("reset", times=0), "times=0: expected a whole number from 1"),
+        (lambda hub: hub.provider("reset"), "'reset' is not the provider's doing"),
         (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
         (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
         (lambda hub: hub.grant(8, expires_at="x", expires_in=1), "give one of the two"),
         (lambda hub: hub.images("clx"), "no generation 'clx'"),
         (lambda hub: hub.assert_generated(promt="x"), "no 'promt'; did you mean 'prompt'"),
-        (lambda hub: hub.journal.where(staus=1), "no 'staus'; did you mean 'status'"),
+        (lambda hub: hub.journal.filter(staus=1), "no 'staus'; did you mean 'status'"),
     ],
 )
 def test_mistakes_are_explained(mockhub: Hub, call: Callable[[Hub], object], told: str) -> None:
@@ -291,7 +291,7 @@ def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
     mockhub.clock.advance("1m")
     ask(mockhub, n=9)
     good, bad = mockhub.journal
-    assert timedelta(minutes=1) == bad.at - good.at
+    assert timedelta(minutes=1) == bad.timestamp - good.timestamp
     assert good.headers["user-agent"].startswith("python-httpx/")
     assert mockhub.key not in str(good)
     assert ("create_generation", 200, -16, 2) == (
@@ -300,9 +300,9 @@ def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
         good.credits,
         good.fields["n"],
     )
-    assert "succeeded" == good.answer["status"]
+    assert "succeeded" == good.response["status"]
     assert ("invalid_request", 9) == (bad.code, bad.fields["n"])
-    assert [bad] == list(mockhub.journal.where(status=400))
+    assert [bad] == list(mockhub.journal.filter(status=400))
     assert [good] == list(mockhub.journal[:1])
 
 
@@ -322,7 +322,7 @@ def test_images_are_the_files_behind_the_urls(mockhub: Hub) -> None:
     ask(mockhub, prompt="A dog")
     downloaded = [httpx.get(image["url"]).content for image in answer["images"]]
     assert downloaded == mockhub.images(answer["id"])
-    assert ["A cat", "A cat", "A dog"] == [inspect(one)["prompt"] for one in mockhub.images()]
+    assert ["A cat", "A cat", "A dog"] == [read_metadata(one)["prompt"] for one in mockhub.images()]
 
 
 # -- claims ----------------------------------------------------------------------------------------
@@ -357,7 +357,7 @@ def test_a_near_miss_may_be_a_refusal(mockhub: Hub) -> None:
     """A request that was refused says with what it was answered."""
     ask(mockhub)
     with pytest.raises(
-        AssertionError, match="near miss: #1: it was answered 402 insufficientCredits"
+        AssertionError, match="near miss: #1: the response was 402 insufficientCredits"
     ):
         mockhub.assert_generated(prompt="A cat")
 
@@ -382,12 +382,14 @@ def test_a_wrong_sum_is_told(mockhub: Hub) -> None:
 def test_paying_twice_for_one_request_is_told(mockhub: Hub) -> None:
     """A lost answer that is sent again is paid again; the claim names it and what to do instead."""
     mockhub.assert_no_double_charge()
-    mockhub.arm("drop@after", times=1)
+    mockhub.arm("reset@after", times=1)
     with pytest.raises(httpx.TransportError):
         ask(mockhub)
     mockhub.assert_no_double_charge()
     ask(mockhub)
-    with pytest.raises(AssertionError, match="One request was charged 2 times.*\n  instead: Send"):
+    with pytest.raises(
+        AssertionError, match="One request was charged 2 times.*\n  suggestion: Send"
+    ):
         mockhub.assert_no_double_charge()
     assert ["double_charge"] == [one.kind for one in mockhub.report().findings]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mockhub.testing.server import Server
+from mockhub.testing.server import HubServer
 from tests.conftest import Serve
-from tests.plugin.sessions import session
+from tests.support.pytest_sessions import session
 
 THOUSAND = """
 import httpx, pytest
@@ -79,19 +79,19 @@ def test_four_workers_on_one_server_do_not_meet(
 
 def test_64_threads_on_one_server_do_not_meet() -> None:
     """A thousand hubs, made, asked and dropped by 64 threads at once, each with its own money."""
-    with Server() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
+    with HubServer() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
 
         def alone(number: int) -> tuple[int, int, int]:
-            with server.hub(credits=100 + number, name="same") as hub:
+            with server.create_hub(credits=100 + number, name="same") as hub:
                 headers = {"Authorization": f"Bearer {hub.key}"}
                 body = {"model": "gpt-image-2", "prompt": str(number)}
                 where = hub.base_url if number % 2 else f"{server.url}/api/v1"
                 client.post(f"{where}/images/generations", json=body, headers=headers)
                 hub.assert_generated(prompt=str(number), times=1)
-                hub.check()
-                return hub.account.credits, hub.spent, len(hub.journal)
+                hub.assert_no_spec_violations()
+                return hub.account.credits, hub.credits_spent, len(hub.journal)
 
         with ThreadPoolExecutor(64) as pool:
             seen = list(pool.map(alone, range(1000)))
         assert [(92 + number, 8, 1) for number in range(1000)] == seen
-        assert ["default"] == [hub.name for hub in server.store]
+        assert ["default"] == [hub.name for hub in server.hub_registry]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.sessions import session
+from tests.support.pytest_sessions import session
 
 TELL = """
 def test_told(pytestconfig):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.sessions import Session, session
+from tests.support.pytest_sessions import Session, session
 
 TESTS = """
 import pytest
@@ -25,7 +25,7 @@ def test_unknown(mockhub, seed):
 
 def test_twice(mockhub):
     for _ in range(2):
-        mockhub.arm("drop@after", times=1)
+        mockhub.arm("reset@after", times=1)
         with pytest.raises(Exception):
             ask(mockhub)
         ask(mockhub)
@@ -57,11 +57,11 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_the_session_ends_with_the_clients_mistakes(told: Session) -> None:
     """Costly ones first, each once, with where it was seen and what to do instead."""
     assert TOLD in told.output
-    assert "instead: Send async: true and keep the id" in told.output
+    assert "suggestion: Send async: true and keep the id" in told.output
     assert re.search(
-        r"mistake: unknown_field in test_it.py::test_unknown\[.\] and 1 other", told.output
+        r"warning: unknown_field in test_it.py::test_unknown\[.\] and 1 other", told.output
     )
-    assert "Of the contract the client met " in told.output
+    assert "Contract coverage: " in told.output
     assert "  operations: list_models, get_credits\n  statuses: " in told.output
     assert "of list_models" not in told.output.partition("<!doctype")[0]  # it was never called
     assert re.search("  error codes: .*insufficientCredits", told.output)
@@ -70,7 +70,7 @@ def test_the_session_ends_with_the_clients_mistakes(told: Session) -> None:
 
 def test_hints_are_told_where_more_is_wanted(tmp_path: Path) -> None:
     """`-v` tells of polls after the end, too."""
-    assert "hint: polled_after_end" in session(tmp_path, TESTS, "-v").output
+    assert "hint: poll_after_completion" in session(tmp_path, TESTS, "-v").output
 
 
 def test_a_session_without_a_hub_ends_as_ever(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_the_page_tells_of_every_test(told: Session) -> None:
     """Mistakes, coverage, and a table of what each test's client did."""
     page = told.output[told.output.index("<!doctype html>") :]
     assert 4 == Tags(page).seen.count("details") - 3  # three kinds of mistakes have one, too
-    assert '<td class="never">never' in page
-    assert "<td>drop@after</td>" in page
+    assert '<td class="uncovered">never' in page
+    assert "<td>reset@after</td>" in page
 
 
 def test_a_page_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_page_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_the_pause_between_polls_can_be_configured(tmp_path: Path) -> None:
-    """With `mockhub_poll_every` a client may poll as fast as that; a wrong value is explained."""
+    """With `mockhub_min_poll_interval` a client may poll as fast as that; a wrong value is explained."""  # noqa: E501
     source = """
 import pytest
 
@@ -128,9 +128,9 @@ def test_it(mockhub):
         mockhub.client().get(f"/generations/{id}")
         mockhub.clock.advance("20s")
 """
-    assert "polled_too_fast" not in session(tmp_path, source, "-v").output
+    assert "fast_poll" not in session(tmp_path, source, "-v").output
     assert (
-        "polled_too_fast" in session(tmp_path, source, "-v", ini="mockhub_poll_every=1m\n").output
+        "fast_poll" in session(tmp_path, source, "-v", ini="mockhub_min_poll_interval=1m\n").output
     )
-    wrong = session(tmp_path, source, ini="mockhub_poll_every=soon\n")
-    assert "ini option mockhub_poll_every: 'soon' is not a duration" in wrong.output
+    wrong = session(tmp_path, source, ini="mockhub_min_poll_interval=soon\n")
+    assert "ini option mockhub_min_poll_interval: 'soon' is not a duration" in wrong.output

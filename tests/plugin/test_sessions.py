@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mockhub.resources import path
-from mockhub.testing.live import DOMAIN, forbidden
-from tests.plugin.sessions import COMMAND, Session, session
+from mockhub._resources import resource_path
+from mockhub.testing.network_guard import LIVE_DOMAIN, is_live_host
+from tests.support.pytest_sessions import COMMAND, Session, session
 
 MARKS = """
 import pytest
@@ -99,7 +99,7 @@ def test_option(mockhub): pass
 @pytest.mark.mockhub(8)
 def test_position(mockhub): pass
 
-@pytest.mark.mockhub(arm="dorp")
+@pytest.mark.mockhub(faults="dorp")
 def test_directive(mockhub): pass
 
 @pytest.mark.mockhub(scenario="plian")
@@ -123,7 +123,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Session:
     [
         "test_it.py:4: @pytest.mark.mockhub: 'credts' is not an option; did you mean 'credits'?",
         "test_it.py:7: @pytest.mark.mockhub: 8 has no name; write option=value",
-        "test_it.py:10: @pytest.mark.mockhub: arm='dorp': 'dorp' is no directive; did you mean",
+        "test_it.py:10: @pytest.mark.mockhub: faults='dorp': 'dorp' is no directive; did you mean",
         "test_it.py:13: @pytest.mark.mockhub: scenario='plian': there is no scenario 'plian'; did",
         "mine.yaml:5: #/accounts/me/grant: 'grant' is not known here; did you mean 'grants'?",
     ],
@@ -209,17 +209,17 @@ def test_a_mistake_in_the_ini_is_explained(tmp_path: Path, line: str, told: str)
 
 BROKEN = """
 import httpx, pytest
-from mockhub.web import wire
+from mockhub.web import serializers
 
 @pytest.fixture
 def broken(monkeypatch):
-    monkeypatch.setattr(wire, "balance", lambda balance: {"credits": "many"})
+    monkeypatch.setattr(serializers, "balance", lambda balance: {"credits": "many"})
 
 def test_unaware(mockhub, broken):
     mockhub.client().get("/credits")
 
 def test_unaware_of_no_hub(mockhub, monkeypatch):
-    validator = mockhub._world.law.operations["get_credits"].answers
+    validator = mockhub._backend.spec.operations["get_credits"].responses
     monkeypatch.setitem(validator, 401, validator[200])
     httpx.get(f"{mockhub.server_url}/api/v1/credits")
 
@@ -247,7 +247,7 @@ def test_an_answer_against_the_law_fails_the_test_that_caused_it(broken: Session
     assert "FAILED test_it.py::test_unaware" in broken.output
     assert "FAILED test_it.py::test_unaware_of_no_hub" in broken.output
     assert 2 == broken.output.count(
-        "own law; please report it:\n  GET /api/v1/credits: get_credits"
+        "mockhub error, please report it:\n  GET /api/v1/credits: get_credits"
     )
 
 
@@ -328,13 +328,13 @@ def test_it():
 
 def test_only_the_laws_own_host_is_refused() -> None:
     """The domain is that of the law's server, with what lies below it, and nothing else."""
-    (server,) = yaml.safe_load(path("openapi.yaml").read_text("utf-8"))["servers"]
+    (server,) = yaml.safe_load(resource_path("openapi.yaml").read_text("utf-8"))["servers"]
     host = server["url"].removeprefix("https://")
-    assert f"www.{DOMAIN}" == host
-    for name in (host, host.upper(), f"{host}.", host.encode(), DOMAIN):
-        assert forbidden(name)
-    for other in (f"not{DOMAIN}", "localhost", None, 80, f"{DOMAIN}.example.com", ""):
-        assert not forbidden(other)
+    assert f"www.{LIVE_DOMAIN}" == host
+    for name in (host, host.upper(), f"{host}.", host.encode(), LIVE_DOMAIN):
+        assert is_live_host(name)
+    for other in (f"not{LIVE_DOMAIN}", "localhost", None, 80, f"{LIVE_DOMAIN}.example.com", ""):
+        assert not is_live_host(other)
 
 
 # -- what it costs who does not use it -------------------------------------------------------------
@@ -347,10 +347,10 @@ import sys
 
 def test_it():
     ours = sorted(name for name in sys.modules if name.startswith("mockhub"))
-    assert ["collector", "live", "options"] == [name.split(".")[-1] for name in ours[3:]], ours
+    assert ["collector", "network_guard", "options"] == [name.split(".")[-1] for name in ours[3:]], ours
     assert ["mockhub", "mockhub.pytest_plugin", "mockhub.testing"] == ours[:3]
     assert not {"yaml", "httpx", "starlette", "uvicorn", "click", "PIL"} & sys.modules.keys()
-"""
+"""  # noqa: E501
     done = session(tmp_path, source)
     assert {"passed": 1} == done.counts, done.output
 

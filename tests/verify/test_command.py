@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from mockhub.cli import main
-from tests.verify.scripted import KEYS, Reply, mock, says, scripted
+from mockhub.cli.main import main
+from tests.support.scripted_server import KEYS, Reply, mock, says, scripted
 
 PROFILE = """
 base_url: {url}
@@ -38,26 +38,26 @@ def verify(*options: str, **environment: str) -> Result:
 
 def test_without_a_target_our_own_mock_is_judged() -> None:
     """`mockhub verify` alone starts the mock, judges it and ends with 0."""
-    result = verify("--quick", "-k", "MOD or CRD-1")
+    result = verify("--no-fuzz", "-k", "MOD or CRD-1")
     assert 0 == result.exit_code, result.output
-    assert "0 broken" in result.output
+    assert "0 failed" in result.output
 
 
 def test_every_report_is_written(target: str, tmp_path: Path) -> None:
     """JSON as the design fixes it, JUnit, a static page, and the step summary of GitHub."""
     files = {name: tmp_path / name for name in ("r.json", "r.html", "r.xml", "summary.md")}
     result = verify(
-        "--target", target, "--quick", "--seed", "3", "-k", "AUTH-3 or LED-4 or GEN-6",
+        "--target", target, "--no-fuzz", "--seed", "3", "-k", "AUTH-3 or LED-4 or GEN-6",
         "--report-json", str(files["r.json"]), "--report-html", str(files["r.html"]),
-        "--junit", str(files["r.xml"]), GITHUB_STEP_SUMMARY=str(files["summary.md"]),
+        "--report-junit", str(files["r.xml"]), GITHUB_STEP_SUMMARY=str(files["summary.md"]),
     )  # fmt: skip
     assert 0 == result.exit_code, result.output
     report = json.loads(files["r.json"].read_text())
     assert {"target", "level", "seed", "credits_spent", "clauses"} <= report.keys()
     assert (3, "documented") == (report["seed"], report["level"])
     clause = next(one for one in report["clauses"] if one["id"] == "AUTH-3")
-    assert {"id", "level", "verdict", "checks", "evidence"} <= clause.keys()
-    assert "passed" == clause["verdict"]
+    assert {"id", "level", "outcome", "checks", "evidence"} <= clause.keys()
+    assert "passed" == clause["outcome"]
     assert "failure" not in {node.tag for node in ElementTree.parse(files["r.xml"]).iter()}
     assert "AUTH-3" in files["r.html"].read_text()
     assert "| AUTH-3 | passed |" in files["summary.md"].read_text()
@@ -72,7 +72,7 @@ def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
             "--target", write(tmp_path, url), "-k", "AUTH-3", "--report-html", str(page)
         )
     assert 1 == result.exit_code, result.output
-    for part in ("AUTH-3 is broken", "curl ", "HTTP 401", "missingApiKey", "the page says"):
+    for part in ("AUTH-3 failed", "curl ", "HTTP 401", "missingApiKey", "documentation"):
         assert part in result.output
     assert KEYS["valid"] not in result.output + page.read_text()
     assert "<script>" not in page.read_text()
@@ -117,7 +117,7 @@ def test_the_plan_sends_nothing(tmp_path: Path) -> None:
 
 
 def test_safe_sends_only_gets(tmp_path: Path) -> None:
-    """--safe changes nothing on the server and says what it could not ask."""
+    """--read-only changes nothing on the server and says what it could not ask."""
     methods = set()
 
     def answer(request: object) -> Reply:
@@ -125,18 +125,18 @@ def test_safe_sends_only_gets(tmp_path: Path) -> None:
         return says({"error": {"message": "No", "code": "missingApiKey"}}, 401)
 
     with scripted(answer) as url:
-        verify("--target", write(tmp_path, url), "--safe", "--level", "inferred")
+        verify("--target", write(tmp_path, url), "--read-only", "--level", "inferred")
     assert {"GET"} == methods
 
 
 def test_drift_is_told(target: str, tmp_path: Path) -> None:
     """--compare names the clauses whose verdict changed, and what vanished from the answers."""
     old = tmp_path / "old.json"
-    clauses = [{"id": "MOD-7", "verdict": "broken"}]
+    clauses = [{"id": "MOD-7", "outcome": "failed"}]
     seen = {"statuses": ["GET 418"], "codes": [], "fields": []}
-    old.write_text(json.dumps({"level": "documented", "clauses": clauses, "seen": seen}))
+    old.write_text(json.dumps({"level": "documented", "clauses": clauses, "observed": seen}))
     result = verify("--target", target, "-k", "MOD-7", "--compare", str(old))
-    assert "MOD-7: broken -> passed" in result.output
+    assert "MOD-7: failed -> passed" in result.output
     assert "statuses: GET 418 vanished" in result.output
     assert "statuses: GET 200 appears" in result.output
 
@@ -146,8 +146,8 @@ def test_drift_is_told(target: str, tmp_path: Path) -> None:
     [
         (("--compare", "none.json"), "cannot be read"),
         (("--target", "none.yaml"), "cannot be read"),
-        (("-k", "AUTH and"), "is no expression"),
-        (("--budget", "2"), "pays for no image"),
+        (("-k", "AUTH and"), "is not a valid expression"),
+        (("--budget", "2"), "cannot pay for a single image"),
         (("--level", "strict"), "documented"),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contract_tests.profile import Partial, read_profile
-from mockhub.spec.errors import MockhubError
+from mockhub.exceptions import MockhubError
+from mockhub.verify.profile import Partial, read_profile
 
 WHOLE = """
 base_url: http://127.0.0.1:9911/
@@ -75,7 +75,7 @@ def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
         ),
         ("base_url: http://a\nkeys: {valid: a}\nlimits: {max_credits: 1.5}", "a whole number"),
         ("base_url: http://a\nkeys: {valid: a}\nlimits: {poll_timeout: true}", "True is not"),
-        ("base_url: http://a\nkeys: {valid: a}\nprovision: no.py", "is not a file"),
+        ("base_url: http://a\nkeys: {valid: a}\nstate_handlers: no.py", "is not a file"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:

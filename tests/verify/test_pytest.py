@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.verify.scripted import KEYS, Reply, mock, scripted
+from tests.support.scripted_server import KEYS, Reply, mock, scripted
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -9,36 +9,39 @@ from typing import Any
 
 import pytest
 
-from contract_tests import target
-from contract_tests.clauses import clauses
-from contract_tests.runner import BUDGETS, Unreachable, expression, judge, selected
-from mockhub.spec.errors import MockhubError
-from tests.verify.scripted import Reply, Request, altered, mock, profile_of, says, scripted
+from mockhub.exceptions import MockhubError
+from mockhub.verify import client
+from mockhub.verify.clauses import clauses
+from mockhub.verify.filter import compile_filter
+from mockhub.verify.runner import DEFAULT_BUDGETS, Unreachable, run, select_checks
+from tests.support.scripted_server import Reply, Request, altered, mock, profile_of, says, scripted
 
 
 @pytest.mark.parametrize("level", ["documented", "inferred"])
 def test_the_mock_conforms_within_the_budget(level: str) -> None:
     """Our own mock breaks no clause and leaves none open, for at most 310 credits."""
     with mock() as served:
-        report = judge(profile_of(served.url), level=level, quick=True)
-    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+        report = run(profile_of(served.url), level=level, no_fuzz=True)
+    assert [] == [
+        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
+    ]
     assert 0 == report.exit_code
-    assert 0 < report.credits_spent <= BUDGETS[level]
+    assert 0 < report.credits_spent <= DEFAULT_BUDGETS[level]
 
 
 def test_every_clause_that_a_profile_can_show_is_asked() -> None:
     """Each clause has at least one check."""
-    asked = {name for check in selected("inferred") for name in check.clauses}
+    asked = {name for check in select_checks("inferred") for name in check.clauses}
     assert set() == clauses().keys() - asked
 
 
 def test_a_second_run_on_the_same_server_is_no_false_alarm() -> None:
     """The low account is empty after a run; its clauses are then inconclusive, not broken."""
     with mock() as served:
-        first = judge(profile_of(served.url), only="LED or CRD", quick=True)
-        second = judge(profile_of(served.url), only="LED or CRD", quick=True)
+        first = run(profile_of(served.url), keyword="LED or CRD", no_fuzz=True)
+        second = run(profile_of(served.url), keyword="LED or CRD", no_fuzz=True)
     assert 0 == first.exit_code
-    assert [] == [clause.id for clause in second.of("broken")]
+    assert [] == [clause.id for clause in second.with_outcome("failed")]
     assert 3 == second.exit_code
 
 
@@ -46,10 +49,10 @@ def test_what_the_profile_lacks_is_not_asked() -> None:
     """Without keys and triggers their clauses are not asked, and none is passed for it."""
     with mock() as served:
         profile = profile_of(served.url, keys={"valid": profile_of("").keys["valid"]})
-        report = judge(profile, quick=True)
-    found = {clause.id: clause.verdict for clause in report.clauses}
+        report = run(profile, no_fuzz=True)
+    found = {clause.id: clause.outcome for clause in report.clauses}
     assert 0 == report.exit_code
-    assert {"not_asked"} == {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")}
+    assert {"skipped"} == {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")}
 
 
 def _swap(status: int, code: str) -> Callable[[Request, Reply], Reply | None]:
@@ -95,8 +98,8 @@ def test_a_defect_is_found_in_its_clause(
 ) -> None:
     """A server with one thing wrong breaks the clause that says so, with evidence."""
     with altered(change) as url:
-        report = judge(profile_of(url), only=clause, quick=True)
-    broken = {found.id: found for found in report.of("broken")}
+        report = run(profile_of(url), keyword=clause, no_fuzz=True)
+    broken = {found.id: found for found in report.with_outcome("failed")}
     assert 1 == report.exit_code
     assert clause in broken
     deciding = broken[clause].deciding
@@ -120,13 +123,13 @@ def test_a_defect_is_found_in_its_clause(
 def test_a_server_that_talks_nonsense_is_broken(reply: Reply) -> None:
     """Whatever comes back, the run ends with verdicts, and none of them is a crash of ours."""
     with scripted(lambda request: reply) as url:
-        report = judge(profile_of(url), level="inferred", only="not REQ-9", quick=True)
+        report = run(profile_of(url), level="inferred", keyword="not REQ-9", no_fuzz=True)
     assert 1 == report.exit_code
     crashed = [
         (check.name, check.message)
         for clause in report.clauses
         for check in clause.checks
-        if "could not read an answer" in check.message
+        if "could not interpret a response" in check.message
     ]
     assert [] == crashed
 
@@ -134,34 +137,36 @@ def test_a_server_that_talks_nonsense_is_broken(reply: Reply) -> None:
 def test_a_server_that_hangs_up_cannot_be_judged() -> None:
     """Where every connection is closed there is nothing to judge."""
     with scripted(lambda request: Reply(0)) as url, pytest.raises(Unreachable, match="closed"):
-        judge(profile_of(url), quick=True)
+        run(profile_of(url), no_fuzz=True)
 
 
 def test_a_server_that_hangs_up_on_posts_is_broken() -> None:
     """A request that gets no answer is none that the page describes."""
     with altered(lambda request, reply: Reply(0) if request.method == "POST" else None) as url:
-        report = judge(profile_of(url), only="END-3", quick=True)
-    assert "END-3" in {clause.id for clause in report.of("broken")}
+        report = run(profile_of(url), keyword="END-3", no_fuzz=True)
+    assert "END-3" in {clause.id for clause in report.with_outcome("failed")}
 
 
 def test_one_check_can_be_picked_out() -> None:
     """-k asks only what matches, and pays for no more."""
     with mock() as served:
-        report = judge(profile_of(served.url), only="MOD and not MOD-4", quick=True)
-    assert {"MOD-1", "MOD-2", "MOD-5", "MOD-6", "MOD-7"} <= {one.id for one in report.of("passed")}
-    assert "MOD-4" not in {one.id for one in report.of("passed")}
+        report = run(profile_of(served.url), keyword="MOD and not MOD-4", no_fuzz=True)
+    assert {"MOD-1", "MOD-2", "MOD-5", "MOD-6", "MOD-7"} <= {
+        one.id for one in report.with_outcome("passed")
+    }
+    assert "MOD-4" not in {one.id for one in report.with_outcome("passed")}
 
 
 @pytest.mark.parametrize("text", ["AUTH and", "(AUTH", "AUTH; import os", "a b"])
 def test_a_wrong_expression_is_refused(text: str) -> None:
     """What -k does not understand it says."""
     with pytest.raises(MockhubError, match="-k"):
-        expression(text)
+        compile_filter(text)
 
 
 def test_a_server_that_falls_silent_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """After two requests of a kind without an answer no more of it are sent."""
-    monkeypatch.setattr(target, "GENERATE_SECONDS", 0.1)
+    monkeypatch.setattr(client, "GENERATE_TIMEOUT", 0.1)
     over, asked = Event(), []
 
     def answer(request: Request) -> Reply:
@@ -172,9 +177,9 @@ def test_a_server_that_falls_silent_is_not_asked_for_ever(monkeypatch: pytest.Mo
 
     with scripted(answer) as url:
         try:
-            report = judge(profile_of(url), only="GEN or CRD-2", quick=True)
+            report = run(profile_of(url), keyword="GEN or CRD-2", no_fuzz=True)
         finally:
             over.set()
     assert 2 == len(asked)
-    found = {clause.id: clause.verdict for clause in report.clauses}
+    found = {clause.id: clause.outcome for clause in report.clauses}
     assert ("inconclusive", "passed") == (found["GEN-2"], found["CRD-1"])

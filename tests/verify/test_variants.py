@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from contract_tests.profile import Partial
-from contract_tests.runner import judge
-from mockhub.world.provider import Outcome, Provider
-from tests.live import Live
-from tests.verify.scripted import KEYS, Reply, Request, altered, mock, profile_of, says
+from mockhub.domain.provider import Outcome, Provider
+from mockhub.verify.profile import Partial
+from mockhub.verify.runner import run
+from tests.support.live_server import Live
+from tests.support.scripted_server import KEYS, Reply, Request, altered, mock, profile_of, says
 
 Change = Callable[[Request, Any], Any]
 
@@ -54,29 +54,33 @@ def test_another_shape_is_not_flagged(change: Change) -> None:
     """Where the page shows no body, another one that tells the same passes."""
     only = "MOD or CRD or END-1 or END-2"
     with altered(_changing(change)) as url:
-        report = judge(profile_of(url), only=only, quick=True)
-    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+        report = run(profile_of(url), keyword=only, no_fuzz=True)
+    assert [] == [
+        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
+    ]
 
 
 def test_slow_tasks_are_waited_for() -> None:
     """An implementation that takes its time is judged side by side, and nothing is flagged."""
     with mock() as served:
-        served.hub.provider = Provider([Outcome(take=600)])
+        served.hub.provider = Provider([Outcome(duration=600)])
         profile = profile_of(
             served.url,
-            provider_failure="A storm [[fail take=600ms]]",
-            partial=Partial("Two of them [[deliver=3 take=600ms]]", 4, 3),
+            provider_failure="A storm [[fail duration=600ms]]",
+            partial=Partial("Two of them [[deliver=3 duration=600ms]]", 4, 3),
         )
-        report = judge(profile, only="ASY or LED or GEN", quick=True)
-    assert [] == [(clause.id, clause.why) for clause in report.of("broken", "inconclusive")]
+        report = run(profile, keyword="ASY or LED or GEN", no_fuzz=True)
+    assert [] == [
+        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
+    ]
 
 
 def test_a_task_that_never_ends_is_broken() -> None:
     """A task that has not ended within limits.poll_timeout breaks ASY-5."""
     with mock() as served:
-        served.hub.provider = Provider([Outcome(), Outcome(stuck=True)])
-        report = judge(profile_of(served.url, poll_timeout=0.3), only="ASY-5", quick=True)
-    assert "ASY-5" in {clause.id for clause in report.of("broken")}
+        served.hub.provider = Provider([Outcome(), Outcome(never=True)])
+        report = run(profile_of(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
+    assert "ASY-5" in {clause.id for clause in report.with_outcome("failed")}
 
 
 @pytest.mark.parametrize("credits", [16, 40, 80])
@@ -85,9 +89,11 @@ def test_the_low_account_may_have_any_small_balance(credits: int) -> None:
     with mock() as served:
         key = served.server.call(lambda: _account(served, credits))
         profile = profile_of(served.url, keys={**KEYS, "low": key})
-        report = judge(profile, only="ledger", level="inferred", quick=True)
-    assert 0 == report.exit_code, [(one.id, one.why) for one in report.of("broken", "inconclusive")]
-    found = {clause.id: clause.verdict for clause in report.clauses}
+        report = run(profile, keyword="ledger", level="inferred", no_fuzz=True)
+    assert 0 == report.exit_code, [
+        (one.id, one.reason) for one in report.with_outcome("failed", "inconclusive")
+    ]
+    found = {clause.id: clause.outcome for clause in report.clauses}
     assert ("passed", "passed") == (found["LED-4"], found["LED-7"])
 
 

@@ -1,0 +1,31 @@
+"""Our server, full from the start: `python -m benchmarks.prefilled_app COUNT OPTIONS`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+from benchmarks.requests import BODY
+from mockhub.cli.main import main, serve
+from mockhub.domain.generations import GenerationRequest
+from mockhub.domain.hub import HubBackend
+from mockhub.scenarios.builder import build_hub
+
+
+def filled(count: int, *args: Any, **options: Any) -> HubBackend:
+    """A scenario's hub in which *count* generations were made, each with a prompt of its own."""
+    hub = build_hub(*args, **options)
+    account = next(iter(hub.accounts.values()))
+    for number in range(count):
+        prompt = f"{BODY['prompt']}, number {number}"
+        hub.create_generation(
+            account, GenerationRequest(BODY["model"], prompt, BODY["size"], "auto", 1, False)
+        )
+    return hub
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1])
+    setattr(serve, "build_hub", partial(filled, count))  # noqa: B010
+    main(["serve", *sys.argv[2:]])

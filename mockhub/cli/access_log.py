@@ -1,0 +1,118 @@
+"""What `mockhub serve` tells of each request, and how it tells anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import NamedTuple
+
+import click
+
+from mockhub.domain.hub_registry import DEFAULT
+from mockhub.web.asgi import Scope
+from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
+
+_FLUSH_SECONDS = 0.05
+_STATUS_COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+_SERVER_ERROR = 500
+
+
+class AccessLogRecord(NamedTuple):
+    """What is told of one request."""
+
+    hub: str
+    method: str
+    path: str
+    operation: str | None
+    status: int  # 0: the client got no whole answer
+    credits: int  # what it did to the balance
+    ms: float
+    faults: tuple[str, ...] = ()
+    spec_violation: str | None = None
+    client_disconnected: bool = False
+
+
+class AccessLog:
+    """A line a request, written some times a second: a write each would cost more than they do."""
+
+    def __init__(self, level: str, log_format: str) -> None:
+        self._min_status = {"debug": 0, "info": 0, "warning": _SERVER_ERROR, "error": 1000}[level]
+        self._format = _format_json if log_format == "json" else _format_text
+        self._lines: list[str] = []
+
+    def log_request(self, context: RequestContext) -> None:
+        """Note a visit to the API that is over."""
+        status = context.coverage_key[1]
+        if status < self._min_status and context.spec_violation is None:
+            return
+        record = AccessLogRecord(
+            hub=context.hub_name or context.hub.name,
+            method=context.method,
+            path=context.path,
+            operation=context.operation.id if context.operation else None,
+            status=status,
+            credits=context.credit_delta,
+            ms=context.milliseconds,
+            faults=context.fired_faults,
+            spec_violation=context.spec_violation,
+            client_disconnected=context.client_disconnected,
+        )
+        self._append(record)
+
+    def log_image(self, scope: Scope, status: int, milliseconds: float) -> None:
+        """Note an image that was fetched."""
+        if status < self._min_status:
+            return
+        hub = scope.get(HUB_NAME_SCOPE_KEY) or DEFAULT
+        self._append(
+            AccessLogRecord(hub, scope["method"], scope["path"], None, status, 0, milliseconds)
+        )
+
+    def flush(self) -> None:
+        """Write what has been noted."""
+        lines, self._lines = self._lines, []
+        if lines:
+            print_line("\n".join(lines))
+
+    def _append(self, record: AccessLogRecord) -> None:
+        if not self._lines:
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
+        self._lines.append(self._format(record))
+
+
+def _format_text(record: AccessLogRecord) -> str:
+    credits = f"{record.credits:+d} credits" if record.credits else ""
+    notes = [
+        f"hub {record.hub}" if record.hub != DEFAULT else "",
+        " ".join(record.faults),
+        "client disconnected" if record.client_disconnected else "",
+        f"MOCKHUB BUG: {record.spec_violation}" if record.spec_violation else "",
+    ]
+    status_text = click.style(
+        str(record.status or "---"), fg=_STATUS_COLORS.get(record.status // 100)
+    )
+    target = f"{record.method:<7} {_printable(record.path):<44}"
+    return "  ".join(
+        [
+            f"{target} {status_text} {credits:>14} {record.ms:8.2f} ms",
+            *(note for note in notes if note),
+        ]
+    )
+
+
+def _format_json(record: AccessLogRecord) -> str:
+    return json.dumps({"event": "request", **record._asdict(), "ms": round(record.ms, 3)})
+
+
+def print_line(text: str) -> None:
+    """Print *text*; a reader that has gone, such as `head`, is no reason to stop serving."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

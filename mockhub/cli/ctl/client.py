@@ -1,0 +1,92 @@
+"""Talking to a control plane, with what Python brings along."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+from mockhub.exceptions import MockhubError
+
+PREFIX = "/_mockhub"
+TIMEOUT = 30  # seconds
+
+
+@dataclass(frozen=True)
+class ControlClient:
+    """One server's control plane, and the hub that is meant unless another is named.
+
+    Attributes:
+        url: where the server is, such as ``http://127.0.0.1:8080``.
+        hub: the hub's name.
+        token: what the server's ``--control-token`` says, if it has one.
+    """
+
+    url: str
+    hub: str
+    token: str | None
+
+    def request(self, method: str, route: str, body: object = None, **query: object) -> Any:
+        """Ask and return the answer: what JSON says, or a text.
+
+        Raises:
+            MockhubError: with the server's own message, or why there is none.
+        """
+        request = self._build_request(method, route, body, query)
+        try:
+            # Never by a proxy: the server is this machine's, or one that was named on purpose.
+            with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as response:
+                return _decode(response.headers.get_content_type(), response.read())
+        except HTTPError as error:
+            raise MockhubError(_error_message(error)) from None
+        except (URLError, OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            raise MockhubError(
+                f"no mockhub server at {self.url}: {reason}; start one with `mockhub serve`, "
+                "or name it with --url"
+            ) from None
+
+    def hub_request(
+        self, method: str, route: str = "", body: object = None, **query: object
+    ) -> Any:
+        """The same under the hub's own address."""
+        return self.request(method, f"/hubs/{quote(self.hub, safe='')}{route}", body, **query)
+
+    def _build_request(
+        self, method: str, route: str, body: object, query: dict[str, object]
+    ) -> Request:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise MockhubError(f"--url {self.url!r}: expected one such as http://127.0.0.1:8080")
+        query_params = {name: value for name, value in query.items() if value is not None}
+        url = f"{self.url.rstrip('/')}{PREFIX}{route}" + (
+            f"?{urlencode(query_params)}" if query_params else ""
+        )
+        request = Request(url, method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        return request
+
+
+def url_path(*parts: str) -> str:
+    """A path of parts that may hold anything."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def _decode(media_type: str, raw: bytes) -> Any:
+    return json.loads(raw) if media_type == "application/json" else raw.decode()
+
+
+def _error_message(error: HTTPError) -> str:
+    """The server's own message; of a server that is no mockhub, its status."""
+    raw = error.read()
+    try:
+        return str(json.loads(raw)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url} answered {error.code} {error.reason}: is this a mockhub?"

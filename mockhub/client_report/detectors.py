@@ -1,0 +1,307 @@
+"""What clients of a metered API do wrong, each found by reading the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, TypeVar
+from urllib.parse import parse_qsl
+
+from mockhub._text import suggest
+from mockhub._timestamps import SECOND
+from mockhub.domain.generations import FINAL_STATUSES
+from mockhub.domain.hub import HubBackend
+from mockhub.journal.exchange import Exchange
+from mockhub.spec.operations import JSON, OperationId
+
+Severity = Literal["money", "warning", "hint"]
+Group = TypeVar("Group")
+
+
+_SUCCESS_STATUSES = range(200, 300)
+_UNAUTHORIZED, _PAYMENT_REQUIRED = 401, 402
+_UNREADABLE_FAULTS = ("truncate", "corrupt")
+_FINAL_STATUSES = {
+    _UNAUTHORIZED: (
+        "The same key is refused again; every try only delays the error that the user must see.",
+        "Treat 401 as final: stop, and say which of the three codes it was.",
+    ),
+    _PAYMENT_REQUIRED: (
+        "The balance does not grow by asking again; the user waits for nothing.",
+        "Treat 402 as final: stop, show the balance, and go on only after a top-up.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the client does wrong.
+
+    Attributes:
+        kind: which mistake, such as ``double_charge``.
+        weight: ``money`` was lost, a ``warning``, or a ``hint``.
+        what: what happened, in one sentence.
+        why: why it matters.
+        instead: what to do instead.
+        records: the numbers of the journal's entries that show it.
+        credits: how many were spent for nothing.
+    """
+
+    kind: str
+    severity: Severity
+    summary: str
+    impact: str
+    suggestion: str
+    exchange_numbers: tuple[int, ...]
+    credits: int = 0
+
+
+def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """A request whose answer was lost after it was paid, sent and paid again."""
+    charged = [record for record in exchanges if record.parsed_request and _charged(hub, record)]
+    for group in _group_by(charged, lambda record: (record.account, record.parsed_request)):
+        attempts: list[Exchange] = []
+        for exchange in group:
+            attempts.append(exchange)
+            if not _response_lost(exchange):
+                yield from _double_charge(hub, attempts)
+                attempts = []
+        yield from _double_charge(hub, attempts)
+
+
+def _double_charge(hub: HubBackend, attempts: list[Exchange]) -> Iterator[Finding]:
+    if len(attempts) > 1:
+        credits = sum(_charged(hub, record) for record in attempts[:-1])
+        yield Finding(
+            "double_charge",
+            "money",
+            f"One request was charged {len(attempts)} times: its answer was lost and it was sent "
+            f"again. {credits} credits bought images that the client never saw.",
+            "The API has no idempotency key: a request that arrived is charged, and stays so when "
+            "its answer is lost on the way.",
+            "Send async: true and keep the id, so that a lost answer can be read again; retry a "
+            "lost POST only after GET /api/v1/credits shows that it was not charged.",
+            _exchange_numbers(attempts),
+            credits,
+        )
+
+
+def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """401 or 402, and the same request again although nothing had changed."""
+    for status, (impact, suggestion) in _FINAL_STATUSES.items():
+        for group in _group_by(exchanges, _request_identity):
+            retries = _retries(group, status)
+            if retries:
+                yield Finding(
+                    "retried_client_error",
+                    "warning",
+                    f"{retries[0].method} {_path(retries[0])} was answered {status} "
+                    f"and sent again {_format_times(len(retries) - 1)}.",
+                    impact,
+                    suggestion,
+                    _exchange_numbers(retries),
+                )
+
+
+def _retries(group: list[Exchange], status: int) -> list[Exchange]:
+    """Refusals and the retries of them; a retry that succeeds after a real one was topped up."""
+    retries: list[Exchange] = []
+    for exchange in group:
+        if retries and not _is_same_request(retries[-1], exchange):
+            continue
+        if exchange.status == status or (retries and _caused_by_fault(retries[-1])):
+            retries.append(exchange)
+        if exchange.status != status and retries:
+            break
+    return retries if len(retries) > 1 else []
+
+
+def fast_polls(
+    hub: HubBackend, exchanges: list[Exchange], min_poll_interval: int
+) -> Iterator[Finding]:
+    """Two reads of a running generation within less than *min_poll_interval* milliseconds."""
+    for group in _polls_by_generation(exchanges):
+        fast = [
+            later
+            for earlier, later in pairwise(group)
+            if earlier.state not in FINAL_STATUSES and _interval(earlier, later) < min_poll_interval
+        ]
+        if fast:
+            gap = min(_interval(*pair) for pair in pairwise(group))
+            yield Finding(
+                "fast_poll",
+                "hint",
+                f"{_path(fast[0])} was polled {_format_times(len(fast))} sooner than "
+                f"{_format_seconds(min_poll_interval)} after the last poll; the shortest pause was "
+                f"{_format_seconds(gap)}.",
+                "Images take seconds to minutes; fast polls cost both sides and bring nothing.",
+                "Pause between polls, and longer each time: 1 s, 2 s, 4 s, up to 15 s.",
+                _exchange_numbers(fast),
+            )
+
+
+def polls_after_completion(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """Reads of a generation whose end the client has seen before."""
+    for group in _polls_by_generation(exchanges):
+        ends = [index for index, record in enumerate(group) if record.state in FINAL_STATUSES]
+        if ends and (late := group[ends[0] + 1 :]):
+            yield Finding(
+                "poll_after_completion",
+                "hint",
+                f"{_path(late[0])} was read {_format_times(len(late))} more after it had "
+                f"{group[ends[0]].state}.",
+                "A final state never changes again.",
+                "Stop at succeeded or failed, and keep the answer.",
+                _exchange_numbers(late),
+            )
+
+
+def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """Fields and query parameters that the contract does not know."""
+    known = hub.spec.operations[OperationId.CREATE_GENERATION].bodies[JSON].fields
+    senders_by_name: dict[str, list[Exchange]] = {}
+    for exchange in exchanges:
+        for name in (*exchange.unknown_fields, *_query_parameters(exchange)):
+            senders_by_name.setdefault(name, []).append(exchange)
+    for name, senders in senders_by_name.items():
+        yield Finding(
+            "unknown_field",
+            "warning",
+            f"The field {name!r} was sent; the contract does not know it"
+            f"{suggest(name.lstrip('?'), known)}",
+            "Unknown fields are ignored: what it was meant to change does not change.",
+            f"Remove it, or use one of {', '.join(known)} in the body.",
+            _exchange_numbers(senders),
+        )
+
+
+def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """Synchronous requests that the client gave up before their longest time was over."""
+    limit = round(hub.spec.timeout_seconds * SECOND)
+    for exchange in exchanges:
+        is_synchronous = exchange.operation == OperationId.CREATE_GENERATION and not (
+            exchange.parsed_request and exchange.parsed_request.run_async
+        )
+        if (
+            exchange.client_disconnected
+            and is_synchronous
+            and (waited := _wait_time(hub, exchange)) < limit
+        ):
+            charged = _charged(hub, exchange)
+            cost = f", and {charged} credits were charged" if charged else ""
+            yield Finding(
+                "early_disconnect",
+                "warning",
+                f"The client left after {_format_seconds(waited)}{cost}.",
+                f"A synchronous generation may take {_format_seconds(limit)}; it goes on and is paid for "  # noqa: E501
+                "when the client has left.",
+                f"Wait {_format_seconds(limit)}, or send async: true and poll.",
+                (exchange.number,),
+            )
+
+
+def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """One reference image, uploaded again and again."""
+    senders_by_digest: dict[tuple[str | None, str], list[Exchange]] = {}
+    for exchange in exchanges:
+        for digest in set(exchange.parsed_request.references) if exchange.parsed_request else ():
+            senders_by_digest.setdefault((exchange.account, digest), []).append(exchange)
+    for (_, digest), senders in senders_by_digest.items():
+        if len(senders) > 1:
+            yield Finding(
+                "duplicate_upload",
+                "hint",
+                f"The reference image {digest[:12]} was uploaded {_format_times(len(senders))}.",
+                "The API keeps no files: every request uploads its references whole.",
+                "Ask for several images in one request with n, and shrink references beforehand.",
+                _exchange_numbers(senders),
+            )
+
+
+# -- reading the journal -----------------------------------------------------------------------
+
+
+def _charged(hub: HubBackend, exchange: Exchange) -> int:
+    """What the generation of a POST has cost, if it is still remembered."""
+    if exchange.operation != OperationId.CREATE_GENERATION or exchange.generation is None:
+        return 0
+    generation = hub.generations.get(exchange.generation)
+    return generation.charged_credits if generation else 0
+
+
+def _response_lost(exchange: Exchange) -> bool:
+    """Whether the client never held the answer whole: it left, or a fault took it."""
+    unreadable = any(fault.startswith(_UNREADABLE_FAULTS) for fault in exchange.faults)
+    return exchange.client_disconnected or unreadable or exchange.status not in _SUCCESS_STATUSES
+
+
+def _group_by(
+    exchanges: Iterable[Exchange], key: Callable[[Exchange], Group]
+) -> Iterable[list[Exchange]]:
+    groups: dict[Group, list[Exchange]] = {}
+    for exchange in exchanges:
+        groups.setdefault(key(exchange), []).append(exchange)
+    return groups.values()
+
+
+def _caused_by_fault(exchange: Exchange) -> bool:
+    """Whether a fault answered, so that nothing had to change for the retry to succeed."""
+    return any(fault.startswith("status=") for fault in exchange.faults)
+
+
+def _request_identity(exchange: Exchange) -> tuple[object, ...]:
+    """What a request and its retry have in common, be its body read or not."""
+    length = exchange.request_headers.get(b"content-length")
+    return exchange.method, exchange.target, exchange.key_digest, length
+
+
+def _is_same_request(first: Exchange, second: Exchange) -> bool:
+    return (
+        first.parsed_request is None
+        or second.parsed_request is None
+        or first.parsed_request == second.parsed_request
+    )
+
+
+def _polls_by_generation(exchanges: Iterable[Exchange]) -> Iterable[list[Exchange]]:
+    reads = [
+        record
+        for record in exchanges
+        if record.operation == OperationId.GET_GENERATION and record.state
+    ]
+    return _group_by(reads, lambda record: (record.key_digest, record.generation))
+
+
+def _interval(earlier: Exchange, later: Exchange) -> int:
+    """Milliseconds between two requests, by the hub's clock or the machine's, whichever is more."""
+    return max(
+        later.timestamp - earlier.timestamp, round((later.started_at - earlier.started_at) * SECOND)
+    )
+
+
+def _wait_time(hub: HubBackend, exchange: Exchange) -> int:
+    generation = hub.generations.get(exchange.generation or "")
+    on_clock = exchange.timestamp - generation.created_at if generation else 0
+    return max(on_clock, round(exchange.milliseconds))
+
+
+def _query_parameters(exchange: Exchange) -> Iterator[str]:
+    for name, _ in parse_qsl(exchange.target.partition("?")[2], keep_blank_values=True):
+        yield f"?{name}"
+
+
+def _path(exchange: Exchange) -> str:
+    return exchange.target.partition("?")[0]
+
+
+def _exchange_numbers(exchanges: Iterable[Exchange]) -> tuple[int, ...]:
+    return tuple(sorted({record.number for record in exchanges}))
+
+
+def _format_times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _format_seconds(milliseconds: int) -> str:
+    return f"{milliseconds / SECOND:.3g} s"

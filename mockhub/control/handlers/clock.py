@@ -1,0 +1,65 @@
+"""The hub's time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mockhub._timestamps import parse_duration, parse_timestamp
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, conflict, parse_field
+from mockhub.domain.clock import Clock, ManualClock, SystemClock
+from mockhub.exceptions import MockhubError, ValidationError
+
+
+def get_clock(request: ControlRequest) -> object:
+    """What time it is."""
+    return serializers.clock(request.hub)
+
+
+def update_clock(request: ControlRequest) -> object:
+    """Another kind or manner of clock."""
+    hub = request.hub
+    return _move_clock(request, lambda: hub.set_clock(build_clock(request.body, hub.clock)))
+
+
+def advance_clock(request: ControlRequest) -> object:
+    """Move on."""
+    by = parse_field("by", parse_duration, request.body["by"])
+    return _move_clock(request, lambda: request.hub.manual_clock().advance(by))
+
+
+def set_clock(request: ControlRequest) -> object:
+    """Move to a time."""
+    to = parse_field("to", parse_timestamp, request.body["to"])
+    return _move_clock(request, lambda: request.hub.manual_clock().set(to))
+
+
+def advance_to_next_event(request: ControlRequest) -> object:
+    """Move to what falls due next."""
+    return _move_clock(request, request.hub.advance_to_next_event)
+
+
+def build_clock(settings: Mapping[str, Any], current: Clock) -> Clock:
+    """The clock that is asked for; what is left out stays as it is at *present*."""
+    manual = isinstance(current, ManualClock)
+    kind = settings.get(
+        "kind", "manual" if manual or {"mode", "now"} & settings.keys() else "system"
+    )
+    if kind == "system":
+        if misplaced := next((name for name in ("mode", "now") if name in settings), None):
+            raise ValidationError(f"{misplaced} is for manual clocks; expected it with kind manual")
+        return SystemClock()
+    now = (
+        parse_field("now", parse_timestamp, settings["now"]) if "now" in settings else current.now()
+    )
+    return ManualClock(now, mode=settings.get("mode", getattr(current, "mode", "autojump")))
+
+
+def _move_clock(request: ControlRequest, move: Callable[[], object]) -> object:
+    try:
+        move()
+    except MockhubError as error:
+        raise conflict(str(error)) from None
+    request.hub.settle()
+    return serializers.clock(request.hub)

@@ -1,0 +1,29 @@
+"""Control-plane handlers for faults."""
+
+from __future__ import annotations
+
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, parse_field
+from mockhub.faults.grammar import Directive, parse_directives, with_conditions
+
+
+def list_faults(request: ControlRequest) -> object:
+    """What is armed."""
+    return {"faults": [serializers.armed_fault(one) for one in request.hub.faults.armed.values()]}
+
+
+def arm_fault(request: ControlRequest) -> object:
+    """Arm a fault, or several in one text."""
+    prompt = request.body.get("prompt")
+
+    def parse(text: str) -> list[Directive]:
+        return [with_conditions(one, prompt=prompt) for one in parse_directives(text)]
+
+    request.hub.faults.arm(parse_field("fault", parse, request.body["fault"]))
+    return list_faults(request)
+
+
+def clear_faults(request: ControlRequest) -> object:
+    """Disarm everything."""
+    request.hub.faults.clear()
+    return list_faults(request)

@@ -1,0 +1,49 @@
+"""Generations: what was asked for, and how it went."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from mockhub._text import suggest
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, conflict, not_found
+from mockhub.domain.generations import Generation
+
+
+def list_generations(request: ControlRequest) -> object:
+    """The last ones, newest first."""
+    hub, account, status = (
+        request.hub,
+        request.query_params.get("account"),
+        request.query_params.get("status"),
+    )
+    now = hub.clock.now()
+    found = (
+        one
+        for one in reversed(hub.generations.values())
+        if account in (None, one.account) and status in (None, one.status_at(now))
+    )
+    chosen = islice(found, request.query_params["limit"])
+    return {"generations": [serializers.generation(one, hub) for one in chosen]}
+
+
+def get_generation(request: ControlRequest) -> object:
+    """One of them; no poll."""
+    return serializers.generation(_find_generation(request), request.hub)
+
+
+def complete_generation(request: ControlRequest) -> object:
+    """End it by hand."""
+    generation = _find_generation(request)
+    if generation.ended:
+        raise conflict(f"{generation.id} has {generation.status} already; what is final stays so")
+    completed = request.hub.complete(generation.id, failed=request.body["outcome"] == "failed")
+    return serializers.generation(completed, request.hub)
+
+
+def _find_generation(request: ControlRequest) -> Generation:
+    generations, id = request.hub.generations, request.path_params["generation"]
+    if generation := generations.get(id):
+        return generation
+    hint = suggest(id, islice(reversed(generations), 100))
+    raise not_found(f"there is no generation {id!r} in {request.hub.name!r}{hint}")

@@ -1,0 +1,129 @@
+"""Hubs: made, shown, changed, forked, reset and dropped."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from mockhub._text import suggest
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, conflict, not_found
+from mockhub.control.handlers.clock import build_clock
+from mockhub.domain.clock import SystemClock
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.ids import Ids
+from mockhub.exceptions import MockhubError, ValidationError
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import Scenario, bundled_scenarios, load_scenario, scenario_from_json
+
+DEFAULT_ACCOUNT = "tester"
+DEFAULT_CREDITS = 1000
+
+_SCENARIO_FIELDS = ("scenario", "scenario_definition")
+_PLAIN_HUB_FIELDS = ("credits", "account_type")
+
+
+def list_hubs(request: ControlRequest) -> object:
+    """Every hub."""
+    links = request.api.links
+    return {"hubs": [serializers.hub_summary(hub, links(hub.name)) for hub in request.hub_registry]}
+
+
+def create_hub(request: ControlRequest) -> object:
+    """A hub of a scenario or of a described world, or a plain one with its key."""
+    name = _unique_name(request)
+    clock = build_clock(request.body["clock"], SystemClock()) if "clock" in request.body else None
+    credentials: dict[str, Any] = {}
+    if scenario := _requested_scenario(request):
+        spec, seed = request.api.spec, request.body.get("seed")
+        hub = build_hub(scenario, name, spec, clock=clock, seed=seed)
+    else:
+        hub = HubBackend(name, request.api.spec, clock=clock, seed=request.body.get("seed", 0))
+        credentials = {"account": DEFAULT_ACCOUNT, "key": _create_default_account(hub, request)}
+    hub.image_format = request.body.get("image_format", hub.image_format)
+    hub.save_snapshot()
+    request.hub_registry.add(hub)
+    return {"hub": _hub_detail(request, hub), **credentials}
+
+
+def get_hub(request: ControlRequest) -> object:
+    """One hub."""
+    return _hub_detail(request, request.hub)
+
+
+def update_hub(request: ControlRequest) -> object:
+    """Its seed, image format or memory."""
+    hub = request.hub
+    if "seed" in request.body:
+        hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # no id is given twice
+    hub.image_format = request.body.get("image_format", hub.image_format)
+    hub.max_generations = request.body.get("max_generations", hub.max_generations)
+    return _hub_detail(request, hub)
+
+
+def delete_hub(request: ControlRequest) -> object:
+    """Let it go, but for the default one."""
+    name = request.hub.name
+    try:
+        request.hub_registry.delete(name)
+    except MockhubError as error:
+        raise conflict(str(error)) from None
+    return {"deleted": f"hub {name}"}
+
+
+def fork_hub(request: ControlRequest) -> object:
+    """The same world under another name."""
+    fork = request.hub.fork(_unique_name(request))
+    fork.save_snapshot()
+    return _hub_detail(request, request.hub_registry.add(fork))
+
+
+def reset_hub(request: ControlRequest) -> object:
+    """Back to its start."""
+    request.hub_registry.reset(request.hub.name)
+    return _hub_detail(request, request.hub)
+
+
+def _hub_detail(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
+    return serializers.hub_detail(hub, request.api.links(hub.name))
+
+
+def _unique_name(request: ControlRequest) -> str:
+    """The name that the body asks for, or one that nobody has."""
+    name: str | None = request.body.get("name")
+    if name is None:
+        return next(
+            name for name in map("hub-{}".format, count(1)) if name not in request.hub_registry
+        )
+    if name in request.hub_registry:
+        raise conflict(
+            f"there is a hub {name!r} already; delete or reset it, or choose another name"
+        )
+    return name
+
+
+def _requested_scenario(request: ControlRequest) -> Scenario | None:
+    """The starting world that the body names or describes, if it does."""
+    given = [name for name in (*_SCENARIO_FIELDS, *_PLAIN_HUB_FIELDS) if name in request.body]
+    if not set(given) & set(_SCENARIO_FIELDS):
+        return None
+    if len(given) > 1:
+        raise ValidationError(f"{given[0]} and {given[1]} are both given; expected one of them")
+    if "scenario_definition" in request.body:
+        return scenario_from_json(
+            "the body's scenario_definition", request.body["scenario_definition"]
+        )
+    known, scenario_name = bundled_scenarios(), request.body["scenario"]
+    if scenario_name not in known:
+        hint = suggest(scenario_name, known)
+        raise not_found(
+            f"there is no scenario {scenario_name!r}{hint}; known are {', '.join(known)}"
+        )
+    return load_scenario(known[scenario_name])
+
+
+def _create_default_account(hub: HubBackend, request: ControlRequest) -> str:
+    """One account with credits and a key, which is returned."""
+    account = hub.add_account(DEFAULT_ACCOUNT, account_type=request.body.get("account_type", "PRO"))
+    hub.grant(account, request.body.get("credits", DEFAULT_CREDITS))
+    return hub.add_key(DEFAULT_ACCOUNT)

@@ -1,0 +1,56 @@
+"""What passed, and what the client does wrong."""
+
+from __future__ import annotations
+
+from mockhub._timestamps import SECOND, parse_duration
+from mockhub.client_report.report import build_report
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, PlainResponse, parse_field
+from mockhub.journal.curl import as_curl
+from mockhub.journal.exchange import Exchange
+from mockhub.journal.har import as_har
+
+
+def get_journal(request: ControlRequest) -> object:
+    """The exchanges that fit every filter, in the form asked for."""
+    hub, query = request.hub, request.query_params
+    exchanges = [exchange for exchange in hub.journal if _matches(exchange, query)][
+        -query["limit"] :
+    ]
+    base_url = request.api.links(hub.name).base_url
+    if query["format"] == "har":
+        return as_har(exchanges, base_url)
+    if query["format"] == "curl":
+        return PlainResponse("text/plain", as_curl(exchanges, base_url, hub.spec))
+    return {
+        "total": hub.journal.total,
+        "stored": len(hub.journal),
+        "exchanges": [serializers.exchange(record, hub) for record in exchanges],
+    }
+
+
+def clear_journal(request: ControlRequest) -> object:
+    """Forget what passed."""
+    stored = len(request.hub.journal)
+    request.hub.journal.clear()
+    return {"deleted": f"{stored} exchanges"}
+
+
+def get_report(request: ControlRequest) -> object:
+    """What the client does wrong, and never meets."""
+    interval = request.query_params.get("min_poll_interval")
+    min_poll_interval = (
+        SECOND if interval is None else parse_field("min_poll_interval", parse_duration, interval)
+    )
+    client_report = build_report(request.hub, min_poll_interval=min_poll_interval)
+    if request.query_params["format"] == "text":
+        return PlainResponse("text/plain", client_report.as_text() + "\n")
+    return client_report.as_json()
+
+
+def _matches(exchange: Exchange, query: object) -> bool:
+    assert isinstance(query, dict)
+    if exchange.number <= query["since"]:
+        return False
+    names = ("operation", "status", "account", "generation")
+    return all(name not in query or getattr(exchange, name) == query[name] for name in names)

@@ -1,0 +1,51 @@
+"""API keys: made, listed, expired and revoked."""
+
+from __future__ import annotations
+
+from mockhub._text import suggest
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, not_found
+from mockhub.domain.keys import ApiKey, key_digest
+
+
+def list_keys(request: ControlRequest) -> object:
+    """Every key, none of them raw."""
+    return {"keys": [serializers.key(key) for key in request.hub.keys.values()]}
+
+
+def create_key(request: ControlRequest) -> object:
+    """A key; its raw form is in this answer only (AUTH-7)."""
+    hub, account = request.hub, request.find_account(request.body["account"])
+    raw = hub.add_key(
+        account.id, name=request.body.get("name", ""), expires_at=request.parse_expiry()
+    )
+    return {**serializers.key(hub.keys[key_digest(raw.encode())]), "key": raw}
+
+
+def expire_key(request: ControlRequest) -> object:
+    """Let it expire at a moment, or never."""
+    return serializers.key(
+        request.hub.set_key_expiry(_find_key(request).digest, request.parse_expiry())
+    )
+
+
+def revoke_key(request: ControlRequest) -> object:
+    """Let it open nothing."""
+    return serializers.key(request.hub.revoke_key(_find_key(request).digest))
+
+
+def _find_key(request: ControlRequest) -> ApiKey:
+    """The key of that id, or the only one of that name."""
+    keys, id_or_name = request.hub.keys.values(), request.path_params["key"]
+    found = [key for key in keys if id_or_name in (serializers.key_id(key), key.name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(serializers.key_id(key) for key in found)
+        raise not_found(
+            f"{len(found)} keys are named {id_or_name!r}; expected one of the ids {ids}"
+        )
+    known = [*(key.name for key in keys), *(serializers.key_id(key) for key in keys)]
+    raise not_found(
+        f"there is no key {id_or_name!r}{suggest(id_or_name, known)}; expected an id or a name"
+    )

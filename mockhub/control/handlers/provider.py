@@ -1,0 +1,22 @@
+"""What goes wrong on request: the provider's script, and the armed faults."""
+
+from __future__ import annotations
+
+from mockhub.control import serializers
+from mockhub.control.context import ControlRequest, parse_field
+from mockhub.domain.provider import Provider, parse_outcome
+
+
+def get_provider(request: ControlRequest) -> object:
+    """The script."""
+    provider = request.hub.provider
+    return {"script": [serializers.outcome(one) for one in provider.script], "used": provider.used}
+
+
+def set_provider_script(request: ControlRequest) -> object:
+    """Another script, from its first outcome on."""
+    texts = enumerate(request.body["script"])
+    request.hub.provider = Provider(
+        [parse_field(f"script[{index}]", parse_outcome, text) for index, text in texts]
+    )
+    return get_provider(request)

@@ -1,0 +1,41 @@
+"""control.yaml, read when it is first needed: a server that nobody controls need not know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mockhub.control.context import Handler
+from mockhub.exceptions import MockhubError
+from mockhub.spec.document import load_document
+from mockhub.spec.operations import Operation, compile_operations
+from mockhub.spec.router import Router, build_router
+
+OPENAPI_FILE = Path(__file__).with_name("control.yaml")
+
+
+def load_openapi() -> tuple[Router, Mapping[str, Handler]]:
+    """The routes of the control plane, and what serves each operation."""
+    operations = compile_operations(load_document(OPENAPI_FILE))
+    return build_router(operations), _handlers(operations)
+
+
+def _handlers(operations: tuple[Operation, ...]) -> Mapping[str, Handler]:
+    from mockhub.control.handlers import (
+        accounts,
+        clock,
+        faults,
+        generations,
+        hubs,
+        journal,
+        keys,
+        provider,
+        server,
+    )
+
+    modules = (server, hubs, accounts, keys, generations, provider, faults, clock, journal)
+    functions = {name: value for room in modules for name, value in vars(room).items()}
+    operation_ids = [operation.id for operation in operations]
+    if unimplemented := next((id for id in operation_ids if not callable(functions.get(id))), None):
+        raise MockhubError(f"{OPENAPI_FILE}: the operation {unimplemented!r} is not implemented")
+    return {id: functions[id] for id in operation_ids}

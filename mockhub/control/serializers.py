@@ -1,0 +1,210 @@
+"""What is in a hub, as the control plane's JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import asdict
+
+from mockhub._timestamps import format_timestamp
+from mockhub.domain.accounts import Account
+from mockhub.domain.clock import ManualClock
+from mockhub.domain.generations import STATUSES, Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.keys import ApiKey
+from mockhub.domain.ledger import Entry
+from mockhub.domain.provider import Outcome
+from mockhub.faults.registry import ArmedFault
+from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.journal.redaction import redact
+from mockhub.web.serializers import Links
+
+API_PREFIX = "/api/v1"
+_KEY_ID_LENGTH = 12
+
+
+def hub_summary(hub: HubBackend, links: Links) -> dict[str, Any]:
+    """A hub in the list."""
+    return {
+        "name": hub.name,
+        "url": links.base_url,
+        "base_url": links.base_url + API_PREFIX,
+        "accounts": len(hub.accounts),
+        "keys": len(hub.keys),
+        "generations": len(hub.generations),
+        "exchanges": hub.journal.total,
+    }
+
+
+def hub_detail(hub: HubBackend, links: Links) -> dict[str, Any]:
+    """All that is to be told of one hub."""
+    return {
+        **hub_summary(hub, links),
+        "seed": hub.ids.seed,
+        "image_format": hub.image_format,
+        "max_generations": hub.max_generations,
+        "clock": clock(hub),
+        "generations": generation_counts(hub),
+        "faults": len(hub.faults.armed),
+        "credit_totals": hub.credit_totals(),
+        "audit": hub.audit(),
+    }
+
+
+def generation_counts(hub: HubBackend) -> dict[str, int]:
+    """How many generations are in which state."""
+    now = hub.clock.now()
+    counts = Counter(one.status_at(now) for one in hub.generations.values())
+    return {state: counts[state] for state in STATUSES}
+
+
+def clock(hub: HubBackend) -> dict[str, Any]:
+    """The hub's clock."""
+    manual = isinstance(hub.clock, ManualClock)
+    return {
+        "kind": "manual" if manual else "system",
+        "mode": getattr(hub.clock, "mode", None),
+        "now": format_timestamp(hub.clock.now()),
+        "next_event": timestamp(hub.next_event()),
+    }
+
+
+def account(account: Account, hub: HubBackend) -> dict[str, Any]:
+    """An account with its lots."""
+    balance = account.balance_snapshot()
+    return {
+        "id": account.id,
+        "account_type": balance.account_type,
+        "credits": balance.credits,
+        "next_expiration": timestamp(balance.next_expiration),
+        "credit_totals": account.totals,
+        "lots": [
+            {"id": lot.id, "remaining": lot.remaining, "expires_at": timestamp(lot.expires_at)}
+            for lot in account.lots.values()
+        ],
+        "keys": [key.name for key in hub.keys.values() if key.account == account.id],
+    }
+
+
+def ledger_entry(entry: Entry) -> dict[str, Any]:
+    """A line of a ledger."""
+    return {**asdict(entry), "created_at": format_timestamp(entry.created_at)}
+
+
+def key_id(key: ApiKey) -> str:
+    """How a key is spoken of: the beginning of its hash."""
+    return key.digest.hex()[:_KEY_ID_LENGTH]
+
+
+def key(key: ApiKey) -> dict[str, Any]:
+    """A key, of which the server knows only the hash."""
+    return {
+        "id": key_id(key),
+        "name": key.name,
+        "account": key.account,
+        "expires_at": timestamp(key.expires_at),
+        "revoked": key.revoked,
+    }
+
+
+def generation(generation: Generation, hub: HubBackend) -> dict[str, Any]:
+    """A generation with its request and its fate."""
+    request, quote = generation.request, generation.quote
+    return {
+        "id": generation.id,
+        "account": generation.account,
+        "status": generation.status_at(hub.clock.now()),
+        "model": quote.model,
+        "prompt": redact(request.prompt, hub.spec.key_format.prefix),
+        "size": request.size,
+        "quality": request.quality,
+        "n": request.n,
+        "async": request.run_async,
+        "references": len(request.references),
+        "tier": quote.tier,
+        "aspect_ratio": quote.aspect_ratio,
+        "credits": generation.credits,
+        "credits_requested": generation.credits_requested,
+        "delivered": generation.delivered,
+        "polls": generation.polls,
+        "created_at": format_timestamp(generation.created_at),
+        "due_at": timestamp(generation.due_at),
+        "ended_at": timestamp(generation.ended_at),
+        "outcome": outcome(generation.outcome),
+    }
+
+
+def outcome(outcome: Outcome) -> str:
+    """An outcome in the words of the fault grammar."""
+    words = [word for word in ("fail", "never") if getattr(outcome, word)]
+    if outcome.deliver is not None:
+        words.append(f"deliver={outcome.deliver}")
+    if outcome.polls is not None:
+        words.append(f"polls={outcome.polls}")
+    if outcome.duration or not words:
+        words.append(f"duration={outcome.duration}ms")
+    return " ".join(words)
+
+
+def armed_fault(armed: ArmedFault) -> dict[str, Any]:
+    """An armed fault and its counters."""
+    directive = armed.directive
+    return {
+        "fault": str(directive),
+        "operation": directive.operation,
+        "prompt": directive.prompt,
+        "times": directive.times,
+        "p": directive.p,
+        "nth": directive.nth,
+        "evaluated": armed.evaluated,
+        "fired": armed.fired,
+    }
+
+
+def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, Any]:
+    """An exchange of the journal."""
+    api_key = hub.keys.get(exchange.key_digest) if exchange.key_digest else None
+    return {
+        "number": exchange.number,
+        "timestamp": format_timestamp(exchange.timestamp),
+        "method": exchange.method,
+        "target": exchange.target,
+        "operation": exchange.operation,
+        "account": exchange.account,
+        "key": api_key.name if api_key else None,
+        "generation": exchange.generation,
+        "status": exchange.status,
+        "code": exchange.code,
+        "state": exchange.state,
+        "credits": exchange.credits,
+        "faults": list(exchange.faults),
+        "milliseconds": round(exchange.milliseconds, 3),
+        "client_disconnected": exchange.client_disconnected,
+        "spec_violation": exchange.spec_violation,
+        "request": {
+            "headers": header_texts(dict(exchange.request_headers)),
+            "body": body(exchange.request),
+        },
+        "response": {
+            "headers": header_texts(dict(exchange.response_headers)),
+            "body": body(exchange.response),
+        },
+    }
+
+
+def header_texts(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Headers as text."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+
+
+def body(body: StoredBody) -> dict[str, Any]:
+    """A body as text, or of a long one its length and digest."""
+    text = None if body.content is None else body.content.decode("utf-8", "replace")
+    return {"length": body.length, "text": text, "sha256": body.digest}
+
+
+def timestamp(milliseconds: int | None) -> str | None:
+    """A time as text, or None."""
+    return None if milliseconds is None else format_timestamp(milliseconds)

@@ -1,0 +1,152 @@
+"""Generations: decided here, by values alone, and committed by the hub."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from mockhub.domain.accounts import Account
+from mockhub.domain.ledger import Allocations, Entry, deallocate
+from mockhub.domain.provider import Outcome
+from mockhub.spec.catalog import Quote
+from mockhub.spec.frozen_struct import FrozenStruct
+
+Status = Literal["queued", "processing", "succeeded", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+FINAL_STATUSES = ("succeeded", "failed")
+
+
+class GenerationRequest(FrozenStruct, frozen=True):
+    """What a client asks for, checked and with its defaults filled in."""
+
+    model: str
+    prompt: str
+    size: str
+    quality: str
+    n: int
+    run_async: bool
+    references: tuple[str, ...] = ()  # digests of the reference images
+
+
+class Generation(FrozenStruct, frozen=True):
+    """One generation's log."""
+
+    id: str
+    account: str
+    request: GenerationRequest
+    quote: Quote
+    outcome: Outcome
+    allocations: Allocations
+    created_at: int
+    due_at: int | None  # when it ends, if time ends it
+    polls: int = 0  # how often its owner has read it
+    status: Literal["queued", "succeeded", "failed"] = "queued"
+    delivered: int = 0
+    ended_at: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
+
+    @property
+    def credits_requested(self) -> int:
+        return self.quote.credits_per_image * self.request.n
+
+    @property
+    def credits(self) -> int:
+        """What it cost: nothing yet while it runs (ASY-4), the delivered images at the end."""
+        return self.quote.credits_per_image * self.delivered
+
+    @property
+    def charged_credits(self) -> int:
+        """What the ledger has taken for it so far: all that was asked while it runs."""
+        images = self.request.n if self.ended_at is None else self.delivered
+        return self.quote.credits_per_image * images
+
+    def status_at(self, now: int) -> Status:
+        """Queued at the moment of submission, processing later, until it ends (ASY-6)."""
+        if self.ended or (now == self.created_at and not self.polls):
+            return self.status
+        return "processing"
+
+
+class Changes(FrozenStruct, frozen=True):
+    """What a decision would change: entries of one account, and a generation."""
+
+    entries: tuple[Entry, ...]
+    generation: Generation
+
+
+def create_generation(
+    account: Account,
+    request: GenerationRequest,
+    quote: Quote,
+    outcome: Outcome,
+    *,
+    id: str,
+    now: int,
+    timeout_ms: int,
+) -> Changes:
+    """Accept a request: charge it (LED-1) and, where nothing is waited for, end it at once.
+
+    Raises:
+        Insufficient: if the account cannot pay; nothing changes then.
+    """
+    allocations = account.allocate(quote.credits_per_image * request.n)
+    due_at = _due_at(request, outcome, now, timeout_ms)
+    entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in allocations])
+    if request.run_async or due_at != now:
+        generation = Generation(id, account.id, request, quote, outcome, allocations, now, due_at)
+        return Changes(entries, generation)
+    delivered = outcome.delivered_images(request.n)
+    generation = Generation(
+        id,
+        account.id,
+        request,
+        quote,
+        outcome,
+        allocations,
+        now,
+        due_at,
+        0,
+        _final_status(delivered),
+        delivered,
+        now,
+    )
+    return Changes(entries + _refund_entries(generation, now), generation)
+
+
+def _due_at(request: GenerationRequest, outcome: Outcome, now: int, timeout_ms: int) -> int | None:
+    """When time ends it: a synchronous one, which nobody polls, at the limit (LIM-1)."""
+    if request.run_async:
+        return None if outcome.never or outcome.polls else now + outcome.duration
+    return now + (timeout_ms if outcome.never else min(outcome.duration, timeout_ms))
+
+
+def complete_generation(generation: Generation, now: int, *, failed: bool) -> Changes:
+    """End a generation and refund what was not delivered (LED-2, LED-3)."""
+    delivered = 0 if failed else generation.outcome.delivered_images(generation.request.n)
+    completed = generation._replace(
+        status=_final_status(delivered), delivered=delivered, ended_at=now
+    )
+    return Changes(_refund_entries(completed, now), completed)
+
+
+def _final_status(delivered: int) -> Literal["succeeded", "failed"]:
+    return "succeeded" if delivered else "failed"
+
+
+def _refund_entries(completed: Generation, now: int) -> tuple[Entry, ...]:
+    credits_to_refund = completed.quote.credits_per_image * (
+        completed.request.n - completed.delivered
+    )
+    if not credits_to_refund:
+        return ()
+    allocations = deallocate(completed.allocations, credits_to_refund)
+    return tuple(Entry(now, "refund", credits, lot, completed.id) for lot, credits in allocations)
+
+
+def has_timed_out(generation: Generation, timeout_ms: int) -> bool:
+    """Whether a synchronous generation was told to take longer than it may (LIM-1)."""
+    outcome = generation.outcome
+    return not generation.request.run_async and (outcome.never or outcome.duration > timeout_ms)

@@ -1,0 +1,111 @@
+"""The hubs of a server: many isolated worlds, found by name or by key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from mockhub._text import suggest
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.ledger import EntryKind
+from mockhub.exceptions import MockhubError
+
+DEFAULT = "default"
+
+
+class HubRegistry:
+    """All hubs by name, and which hub a key belongs to."""
+
+    def __init__(self, default: HubBackend) -> None:
+        self.default = default
+        self._hubs: dict[str, HubBackend] = {}
+        self._hubs_by_key: dict[bytes, dict[str, HubBackend]] = {}  # in the order of coming in
+        self.totals_of_deleted_hubs: Counter[EntryKind] = (
+            Counter()
+        )  # credits moved in hubs that are gone
+        self.add(default)
+
+    def add(self, hub: HubBackend) -> HubBackend:
+        """Take a hub in, in the place of one of the same name.
+
+        A key that several hubs know, such as one from a scenario, leads to the default hub or else
+        to the first of them; the others are found by their names.
+        """
+        replaced = self._hubs.get(hub.name)
+        self._hubs[hub.name] = hub
+        if hub.name == self.default.name:
+            self.default = hub
+        self._index_keys(hub)
+        if replaced and replaced is not hub:
+            self._retire(replaced, replaced.keys.keys() - hub.keys.keys())
+        return hub
+
+    def get(self, name: str) -> HubBackend:
+        """The hub of that name.
+
+        Raises:
+            MockhubError: if there is none.
+        """
+        if hub := self._hubs.get(name):
+            return hub
+        raise MockhubError(f"there is no hub {name!r}{suggest(name, self._hubs)}")
+
+    def find_by_key(self, digest: bytes | None) -> HubBackend:
+        """The hub of a key, or the default one."""
+        candidates = self._hubs_by_key.get(digest) if digest else None
+        if not candidates or self.default.name in candidates:
+            return self.default
+        return next(iter(candidates.values()))
+
+    def delete(self, name: str) -> None:
+        """Let a hub go.
+
+        Raises:
+            MockhubError: if there is none of that name, or it is the default one.
+        """
+        hub = self.get(name)
+        if hub is self.default:
+            raise MockhubError(f"the hub {name!r} is the default one and stays; reset it instead")
+        self._retire(hub, hub.keys)
+        hub.cancel_waits()
+        del self._hubs[name]
+
+    def reset(self, name: str) -> HubBackend:
+        """Let a hub come back to its start.
+
+        Raises:
+            MockhubError: if there is none of that name, or it remembers no start.
+        """
+        hub = self.get(name)
+        old_keys, totals = hub.keys, hub.credit_totals()
+        hub.reset()
+        self._index_keys(hub)
+        self.totals_of_deleted_hubs.update(totals)
+        self._unindex_keys(hub.name, old_keys.keys() - hub.keys.keys())
+        return hub
+
+    def __iter__(self) -> Iterator[HubBackend]:
+        return iter(tuple(self._hubs.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._hubs
+
+    def _index_keys(self, hub: HubBackend) -> None:
+        def index_key(digest: bytes) -> None:
+            self._hubs_by_key.setdefault(digest, {})[hub.name] = hub
+
+        for digest in hub.keys:
+            index_key(digest)
+        hub.on_key_added = index_key
+
+    def _retire(self, hub: HubBackend, digests: Iterable[bytes]) -> None:
+        hub.on_key_added = lambda digest: None
+        self.totals_of_deleted_hubs.update(hub.credit_totals())
+        self._unindex_keys(hub.name, digests)
+
+    def _unindex_keys(self, name: str, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            hubs = self._hubs_by_key[digest]
+            del hubs[name]
+            if not hubs:
+                del self._hubs_by_key[digest]

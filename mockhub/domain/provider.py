@@ -1,0 +1,76 @@
+"""The provider: the scripted outside party that makes the images, or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import FLAGS, PROVIDER_FAULTS, Directive, parse_directives
+
+
+class Outcome(NamedTuple):
+    """How one generation goes."""
+
+    deliver: int | None = None  # images; None: as many as asked for
+    duration: int = 0  # milliseconds until it ends
+    polls: int | None = None  # ends at this poll instead, counted from 1
+    fail: bool = False
+    never: bool = False  # ends only by hand
+
+    def delivered_images(self, requested: int) -> int:
+        """How many of the images asked for arrive."""
+        if self.fail:
+            return 0
+        return requested if self.deliver is None else min(self.deliver, requested)
+
+
+SUCCESS = Outcome()
+
+
+class Provider:
+    """A row of outcomes, one a generation; the last one repeats."""
+
+    def __init__(self, outcomes: Iterable[Outcome] = (SUCCESS,)) -> None:
+        self.script = tuple(outcomes) or (SUCCESS,)
+        self.used = 0
+
+    def next(self) -> Outcome:
+        """The next generation's outcome."""
+        script, used = self.script, self.used
+        self.used = used + 1
+        return script[used] if used < len(script) else script[-1]
+
+    def copy(self) -> Provider:
+        """The same script, as far as it has come."""
+        clone = Provider(self.script)
+        clone.used = self.used
+        return clone
+
+
+def parse_outcome(text: str) -> Outcome:
+    """One outcome of the provider, such as ``deliver=3 duration=2s``.
+
+    Raises:
+        MockhubError: if *text* says anything that is not the provider's doing.
+    """
+    found = parse_directives(text)
+    for directive in found:
+        if directive.name not in PROVIDER_FAULTS:
+            allowed = ", ".join(sorted(PROVIDER_FAULTS))
+            raise MockhubError(
+                f"{directive.name!r} is not the provider's doing; allowed: {allowed}"
+            )
+        if directive.needs_counting or directive.operation:
+            raise MockhubError(f"{text!r}: an outcome is of one generation; expected no modifiers")
+    return apply_to_outcome(SUCCESS, found)
+
+
+def apply_to_outcome(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:
+    """*outcome* as the provider's directives among *directives* change it."""
+    for directive in directives:
+        name = directive.name
+        if name in PROVIDER_FAULTS:
+            change: dict[str, Any] = {name: True if name in FLAGS else directive.value}
+            outcome = outcome._replace(**change)
+    return outcome

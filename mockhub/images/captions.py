@@ -1,0 +1,141 @@
+"""Captions: the words on a picture, in the one font that comes with Pillow.
+
+That font draws Latin letters only; other scripts are spelled in them, so that a Hindi prompt is
+read and not guessed from empty boxes. It has whole-pixel widths and no kerning, so a line is its
+letters side by side, and each letter is rendered once for all captions of a size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+_MAX_PROMPT_CHARS = 600  # characters of a prompt that are looked at; the rest never fits
+_MAX_LINES = 3
+_MIN_FONT_SIZE = 9  # pixels; below it letters are not legible
+_MIN_STABLE_FONT_SIZE = 25  # pixels from which on all releases of FreeType draw the same letters
+_MIN_LINE_LETTERS = 9  # letters that a line must have room for
+_PROMPT_TONE, _DETAILS_TONE, _PANEL_TONE = 2, 62, 255
+_PANEL_OPACITY = 208  # of 255: how much of the panel's tone covers what lies below
+_ELLIPSIS = "\u2026"
+_UNSPELLABLE = "\u00b7"  # for a prompt of which nothing can be spelled
+
+
+def transliterate(text: str) -> str:
+    """*text* in letters that the font has, on one line; what no reader would see is left out."""
+    text = text[:_MAX_PROMPT_CHARS]
+    if not text.isascii():
+        from anyascii import anyascii  # only now: its tables are found by slow imports
+
+        text = anyascii(text)
+    return " ".join(re.sub(r"[\x00-\x20\x7f]+", " ", text).split()) or _UNSPELLABLE
+
+
+def draw_caption(image: Image.Image, prompt: str, details: str) -> None:
+    """Write *prompt*, shortened, and *facts* on a panel, if *sheet* has room for them."""
+    width, height = image.size
+    shorter_side = min(image.size)
+    size = max(shorter_side * 28 // 1024, _MIN_FONT_SIZE + shorter_side // 128)
+    max_width = min(width - 4 * size, size * 30)
+    if (
+        height < size * 7
+        or max_width < _text_width("n" * _MIN_LINE_LETTERS, size)
+        or max_width < _text_width(details, size)
+    ):
+        return
+    max_lines = max(1, min(_MAX_LINES, height // (5 * size)))
+    lines = [
+        *_truncate(wrap(transliterate(prompt), size, max_width), max_lines, size, max_width),
+        details,
+    ]
+    line_height = size * 21 // 16
+    right = 3 * size + max(_text_width(line, size) for line in lines)
+    top = height - size * 9 // 4 - line_height * len(lines)
+    _draw_panel(image, (size, top, right, height - size), size * 5 // 8)
+    for number, line in enumerate(lines):
+        tone = _PROMPT_TONE if number < len(lines) - 1 else _DETAILS_TONE
+        _draw_line(image, line, (2 * size, top + size * 5 // 8 + number * line_height), size, tone)
+
+
+def wrap(text: str, size: int, max_width: int) -> Iterator[str]:
+    """The lines of *text*, none wider than *room*; a longer word is cut."""
+    line, line_width = "", 0
+    space_width = _text_width(" ", size)
+    for word in _split_words(text, size, max_width):
+        word_width = _text_width(word, size)
+        if line and line_width + space_width + word_width <= max_width:
+            line, line_width = f"{line} {word}", line_width + space_width + word_width
+            continue
+        if line:
+            yield line
+        line, line_width = word, word_width
+    yield line
+
+
+def _split_words(text: str, size: int, max_width: int) -> Iterator[str]:
+    for word in text.split(" "):
+        start = used_width = 0
+        for index, letter in enumerate(word):
+            letter_width = _text_width(letter, size)
+            if used_width + letter_width > max_width:
+                yield word[start:index]
+                start, used_width = index, 0
+            used_width += letter_width
+        yield word[start:]
+
+
+def _truncate(lines: Iterator[str], max_lines: int, size: int, max_width: int) -> list[str]:
+    truncated = [line for _, line in zip(range(max_lines), lines, strict=False)]
+    if next(lines, None) is not None:
+        last = truncated[-1]
+        while _text_width(last + _ELLIPSIS, size) > max_width:
+            last = last[:-1]
+        truncated[-1] = last.rstrip(" ,.;:-") + _ELLIPSIS
+    return truncated
+
+
+def _draw_panel(image: Image.Image, box: tuple[int, int, int, int], radius: int) -> None:
+    right, bottom = box[2] - box[0], box[3] - box[1]
+    overlay = Image.new("L", (right, bottom))
+    ImageDraw.Draw(overlay).rounded_rectangle(
+        (0, 0, right - 1, bottom - 1), radius, fill=_PANEL_OPACITY
+    )
+    image.paste(_PANEL_TONE, box, overlay)
+
+
+def _draw_line(
+    image: Image.Image, text: str, position: tuple[int, int], size: int, tone: int
+) -> None:
+    draw, (x, y) = ImageDraw.Draw(image), position
+    for letter in text:
+        mask, advance = _glyph(letter, size)
+        draw.bitmap((x - size // 4, y), mask, tone)
+        x += advance
+
+
+def _text_width(text: str, size: int) -> int:
+    return sum(_glyph(letter, size)[1] for letter in text)
+
+
+@lru_cache(maxsize=4096)
+def _glyph(letter: str, size: int) -> tuple[Image.Image, int]:
+    """A letter with some margin, and how far the next one is from it.
+
+    A small one is a large one made smaller: FreeType's releases disagree on small letters alone.
+    """
+    factor = -(-_MIN_STABLE_FONT_SIZE // size) if size < _MIN_STABLE_FONT_SIZE else 1
+    font = _font(size * factor)
+    advance = (int(font.getlength(letter)) + factor // 2) // factor
+    mask = Image.new("L", ((advance + size // 2) * factor, size * factor * 3 // 2))
+    ImageDraw.Draw(mask).text((size // 4 * factor, 0), letter, 255, font)
+    return mask.reduce(factor), advance
+
+
+@lru_cache(maxsize=64)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font

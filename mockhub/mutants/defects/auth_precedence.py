@@ -1,0 +1,70 @@
+"""Defects of what is judged before the key, and of keys where none is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.registry import mutant
+from mockhub.spec.operations import OperationId
+from mockhub.web import responses
+from mockhub.web.context import RequestContext
+
+
+@mutant("AUTH-10", conforms_if_documented=True)
+def body_before_key(server: PatchedServer) -> None:
+    """A bad body is refused before the key is looked at."""
+    server.validate_body_before_auth()
+
+
+@mutant("AUTH-10", conforms_if_documented=True)
+def content_type_before_key(server: PatchedServer) -> None:
+    """A body of another content type is refused before the key is looked at."""
+
+    @wrap(server.api, "dispatch")
+    async def dispatch(original: Any, context: RequestContext) -> Any:
+        content_type = context.headers.get(b"content-type", b"")
+        if context.method == "POST" and not content_type.startswith(
+            (b"application/json", b"multipart/")
+        ):
+            context.hub = server.hub
+            raise server.error("invalid_request")
+        return await original(context)
+
+
+@mutant("AUTH-3", level="inferred")
+def unknown_id_before_key(server: PatchedServer) -> None:
+    """An unknown generation is not found, with or without a key."""
+
+    @server.on_response(OperationId.GET_GENERATION, code="missingApiKey")
+    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
+        if context.path_param in server.hub.generations:
+            return response
+        return responses.error_response(server.error("notFound"))
+
+
+@mutant("AUTH-11", conforms_if_documented=True)
+def models_validate_keys(server: PatchedServer) -> None:
+    """The model list needs no key, and refuses one that is unknown, revoked or expired."""
+
+    @wrap(server.api, "dispatch")
+    async def dispatch(original: Any, context: RequestContext) -> Any:
+        response = await original(context)
+        if (
+            context.operation
+            and context.operation.id == OperationId.LIST_MODELS
+            and context.authorization is not None
+        ):
+            server.hub.authenticate(context.key_digest, has_authorization=True)
+        return response
+
+
+@mutant("AUTH-11", conforms_if_documented=True)
+def models_reject_other_schemes(server: PatchedServer) -> None:
+    """The model list refuses an Authorization header of another scheme with 400."""
+
+    @server.on_response(OperationId.LIST_MODELS, status=200)
+    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
+        if context.authorization is None or context.key_digest:
+            return response
+        return responses.error_response(server.error("invalid_request"))

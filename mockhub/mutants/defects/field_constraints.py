@@ -1,0 +1,267 @@
+"""Defects of what model, size, quality and prompt may hold."""
+
+from __future__ import annotations
+
+from mockhub.exceptions import ValidationError
+from mockhub.mutants.field_mutants import (
+    for_each_media_type,
+    lowercase_field,
+    mutate_field,
+    reject_value,
+    reject_value_on,
+    strip_field,
+)
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import mutant
+from mockhub.mutants.request_hook import ParsedRequest
+
+
+@mutant("REQ-1")
+def any_model_accepted(server: PatchedServer) -> None:
+    """A model that is not listed is taken for the listed one."""
+    model = server.model["id"]
+    server.on_request_body(
+        lambda request: (
+            request.values.update(model=model)
+            if isinstance(request.values.get("model"), str) and request.values["model"]
+            else None
+        )
+    )
+
+
+mutate_field(
+    "unlisted-model-accepted",
+    "REQ-1",
+    "a model that is not listed is taken for the listed one.",
+    lambda values: values.update(model="gpt-image-2") if values.get("model") else None,
+)
+
+
+@mutant("REQ-1")
+def model_case_ignored(server: PatchedServer) -> None:
+    """GPT-Image-2 is taken for the listed model."""
+    lowercase_field(server, "model")
+
+
+@mutant("REQ-1")
+def model_prefix_accepted(server: PatchedServer) -> None:
+    """A model whose id begins with the listed one's is taken for it."""
+    server.on_request_body(
+        lambda request: (
+            request.values.update(model="gpt-image-2")
+            if str(request.values.get("model")).startswith("gpt-image-2")
+            else None
+        )
+    )
+
+
+@mutant("REQ-1")
+def older_model_accepted(server: PatchedServer) -> None:
+    """gpt-image-1 is taken, although it is not listed."""
+    server.on_request_body(
+        lambda request: (
+            request.values.update(model="gpt-image-2")
+            if request.values.get("model") == "gpt-image-1"
+            else None
+        )
+    )
+
+
+@mutant("REQ-1")
+def unknown_model_not_found(server: PatchedServer) -> None:
+    """A model that is not listed answers 404 notFound."""
+
+    @server.on_request_body
+    def reject(request: ParsedRequest) -> None:
+        model = request.values.get("model")
+        if isinstance(model, str) and model and model not in server.spec.catalog.models:
+            raise server.error("notFound")
+
+
+mutate_field(
+    "model-optional",
+    "REQ-1",
+    "model may be left out.",
+    lambda values: values.setdefault("model", "gpt-image-2") and None,
+)
+
+
+@mutant("REQ-3")
+def auto_size_rejected(server: PatchedServer) -> None:
+    """Size auto is refused."""
+    reject_value_on(server, "size", "auto")
+
+
+@mutant("REQ-3")
+def invalid_size_read_as_auto(server: PatchedServer) -> None:
+    """A size that is no size is taken for auto."""
+    server.on_request_body(
+        lambda request: (
+            request.values.update(size="auto")
+            if isinstance(request.values.get("size"), str) and "x" not in request.values["size"]
+            else None
+        )
+    )
+
+
+@mutant("REQ-3", level="inferred")  # the page names two sizes only
+def only_square_sizes(server: PatchedServer) -> None:
+    """1536x1024, a standard size, is refused."""
+    reject_value_on(server, "size", "1536x1024")
+    reject_value_on(server, "size", "1024x1536")
+
+
+def edit_size_rules(server: PatchedServer, **rules: object) -> None:
+    """Hold sizes to other rules."""
+    server.schema("Size")["x-sizes"].update(rules)
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def size_not_divisible_by_16_accepted(server: PatchedServer) -> None:
+    """Sides need not be divisible by 16."""
+    edit_size_rules(server, multiple=1)
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def any_ratio_accepted(server: PatchedServer) -> None:
+    """A ratio beyond 3:1 is taken."""
+    edit_size_rules(server, widest="12:1", tallest="1:12")
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def huge_sizes_accepted(server: PatchedServer) -> None:
+    """A size beyond 3840x2160 is taken."""
+    edit_size_rules(server, largest="9984x9984")
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def large_sizes_rejected(server: PatchedServer) -> None:
+    """Nothing beyond 2048x2048 is taken."""
+    edit_size_rules(server, largest="2048x2048")
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def ratio_3_to_1_rejected(server: PatchedServer) -> None:
+    """A ratio of exactly 3:1 or 1:3 is refused."""
+    edit_size_rules(server, widest="299:100", tallest="100:299")
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def uppercase_x_in_size_accepted(server: PatchedServer) -> None:
+    """1024X1024 is taken for 1024x1024."""
+    lowercase_field(server, "size")
+
+
+@mutant("REQ-13", conforms_if_documented=True)
+def whitespace_around_size_accepted(server: PatchedServer) -> None:
+    """Blanks and line ends around a size are taken off."""
+    strip_field(server, "size")
+
+
+@mutant("REQ-4")
+def unknown_quality_read_as_auto(server: PatchedServer) -> None:
+    """A quality that there is not is taken for auto."""
+    server.on_request_body(
+        lambda request: (
+            request.values.update(quality="auto")
+            if isinstance(request.values.get("quality"), str)
+            else None
+        )
+    )
+
+
+for_each_media_type(
+    "unknown-quality-accepted",
+    "REQ-4",
+    "any quality is taken.",
+    lambda quality: quality.pop("enum"),
+    field="quality",
+)
+for_each_media_type(
+    "hd-quality-accepted",
+    "REQ-4",
+    "hd and standard are taken as qualities, as an older upstream model does.",
+    lambda quality: quality["enum"].extend(["hd", "standard"]),
+    field="quality",
+)
+for_each_media_type(
+    "tiers-accepted-as-quality",
+    "REQ-4",
+    "1K, 2K and 4K are taken as qualities.",
+    lambda quality: quality["enum"].extend(["1K", "2K", "4K"]),
+    field="quality",
+)
+for _quality in ("auto", "low", "medium", "high"):
+    mutant(
+        "REQ-4", name=f"{_quality}-quality-rejected", description=f"Quality {_quality} is refused."
+    )(reject_value("quality", _quality))
+
+
+@mutant("REQ-4")
+def quality_case_ignored(server: PatchedServer) -> None:
+    """HIGH is taken for high."""
+    lowercase_field(server, "quality")
+
+
+for_each_media_type(
+    "empty-prompt-accepted",
+    "REQ-11",
+    "an empty prompt is taken.",
+    lambda prompt: prompt.update(minLength=0),
+    field="prompt",
+    conforms_if_documented=True,
+)
+for_each_media_type(
+    "overlong-prompt-accepted",
+    "REQ-11",
+    "a prompt of more than 32,000 characters is taken.",
+    lambda prompt: prompt.pop("maxLength"),
+    field="prompt",
+    conforms_if_documented=True,
+)
+for_each_media_type(
+    "long-prompt-rejected",
+    "REQ-11",
+    "a prompt of more than 1,000 characters is refused.",
+    lambda prompt: prompt.update(maxLength=1000),
+    field="prompt",
+    conforms_if_documented=True,
+)
+mutate_field(
+    "prompt-optional",
+    "REQ-11",
+    "prompt may be left out.",
+    lambda values: values.setdefault("prompt", "anything") and None,
+    conforms_if_documented=True,
+)
+
+
+@mutant("REQ-11")
+def prompt_counted_in_bytes(server: PatchedServer) -> None:
+    """A prompt's length is counted in bytes."""
+
+    @server.on_request_body
+    def check(request: ParsedRequest) -> None:
+        prompt = request.values.get("prompt")
+        if isinstance(prompt, str) and len(prompt.encode()) > 32_000:  # noqa: PLR2004
+            raise ValidationError("prompt is too long")
+
+
+@mutant("REQ-11")
+def emoji_crashes(server: PatchedServer) -> None:
+    """A prompt with a character beyond the basic plane answers 500."""
+
+    @server.on_request_body
+    def crash(request: ParsedRequest) -> None:
+        if any(ord(letter) > 0xFFFF for letter in str(request.values.get("prompt"))):  # noqa: PLR2004
+            raise RuntimeError("Incorrect string value")
+
+
+@mutant("REQ-11")
+def non_ascii_prompts_rejected(server: PatchedServer) -> None:
+    """A prompt that is not ASCII is refused."""
+
+    @server.on_request_body
+    def reject(request: ParsedRequest) -> None:
+        if not str(request.values.get("prompt")).isascii():
+            raise ValidationError("prompt: expected ASCII")

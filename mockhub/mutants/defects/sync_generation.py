@@ -1,0 +1,82 @@
+"""Defects of a synchronous generation, which is waited for."""
+
+from __future__ import annotations
+
+from mockhub.domain.accounts import Account
+from mockhub.mutants.patched_server import Handler, PatchedServer
+from mockhub.mutants.registry import mutant
+from mockhub.server.eager import wait_for
+from mockhub.spec.operations import OperationId
+from mockhub.web import responses, serializers
+from mockhub.web.context import RequestContext
+
+
+@mutant("GEN-1")
+def sync_is_202(server: PatchedServer) -> None:
+    """A synchronous request is answered 202, queued."""
+    server.on_request_body(lambda request: request.values.update({"async": True}))
+
+
+@mutant("GEN-1")
+def sync_is_201(server: PatchedServer) -> None:
+    """A synchronous request is answered 201 Created."""
+    server.on_response(OperationId.CREATE_GENERATION, status=200)(
+        lambda response, context: response._replace(status=201)
+    )
+
+
+@mutant("GEN-1")
+def sync_does_not_wait(server: PatchedServer) -> None:
+    """A synchronous request is answered 200 at once, processing, with no images."""
+    server.on_json(OperationId.CREATE_GENERATION, status=200)(
+        lambda content, context: content.update(status="processing", images=[])
+    )
+
+
+@mutant("GEN-1")
+def sync_status_is_completed(server: PatchedServer) -> None:
+    """A finished generation's status is `completed`."""
+    server.on_json(OperationId.CREATE_GENERATION, status=200)(
+        lambda content, context: content.update(status="completed")
+    )
+
+
+@mutant("GEN-1")
+def status_in_upper_case(server: PatchedServer) -> None:
+    """Statuses are written in capitals."""
+    server.on_generation(
+        lambda content, context: content.update(status=str(content.get("status")).upper())
+    )
+
+
+@mutant("LIM-1")
+def sync_gateway_timeout(server: PatchedServer) -> None:
+    """A gateway gives up after some seconds, although a generation may take longer."""
+
+    @server.wrap_handler(OperationId.CREATE_GENERATION)
+    async def generate(
+        call_next: Handler, context: RequestContext, account: Account
+    ) -> responses.Response:
+        try:
+            return await wait_for(call_next(context, account), 4)
+        except TimeoutError:
+            content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
+            return responses.json_response(504, content)
+
+
+@mutant("LIM-1")
+def slow_sync_becomes_async(server: PatchedServer) -> None:
+    """A synchronous generation that takes some seconds is answered 202, to be polled."""
+
+    @server.wrap_handler(OperationId.CREATE_GENERATION)
+    async def generate(
+        call_next: Handler, context: RequestContext, account: Account
+    ) -> responses.Response:
+        try:
+            return await wait_for(call_next(context, account), 4)
+        except TimeoutError:
+            links, now = server.api.links(server.hub.name), server.hub.clock.now()
+            generation = server.hub.generations[context.generation or ""]
+            return responses.json_response(
+                202, serializers.generation_log(generation, server.hub, links, now=now)
+            )

@@ -1,0 +1,36 @@
+"""What stands between the server and the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from mockhub.web.api import PublicApi
+from mockhub.web.app import App
+from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.fault_injection import CYCLE_SCOPE_KEY
+
+AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+Middleware = Callable[[AsgiApp, Scope, Receive, Send], Coroutine[Any, Any, None]]
+
+
+class MiddlewareApp(App):
+    """The app behind the layers that were put before it."""
+
+    def __init__(self, api: PublicApi) -> None:
+        super().__init__(api)
+        self._outermost: AsgiApp = super().__call__
+        self._has_middleware = False
+
+    def add(self, middleware: Middleware) -> None:
+        """Put a layer before all others."""
+        self._outermost = partial(middleware, self._outermost)
+        self._has_middleware = True
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        if scope["type"] != "http":
+            return super().__call__(scope, receive, send)
+        if self._has_middleware:  # the server's way to answer in one write would pass the layers by
+            scope = {name: value for name, value in scope.items() if name != CYCLE_SCOPE_KEY}
+        return self._outermost(scope, receive, send)

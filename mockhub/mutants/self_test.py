@@ -1,0 +1,224 @@
+"""The proof of the contract suite: it catches every mutant and flags no variant.
+
+A mutant is judged by the checks of its own clause, which is quick; what they let through is judged
+by all checks before it counts as a survivor, by the costly ones last. Variants are judged by all;
+those that are a mutant's other reading of an open point in groups, and one by one if their group
+is flagged.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from mockhub.mutants.catalog import find, mutants, variants
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Mutant, Variant
+from mockhub.mutants.serving import combine, running
+from mockhub.verify.profile import Partial, Profile
+from mockhub.verify.runner import run as run_checks
+from mockhub.verify.runner import select_checks
+
+WORKERS = 6  # most wait: for tasks that never end, and for refunds that never come
+
+_FAILED = "failed"
+_SLOW_CLAUSES = (
+    "LIM-1",
+)  # clauses whose checks take seconds, and are asked for their own mutants only
+_WITHOUT_LARGE_UPLOADS = (
+    "not REQ-9"  # whose uploads of 50 MB are half of what judging by all checks costs
+)
+_VARIANT_GROUPS = 8  # neighbours, which are alike, are judged in different ones
+_POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # for a task to end; some variants are slow
+_FAILING_PROMPT = "[[fail]] A ship in a storm"
+_PARTIAL_PROMPT = "[[deliver=3]] A ship in a storm"
+
+
+class MutantResult(NamedTuple):
+    """What the suite found of one mutant or variant."""
+
+    name: str
+    checks: tuple[str, ...]  # that found it broken
+    clauses: tuple[str, ...]  # that it breaks
+    inconclusive_checks: tuple[str, ...]  # checks that could not tell
+    message: str
+    credits: int
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SelfTestResult:
+    """What a self-test has found; *idle* are the checks that never caught anything."""
+
+    mutants: tuple[MutantResult, ...]
+    variants: tuple[MutantResult, ...]
+    ineffective_checks: tuple[str, ...]
+    seconds: float
+
+    @property
+    def survivors(self) -> list[MutantResult]:
+        """The mutants that no check caught."""
+        return [one for one in self.mutants if not one.checks]
+
+    @property
+    def flagged(self) -> list[MutantResult]:
+        """The variants that a check found broken."""
+        return [one for one in self.variants if one.checks]
+
+    @property
+    def mutation_score(self) -> float:
+        """The share of the mutants that was caught, from 0 to 1."""
+        return 1 - len(self.survivors) / len(self.mutants) if self.mutants else 1.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing survived, nothing was flagged, and no check was idle."""
+        return not (self.survivors or self.flagged or self.ineffective_checks)
+
+
+def run(
+    *,
+    names: Sequence[str] = (),
+    workers: int = WORKERS,
+    progress: Callable[[MutantResult], None] = lambda result: None,
+) -> SelfTestResult:
+    """Judge the mutants and variants of *names*, or all of them, in processes of their own.
+
+    Args:
+        names: of mutants and variants; with any given no check counts as idle.
+        workers: how many are judged at the same time.
+        progress: told of each as it is done.
+
+    Raises:
+        MockhubError: if a name is not known.
+    """
+    started = time.perf_counter()
+    selected_mutants, selected_variants = _select(names)
+    mutant_results: list[MutantResult] = []
+    variant_results: list[MutantResult] = []
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        futures = {
+            pool.submit(evaluate, group, is_variant): variant_results
+            if is_variant
+            else mutant_results
+            for group, is_variant in _jobs(selected_mutants, selected_variants)
+        }
+        for future in as_completed(futures):
+            for one in future.result():
+                futures[future].append(one)
+                progress(one)
+    return SelfTestResult(
+        mutants=_in_order(mutant_results, selected_mutants),
+        variants=_in_order(variant_results, selected_variants),
+        ineffective_checks=() if names else tuple(ineffective_checks(mutant_results)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def size() -> int:
+    """How many mutants and variants there are to judge."""
+    return len(mutants()) + len(variants())
+
+
+def _jobs(
+    selected_mutants: Sequence[Mutant], selected_variants: Sequence[Variant]
+) -> Iterator[tuple[list[str], bool]]:
+    """Names that are judged together, and whether they are variants; the slow ones first."""
+    conforming_mutants = [one.name for one in selected_variants if one.name in mutants()]
+    yield from (([one.name], True) for one in selected_variants if one.name not in mutants())
+    yield from (
+        (conforming_mutants[at::_VARIANT_GROUPS], True)
+        for at in range(min(_VARIANT_GROUPS, len(conforming_mutants)))
+    )
+    yield from (([one.name], False) for one in selected_mutants)
+
+
+def _in_order(
+    found: Sequence[MutantResult], selected: Sequence[Mutant | Variant]
+) -> tuple[MutantResult, ...]:
+    by_name = {one.name: one for one in found}
+    return tuple(by_name[one.name] for one in selected)
+
+
+def _select(names: Sequence[str]) -> tuple[list[Mutant], list[Variant]]:
+    if not names:
+        return list(mutants().values()), list(variants().values())
+    found = [find(name) for name in names]
+    selected_mutants = [one for one in found if isinstance(one, Mutant)]
+    return selected_mutants, [variants()[name] for name in names if name in variants()]
+
+
+def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
+    """Serve one mutant, or some variants as one server, and judge it."""
+    logging.disable(logging.CRITICAL)  # a mutant fails on purpose
+    if conforming:
+        return _run_variants([variants()[name] for name in names])
+    one = mutants()[names[0]]
+    for only in (one.clause, _WITHOUT_LARGE_UPLOADS):
+        if (found := _run_checks(one, only=only)).checks:
+            return [found]
+    return [_run_checks(one)]
+
+
+def _run_variants(group: Sequence[Variant]) -> list[MutantResult]:
+    combined = replace(group[0], change=combine([one.change for one in group]))
+    found = _run_checks(combined)
+    if found.checks and len(group) > 1:
+        return [_run_checks(one) for one in group]
+    return [found._replace(name=one.name) for one in group]
+
+
+def _run_checks(one: Mutant | Variant, only: str | None = None) -> MutantResult:
+    with running(one.change, allow_slow=only in _SLOW_CLAUSES) as server:
+        target_profile = build_profile(
+            server, _POLL_SECONDS if isinstance(one, Mutant) else _VARIANT_SECONDS
+        )
+        report = run_checks(target_profile, level=one.level, no_fuzz=True, keyword=only)
+    failed = [clause for clause in report.clauses if clause.outcome == _FAILED]
+    checks = {check.name: check for clause in report.clauses for check in clause.checks}
+    failed_checks = [check for check in checks.values() if check.outcome == _FAILED]
+    return MutantResult(
+        one.name,
+        tuple(check.name for check in failed_checks),
+        tuple(clause.id for clause in failed),
+        tuple(check.name for check in checks.values() if check.outcome == "inconclusive"),
+        failed_checks[0].message if failed_checks else "",
+        report.credits_spent,
+        report.requests,
+        report.seconds,
+    )
+
+
+def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
+    """What the suite is told of a house: all that can be told; *poll_timeout* in seconds."""
+    keys = server.keys
+    return Profile(
+        base_url=server.url,
+        keys={
+            "valid": keys["rich"],
+            "other": keys["other"],
+            "broke": keys["poor"],
+            "low": keys["low"],
+            "expired": keys["expired"],
+            "revoked": keys["revoked"],
+        },
+        provider_failure=_FAILING_PROMPT,
+        partial=Partial(_PARTIAL_PROMPT, n=4, delivered=3),
+        poll_timeout=poll_timeout,
+        state_handlers=Path(__file__).with_name("state_handlers.py"),
+    )
+
+
+def ineffective_checks(found: Sequence[MutantResult]) -> Iterator[str]:
+    """The checks of the suite that caught none of the mutants."""
+    effective = {check for one in found for check in one.checks}
+    for check in select_checks("inferred"):
+        if check.name not in effective:
+            yield check.name

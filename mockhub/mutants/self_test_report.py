@@ -1,0 +1,101 @@
+"""What a self-test has found, as a table and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.box import HEAVY_HEAD, Box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from mockhub.mutants.catalog import mutants, variants
+from mockhub.mutants.registry import levels
+from mockhub.mutants.self_test import MutantResult, SelfTestResult
+
+_LOG_WIDTH = 160  # columns of a table that no terminal shows
+_LOG_EVERY = 25
+
+
+@contextmanager
+def progress(total: int, console: Console) -> Iterator[Callable[[MutantResult], None]]:
+    """Count what is judged: a bar on a terminal, elsewhere a line now and then."""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task, done = bar.add_task("Judging", total=total), 0
+
+        def advance(result: MutantResult) -> None:
+            nonlocal done
+            done += 1
+            bar.advance(task)
+            if not console.is_terminal and (done % _LOG_EVERY == 0 or done == total):
+                console.print(f"{done} of {total} judged", highlight=False)
+
+        yield advance
+
+
+def show(outcome: SelfTestResult, console: Console) -> None:
+    """Print clause by mutant by check and the variants; what is wrong, and the sum, come last."""
+    box = HEAVY_HEAD if console.is_terminal else None
+    if not console.is_terminal:
+        console.width = max(console.width, _LOG_WIDTH)
+    if outcome.mutants:
+        console.print(_mutants(outcome.mutants, box))
+    if outcome.variants:
+        console.print(_variants(outcome.variants, box))
+    console.print()
+    for line in failure_messages(outcome):
+        console.print(line, style="bold red", soft_wrap=True, highlight=False, markup=False)
+    style = "bold green" if outcome.ok else "bold red"
+    console.print(summary(outcome), style=style, soft_wrap=True, highlight=False)
+
+
+def summary(outcome: SelfTestResult) -> str:
+    """The outcome in a line."""
+    killed = len(outcome.mutants) - len(outcome.survivors)
+    clauses = {mutants()[one.name].clause for one in outcome.mutants}
+    return (
+        f"{killed} of {len(outcome.mutants)} mutants of {len(clauses)} clauses killed "
+        f"({outcome.mutation_score:.1%}), {len(outcome.flagged)} of {len(outcome.variants)} conforming "  # noqa: E501
+        f"variants flagged, {len(outcome.ineffective_checks)} ineffective checks; {outcome.seconds:.0f} s"  # noqa: E501
+    )
+
+
+def failure_messages(outcome: SelfTestResult) -> Iterator[str]:
+    """What fails the self-test, a sentence each."""
+    for one in outcome.survivors:
+        mutant = mutants()[one.name]
+        yield f"{one.name} ({mutant.clause}) survived: {mutant.description}{_inconclusive(one)}"
+    for one in outcome.flagged:
+        yield f"{one.name} conforms and was flagged by {', '.join(one.checks)}: {one.message}"
+    for check in outcome.ineffective_checks:
+        yield f"{check} killed no mutant; add one that it kills, or remove the check"
+
+
+def _inconclusive(one: MutantResult) -> str:
+    return (
+        f" ({', '.join(one.inconclusive_checks)} inconclusive)" if one.inconclusive_checks else ""
+    )
+
+
+def _mutants(found: Sequence[MutantResult], box: Box | None) -> Table:
+    order = list(levels())
+    table = Table("clause", "mutant", "killed by", title="Mutants", title_justify="left", box=box)
+    rows = sorted(found, key=lambda one: order.index(mutants()[one.name].clause))
+    last = ""
+    for one in rows:
+        clause = mutants()[one.name].clause
+        table.add_row(clause if clause != last else "", one.name, _checks(one, "survived"))
+        last = clause
+    return table
+
+
+def _variants(found: Sequence[MutantResult], box: Box | None) -> Table:
+    table = Table("level", "variant", "flagged by", title="Variants", title_justify="left", box=box)
+    for one in found:
+        table.add_row(variants()[one.name].level, one.name, _checks(one, ""))
+    return table
+
+
+def _checks(one: MutantResult, default: str) -> str:
+    return ", ".join(one.checks) or f"[red]{default}[/red]"

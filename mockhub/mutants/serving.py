@@ -1,0 +1,91 @@
+"""A mutant or a variant, served over HTTP in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mockhub._resources import resource_path
+from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Change
+from mockhub.scenarios.loader import Scenario, load_scenario
+from mockhub.server.server import ServerThread, bind
+from mockhub.spec.api_spec import ApiSpec, load_spec
+
+# Tasks run for some polls, so that each is seen queued, processing more than once, and ended.
+_PROVIDER_SCRIPT = "polls=4"
+
+
+@dataclass(frozen=True)
+class RunningMutant:
+    """A house that is being served.
+
+    Attributes:
+        patient: whether who judges it has the time for slow generations.
+    """
+
+    server: PatchedServer
+    thread: ServerThread
+    allow_slow: bool
+
+    def call(self, function: Callable[[PatchedServer], Any]) -> Any:
+        """Run *function* on the house where the requests run; returns its result."""
+        return self.thread.call(lambda: function(self.server))
+
+
+_active: list[RunningMutant] = []
+
+
+def current() -> RunningMutant:
+    """The house that was started last; raises IndexError if none runs."""
+    return _active[-1]
+
+
+@contextmanager
+def running(change: Change, *, allow_slow: bool = False) -> Iterator[PatchedServer]:
+    """Serve the default world, changed, on a free port; a parsed law serves all."""
+    listener = bind("127.0.0.1", 0)
+    server = PatchedServer(
+        api_spec(), default_scenario(), f"http://127.0.0.1:{listener.getsockname()[1]}"
+    )
+    change(server)
+    if server.hub.provider.script == Provider().script:
+        server.hub.provider = Provider([parse_outcome(_PROVIDER_SCRIPT)])
+    running_mutant = RunningMutant(server, ServerThread(server.app, listener), allow_slow)
+    _active.append(running_mutant)
+    try:
+        yield server
+    finally:
+        _active.remove(running_mutant)
+        running_mutant.thread.stop()
+
+
+def combine(changes: Sequence[Change]) -> Change:
+    """Several changes as one; those that edit the document come before what follows from it."""
+
+    def edits_document(change: Change) -> bool:
+        server = PatchedServer(api_spec(), default_scenario(), "http://127.0.0.1:1")
+        change(server)
+        return server.document_edited
+
+    def change(server: PatchedServer) -> None:
+        for one in sorted(changes, key=edits_document, reverse=True):
+            one(server)
+
+    return change
+
+
+@cache
+def api_spec() -> ApiSpec:
+    """The law, read once."""
+    return load_spec(resource_path("openapi.yaml"))
+
+
+@cache
+def default_scenario() -> Scenario:
+    """The default world, read once."""
+    return load_scenario(resource_path("fixtures/scenarios") / "default.yaml")

@@ -1,0 +1,111 @@
+"""Build a hub from a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mockhub._text import suggest
+from mockhub._timestamps import parse_timestamp
+from mockhub.domain.clock import Clock, ManualClock, SystemClock
+from mockhub.domain.generations import GenerationRequest
+from mockhub.domain.hub import DEFAULT_MAX_GENERATIONS, HubBackend
+from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.exceptions import ApiError, ValidationError
+from mockhub.scenarios.loader import (
+    Scenario,
+)
+from mockhub.scenarios.schema import parse_fault_entry
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.document import Pointer, error_at
+from mockhub.spec.operations import JSON, OperationId
+from mockhub.spec.request_validation import validate
+
+
+def build_hub(
+    scenario: Scenario,
+    name: str,
+    spec: ApiSpec,
+    *,
+    clock: Clock | None = None,
+    seed: int | None = None,
+) -> HubBackend:
+    """A hub as the scenario describes it; *clock* and *seed* stand above the scenario's own.
+
+    Raises:
+        MockhubError: if a generation of the scenario cannot be made.
+    """
+    content = scenario.content
+    hub = HubBackend(
+        name,
+        spec,
+        clock=clock or _build_clock(content.get("clock", "system")),
+        seed=content.get("seed", 0) if seed is None else seed,
+        max_generations=content.get("max_generations", DEFAULT_MAX_GENERATIONS),
+        image_format=content.get("image_format", "png"),
+    )
+    for id, entry in content["accounts"].items():
+        _add_account(hub, id, entry)
+    for index, entry in enumerate(content.get("generations", ())):
+        _import_generation(hub, scenario, index, entry)
+    hub.provider = Provider(parse_outcome(text) for text in content.get("provider", ()))
+    hub.faults.arm(one for entry in content.get("faults", ()) for one in parse_fault_entry(entry))
+    hub.save_snapshot()
+    return hub
+
+
+def _build_clock(entry: Any) -> Clock:
+    if entry == "system":
+        return SystemClock()
+    return ManualClock(parse_timestamp(entry["manual"]), mode=entry.get("mode", "autojump"))
+
+
+def _add_account(hub: HubBackend, id: str, entry: Mapping[str, Any]) -> None:
+    account = hub.add_account(id, account_type=entry.get("account_type", "PRO"))
+    for grant in entry.get("grants", ()):
+        hub.grant(
+            account, grant["credits"], expires_at=_optional_timestamp(grant.get("expires_at"))
+        )
+    for key in entry.get("keys", ()):
+        hub.add_key(
+            id,
+            raw=key["key"],
+            name=key.get("name", ""),
+            expires_at=_optional_timestamp(key.get("expires_at")),
+            revoked=key.get("revoked", False),
+        )
+
+
+def _optional_timestamp(text: str | None) -> int | None:
+    return None if text is None else parse_timestamp(text)
+
+
+def _import_generation(
+    hub: HubBackend, scenario: Scenario, index: int, entry: Mapping[str, Any]
+) -> None:
+    pointer: Pointer = ("generations", index)
+    account = hub.accounts.get(entry["account"])
+    if account is None:
+        hint = suggest(entry["account"], hub.accounts)
+        raise error_at(
+            scenario.path, (*pointer, "account"), f"{entry['account']!r} is no account{hint}"
+        )
+    try:
+        request = _build_request(hub.spec, entry["request"])
+        hub.import_generation(
+            account,
+            request,
+            id=entry.get("id"),
+            created_at=_optional_timestamp(entry.get("created_at")),
+        )
+    except (ValidationError, ApiError) as error:
+        raise error_at(scenario.path, (*pointer, "request"), str(error)) from None
+
+
+def _build_request(spec: ApiSpec, fields: Mapping[str, Any]) -> GenerationRequest:
+    values = validate(fields, spec.operations[OperationId.CREATE_GENERATION].bodies[JSON])
+    spec.catalog.check_request(values, reference_count=0)
+    values["run_async"] = values.pop("async")
+    return GenerationRequest(
+        **{name: values[name] for name in GenerationRequest.__struct_fields__ if name in values}
+    )

@@ -1,0 +1,183 @@
+"""The law: everything that the OpenAPI file says, read once when the program starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mockhub.exceptions import MockhubError
+from mockhub.spec.catalog import Catalog, build_model_catalog
+from mockhub.spec.document import Document, Pointer, load_document
+from mockhub.spec.error_catalog import ErrorCatalog
+from mockhub.spec.error_catalog import build_error_catalog as read_errors
+from mockhub.spec.operations import FORM, JSON, Operation, OperationId, compile_operations
+from mockhub.spec.router import Router, build_router
+from mockhub.spec.sizes import build_size_rules
+
+_FIRST_ERROR_STATUS = 400
+
+
+@dataclass(frozen=True)
+class KeyFormat:
+    """How an API key looks (AUTH-2): the prefix, and how many characters follow."""
+
+    prefix: str
+    length: int
+
+
+@dataclass(frozen=True)
+class RoutingError:
+    """What a request meets that finds no operation."""
+
+    status: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """A place of the law that the documentation leaves open, and why it reads as it does."""
+
+    pointer: str
+    clauses: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class ApiSpec:
+    """The whole of the documentation, as this package uses it."""
+
+    document: Document
+    operations: Mapping[str, Operation]
+    router: Router
+    catalog: Catalog
+    errors: ErrorCatalog
+    model_list: Mapping[str, Any]
+    key_format: KeyFormat
+    unknown_path: RoutingError
+    unknown_method: RoutingError
+    timeout_seconds: float  # the longest that a synchronous generation may take (LIM-1)
+
+    def assumptions(self) -> list[Assumption]:
+        """Every reading of an open point, in the order of the file."""
+        return list(_assumptions(self.document.root, ()))
+
+
+def load_spec(path: Path) -> ApiSpec:
+    """Read the law from an OpenAPI file.
+
+    Raises:
+        MockhubError: naming the file and the place, if anything in it cannot be used.
+    """
+    document = load_document(path)
+    try:
+        return build_spec(document)
+    except MockhubError as error:
+        raise error if str(path) in str(error) else MockhubError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise MockhubError(f"{path}: not the law of a GPT Image Hub: {problem}") from None
+
+
+def build_spec(document: Document) -> ApiSpec:
+    """Read the law from a document that was loaded and checked; raises MockhubError."""
+    operations = compile_operations(document)
+    _check_operations(document, operations)
+    size_rules = document.inline_references(document.lookup("#/components/schemas/Size/x-sizes"))
+    model_list = _model_list(document, operations)
+    unrouted = document.root["x-unrouted"]
+    catalog = build_model_catalog(model_list, build_size_rules(size_rules))
+    _check_default_options(document, model_list, catalog)
+    return ApiSpec(
+        document=document,
+        operations={operation.id: operation for operation in operations},
+        router=build_router(operations),
+        catalog=catalog,
+        errors=read_errors(_error_examples(operations)),
+        model_list=model_list,
+        key_format=_key_format(document),
+        unknown_path=RoutingError(int(unrouted["path"]["status"]), unrouted["path"]["code"]),
+        unknown_method=RoutingError(int(unrouted["method"]["status"]), unrouted["method"]["code"]),
+        timeout_seconds=_timeout_seconds(document, operations),
+    )
+
+
+def _check_operations(document: Document, operations: tuple[Operation, ...]) -> None:
+    found = {operation.id for operation in operations}
+    if unexpected := sorted(found ^ set(OperationId)):
+        problem = "is not implemented" if unexpected[0] in found else "is missing"
+        raise MockhubError(f"{document.path}: #/paths: the operation {unexpected[0]!r} {problem}")
+    schemes = document.root["components"]["securitySchemes"]
+    for name, scheme in schemes.items():
+        if (scheme.get("type"), scheme.get("scheme")) != ("http", "bearer"):
+            pointer: Pointer = ("components", "securitySchemes", name)
+            raise document.error(pointer, "expected type http and scheme bearer")
+    for operation in operations:
+        if unexpected := sorted(operation.bodies.keys() - {JSON, FORM}):
+            pointer = ("paths", operation.path, operation.method.lower(), "requestBody", "content")
+            raise document.error((*pointer, unexpected[0]), f"expected {JSON} or {FORM}")
+
+
+def _model_list(document: Document, operations: tuple[Operation, ...]) -> Mapping[str, Any]:
+    """The catalogue is the example of the model list, held to the list's own schema."""
+    list_models = next(
+        operation for operation in operations if operation.id == OperationId.LIST_MODELS
+    )
+    for model_list in list_models.examples[200].values():
+        for error in list_models.responses[200].iter_errors(model_list):
+            pointer: Pointer = ("components", "examples", "Models", "value", *error.instance_path)
+            raise document.error(pointer, f"{error.message} (is it quoted?)")
+        return dict(model_list)
+    raise MockhubError(f"{document.path}: the answer of list_models has no example")
+
+
+def _check_default_options(
+    document: Document, model_list: Mapping[str, Any], catalog: Catalog
+) -> None:
+    for index, entry in enumerate(model_list["data"]):
+        options, model = entry["default_options"], catalog.models[entry["id"]]
+        pointer = ("components", "examples", "Models", "value", "data", index, "default_options")
+        if options["aspect_ratio"] not in model.aspect_ratios:
+            raise document.error(
+                (*pointer, "aspect_ratio"), f"expected one of {list(model.aspect_ratios)}"
+            )
+        if options["quality"] not in model.prices:
+            raise document.error((*pointer, "quality"), f"expected one of {list(model.prices)}")
+
+
+def _error_examples(
+    operations: tuple[Operation, ...],
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for operation in operations:
+        for status, examples in operation.examples.items():
+            if status >= _FIRST_ERROR_STATUS:
+                for example in examples.values():
+                    yield status, example
+
+
+def _timeout_seconds(document: Document, operations: tuple[Operation, ...]) -> float:
+    for operation in operations:
+        if operation.timeout_seconds:
+            return operation.timeout_seconds
+    raise MockhubError(f"{document.path}: no operation has an x-timeout-seconds")
+
+
+def _key_format(document: Document) -> KeyFormat:
+    schemes = document.root["components"]["securitySchemes"]
+    key_rules = next(scheme["x-key"] for scheme in schemes.values() if "x-key" in scheme)
+    return KeyFormat(key_rules["prefix"], key_rules["length"])
+
+
+def _assumptions(node: Any, pointer: Pointer) -> Iterator[Assumption]:
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _assumptions(item, (*pointer, index))
+    if not isinstance(node, dict):
+        return
+    if "x-assumed" in node:
+        place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
+        yield Assumption(place, tuple(node.get("x-clauses", ())), node["x-assumed"])
+    for name, value in node.items():
+        if name != "value":
+            yield from _assumptions(value, (*pointer, name))

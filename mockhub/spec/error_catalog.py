@@ -1,0 +1,65 @@
+"""What goes wrong: an exception for the wire, one for the user, and the documented codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mockhub.exceptions import ApiError, MockhubError
+
+
+@dataclass(frozen=True)
+class ErrorCatalog:
+    """The documented error codes, each with its status and its own message."""
+
+    statuses: Mapping[str, int]
+    messages: Mapping[str, str]
+    code_by_status: Mapping[int, str] = field(default_factory=dict)
+
+    def error(self, code: str, message: str | None = None) -> ApiError:
+        """The error of *code*, with the documented message unless another is given."""
+        headers = {"WWW-Authenticate": "Bearer"} if self.statuses[code] == UNAUTHORIZED else {}
+        return ApiError(self.statuses[code], code, message or self.messages[code], headers=headers)
+
+    def invalid_request(self, message: str) -> ApiError:
+        """400 invalid_request (REQ-10) with a message that says what is wrong."""
+        return self.error("invalid_request", message)
+
+
+UNAUTHORIZED = 401
+
+REQUIRED_CODES = frozenset(
+    {
+        "invalid_request",
+        "missingApiKey",
+        "invalidApiKey",
+        "expiredApiKey",
+        "insufficientCredits",
+        "notFound",
+        "generationFailed",
+    }
+)
+
+
+def build_error_catalog(examples: Iterable[tuple[int, Mapping[str, Any]]]) -> ErrorCatalog:
+    """Gather the codes from the examples of the error responses, given as (status, body).
+
+    Raises:
+        MockhubError: if a code stands under two statuses, or a needed one is missing.
+    """
+    statuses: dict[str, int] = {}
+    messages: dict[str, str] = {}
+    code_by_status: dict[int, str] = {}
+    for status, body in examples:
+        code = body["error"]["code"]
+        if statuses.setdefault(code, status) != status:
+            raise MockhubError(
+                f"error code {code!r} stands under the statuses {statuses[code]} and {status}; "
+                "each code has one"
+            )
+        messages[code] = body["error"]["message"]
+        code_by_status.setdefault(status, code)
+    if missing := REQUIRED_CODES - statuses.keys():
+        raise MockhubError(f"no response has an example for the error code {min(missing)!r}")
+    return ErrorCatalog(statuses, messages, code_by_status)

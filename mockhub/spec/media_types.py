@@ -1,0 +1,22 @@
+"""What a file is, by its first bytes (REQ-17)."""
+
+from __future__ import annotations
+
+SNIFF_BYTES = 12  # bytes that are enough to tell
+
+_SIGNATURES = (
+    ("image/png", b"\x89PNG\r\n\x1a\n"),
+    ("image/jpeg", b"\xff\xd8\xff"),
+    ("image/gif", b"GIF8"),
+    ("image/bmp", b"BM"),
+    ("application/pdf", b"%PDF"),
+)
+
+KNOWN_MEDIA_TYPES = frozenset({"image/webp", *(name for name, _ in _SIGNATURES)})
+
+
+def sniff_media_type(first_bytes: bytes) -> str | None:
+    """The media type that a file's first bytes show, or None if they show none that is known."""
+    if first_bytes[:4] == b"RIFF" and first_bytes[8:12] == b"WEBP":
+        return "image/webp"
+    return next((name for name, start in _SIGNATURES if first_bytes.startswith(start)), None)

@@ -1,0 +1,42 @@
+"""Match a method and a path to an operation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mockhub.spec.operations import (
+    Operation,
+)
+
+
+@dataclass(frozen=True)
+class Router:
+    """From a method and a path to an operation."""
+
+    static_routes: Mapping[str, Mapping[str, Operation]]
+    pattern_routes: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...]
+
+    def match(self, path: str) -> tuple[Mapping[str, Operation], str | None] | None:
+        """The operations of *path* by method, and its parameter; None if there is no such path."""
+        if methods := self.static_routes.get(path):
+            return methods, None
+        for pattern, methods in self.pattern_routes:
+            if match := pattern.fullmatch(path):
+                return methods, match[1]
+        return None
+
+
+def build_router(operations: tuple[Operation, ...]) -> Router:
+    """Sort the operations by path."""
+    static_routes: dict[str, dict[str, Operation]] = {}
+    pattern_routes: dict[re.Pattern[str], dict[str, Operation]] = {}
+    for operation in operations:
+        methods = (
+            pattern_routes.setdefault(operation.path_pattern, {})
+            if "{" in operation.path
+            else static_routes.setdefault(operation.path, {})
+        )
+        methods[operation.method] = operation
+    return Router(static_routes, tuple(pattern_routes.items()))

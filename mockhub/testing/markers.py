@@ -1,0 +1,105 @@
+"""What marks, ini options and the command line say of a test's hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mockhub._text import suggest
+from mockhub.exceptions import MockhubError
+from mockhub.testing.config import HubConfig
+from mockhub.testing.handles import duration_ms
+
+if TYPE_CHECKING:
+    from mockhub.testing.hub import Hub
+
+_INTEGER_OPTIONS = ("credits", "seed")
+
+
+def hub_config(item: pytest.Item, overrides: Mapping[str, Any]) -> HubConfig:
+    """How a hub of a test begins: by *options*, else its marks from the inside, else the session's.
+
+    Raises:
+        MockhubError: naming the test, the option, its value and what is allowed.
+    """
+    path, line, _ = item.location
+    source = f"{path}:{(line or 0) + 1}: @pytest.mark.mockhub"
+    options = {**_session_options(item), **_marker_options(item, source)}
+    if overrides:
+        source = f"{path}: mockhub_factory"
+        options |= overrides
+    if isinstance(options.get("scenario"), str | Path):
+        options["scenario"] = _resolve_path(item, options["scenario"])
+    return HubConfig.from_options(options, source=source)
+
+
+def _marker_options(item: pytest.Item, source: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers("mockhub"))):
+        if mark.args:
+            raise MockhubError(f"{source}: {mark.args[0]!r} has no name; write option=value")
+        options |= mark.kwargs
+    return options
+
+
+def _session_options(item: pytest.Item) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for name in ("scenario", "credits", "clock", "seed"):
+        value, source = item.config.getoption(f"mockhub_{name}", None), f"--mockhub-{name}"
+        if value is None and (text := item.config.getini(f"mockhub_{name}")):
+            source = f"ini option mockhub_{name}"
+            value = _parse_int(source, text) if name in _INTEGER_OPTIONS else text
+        if value is not None:
+            options[name] = _resolve_path(item, value) if name == "scenario" else value
+            HubConfig.from_options({name: options[name]}, source=source)
+    return options
+
+
+def _parse_int(source: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise MockhubError(f"{source}: {text!r}: expected a whole number") from None
+
+
+def min_poll_interval(config: pytest.Config) -> int:
+    """The shortest pause between polls that is no mistake, in milliseconds; raises MockhubError."""
+    text = config.getini("mockhub_min_poll_interval")
+    try:
+        return duration_ms(text)
+    except MockhubError as error:
+        raise MockhubError(f"ini option mockhub_min_poll_interval: {error}") from None
+
+
+def _resolve_path(item: pytest.Item, scenario: str | Path) -> str | Path:
+    """A scenario's file beside the test, or in the root folder; else as it was said."""
+    for folder in (item.path.parent, item.config.rootpath):
+        if (file := folder / scenario).is_file():
+            return file
+    return scenario
+
+
+def environment(lines: Sequence[str], hub: Hub) -> dict[str, str]:
+    """The variables that the ini option mockhub_env wants, with the hub's values in them.
+
+    Raises:
+        MockhubError: naming the line.
+    """
+    values = {name: str(getattr(hub, name)) for name in ("url", "base_url", "server_url", "key")}
+    variables: dict[str, str] = {}
+    for line in lines:
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not name or not equals:
+            raise MockhubError(f"ini option mockhub_env: {line!r}: expected NAME=value")
+        try:
+            variables[name] = value.format_map(values)
+        except (KeyError, ValueError, AttributeError, IndexError) as error:
+            unknown = str(error.args[0]) if error.args else line
+            raise MockhubError(
+                f"ini option mockhub_env: {line!r}: {unknown!r} is no value of a hub"
+                f"{suggest(unknown, values)}; known are {', '.join(values)}"
+            ) from None
+    return variables

@@ -1,0 +1,94 @@
+"""The paid service cannot be reached by mistake: its name is not resolved while tests run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+LIVE_DOMAIN = "gptimagehub.com"
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+_RESOLVER_FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
+
+
+class LiveServiceGuard:
+    """Refuses the domain, and remembers that it had to: who asks may swallow the refusal."""
+
+    def __init__(self) -> None:
+        self._blocked_hosts: list[str] = []
+
+    @contextmanager
+    def activate(self) -> Iterator[None]:
+        """Refuse while the block runs."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in _RESOLVER_FUNCTIONS:
+                patch.setattr(socket, name, self._wrap_resolver(getattr(socket, name)))
+            for name, value in _no_proxy_variables().items():
+                patch.setenv(name, value)
+            if uvloop := sys.modules.get("uvloop"):  # it resolves names by itself
+                patch.setattr(
+                    uvloop.Loop,
+                    "getaddrinfo",
+                    self._wrap_resolver(uvloop.Loop.getaddrinfo, host_index=1),
+                )
+            yield
+
+    def clear(self) -> None:
+        """Forget what was refused; the test has failed anyway."""
+        self._blocked_hosts.clear()
+
+    def fail_if_blocked(self) -> None:
+        """Fail the test if something asked for the domain and went on."""
+        if self._blocked_hosts:
+            host = self._blocked_hosts[0]
+            self.clear()
+            pytest.fail(_message(host), pytrace=False)
+
+    def _wrap_resolver(
+        self, resolve: Callable[..., Any], *, host_index: int = 0
+    ) -> Callable[..., Any]:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            host = args[host_index] if len(args) > host_index else kwargs.get("host")
+            if is_live_host(host):
+                self._blocked_hosts.append(_host_text(host))
+                pytest.fail(_message(_host_text(host)))
+            return resolve(*args, **kwargs)
+
+        return wrapper
+
+
+def _no_proxy_variables() -> dict[str, str]:
+    """The variables that keep the domain from a proxy, which would resolve its name itself."""
+    if not any(
+        os.environ.get(name) for name in (*_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES))
+    ):
+        return {}  # a no_proxy alone would, on some systems, hide the proxies of the settings
+    existing = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    value = ",".join([*([existing] if existing else []), LIVE_DOMAIN])
+    return {"no_proxy": value, "NO_PROXY": value}
+
+
+def is_live_host(host: object) -> bool:
+    """Whether a name is the paid service's, or one below it."""
+    if not isinstance(host, str | bytes):
+        return False
+    name = _host_text(host).rstrip(".").lower()
+    return name == LIVE_DOMAIN or name.endswith(f".{LIVE_DOMAIN}")
+
+
+def _host_text(host: object) -> str:
+    return host.decode("latin-1") if isinstance(host, bytes) else str(host)
+
+
+def _message(host: str) -> str:
+    return (
+        f"mockhub: a test asked for {host}, the paid service. Give the client the hub's base_url "
+        "(see the fixture mockhub_env), or run pytest with --mockhub-allow-live if it is meant."
+    )

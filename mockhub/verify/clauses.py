@@ -1,0 +1,32 @@
+"""The clauses: every statement that an implementation can be held to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import yaml
+
+from mockhub._resources import resource_path
+
+DOCUMENTED, INFERRED = "documented", "inferred"
+LEVELS = (DOCUMENTED, INFERRED)
+
+
+class Clause(NamedTuple):
+    """One statement of the page, and whether the page says it or leaves it open."""
+
+    id: str
+    level: str
+    statement: str
+
+
+@cache
+def clauses() -> dict[str, Clause]:
+    """All clauses by id, in the order of the page."""
+    groups = yaml.safe_load((resource_path("contract_tests") / "clauses.yaml").read_text("utf-8"))
+    return {
+        clause_id: Clause(clause_id, entry["level"], entry["statement"])
+        for group in groups.values()
+        for clause_id, entry in group.items()
+    }

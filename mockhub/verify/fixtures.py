@@ -1,0 +1,200 @@
+"""The generations that the deck pays for; each is made once and serves many checks."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from mockhub._resources import resource_path
+from mockhub.verify import oracle
+from mockhub.verify.multipart import File
+
+_MEGABYTE = 1000 * 1000
+_PNG_OVERHEAD = 20_000  # bytes for what frames the pixels
+_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+
+
+@dataclass(frozen=True)
+class GenerationFixture:
+    """One generation: what is sent, and how it is meant to end."""
+
+    prompt: str
+    size: str | None = "1024x1024"
+    quality: str | None = None
+    n: int | None = None
+    asynchronous: bool | None = None
+    is_form: bool = False
+    files: tuple[str, ...] = ()
+    trigger: str | None = None  # provider_failure or partial: the profile's prompt is sent
+    extra_fields: Mapping[str, Any] | None = None
+    variant: str = ""  # CHARSET or FILES_FIRST: sent so first, and as usual if that is refused
+
+    @property
+    def image_count(self) -> int:
+        return 1 if self.n is None else self.n
+
+    @property
+    def max_cost(self) -> int:
+        """The most that it may cost, in credits."""
+        return oracle.price(self.size or "auto", self.image_count)
+
+    def fields(self, prompt: str) -> dict[str, Any]:
+        """The fields of the request."""
+        values = {
+            "model": oracle.MODEL,
+            "prompt": prompt,
+            "size": self.size,
+            "quality": self.quality,
+            "n": self.n,
+            "async": self.asynchronous,
+        }
+        return {name: value for name, value in values.items() if value is not None} | {
+            **(self.extra_fields or {})
+        }
+
+
+CHARSET, FILES_FIRST = "charset", "files first"
+
+DOCUMENTED_SIZES = (None, "auto", "1024x1024")  # the sizes of the page; others may be refused
+
+_ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
+
+FIXTURES: Mapping[str, GenerationFixture] = {
+    # The page's own examples.
+    "example": GenerationFixture(
+        "A cinematic product photo with premium studio lighting", quality="high", n=1
+    ),
+    "example_form": GenerationFixture(
+        "Use the reference image and render it as a premium studio product shot",
+        quality="high",
+        n=1,
+        is_form=True,
+        files=("sunset.png",),
+    ),
+    "example_async": GenerationFixture(
+        "A cinematic product photo with premium studio lighting, queued",
+        quality="high",
+        n=1,
+        asynchronous=True,
+    ),
+    # Other sizes, qualities and counts.
+    "portrait": GenerationFixture(
+        "A lighthouse at dusk", size="1024x1536", quality="low", n=1, asynchronous=False
+    ),
+    "auto": GenerationFixture("सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1),
+    "two_k": GenerationFixture("A glass of water on slate", size="2048x2048", quality="low", n=1),
+    "four_k": GenerationFixture("A valley from above", size="3840x2160", quality="medium", n=1),
+    "several_async": GenerationFixture(
+        "Two boats", size="2048x2048", quality="high", n=2, asynchronous=True
+    ),
+    "plain_form": GenerationFixture("Four lamps in a row", quality="medium", n=4, is_form=True),
+    "three": GenerationFixture("Three bridges", quality="low", n=3),
+    "form_task": GenerationFixture(
+        "A boat of this", quality="low", n=1, is_form=True, files=("sunset.png",), asynchronous=True
+    ),
+    # References.
+    "many_references": GenerationFixture(
+        "A market made of these",
+        size="1024x1536",
+        quality="low",
+        n=2,
+        is_form=True,
+        files=_ALL_FORMATS * 4,
+    ),
+    "large_reference": GenerationFixture(
+        "A coin", quality="low", n=1, is_form=True, files=("large.png",)
+    ),
+    # A provider that misbehaves.
+    "failure": GenerationFixture("", quality="medium", n=2, trigger="provider_failure"),
+    "failure_async": GenerationFixture(
+        "", size="2048x2048", n=2, trigger="provider_failure", asynchronous=True
+    ),
+    "partial": GenerationFixture("", trigger="partial", n=4),
+    "partial_async": GenerationFixture(
+        "", size="2048x2048", trigger="partial", n=4, asynchronous=True
+    ),
+    # What the page leaves open.
+    "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
+    "unknown_field": GenerationFixture(
+        "A kite", extra_fields={"style": "vivid", "user": "someone"}, variant=CHARSET
+    ),
+    "form_async": GenerationFixture(
+        "A kite in a form. " * 1000,
+        n=1,
+        is_form=True,
+        asynchronous=True,
+        files=("strange.bin",),
+        variant=FILES_FIRST,
+    ),
+    "above_1k": GenerationFixture("A fence", size="2208x736"),  # as wide as can be
+    "above_2k": GenerationFixture("A wall", size="2064x2048"),
+    "wide": GenerationFixture("A horizon", size="2688x1152"),
+}
+
+
+def upload_files(names: tuple[str, ...]) -> list[File]:
+    """The files to upload, by name."""
+    return [_upload_file(name) for name in names]
+
+
+@cache
+def _upload_file(name: str) -> File:
+    if name == "large.png":
+        return File(name, png_of(49 * _MEGABYTE), "image/png")
+    if name == "strange.bin":
+        return File(name, _read_upload("sunset.png"), "application/octet-stream")
+    return File(name, _read_upload(name), _MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+_MEDIA_TYPES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "svg": "image/svg+xml",
+    "bmp": "image/bmp",
+    "html": "text/html",
+    "gif": "image/gif",
+    "txt": "text/plain",
+    "pdf": "application/pdf",
+}
+
+
+def png_of(size: int) -> bytes:
+    """A valid PNG of *size* bytes: pixels that are stored as they are, and a comment."""
+    side = 4096
+    rows = (size - _PNG_OVERHEAD) // (3 * side + 1)
+    header = side.to_bytes(4, "big") + rows.to_bytes(4, "big") + b"\x08\x02\x00\x00\x00"
+    pixels = _chunk(b"IDAT", zlib.compress(bytes(rows * (3 * side + 1)), 0))
+    start = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    padding = size - len(start) - len(pixels) - len(_PNG_END) - 12
+    comment = _chunk(b"tEXt", b"Comment\x00".ljust(padding, b" "))
+    return start + comment + pixels + _PNG_END
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + checksum
+
+
+def unsupported_file(name: str) -> File:
+    """A file that is no reference image, honestly named and declared."""
+    if name == "picture.gif":
+        return File(name, _read_upload("gif_named.png"), "image/gif")
+    if name == "notes.txt":
+        return File(name, _read_upload("text_named.png"), "text/plain")
+    if name == "paper.pdf":
+        return File(name, b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n", "application/pdf")
+    return File(name, _read_upload(name), _MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+def mislabelled_file(name: str) -> File:
+    """A file that is something else than it says."""
+    return File(name, _read_upload(name), "image/png")
+
+
+def _read_upload(name: str) -> bytes:
+    return (resource_path("fixtures/uploads") / name).read_bytes()

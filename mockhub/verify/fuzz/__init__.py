@@ -1,0 +1,44 @@
+"""What is random: played after the deck, with the budget that is left."""
+
+from __future__ import annotations
+
+from mockhub.verify import oracle
+from mockhub.verify.assertions import require_response
+from mockhub.verify.check import Check
+from mockhub.verify.clauses import DOCUMENTED
+from mockhub.verify.context import CheckContext
+from mockhub.verify.outcomes import Inconclusive, Skipped
+
+_SEQUENCE_CLAUSES = ("LED-1", "RET-1", "RET-2", "GEN-6", "REQ-5")
+_BODY_CLAUSES = ("REQ-10", "END-3")
+
+
+def random_sequences(context: CheckContext) -> None:
+    """Any sequence of requests leaves the books balanced and every generation readable."""
+    from mockhub.verify.fuzz import stateful
+
+    _require_credits(context)
+    stateful.run(context)
+
+
+def random_bodies(context: CheckContext) -> None:
+    """Generated bodies are taken if they are good, and refused if they are bad."""
+    from mockhub.verify.fuzz import generated_bodies
+
+    _require_credits(context)
+    generated_bodies.run(context)
+
+
+def _require_credits(context: CheckContext) -> None:
+    exchange = context.client.get("credits")
+    if require_response(exchange).status != 200:
+        raise Inconclusive("the balance cannot be read", exchange)
+    context.client.budget.settle()
+    if context.client.budget.remaining < oracle.min_price():
+        raise Skipped("no credits are left for what is random")
+
+
+FUZZ_CHECKS = [
+    Check(run.__name__, clauses, DOCUMENTED, (), (), 0, (run.__doc__ or "").rstrip("."), run)
+    for run, clauses in ((random_bodies, _BODY_CLAUSES), (random_sequences, _SEQUENCE_CLAUSES))
+]

@@ -1,0 +1,51 @@
+"""Multipart bodies, written byte by byte, so that what is sent is what was meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+BOUNDARY = "mockhub-contract-suite-7d1f0c"
+
+
+class File(NamedTuple):
+    """A file to upload."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+def encode_form(
+    fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
+) -> bytes:
+    """The body of a multipart/form-data request."""
+    texts, uploads = [], []
+    for name, text in fields.items():
+        texts.append(_part(f'name="{name}"', text.encode()))
+    for name, file in files:
+        content_type = f"\r\nContent-Type: {file.media_type}"
+        uploads.append(_part(f'name="{name}"; filename="{file.name}"{content_type}', file.content))
+    parts = uploads + texts if files_first else texts + uploads
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def _part(parameters: str, content: bytes) -> bytes:
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {parameters}\r\n\r\n"
+    return b"".join((head.encode(), content, b"\r\n"))
+
+
+def curl_args(
+    fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
+) -> tuple[str, ...]:
+    """The same as arguments of curl."""
+    texts = [f"{name}={text[:200]}" for name, text in fields.items()]
+    uploads = [f"{name}=@{file.name};type={file.media_type}" for name, file in files]
+    parts = uploads + texts if files_first else texts + uploads
+    return tuple(argument for part in parts for argument in ("-F", part))
+
+
+def to_form_text(value: Any) -> str:
+    """A value as a form's text."""
+    return value if isinstance(value, str) else json.dumps(value)

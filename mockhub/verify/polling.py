@@ -1,0 +1,60 @@
+"""Polls: reading a generation, until it has ended, and by whom."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote, urlsplit
+
+from mockhub.verify.client import BudgetedClient, is_loopback
+from mockhub.verify.exchange import Exchange
+from mockhub.verify.generation import ObservedGeneration, is_final
+from mockhub.verify.parallel import parallel
+
+_MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
+
+
+def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> None:
+    """Read a task until it has ended, politely."""
+    pause, deadline = _MIN_PAUSE, time.monotonic() + client.profile.poll_timeout
+    # A refund must be made once, however many look for it at the same moment.
+    parallel_reads = 3 if generation.fixture.trigger == "partial" else 1
+    while not generation.finished:
+        generation.polls += parallel([lambda: fetch(client, generation)] * parallel_reads)
+        generation.finished = any(is_final(poll) for poll in generation.polls)
+        if generation.finished or time.monotonic() > deadline:
+            break
+        if len(generation.polls) > 2 and all(poll.status >= 400 for poll in generation.polls[-3:]):
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.6, _MAX_PAUSE)
+
+
+def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> None:
+    """Read a task with other users' keys while it may still be running."""
+    for role in ("other", "low", "broke"):
+        if role in client.profile.keys:
+            generation.foreign_reads[role] = fetch(client, generation, role)
+
+
+def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str = "valid") -> Exchange:
+    """GET a generation, at its poll_url where that leads to this implementation."""
+    return client.get(_generation_url(client, generation, role), key=role)
+
+
+def _generation_url(client: BudgetedClient, generation: ObservedGeneration, role: str) -> str:
+    poll_url = generation.body.get("poll_url")
+    if role == "valid" and isinstance(poll_url, str) and is_own_url(client, poll_url):
+        return poll_url
+    return f"generations/{quote(generation.id or '', safe='')}"
+
+
+def is_own_url(client: BudgetedClient, url: str) -> bool:
+    """Whether *url* may be given a key: it leads to the implementation, or to this machine."""
+    try:
+        split, base = urlsplit(url), urlsplit(client.profile.base_url)
+        if (split.scheme, split.netloc) == (base.scheme, base.netloc):
+            return True
+        both_local = client.loopback and is_loopback(url)
+        return both_local and (split.scheme, split.port) == (base.scheme, base.port)
+    except ValueError:
+        return False

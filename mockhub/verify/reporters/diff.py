@@ -1,0 +1,48 @@
+"""Drift: what has changed between two reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mockhub.exceptions import MockhubError
+from mockhub.verify.reporters.report import Report
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a report that `--report-json` has written.
+
+    Raises:
+        MockhubError: if the file is no such report.
+    """
+    try:
+        report = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise MockhubError(f"{path}: not JSON: {error}") from None
+    if not isinstance(report, dict) or not isinstance(report.get("clauses"), list):
+        raise MockhubError(f"{path}: not a report of mockhub verify --report-json")
+    return report
+
+
+def diff(old_report: Mapping[str, Any], new_report: Report) -> Iterator[str]:
+    """Each clause whose verdict changed, and what newly appears in answers or has vanished."""
+    if old_report.get("level") != new_report.level:
+        yield f"level: {old_report.get('level')} -> {new_report.level}"
+    old_outcomes = {clause["id"]: clause.get("outcome") for clause in old_report["clauses"]}
+    for clause in new_report.clauses:
+        old_outcome = old_outcomes.get(clause.id, "skipped")
+        if old_outcome != clause.outcome:
+            yield f"{clause.id}: {old_outcome} -> {clause.outcome}" + (
+                f": {clause.reason}" if clause.reason else ""
+            )
+    old_observed = old_report.get("observed") or {}
+    for category, new_values in new_report.observed.items():
+        old_values = set(old_observed.get(category, ()))
+        for value in sorted(set(new_values) - old_values):
+            yield f"{category}: {value} appears"
+        for value in sorted(old_values - set(new_values)):
+            yield f"{category}: {value} vanished"

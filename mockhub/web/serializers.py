@@ -1,0 +1,122 @@
+"""Our nouns as the documentation's JSON, and answers as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+from mockhub._timestamps import format_timestamp
+from mockhub.domain.accounts import Account, Balance
+from mockhub.domain.generations import Generation, GenerationRequest
+from mockhub.domain.hub import HubBackend
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.operations import OperationId
+
+FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> GenerationRequest:
+    """A checked body as a request; a JSON integer may have been written as 1.0.
+
+    The words that all requests share are kept once for all of them.
+    """
+    return GenerationRequest(
+        intern(values["model"]),
+        values["prompt"],
+        intern(values["size"]),
+        intern(values["quality"]),
+        int(values["n"]),
+        values["async"],
+        references,
+    )
+
+
+class Links:
+    """The addresses in a hub's answers, absolute and never from the Host header."""
+
+    def __init__(self, spec: ApiSpec, base_url: str) -> None:
+        self.base_url = base_url
+        self._poll_prefix = (
+            base_url + spec.operations[OperationId.GET_GENERATION].path.partition("{")[0]
+        )
+        self._image_prefix = f"{base_url}/images/"
+
+    def poll_url(self, generation: Generation) -> str:
+        return self._poll_prefix + generation.id
+
+    def image_url(self, generation: Generation, index: int, image_format: str) -> str:
+        return f"{self._image_prefix}{generation.id}/{index + 1}.{FILE_EXTENSIONS[image_format]}"
+
+
+def balance(balance: Balance) -> dict[str, Any]:
+    """The balance object (CRD-2)."""
+    expiration = balance.next_expiration
+    return {
+        "credits": balance.credits,
+        "account_type": balance.account_type,
+        "next_expiration": None if expiration is None else format_timestamp(expiration),
+    }
+
+
+def generation_result(
+    generation: Generation, account: Account, hub: HubBackend, links: Links
+) -> dict[str, Any]:
+    """The answer to a synchronous generation (GEN-2)."""
+    content = _generation_fields(generation, "succeeded")
+    content["images"] = _images(generation, hub, links)
+    content["usage"] = {"credits": generation.credits}
+    content["balance"] = balance(account.balance_snapshot())
+    return content
+
+
+def generation_log(
+    generation: Generation, hub: HubBackend, links: Links, *, now: int
+) -> dict[str, Any]:
+    """A generation as it stands: queued or processing (ASY-3), succeeded, or failed (ASY-7)."""
+    status = generation.status_at(now)
+    content = _generation_fields(generation, status)
+    content["created_at"] = timestamp(generation.created_at)
+    content["images"] = _images(generation, hub, links)
+    content["usage"] = {"credits": generation.credits}
+    if not generation.ended:
+        content["usage"]["credits_requested"] = generation.credits_requested
+        content["poll_url"] = links.poll_url(generation)
+    if status == "failed":
+        api_error = hub.spec.errors.error("generationFailed")
+        content["error"] = {"message": api_error.message, "code": api_error.code}
+    return content
+
+
+@lru_cache(maxsize=1024)
+def timestamp(moment: int) -> str:
+    """ISO 8601 in UTC, in milliseconds (GEN-8)."""
+    return format_timestamp(moment)
+
+
+def _generation_fields(generation: Generation, status: str) -> dict[str, Any]:
+    quote = generation.quote
+    return {
+        "object": "image_generation",
+        "id": generation.id,
+        "status": status,
+        "model": quote.model,
+        "aspect_ratio": quote.aspect_ratio,
+        "quality": quote.tier,
+    }
+
+
+def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[str, Any]]:
+    if not generation.delivered:
+        return []
+    created_at = timestamp(generation.ended_at or generation.created_at)
+    return [
+        {
+            "id": hub.ids.image(generation.id, index),
+            "object": "image",
+            "url": links.image_url(generation, index, hub.image_format),
+            "created_at": created_at,
+        }
+        for index in range(generation.delivered)
+    ]

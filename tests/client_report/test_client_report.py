@@ -1,0 +1,322 @@
+"""What the client report says of a client, and what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from threading import Event
+
+import httpx
+import pytest
+
+from mockhub._timestamps import SECOND
+from mockhub.client_report.detectors import Finding
+from mockhub.client_report.report import ClientReport, build_report
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.faults.grammar import parse_directives
+from mockhub.journal.journal import Journal
+from tests.support.live_server import BODY, KEY, PNG, POOR, Live, live
+
+
+@pytest.fixture
+def api() -> Iterator[Live]:
+    with live() as running:
+        yield running
+
+
+def told(api: Live, **rules: int) -> ClientReport:
+    found: ClientReport = api.server.call(lambda: build_report(api.hub, **rules))
+    return found
+
+
+def kinds(api: Live) -> list[str]:
+    return [finding.kind for finding in told(api).findings]
+
+
+def only(api: Live, **rules: int) -> Finding:
+    (finding,) = told(api, **rules).findings
+    return finding
+
+
+def arm(api: Live, text: str) -> None:
+    api.server.call(lambda: api.hub.faults.arm(parse_directives(text)))
+
+
+def provide(api: Live, *texts: str) -> None:
+    api.hub.provider = Provider(parse_outcome(text) for text in texts)
+
+
+def leave(api: Live, **request: object) -> None:
+    """Send a generation, give up at once, and wait until the server has noticed."""
+    left = Event()
+    api.app.api.observers.append(lambda visit: left.set() if visit.client_disconnected else None)
+    with pytest.raises(httpx.TimeoutException):
+        api.generate({**request}, timeout=0.05)
+    assert left.wait(10)
+
+
+def test_a_lost_answer_that_is_retried_is_a_double_charge(api: Live) -> None:
+    """A POST whose answer was dropped and that was sent again is one finding with both entries."""
+    arm(api, "reset@after x1")
+    with pytest.raises(httpx.TransportError):
+        api.generate({})
+    api.generate({})
+    finding = only(api)
+    assert ("double_charge", "money", (1, 2), 8) == (
+        finding.kind,
+        finding.severity,
+        finding.exchange_numbers,
+        finding.credits,
+    )
+
+
+@pytest.mark.parametrize("fault", ["status=503@after", "truncate", "corrupt"])
+def test_an_answer_that_cannot_be_read_is_lost(api: Live, fault: str) -> None:
+    """Whatever a fault leaves of a paid answer, the retry pays twice."""
+    arm(api, f"{fault} x1")
+    with suppress(httpx.TransportError, ValueError):
+        api.generate({}).json()
+    api.generate({})
+    assert ["double_charge"] == kinds(api)
+
+
+def test_every_lost_try_is_counted(api: Live) -> None:
+    """Three lost answers and a fourth that arrives are 24 credits for nothing."""
+    arm(api, "status=503@after x3")
+    for _ in range(4):
+        api.generate({})
+    finding = only(api)
+    assert (24, (1, 2, 3, 4)) == (finding.credits, finding.exchange_numbers)
+
+
+def test_a_client_that_leaves_and_returns_pays_twice(api: Live) -> None:
+    """Giving up before 800 s and asking again is two findings: the money and the deadline."""
+    arm(api, "hang@after x1")
+    leave(api)
+    api.generate({})
+    assert ["double_charge", "early_disconnect"] == kinds(api)
+
+
+def test_a_retry_before_the_money_moved_is_right(api: Live) -> None:
+    """A 503 before the charge, retried, is what a good client does."""
+    arm(api, "status=503 x1")
+    assert [503, 200] == [api.generate({}).status_code for _ in range(2)]
+    assert [] == kinds(api)
+
+
+def test_a_retry_after_a_refund_is_right(api: Live) -> None:
+    """A failed generation was refunded; asking again pays once."""
+    provide(api, "fail", "deliver=1")
+    assert [500, 200] == [api.generate({}).status_code for _ in range(2)]
+    assert [] == kinds(api)
+
+
+def test_asking_twice_on_purpose_is_right(api: Live) -> None:
+    """Two answers that both arrived are two pictures, not a double charge."""
+    assert [200, 200] == [api.generate({}).status_code for _ in range(2)]
+    assert [] == kinds(api)
+
+
+def test_another_accounts_request_is_no_retry(api: Live) -> None:
+    """A lost answer of one user and the same request of another are two matters."""
+    arm(api, "reset@after x1")
+    with pytest.raises(httpx.TransportError):
+        api.generate({})
+    api.generate({}, key="gih_live_" + 8 * "rich")
+    assert [] == kinds(api)
+
+
+@pytest.mark.parametrize("fault", [None, "status=402 x1"])
+def test_a_retried_402(api: Live, fault: str | None) -> None:
+    """The same request after insufficientCredits is a mistake, be the 402 real or asked for."""
+    if fault:
+        arm(api, fault)
+    for _ in range(2):
+        api.generate({}, key=KEY if fault else POOR)
+    finding = only(api)
+    assert ("retried_client_error", (1, 2)) == (finding.kind, finding.exchange_numbers)
+    assert "402" in finding.summary
+
+
+def test_another_request_after_402_is_no_retry(api: Live) -> None:
+    """Two requests that only look alike from outside are two wishes."""
+    for prompt in ("a cat", "a dog"):
+        assert 402 == api.generate({"prompt": prompt}, key=POOR).status_code
+    assert [] == kinds(api)
+
+
+def test_a_402_that_was_topped_up_is_no_retry(api: Live) -> None:
+    """After a grant the same request is right."""
+    api.generate({}, key=POOR)
+    api.server.call(lambda: api.hub.grant(api.hub.accounts["poor"], 100))
+    assert 200 == api.generate({}, key=POOR).status_code
+    assert [] == kinds(api)
+
+
+def test_a_retried_401(api: Live) -> None:
+    """The same bad key again is a mistake; another key is not."""
+    api.get("credits", key="gih_live_wrong")
+    api.get("credits", key="gih_live_other")
+    assert [] == kinds(api)
+    api.get("credits", key="gih_live_wrong")
+    finding = only(api)
+    assert ("retried_client_error", (1, 3)) == (finding.kind, finding.exchange_numbers)
+
+
+def queued(api: Live) -> str:
+    id: str = api.generate({"async": True}).json()["id"]
+    return f"generations/{id}"
+
+
+def test_polls_in_a_row_are_too_fast(api: Live) -> None:
+    """Polls closer together than configured are a hint; a wider clock makes it right."""
+    provide(api, "duration=60s")
+    poll = queued(api)
+    for _ in range(3):
+        api.get(poll)
+    assert "fast_poll" == only(api).kind
+    assert () == told(api, min_poll_interval=0).findings
+
+
+def test_polls_a_second_apart_are_right(api: Live) -> None:
+    """The hub's clock counts as much as the machine's."""
+    provide(api, "duration=60s")
+    poll = queued(api)
+    for _ in range(3):
+        api.get(poll)
+        api.server.call(lambda: api.hub.clock.advance(SECOND))  # type: ignore[attr-defined]
+    assert [] == kinds(api)
+
+
+def test_polling_after_the_end(api: Live) -> None:
+    """A generation that was seen to succeed is not asked for again."""
+    poll = queued(api)
+    api.get(poll)
+    assert [] == kinds(api)
+    api.get(poll)
+    finding = only(api)
+    assert ("poll_after_completion", (3,)) == (finding.kind, finding.exchange_numbers)
+
+
+def test_unknown_fields_are_named(api: Live) -> None:
+    """A field that the contract ignores is told with the one that was meant, and a query too."""
+    api.generate({"sise": "1024x1024"})
+    api.client.get("/api/v1/models?page=2")
+    found = {finding.summary: finding.exchange_numbers for finding in told(api).findings}
+    assert [(1,), (2,)] == list(found.values())
+    assert "'sise'" in next(iter(found))
+    assert "did you mean 'size'?" in next(iter(found))
+
+
+def test_unknown_fields_of_a_form_are_named(api: Live) -> None:
+    """A form's fields are held to the contract as JSON's are."""
+    api.generate(data={**BODY, "style": "vivid"}, files={"x": b""})
+    assert "'style'" in only(api).summary
+
+
+def test_leaving_early_is_told(api: Live) -> None:
+    """A client that leaves a synchronous request before 800 s is told what it paid."""
+    arm(api, "delay=1s@after")
+    api.hub.clock.mode = "hold"  # type: ignore[attr-defined]
+    leave(api)
+    finding = only(api)
+    assert "early_disconnect" == finding.kind
+    assert "8 credits were charged" in finding.summary
+
+
+def test_leaving_an_asynchronous_request_is_no_deadline(api: Live) -> None:
+    """The 800 s are for those who wait for images."""
+    arm(api, "hang@after x1")
+    leave(api, **{"async": True})
+    assert [] == kinds(api)
+
+
+def test_references_uploaded_twice(api: Live) -> None:
+    """The same reference in two requests is a hint."""
+    for prompt in ("one", "two"):
+        file = {"reference_image": ("a.png", PNG)}
+        assert 200 == api.generate(data={**BODY, "prompt": prompt}, files=file).status_code
+    finding = only(api)
+    assert ("duplicate_upload", (1, 2)) == (finding.kind, finding.exchange_numbers)
+
+
+def test_coverage_counts_what_was_met(api: Live) -> None:
+    """Operations, statuses, codes and job states are counted; the rest is named as never met."""
+    provide(api, "polls=2")
+    poll = queued(api)
+    api.get(poll)
+    api.get(poll)
+    for _ in range(2):
+        api.get("credits", key=None)
+    met = told(api).coverage
+    assert {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0} == met.states
+    assert (2, 2, 2) == (
+        met.codes["missingApiKey"],
+        met.statuses["get_credits"][401],
+        met.operations["get_credits"],
+    )
+    assert {200: 2, 400: 0, 401: 0, 404: 0} == met.statuses["get_generation"]
+    assert "error code expiredApiKey" in met.uncovered
+    assert "operation list_models" in met.uncovered
+    assert met.total == met.covered + len(met.uncovered)
+
+
+def test_a_fault_lets_a_client_meet_a_status(api: Live) -> None:
+    """402 by a fault is a 402 met; 503 stands among what the contract does not document."""
+    arm(api, "status=402 x1")
+    api.generate({})
+    arm(api, "status=503 x1")
+    api.generate({})
+    met = told(api).coverage
+    assert (1, 1) == (met.codes["insufficientCredits"], met.statuses["create_generation"][402])
+    assert {"create_generation 503": 1} == met.undocumented
+
+
+def test_an_answer_that_cannot_be_read_teaches_no_state(api: Live) -> None:
+    """A garbled answer lets the client meet a status, but nothing within it."""
+    arm(api, "corrupt x1")
+    api.generate({})
+    assert 0 == told(api).coverage.states["succeeded"]
+
+
+def test_coverage_outlives_the_journal(api: Live) -> None:
+    """What was met stays met when the journal has let its entry go."""
+    api.hub.journal = Journal(max_exchanges=2)
+    for key in (None, KEY, KEY, KEY):
+        api.get("credits", key=key)
+    found = told(api)
+    assert (4, 2) == (found.exchanges, found.stored)
+    assert 1 == found.coverage.codes["missingApiKey"]
+    assert "the journal holds the last 2" in found.as_text()
+
+
+def test_the_report_is_json_and_text(api: Live) -> None:
+    """A program and a person are told the same findings."""
+    for _ in range(2):
+        api.generate({}, key=POOR)
+    found = told(api)
+    content = found.as_json()
+    assert "retried_client_error" == content["findings"][0]["kind"]
+    assert [1, 2] == content["findings"][0]["exchange_numbers"]
+    assert content["coverage"]["uncovered"] == found.coverage.uncovered
+    assert "warning: retried_client_error, journal #1, #2" in found.as_text()
+
+
+def test_a_clean_client_has_a_clean_report(api: Live) -> None:
+    """Nothing is wrong with a client that does everything once."""
+    api.generate({})
+    assert "No findings." in told(api).as_text()
+
+
+def test_the_order_of_sending_counts(api: Live) -> None:
+    """A lost answer is noted when the client has left, after its retry; it is still the first."""
+    hub: HubBackend = api.hub
+    arm(api, "hang@after x1")
+    leave(api)
+    api.generate({})
+    first, second = hub.journal
+    hub.journal = Journal()
+    hub.journal.add(second)
+    hub.journal.add(first)
+    assert "double_charge" in kinds(api)

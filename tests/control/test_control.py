@@ -1,0 +1,522 @@
+"""The control plane through HTTP: every route, and what it does to the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from mockhub.control.openapi import OPENAPI_FILE
+from mockhub.spec.document import load_document
+from mockhub.spec.operations import compile_operations
+from tests.support.live_server import BODY, KEY, POOR, Live, live
+
+HUB = "/hubs/default"
+OPERATIONS = {one.id: one for one in compile_operations(load_document(OPENAPI_FILE))}
+
+# One call of each operation that succeeds in the default world, in an order that lets all succeed.
+CALLS: dict[str, tuple[str, Any]] = {
+    "get_health": ("/health", None),
+    "get_metrics": ("/metrics", None),
+    "get_openapi": ("/control.yaml", None),
+    "list_assumptions": ("/assumptions", None),
+    "list_scenarios": ("/scenarios", None),
+    "list_hubs": ("/hubs", None),
+    "create_hub": ("/hubs", {"name": "t1"}),
+    "get_hub": (HUB, None),
+    "update_hub": (HUB, {"image_format": "webp"}),
+    "fork_hub": (f"{HUB}/fork", {"name": "t2"}),
+    "delete_hub": ("/hubs/t2", None),
+    "list_accounts": (f"{HUB}/accounts", None),
+    "create_account": (f"{HUB}/accounts", {"id": "new"}),
+    "get_account": (f"{HUB}/accounts/new", None),
+    "grant_credits": (f"{HUB}/accounts/new/grants", {"credits": 5}),
+    "list_entries": (f"{HUB}/accounts/new/entries", None),
+    "list_keys": (f"{HUB}/keys", None),
+    "create_key": (f"{HUB}/keys", {"account": "new"}),
+    "expire_key": (f"{HUB}/keys/new", {"expires_in": "1h"}),
+    "revoke_key": (f"{HUB}/keys/new", None),
+    "list_generations": (f"{HUB}/generations", None),
+    "get_generation": (f"{HUB}/generations/clx_generation_log_id", None),
+    "get_provider": (f"{HUB}/provider", None),
+    "set_provider_script": (f"{HUB}/provider", {"script": ["fail"]}),
+    "list_faults": (f"{HUB}/faults", None),
+    "arm_fault": (f"{HUB}/faults", {"fault": "reset"}),
+    "clear_faults": (f"{HUB}/faults", None),
+    "get_clock": (f"{HUB}/clock", None),
+    "update_clock": (f"{HUB}/clock", {"mode": "hold"}),
+    "advance_clock": (f"{HUB}/clock/advance", {"by": "2s"}),
+    "set_clock": (f"{HUB}/clock/set", {"to": "2026-05-01T00:00:00Z"}),
+    "advance_to_next_event": (f"{HUB}/clock/next", None),
+    "get_journal": (f"{HUB}/journal", None),
+    "clear_journal": (f"{HUB}/journal", None),
+    "get_report": (f"{HUB}/report", None),
+    "reset_hub": (f"{HUB}/reset", None),
+}
+
+
+@pytest.fixture
+def api() -> Iterator[Live]:
+    with live(control=True) as running:
+        yield running
+
+
+def ask(api: Live, method: str, where: str, json: Any = None) -> httpx.Response:
+    return api.client.request(method, f"/_mockhub{where}", json=json)
+
+
+def done(api: Live, method: str, where: str, json: Any = None) -> Any:
+    answer = ask(api, method, where, json)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def refused(api: Live, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
+    answer = ask(api, method, where, json)
+    error = answer.json()["error"]
+    assert {"code", "message"} == error.keys()
+    return answer.status_code, error["code"], error["message"]
+
+
+def test_every_operation_is_served(api: Live) -> None:
+    """Each operation of control.yaml answers with its one status of success."""
+    assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
+    for id, (where, body) in CALLS.items():
+        answer = ask(api, OPERATIONS[id].method, where, body)
+        success = next(status for status in OPERATIONS[id].responses if status < 300)
+        assert (id, success) == (id, answer.status_code), answer.text
+
+
+# -- hubs ----------------------------------------------------------------------------------------
+
+
+def test_a_plain_hub_is_found_by_its_key_alone(api: Live) -> None:
+    """The key of a new hub leads to it, without a prefix; the default hub is not touched."""
+    made = done(api, "POST", "/hubs", {"credits": 20})
+    assert 20 == api.credits(made["key"])
+    assert 200 == api.generate({}, key=made["key"]).status_code
+    assert (12, 120) == (api.credits(made["key"]), api.credits())
+    assert "hub-1" == made["hub"]["name"]
+
+
+def test_a_hub_of_a_scenario_is_found_by_its_address(api: Live) -> None:
+    """A scenario's keys lead to the hub under its own URL, with the clock that was asked for."""
+    wanted = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
+    made = done(api, "POST", "/hubs", wanted)
+    assert "key" not in made
+    assert "2027-01-01T00:00:00.000Z" == made["hub"]["clock"]["now"]
+    credits = api.client.get(
+        f"{made['hub']['base_url']}/credits", headers={"Authorization": f"Bearer {KEY}"}
+    )
+    assert 120 == credits.json()["credits"]
+
+
+def test_a_world_can_be_described(api: Live) -> None:
+    """A hub can be made of the fields of a scenario file, sent as JSON."""
+    world = {
+        "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
+        "provider": ["fail"],
+        "clock": {"manual": "2026-04-30T08:00:00Z"},
+    }
+    made = done(api, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
+    assert ("manual", 1) == (made["hub"]["clock"]["kind"], made["hub"]["accounts"])
+    assert 9 == api.credits("gih_live_ann")
+    assert 500 == api.generate({}, key="gih_live_ann").status_code
+
+
+def test_a_fork_goes_its_own_way(api: Live) -> None:
+    """What is spent in a fork is not spent in the first hub; a reset goes back to the fork."""
+    api.generate({})
+    twin = done(api, "POST", f"{HUB}/fork", {"name": "twin"})
+    key = {"Authorization": f"Bearer {KEY}"}
+    api.client.post(f"{twin['base_url']}/images/generations", json=BODY, headers=key)
+    assert 104 == api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"]
+    assert 112 == api.credits()
+    done(api, "POST", "/hubs/twin/reset")
+    assert 112 == api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"]
+
+
+def test_a_reset_undoes_everything(api: Live) -> None:
+    """Money, keys, faults and the journal come back to the start; ids begin anew."""
+    first = api.generate({}).json()
+    raw = done(api, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
+    done(api, "POST", f"{HUB}/faults", {"fault": "status=503"})
+    done(api, "POST", f"{HUB}/reset")
+    assert 401 == api.get("credits", raw).status_code
+    assert first == api.generate({}).json()
+    assert 2 == done(api, "GET", HUB)["exchanges"]
+
+
+def test_a_made_hub_comes_back_to_how_it_was_made(api: Live) -> None:
+    """After a reset the key of a plain hub opens the credits that it was made with."""
+    made = done(api, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
+    api.generate({}, key=made["key"])
+    done(api, "POST", "/hubs/t/reset")
+    assert 20 == api.credits(made["key"])
+    assert "jpeg" == done(api, "GET", "/hubs/t")["image_format"]
+
+
+def test_a_dropped_hub_is_gone(api: Live) -> None:
+    """Its name, its address and its key lead nowhere; the default hub cannot be dropped."""
+    made = done(api, "POST", "/hubs", {"name": "t"})
+    done(api, "DELETE", "/hubs/t")
+    assert 404 == api.client.get("/hubs/t/api/v1/models").status_code
+    assert 401 == api.get("credits", made["key"]).status_code
+    assert (409, "conflict") == refused(api, "DELETE", HUB)[:2]
+
+
+def test_the_detail_has_the_audit_and_what_moved(api: Live) -> None:
+    """A hub tells whether its books are right and how many credits moved since its start."""
+    api.generate({"n": 2})
+    page = done(api, "GET", HUB)
+    assert ([], -16) == (page["audit"], page["credit_totals"]["charge"])
+    assert 2 == page["generations"]["succeeded"]
+
+
+def test_a_cooked_book_is_told(api: Live) -> None:
+    """A balance that its entries do not add up to stands in the audit."""
+    account = api.hub.accounts["rich"]
+    account.balance += 1
+    (wrong,) = done(api, "GET", HUB)["audit"]
+    assert "rich: balance 1000001" in wrong
+    account.balance -= 1
+
+
+def test_a_seed_makes_the_same_ids(api: Live) -> None:
+    """Two hubs of one seed give their generations the same ids; another seed gives others."""
+    ids = []
+    for seed in (7, 7, 8):
+        made = done(api, "POST", "/hubs", {"seed": seed})
+        ids.append(api.generate({}, key=made["key"]).json()["id"])
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_new_seed_gives_no_id_twice(api: Live) -> None:
+    """Ids go on where they were, also under the seed that made the first ones."""
+    first = api.generate({}).json()["id"]
+    done(api, "PATCH", HUB, {"seed": 0})
+    assert first != api.generate({}).json()["id"]
+
+
+def test_the_image_format_can_be_changed(api: Live) -> None:
+    """A hub that is told so serves WebP."""
+    done(api, "PATCH", HUB, {"image_format": "webp"})
+    assert api.generate({}).json()["images"][0]["url"].endswith(".webp")
+
+
+# -- money and keys ------------------------------------------------------------------------------
+
+
+def test_a_grant_tops_up(api: Live) -> None:
+    """Granted credits are spent soonest-to-expire first, and the ledger shows both entries."""
+    granted = done(api, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
+    assert (14, "2026-04-30T09:00:00.000Z") == (granted["credits"], granted["next_expiration"])
+    id = api.generate({}, key=POOR).json()["id"]
+    entries = done(api, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
+    assert [("charge", -8, 2)] == [(one["kind"], one["credits"], one["lot"]) for one in entries]
+    done(api, "POST", f"{HUB}/clock/next")
+    assert 5 == api.credits(POOR)
+
+
+def test_a_new_key_opens_its_account(api: Live) -> None:
+    """A further key sees the same balance; its raw form is in no list."""
+    made = done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
+    assert 24 == api.credits(made["key"])
+    listed = ask(api, "GET", f"{HUB}/keys").text
+    assert "second" in listed
+    assert made["key"] not in listed
+
+
+def test_a_key_expires_with_the_clock(api: Live) -> None:
+    """A key that expires in an hour opens until the clock has gone there."""
+    done(api, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
+    key = "gih_live_" + (11 * "low")[:32]
+    assert 24 == api.credits(key)
+    done(api, "POST", f"{HUB}/clock/advance", {"by": "1h"})
+    assert "expiredApiKey" == api.get("credits", key).json()["error"]["code"]
+    done(api, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
+    assert 24 == api.credits(key)
+
+
+def test_a_revoked_key_opens_nothing(api: Live) -> None:
+    """Revoking by name or by id makes a key invalid; the account's other keys go on."""
+    keys = done(api, "GET", f"{HUB}/keys")["keys"]
+    id = next(key["id"] for key in keys if key["name"] == "documentation")
+    assert done(api, "DELETE", f"{HUB}/keys/{id}")["revoked"]
+    assert "invalidApiKey" == api.get("credits").json()["error"]["code"]
+
+
+def test_a_name_of_two_keys_is_refused(api: Live) -> None:
+    """Where a name could mean two keys, the ids are asked for."""
+    for _ in range(2):
+        done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
+    status, code, message = refused(api, "DELETE", f"{HUB}/keys/twice")
+    assert (404, "notFound") == (status, code)
+    assert "2 keys are named 'twice'; expected one of the ids " in message
+
+
+# -- generations, provider, faults, time ---------------------------------------------------------
+
+
+def test_a_stuck_generation_is_ended_by_hand(api: Live) -> None:
+    """Finished as failed it is refunded; what is final cannot be finished again."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["never"]})
+    id = api.generate({"async": True}).json()["id"]
+    assert 112 == api.credits()
+    ended = done(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
+    assert ("failed", 0, 120) == (ended["status"], ended["credits"], api.credits())
+    again = refused(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    assert (409, "conflict") == again[:2]
+
+
+def test_generations_are_listed_newest_first(api: Live) -> None:
+    """Filtered by account and status, limited, with prompt, credits and outcome."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
+    api.generate({"prompt": "two of these", "n": 2})
+    api.generate({"prompt": "none"})
+    listed = done(api, "GET", f"{HUB}/generations?limit=2")["generations"]
+    assert [("none", 0, "fail"), ("two of these", 8, "deliver=1")] == [
+        (one["prompt"], one["credits"], one["outcome"]) for one in listed
+    ]
+    (failed,) = done(api, "GET", f"{HUB}/generations?status=failed")["generations"]
+    assert "none" == failed["prompt"]
+    assert [] == done(api, "GET", f"{HUB}/generations?account=poor")["generations"]
+
+
+def test_a_script_reads_back_as_it_was_written(api: Live) -> None:
+    """What the provider is shown to do can be sent to it again."""
+    script = ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
+    for _ in range(2):
+        script = done(api, "PUT", f"{HUB}/provider", {"script": script})["script"]
+    assert ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"] == script
+
+
+def test_a_fault_strikes_and_is_counted(api: Live) -> None:
+    """An armed fault tells how often it was looked at and struck; cleared, it is no more."""
+    done(api, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
+    assert [503, 200] == [api.get("credits").status_code for _ in range(2)]
+    (armed,) = done(api, "GET", f"{HUB}/faults")["faults"]
+    assert (2, 1, "get_credits") == (armed["evaluated"], armed["fired"], armed["operation"])
+    assert [] == done(api, "DELETE", f"{HUB}/faults")["faults"]
+
+
+def test_a_fault_can_be_for_a_prompt(api: Live) -> None:
+    """Only requests whose prompt holds the text are struck."""
+    done(api, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
+    assert [200, 500] == [
+        api.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")
+    ]
+
+
+def test_time_moves_a_job(api: Live) -> None:
+    """A job is processing until the clock comes to its end."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+    poll = "generations/" + api.generate({"async": True}).json()["id"]
+    clock = done(api, "POST", f"{HUB}/clock/advance", {"by": "39s"})
+    assert "2026-04-30T08:00:40.000Z" == clock["next_event"]
+    assert "processing" == api.get(poll).json()["status"]
+    assert "2026-04-30T08:00:40.000Z" == done(api, "POST", f"{HUB}/clock/next")["now"]
+    assert "succeeded" == api.get(poll).json()["status"]
+    assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
+
+
+def test_an_ended_job_is_no_event(api: Live) -> None:
+    """What was ended by hand does not fall due any more, nor does a revoked key's end."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+    id = api.generate({"async": True}).json()["id"]
+    done(api, "PATCH", f"{HUB}/keys/low", {"expires_in": "1m"})
+    done(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    done(api, "DELETE", f"{HUB}/keys/low")
+    assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
+
+
+def test_the_systems_clock_is_not_moved(api: Live) -> None:
+    """It has to be made manual first; time never runs backwards."""
+    done(api, "PATCH", f"{HUB}/clock", {"kind": "system"})
+    status, code, message = refused(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    assert (409, "conflict") == (status, code)
+    assert "make it manual" in message
+    assert "manual" == done(api, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"]
+    done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    past = refused(api, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
+    assert (409, "conflict") == past[:2]
+
+
+def test_the_clock_ends_before_dates_do(api: Live) -> None:
+    """No clock can be set to where times can no longer be written."""
+    late = refused(api, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
+    assert (409, "conflict") == late[:2]
+    assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
+    assert (
+        "9000" == done(api, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4]
+    )
+    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
+    assert 202 == api.generate({"async": True}).status_code
+    assert done(api, "GET", f"{HUB}/clock")["next_event"]
+
+
+def test_control_and_requests_never_meet(api: Live) -> None:
+    """Resets, scripts and clocks amid requests: only documented answers, and right books."""
+    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
+    key = "gih_live_" + 8 * "rich"
+
+    def client() -> set[int]:
+        with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"}) as http:
+            statuses = set()
+            for _ in range(15):
+                made = http.post("/api/v1/images/generations", json={**BODY, "async": True})
+                read = http.get(f"/api/v1/generations/{made.json()['id']}")
+                statuses |= {made.status_code, read.status_code}
+            return statuses
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(client) for _ in range(4)]
+        while not all(one.done() for one in clients):
+            done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+            assert [] == done(api, "POST", f"{HUB}/reset")["audit"]
+    seen = set[int]().union(*(one.result() for one in clients))
+    assert seen <= {202, 200, 404}  # 404: it was reset between the two
+
+
+# -- mistakes ------------------------------------------------------------------------------------
+
+MISTAKES = [
+    ("POST", "/hubs", {"nam": "x"}, '"nam" is not known here'),
+    ("POST", "/hubs", {"nam": "x"}, "did you mean 'name'?"),
+    ("POST", "/hubs", {"name": "a/b"}, 'name: "a/b" is not valid; expected a hub\'s name'),
+    ("POST", "/hubs", {"clock": {"knd": "manual"}}, "clock.knd is not known here"),
+    ("POST", "/hubs", {"clock": {"kind": "manul"}}, "did you mean 'manual'?"),
+    ("POST", "/hubs", {"scenario": "slow", "credits": 5}, "scenario and credits are both given"),
+    (
+        "POST",
+        "/hubs",
+        {"scenario_definition": {}, "scenario": "slow"},
+        "scenario and scenario_definition are both given",
+    ),
+    (
+        "POST",
+        "/hubs",
+        {"scenario_definition": {"acounts": {}}},
+        "scenario_definition: #/acounts: 'acounts' is not known here",
+    ),
+    (
+        "POST",
+        "/hubs",
+        {"scenario_definition": {"accounts": {"a": {}}, "provider": ["fial"]}},
+        "scenario_definition: #/provider/0: 'fial' is no directive; did you mean 'fail'?",
+    ),
+    (
+        "POST",
+        "/hubs",
+        {"scenario_definition": {"accounts": {}, "generations": [{"account": "a", "request": {}}]}},
+        "scenario_definition: #/generations/0/account: 'a' is no account",
+    ),
+    ("POST", "/hubs", {"clock": {"kind": "system", "mode": "hold"}}, "mode is for manual"),
+    ("POST", f"{HUB}/accounts/low/grants", {"credits": 0}, "credits: 0 is not valid"),
+    ("POST", f"{HUB}/accounts/low/grants", {}, "credits is missing"),
+    (
+        "POST",
+        f"{HUB}/accounts/low/grants",
+        {"credits": 1, "expires_at": "tomorrow"},
+        "expires_at: 'tomorrow' is not a time; expected one such as 2026-04-30T08:00:00Z",
+    ),
+    ("PATCH", f"{HUB}/keys/low", {}, "expected an object with expires_at or expires_in"),
+    (
+        "PATCH",
+        f"{HUB}/keys/low",
+        {"expires_in": "1h", "expires_at": None},
+        "are both given",
+    ),
+    ("PUT", f"{HUB}/provider", {"script": ["fail", "fial"]}, "script[1]: 'fial' is no directive"),
+    ("PUT", f"{HUB}/provider", {"script": ["fail", 3]}, "script[1]: 3 is not valid"),
+    ("POST", f"{HUB}/faults", {"fault": "rset@after"}, "did you mean 'reset'?"),
+    ("POST", f"{HUB}/clock/advance", {"by": "soon"}, 'by: "soon" is not valid'),
+    (
+        "POST",
+        f"{HUB}/clock/advance",
+        {"by": "999999999999d"},
+        "is too long; expected at most 3650d",
+    ),
+    ("GET", f"{HUB}/journal?format=csv", None, "expected one of json, har, curl"),
+    ("GET", f"{HUB}/journal?limit=0", None, "limit: 0 is not valid; expected an integer from 1"),
+    ("GET", f"{HUB}/journal?state=1", None, "did you mean 'status'?"),
+    ("GET", f"{HUB}/journal?limit=1&limit=2", None, "limit stands twice"),
+]
+
+
+@pytest.mark.parametrize(("method", "where", "body", "told"), MISTAKES)
+def test_a_mistake_is_explained(api: Live, method: str, where: str, body: Any, told: str) -> None:
+    """400 names the place, shows the value and says what is allowed."""
+    status, code, message = refused(api, method, where, body)
+    assert (400, "invalidRequest") == (status, code)
+    assert told in message
+
+
+LOST = [
+    ("GET", "/hubs/defalt", "did you mean 'default'?"),
+    ("GET", f"{HUB}/accounts/documentatoin", "did you mean 'documentation'?"),
+    ("DELETE", f"{HUB}/keys/lo", "did you mean 'low'?"),
+    ("GET", f"{HUB}/generations/clx_generation_log", "did you mean 'clx_generation_log_id'?"),
+    ("GET", "/hub", "did you mean '/_mockhub/hubs'?"),
+    ("GET", "", "there is nothing at '/_mockhub'"),
+]
+
+
+@pytest.mark.parametrize(("method", "where", "told"), LOST)
+def test_what_is_not_there_is_told_with_the_closest(
+    api: Live, method: str, where: str, told: str
+) -> None:
+    """404 names the closest known name."""
+    status, code, message = refused(api, method, where)
+    assert (404, "notFound") == (status, code)
+    assert told in message
+
+
+def test_an_unknown_scenario_is_told(api: Live) -> None:
+    """A scenario that does not come along is 404, with the closest."""
+    status, _, message = refused(api, "POST", "/hubs", {"scenario": "slo"})
+    assert 404 == status
+    assert "did you mean 'slow'?" in message
+
+
+@pytest.mark.parametrize(
+    ("where", "body"),
+    [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
+)
+def test_a_name_that_is_taken_is_a_conflict(api: Live, where: str, body: Any) -> None:
+    """409 says that the hub is there already."""
+    assert (409, "conflict") == refused(api, "POST", where, body)[:2]
+
+
+def test_a_method_that_is_not_offered(api: Live) -> None:
+    """405 has the Allow header and the envelope."""
+    answer = ask(api, "PUT", "/hubs")
+    assert (405, "GET, POST") == (answer.status_code, answer.headers["allow"])
+    assert "methodNotAllowed" == answer.json()["error"]["code"]
+
+
+def test_our_own_mistake_wears_the_envelope(api: Live) -> None:
+    """What breaks in the control plane is 500 and says so."""
+    del api.hub.accounts["low"].totals
+    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    assert (500, "mockhubError") == (status, code)
+    assert "AttributeError" in message
+    api.hub.reset()
+
+
+def test_an_answer_that_breaks_the_description_is_told(api: Live) -> None:
+    """Every answer is held to its schema before it leaves."""
+    api.hub.accounts["low"].account_type = 7  # type: ignore[assignment]
+    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    assert (500, "mockhubError") == (status, code)
+    assert "list_accounts" in message
+
+
+def test_a_failed_wish_changes_nothing(api: Live) -> None:
+    """A script with a wrong outcome leaves the old one in place."""
+    before = done(api, "GET", f"{HUB}/provider")
+    refused(api, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
+    assert before == done(api, "GET", f"{HUB}/provider")

@@ -1,0 +1,66 @@
+"""docs/faults.md is true: its commands run as printed, and it names every word there is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from mockhub.domain.clock import SystemClock
+from mockhub.faults.grammar import (
+    MODIFIERS,
+    PROVIDER_FAULTS,
+    TRANSPORT_FAULTS,
+    Phase,
+    parse_directives,
+)
+from mockhub.spec.operations import OperationId
+from tests.support.live_server import Live
+
+PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+ADDRESS = "http://127.0.0.1:8080"
+
+
+def blocks(kind: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(PAGE) if found == kind]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_its_commands_run_as_printed(site: Live) -> None:
+    """The page, pasted line by line into a shell, prints what it says that it prints."""
+    (setup,) = blocks("sh")
+    with site.fresh(clock=SystemClock()) as api:
+        for session in blocks("console"):
+            commands = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
+            script = "\n".join([setup.replace(ADDRESS, api.url), *(f"{c}; nl" for c in commands)])
+            # A prompt would begin a new line after an answer that does not end in one.
+            nl = "nl() { echo; }\n"
+            done = subprocess.run(["bash", "-c", nl + script], capture_output=True, text=True)
+            printed = [line for line in session.splitlines() if not line.startswith("$ ")]
+            assert printed == [line for line in done.stdout.splitlines() if line]
+
+
+def test_its_examples_are_read() -> None:
+    """Each directive that the page begins with is one."""
+    for line in blocks("text")[0].splitlines():
+        assert parse_directives(re.split(r"  +", line)[0])
+
+
+@pytest.mark.parametrize("word", sorted(PROVIDER_FAULTS | TRANSPORT_FAULTS))
+def test_every_word_has_its_row(word: str) -> None:
+    """Each word stands at the beginning of a row of a table."""
+    assert re.search(rf"^\| `{word}(=[^`]+)?` \|", PAGE, re.MULTILINE)
+
+
+def test_every_modifier_is_named() -> None:
+    """Each modifier, phase and operation is named."""
+    for name in MODIFIERS:
+        assert re.search(rf"^\| `{name}=[^`]+` \|", PAGE, re.MULTILINE)
+    assert re.search(r"^\| `x[0-9]+` \|", PAGE, re.MULTILINE)
+    for name in (*(f"@{phase}" for phase in get_args(Phase)), *OperationId):
+        assert f"`{name}`" in PAGE

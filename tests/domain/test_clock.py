@@ -1,0 +1,201 @@
+"""Time: it moves jobs, keys and credits together, and only when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockhub._timestamps import format_timestamp, parse_timestamp
+from mockhub.domain.clock import ManualClock, SystemClock
+from mockhub.exceptions import MockhubError
+from tests.support.live_server import BODY, KEY, LOW, PUBLISHED, Live, live
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def held(site: Live) -> Iterator[Live]:
+    """A hub whose clock stands still until it is told: who waits, waits."""
+    with site.fresh(manner="hold") as hub:
+        yield hub
+
+
+Ask = Callable[..., "Future[httpx.Response]"]
+
+
+@pytest.fixture
+def ask(held: Live) -> Iterator[Ask]:
+    """Asks for an image in a thread, and returns when the request waits in the hub."""
+    with ThreadPoolExecutor(4) as pool:
+
+        def post(prompt: str, **headers: str) -> Future[httpx.Response]:
+            waits = Event()
+            held.server.call(lambda: held.hub.listeners.append(waits.set))
+            before = len(held.hub.listeners)
+            answer = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
+            while not answer.done() and held.server.call(lambda: len(held.hub.listeners)) <= before:
+                waits.wait(0.01)
+            return answer
+
+        yield post
+
+
+def test_a_held_request_stays_open(held: Live, ask: Ask) -> None:
+    """A synchronous request on a clock that is held is answered when it is moved (GEN-1)."""
+    answer = ask("[[duration=60s]]")
+    assert 112 == held.credits()
+    held.server.call(lambda: held.hub.clock.advance(59_999))
+    assert not answer.done()
+    held.server.call(lambda: held.hub.clock.advance(1))
+    assert "succeeded" == answer.result(10).json()["status"]
+
+
+def test_a_held_request_fails_at_the_limit(held: Live, ask: Ask) -> None:
+    """A held generation that is told to take too long fails at 800 seconds, refunded (LIM-1)."""
+    answer = ask("[[duration=2h]]")
+    held.server.call(lambda: held.hub.clock.advance(799_999))
+    assert (112, False) == (held.credits(), answer.done())
+    held.server.call(lambda: held.hub.clock.advance(1))
+    assert (500, "generationFailed") == (
+        answer.result(10).status_code,
+        answer.result().json()["error"]["code"],
+    )
+    assert 120 == held.credits()
+
+
+def test_a_held_request_may_be_ended_by_hand(held: Live, ask: Ask) -> None:
+    """A held generation that is ended by hand is answered at once, without time passing."""
+    answer = ask("[[never]]")
+    (id,) = (one.id for one in held.hub.generations.values() if not one.ended)
+    held.server.call(lambda: held.hub.complete(id))
+    assert "succeeded" == answer.result(10).json()["status"]
+    assert PUBLISHED == held.hub.clock.now()
+
+
+def test_a_held_delay_waits_for_the_clock(held: Live, ask: Ask) -> None:
+    """A delay on a clock that is held lasts until it is moved."""
+    answer = ask("x", **{"X-Mockhub": "delay=30s"})
+    assert (120, False) == (held.credits(), answer.done())
+    held.server.call(lambda: held.hub.clock.advance(30_000))
+    assert 200 == answer.result(10).status_code
+
+
+def test_several_wait_for_the_same_clock(held: Live, ask: Ask) -> None:
+    """Each waiting request ends at its own moment, whoever came first."""
+    answers = [ask(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
+    ended = []
+    for _ in range(3):
+        held.server.call(held.hub.advance_to_next_event)
+        (now,) = (i for i, one in enumerate(answers) if i not in ended and _soon(one))
+        ended.append(now)
+    assert [1, 2, 0] == ended
+
+
+def _soon(answer: Future[httpx.Response]) -> bool:
+    try:
+        return answer.result(0.3).status_code == 200
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.parametrize("end", ["reset", "delete"])
+@pytest.mark.parametrize("prompt", ["[[never]]", "[[delay=30s]]", "[[hang]]"])
+def test_nobody_waits_in_a_hub_that_ended(held: Live, end: str, prompt: str) -> None:
+    """Who waits in a hub that is reset or dropped is let go: the connection ends."""
+    store = held.app.api.hub_registry
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(held.generate, {"prompt": prompt})
+        while not held.server.call(lambda: len(held.hub.listeners)):
+            assert not answer.done()
+        held.server.call(lambda: getattr(store, end)(held.hub.name))
+        assert isinstance(answer.exception(10), httpx.RemoteProtocolError)
+
+
+def test_who_leaves_pays(held: Live) -> None:
+    """A client that gives up has been charged, and its images come all the same (LED-1)."""
+    held.client.timeout = httpx.Timeout(30, read=0.2)
+    with pytest.raises(httpx.ReadTimeout):
+        held.generate({"prompt": "[[duration=60s]]"})
+    held.client.timeout = httpx.Timeout(30)
+    assert 112 == held.credits()
+    held.server.call(lambda: held.hub.clock.advance(60_000))
+    *_, made = held.hub.generations
+    assert "succeeded" == held.get(f"generations/{made}").json()["status"]
+    assert 112 == held.credits()
+
+
+def test_jobs_keys_and_credits_move_together(api: Live) -> None:
+    """The next event is whatever falls due first: a job, a key or a lot of credits."""
+    low = api.hub.accounts["low"]
+    api.server.call(lambda: api.hub.grant(low, 100, expires_at=PUBLISHED + 3 * HOUR))
+    key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED + 2 * HOUR))
+    queued = api.generate({"async": True, "prompt": "[[duration=1h]]"}, key=LOW).json()["id"]
+    seen = []
+    for _ in range(3):
+        now = api.server.call(api.hub.advance_to_next_event)
+        seen.append(
+            (
+                (now - PUBLISHED) // HOUR,
+                api.get(f"generations/{queued}", LOW).json()["status"],
+                api.get("credits", key).status_code,
+                api.credits(LOW),
+            )
+        )
+    assert [
+        (1, "succeeded", 200, 116),
+        (2, "succeeded", 401, 116),
+        (3, "succeeded", 401, 24),
+    ] == seen
+    assert None is api.server.call(api.hub.next_event)
+
+
+def test_the_systems_clock_passes_by_itself(site: Live) -> None:
+    """On the system's clock a generation takes its time in earnest, and nobody can move it."""
+    with site.fresh(clock=SystemClock()) as api:
+        before = api.server.call(lambda: api.hub.clock.now())
+        assert 200 == api.generate({"prompt": "[[duration=30ms]]"}).status_code
+        assert 30 <= api.server.call(lambda: api.hub.clock.now()) - before
+        with pytest.raises(MockhubError, match="is the system's"):
+            api.server.call(api.hub.advance_to_next_event)
+
+
+def test_time_does_not_run_backwards() -> None:
+    """A manual clock moves on or stands; going back is refused with both times."""
+    clock = ManualClock(PUBLISHED)
+    clock.advance(0)
+    with pytest.raises(MockhubError, match="cannot go back to 2026-04-30T07:59:59.999Z"):
+        clock.advance(-1)
+    assert PUBLISHED == clock.now()
+
+
+@given(st.integers(0, parse_timestamp("9999-12-31T23:59:59.999Z")))
+def test_times_are_written_and_read_exactly(moment: int) -> None:
+    """A moment that is written reads back to the millisecond (GEN-8)."""
+    assert moment == parse_timestamp(format_timestamp(moment))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-04-30", "2026-04-30T08:00:00", "1777536000", "x"]
+)
+def test_a_time_has_a_zone(text: str) -> None:
+    """What is no moment in time is refused with an example."""
+    with pytest.raises(MockhubError, match="expected one such as"):
+        parse_timestamp(text)
+
+
+def test_the_server_goes_down_while_somebody_waits() -> None:
+    """A request that is held ends when the server does, and the server with it."""
+    with ThreadPoolExecutor(1) as pool, live(clock=ManualClock(PUBLISHED, mode="hold")) as api:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        body = {**BODY, "prompt": "[[never]]"}
+        where = f"{api.url}/api/v1/images/generations"
+        answer = pool.submit(httpx.post, where, json=body, headers=headers, timeout=30)
+        while api.credits() == 120:
+            pass
+    assert isinstance(answer.exception(10), httpx.HTTPError)

@@ -1,0 +1,213 @@
+"""Hubs: isolated worlds on one server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from mockhub._resources import resource_path
+from mockhub.domain.clock import ManualClock
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.domain.keys import key_digest
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import parse_directives
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import load_scenario
+from tests.support.live_server import BODY, KEY, PUBLISHED, RICH, Live
+
+Make = Callable[..., HubBackend]
+
+
+@pytest.fixture
+def make(site: Live) -> Iterator[Make]:
+    """Makes hubs on the server: `make("a", seed=7)`; they are dropped behind the test."""
+    made: list[str] = []
+
+    def put(name: str, *, scenario: str = "default", seed: int | None = None) -> HubBackend:
+        file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
+        hub = build_hub(
+            load_scenario(file), name, site.hub.spec, clock=ManualClock(PUBLISHED), seed=seed
+        )
+        site.server.call(lambda: site.app.api.hub_registry.add(hub))
+        made.append(name)
+        return hub
+
+    yield put
+    for name in made:
+        if name in site.app.api.hub_registry:
+            site.server.call(lambda name=name: site.app.api.hub_registry.delete(name))
+
+
+def post(url: str, key: str = KEY, **fields: object) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.post(f"{url}/api/v1/images/generations", json={**BODY, **fields}, headers=headers)
+
+
+def credits(url: str, key: str = KEY) -> int:
+    answer = httpx.get(f"{url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
+    balance: int = answer.json()["credits"]
+    return balance
+
+
+def test_a_hub_is_found_by_its_address(site: Live, make: Make) -> None:
+    """The same key in two hubs is two accounts, and addresses in answers stay in their hub."""
+    make("a"), make("b")
+    made = post(f"{site.url}/hubs/a").json()
+    assert made["images"][0]["url"].startswith(f"{site.url}/hubs/a/images/")
+    assert [112, 120] == [credits(f"{site.url}/hubs/{name}") for name in "ab"]
+    assert 200 == httpx.get(made["images"][0]["url"]).status_code
+    assert 404 == httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code
+
+
+def test_a_hub_is_found_by_its_key(site: Live, make: Make) -> None:
+    """A key that only one hub knows leads there without any prefix."""
+    hub = make("by-key")
+    key = site.server.call(lambda: hub.add_key("low"))
+    assert 24 == credits(site.url, key)
+    queued = post(site.url, key, **{"async": True}).json()
+    assert queued["poll_url"].startswith(f"{site.url}/hubs/by-key/api/v1/generations/")
+    bearer = {"Authorization": f"Bearer {key}"}
+    assert "succeeded" == httpx.get(queued["poll_url"], headers=bearer).json()["status"]
+    assert 16 == credits(f"{site.url}/hubs/by-key", key)
+
+
+def test_everything_else_is_the_default_hub(site: Live, make: Make) -> None:
+    """No prefix and no own key is the hub `default`, which has its prefix too."""
+    make("other")
+    before = credits(site.url, RICH)
+    post(f"{site.url}/hubs/default", RICH)
+    assert before - 8 == credits(site.url, RICH)
+
+
+def test_a_key_opens_nothing_in_another_hub(site: Live, make: Make) -> None:
+    """A key of one hub is unknown in another."""
+    hub = make("a")
+    make("b")
+    key = site.server.call(lambda: hub.add_key("low"))
+    answer = httpx.get(
+        f"{site.url}/hubs/b/api/v1/credits", headers={"Authorization": f"Bearer {key}"}
+    )
+    assert "invalidApiKey" == answer.json()["error"]["code"]
+
+
+def test_an_unknown_hub_is_not_found(site: Live, make: Make) -> None:
+    """A hub that there is not is 404 and names the closest one."""
+    make("checkout")
+    answer = httpx.get(f"{site.url}/hubs/chekout/api/v1/models")
+    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+    assert "did you mean 'checkout'?" in answer.json()["error"]["message"]
+
+
+def test_nothing_leaks_between_hubs(site: Live, make: Make) -> None:
+    """Faults, clock, script, journal and money of a hub are its own."""
+    first, second = make("first"), make("second")
+    site.server.call(lambda: first.faults.arm(parse_directives("status=503")))
+    site.server.call(lambda: first.clock.advance(3_600_000))
+    assert 503 == post(f"{site.url}/hubs/first").status_code
+    assert 200 == post(f"{site.url}/hubs/second").status_code
+    assert [1, 1] == site.server.call(lambda: [len(first.journal), len(second.journal)])
+    assert [PUBLISHED + 3_600_000, PUBLISHED] == [first.clock.now(), second.clock.now()]
+
+
+def test_64_threads_never_meet(site: Live, make: Make) -> None:
+    """64 clients at the same time, each in hubs of its own, see only what they did."""
+
+    def work(number: int) -> list[tuple[str, object]]:
+        found = []
+        for round in range(4):
+            name = f"w{number}-{round}"
+            hub = make(name, seed=number)
+            url, mine = f"{site.url}/hubs/{name}", number % 5 + 1
+            with httpx.Client(
+                base_url=url, headers={"Authorization": f"Bearer {KEY}"}, verify=False
+            ) as client:
+                prompts = [f"{name} {i}" for i in range(mine)]
+                made = [
+                    client.post("/api/v1/images/generations", json={**BODY, "prompt": p}).json()
+                    for p in prompts
+                ]
+                left = client.get("/api/v1/credits").json()["credits"]
+            asked = [hub.generations[one["id"]].request.prompt for one in made]
+            wrong = (
+                left != 120 - 8 * mine
+                or asked != prompts
+                or site.server.call(lambda hub=hub: len(hub.journal)) != mine + 1
+                or len(hub.generations) != mine + 1
+            )
+            found += [(name, made)] if wrong else []
+        return found
+
+    with ThreadPoolExecutor(64) as pool:
+        assert [] == [wrong for many in pool.map(work, range(64)) for wrong in many]
+
+
+def test_the_same_seed_gives_the_same_hub(site: Live, make: Make) -> None:
+    """Same seed and requests: same ids, times, keys and bytes; another seed, others."""
+
+    def run(name: str, seed: int) -> str:
+        url = f"{site.url}/hubs/{name}"
+        make(name, seed=seed)
+        made = post(url, n=2).json()
+        pictures = [httpx.get(image["url"]).content for image in made["images"]]
+        return repr((made, pictures)).replace(f"/hubs/{name}/", "/")
+
+    assert run("one", 7) == run("two", 7)
+    assert run("three", 7) != run("four", 8)
+
+
+def test_a_fork_is_the_same_world_apart(site: Live, make: Make) -> None:
+    """A fork has the same money, keys, tasks, script, faults and time; then both go their ways."""
+    hub = make("trunk")
+    queued = post(f"{site.url}/hubs/trunk", prompt="[[duration=60s]]", **{"async": True}).json()
+    site.server.call(
+        lambda: hub.faults.arm(parse_directives("status=503 nth=2 on=create_generation"))
+    )
+    post(f"{site.url}/hubs/trunk")
+    site.server.call(lambda: site.app.api.hub_registry.add(hub.fork("branch")))
+    branch = site.app.api.hub_registry.get("branch")
+    site.server.call(lambda: branch.clock.advance(60_000))
+    bearer = {"Authorization": f"Bearer {KEY}"}
+    states = [
+        httpx.get(f"{site.url}/hubs/{name}/api/v1/generations/{queued['id']}", headers=bearer)
+        for name in ("trunk", "branch")
+    ]
+    assert ["processing", "succeeded"] == [state.json()["status"] for state in states]
+    found = [post(f"{site.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
+    assert [503, 503] == found
+    assert 200 == post(f"{site.url}/hubs/branch").status_code
+    assert [104, 96] == [credits(f"{site.url}/hubs/{name}") for name in ("trunk", "branch")]
+    site.server.call(lambda: site.app.api.hub_registry.delete("branch"))
+
+
+def test_a_dropped_hub_is_gone(site: Live, make: Make) -> None:
+    """A dropped hub is 404, its keys open nothing, and the default one cannot be dropped."""
+    hub = make("gone")
+    key = site.server.call(lambda: hub.add_key("low"))
+    site.server.call(lambda: site.app.api.hub_registry.delete("gone"))
+    assert 404 == httpx.get(f"{site.url}/hubs/gone/api/v1/models").status_code
+    assert 401 == post(site.url, key).status_code
+    with pytest.raises(MockhubError, match="is the default one"):
+        site.server.call(lambda: site.app.api.hub_registry.delete("default"))
+
+
+def test_a_shared_key_finds_the_next_hub(site: Live) -> None:
+    """A key that several hubs know leads to the default one, or else to the first there is."""
+    law = site.hub.spec
+    scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
+    store = HubRegistry(HubBackend("default", law))
+    first, second = (store.add(build_hub(scenario, name, law)) for name in ("first", "second"))
+    digest = key_digest(KEY.encode())
+    assert first is store.find_by_key(digest)
+    store.add(first.fork("first"))
+    assert store.get("first") is store.find_by_key(digest)
+    store.delete("first")
+    assert second is store.find_by_key(digest)
+    default = store.add(build_hub(scenario, "default", law))
+    assert default is store.find_by_key(digest)
+    default.save_snapshot()
+    store.reset("default")
+    assert default is store.find_by_key(digest)

@@ -1,0 +1,304 @@
+"""Money: charged once, refunded exactly, never lost, never overdrawn."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from mockhub._resources import resource_path
+from mockhub.domain.accounts import Account
+from mockhub.domain.clock import ManualClock
+from mockhub.domain.generations import GenerationRequest
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.ledger import Entry, InsufficientCredits, Lot, allocate, deallocate
+from mockhub.domain.provider import Outcome, Provider
+from mockhub.exceptions import ApiError
+from mockhub.spec.api_spec import load_spec
+from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, Live
+
+HOUR = 3_600_000
+
+
+def entries(api: Live, account: str) -> list[tuple[str, int]]:
+    book = api.server.call(lambda: list(api.hub.accounts[account].entries))
+    return [(entry.kind, entry.credits) for entry in book]
+
+
+def test_a_generation_is_charged_once(api: Live) -> None:
+    """One charge, taken before the provider is asked, pays for one generation (LED-1)."""
+    queued = api.generate({"async": True, "prompt": "[[duration=60s]]", "n": 2}, key=LOW).json()
+    assert [("grant", 24), ("charge", -16)] == entries(api, "low")
+    api.server.call(lambda: api.hub.clock.advance(60_000))
+    for _ in range(3):
+        assert {"credits": 16} == api.get(f"generations/{queued['id']}", LOW).json()["usage"]
+    assert [("grant", 24), ("charge", -16)] == entries(api, "low")
+
+
+@pytest.mark.parametrize(
+    "prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=700s]]", "[[never]]"]
+)
+def test_a_failure_is_refunded_whole(api: Live, prompt: str) -> None:
+    """The provider fails: 500 generationFailed, and the balance is as before (LED-2, ERR-6)."""
+    answer = api.generate({"prompt": prompt, "n": 3}, key=LOW)
+    assert (500, "generationFailed") == (answer.status_code, answer.json()["error"]["code"])
+    assert 24 == api.credits(LOW)
+    assert [("grant", 24), ("charge", -24), ("refund", 24)] == entries(api, "low")
+
+
+@pytest.mark.parametrize(("deliver", "n"), [(1, 3), (2, 3), (3, 3), (7, 3), (1, 1)])
+def test_missing_images_are_refunded(api: Live, deliver: int, n: int) -> None:
+    """Fewer images than asked: the missing ones are refunded, the others paid (LED-3)."""
+    made = api.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
+    arrived = min(deliver, n)
+    assert ("succeeded", arrived, 8 * arrived) == (
+        made["status"],
+        len(made["images"]),
+        made["usage"]["credits"],
+    )
+    assert 24 - 8 * arrived == made["balance"]["credits"] == api.credits(LOW)
+
+
+def test_too_few_credits(api: Live) -> None:
+    """402 insufficientCredits says what is left and what is needed (LED-4, ERR-4)."""
+    answer = api.generate({"n": 4}, key=LOW)
+    assert (402, "insufficientCredits") == (answer.status_code, answer.json()["error"]["code"])
+    assert "24 left, 32 needed" in answer.json()["error"]["message"]
+
+
+def test_402_leaves_nothing_behind(api: Live) -> None:
+    """What is refused for money charges nothing and makes no generation (LED-5)."""
+    before = len(api.hub.generations)
+    assert {402} == {api.generate({}, key=POOR).status_code for _ in range(3)}
+    assert (5, before) == (api.credits(POOR), len(api.hub.generations))
+    assert [("grant", 5)] == entries(api, "poor")
+
+
+def test_402_asks_no_provider(api: Live) -> None:
+    """A request that cannot be paid uses up none of the provider's outcomes (LED-5)."""
+    script = Provider([Outcome(deliver=1), Outcome(deliver=2)])
+    api.server.call(lambda: setattr(api.hub, "provider", script))
+    api.generate({}, key=POOR)
+    assert [1, 2, 2] == [len(api.generate({"n": 2}).json()["images"]) for _ in range(3)]
+
+
+def test_an_exact_balance_is_enough(api: Live) -> None:
+    """24 credits buy three images of 8, and leave 0 (LED-7)."""
+    assert 0 == api.generate({"n": 3}, key=LOW).json()["balance"]["credits"]
+    assert 402 == api.generate({}, key=LOW).status_code
+
+
+def test_64_threads_spend_one_account(api: Live) -> None:
+    """Whoever asks at the same time, nothing is lost and nothing overdrawn (LED-6)."""
+    api.server.call(lambda: api.hub.grant(api.hub.accounts["low"], 10_000 - 24))
+    prompts = ["x", "x", "x", "[[fail]]", "[[deliver=1]]"]
+
+    def spend_some(number: int) -> list[httpx.Response]:
+        headers = {"Authorization": f"Bearer {LOW}"}
+        with httpx.Client(base_url=api.url, headers=headers, timeout=30) as client:
+            where = "/api/v1/images/generations"
+            asked = [prompts[(number + i) % len(prompts)] for i in range(10)]
+            return [client.post(where, json={**BODY, "n": 4, "prompt": p}) for p in asked]
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = [one for many in pool.map(spend_some, range(64)) for one in many]
+    paid = sum(a.json()["usage"]["credits"] for a in answers if a.status_code == 200)
+    assert {200, 402, 500} == {answer.status_code for answer in answers}
+    assert 10_000 - paid == api.credits(LOW)
+    assert 0 <= api.credits(LOW) < 32
+    assert [] == api.server.call(api.hub.audit)
+    book = api.server.call(lambda: list(api.hub.accounts["low"].entries))
+    charged = {entry.generation for entry in book if entry.kind == "charge"}
+    assert sum(answer.status_code != 402 for answer in answers) == len(charged)
+
+
+def test_late_refund_of_an_old_charge_is_no_mistake(site: Live) -> None:
+    """A generation may end long after its charge was let go; the books still agree."""
+    with site.fresh(manner="hold") as api:
+        (account,) = (one for one in api.hub.accounts.values() if one.balance > 1000)
+        account.max_entries = 4
+        made = api.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
+        for _ in range(5):
+            api.generate(key=RICH, json={})
+        api.server.call(lambda: api.hub.clock.advance(100_000))
+        assert "failed" == api.get(f"generations/{made['id']}", key=RICH).json()["status"]
+        assert "refund" in {entry.kind for entry in account.entries}
+        assert [] == api.server.call(api.hub.audit)
+
+
+def test_concurrent_answers_tell_distinct_balances(api: Live) -> None:
+    """Each answer's balance is the one after its own charge (GEN-7, LED-6)."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def one(_: int) -> int:
+        url = f"{api.url}/api/v1/images/generations"
+        balance: int = httpx.post(url, json=BODY, headers=headers).json()["balance"]["credits"]
+        return balance
+
+    with ThreadPoolExecutor(15) as pool:
+        assert list(range(0, 120, 8)) == sorted(pool.map(one, range(15)))
+
+
+# -- lots ------------------------------------------------------------------------------------------
+
+
+def test_what_expires_soonest_is_spent_first(api: Live) -> None:
+    """Credits that expire soonest pay first; next_expiration follows to the next lot (CRD-1)."""
+    low = api.hub.accounts["low"]
+    for credits, hours in ((8, 3), (8, 1), (8, 2)):
+        at = PUBLISHED + hours * HOUR
+        api.server.call(lambda c=credits, at=at: api.hub.grant(low, c, expires_at=at))
+    seen = []
+    for _ in range(4):
+        seen.append(api.get("credits", LOW).json()["next_expiration"])
+        api.generate({}, key=LOW)
+    assert ["09", "10", "11", None] == [text and text[11:13] for text in seen]
+
+
+def test_a_refund_returns_to_its_lot(api: Live) -> None:
+    """Refunded credits expire when the grant that bought them does (LED-2)."""
+    low = api.hub.accounts["low"]
+    api.server.call(lambda: api.hub.grant(low, 16, expires_at=PUBLISHED + HOUR))
+    queued = api.generate(
+        {"async": True, "n": 3, "prompt": "[[fail duration=60s]]"}, key=LOW
+    ).json()
+    before = api.get("credits", LOW).json()
+    assert (16, None) == (before["credits"], before["next_expiration"])
+    api.server.call(lambda: api.hub.clock.advance(60_000))
+    after = api.get("credits", LOW).json()
+    assert (40, "2026-04-30T09:00:00.000Z") == (after["credits"], after["next_expiration"])
+    api.server.call(lambda: api.hub.clock.advance(HOUR))
+    assert 24 == api.credits(LOW)
+    assert "failed" == api.get(f"generations/{queued['id']}", LOW).json()["status"]
+
+
+def test_a_partial_refund_returns_to_what_was_spent_last(api: Live) -> None:
+    """Of two lots that paid, the one that lasts longer gets its credits back first (LED-3)."""
+    low = api.hub.accounts["low"]
+    api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
+    made = api.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
+    assert (24, None) == (made["balance"]["credits"], made["balance"]["next_expiration"])
+    assert [("charge", -8), ("charge", -8), ("refund", 8)] == entries(api, "low")[-3:]
+
+
+def test_a_refund_to_an_expired_lot_expires_with_it(api: Live) -> None:
+    """A refund does not outlive its grant, though it comes later (LED-2)."""
+    low = api.hub.accounts["low"]
+    api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
+    api.generate({"async": True, "prompt": "[[fail duration=2h]]"}, key=LOW)
+    api.server.call(lambda: api.hub.clock.advance(3 * HOUR))
+    assert 24 == api.credits(LOW)
+    assert [("refund", 8), ("expiry", -8)] == entries(api, "low")[-2:]
+
+
+LOTS = st.lists(
+    st.tuples(st.none() | st.integers(0, 9), st.integers(0, 50)).map(tuple), max_size=6
+).map(lambda lots: [Lot(i, expires, left) for i, (expires, left) in enumerate(lots)])
+
+
+@given(LOTS, st.integers(1, 200))
+def test_lots_pay_exactly_or_not_at_all(lots: list[Lot], credits: int) -> None:
+    """Lots pay the sum, the soonest to expire first, or raise; and give all of it back."""
+    left = {lot.id: lot for lot in lots}
+    try:
+        portions = allocate(lots, credits)
+    except InsufficientCredits:
+        assert sum(lot.remaining for lot in lots) < credits
+        return
+    assert credits == sum(part for _, part in portions)
+    assert all(0 < part <= left[lot].remaining for lot, part in portions)
+    soonest = [left[lot].expires_at for lot, _ in portions]
+    assert soonest == sorted(soonest, key=lambda at: (at is None, at or 0))
+    assert set(portions) == set(deallocate(portions, credits))
+
+
+@given(LOTS, st.integers(1, 100), st.integers(0, 100))
+def test_refunds_never_exceed_what_a_lot_paid(lots: list[Lot], credits: int, back: int) -> None:
+    """What is given back goes to the lots that paid, to none more than it paid."""
+    account = Account("a")
+    for lot in lots:
+        account.apply(Entry(0, "grant", lot.remaining, account.add_lot(lot.expires_at), None))
+    if account.balance < credits:
+        return
+    portions = account.allocate(credits)
+    returned = deallocate(portions, min(back, credits))
+    paid = dict(portions)
+    assert min(back, credits) == sum(part for _, part in returned)
+    assert all(part <= paid[lot] for lot, part in returned)
+
+
+LAW = load_spec(resource_path("openapi.yaml"))
+
+
+class Books(RuleBasedStateMachine):
+    """Whatever happens to an account, its books agree and its balance is never below zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = ManualClock(0)
+        self.hub = HubBackend("books", LAW, clock=self.clock)
+        self.account = self.hub.add_account("a")
+        self.running: list[str] = []
+
+    @rule(credits=st.integers(0, 100), hours=st.none() | st.integers(0, 5))
+    def grant(self, credits: int, hours: int | None) -> None:
+        at = None if hours is None else self.clock.now() + hours * HOUR
+        self.hub.grant(self.account, credits, expires_at=at)
+
+    @rule(
+        n=st.integers(1, 4),
+        size=st.sampled_from(["auto", "2048x2048", "3840x2160"]),
+        run_async=st.booleans(),
+        deliver=st.none() | st.integers(0, 4),
+        take=st.integers(0, 3 * HOUR),
+        end=st.sampled_from([{}, {"fail": True}, {"never": True}, {"polls": 2}]),
+    )
+    def generate(
+        self, n: int, size: str, run_async: bool, deliver: int, take: int, end: dict[str, int]
+    ) -> None:
+        before = self.hub.get_credits(self.account).credits
+        price = LAW.catalog.quote("gpt-image-2", size).credits_per_image * n
+        self.hub.provider = Provider([Outcome(deliver=deliver, duration=take, **end)])  # type: ignore[arg-type]
+        request = GenerationRequest("gpt-image-2", "x", size, "auto", n, run_async)
+        try:
+            made = self.hub.create_generation(self.account, request)
+        except ApiError as error:
+            assert (402, True) == (error.status, before < price)
+            assert before == self.account.balance
+            return
+        assert before >= price
+        assert before - made.credits == self.account.balance or not made.ended
+        self.running.append(made.id)
+
+    @rule(hours=st.integers(0, 3), minutes=st.integers(0, 59))
+    def wait(self, hours: int, minutes: int) -> None:
+        self.clock.advance(hours * HOUR + minutes * 60_000)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def poll(self, data: st.DataObject) -> None:
+        id = data.draw(st.sampled_from(self.running))
+        before = self.hub.generations[id]
+        after = self.hub.get_generation(self.account, id)
+        assert not before.ended or before == after
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), failed=st.booleans())
+    def finish(self, data: st.DataObject, failed: bool) -> None:
+        assert self.hub.complete(data.draw(st.sampled_from(self.running)), failed=failed).ended
+
+    @invariant()
+    def books_agree(self) -> None:
+        self.hub.settle()
+        assert [] == self.hub.audit()
+        made = self.hub.generations.values()
+        net = sum(g.credits if g.ended else g.credits_requested for g in made)
+        given = sum(e.credits for e in self.account.entries if e.kind in ("grant", "expiry"))
+        assert given - net == self.account.balance >= 0
+
+
+test_books = Books.TestCase

@@ -1,0 +1,190 @@
+"""A hub that comes back to its start, lives by another clock, or is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+import httpx
+import pytest
+
+from mockhub._resources import resource_path
+from mockhub._timestamps import SECOND, format_timestamp
+from mockhub.domain.clock import ManualClock, SystemClock
+from mockhub.domain.generations import GenerationRequest
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.domain.keys import key_digest
+from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.exceptions import ApiError, MockhubError
+from mockhub.faults.grammar import parse_directives
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import bundled_scenarios, load_scenario
+from mockhub.spec.api_spec import ApiSpec, load_spec
+from tests.support.live_server import KEY, PUBLISHED, Live, live
+
+LAW: ApiSpec = load_spec(resource_path("openapi.yaml"))
+ASKED = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
+
+
+@pytest.fixture
+def hub() -> HubBackend:
+    return build_hub(
+        load_scenario(bundled_scenarios()["default"]), "default", LAW, clock=ManualClock(PUBLISHED)
+    )
+
+
+def spend(hub: HubBackend) -> str:
+    return hub.create_generation(hub.accounts["documentation"], ASKED).id
+
+
+def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
+    """Credits, keys, generations, faults, provider, clock and ids are as at the start."""
+    first = spend(hub)
+    hub.add_key("documentation", raw="gih_live_new")
+    hub.revoke_key(key_digest(KEY.encode()))
+    hub.faults.arm(parse_directives("reset"))
+    hub.provider = Provider([parse_outcome("fail")])
+    hub.manual_clock().advance(SECOND)
+    hub.image_format = "webp"
+    hub.reset()
+    account = hub.authenticate(key_digest(KEY.encode()), has_authorization=True)
+    assert 120 == account.balance
+    assert key_digest(b"gih_live_new") not in hub.keys
+    assert {} == hub.faults.armed
+    assert (PUBLISHED, "png", 0) == (hub.clock.now(), hub.image_format, len(hub.journal))
+    assert first == spend(hub)
+    assert [] == hub.audit()
+
+
+def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
+    """What happens after a reset does not seep into the start."""
+    for _ in range(2):
+        spend(hub)
+        hub.reset()
+        assert 120 == hub.accounts["documentation"].balance
+
+
+def test_a_hub_without_a_start_says_so() -> None:
+    """A reset needs a start that was remembered."""
+    with pytest.raises(MockhubError, match="'bare' remembers no start"):
+        HubBackend("bare", LAW).reset()
+
+
+def test_the_store_forgets_keys_that_a_reset_undoes(hub: HubBackend) -> None:
+    """A key that was made after the start leads nowhere after a reset; the first ones lead home."""
+    store = HubRegistry(HubBackend("default", LAW))
+    twin = store.add(hub.fork("twin"))
+    twin.save_snapshot()
+    raw = twin.add_key("rich")
+    assert store.find_by_key(key_digest(raw.encode())) is twin
+    store.reset("twin")
+    assert store.find_by_key(key_digest(raw.encode())) is store.default
+    assert store.find_by_key(key_digest(KEY.encode())) is twin
+
+
+def test_moved_credits_are_counted_since_the_start(hub: HubBackend) -> None:
+    """Grants, charges, refunds and expiries of each hub, and of those that are gone, add up."""
+    store = HubRegistry(hub)
+    assert {"grant": 0, "charge": 0, "refund": 0, "expiry": 0} == hub.credit_totals()
+    hub.provider = Provider([parse_outcome("fail")])
+    spend(hub)
+    hub.settle()
+    hub.grant(hub.accounts["poor"], 7, expires_at=PUBLISHED)
+    moved = {"grant": 7, "charge": -8, "refund": 8, "expiry": -7}
+    assert moved == hub.credit_totals()
+    store.reset("default")
+    assert (moved, 0) == (dict(store.totals_of_deleted_hubs), hub.credit_totals()["charge"])
+
+
+def test_the_next_event_ends_a_job(hub: HubBackend) -> None:
+    """The clock moves to the moment at which something falls due, and no further."""
+    hub.provider = Provider([parse_outcome("duration=40s")])
+    id = spend(hub)
+    assert PUBLISHED + 40 * SECOND == hub.advance_to_next_event()
+    assert "succeeded" == hub.generations[id].status
+    assert PUBLISHED + 40 * SECOND == hub.advance_to_next_event()
+
+
+def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
+    """A key that is told to expire opens until then, and the next event is that moment."""
+    digest = key_digest(KEY.encode())
+    hub.set_key_expiry(digest, PUBLISHED + SECOND)
+    assert "documentation" == hub.authenticate(digest, has_authorization=True).id
+    hub.advance_to_next_event()
+    with pytest.raises(ApiError) as refused:
+        hub.authenticate(digest, has_authorization=True)
+    assert "expiredApiKey" == refused.value.code
+
+
+def test_a_key_can_be_revoked(hub: HubBackend) -> None:
+    """A revoked key is invalid from that moment."""
+    digest = key_digest(KEY.encode())
+    hub.revoke_key(digest)
+    with pytest.raises(ApiError) as refused:
+        hub.authenticate(digest, has_authorization=True)
+    assert "invalidApiKey" == refused.value.code
+
+
+def test_time_does_not_run_backwards(hub: HubBackend) -> None:
+    """A clock can be exchanged for one that stands later, not for one that stands earlier."""
+    hub.set_clock(SystemClock())
+    with pytest.raises(MockhubError, match="would turn time back"):
+        hub.set_clock(ManualClock(PUBLISHED))
+    with pytest.raises(MockhubError, match="is the system's"):
+        hub.manual_clock()
+
+
+def test_an_exchanged_clock_no_longer_tells_the_hub(hub: HubBackend) -> None:
+    """Who listens to the hub hears its present clock only."""
+    old, heard = hub.manual_clock(), []
+    hub.set_clock(ManualClock(PUBLISHED))
+    hub.listeners.append(lambda: heard.append(format_timestamp(hub.clock.now())))
+    old.advance(SECOND)
+    hub.manual_clock().advance(SECOND)
+    assert ["2026-04-30T08:00:01.000Z"] == heard
+
+
+# -- while a request waits ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def api() -> Iterator[Live]:
+    with live(clock=ManualClock(PUBLISHED, mode="hold")) as running:
+        running.hub.provider = Provider([parse_outcome("duration=60s")])
+        yield running
+
+
+def waiting(api: Live, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
+    """A synchronous request that has been charged and waits for its images."""
+    begun = Event()
+    commit = api.hub.commit
+
+    def told(*arguments: object) -> None:
+        commit(*arguments)  # type: ignore[arg-type]
+        begun.set()
+
+    api.hub.commit = told  # type: ignore[method-assign]
+    answer = pool.submit(api.generate, {})
+    assert begun.wait(10)
+    return answer
+
+
+@pytest.mark.parametrize("how", ["reset", "cancel_waits"])
+def test_a_wait_ends_with_its_hub(api: Live, how: str) -> None:
+    """A request that waits in a hub that is reset or dropped loses its connection, soon."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = waiting(api, pool)
+        api.server.call(getattr(api.hub, how))
+        with pytest.raises(httpx.TransportError):
+            answer.result(10)
+
+
+def test_a_wait_goes_on_by_a_new_clock(api: Live) -> None:
+    """A held request follows the hub to a clock that jumps, and ends there."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = waiting(api, pool)
+        api.server.call(lambda: api.hub.set_clock(ManualClock(PUBLISHED, mode="autojump")))
+        assert 200 == answer.result(10).status_code
+    assert PUBLISHED + 60 * SECOND == api.hub.clock.now()

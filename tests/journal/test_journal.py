@@ -1,0 +1,226 @@
+"""The journal: bounded, without keys, and in forms that other tools read."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from mockhub.journal.journal import Journal
+from tests.conftest import NODE
+from tests.support.live_server import BODY, KEY, PNG, POOR, Live, live
+
+JOURNAL = "/_mockhub/hubs/default/journal"
+HAR_SCHEMAS = NODE / "node_modules" / "har-schema" / "lib"
+
+
+@pytest.fixture
+def api() -> Iterator[Live]:
+    with live(control=True) as running:
+        yield running
+
+
+def journal(api: Live, query: str = "") -> Any:
+    return api.client.get(f"{JOURNAL}?{query}").json()
+
+
+def exchanges(api: Live, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = journal(api, query)["exchanges"]
+    return found
+
+
+def test_an_exchange_is_what_the_client_saw(api: Live) -> None:
+    """Request and answer with headers and bodies, the ledger's delta, the key by its name."""
+    answer = api.generate({"n": 2})
+    (told,) = exchanges(api)
+    assert ("create_generation", "documentation", "documentation", 200, -16) == (
+        told["operation"],
+        told["account"],
+        told["key"],
+        told["status"],
+        told["credits"],
+    )
+    assert answer.json() == json.loads(told["response"]["body"]["text"])
+    assert {**BODY, "n": 2} == json.loads(told["request"]["body"]["text"])
+    assert answer.json()["id"] == told["generation"]
+    assert "Bearer [redacted]" == told["request"]["headers"]["authorization"]
+
+
+def test_filters_add_up(api: Live) -> None:
+    """Operation, status, account, generation and number each leave what fits."""
+    id = api.generate({}).json()["id"]
+    api.generate({}, key=POOR)
+    api.get("credits")
+    assert [1, 2] == [one["number"] for one in exchanges(api, "operation=create_generation")]
+    assert [2] == [one["number"] for one in exchanges(api, "status=402&account=poor")]
+    assert [] == exchanges(api, "status=402&account=documentation")
+    assert [1] == [one["number"] for one in exchanges(api, f"generation={id}")]
+    assert [3] == [one["number"] for one in exchanges(api, "since=2")]
+    assert [2, 3] == [one["number"] for one in exchanges(api, "limit=2")]
+
+
+def test_long_bodies_are_their_digest(api: Live) -> None:
+    """Over 4096 bytes a body is length and SHA-256; a form always is."""
+    api.generate({"prompt": 5000 * "x"})
+    api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
+    for told in exchanges(api):
+        body = told["request"]["body"]
+        assert (None, 64) == (body["text"], len(body["sha256"]))
+
+
+def test_the_journal_is_bounded(api: Live) -> None:
+    """By number and by bytes; the oldest go first, and the numbers go on."""
+    api.hub.journal = Journal(max_exchanges=3, max_bytes=10_000)
+    for _ in range(5):
+        api.get("credits")
+    assert [3, 4, 5] == [one["number"] for one in exchanges(api)]
+    for _ in range(4):
+        api.generate({"prompt": 3500 * "x"})
+    assert 9 == journal(api)["total"]
+    assert len(exchanges(api)) < 3
+
+
+def test_clearing_forgets(api: Live) -> None:
+    """Exchanges and counts are gone, the numbering goes on."""
+    api.get("credits")
+    assert {"deleted": "1 exchanges"} == api.client.delete(JOURNAL).json()
+    assert [] == exchanges(api)
+    api.get("credits")
+    assert [2] == [one["number"] for one in exchanges(api)]
+    report = api.client.get("/_mockhub/hubs/default/report").json()
+    assert 1 == report["coverage"]["operations"]["get_credits"]
+
+
+def spill(api: Live, key: str) -> None:
+    """Send a key to every place where a careless client could put it."""
+    api.get("credits", key)
+    api.get(f"credits?key={key}", key)
+    api.get(f"generations/{key}", key)
+    api.client.get(f"/{key}")
+    api.generate({"prompt": f"my key is {key}", key: 1}, key)
+    api.generate({"prompt": 5000 * "x" + key}, key)
+    api.generate(content=f'{{"model": "{key}"}}', key=key)
+    api.get("credits", None, headers={"X-Api-Key": key, "Cookie": f"key={key}"})
+
+
+def test_no_key_is_in_any_export(api: Live) -> None:
+    """Whatever a client does with its key, no form of the journal and no report shows it."""
+    spill(api, KEY)
+    assert 8 == journal(api)["total"]
+    for query in ("", "format=har", "format=curl"):
+        assert KEY not in api.client.get(f"{JOURNAL}?{query}").text
+    for form in ("json", "text"):
+        assert KEY not in api.client.get(f"/_mockhub/hubs/default/report?format={form}").text
+    assert KEY not in api.client.get("/_mockhub/hubs/default/keys").text
+    assert KEY not in api.client.get("/_mockhub/hubs/default/generations").text
+    assert KEY not in api.client.get("/_mockhub/metrics").text
+
+
+def test_a_key_that_was_made_is_in_no_memory(api: Live) -> None:
+    """After its one answer the raw key is in nothing that the server holds (AUTH-7)."""
+    where = "/_mockhub/hubs/default/keys"
+    key = api.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
+    api.generate({"async": True}, key)
+    api.client.delete(f"{where}/fresh")
+    api.get("credits", key)
+    api.client.get("/api/v1/models")  # a connection keeps the request that it serves
+    assert [] == held(api, key)
+    api.hub.accounts["low"].account_type = f"a {key} b"
+    assert [f"a {key} b"] == held(api, key)  # the search does find
+
+
+def held(api: Live, key: str) -> list[str]:
+    """Every text with the key in it that can be reached from the server."""
+    seen: set[int] = set()
+    found = []
+    queue: list[object] = [api.app, api.server, api.app.api.hub_registry]
+    while queue:
+        for one in gc.get_referents(queue.pop()):
+            if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType)):
+                continue
+            seen.add(id(one))
+            queue.append(one)
+            text = one.decode("latin-1") if isinstance(one, (bytes, bytearray)) else one
+            if isinstance(text, str) and key in text:
+                found.append(text)
+    return found
+
+
+# -- the archive -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def har() -> jsonschema.Draft6Validator:
+    """The schema of HTTP archives 1.2, as its own project publishes it."""
+    if not HAR_SCHEMAS.is_dir():
+        pytest.skip("the packages of tests/node are not installed; `make env` does it")
+    files = {file.name: json.loads(file.read_text()) for file in HAR_SCHEMAS.glob("*.json")}
+    registry: Registry[Any] = Registry().with_resources(
+        [(name, Resource.from_contents(schema)) for name, schema in files.items()]
+    )
+    return jsonschema.Draft6Validator(files["har.json"], registry=registry)
+
+
+def test_the_archive_is_valid(api: Live, har: Any) -> None:
+    """Successes, refusals, lost answers, forms and long bodies make a valid HAR 1.2."""
+    spill(api, KEY)
+    api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
+    with pytest.raises(httpx.TransportError):
+        api.generate({"prompt": "[[reset@after]]"})
+    archive = api.client.get(f"{JOURNAL}?format=har").json()
+    assert 10 == len(archive["log"]["entries"])
+    assert [] == [error.message for error in har.iter_errors(archive)]
+    lost = archive["log"]["entries"][-1]
+    assert (0, -8) == (lost["response"]["status"], lost["_credits"])
+
+
+def test_the_archives_schema_is_awake(har: Any) -> None:
+    """An archive without its version is refused."""
+    assert [] != list(har.iter_errors({"log": {"creator": {}, "entries": [{}]}}))
+
+
+# -- curl --------------------------------------------------------------------------------------
+
+
+def test_commands_run_when_pasted(api: Live, tmp_path: Any) -> None:
+    """Each command does again what was done, with the key from the environment."""
+    api.get("credits")
+    api.generate({"prompt": 'it\'s "quoted" $HOME `x`\nüñí'})
+    api.generate({"prompt": 5000 * "x", "async": True})
+    api.generate(data={**BODY, "prompt": "@form;x=1"}, files={"reference_image": ("a.png", PNG)})
+    api.client.get("/api/v1/models?a=1&b=2")
+    script = api.client.get(f"{JOURNAL}?format=curl").text
+    (tmp_path / "reference-1.png").write_bytes(PNG)
+    done = subprocess.run(
+        ["bash", "-euc", 'curl() { command curl -sS --fail "$@"; }\n' + script],
+        cwd=tmp_path,
+        env=os.environ | {"MOCKHUB_KEY": KEY},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    first, again = exchanges(api)[:5], exchanges(api)[5:]
+    told = ("method", "target", "operation", "status", "credits")
+    assert [[one[name] for name in told] for one in first] == [
+        [one[name] for name in told] for one in again
+    ]
+    asked = [one.request for one in api.hub.generations.values()][1:]
+    assert asked[:3] == asked[3:]
+
+
+def test_an_unread_body_is_told(api: Live) -> None:
+    """Where a fault came before the body was read, the command says so."""
+    api.generate({"prompt": "x"}, headers={"X-Mockhub": "status=503"})
+    script = api.client.get(f"{JOURNAL}?format=curl").text
+    assert "answered 503; its body was not read (" in script
+    assert "-H 'x-mockhub: status=503'" in script

@@ -1,0 +1,244 @@
+"""Requests that nobody thought of: generated, and sent over a bare socket.
+
+`make hostile` sends 100,000 to one server, from as many processes as there are processors; the
+ordinary tests send some hundred.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from benchmarks.servers import Server
+from tests.support.live_server import PNG
+from tests.support.memory_probe import GENERATED, Memory, started
+from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post, told
+
+ROUND = 2000  # hypothesis remembers what it has sent
+WARM = 10  # rounds until what the server remembers is full
+
+_MADE = re.compile(rb'"object":"image_generation"')
+_STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
+_MAGIC = re.compile(rb"(?i)\[\[|x-mockhub|prefer")  # what asks for a fault on purpose
+
+TARGETS = (
+    "/api/v1/models",
+    "/api/v1/credits",
+    "/api/v1/images/generations",
+    "/api/v1/generations/clx_generation_log_id",
+    "/images/clx_generation_log_id/1.png",
+    "/hubs/default/api/v1/credits",
+    "/_mockhub/health",
+    "*",
+    "http://example.com/api/v1/models",
+)
+METHODS = (
+    "GET",
+    "POST",
+    "PUT",
+    "DELETE",
+    "PATCH",
+    "HEAD",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "get",
+    "",
+)
+HEADERS = (
+    AUTH.strip(),
+    b"Authorization: Bearer",
+    b"Authorization: Basic eDp5",
+    b"Content-Type: application/json",
+    b"Content-Type: multipart/form-data; boundary=b",
+    b"Content-Type: multipart/form-data",
+    b"Content-Type: application/json; charset=utf-7",
+    b"Content-Encoding: gzip",
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding: identity",
+    b"Content-Length: 0",
+    b"Content-Length: 10",
+    b"Content-Length: 999999",
+    b"Content-Length: -1",
+    b"Expect: 100-continue",
+    b"Connection: close",
+    b"Connection: Upgrade",
+    b"Upgrade: websocket",
+    b"Range: bytes=0-",
+    b"Range: bytes=9999999999999999999-0",
+    b"If-None-Match: *",
+    b"Origin: null",
+    b"Access-Control-Request-Headers: x",
+    b"Host: a",
+    b"Host: b",
+    b"Cookie: " + 3000 * b"c",
+)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["gpt-image-2", "gpt-image-1", "", "x"]) | values,
+        "prompt": st.text(max_size=50) | values,
+        "size": st.sampled_from(["1024x1024", "auto", "1x1", "9999x9999", "0x0"]) | values,
+        "n": st.integers(-5, 20) | values,
+        "quality": st.sampled_from(["auto", "high", "4K"]) | values,
+        "async": st.booleans() | values,
+        "reference_image": values,
+    },
+)
+parts = st.lists(
+    st.tuples(
+        st.sampled_from([b"prompt", b"model", b"size", b"n", b"async", b"reference_image", b"x"]),
+        st.sampled_from([b"", b'; filename="a.png"', b"; filename*=UTF-8''%ff", b'; name="n"']),
+        st.binary(max_size=60) | st.sampled_from([b"gpt-image-2", b"1024x1024", b"1", b"true"]),
+    ),
+    max_size=5,
+).map(
+    lambda found: (
+        b"".join(
+            b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part
+            for part in found
+        )
+        + b"--b--\r\n"
+    )
+)
+bodies = st.one_of(
+    st.just(b""),
+    st.builds(lambda body: json.dumps(body).encode(), fields),
+    st.builds(lambda body: json.dumps(body).encode(), values),
+    parts,
+    st.binary(max_size=200),
+    st.builds(
+        lambda size, body: b"%x\r\n%s\r\n0\r\n\r\n" % (size, body), st.integers(0, 300), parts
+    ),
+)
+targets = st.one_of(
+    st.sampled_from(TARGETS).map(str.encode),
+    st.builds(
+        lambda start, end: start.encode() + end, st.sampled_from(TARGETS), st.binary(max_size=20)
+    ),
+    st.binary(max_size=40),
+)
+headers = st.lists(
+    st.sampled_from(HEADERS)
+    | st.builds(
+        lambda name, value: name + b": " + value, st.binary(max_size=9), st.binary(max_size=30)
+    ),
+    max_size=8,
+)
+
+
+good_fields = st.fixed_dictionaries(
+    {"model": st.just("gpt-image-2"), "prompt": st.text(min_size=1, max_size=50)},
+    optional={
+        "size": st.sampled_from(["1024x1024", "auto", "3840x2160"]),
+        "n": st.integers(1, 5),
+        "quality": st.sampled_from(["auto", "low", "medium", "high"]),
+        "async": st.booleans(),
+    },
+)
+
+
+def as_form(fields: dict[str, object]) -> bytes:
+    """A request that has its fields in a form, with a picture."""
+    texts = [
+        b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % (name.encode(), value)
+        for name, value in ((n, str(v).lower().encode()) for n, v in fields.items())
+    ]
+    file = b'Content-Disposition: form-data; name="reference_image"; filename="a"\r\n\r\n' + PNG
+    body = b"".join(b"--b\r\n%s\r\n" % part for part in (*texts, file)) + b"--b--\r\n"
+    return post(body).replace(b"application/json", b"multipart/form-data; boundary=b")
+
+
+good = st.one_of(
+    st.builds(lambda fields: post(json.dumps(fields).encode()), good_fields),
+    st.builds(as_form, good_fields),
+    st.sampled_from([MODELS, MODELS[:-2] + AUTH + b"\r\n"]),
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> bytes:
+    """Bytes that begin as a request would, and often are one; every fourth nearly is a good one."""
+    raw = draw(good) if draw(st.integers(0, 3)) == 0 else draw(odd())
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(raw)))
+        raw = raw[:at] + draw(st.binary(max_size=5)) + raw[at + draw(st.integers(0, 5)) :]
+    return raw * draw(st.sampled_from([1, 1, 1, 2, 5]))
+
+
+@st.composite
+def odd(draw: st.DrawFn) -> bytes:
+    """A request put together from what came to hand."""
+    body = draw(bodies)
+    lines = [b"%s %s HTTP/1.1" % (draw(st.sampled_from(METHODS)).encode(), draw(targets))]
+    lines += draw(headers)
+    if draw(st.booleans()):
+        lines.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with started() as one:
+        yield one
+
+
+def send_some(server: Server, count: int, number: int) -> int:
+    """Send *count* requests, other ones for each *number*; returns how many made images."""
+    made = 0
+
+    @seed(number)
+    @settings(GENERATED, max_examples=count)
+    @given(requests())
+    def send(raw: bytes) -> None:
+        nonlocal made
+        if _MAGIC.search(raw):
+            return
+        said = told(server, raw)
+        for status in _STATUS.findall(said):
+            assert int(status) < 500, raw
+        made += len(_MADE.findall(said))
+        assert told(server, MODELS).startswith(b"HTTP/1.1 200 "), raw
+
+    send()
+    return made
+
+
+def send_all(server: Server, rounds: range) -> int:
+    """Send a round for each number; returns how many requests made images."""
+    send = partial(send_some, server, min(EXAMPLES, ROUND))
+    if len(rounds) < 2:
+        return sum(map(send, rounds))
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        return sum(pool.map(send, rounds))
+
+
+def test_no_request_breaks_the_server(server: Server) -> None:
+    """Whatever arrives, nothing is a 5xx, nothing hangs, and the next good request is answered."""
+    rounds = range(-(-EXAMPLES // ROUND))
+    memory = Memory(server)
+    memory.made(send_all(server, rounds[:WARM]))
+    memory.bounded()
+    memory.tell(f"the first {len(rounds[:WARM]) * min(ROUND, EXAMPLES):,} requests")
+    if rest := rounds[WARM:]:
+        settled = Memory(server)
+        settled.made(send_all(server, rest))
+        settled.steady()
+        settled.tell(f"{len(rest) * ROUND:,} more")

@@ -1,0 +1,185 @@
+"""Scenario files: what they make, and how their mistakes are explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mockhub.domain.accounts import Balance
+from mockhub.domain.clock import ManualClock
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.keys import key_digest
+from mockhub.domain.provider import Outcome
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import Directive
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import bundled_scenarios, load_scenario
+from tests.support.live_server import PUBLISHED, read_law
+
+KEY = "gih_live_" + 32 * "k"
+REQUEST = "{model: gpt-image-2, prompt: x}"
+
+Make = Callable[[str], HubBackend]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Makes a hub of a scenario that is given as text."""
+
+    def write(text: str) -> HubBackend:
+        from mockhub._resources import resource_path
+
+        file = tmp_path / "own.yaml"
+        file.write_text(text, "utf-8")
+        return build_hub(load_scenario(file), "own", read_law(resource_path("openapi.yaml")))
+
+    return write
+
+
+def test_a_scenario_is_a_world(make: Make) -> None:
+    """Accounts, grants, keys, clock, seed, tasks, script and faults are as the file says."""
+    hub = make(f"""
+description: A small world
+seed: 7
+clock: {{manual: 2026-04-30T08:00:00Z, mode: hold}}
+image_format: webp
+max_generations: 10
+accounts:
+  ada:
+    account_type: FREE
+    grants: [{{credits: 50}}, {{credits: 10, expires_at: "2026-05-01T10:00:00+02:00"}}]
+    keys: [{{key: {KEY}, name: laptop, expires_at: "2026-06-01T00:00:00Z"}}]
+generations: [{{id: first, account: ada, created_at: 2026-04-29T08:00:00Z, request: {REQUEST}}}]
+provider: [fail, deliver=2 duration=3s]
+faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
+""")
+    ada, key = hub.accounts["ada"], hub.keys[key_digest(KEY.encode())]
+    assert Balance(52, "FREE", 1777622400000) == ada.balance_snapshot()
+    assert ("ada", "laptop", 1780272000000, False) == key[1:]
+    assert isinstance(hub.clock, ManualClock)
+    assert (PUBLISHED, "hold") == (hub.clock.now(), hub.clock.mode)
+    assert (7, "webp", 10) == (hub.ids.seed, hub.image_format, hub.max_generations)
+    assert ("succeeded", PUBLISHED - 86_400_000) == (
+        hub.generations["first"].status,
+        hub.generations["first"].created_at,
+    )
+    assert [Outcome(fail=True), *2 * [Outcome(deliver=2, duration=3000)]] == [
+        hub.provider.next() for _ in range(3)
+    ]
+    assert [
+        Directive("reset", phase="after", times=1),
+        Directive("status", 503, prompt="cat"),
+    ] == [armed.directive for armed in hub.faults.armed.values()]
+    assert [] == hub.audit()
+
+
+@pytest.mark.parametrize("name", sorted(bundled_scenarios()))
+def test_every_shipped_scenario_is_sound(name: str) -> None:
+    """Each scenario that comes along says what it is, has keys, and its books agree."""
+    from mockhub._resources import resource_path
+
+    scenario = load_scenario(bundled_scenarios()[name])
+    assert scenario.description
+    assert [] == build_hub(scenario, name, read_law(resource_path("openapi.yaml"))).audit()
+
+
+ONE = "accounts: {a: {%s}}"
+MISTAKES = [
+    ("", 1, "#/", "null is not valid; expected a mapping with accounts"),
+    ("[a]", 1, "#/", "an array of 1 is not valid"),
+    ("description: x", 1, "#/", "'accounts' is missing"),
+    ("acounts: {}", 1, "#/acounts", "did you mean 'accounts'?"),
+    ("accounts: {}\nfoo: 1", 2, "#/foo", "known are description, seed"),
+    ("accounts:\n  a:\n", 2, "#/accounts/a", "expected an account such as"),
+    ("accounts: {1: {}}", 1, "#/accounts/1", "the key 1 is not text; quote it"),
+    ("accounts: {}\nseed: 1.5", 2, "#/seed", "1.5 is not valid; expected a whole number"),
+    ("accounts: {}\nseed: 1" + 60 * "0", 2, "#/seed", "expected a whole number"),
+    ("accounts: {}\nmax_generations: 0", 2, "#/max_generations", "expected a whole number from 1"),
+    ("accounts: {}\nimage_format: gif", 2, "#/image_format", "expected one of png, jpeg, webp"),
+    ("accounts: {}\nclock: hold", 2, "#/clock", "expected system, or {manual: a time such as"),
+    ("accounts: {}\nclock: {manual: now}", 2, "#/clock/manual", "expected one such as 2026-04-30"),
+    (ONE % "grants: [{credits: -1}]", 1, "#/accounts/a/grants/0/credits", "-1 is not valid"),
+    (ONE % "grants: [{credits: 1e30}]", 1, "#/accounts/a/grants/0/credits", "a whole number"),
+    (ONE % "grants: [{}]", 1, "#/accounts/a/grants/0", "'credits' is missing"),
+    (
+        ONE % "grants: [{credits: 1, expires_at: 2026-04-30}]",
+        1,
+        "#/accounts/a/grants/0/expires_at",
+        "'2026-04-30' is not a time",
+    ),
+    (ONE % "keys: [{key: a b}]", 1, "#/accounts/a/keys/0/key", "expected a text without blanks"),
+    (ONE % "keys: [{key: k}, {key: k}]", 1, "#/accounts/a/keys/1/key", "stands twice"),
+    ("accounts: {}\nprovider: fail", 2, "#/provider", "expected a list of outcomes"),
+    ("accounts: {}\nprovider: [fial]", 2, "#/provider/0", "did you mean 'fail'?"),
+    ("accounts: {}\nprovider: [reset]", 2, "#/provider/0", "not the provider's doing"),
+    ("accounts: {}\nprovider: [fail x2]", 2, "#/provider/0", "expected no modifiers"),
+    ("accounts: {}\nfaults: [reset@x]", 2, "#/faults/0", "expected @before or @after"),
+    ("accounts: {}\nfaults: [{fault: reset, promt: x}]", 2, "#/faults/0", "expected a fault such"),
+    (
+        "accounts: {}\nfaults: [{fault: reset on=get_credits, prompt: x}]",
+        2,
+        "#/faults/0",
+        "has no prompt",
+    ),
+    (
+        f"accounts: {{ada: {{}}}}\ngenerations: [{{account: adda, request: {REQUEST}}}]",
+        2,
+        "#/generations/0/account",
+        "did you mean 'ada'?",
+    ),
+    (
+        f"accounts: {{a: {{}}}}\ngenerations: [{{account: a, request: {REQUEST}}}]",
+        2,
+        "#/generations/0/request",
+        "0 left, 8 needed",
+    ),
+    (
+        "accounts: {a: {}}\ngenerations: [{account: a, request: {model: gpt, prompt: x}}]",
+        2,
+        "#/generations/0/request",
+        'model: "gpt" is not listed; expected gpt-image-2',
+    ),
+    (
+        f"accounts: {{a: {{}}}}\ngenerations:\n  - {{id: g, account: a, request: {REQUEST}}}\n"
+        f"  - {{id: g, account: a, request: {REQUEST}}}",
+        4,
+        "#/generations/1/id",
+        'the id "g" stands twice',
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "place", "says"), MISTAKES)
+def test_a_mistake_names_line_and_place(
+    make: Make, text: str, line: int, place: str, says: str
+) -> None:
+    """A mistake is told with file, line, place, value and what is allowed."""
+    with pytest.raises(MockhubError) as caught:
+        make(text)
+    assert f"own.yaml:{line}: {place}: " in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("accounts: {a: {}}\naccounts: {b: {}}", "own.yaml:2: the key 'accounts' stands twice"),
+        ("accounts: {a: {keys: [], keys: []}}", "own.yaml:1: the key 'keys' stands twice"),
+        ("accounts: {", "not YAML"),
+        ("accounts:\n\ta: {}", "not YAML"),
+        ("accounts: !!python/object:os.system {}", "not YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_told(make: Make, text: str, says: str) -> None:
+    """A file that is no YAML, or says a thing twice, is refused."""
+    with pytest.raises(MockhubError) as caught:
+        make(text)
+    assert says in str(caught.value)
+
+
+def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
+    """A file that there is not is told by its name and the reason."""
+    with pytest.raises(MockhubError, match=r"own\.yaml: cannot be read: No such file"):
+        load_scenario(tmp_path / "own.yaml")

@@ -1,0 +1,119 @@
+"""A whole server in a thread, for tests that speak HTTP to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mockhub._resources import resource_path
+from mockhub._timestamps import parse_timestamp
+from mockhub.control.app import mount_control_plane
+from mockhub.domain.clock import Clock, ClockMode, ManualClock
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import load_scenario
+from mockhub.server.server import ServerThread, bind
+from mockhub.spec.api_spec import load_spec
+from mockhub.web.api import PublicApi
+from mockhub.web.app import App
+from mockhub.web.limits import Limits
+
+KEY = "gih_live_" + 32 * "x"
+RICH = "gih_live_" + 8 * "rich"
+OTHER = "gih_live_" + (7 * "other")[:32]
+LOW = "gih_live_" + (11 * "low")[:32]
+POOR = "gih_live_" + 8 * "poor"
+EXPIRED = "gih_live_" + (5 * "expired")[:32]
+REVOKED = "gih_live_" + (5 * "revoked")[:32]
+
+PUBLISHED = parse_timestamp("2026-04-30T08:00:00Z")
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
+WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
+
+_numbers = count()
+read_law = lru_cache(maxsize=4)(load_spec)  # it never changes
+
+BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
+
+
+@dataclass
+class Live:
+    """A running server and its default hub."""
+
+    url: str
+    app: App
+    hub: HubBackend
+    server: ServerThread
+    client: httpx.Client
+
+    @contextmanager
+    def fresh(
+        self, *, clock: Clock | None = None, manner: ClockMode = "autojump"
+    ) -> Iterator[Live]:
+        """Another hub in the default world on the same server, found by its name."""
+        name = f"test-{next(_numbers)}"
+        scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
+        own = clock or ManualClock(PUBLISHED, mode=manner)
+        hub = build_hub(scenario, name, self.hub.spec, clock=own)
+        store, url = self.app.api.hub_registry, f"{self.url}/hubs/{name}"
+        self.server.call(lambda: store.add(hub))
+        with httpx.Client(base_url=url, timeout=30, verify=False) as client:
+            yield Live(url, self.app, hub, self.server, client)
+        assert [] == self.server.call(hub.audit)
+        if name in store:
+            self.server.call(lambda: store.delete(name))
+
+    def get(self, where: str, key: str | None = KEY, **more: Any) -> httpx.Response:
+        return self.client.get(f"/api/v1/{where}", headers=bearer(key, more), **more)
+
+    def generate(self, json: Any = None, key: str | None = KEY, **more: Any) -> httpx.Response:
+        """POST a generation; fields of *json* lie over an ordinary request's."""
+        if isinstance(json, dict):
+            more["json"] = {**BODY, **json}
+        return self.client.post("/api/v1/images/generations", headers=bearer(key, more), **more)
+
+    def credits(self, key: str = KEY) -> int:
+        balance: int = self.get("credits", key).json()["credits"]
+        return balance
+
+
+def bearer(key: str | None, more: dict[str, Any]) -> dict[str, str]:
+    own = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return {**own, **more.pop("headers", {})}
+
+
+@contextmanager
+def live(
+    *,
+    spec: Path | None = None,
+    scenario: str = "default",
+    clock: Clock | None = None,
+    limits: Limits | None = None,
+    control: bool = False,
+    token: str | None = None,
+) -> Iterator[Live]:
+    """Serve a scenario on a manual clock that jumps, starting at the published moment."""
+    law = read_law(spec or resource_path("openapi.yaml"))
+    file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
+    hub = build_hub(load_scenario(file), "default", law, clock=clock or ManualClock(PUBLISHED))
+    listener = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = App(PublicApi(law, HubRegistry(hub), url, limits=limits))
+    if control or token:
+        mount_control_plane(app, token=token)
+    server = ServerThread(app, listener)
+    try:
+        with httpx.Client(base_url=url, timeout=30, verify=False) as client:
+            yield Live(url, app, hub, server, client)
+        assert [] == server.call(hub.audit)
+    finally:
+        server.stop()

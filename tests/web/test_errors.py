@@ -1,0 +1,170 @@
+"""Refusals: one shape for all, and the headers that HTTP asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.live_server import EXPIRED, KEY, POOR, REVOKED, RICH, Live
+
+PATHS = [
+    "/",
+    "/api/v1",
+    "/api/v1/",
+    "/api/v1/models/",
+    "/api/v1/Models",
+    "/api/v2/models",
+    "//api/v1/models",
+    "/api//v1/models",
+    "/api/v1/generations",
+    "/api/v1/generations/",
+    "/api/v1/generations/a%2Fb",
+    "/api/v1/models%2F",
+    "/api/v1/%2e%2e/v1/models",
+    "/api/v1/models;x",
+    "/favicon.ico",
+    "/hubs",
+    "/hubs/",
+    "/hubs/nobody/api/v1/models",
+    "/hubs/default",
+    "/hubs/default/",
+    "/images/",
+    "/images/x/1.png",
+    "/images/clx_generation_log_id/2.png",
+    "/_mockhub",
+    "/_mockhub/health",
+    "/" + 5000 * "a",
+]
+
+
+@pytest.mark.parametrize("where", PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_unknown_path_is_not_found(shared: Live, where: str, method: str) -> None:
+    """What there is not is 404 notFound in the documented shape; each slash counts (END-5)."""
+    answer = shared.client.request(method, shared.url + where)
+    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("where", "offered"),
+    [
+        ("/api/v1/models", {"GET", "HEAD", "OPTIONS"}),
+        ("/api/v1/credits", {"GET", "HEAD", "OPTIONS"}),
+        ("/api/v1/images/generations", {"POST", "OPTIONS"}),
+        ("/api/v1/generations/clx_generation_log_id", {"GET", "HEAD", "OPTIONS"}),
+        ("/images/clx_generation_log_id/1.png", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_an_unknown_method_is_refused(
+    shared: Live, where: str, offered: set[str], method: str
+) -> None:
+    """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
+    if method in offered:
+        return
+    answer = shared.client.request(method, where)
+    assert 405 == answer.status_code
+    assert offered == set(answer.headers["allow"].split(", "))
+    assert {"message", "code"} == answer.json()["error"].keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "key", "change"),
+    [
+        (400, "invalid_request", RICH, {"n": 9}),
+        (401, "missingApiKey", None, {}),
+        (401, "invalidApiKey", REVOKED, {}),
+        (401, "expiredApiKey", EXPIRED, {}),
+        (402, "insufficientCredits", POOR, {}),
+        (500, "generationFailed", RICH, {"prompt": "[[fail]]"}),
+    ],
+)
+def test_every_error_has_one_shape(
+    shared: Live, status: int, code: str, key: str | None, change: dict[str, object]
+) -> None:
+    """An error is {error: {message, code}} and nothing else (ERR-1 ERR-2 ERR-3 ERR-4 ERR-6)."""
+    answer = shared.generate(change, key=key)
+    assert status == answer.status_code
+    assert {"error"} == answer.json().keys()
+    assert {"message", "code"} == answer.json()["error"].keys()
+    assert code == answer.json()["error"]["code"]
+
+
+def test_answers_are_json(shared: Live) -> None:
+    """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
+    for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
+        for where in ("models", "credits", "generations/nothing", "nothing"):
+            answer = shared.get(where, headers={"Accept": accept})
+            assert "application/json" == answer.headers["content-type"]
+            assert 200 == answer.status_code or answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "/api/v1/models",
+        "/api/v1/credits",
+        "/api/v1/generations/clx_generation_log_id",
+        "/images/clx_generation_log_id/1.png",
+        "/nothing",
+    ],
+)
+def test_head_is_get_without_a_body(shared: Live, where: str) -> None:
+    """HEAD answers with GET's status and headers and no body."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    full, head = (shared.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
+    assert (full.status_code, b"") == (head.status_code, head.content)
+    for name in ("content-type", "content-length"):
+        assert full.headers[name] == head.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("where", "method"),
+    [
+        ("/api/v1/images/generations", "POST"),
+        ("/api/v1/credits", "GET"),
+        ("/images/clx_generation_log_id/1.png", "GET"),
+    ],
+)
+def test_a_browser_may_ask_first(shared: Live, where: str, method: str) -> None:
+    """A preflight needs no key and allows the method and the headers that are asked for."""
+    headers = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
+    }
+    answer = shared.client.options(where, headers=headers)
+    assert (204, b"") == (answer.status_code, answer.content)
+    assert "content-length" not in answer.headers
+    assert "*" == answer.headers["access-control-allow-origin"]
+    assert method in answer.headers["access-control-allow-methods"]
+    assert (
+        "authorization,content-type,x-stainless-os"
+        == (answer.headers["access-control-allow-headers"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "where", "status"),
+    [
+        ("GET", "/api/v1/models", 200),
+        ("GET", "/api/v1/credits", 401),
+        ("POST", "/api/v1/images/generations", 401),
+        ("GET", "/nothing", 404),
+        ("PUT", "/api/v1/models", 405),
+        ("GET", "/images/clx_generation_log_id/1.png", 200),
+        ("GET", "/images/nothing/1.png", 404),
+    ],
+)
+def test_a_browser_reads_answers_and_errors(
+    shared: Live, method: str, where: str, status: int
+) -> None:
+    """Whatever is answered, a page of another origin may read it and its telling headers."""
+    answer = shared.client.request(method, where, headers={"Origin": "https://app.example"})
+    assert status == answer.status_code
+    assert "*" == answer.headers["access-control-allow-origin"]
+    assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
+
+
+def test_without_an_origin_there_is_no_cors(shared: Live) -> None:
+    """Who is no browser is not told what only browsers want to know."""
+    assert "access-control-allow-origin" not in shared.get("models").headers

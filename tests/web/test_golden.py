@@ -1,0 +1,109 @@
+"""The documentation's own commands, run with curl against the mock."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mockhub._resources import resource_path
+from tests.support.live_server import PNG, live
+
+PUBLISHED_HOST = "https://www.gptimagehub.com"
+EXCHANGES = sorted(resource_path("fixtures/golden").glob("*.yaml"))
+COMMANDS = [file for file in EXCHANGES if "curl:" in file.read_text("utf-8")]
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+def run(command: str, url: str, folder: Path) -> tuple[int, Any]:
+    """Run a published command with only its host changed."""
+    (folder / "reference.png").write_bytes(PNG)
+    told = command.strip() + " -s -w '\n%{http_code}'"
+    done = subprocess.run(
+        ["bash", "-c", told.replace(PUBLISHED_HOST, url)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+def without(content: Any, varies: list[str]) -> Any:
+    """*content* with the places that may differ blanked, each of which must be there."""
+    for place in varies:
+        node, *_, last = [content, *place.split(".")]
+        for step in place.split(".")[:-1]:
+            node = node[int(step)] if isinstance(node, list) else node[step]
+        assert node[last], f"{place} is empty"
+        node[last] = "..."
+    return content
+
+
+@needs_curl
+@pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.stem)
+def test_published_commands_get_the_published_answers(file: Path, tmp_path: Path) -> None:
+    """Each curl command of the page, with only its host changed, gets the answer of the page."""
+    exchange = yaml.safe_load(file.read_text("utf-8"))
+    with live() as server:
+        status, answer = run(exchange["curl"], server.url, tmp_path)
+    assert exchange["status"] == status
+    if "answer" in exchange:
+        published = without(json.loads(exchange["answer"]), exchange["varies"])
+        assert published == without(answer, exchange["varies"])
+
+
+@needs_curl
+def test_first_image_leaves_112_credits(tmp_path: Path) -> None:
+    """The first image of the published account costs 8 of its 120 credits."""
+    exchanges = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in COMMANDS}
+    with live() as server:
+        before = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
+        answer = run(exchanges["json-call"]["curl"], server.url, tmp_path)[1]
+        after = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
+    assert (120, 112, 112) == (before, answer["balance"]["credits"], after)
+
+
+@needs_curl
+def test_published_generation_can_be_retrieved(tmp_path: Path) -> None:
+    """The page's generation exists from the start, paid for, with its published time."""
+    exchange = yaml.safe_load(
+        (resource_path("fixtures/golden") / "retrieve.yaml").read_text("utf-8")
+    )
+    with live() as server:
+        answer = run(exchange["curl"], server.url, tmp_path)[1]
+    assert "clx_generation_log_id" == answer["id"]
+    assert "2026-04-30T08:00:00.000Z" == answer["created_at"]
+    assert ("succeeded", 8, 1) == (
+        answer["status"],
+        answer["usage"]["credits"],
+        len(answer["images"]),
+    )
+
+
+def test_errors_have_the_published_shape() -> None:
+    """An error is {error: {message, code}} and nothing else, as published."""
+    exchange = yaml.safe_load((resource_path("fixtures/golden") / "error.yaml").read_text("utf-8"))
+    with live() as server:
+        answer = server.generate({"n": 5})
+    assert exchange["status"] == answer.status_code
+    published = without(json.loads(exchange["answer"]), exchange["varies"])
+    assert published == without(answer.json(), exchange["varies"])
+
+
+def test_every_published_example_is_valid_under_the_law() -> None:
+    """The page's answers fit the schemas that the mock's own answers are held to."""
+    from mockhub.spec.api_spec import load_spec
+
+    law = load_spec(resource_path("openapi.yaml"))
+    for operation in law.operations.values():
+        for status, examples in operation.examples.items():
+            for name, example in examples.items():
+                assert operation.responses[status].is_valid(example), (operation.id, status, name)

@@ -1,0 +1,76 @@
+"""The model list and the balance."""
+
+from __future__ import annotations
+
+from mockhub._timestamps import parse_timestamp
+from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, POOR, RICH, Live, live
+
+RATIOS = "auto 1:1 4:3 3:4 3:2 2:3 16:9 9:16 5:4 4:5 21:9 9:21 2:1 1:2 3:1 1:3"
+
+
+def test_the_list_needs_no_key(shared: Live) -> None:
+    """GET /api/v1/models answers {object: list, data} without a key (END-1, MOD-8)."""
+    answer = shared.get("models", None)
+    assert (200, "application/json") == (answer.status_code, answer.headers["content-type"])
+    assert {"object", "data"} == answer.json().keys()
+    assert "list" == answer.json()["object"]
+
+
+def test_gpt_image_2_is_listed(shared: Live) -> None:
+    """The one model is gpt-image-2, named GPT IMAGE 2, of openai (MOD-1, MOD-2)."""
+    (model,) = shared.get("models", None).json()["data"]
+    assert ("gpt-image-2", "GPT IMAGE 2", "openai") == (
+        model["id"],
+        model["name"],
+        model["provider"],
+    )
+
+
+def test_the_list_says_what_the_model_offers(shared: Live) -> None:
+    """Prices, defaults, tiers, ratios and limit are the page's (MOD-3 MOD-4 MOD-5 MOD-6 MOD-7)."""
+    (model,) = shared.get("models", None).json()["data"]
+    assert {"1K": 8, "2K": 10, "4K": 12} == model["credits_per_image"]
+    assert {"aspect_ratio": "auto", "quality": "1K"} == model["default_options"]
+    assert ["1K", "2K", "4K"] == model["supported_qualities"]
+    assert RATIOS.split() == model["supported_aspect_ratios"]
+    assert 16 == model["reference_image_limit"]
+
+
+def test_the_balance_is_the_owners(shared: Live) -> None:
+    """GET /api/v1/credits tells what the key's owner has (END-2, CRD-1, CRD-2)."""
+    expected = {"credits": 120, "account_type": "PRO", "next_expiration": None}
+    assert expected == shared.get("credits", KEY).json()
+    assert [1_000_000, 1000, 24, 5] == [shared.credits(key) for key in (RICH, OTHER, LOW, POOR)]
+
+
+def test_two_keys_of_one_user_see_one_balance(api: Live) -> None:
+    """What one key spends, the other key of its user misses, and nobody else does (CRD-3)."""
+    second = api.server.call(lambda: api.hub.add_key("documentation"))
+    assert 200 == api.generate(key=second, json={}).status_code
+    assert (112, 112, 1000) == (api.credits(KEY), api.credits(second), api.credits(OTHER))
+
+
+def test_reading_and_refusals_change_no_balance(api: Live) -> None:
+    """Reads are free, and so is every request that is answered 4xx (CRD-4)."""
+    api.get("models")
+    api.get("generations/clx_generation_log_id")
+    refused = [
+        api.generate({"n": 5}),
+        api.generate({"model": "x"}),
+        api.generate({}, key=EXPIRED),
+        api.generate({}, key=POOR),
+        api.get("generations/nothing"),
+        api.client.delete("/api/v1/credits"),
+    ]
+    assert [400, 400, 401, 402, 404, 405] == [answer.status_code for answer in refused]
+    assert (120, 5) == (api.credits(KEY), api.credits(POOR))
+
+
+def test_the_next_expiration_is_told_and_comes() -> None:
+    """next_expiration is when the soonest credits expire; then they are gone (CRD-1, CRD-2)."""
+    with live(scenario="expiring") as api:
+        before = api.get("credits").json()
+        api.server.call(lambda: api.hub.clock.set(parse_timestamp("2026-04-30T09:00:00Z")))
+        after = api.get("credits").json()
+    assert (120, "2026-04-30T09:00:00.000Z") == (before["credits"], before["next_expiration"])
+    assert (60, None) == (after["credits"], after["next_expiration"])

@@ -1,0 +1,204 @@
+"""Bodies as they arrive: in pieces of any length, whole or broken, from anybody."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockhub._resources import resource_path
+from mockhub.exceptions import ValidationError
+from mockhub.web.asgi import AsgiBodySource, Message, Receive
+from mockhub.web.limits import Limits
+from mockhub.web.request_body import ClientDisconnected, ParsedBody, read_body
+from tests.support.live_server import PNG, read_law
+from tests.web.test_multipart import FORM, file, form, text
+
+CREATE = read_law(resource_path("openapi.yaml")).operations["create_generation"]
+WHOLE = form(text("n", "2"), file(), text("user", "x" * 50), file(PNG + b"\r\n--B\r\r\n-"))
+
+CUTS = st.lists(st.integers(0, len(WHOLE)), max_size=30).map(sorted)
+
+
+def taken(
+    pieces: list[bytes], content_type: str = FORM, limits: Limits | None = None
+) -> ParsedBody:
+    """What is read of a body that comes in these pieces and then breaks off, if it is not whole."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": piece, "more_body": index < len(pieces) - 1}
+        for index, piece in enumerate(pieces)
+    ]
+    coming = iter([*messages, {"type": "http.disconnect"}])
+
+    async def receive() -> Message:
+        return next(coming)
+
+    reading = ParsedBody()
+    headers = {b"content-type": content_type.encode()}
+    asyncio.run(read_body(reading, AsgiBodySource(receive), headers, CREATE, limits or Limits()))
+    return reading
+
+
+@given(CUTS)
+def test_a_form_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
+    """Where the network cuts a form into pieces changes nothing that is read of it."""
+    whole = taken([WHOLE])
+    pieces = [WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)])]
+    assert vars(whole) == vars(taken(pieces))
+    assert (2, 2) == (whole.values["n"], len(whole.references))
+
+
+@given(st.integers(0, len(WHOLE) - 3))
+def test_a_form_that_breaks_off_is_refused(length: int) -> None:
+    """No beginning of a form passes for the whole (REQ-14)."""
+    with pytest.raises(ValidationError):
+        taken([WHOLE[:length]])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 9), st.binary(max_size=4)),
+        max_size=4,
+    )
+)
+def test_a_damaged_form_is_read_or_refused(changes: list[tuple[int, int, bytes]]) -> None:
+    """Whatever happens to a form's bytes, it is read or refused, and ends nothing (REQ-14)."""
+    damaged = WHOLE
+    for at, cut, put in changes:
+        damaged = damaged[:at] + put + damaged[at + cut :]
+    for pieces in ([damaged], [damaged[i : i + 7] for i in range(0, len(damaged), 7)] or [b""]):
+        try:
+            taken(pieces)
+        except ValidationError as error:
+            assert len(str(error)) < 600
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_may_call_themselves_a_form(raw: bytes) -> None:
+    """What calls itself a form and is none is refused (REQ-14)."""
+    with pytest.raises(ValidationError):
+        taken([raw])
+
+
+@given(st.lists(st.binary(max_size=5), min_size=1, max_size=5))
+def test_json_reads_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
+    """JSON in pieces is what it is in one."""
+
+    def outcome(parts: list[bytes]) -> object:
+        try:
+            return taken(parts, "application/json").values
+        except ValidationError as error:
+            return str(error)
+
+    assert outcome([b"".join(pieces)]) == outcome(pieces)
+    body = b'{"model":"gpt-image-2","prompt":"\xc3\xa9"}'
+    assert outcome([body]) == outcome([body[:33], b"", body[33:34], body[34:]])
+
+
+@pytest.mark.parametrize("content_type", [FORM, "application/json"])
+def test_a_client_that_leaves_is_gone(content_type: str) -> None:
+    """A connection that ends within a body is no refusal: there is nobody to tell."""
+
+    async def receive() -> Message:
+        return next(coming)
+
+    coming = iter(
+        [
+            {"type": "http.request", "body": WHOLE[:50], "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    headers = {b"content-type": content_type.encode()}
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(read_body(ParsedBody(), AsgiBodySource(receive), headers, CREATE, Limits()))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [("application/json", b'{"n": 2}'), (FORM, WHOLE)]
+)
+def test_what_has_come_is_not_waited_for(content_type: str, body: bytes) -> None:
+    """Of a body only what is not there yet is asked for."""
+    asked: list[Message] = []
+    there: list[Message | None] = [
+        {"type": "http.request", "body": body[:4], "more_body": True},
+        None,
+        {"type": "http.request", "body": body[8:], "more_body": False},
+    ]
+    coming = iter(there)
+
+    async def receive() -> Message:
+        asked.append({"type": "http.request", "body": body[4:8], "more_body": True})
+        return asked[-1]
+
+    reading = ParsedBody()
+    headers = {b"content-type": content_type.encode()}
+    incoming = AsgiBodySource(receive)
+    incoming.receive_nowait = lambda: next(coming)  # type: ignore[method-assign]
+    asyncio.run(read_body(reading, incoming, headers, CREATE, Limits()))
+    assert (1, len(body)) == (len(asked), reading.stored_body.length)
+    assert 2 == reading.values["n"]
+
+
+def test_what_has_come_whole_is_not_received() -> None:
+    """JSON that is there from its first byte to its last is read without asking for more."""
+    body = b'{"n": 2}'
+
+    class Arrived(AsgiBodySource):
+        def body_nowait(self) -> bytes:
+            return body
+
+    async def receive() -> Message:
+        raise AssertionError("asked for more")
+
+    reading, headers = ParsedBody(), {b"content-type": b"application/json"}
+    asyncio.run(read_body(reading, Arrived(receive), headers, CREATE, Limits()))
+    assert (2, len(body)) == (reading.values["n"], reading.stored_body.length)
+
+
+@pytest.mark.parametrize(
+    ("limits", "pieces", "content_type", "says"),
+    [
+        (
+            Limits(max_json_bytes=10),
+            [b'{"a":', b'"bcdefg"}'],
+            "application/json",
+            "at most 10 bytes",
+        ),
+        (
+            Limits(max_text_field_bytes=10),
+            [form(text("user", 11 * "x"))],
+            FORM,
+            "at most 10 bytes of text",
+        ),
+        (Limits(max_form_parts=3), [form(text("a", "1"), text("b", "2"))], FORM, "at most 3"),
+    ],
+)
+def test_limits_hold(limits: Limits, pieces: list[bytes], content_type: str, says: str) -> None:
+    """What is longer than the limits say is refused with the limit."""
+    with pytest.raises(ValidationError) as caught:
+        taken(pieces, content_type, limits)
+    assert says in str(caught.value)
+
+
+def test_a_silent_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body whose next bytes do not come in time is refused with that time."""
+
+    def receiving() -> Receive:
+        first = [{"type": "http.request", "body": WHOLE[:50], "more_body": True}]
+
+        async def receive() -> Message:
+            if first:
+                return first.pop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        return receive
+
+    headers = {b"content-type": FORM.encode()}
+    incoming = AsgiBodySource(receiving())
+    reading = read_body(ParsedBody(), incoming, headers, CREATE, Limits(idle_timeout=0.01))
+    with pytest.raises(ValidationError, match="expected its next bytes within 0.01 s"):
+        asyncio.run(reading)

@@ -1,0 +1,323 @@
+"""JSON bodies: what is taken, what is refused, and that a refusal names the field and the cure."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.live_server import RICH, Live
+
+FIELDS = {"model": "gpt-image-2", "prompt": "x"}
+
+
+@pytest.fixture(autouse=True)
+def honest(shared: Live) -> Iterator[None]:
+    """What is answered 4xx is not charged, and nothing is answered 5xx."""
+    before, spent = shared.credits(RICH), 0
+    answers: list[httpx.Response] = []
+    shared.client.event_hooks["response"] = [answers.append]
+    yield
+    shared.client.event_hooks["response"] = []
+    for answer in answers:
+        assert answer.status_code < 500
+        if answer.status_code < 300 and answer.request.method == "POST":
+            answer.read()
+            usage = answer.json()["usage"]
+            spent += usage.get("credits_requested", usage["credits"])
+    assert before - spent == shared.credits(RICH)
+
+
+def post(
+    shared: Live, body: Any, content_type: str | None = "application/json", **headers: str
+) -> httpx.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    return shared.generate(key=RICH, content=raw, headers=headers)
+
+
+def refusal(answer: httpx.Response) -> str:
+    assert (400, "invalid_request") == (answer.status_code, answer.json()["error"]["code"])
+    message: str = answer.json()["error"]["message"]
+    assert len(message) < 600
+    return message
+
+
+def written(value: bytes, field: str = "n") -> bytes:
+    """A body whose *field* is written exactly so."""
+    return b'{"model":"gpt-image-2","prompt":"x","%s":%s}' % (field.encode(), value)
+
+
+@pytest.mark.parametrize("model", ["nope", "", "GPT-IMAGE-2", "gpt-image-2 ", None, 1, [], {}])
+def test_model_must_be_listed(shared: Live, model: Any) -> None:
+    """model is the id of a listed model, and the message names one (REQ-1)."""
+    message = refusal(post(shared, {**FIELDS, "model": model}))
+    assert message.startswith(f"model: {json.dumps(model)} is not")
+    assert "gpt-image-2" in message.partition("expected")[2]
+
+
+@pytest.mark.parametrize("field", ["model", "prompt"])
+def test_model_and_prompt_are_required(shared: Live, field: str) -> None:
+    """A body without a model or a prompt is refused by name (REQ-11)."""
+    body = {name: value for name, value in FIELDS.items() if name != field}
+    assert refusal(post(shared, body)).startswith(f"{field} is missing; expected")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "字", "😀", "\x00", "\n", "\u202e", "\U000e0061"])
+def test_a_prompt_has_up_to_32000_characters(shared: Live, letter: str) -> None:
+    """32,000 characters of any kind, counted as code points, and not one more (REQ-2, REQ-11)."""
+    for ascii_only in (True, False):
+        for count, status in ((1, 200), (32_000, 200), (32_001, 400)):
+            text = json.dumps({**FIELDS, "prompt": count * letter}, ensure_ascii=ascii_only)
+            assert status == post(shared, text.encode()).status_code
+    message = refusal(post(shared, text.encode()))
+    assert "(32001 characters)" in message
+    assert message.endswith("expected a text of 1 to 32000 characters")
+
+
+@pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
+def test_a_prompt_is_a_text(shared: Live, prompt: Any) -> None:
+    """An empty prompt, null or another type is refused (REQ-11, REQ-12)."""
+    assert refusal(post(shared, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_n_is_1_to_4(shared: Live, n: int) -> None:
+    """1 to 4 images can be asked for (REQ-5)."""
+    assert n == len(post(shared, {**FIELDS, "n": n}).json()["images"])
+
+
+@pytest.mark.parametrize("n", ["0", "5", "-1", "1.5", "true", "null", '"1"', "[]", "{}", "1e2"])
+def test_another_n_is_refused(shared: Live, n: str) -> None:
+    """Anything else is refused, showing it and what is allowed (REQ-5, REQ-12)."""
+    message = refusal(post(shared, written(n.encode())))
+    assert message.startswith("n: ")
+    assert message.endswith("expected an integer from 1 to 4")
+
+
+@pytest.mark.parametrize("n", [b"1.0", b"1e0", b"10e-1"])
+def test_a_whole_number_may_be_written_with_a_point(shared: Live, n: bytes) -> None:
+    """JSON knows one kind of number: 1.0 is the integer 1 (REQ-12)."""
+    assert 1 == len(post(shared, written(n)).json()["images"])
+
+
+@pytest.mark.parametrize(
+    "n", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"2" + 5000 * b"0", b"01", b"+1", b"0x1"]
+)
+def test_no_number_is_refused_with_its_place(shared: Live, n: bytes) -> None:
+    """What JSON or a double cannot hold is refused, and the message quotes the place (REQ-14)."""
+    message = refusal(post(shared, written(n)))
+    assert "not valid JSON" in message
+    assert '\\"n\\":' in message
+
+
+@pytest.mark.parametrize("size", ["auto", "1024x1024", "1536x1024", "16x16", "3840x2160", "48x16"])
+def test_sizes_are_those_of_openai(shared: Live, size: str) -> None:
+    """size is auto or WIDTHxHEIGHT, both sides divisible by 16 (REQ-3, REQ-13)."""
+    assert 200 == post(shared, {**FIELDS, "size": size}).status_code
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ("1000x1000", "sides divisible by 16"),
+        ("64x16", "a ratio from 1:3 to 3:1"),
+        ("16x64", "a ratio from 1:3 to 3:1"),
+        ("3840x2176", "at most 3840x2160"),
+        ("3856x2160", "at most 3840x2160"),
+        ("1024X1024", "WIDTHxHEIGHT"),
+        ("1024x1024\n", "WIDTHxHEIGHT"),
+        (" 1024x1024", "WIDTHxHEIGHT"),
+        ("01024x1024", "WIDTHxHEIGHT"),
+        ("１０２４x1024", "WIDTHxHEIGHT"),
+        ("0x0", "WIDTHxHEIGHT"),
+        ("AUTO", "WIDTHxHEIGHT"),
+        ("1:1", "WIDTHxHEIGHT"),
+        ("", "WIDTHxHEIGHT"),
+        (None, "WIDTHxHEIGHT"),
+        (1024, "WIDTHxHEIGHT"),
+        (["auto"], "WIDTHxHEIGHT"),
+    ],
+)
+def test_another_size_is_refused(shared: Live, size: Any, expected: str) -> None:
+    """A size off the grid, too wide, too large or misspelt is refused with the rule (REQ-13)."""
+    message = refusal(post(shared, {**FIELDS, "size": size}))
+    assert message.startswith("size: ")
+    assert expected in message.partition("expected")[2]
+
+
+@pytest.mark.parametrize("quality", ["auto", "low", "medium", "high"])
+def test_quality_is_one_of_four(shared: Live, quality: str) -> None:
+    """quality is auto, low, medium or high (REQ-4)."""
+    assert 200 == post(shared, {**FIELDS, "quality": quality}).status_code
+
+
+@pytest.mark.parametrize("quality", ["HIGH", "hd", "1K", "", None, 1])
+def test_another_quality_is_refused(shared: Live, quality: Any) -> None:
+    """Anything else is refused with the four words (REQ-4, REQ-12)."""
+    message = refusal(post(shared, {**FIELDS, "quality": quality}))
+    assert message.startswith("quality: ")
+    assert message.endswith("expected one of auto, low, medium, high")
+
+
+@pytest.mark.parametrize("value", ["true", 1, 0, None, [], ""])
+def test_async_is_a_boolean(shared: Live, value: Any) -> None:
+    """async is true or false; nothing that only looks like it (REQ-12)."""
+    message = refusal(post(shared, {**FIELDS, "async": value}))
+    assert message.startswith("async: ")
+    assert message.endswith("expected true or false")
+
+
+def test_fields_have_defaults(shared: Live) -> None:
+    """n is 1, size and quality are auto, async is false where they are left out (REQ-12)."""
+    made = post(shared, FIELDS).json()
+    assert ("succeeded", 1, "auto", "1K") == (
+        made["status"],
+        len(made["images"]),
+        made["aspect_ratio"],
+        made["quality"],
+    )
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], {}, [[[]]], {"a": {"a": 1}}])
+def test_unknown_fields_are_ignored(shared: Live, value: Any) -> None:
+    """A field that the page does not know does nothing, whatever it holds (REQ-15)."""
+    assert 200 == post(shared, {**FIELDS, "user": value}).status_code
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {}, "", False])
+def test_json_carries_no_reference_image(shared: Live, value: Any) -> None:
+    """reference_image in JSON is refused, null and empty too, naming the way (REQ-6)."""
+    message = refusal(post(shared, {**FIELDS, "reference_image": value}))
+    assert message.startswith("reference_image is not valid in a JSON body")
+    assert "multipart/form-data" in message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"gpt-image-2","prompt":"x","n":1,"n":2}',
+        b'{"model":"gpt-image-2","prompt":"x","n":1,"\\u006e":1}',
+        b'{"model":"gpt-image-2","prompt":"x","user":{"n":1,"n":2}}',
+    ],
+)
+def test_no_field_stands_twice(shared: Live, body: bytes) -> None:
+    """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
+    assert refusal(post(shared, body)).startswith('"n" stands twice')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"model"',
+        b'{"model":"gpt-image-2","prompt":"x",}',
+        b'{"model":"gpt-image-2","prompt":"x"} x',
+        b'{"model":"gpt-image-2","prompt":"x"}//',
+        b"{'model':'gpt-image-2'}",
+        b'{"model":"gpt-image-2","prompt":"a\nb"}',
+        b'{"model":"gpt-image-2","prompt":"\x00"}',
+        b'{"model":"gpt-image-2","prompt":"\xff"}',
+        b'{"model":"gpt-image-2","prompt":"\xed\xa0\x80"}',
+        b'{"model":"gpt-image-2","prompt":"\\ud800"}',
+        b'{"model":"gpt-image-2","prompt":"x","\\udfff":1}',
+        b'\xef\xbb\xbf{"model":"gpt-image-2","prompt":"x"}',
+        '{"model":"gpt-image-2","prompt":"x"}'.encode("utf-16"),
+        gzip.compress(b'{"model":"gpt-image-2","prompt":"x"}', mtime=0),
+        b"null",
+        b"[]",
+        b'"x"',
+        b"1",
+        b"model=gpt-image-2&prompt=x",
+    ],
+)
+def test_the_body_is_a_json_object(shared: Live, body: bytes) -> None:
+    """What is not a JSON object in UTF-8 is refused (REQ-10, REQ-14)."""
+    message = refusal(post(shared, body))
+    assert message.startswith("The body is ")
+    assert message.endswith("expected a JSON object")
+
+
+@pytest.mark.parametrize("depth", [200, 300, 900, 1000, 1020, 100_000])
+@pytest.mark.parametrize("field", ["n", "user"])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_nesting_ends_nobody(
+    shared: Live, depth: int, field: str, opening: bytes, closing: bytes
+) -> None:
+    """However deep a body is nested, it is answered and refused, or ignored as unknown (REQ-14)."""
+    answer = post(shared, written(depth * opening + b"1" + depth * closing, field))
+    if field == "n" or answer.status_code != 200:
+        refusal(answer)
+    refusal(post(shared, depth * opening))
+
+
+def test_a_body_has_a_length(shared: Live) -> None:
+    """A body of megabytes is refused without being read to its end."""
+    message = refusal(post(shared, {**FIELDS, "user": 3_000_000 * "x"}))
+    assert message.startswith("The body is too long; expected at most")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "APPLICATION/JSON",
+        "application/json;charset=UTF-8",
+        'application/json; charset="utf-8"',
+        "application/json; odata=x; charset=utf-8",
+        "application/json; charset=utf-8; odata=x",
+        "application/json;",
+    ],
+)
+def test_json_is_known_by_its_media_type(shared: Live, content_type: str) -> None:
+    """The media type's case and parameters do not count (REQ-14)."""
+    assert 200 == post(shared, FIELDS, content_type).status_code
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "json",
+        "text/plain",
+        "application/vnd.api+json",
+        "application/json, application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/mixed; boundary=x",
+        "application/json; charset=utf-16",
+        "application/json; charset=latin1",
+        "application/" + 5000 * "j",
+    ],
+)
+def test_another_content_type_is_refused(shared: Live, content_type: str | None) -> None:
+    """Any other content type, or none, is refused by name (REQ-14)."""
+    assert refusal(post(shared, FIELDS, content_type)).startswith("Content-Type: ")
+
+
+def test_two_content_types_are_refused(shared: Live) -> None:
+    """A Content-Type that is sent twice is none (REQ-14)."""
+    headers = [("Content-Type", "application/json")] * 2 + [("Authorization", f"Bearer {RICH}")]
+    where = "/api/v1/images/generations"
+    assert "Content-Type" in refusal(
+        shared.client.post(where, content=json.dumps(FIELDS), headers=headers)
+    )
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity"])
+def test_a_compressed_body_is_refused(shared: Live, coding: str) -> None:
+    """A Content-Encoding is refused by name; identity is none (REQ-14)."""
+    message = refusal(post(shared, FIELDS, **{"Content-Encoding": coding}))
+    assert message.startswith("Content-Encoding: ")
+    assert 200 == post(shared, FIELDS, **{"Content-Encoding": "identity"}).status_code
+
+
+def test_messages_stay_short(shared: Live) -> None:
+    """However long a value is, the message shows its beginning and its length (REQ-10)."""
+    message = refusal(post(shared, {**FIELDS, "n": 100_000 * "9"}))
+    assert "(100000 characters)" in message

@@ -1,0 +1,87 @@
+"""Reading generations back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.live_server import KEY, OTHER, Live
+
+
+def test_a_generation_reads_back(api: Live) -> None:
+    """Its id reads back what was answered, with its time, without a balance (END-4, RET-1)."""
+    made = api.generate({"n": 3}).json()
+    log = api.get(f"generations/{made['id']}")
+    assert (200, "application/json") == (log.status_code, log.headers["content-type"])
+    created = {"created_at": "2026-04-30T08:00:00.000Z"}
+    assert {
+        name: value for name, value in made.items() if name != "balance"
+    } | created == log.json()
+
+
+def test_an_asynchronous_one_reads_back(api: Live) -> None:
+    """A task's id reads its log and images back like any other's (RET-1)."""
+    queued = api.generate({"async": True, "n": 2}).json()
+    log = api.get(f"generations/{queued['id']}").json()
+    assert ("succeeded", 2, queued["created_at"]) == (
+        log["status"],
+        len(log["images"]),
+        log["created_at"],
+    )
+
+
+def test_only_its_user_reads_it(api: Live) -> None:
+    """Another user's generation is 404, told as one that there is not (RET-2, RET-3, ERR-5)."""
+    made = api.generate({}).json()["id"]
+    foreign = api.get(f"generations/{made}", OTHER)
+    unknown = api.get("generations/clx000000000000000000000", OTHER)
+    assert [404, 404] == [foreign.status_code, unknown.status_code]
+    assert "notFound" == foreign.json()["error"]["code"]
+    assert foreign.text.replace(made, "?") == unknown.text.replace("clx000000000000000000000", "?")
+
+
+def test_a_foreign_read_is_no_poll(api: Live) -> None:
+    """Another user's tries do not bring a task nearer to its end (RET-2)."""
+    queued = api.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
+    for _ in range(5):
+        api.get(f"generations/{queued}", OTHER)
+    states = [api.get(f"generations/{queued}").json()["status"] for _ in range(2)]
+    assert ["processing", "succeeded"] == states
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "x",
+        "..",
+        "%2e%2e",
+        "%00",
+        "%ff",
+        "a%2Fb",
+        3000 * "a",
+        "clx_generation_log_i",
+        "%F0%9F%98%80",
+    ],
+)
+def test_an_unknown_id_is_not_found(shared: Live, id: str) -> None:
+    """An id that nobody made is 404 notFound, however odd (RET-3, ERR-5)."""
+    answer = shared.get(f"generations/{id}")
+    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+
+
+def test_it_stays_as_it_was(api: Live) -> None:
+    """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
+    made = api.generate({"n": 2}).json()["id"]
+    first = api.get(f"generations/{made}").content
+    for _ in range(5):
+        api.server.call(lambda: api.hub.clock.advance(3_600_000))
+        api.generate({})
+        assert first == api.get(f"generations/{made}").content
+
+
+def test_any_key_of_the_owner_reads_it(api: Live) -> None:
+    """A second key of the same user reads what the first has made, and the other way (RET-5)."""
+    second = api.server.call(lambda: api.hub.add_key("documentation"))
+    made = api.generate({}, key=KEY).json()["id"]
+    assert 200 == api.get(f"generations/{made}", second).status_code
+    made = api.generate({}, key=second).json()["id"]
+    assert 200 == api.get(f"generations/{made}", KEY).status_code

@@ -1,0 +1,172 @@
+"""Large uploads: weighed as they arrive, and refused without breaking the client's connection."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import requests
+
+from mockhub._resources import resource_path
+from mockhub.spec.api_spec import load_spec
+from tests.support.live_server import EXPIRED, KEY, PNG, RICH, Live
+
+MEGABYTE = 1024 * 1024
+FILE = 50 * MEGABYTE
+FORM = {"Content-Type": "multipart/form-data; boundary=B"}
+WHERE = "/api/v1/images/generations"
+
+
+def test_the_limit_is_the_laws() -> None:
+    """The law's limit is 50 MB (REQ-9)."""
+    law = load_spec(resource_path("openapi.yaml"))
+    (rule,) = law.operations["create_generation"].files.values()
+    assert FILE == rule.max_bytes
+
+
+def upload(files: int, size: int) -> Iterator[bytes]:
+    """A form with pictures of *size* bytes, made as it is sent."""
+    for name, value in (("model", "gpt-image-2"), ("prompt", "x")):
+        yield f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    chunk = bytes(MEGABYTE)
+    for _ in range(files):
+        yield b'--B\r\nContent-Disposition: form-data; name="reference_image"; filename="r"\r\n\r\n'
+        yield PNG
+        whole, rest = divmod(size - len(PNG), MEGABYTE)
+        for _ in range(whole):
+            yield chunk
+        yield chunk[:rest] + b"\r\n"
+    yield b"--B--\r\n"
+
+
+def test_50_megabytes_and_not_a_byte_more(api: Live) -> None:
+    """A reference image of 50 MB is taken, one byte more is refused and not charged (REQ-9)."""
+    fits = api.generate(content=upload(1, FILE), headers=FORM)
+    more = api.generate(content=upload(1, FILE + 1), headers=FORM)
+    assert (200, 400) == (fits.status_code, more.status_code)
+    assert "reference_image is too large; expected at most 52428800" in more.text
+    assert 112 == api.credits()
+
+
+def resident(pid: int) -> int:
+    """The bytes of memory that a process holds."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="memory is read from /proc")
+def test_uploads_stream() -> None:
+    """16 files of 50 MB are checked as they arrive: the server grows by less than 64 MB (REQ-9)."""
+    command = [sys.executable, "-m", "mockhub", "serve", "--port", "0", "--log-format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            url = json.loads(process.stdout.readline())["base_url"] + WHERE
+            headers = {**FORM, "Authorization": f"Bearer {RICH}"}
+            with httpx.Client(headers=headers, timeout=60) as client:
+                client.post(url, content=upload(1, MEGABYTE))
+                before = resident(process.pid)
+                answer = client.post(url, content=upload(16, FILE))
+            grown = resident(process.pid) - before
+        finally:
+            process.kill()
+    assert (200, 8) == (answer.status_code, answer.json()["usage"]["credits"])
+    assert grown < 64 * MEGABYTE
+
+
+# -- what is refused while it is still being sent ------------------------------------------------
+
+FIELDS = {"model": "gpt-image-2", "prompt": "x"}
+OWNER = {"Authorization": f"Bearer {KEY}"}
+
+# Sends a file to an address, then asks for a balance on the same connection: both answers.
+Ask = Callable[[Live, str, dict[str, str], Path], tuple[int, str, int]]
+
+
+def _session(make: Callable[[], Any]) -> Ask:
+    def ask(api: Live, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+        with make() as client, file.open("rb") as content:
+            files = {"reference_image": content}
+            first = client.post(api.url + where, headers=headers, data=FIELDS, files=files)
+            then = client.get(f"{api.url}/api/v1/credits", headers=OWNER)
+        return first.status_code, first.json()["error"]["code"], then.json()["credits"]
+
+    return ask
+
+
+def _curl(*options: str) -> Ask:
+    def ask(api: Live, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+        command = ["curl", "-sS", "-w", "\\n%{http_code}\\n", *options]
+        command += [word for pair in headers.items() for word in ("-H", ": ".join(pair))]
+        command += ["-F", "model=gpt-image-2", "-F", "prompt=x", "-F", f"reference_image=@{file}"]
+        command += [api.url + where, "--next", "-sS", "-H", f"Authorization: Bearer {KEY}"]
+        command += [f"{api.url}/api/v1/credits"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        first, status, then = done.stdout.splitlines()
+        return int(status), json.loads(first)["error"]["code"], json.loads(then)["credits"]
+
+    return ask
+
+
+CLIENTS = {
+    "httpx": _session(lambda: httpx.Client(timeout=30)),
+    "requests": _session(requests.Session),
+    "curl": _curl(),
+    "curl without Expect": _curl("-H", "Expect:"),
+    "curl with Expect": _curl("-H", "Expect: 100-continue"),
+}
+REFUSALS = [
+    (WHERE, {}, 401, "missingApiKey"),
+    (WHERE, {"Authorization": f"Bearer {EXPIRED}"}, 401, "expiredApiKey"),
+    (WHERE, {"Authorization": f"Bearer {RICH}"}, 400, "invalid_request"),
+    ("/nothing", {}, 404, "notFound"),
+    ("/api/v1/models", {}, 405, "notFound"),
+]
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 51 MB, most of which is a hole."""
+    file: Path = tmp_path_factory.mktemp("heavy") / "r.png"
+    with file.open("wb") as content:
+        content.write(PNG)
+        content.truncate(51 * MEGABYTE)
+    return file
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(("where", "headers", "status", "code"), REFUSALS)
+def test_a_refusal_reaches_who_is_still_sending(
+    shared: Live,
+    heavy: Path,
+    client: str,
+    where: str,
+    headers: dict[str, str],
+    status: int,
+    code: str,
+) -> None:
+    """An early refusal is read by real clients, and what they ask next is answered (AUTH-10)."""
+    if client.startswith("curl") and not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    assert (status, code, 120) == CLIENTS[client](shared, where, headers, heavy)
+
+
+def test_an_announced_body_that_never_comes(shared: Live) -> None:
+    """Who asked to be told first and is refused finds the connection closed, not confused."""
+    head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += "Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
+    address = httpx.URL(shared.url)
+    with socket.create_connection((address.host, address.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
