@@ -30,8 +30,8 @@ def test_draws_what_was_asked_for(mockhub: Hub, pictures: Pictures) -> None:
 def test_polls_politely(mockhub: Hub, pictures: Pictures) -> None:
     """A picture of two minutes takes a dozen polls and no time of the test's."""
     pictures.draw("A lighthouse at dusk")
-    assert 13 >= len(mockhub.journal.filter(operation="get_generation"))
-    assert () == mockhub.report().findings
+    assert len(mockhub.journal.filter(operation="get_generation")) <= 13
+    assert mockhub.report().findings == ()
 
 
 @pytest.mark.mockhub(credits=7)
@@ -39,7 +39,7 @@ def test_does_not_ask_again_without_money(mockhub: Hub, pictures: Pictures) -> N
     """402 is final."""
     with pytest.raises(OutOfCredits, match="insufficientCredits"):
         pictures.draw("A lighthouse at dusk")
-    assert 1 == len(mockhub.journal.filter(status=402))
+    assert len(mockhub.journal.filter(status=402)) == 1
 
 
 def test_does_not_ask_again_with_an_expired_key(mockhub: Hub, pictures: Pictures) -> None:
@@ -47,7 +47,7 @@ def test_does_not_ask_again_with_an_expired_key(mockhub: Hub, pictures: Pictures
     mockhub.keys.expire(mockhub.key)
     with pytest.raises(WrongKey, match="expiredApiKey"):
         pictures.credits()
-    assert 1 == len(mockhub.journal)
+    assert len(mockhub.journal) == 1
 
 
 @pytest.mark.mockhub(faults="status=503 x2 on=create_generation")
@@ -77,13 +77,13 @@ def test_never_pays_twice(mockhub: Hub, pictures: Pictures, fault: str) -> None:
 @pytest.mark.mockhub(faults="reset@after x2 on=get_generation")
 def test_a_lost_poll_loses_nothing(mockhub: Hub, pictures: Pictures) -> None:
     """Reads are free, and are sent again."""
-    assert 1 == len(pictures.draw("A lighthouse at dusk"))
+    assert len(pictures.draw("A lighthouse at dusk")) == 1
 
 
 @pytest.mark.mockhub(provider="deliver=3")
 def test_takes_what_was_delivered(mockhub: Hub, pictures: Pictures) -> None:
     """Three of four pictures cost three."""
-    assert 3 == len(pictures.draw("A lighthouse at dusk", n=4))
+    assert len(pictures.draw("A lighthouse at dusk", n=4)) == 3
     mockhub.assert_spent(24)
 
 

@@ -26,7 +26,7 @@ def client(mockhub: Hub) -> AsyncPictures:
 async def test_draws(mockhub: Hub) -> None:
     """A picture of half a minute is there at once."""
     async with client(mockhub) as pictures:
-        assert 1 == len(await pictures.draw("A lighthouse at dusk"))
+        assert len(await pictures.draw("A lighthouse at dusk")) == 1
     mockhub.assert_spent(8)
 
 

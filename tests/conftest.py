@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support.live_server import Live, live
+from tests.support.live_server import LiveHub, serve_hub
 
 # A busy machine is no failure; a failure tells how to see it again.
 settings.register_profile("mockhub", deadline=None, print_blob=True)
@@ -42,7 +42,7 @@ Node = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @contextmanager
-def serving(
+def start_server(
     *options: str, python: str = sys.executable, cwd: Path = ROOT, scenario: str = "default"
 ) -> Iterator[Server]:
     command = [
@@ -71,22 +71,22 @@ def serving(
             yield Server(started["base_url"], started["keys"], log)
             process.send_signal(signal.SIGTERM)
             reader.join(20)
-            assert 0 == process.wait(20)
+            assert process.wait(20) == 0
         finally:
             process.kill()
-    assert [] == [line for line in log if line.get("violation")]
+    assert [line for line in log if line.get("violation")] == []
 
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
     """Starts a server with the options given and ends it: `with serve("--seed", "7") as server`."""
-    return serving
+    return start_server
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """One server in the default world for the whole session."""
-    with serving() as started:
+    with start_server() as started:
         yield started
 
 
@@ -115,21 +115,21 @@ def node() -> Node:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Live]:
+def site() -> Iterator[LiveHub]:
     """The server of the hubs that single tests get."""
-    with live() as started:
+    with serve_hub() as started:
         yield started
 
 
 @pytest.fixture
-def api(site: Live) -> Iterator[Live]:
+def api(site: LiveHub) -> Iterator[LiveHub]:
     """A hub of its own in the default world, on a manual clock, for one test."""
-    with site.fresh() as hub:
+    with site.new_hub() as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Live]:
+def shared() -> Iterator[LiveHub]:
     """The same for a module whose tests leave each other alone, as refused requests do."""
-    with live() as started:
+    with serve_hub() as started:
         yield started

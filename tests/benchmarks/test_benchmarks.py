@@ -18,21 +18,21 @@ from benchmarks.table import mock_servers, throughputs
 from benchmarks.throughput import Subject
 from mockhub._resources import resource_path
 from mockhub.spec.document import load_yaml
-from tests.support.live_server import Live
+from tests.support.live_server import LiveHub
 
 LOADED = Load(100.0, 0.001, 0.002, failed=0), 100
 
 
-def test_a_refusal_is_no_measurement(site: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_is_no_measurement(site: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subject whose first answer is not 2xx is named with that answer, and misses its target."""
     monkeypatch.setattr(throughput, "run", lambda *_: LOADED)
     server = Server(int(site.url.rpartition(":")[2]), os.getpid(), 0.1)
     nowhere = Subject("nowhere", server, Call("GET", "/api/v1/nowhere"), target=1)
     models = Subject("models", server, MODELS)
     _, refused, measured = throughput.measure(server, [nowhere, models], seconds=1, rounds=1)
-    assert (404, False) == (refused.refused, refused.reached)
+    assert (refused.refused, refused.reached) == (404, False)
     assert "**first answer 404**" in throughputs([refused])[-1]
-    assert (None, 100.0) == (measured.refused, measured.rate)
+    assert (measured.refused, measured.rate) == (None, 100.0)
 
 
 def test_a_peer_that_fails_does_not_end_the_run(
@@ -46,7 +46,7 @@ def test_a_peer_that_fails_does_not_end_the_run(
     for module in peers, throughput:
         monkeypatch.setattr(module, "run", lambda *_: LOADED)
     told = list(peers.measured(seconds=1, rounds=1))
-    assert ["mockhub"] == [one.package for one in told]
+    assert [one.package for one in told] == ["mockhub"]
     assert "| 100 | 1.00 |" in mock_servers(told)[-1]
     printed = capsys.readouterr().out
     assert "absent is left out: not installed (make peers)" in printed
@@ -57,7 +57,7 @@ def test_the_older_document_says_the_same(tmp_path: Path) -> None:
     """What peers are given that read no OpenAPI 3.1 is valid 3.0 with the same operations."""
     peer_files.write(tmp_path)
     older = json.loads((tmp_path / peer_files.OLDER).read_text())
-    assert [] == list(OpenAPIV30SpecValidator(older).iter_errors())
+    assert list(OpenAPIV30SpecValidator(older).iter_errors()) == []
     law = load_yaml(resource_path("openapi.yaml"))
     assert {at: set(item) for at, item in law["paths"].items()} == {
         at: set(item) for at, item in older["paths"].items()

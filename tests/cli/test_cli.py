@@ -37,9 +37,9 @@ def run(*arguments: str | Path) -> Result:
 def told(*arguments: str | Path) -> str:
     """What a mistaken command says: one line on stderr, nothing else, and exit code 2."""
     done = run(*arguments)
-    assert (2, "") == (done.exit_code, done.stdout)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert isinstance(done.exception, SystemExit)
-    assert 1 == done.stderr.count("\n")
+    assert done.stderr.count("\n") == 1
     return done.stderr
 
 
@@ -81,7 +81,7 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
     """What is still printed when a signal has ended the server as it should."""
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
-    assert (0, "") == (process.returncode, err)
+    assert (process.returncode, err) == (0, "")
     return out
 
 
@@ -100,13 +100,13 @@ def test_the_version_is_printed() -> None:
 
 def test_help_is_understood_without_the_manual() -> None:
     """Every command has a help text, and every option of it says what it does."""
-    assert 0 == run("--help").exit_code
+    assert run("--help").exit_code == 0
     for name in main.list_commands(None):  # type: ignore[arg-type]
         command = main.get_command(None, name)  # type: ignore[arg-type]
         assert command
         assert command.help or command.short_help, name
         options = [param for param in command.params if isinstance(param, click.Option)]
-        assert [] == [option.name for option in options if not option.help]
+        assert [option.name for option in options if not option.help] == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -120,7 +120,7 @@ def test_shell_completion_is_printed(shell: str) -> None:
         capture_output=True,
         text=True,
     )
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "_MOCKHUB_COMPLETE" in done.stdout
 
 
@@ -130,7 +130,7 @@ def test_shell_completion_knows_the_scenarios() -> None:
     done = CliRunner().invoke(
         main, prog_name="mockhub", env={"_MOCKHUB_COMPLETE": "bash_complete", **words}
     )
-    assert "plain,default\n" == done.stdout
+    assert done.stdout == "plain,default\n"
 
 
 MISTAKES = [
@@ -221,7 +221,7 @@ def test_inspect_reads_back_a_fetched_image(tmp_path: Path, form: str) -> None:
         ended(process)
     seen = json.loads(run("inspect", file).stdout)
     assert (BODY["prompt"], "1536x1024") == (seen["prompt"], seen["size"])
-    assert (7, 1, 2) == (seen["seed"], seen["index"], seen["count"])
+    assert (seen["seed"], seen["index"], seen["count"]) == (7, 1, 2)
     assert str(file) == seen["file"]
 
 
@@ -229,7 +229,7 @@ def test_inspect_goes_on_after_a_foreign_picture(tmp_path: Path) -> None:
     """Each file that is no picture of the mock is told on stderr, and the exit code is 2."""
     foreign = resource_path("fixtures/uploads") / "sunset.png"
     done = run("inspect", foreign, tmp_path, foreign)
-    assert 2 == done.exit_code
+    assert done.exit_code == 2
     assert [str(foreign), str(tmp_path), str(foreign)] == [
         line.split(": ")[1] for line in done.stderr.splitlines()
     ]
@@ -243,7 +243,7 @@ def test_a_reader_may_go_early(command: str) -> None:
     done = subprocess.run(
         ["bash", "-c", f"{quoted} {command} | head -c 1"], capture_output=True, text=True
     )
-    assert (1, "") == (len(done.stdout), done.stderr)
+    assert (len(done.stdout), done.stderr) == (1, "")
 
 
 def test_the_greeting_tells_what_a_client_needs() -> None:
@@ -272,7 +272,7 @@ def test_the_printed_command_works_when_it_is_pasted() -> None:
         done = subprocess.run(["bash", "-c", f"set -e{pasted}"], capture_output=True, text=True)
         ended(process)
     made = json.loads(done.stdout)
-    assert ("succeeded", 112) == (made["status"], made["balance"]["credits"])
+    assert (made["status"], made["balance"]["credits"]) == ("succeeded", 112)
 
 
 def test_a_request_is_a_line() -> None:
@@ -300,9 +300,13 @@ def test_the_log_is_json_when_asked_for() -> None:
         start = json.loads(process.stdout.readline())
         generate(start["base_url"])
         (request,) = map(json.loads, ended(process).splitlines())
-    assert ("started", KEY) == (start["event"], start["keys"]["documentation"])
-    assert ("request", "POST", "/api/v1/images/generations", 200, -8) == tuple(
-        request[name] for name in ("event", "method", "path", "status", "credits")
+    assert (start["event"], start["keys"]["documentation"]) == ("started", KEY)
+    assert tuple(request[name] for name in ("event", "method", "path", "status", "credits")) == (
+        "request",
+        "POST",
+        "/api/v1/images/generations",
+        200,
+        -8,
     )
     assert request["ms"] > 0
 
@@ -348,7 +352,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM, right after the start or while a client waits, exit 0 and say nothing."""
     with started() as process:
         greeting(process)
-        assert "" == ended(process, number).strip()
+        assert ended(process, number).strip() == ""
     with started("--log-level", "error") as process:
         url = base_url(greeting(process))
         with socket.create_connection(tuple(url.removeprefix("http://").split(":"))) as waiting:
@@ -368,11 +372,11 @@ def test_the_server_outlives_the_reader_of_its_log() -> None:
         url = base_url(greeting(process))
         assert process.stdout
         process.stdout.close()
-        assert [200, 200] == [generate(url).status_code for _ in range(2)]
+        assert [generate(url).status_code for _ in range(2)] == [200, 200]
         process.send_signal(signal.SIGTERM)
         assert process.stderr
-        assert "" == process.stderr.read()
-        assert 0 == process.wait(20)
+        assert process.stderr.read() == ""
+        assert process.wait(20) == 0
 
 
 def test_addresses_in_answers_begin_with_the_public_url() -> None:
@@ -382,7 +386,7 @@ def test_addresses_in_answers_begin_with_the_public_url() -> None:
         start = json.loads(process.stdout.readline())
         made, queued = asked_with_a_forged_host(start["address"])
         ended(process)
-    assert "https://mock.test/hub" == start["base_url"]
+    assert start["base_url"] == "https://mock.test/hub"
     assert made["images"][0]["url"].startswith("https://mock.test/hub/images/")
     assert f"https://mock.test/hub/api/v1/generations/{queued['id']}" == queued["poll_url"]
 

@@ -9,19 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 from mockhub.cli.main import main
-from tests.support.live_server import KEY, POOR, Live, live
+from tests.support.live_server import KEY, POOR, LiveHub, serve_hub
 
 Ctl = Callable[..., str]
 
 
 @pytest.fixture
-def api() -> Iterator[Live]:
-    with live(control=True) as running:
+def api() -> Iterator[LiveHub]:
+    with serve_hub(control=True) as running:
         yield running
 
 
 @pytest.fixture
-def ctl(api: Live) -> Ctl:
+def ctl(api: LiveHub) -> Ctl:
     """Runs `mockhub ctl` with the words given and returns what it prints."""
 
     def run(*words: str, exits: int = 0) -> str:
@@ -32,7 +32,7 @@ def ctl(api: Live) -> Ctl:
     return run
 
 
-def test_tables_have_what_is_there(api: Live, ctl: Ctl) -> None:
+def test_tables_have_what_is_there(api: LiveHub, ctl: Ctl) -> None:
     """Hubs, keys, accounts and generations are tables with a line for each."""
     assert f"{api.url}/api/v1" in ctl("hubs")
     assert "documentation" in ctl("keys")
@@ -41,60 +41,60 @@ def test_tables_have_what_is_there(api: Live, ctl: Ctl) -> None:
     assert "audit" in ctl("show")
 
 
-def test_json_is_what_the_server_says(api: Live, ctl: Ctl) -> None:
+def test_json_is_what_the_server_says(api: LiveHub, ctl: Ctl) -> None:
     """With --json a program reads the answer as it came."""
     told = json.loads(ctl("--json", "hubs"))
     assert api.client.get("/_mockhub/hubs").json() == told
 
 
-def test_hubs_come_and_go(api: Live, ctl: Ctl) -> None:
+def test_hubs_come_and_go(api: LiveHub, ctl: Ctl) -> None:
     """A hub is made with its key, forked, reset and dropped by name."""
     made = json.loads(ctl("--json", "create-hub", "t1", "--credits", "20", "--manual"))
-    assert 20 == api.credits(made["key"])
+    assert api.credits(made["key"]) == 20
     ctl("--hub", "t1", "fork", "t2")
     ctl("--hub", "t1", "reset")
     ctl("--hub", "t2", "delete-hub")
-    assert ["default", "t1"] == [hub.name for hub in api.app.api.hub_registry]
+    assert [hub.name for hub in api.app.api.hub_registry] == ["default", "t1"]
     assert "gih_live_" in ctl("create-hub", "t3")
 
 
-def test_money_and_keys(api: Live, ctl: Ctl) -> None:
+def test_money_and_keys(api: LiveHub, ctl: Ctl) -> None:
     """A grant, a new key, a revoked and an expired one."""
     ctl("grant", "poor", "10", "--expires-in", "1h")
-    assert 15 == api.credits(POOR)
+    assert api.credits(POOR) == 15
     raw = json.loads(ctl("--json", "create-key", "poor", "--name", "second"))["key"]
-    assert 15 == api.credits(raw)
+    assert api.credits(raw) == 15
     ctl("expire-key", "second", "0s")
-    assert "expiredApiKey" == api.get("credits", raw).json()["error"]["code"]
+    assert api.get("credits", raw).json()["error"]["code"] == "expiredApiKey"
     ctl("revoke", "poor")
-    assert "invalidApiKey" == api.get("credits", POOR).json()["error"]["code"]
+    assert api.get("credits", POOR).json()["error"]["code"] == "invalidApiKey"
 
 
-def test_provider_faults_and_time(api: Live, ctl: Ctl) -> None:
+def test_provider_faults_and_time(api: LiveHub, ctl: Ctl) -> None:
     """A script, a fault and the clock are set and shown."""
     assert "fail, deliver=1 duration=60000ms" in ctl("provider", "fail", "deliver=1 duration=1m")
-    assert 500 == api.generate({}).status_code
+    assert api.generate({}).status_code == 500
     id = api.generate({"async": True}).json()["id"]
     assert "2026-04-30T08:00:30.000Z" in ctl("advance", "30s")
     assert "2026-04-30T08:01:00.000Z" in ctl("advance")
-    assert "succeeded" == api.get(f"generations/{id}").json()["status"]
+    assert api.get(f"generations/{id}").json()["status"] == "succeeded"
     assert "status=503@before" in ctl("arm-fault", "status=503 x1")
-    assert 503 == api.get("credits").status_code
+    assert api.get("credits").status_code == 503
     assert "status=503" in ctl("faults")
     assert "status=503" not in ctl("faults", "--clear")
     assert "hold" in ctl("clock", "--mode", "hold")
     assert "fail" in ctl("provider")
 
 
-def test_a_stuck_generation_is_finished(api: Live, ctl: Ctl) -> None:
+def test_a_stuck_generation_is_finished(api: LiveHub, ctl: Ctl) -> None:
     """By its id, as failed."""
     ctl("provider", "never")
     id = api.generate({"async": True}).json()["id"]
     assert "failed" in ctl("complete", id, "failed")
-    assert 120 == api.credits()
+    assert api.credits() == 120
 
 
-def test_the_report_is_a_table(api: Live, ctl: Ctl) -> None:
+def test_the_report_is_a_table(api: LiveHub, ctl: Ctl) -> None:
     """Findings with their reasons, and what was met and never met."""
     assert "No findings in 0 exchanges." in ctl("report")
     for _ in range(2):
@@ -102,21 +102,21 @@ def test_the_report_is_a_table(api: Live, ctl: Ctl) -> None:
     told = ctl("report", "--min-poll-interval", "2s")
     assert "warning retried_client_error (#1, #2)" in told
     assert "insufficientCredits x2" in told
-    assert "retried_client_error" == json.loads(ctl("--json", "report"))["findings"][0]["kind"]
+    assert json.loads(ctl("--json", "report"))["findings"][0]["kind"] == "retried_client_error"
 
 
-def test_the_journal_in_every_form(api: Live, ctl: Ctl) -> None:
+def test_the_journal_in_every_form(api: LiveHub, ctl: Ctl) -> None:
     """As a table, as commands to paste, as an archive; filtered."""
     api.get("credits")
     api.generate({}, key=POOR)
     assert "insufficientCredits" in ctl("journal")
     assert "insufficientCredits" not in ctl("journal", "--operation", "get_credits")
     assert "$MOCKHUB_KEY" in ctl("journal", "--curl")
-    assert 1 == len(json.loads(ctl("journal", "--har", "--status", "402"))["log"]["entries"])
+    assert len(json.loads(ctl("journal", "--har", "--status", "402"))["log"]["entries"]) == 1
     assert KEY not in ctl("--json", "journal")
 
 
-def test_the_journal_is_followed(api: Live, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_is_followed(api: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --follow new exchanges are shown once each, until somebody interrupts."""
     pauses = iter([lambda: api.get("credits"), lambda: api.client.get("/api/v1/models")])
 
@@ -128,10 +128,10 @@ def test_the_journal_is_followed(api: Live, ctl: Ctl, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("mockhub.cli.ctl.commands.time.sleep", pause)
     told = ctl("journal", "--follow", exits=1)
-    assert (1, 1) == (told.count("/api/v1/credits"), told.count("/api/v1/models"))
+    assert (told.count("/api/v1/credits"), told.count("/api/v1/models")) == (1, 1)
 
 
-def test_a_terminal_obeys_no_prompt(api: Live, ctl: Ctl) -> None:
+def test_a_terminal_obeys_no_prompt(api: LiveHub, ctl: Ctl) -> None:
     """Control characters of a prompt are shown, not done."""
     api.generate({"prompt": "\x1b[2Jgone [red]?"})
     told = ctl("generations")
@@ -152,10 +152,10 @@ def test_a_mistake_is_one_line(ctl: Ctl, words: list[str], told: str) -> None:
     """The server's own message, or why there is none; exit code 2."""
     output = ctl(*words, exits=2)
     assert told in output
-    assert 1 == output.count("\n")
+    assert output.count("\n") == 1
 
 
-def test_another_server_is_named(api: Live, ctl: Ctl) -> None:
+def test_another_server_is_named(api: LiveHub, ctl: Ctl) -> None:
     """What is no control plane is told in its own words."""
     assert "nothing at '/nowhere/_mockhub/hubs'" in ctl(
         "--url", f"{api.url}/nowhere", "hubs", exits=2
@@ -164,9 +164,9 @@ def test_another_server_is_named(api: Live, ctl: Ctl) -> None:
 
 def test_the_token_goes_along() -> None:
     """--token opens a guarded control plane, and without it the refusal is told."""
-    with live(token="open sesame") as api:
+    with serve_hub(token="open sesame") as api:
         run = CliRunner().invoke
         words = ["ctl", "--url", api.url]
-        assert 0 == run(main, [*words, "--token", "open sesame", "hubs"]).exit_code
+        assert run(main, [*words, "--token", "open sesame", "hubs"]).exit_code == 0
         refused = run(main, [*words, "hubs"])
-        assert (2, True) == (refused.exit_code, "Authorization: expected Bearer" in refused.output)
+        assert (refused.exit_code, "Authorization: expected Bearer" in refused.output) == (2, True)

@@ -16,38 +16,38 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.faults.grammar import parse_directives
 from mockhub.journal.journal import Journal
-from tests.support.live_server import BODY, KEY, PNG, POOR, Live, live
+from tests.support.live_server import BODY, KEY, PNG, POOR, LiveHub, serve_hub
 
 
 @pytest.fixture
-def api() -> Iterator[Live]:
-    with live() as running:
+def api() -> Iterator[LiveHub]:
+    with serve_hub() as running:
         yield running
 
 
-def told(api: Live, **rules: int) -> ClientReport:
+def told(api: LiveHub, **rules: int) -> ClientReport:
     found: ClientReport = api.server.call(lambda: build_report(api.hub, **rules))
     return found
 
 
-def kinds(api: Live) -> list[str]:
+def kinds(api: LiveHub) -> list[str]:
     return [finding.kind for finding in told(api).findings]
 
 
-def only(api: Live, **rules: int) -> Finding:
+def only(api: LiveHub, **rules: int) -> Finding:
     (finding,) = told(api, **rules).findings
     return finding
 
 
-def arm(api: Live, text: str) -> None:
+def arm(api: LiveHub, text: str) -> None:
     api.server.call(lambda: api.hub.faults.arm(parse_directives(text)))
 
 
-def provide(api: Live, *texts: str) -> None:
+def provide(api: LiveHub, *texts: str) -> None:
     api.hub.provider = Provider(parse_outcome(text) for text in texts)
 
 
-def leave(api: Live, **request: object) -> None:
+def leave(api: LiveHub, **request: object) -> None:
     """Send a generation, give up at once, and wait until the server has noticed."""
     left = Event()
     api.app.api.observers.append(lambda visit: left.set() if visit.client_disconnected else None)
@@ -56,192 +56,192 @@ def leave(api: Live, **request: object) -> None:
     assert left.wait(10)
 
 
-def test_a_lost_answer_that_is_retried_is_a_double_charge(api: Live) -> None:
+def test_a_lost_answer_that_is_retried_is_a_double_charge(api: LiveHub) -> None:
     """A POST whose answer was dropped and that was sent again is one finding with both entries."""
     arm(api, "reset@after x1")
     with pytest.raises(httpx.TransportError):
         api.generate({})
     api.generate({})
     finding = only(api)
-    assert ("double_charge", "money", (1, 2), 8) == (
+    assert (
         finding.kind,
         finding.severity,
         finding.exchange_numbers,
         finding.credits,
-    )
+    ) == ("double_charge", "money", (1, 2), 8)
 
 
 @pytest.mark.parametrize("fault", ["status=503@after", "truncate", "corrupt"])
-def test_an_answer_that_cannot_be_read_is_lost(api: Live, fault: str) -> None:
+def test_an_answer_that_cannot_be_read_is_lost(api: LiveHub, fault: str) -> None:
     """Whatever a fault leaves of a paid answer, the retry pays twice."""
     arm(api, f"{fault} x1")
     with suppress(httpx.TransportError, ValueError):
         api.generate({}).json()
     api.generate({})
-    assert ["double_charge"] == kinds(api)
+    assert kinds(api) == ["double_charge"]
 
 
-def test_every_lost_try_is_counted(api: Live) -> None:
+def test_every_lost_try_is_counted(api: LiveHub) -> None:
     """Three lost answers and a fourth that arrives are 24 credits for nothing."""
     arm(api, "status=503@after x3")
     for _ in range(4):
         api.generate({})
     finding = only(api)
-    assert (24, (1, 2, 3, 4)) == (finding.credits, finding.exchange_numbers)
+    assert (finding.credits, finding.exchange_numbers) == (24, (1, 2, 3, 4))
 
 
-def test_a_client_that_leaves_and_returns_pays_twice(api: Live) -> None:
+def test_a_client_that_leaves_and_returns_pays_twice(api: LiveHub) -> None:
     """Giving up before 800 s and asking again is two findings: the money and the deadline."""
     arm(api, "hang@after x1")
     leave(api)
     api.generate({})
-    assert ["double_charge", "early_disconnect"] == kinds(api)
+    assert kinds(api) == ["double_charge", "early_disconnect"]
 
 
-def test_a_retry_before_the_money_moved_is_right(api: Live) -> None:
+def test_a_retry_before_the_money_moved_is_right(api: LiveHub) -> None:
     """A 503 before the charge, retried, is what a good client does."""
     arm(api, "status=503 x1")
-    assert [503, 200] == [api.generate({}).status_code for _ in range(2)]
-    assert [] == kinds(api)
+    assert [api.generate({}).status_code for _ in range(2)] == [503, 200]
+    assert kinds(api) == []
 
 
-def test_a_retry_after_a_refund_is_right(api: Live) -> None:
+def test_a_retry_after_a_refund_is_right(api: LiveHub) -> None:
     """A failed generation was refunded; asking again pays once."""
     provide(api, "fail", "deliver=1")
-    assert [500, 200] == [api.generate({}).status_code for _ in range(2)]
-    assert [] == kinds(api)
+    assert [api.generate({}).status_code for _ in range(2)] == [500, 200]
+    assert kinds(api) == []
 
 
-def test_asking_twice_on_purpose_is_right(api: Live) -> None:
+def test_asking_twice_on_purpose_is_right(api: LiveHub) -> None:
     """Two answers that both arrived are two pictures, not a double charge."""
-    assert [200, 200] == [api.generate({}).status_code for _ in range(2)]
-    assert [] == kinds(api)
+    assert [api.generate({}).status_code for _ in range(2)] == [200, 200]
+    assert kinds(api) == []
 
 
-def test_another_accounts_request_is_no_retry(api: Live) -> None:
+def test_another_accounts_request_is_no_retry(api: LiveHub) -> None:
     """A lost answer of one user and the same request of another are two matters."""
     arm(api, "reset@after x1")
     with pytest.raises(httpx.TransportError):
         api.generate({})
     api.generate({}, key="gih_live_" + 8 * "rich")
-    assert [] == kinds(api)
+    assert kinds(api) == []
 
 
 @pytest.mark.parametrize("fault", [None, "status=402 x1"])
-def test_a_retried_402(api: Live, fault: str | None) -> None:
+def test_a_retried_402(api: LiveHub, fault: str | None) -> None:
     """The same request after insufficientCredits is a mistake, be the 402 real or asked for."""
     if fault:
         arm(api, fault)
     for _ in range(2):
         api.generate({}, key=KEY if fault else POOR)
     finding = only(api)
-    assert ("retried_client_error", (1, 2)) == (finding.kind, finding.exchange_numbers)
+    assert (finding.kind, finding.exchange_numbers) == ("retried_client_error", (1, 2))
     assert "402" in finding.summary
 
 
-def test_another_request_after_402_is_no_retry(api: Live) -> None:
+def test_another_request_after_402_is_no_retry(api: LiveHub) -> None:
     """Two requests that only look alike from outside are two wishes."""
     for prompt in ("a cat", "a dog"):
-        assert 402 == api.generate({"prompt": prompt}, key=POOR).status_code
-    assert [] == kinds(api)
+        assert api.generate({"prompt": prompt}, key=POOR).status_code == 402
+    assert kinds(api) == []
 
 
-def test_a_402_that_was_topped_up_is_no_retry(api: Live) -> None:
+def test_a_402_that_was_topped_up_is_no_retry(api: LiveHub) -> None:
     """After a grant the same request is right."""
     api.generate({}, key=POOR)
     api.server.call(lambda: api.hub.grant(api.hub.accounts["poor"], 100))
-    assert 200 == api.generate({}, key=POOR).status_code
-    assert [] == kinds(api)
+    assert api.generate({}, key=POOR).status_code == 200
+    assert kinds(api) == []
 
 
-def test_a_retried_401(api: Live) -> None:
+def test_a_retried_401(api: LiveHub) -> None:
     """The same bad key again is a mistake; another key is not."""
     api.get("credits", key="gih_live_wrong")
     api.get("credits", key="gih_live_other")
-    assert [] == kinds(api)
+    assert kinds(api) == []
     api.get("credits", key="gih_live_wrong")
     finding = only(api)
-    assert ("retried_client_error", (1, 3)) == (finding.kind, finding.exchange_numbers)
+    assert (finding.kind, finding.exchange_numbers) == ("retried_client_error", (1, 3))
 
 
-def queued(api: Live) -> str:
+def queued(api: LiveHub) -> str:
     id: str = api.generate({"async": True}).json()["id"]
     return f"generations/{id}"
 
 
-def test_polls_in_a_row_are_too_fast(api: Live) -> None:
+def test_polls_in_a_row_are_too_fast(api: LiveHub) -> None:
     """Polls closer together than configured are a hint; a wider clock makes it right."""
     provide(api, "duration=60s")
     poll = queued(api)
     for _ in range(3):
         api.get(poll)
-    assert "fast_poll" == only(api).kind
-    assert () == told(api, min_poll_interval=0).findings
+    assert only(api).kind == "fast_poll"
+    assert told(api, min_poll_interval=0).findings == ()
 
 
-def test_polls_a_second_apart_are_right(api: Live) -> None:
+def test_polls_a_second_apart_are_right(api: LiveHub) -> None:
     """The hub's clock counts as much as the machine's."""
     provide(api, "duration=60s")
     poll = queued(api)
     for _ in range(3):
         api.get(poll)
         api.server.call(lambda: api.hub.clock.advance(SECOND))  # type: ignore[attr-defined]
-    assert [] == kinds(api)
+    assert kinds(api) == []
 
 
-def test_polling_after_the_end(api: Live) -> None:
+def test_polling_after_the_end(api: LiveHub) -> None:
     """A generation that was seen to succeed is not asked for again."""
     poll = queued(api)
     api.get(poll)
-    assert [] == kinds(api)
+    assert kinds(api) == []
     api.get(poll)
     finding = only(api)
-    assert ("poll_after_completion", (3,)) == (finding.kind, finding.exchange_numbers)
+    assert (finding.kind, finding.exchange_numbers) == ("poll_after_completion", (3,))
 
 
-def test_unknown_fields_are_named(api: Live) -> None:
+def test_unknown_fields_are_named(api: LiveHub) -> None:
     """A field that the contract ignores is told with the one that was meant, and a query too."""
     api.generate({"sise": "1024x1024"})
     api.client.get("/api/v1/models?page=2")
     found = {finding.summary: finding.exchange_numbers for finding in told(api).findings}
-    assert [(1,), (2,)] == list(found.values())
+    assert list(found.values()) == [(1,), (2,)]
     assert "'sise'" in next(iter(found))
     assert "did you mean 'size'?" in next(iter(found))
 
 
-def test_unknown_fields_of_a_form_are_named(api: Live) -> None:
+def test_unknown_fields_of_a_form_are_named(api: LiveHub) -> None:
     """A form's fields are held to the contract as JSON's are."""
     api.generate(data={**BODY, "style": "vivid"}, files={"x": b""})
     assert "'style'" in only(api).summary
 
 
-def test_leaving_early_is_told(api: Live) -> None:
+def test_leaving_early_is_told(api: LiveHub) -> None:
     """A client that leaves a synchronous request before 800 s is told what it paid."""
     arm(api, "delay=1s@after")
     api.hub.clock.mode = "hold"  # type: ignore[attr-defined]
     leave(api)
     finding = only(api)
-    assert "early_disconnect" == finding.kind
+    assert finding.kind == "early_disconnect"
     assert "8 credits were charged" in finding.summary
 
 
-def test_leaving_an_asynchronous_request_is_no_deadline(api: Live) -> None:
+def test_leaving_an_asynchronous_request_is_no_deadline(api: LiveHub) -> None:
     """The 800 s are for those who wait for images."""
     arm(api, "hang@after x1")
     leave(api, **{"async": True})
-    assert [] == kinds(api)
+    assert kinds(api) == []
 
 
-def test_references_uploaded_twice(api: Live) -> None:
+def test_references_uploaded_twice(api: LiveHub) -> None:
     """The same reference in two requests is a hint."""
     for prompt in ("one", "two"):
         file = {"reference_image": ("a.png", PNG)}
-        assert 200 == api.generate(data={**BODY, "prompt": prompt}, files=file).status_code
+        assert api.generate(data={**BODY, "prompt": prompt}, files=file).status_code == 200
     finding = only(api)
-    assert ("duplicate_upload", (1, 2)) == (finding.kind, finding.exchange_numbers)
+    assert (finding.kind, finding.exchange_numbers) == ("duplicate_upload", (1, 2))
 
 
-def test_coverage_counts_what_was_met(api: Live) -> None:
+def test_coverage_counts_what_was_met(api: LiveHub) -> None:
     """Operations, statuses, codes and job states are counted; the rest is named as never met."""
     provide(api, "polls=2")
     poll = queued(api)
@@ -250,66 +250,66 @@ def test_coverage_counts_what_was_met(api: Live) -> None:
     for _ in range(2):
         api.get("credits", key=None)
     met = told(api).coverage
-    assert {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0} == met.states
-    assert (2, 2, 2) == (
+    assert met.states == {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0}
+    assert (
         met.codes["missingApiKey"],
         met.statuses["get_credits"][401],
         met.operations["get_credits"],
-    )
-    assert {200: 2, 400: 0, 401: 0, 404: 0} == met.statuses["get_generation"]
+    ) == (2, 2, 2)
+    assert met.statuses["get_generation"] == {200: 2, 400: 0, 401: 0, 404: 0}
     assert "error code expiredApiKey" in met.uncovered
     assert "operation list_models" in met.uncovered
     assert met.total == met.covered + len(met.uncovered)
 
 
-def test_a_fault_lets_a_client_meet_a_status(api: Live) -> None:
+def test_a_fault_lets_a_client_meet_a_status(api: LiveHub) -> None:
     """402 by a fault is a 402 met; 503 stands among what the contract does not document."""
     arm(api, "status=402 x1")
     api.generate({})
     arm(api, "status=503 x1")
     api.generate({})
     met = told(api).coverage
-    assert (1, 1) == (met.codes["insufficientCredits"], met.statuses["create_generation"][402])
-    assert {"create_generation 503": 1} == met.undocumented
+    assert (met.codes["insufficientCredits"], met.statuses["create_generation"][402]) == (1, 1)
+    assert met.undocumented == {"create_generation 503": 1}
 
 
-def test_an_answer_that_cannot_be_read_teaches_no_state(api: Live) -> None:
+def test_an_answer_that_cannot_be_read_teaches_no_state(api: LiveHub) -> None:
     """A garbled answer lets the client meet a status, but nothing within it."""
     arm(api, "corrupt x1")
     api.generate({})
-    assert 0 == told(api).coverage.states["succeeded"]
+    assert told(api).coverage.states["succeeded"] == 0
 
 
-def test_coverage_outlives_the_journal(api: Live) -> None:
+def test_coverage_outlives_the_journal(api: LiveHub) -> None:
     """What was met stays met when the journal has let its entry go."""
     api.hub.journal = Journal(max_exchanges=2)
     for key in (None, KEY, KEY, KEY):
         api.get("credits", key=key)
     found = told(api)
-    assert (4, 2) == (found.exchanges, found.stored)
-    assert 1 == found.coverage.codes["missingApiKey"]
+    assert (found.exchanges, found.stored) == (4, 2)
+    assert found.coverage.codes["missingApiKey"] == 1
     assert "the journal holds the last 2" in found.as_text()
 
 
-def test_the_report_is_json_and_text(api: Live) -> None:
+def test_the_report_is_json_and_text(api: LiveHub) -> None:
     """A program and a person are told the same findings."""
     for _ in range(2):
         api.generate({}, key=POOR)
     found = told(api)
     content = found.as_json()
-    assert "retried_client_error" == content["findings"][0]["kind"]
-    assert [1, 2] == content["findings"][0]["exchange_numbers"]
+    assert content["findings"][0]["kind"] == "retried_client_error"
+    assert content["findings"][0]["exchange_numbers"] == [1, 2]
     assert content["coverage"]["uncovered"] == found.coverage.uncovered
     assert "warning: retried_client_error, journal #1, #2" in found.as_text()
 
 
-def test_a_clean_client_has_a_clean_report(api: Live) -> None:
+def test_a_clean_client_has_a_clean_report(api: LiveHub) -> None:
     """Nothing is wrong with a client that does everything once."""
     api.generate({})
     assert "No findings." in told(api).as_text()
 
 
-def test_the_order_of_sending_counts(api: Live) -> None:
+def test_the_order_of_sending_counts(api: LiveHub) -> None:
     """A lost answer is noted when the client has left, after its retry; it is still the first."""
     hub: HubBackend = api.hub
     arm(api, "hang@after x1")

@@ -28,7 +28,7 @@ def observe(node: Node, server: Server) -> Callable[[str], Any]:
 
     def run(script: str) -> Any:
         done = node(script, MOCKHUB_URL=server.url, MOCKHUB_KEYS=json.dumps(dict(server.keys)))
-        assert 0 == done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     return run

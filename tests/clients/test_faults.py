@@ -16,7 +16,7 @@ import requests
 from tests.support.live_server import BODY, KEY
 
 if TYPE_CHECKING:
-    from tests.support.live_server import Live
+    from tests.support.live_server import LiveHub
 
 WHERE = "/api/v1/images/generations"
 SECONDS = 0.3  # that a client waits which is to give up
@@ -49,26 +49,26 @@ REFUSED = [
 ]
 
 
-def _httpx(api: Live, fault: str, timeout: float = 30) -> tuple[int, object]:
+def _httpx(api: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
     answer = httpx.post(api.url + WHERE, json=BODY, headers=headers, timeout=timeout)
     return answer.status_code, answer.json() if answer.is_success else answer.text
 
 
-def _requests(api: Live, fault: str, timeout: float = 30) -> tuple[int, object]:
+def _requests(api: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
     answer = requests.post(api.url + WHERE, json=BODY, headers=headers, timeout=timeout)
     return answer.status_code, answer.json() if answer.ok else answer.text
 
 
-def _sdk(api: Live, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
+def _sdk(api: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
     client = openai.OpenAI(
         base_url=f"{api.url}/api/v1", api_key=KEY, max_retries=retries, timeout=timeout
     )
     return client.images.generate(**BODY, extra_headers={"X-Mockhub": fault})
 
 
-def _curl(api: Live, fault: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def _curl(api: LiveHub, fault: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     command = ["curl", "-sS", "-m", str(timeout), "-H", f"Authorization: Bearer {KEY}"]
     command += ["-H", "Content-Type: application/json", "-H", f"X-Mockhub: {fault}"]
     command += ["-d", json.dumps(BODY), api.url + WHERE]
@@ -78,7 +78,7 @@ def _curl(api: Live, fault: str, timeout: float = 30) -> subprocess.CompletedPro
 @pytest.mark.parametrize("client", ["httpx", "requests", "sdk"])
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
 def test_a_lost_answer_raises_what_it_is(
-    api: Live, row: tuple[str, type, type, type, int, int], client: str
+    api: LiveHub, row: tuple[str, type, type, type, int, int], client: str
 ) -> None:
     """Each client raises its own exception for a reset, a break, a silence and bad JSON."""
     fault, by_httpx, by_requests, by_sdk, _, cost = row
@@ -96,7 +96,7 @@ def test_a_lost_answer_raises_what_it_is(
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
 def test_a_lost_answer_has_its_exit_code(
-    api: Live, row: tuple[str, type, type, type, int, int]
+    api: LiveHub, row: tuple[str, type, type, type, int, int]
 ) -> None:
     """curl ends with its code for a reset (56), a break (18) and a silence (28)."""
     fault, _, _, _, code, cost = row
@@ -107,7 +107,7 @@ def test_a_lost_answer_has_its_exit_code(
 @pytest.mark.parametrize("ask", [_httpx, _requests])
 @pytest.mark.parametrize(("status", "error"), REFUSED)
 def test_a_status_is_an_answer(
-    api: Live, ask: Callable[[Live, str], tuple[int, object]], status: int, error: type
+    api: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
 ) -> None:
     """A client without an SDK sees the status and the body, of a gateway or of ours."""
     got, text = ask(api, f"status={status}")
@@ -117,7 +117,7 @@ def test_a_status_is_an_answer(
 
 @pytest.mark.parametrize(("status", "error"), REFUSED)
 def test_a_status_is_the_sdks_exception(
-    api: Live, status: int, error: type[openai.APIStatusError]
+    api: LiveHub, status: int, error: type[openai.APIStatusError]
 ) -> None:
     """The SDK raises the class that it has for the status."""
     with pytest.raises(error) as caught:
@@ -125,27 +125,29 @@ def test_a_status_is_the_sdks_exception(
     assert status == caught.value.status_code
 
 
-def test_the_sdk_retries_until_it_works(api: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_retries_until_it_works(api: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two 503 and a success are one successful call of the SDK, which retries twice by itself."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
     made = _sdk(api, "status=503 x2", retries=2)
-    assert 112 == api.credits()
-    assert "succeeded" == made.status  # type: ignore[attr-defined]
+    assert api.credits() == 112
+    assert made.status == "succeeded"  # type: ignore[attr-defined]
     seen = api.server.call(lambda: [record.status for record in api.hub.journal])
-    assert [503, 503, 200] == seen[:3]
+    assert seen[:3] == [503, 503, 200]
 
 
-def test_the_sdk_pays_twice_for_a_lost_answer(api: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_pays_twice_for_a_lost_answer(
+    api: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer that is lost after the money moved is asked for, and paid, again."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
     _sdk(api, "reset@after x1", retries=2)
-    assert 104 == api.credits()
+    assert api.credits() == 104
 
 
 @pytest.mark.parametrize("ask", [_httpx, _requests])
 def test_a_slow_answer_arrives_whole(
-    api: Live, ask: Callable[[Live, str], tuple[int, object]]
+    api: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]]
 ) -> None:
     """A drip takes its time and loses nothing."""
     status, body = ask(api, "drip=100ms")
-    assert (200, "succeeded") == (status, body["status"])  # type: ignore[index]
+    assert (status, body["status"]) == (200, "succeeded")  # type: ignore[index]

@@ -41,7 +41,7 @@ def _of_openapi_python_client(request: pytest.FixtureRequest, folder: Path) -> S
         [sys.executable, "-W", "error", HERE / "generated.py"],
     ):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
-        assert 0 == done.returncode, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
     seen: Seen = json.loads(done.stdout)
     return seen
 
@@ -58,7 +58,7 @@ def _of_openapi_typescript(request: pytest.FixtureRequest, folder: Path) -> Seen
         (folder / "out" / "generated.mjs",),
     ):
         done = node(script, *options, cwd=folder, **_environment(request.getfixturevalue("server")))
-        assert 0 == done.returncode, done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
     seen: Seen = json.loads(done.stdout)
     return seen
 
@@ -76,29 +76,29 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_it_makes_images(seen: Seen) -> None:
     """A JSON request returns the generation, typed, with its images and its price."""
-    assert ("succeeded", 2) == (seen["made"]["status"], len(seen["made"]["images"]))
-    assert ("1K", 16) == (seen["made"]["quality"], seen["made"]["usage"]["credits"])
+    assert (seen["made"]["status"], len(seen["made"]["images"])) == ("succeeded", 2)
+    assert (seen["made"]["quality"], seen["made"]["usage"]["credits"]) == ("1K", 16)
 
 
 @pytest.mark.parametrize("references", ["one", "two"])
 def test_it_sends_reference_images(seen: Seen, references: str) -> None:
     """A form carries one reference image as a file, and several as a list of them."""
-    assert ("succeeded", 1) == (seen[references]["status"], len(seen[references]["images"]))
+    assert (seen[references]["status"], len(seen[references]["images"])) == ("succeeded", 1)
 
 
 def test_it_polls_what_it_queued(seen: Seen) -> None:
     """An asynchronous request returns the queued type, and its id reads back the saved one."""
-    assert ("queued", 8) == (seen["queued"]["status"], seen["queued"]["usage"]["credits_requested"])
+    assert (seen["queued"]["status"], seen["queued"]["usage"]["credits_requested"]) == ("queued", 8)
     assert (seen["queued"]["id"], "succeeded") == (seen["polled"]["id"], seen["polled"]["status"])
-    assert 1 == len(seen["polled"]["images"])
+    assert len(seen["polled"]["images"]) == 1
 
 
 def test_it_meets_an_empty_purse(seen: Seen) -> None:
     """402 returns the typed error."""
-    assert {"status": 402, "code": "insufficientCredits"} == seen["refused"]
+    assert seen["refused"] == {"status": 402, "code": "insufficientCredits"}
 
 
 def test_it_reads_models_and_credits(seen: Seen) -> None:
     """The catalogue needs no key, and the balance is what the last charge left."""
-    assert ["gpt-image-2"] == seen["models"]
+    assert seen["models"] == ["gpt-image-2"]
     assert seen["two"]["balance"]["credits"] - 8 == seen["credits"]

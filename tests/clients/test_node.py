@@ -24,19 +24,19 @@ def fetched(observe: Callable[[str], Seen]) -> Seen:
 
 def test_the_sdk_generates(sdk: Seen) -> None:
     """`images.generate` returns our generation with all its fields."""
-    assert ("succeeded", 2) == (sdk["made"]["status"], len(sdk["made"]["images"]))
-    assert 16 == sdk["made"]["usage"]["credits"]
+    assert (sdk["made"]["status"], len(sdk["made"]["images"])) == ("succeeded", 2)
+    assert sdk["made"]["usage"]["credits"] == 16
 
 
 def test_the_sdk_polls_an_async_generation(sdk: Seen) -> None:
     """`async: true` queues, and the SDK's plain `get` finds the picture."""
-    assert ("queued", 8) == (sdk["queued"]["status"], sdk["queued"]["usage"]["credits_requested"])
+    assert (sdk["queued"]["status"], sdk["queued"]["usage"]["credits_requested"]) == ("queued", 8)
     assert (sdk["queued"]["id"], "succeeded") == (sdk["polled"]["id"], sdk["polled"]["status"])
 
 
 def test_the_sdk_lists_models(sdk: Seen) -> None:
     """`models.list` pages through the catalogue."""
-    assert ["gpt-image-2"] == sdk["models"]
+    assert sdk["models"] == ["gpt-image-2"]
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_a_refusal_is_the_sdks_own_exception(
 
 def test_fetch_generates_and_polls(fetched: Seen) -> None:
     """fetch makes an image, queues another and finds it by its poll_url."""
-    assert (200, "succeeded") == (fetched["made"]["status"], fetched["made"]["body"]["status"])
-    assert (202, "queued") == (fetched["queued"]["status"], fetched["queued"]["body"]["status"])
-    assert (200, "succeeded") == (fetched["polled"]["status"], fetched["polled"]["body"]["status"])
+    assert (fetched["made"]["status"], fetched["made"]["body"]["status"]) == (200, "succeeded")
+    assert (fetched["queued"]["status"], fetched["queued"]["body"]["status"]) == (202, "queued")
+    assert (fetched["polled"]["status"], fetched["polled"]["body"]["status"]) == (200, "succeeded")
 
 
 def test_fetch_reads_a_picture(fetched: Seen) -> None:
@@ -79,7 +79,7 @@ def test_fetch_sends_a_form(fetched: Seen, case: str, status: int) -> None:
 
 def test_fetch_meets_an_empty_purse(fetched: Seen) -> None:
     """402 wears the envelope."""
-    assert (402, "insufficientCredits") == (
+    assert (
         fetched["poor"]["status"],
         fetched["poor"]["body"]["error"]["code"],
-    )
+    ) == (402, "insufficientCredits")

@@ -40,11 +40,11 @@ def client(server: Server) -> Callable[..., openai.OpenAI]:
 def test_generate_returns_the_images(client: Callable[..., openai.OpenAI]) -> None:
     """`images.generate` returns our generation; what the SDK has no name for is reachable too."""
     made = client().images.generate(**REQUEST, quality="high", n=2)
-    assert "succeeded" == made.status
-    assert 16 == made.usage.credits
-    assert 2 == len(made.images)
+    assert made.status == "succeeded"
+    assert made.usage.credits == 16
+    assert len(made.images) == 2
     picture = httpx.get(made.images[0]["url"])
-    assert (200, "image/png") == (picture.status_code, picture.headers["content-type"])
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
 
 
 def test_generate_finds_none_of_openais_own_fields(client: Callable[..., openai.OpenAI]) -> None:
@@ -71,20 +71,20 @@ def test_an_unknown_generation_is_not_found(client: Callable[..., openai.OpenAI]
     """The SDK's plain `get` raises NotFoundError where there is no such generation."""
     with pytest.raises(openai.NotFoundError) as caught:
         client().get("/generations/none", cast_to=object)
-    assert "notFound" == caught.value.code
+    assert caught.value.code == "notFound"
 
 
 def test_async_is_an_extra_field_and_polls(client: Callable[..., openai.OpenAI]) -> None:
     """`extra_body={"async": True}` queues, and the poll finds the picture."""
     sdk = client()
     queued = sdk.images.generate(**REQUEST, extra_body={"async": True})
-    assert "queued" == queued.status
-    assert (0, 8) == (queued.usage.credits, queued.usage.credits_requested)
+    assert queued.status == "queued"
+    assert (queued.usage.credits, queued.usage.credits_requested) == (0, 8)
     polled = sdk.get(f"/generations/{queued.id}", cast_to=dict[str, object])
     assert ("succeeded", queued.id) == (polled["status"], polled["id"])
-    assert 1 == len(polled["images"])
+    assert len(polled["images"]) == 1
 
 
 def test_models_are_listed(client: Callable[..., openai.OpenAI]) -> None:
     """`models.list` pages through the catalogue."""
-    assert ["gpt-image-2"] == [model.id for model in client().models.list()]
+    assert [model.id for model in client().models.list()] == ["gpt-image-2"]

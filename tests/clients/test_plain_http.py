@@ -100,14 +100,14 @@ def reference(tmp_path: Path, png: bytes) -> Path:
 def test_json_makes_images(ask: Ask) -> None:
     """A JSON body makes as many images as it asks for."""
     status, made = ask("rich", n=2)
-    assert (200, "succeeded", 2) == (status, made["status"], len(made["images"]))
+    assert (status, made["status"], len(made["images"])) == (200, "succeeded", 2)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_form_carries_reference_images(ask: Ask, reference: Path, count: int) -> None:
     """A multipart body carries one picture, or several in parts of the same name."""
     status, made = ask("rich", n=1, files=[reference] * count)
-    assert (200, "succeeded", 8) == (status, made["status"], made["usage"]["credits"])
+    assert (status, made["status"], made["usage"]["credits"]) == (200, "succeeded", 8)
 
 
 def test_a_form_without_a_real_picture_is_refused(ask: Ask, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_form_without_a_real_picture_is_refused(ask: Ask, tmp_path: Path) -> N
     liar = tmp_path / "reference.png"
     liar.write_text("not a picture")
     status, refusal = ask("rich", files=[liar])
-    assert (400, "invalid_request") == (status, refusal["error"]["code"])
+    assert (status, refusal["error"]["code"]) == (400, "invalid_request")
     assert "reference_image" in refusal["error"]["message"]
 
 
@@ -141,7 +141,7 @@ def test_a_refusal_wears_the_envelope(
 def test_an_async_generation_is_polled_by_its_address(ask: Ask, server: Server) -> None:
     """The queued answer's poll_url leads to the finished generation, with the same key."""
     status, queued = ask("rich", **{"async": True})
-    assert (202, "queued") == (status, queued["status"])
+    assert (status, queued["status"]) == (202, "queued")
     polled = httpx.get(queued["poll_url"], headers=_bearer(server.keys["rich"])).json()
     assert (queued["id"], "succeeded") == (polled["id"], polled["status"])
 
@@ -151,5 +151,5 @@ def test_curl_and_httpx_fetch_the_same_picture(ask: Ask) -> None:
     """An image's address needs no key and gives every client the same bytes."""
     url = ask("rich")[1]["images"][0]["url"]
     picture = _curl(url)
-    assert b"\x89PNG" == picture[:4]
+    assert picture[:4] == b"\x89PNG"
     assert picture == httpx.get(url).content == requests.get(url, timeout=30).content

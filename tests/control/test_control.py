@@ -12,7 +12,7 @@ import pytest
 from mockhub.control.openapi import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
-from tests.support.live_server import BODY, KEY, POOR, Live, live
+from tests.support.live_server import BODY, KEY, POOR, LiveHub, serve_hub
 
 HUB = "/hubs/default"
 OPERATIONS = {one.id: one for one in compile_operations(load_document(OPENAPI_FILE))}
@@ -59,29 +59,29 @@ CALLS: dict[str, tuple[str, Any]] = {
 
 
 @pytest.fixture
-def api() -> Iterator[Live]:
-    with live(control=True) as running:
+def api() -> Iterator[LiveHub]:
+    with serve_hub(control=True) as running:
         yield running
 
 
-def ask(api: Live, method: str, where: str, json: Any = None) -> httpx.Response:
+def ask(api: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
     return api.client.request(method, f"/_mockhub{where}", json=json)
 
 
-def done(api: Live, method: str, where: str, json: Any = None) -> Any:
+def done(api: LiveHub, method: str, where: str, json: Any = None) -> Any:
     answer = ask(api, method, where, json)
     assert answer.is_success, answer.text
     return answer.json()
 
 
-def refused(api: Live, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
+def refused(api: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
     answer = ask(api, method, where, json)
     error = answer.json()["error"]
     assert {"code", "message"} == error.keys()
     return answer.status_code, error["code"], error["message"]
 
 
-def test_every_operation_is_served(api: Live) -> None:
+def test_every_operation_is_served(api: LiveHub) -> None:
     """Each operation of control.yaml answers with its one status of success."""
     assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
     for id, (where, body) in CALLS.items():
@@ -93,28 +93,28 @@ def test_every_operation_is_served(api: Live) -> None:
 # -- hubs ----------------------------------------------------------------------------------------
 
 
-def test_a_plain_hub_is_found_by_its_key_alone(api: Live) -> None:
+def test_a_plain_hub_is_found_by_its_key_alone(api: LiveHub) -> None:
     """The key of a new hub leads to it, without a prefix; the default hub is not touched."""
     made = done(api, "POST", "/hubs", {"credits": 20})
-    assert 20 == api.credits(made["key"])
-    assert 200 == api.generate({}, key=made["key"]).status_code
-    assert (12, 120) == (api.credits(made["key"]), api.credits())
-    assert "hub-1" == made["hub"]["name"]
+    assert api.credits(made["key"]) == 20
+    assert api.generate({}, key=made["key"]).status_code == 200
+    assert (api.credits(made["key"]), api.credits()) == (12, 120)
+    assert made["hub"]["name"] == "hub-1"
 
 
-def test_a_hub_of_a_scenario_is_found_by_its_address(api: Live) -> None:
+def test_a_hub_of_a_scenario_is_found_by_its_address(api: LiveHub) -> None:
     """A scenario's keys lead to the hub under its own URL, with the clock that was asked for."""
     wanted = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
     made = done(api, "POST", "/hubs", wanted)
     assert "key" not in made
-    assert "2027-01-01T00:00:00.000Z" == made["hub"]["clock"]["now"]
+    assert made["hub"]["clock"]["now"] == "2027-01-01T00:00:00.000Z"
     credits = api.client.get(
         f"{made['hub']['base_url']}/credits", headers={"Authorization": f"Bearer {KEY}"}
     )
-    assert 120 == credits.json()["credits"]
+    assert credits.json()["credits"] == 120
 
 
-def test_a_world_can_be_described(api: Live) -> None:
+def test_a_world_can_be_described(api: LiveHub) -> None:
     """A hub can be made of the fields of a scenario file, sent as JSON."""
     world = {
         "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
@@ -122,61 +122,61 @@ def test_a_world_can_be_described(api: Live) -> None:
         "clock": {"manual": "2026-04-30T08:00:00Z"},
     }
     made = done(api, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
-    assert ("manual", 1) == (made["hub"]["clock"]["kind"], made["hub"]["accounts"])
-    assert 9 == api.credits("gih_live_ann")
-    assert 500 == api.generate({}, key="gih_live_ann").status_code
+    assert (made["hub"]["clock"]["kind"], made["hub"]["accounts"]) == ("manual", 1)
+    assert api.credits("gih_live_ann") == 9
+    assert api.generate({}, key="gih_live_ann").status_code == 500
 
 
-def test_a_fork_goes_its_own_way(api: Live) -> None:
+def test_a_fork_goes_its_own_way(api: LiveHub) -> None:
     """What is spent in a fork is not spent in the first hub; a reset goes back to the fork."""
     api.generate({})
     twin = done(api, "POST", f"{HUB}/fork", {"name": "twin"})
     key = {"Authorization": f"Bearer {KEY}"}
     api.client.post(f"{twin['base_url']}/images/generations", json=BODY, headers=key)
-    assert 104 == api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"]
-    assert 112 == api.credits()
+    assert api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 104
+    assert api.credits() == 112
     done(api, "POST", "/hubs/twin/reset")
-    assert 112 == api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"]
+    assert api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 112
 
 
-def test_a_reset_undoes_everything(api: Live) -> None:
+def test_a_reset_undoes_everything(api: LiveHub) -> None:
     """Money, keys, faults and the journal come back to the start; ids begin anew."""
     first = api.generate({}).json()
     raw = done(api, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
     done(api, "POST", f"{HUB}/faults", {"fault": "status=503"})
     done(api, "POST", f"{HUB}/reset")
-    assert 401 == api.get("credits", raw).status_code
+    assert api.get("credits", raw).status_code == 401
     assert first == api.generate({}).json()
-    assert 2 == done(api, "GET", HUB)["exchanges"]
+    assert done(api, "GET", HUB)["exchanges"] == 2
 
 
-def test_a_made_hub_comes_back_to_how_it_was_made(api: Live) -> None:
+def test_a_made_hub_comes_back_to_how_it_was_made(api: LiveHub) -> None:
     """After a reset the key of a plain hub opens the credits that it was made with."""
     made = done(api, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
     api.generate({}, key=made["key"])
     done(api, "POST", "/hubs/t/reset")
-    assert 20 == api.credits(made["key"])
-    assert "jpeg" == done(api, "GET", "/hubs/t")["image_format"]
+    assert api.credits(made["key"]) == 20
+    assert done(api, "GET", "/hubs/t")["image_format"] == "jpeg"
 
 
-def test_a_dropped_hub_is_gone(api: Live) -> None:
+def test_a_dropped_hub_is_gone(api: LiveHub) -> None:
     """Its name, its address and its key lead nowhere; the default hub cannot be dropped."""
     made = done(api, "POST", "/hubs", {"name": "t"})
     done(api, "DELETE", "/hubs/t")
-    assert 404 == api.client.get("/hubs/t/api/v1/models").status_code
-    assert 401 == api.get("credits", made["key"]).status_code
-    assert (409, "conflict") == refused(api, "DELETE", HUB)[:2]
+    assert api.client.get("/hubs/t/api/v1/models").status_code == 404
+    assert api.get("credits", made["key"]).status_code == 401
+    assert refused(api, "DELETE", HUB)[:2] == (409, "conflict")
 
 
-def test_the_detail_has_the_audit_and_what_moved(api: Live) -> None:
+def test_the_detail_has_the_audit_and_what_moved(api: LiveHub) -> None:
     """A hub tells whether its books are right and how many credits moved since its start."""
     api.generate({"n": 2})
     page = done(api, "GET", HUB)
-    assert ([], -16) == (page["audit"], page["credit_totals"]["charge"])
-    assert 2 == page["generations"]["succeeded"]
+    assert (page["audit"], page["credit_totals"]["charge"]) == ([], -16)
+    assert page["generations"]["succeeded"] == 2
 
 
-def test_a_cooked_book_is_told(api: Live) -> None:
+def test_a_cooked_book_is_told(api: LiveHub) -> None:
     """A balance that its entries do not add up to stands in the audit."""
     account = api.hub.accounts["rich"]
     account.balance += 1
@@ -185,7 +185,7 @@ def test_a_cooked_book_is_told(api: Live) -> None:
     account.balance -= 1
 
 
-def test_a_seed_makes_the_same_ids(api: Live) -> None:
+def test_a_seed_makes_the_same_ids(api: LiveHub) -> None:
     """Two hubs of one seed give their generations the same ids; another seed gives others."""
     ids = []
     for seed in (7, 7, 8):
@@ -194,14 +194,14 @@ def test_a_seed_makes_the_same_ids(api: Live) -> None:
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_a_new_seed_gives_no_id_twice(api: Live) -> None:
+def test_a_new_seed_gives_no_id_twice(api: LiveHub) -> None:
     """Ids go on where they were, also under the seed that made the first ones."""
     first = api.generate({}).json()["id"]
     done(api, "PATCH", HUB, {"seed": 0})
     assert first != api.generate({}).json()["id"]
 
 
-def test_the_image_format_can_be_changed(api: Live) -> None:
+def test_the_image_format_can_be_changed(api: LiveHub) -> None:
     """A hub that is told so serves WebP."""
     done(api, "PATCH", HUB, {"image_format": "webp"})
     assert api.generate({}).json()["images"][0]["url"].endswith(".webp")
@@ -210,120 +210,122 @@ def test_the_image_format_can_be_changed(api: Live) -> None:
 # -- money and keys ------------------------------------------------------------------------------
 
 
-def test_a_grant_tops_up(api: Live) -> None:
+def test_a_grant_tops_up(api: LiveHub) -> None:
     """Granted credits are spent soonest-to-expire first, and the ledger shows both entries."""
     granted = done(api, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
-    assert (14, "2026-04-30T09:00:00.000Z") == (granted["credits"], granted["next_expiration"])
+    assert (granted["credits"], granted["next_expiration"]) == (14, "2026-04-30T09:00:00.000Z")
     id = api.generate({}, key=POOR).json()["id"]
     entries = done(api, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
-    assert [("charge", -8, 2)] == [(one["kind"], one["credits"], one["lot"]) for one in entries]
+    assert [(one["kind"], one["credits"], one["lot"]) for one in entries] == [("charge", -8, 2)]
     done(api, "POST", f"{HUB}/clock/next")
-    assert 5 == api.credits(POOR)
+    assert api.credits(POOR) == 5
 
 
-def test_a_new_key_opens_its_account(api: Live) -> None:
+def test_a_new_key_opens_its_account(api: LiveHub) -> None:
     """A further key sees the same balance; its raw form is in no list."""
     made = done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
-    assert 24 == api.credits(made["key"])
+    assert api.credits(made["key"]) == 24
     listed = ask(api, "GET", f"{HUB}/keys").text
     assert "second" in listed
     assert made["key"] not in listed
 
 
-def test_a_key_expires_with_the_clock(api: Live) -> None:
+def test_a_key_expires_with_the_clock(api: LiveHub) -> None:
     """A key that expires in an hour opens until the clock has gone there."""
     done(api, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
     key = "gih_live_" + (11 * "low")[:32]
-    assert 24 == api.credits(key)
+    assert api.credits(key) == 24
     done(api, "POST", f"{HUB}/clock/advance", {"by": "1h"})
-    assert "expiredApiKey" == api.get("credits", key).json()["error"]["code"]
+    assert api.get("credits", key).json()["error"]["code"] == "expiredApiKey"
     done(api, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
-    assert 24 == api.credits(key)
+    assert api.credits(key) == 24
 
 
-def test_a_revoked_key_opens_nothing(api: Live) -> None:
+def test_a_revoked_key_opens_nothing(api: LiveHub) -> None:
     """Revoking by name or by id makes a key invalid; the account's other keys go on."""
     keys = done(api, "GET", f"{HUB}/keys")["keys"]
     id = next(key["id"] for key in keys if key["name"] == "documentation")
     assert done(api, "DELETE", f"{HUB}/keys/{id}")["revoked"]
-    assert "invalidApiKey" == api.get("credits").json()["error"]["code"]
+    assert api.get("credits").json()["error"]["code"] == "invalidApiKey"
 
 
-def test_a_name_of_two_keys_is_refused(api: Live) -> None:
+def test_a_name_of_two_keys_is_refused(api: LiveHub) -> None:
     """Where a name could mean two keys, the ids are asked for."""
     for _ in range(2):
         done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
     status, code, message = refused(api, "DELETE", f"{HUB}/keys/twice")
-    assert (404, "notFound") == (status, code)
+    assert (status, code) == (404, "notFound")
     assert "2 keys are named 'twice'; expected one of the ids " in message
 
 
 # -- generations, provider, faults, time ---------------------------------------------------------
 
 
-def test_a_stuck_generation_is_ended_by_hand(api: Live) -> None:
+def test_a_stuck_generation_is_ended_by_hand(api: LiveHub) -> None:
     """Finished as failed it is refunded; what is final cannot be finished again."""
     done(api, "PUT", f"{HUB}/provider", {"script": ["never"]})
     id = api.generate({"async": True}).json()["id"]
-    assert 112 == api.credits()
+    assert api.credits() == 112
     ended = done(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
-    assert ("failed", 0, 120) == (ended["status"], ended["credits"], api.credits())
+    assert (ended["status"], ended["credits"], api.credits()) == ("failed", 0, 120)
     again = refused(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
-    assert (409, "conflict") == again[:2]
+    assert again[:2] == (409, "conflict")
 
 
-def test_generations_are_listed_newest_first(api: Live) -> None:
+def test_generations_are_listed_newest_first(api: LiveHub) -> None:
     """Filtered by account and status, limited, with prompt, credits and outcome."""
     done(api, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
     api.generate({"prompt": "two of these", "n": 2})
     api.generate({"prompt": "none"})
     listed = done(api, "GET", f"{HUB}/generations?limit=2")["generations"]
-    assert [("none", 0, "fail"), ("two of these", 8, "deliver=1")] == [
-        (one["prompt"], one["credits"], one["outcome"]) for one in listed
+    assert [(one["prompt"], one["credits"], one["outcome"]) for one in listed] == [
+        ("none", 0, "fail"),
+        ("two of these", 8, "deliver=1"),
     ]
     (failed,) = done(api, "GET", f"{HUB}/generations?status=failed")["generations"]
-    assert "none" == failed["prompt"]
-    assert [] == done(api, "GET", f"{HUB}/generations?account=poor")["generations"]
+    assert failed["prompt"] == "none"
+    assert done(api, "GET", f"{HUB}/generations?account=poor")["generations"] == []
 
 
-def test_a_script_reads_back_as_it_was_written(api: Live) -> None:
+def test_a_script_reads_back_as_it_was_written(api: LiveHub) -> None:
     """What the provider is shown to do can be sent to it again."""
     script = ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
     for _ in range(2):
         script = done(api, "PUT", f"{HUB}/provider", {"script": script})["script"]
-    assert ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"] == script
+    assert script == ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
 
 
-def test_a_fault_strikes_and_is_counted(api: Live) -> None:
+def test_a_fault_strikes_and_is_counted(api: LiveHub) -> None:
     """An armed fault tells how often it was looked at and struck; cleared, it is no more."""
     done(api, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
-    assert [503, 200] == [api.get("credits").status_code for _ in range(2)]
+    assert [api.get("credits").status_code for _ in range(2)] == [503, 200]
     (armed,) = done(api, "GET", f"{HUB}/faults")["faults"]
-    assert (2, 1, "get_credits") == (armed["evaluated"], armed["fired"], armed["operation"])
-    assert [] == done(api, "DELETE", f"{HUB}/faults")["faults"]
+    assert (armed["evaluated"], armed["fired"], armed["operation"]) == (2, 1, "get_credits")
+    assert done(api, "DELETE", f"{HUB}/faults")["faults"] == []
 
 
-def test_a_fault_can_be_for_a_prompt(api: Live) -> None:
+def test_a_fault_can_be_for_a_prompt(api: LiveHub) -> None:
     """Only requests whose prompt holds the text are struck."""
     done(api, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
-    assert [200, 500] == [
-        api.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")
+    assert [api.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")] == [
+        200,
+        500,
     ]
 
 
-def test_time_moves_a_job(api: Live) -> None:
+def test_time_moves_a_job(api: LiveHub) -> None:
     """A job is processing until the clock comes to its end."""
     done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
     poll = "generations/" + api.generate({"async": True}).json()["id"]
     clock = done(api, "POST", f"{HUB}/clock/advance", {"by": "39s"})
-    assert "2026-04-30T08:00:40.000Z" == clock["next_event"]
-    assert "processing" == api.get(poll).json()["status"]
-    assert "2026-04-30T08:00:40.000Z" == done(api, "POST", f"{HUB}/clock/next")["now"]
-    assert "succeeded" == api.get(poll).json()["status"]
+    assert clock["next_event"] == "2026-04-30T08:00:40.000Z"
+    assert api.get(poll).json()["status"] == "processing"
+    assert done(api, "POST", f"{HUB}/clock/next")["now"] == "2026-04-30T08:00:40.000Z"
+    assert api.get(poll).json()["status"] == "succeeded"
     assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_an_ended_job_is_no_event(api: Live) -> None:
+def test_an_ended_job_is_no_event(api: LiveHub) -> None:
     """What was ended by hand does not fall due any more, nor does a revoked key's end."""
     done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
     id = api.generate({"async": True}).json()["id"]
@@ -333,32 +335,32 @@ def test_an_ended_job_is_no_event(api: Live) -> None:
     assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_the_systems_clock_is_not_moved(api: Live) -> None:
+def test_the_systems_clock_is_not_moved(api: LiveHub) -> None:
     """It has to be made manual first; time never runs backwards."""
     done(api, "PATCH", f"{HUB}/clock", {"kind": "system"})
     status, code, message = refused(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-    assert (409, "conflict") == (status, code)
+    assert (status, code) == (409, "conflict")
     assert "make it manual" in message
-    assert "manual" == done(api, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"]
+    assert done(api, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
     done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
     past = refused(api, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
-    assert (409, "conflict") == past[:2]
+    assert past[:2] == (409, "conflict")
 
 
-def test_the_clock_ends_before_dates_do(api: Live) -> None:
+def test_the_clock_ends_before_dates_do(api: LiveHub) -> None:
     """No clock can be set to where times can no longer be written."""
     late = refused(api, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
-    assert (409, "conflict") == late[:2]
+    assert late[:2] == (409, "conflict")
     assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
     assert (
-        "9000" == done(api, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4]
+        done(api, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
     )
     done(api, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
-    assert 202 == api.generate({"async": True}).status_code
+    assert api.generate({"async": True}).status_code == 202
     assert done(api, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_control_and_requests_never_meet(api: Live) -> None:
+def test_control_and_requests_never_meet(api: LiveHub) -> None:
     """Resets, scripts and clocks amid requests: only documented answers, and right books."""
     done(api, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
     key = "gih_live_" + 8 * "rich"
@@ -376,7 +378,7 @@ def test_control_and_requests_never_meet(api: Live) -> None:
         clients = [pool.submit(client) for _ in range(4)]
         while not all(one.done() for one in clients):
             done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-            assert [] == done(api, "POST", f"{HUB}/reset")["audit"]
+            assert done(api, "POST", f"{HUB}/reset")["audit"] == []
     seen = set[int]().union(*(one.result() for one in clients))
     assert seen <= {202, 200, 404}  # 404: it was reset between the two
 
@@ -448,10 +450,12 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("method", "where", "body", "told"), MISTAKES)
-def test_a_mistake_is_explained(api: Live, method: str, where: str, body: Any, told: str) -> None:
+def test_a_mistake_is_explained(
+    api: LiveHub, method: str, where: str, body: Any, told: str
+) -> None:
     """400 names the place, shows the value and says what is allowed."""
     status, code, message = refused(api, method, where, body)
-    assert (400, "invalidRequest") == (status, code)
+    assert (status, code) == (400, "invalidRequest")
     assert told in message
 
 
@@ -467,18 +471,18 @@ LOST = [
 
 @pytest.mark.parametrize(("method", "where", "told"), LOST)
 def test_what_is_not_there_is_told_with_the_closest(
-    api: Live, method: str, where: str, told: str
+    api: LiveHub, method: str, where: str, told: str
 ) -> None:
     """404 names the closest known name."""
     status, code, message = refused(api, method, where)
-    assert (404, "notFound") == (status, code)
+    assert (status, code) == (404, "notFound")
     assert told in message
 
 
-def test_an_unknown_scenario_is_told(api: Live) -> None:
+def test_an_unknown_scenario_is_told(api: LiveHub) -> None:
     """A scenario that does not come along is 404, with the closest."""
     status, _, message = refused(api, "POST", "/hubs", {"scenario": "slo"})
-    assert 404 == status
+    assert status == 404
     assert "did you mean 'slow'?" in message
 
 
@@ -486,36 +490,36 @@ def test_an_unknown_scenario_is_told(api: Live) -> None:
     ("where", "body"),
     [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
 )
-def test_a_name_that_is_taken_is_a_conflict(api: Live, where: str, body: Any) -> None:
+def test_a_name_that_is_taken_is_a_conflict(api: LiveHub, where: str, body: Any) -> None:
     """409 says that the hub is there already."""
-    assert (409, "conflict") == refused(api, "POST", where, body)[:2]
+    assert refused(api, "POST", where, body)[:2] == (409, "conflict")
 
 
-def test_a_method_that_is_not_offered(api: Live) -> None:
+def test_a_method_that_is_not_offered(api: LiveHub) -> None:
     """405 has the Allow header and the envelope."""
     answer = ask(api, "PUT", "/hubs")
-    assert (405, "GET, POST") == (answer.status_code, answer.headers["allow"])
-    assert "methodNotAllowed" == answer.json()["error"]["code"]
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert answer.json()["error"]["code"] == "methodNotAllowed"
 
 
-def test_our_own_mistake_wears_the_envelope(api: Live) -> None:
+def test_our_own_mistake_wears_the_envelope(api: LiveHub) -> None:
     """What breaks in the control plane is 500 and says so."""
     del api.hub.accounts["low"].totals
     status, code, message = refused(api, "GET", f"{HUB}/accounts")
-    assert (500, "mockhubError") == (status, code)
+    assert (status, code) == (500, "mockhubError")
     assert "AttributeError" in message
     api.hub.reset()
 
 
-def test_an_answer_that_breaks_the_description_is_told(api: Live) -> None:
+def test_an_answer_that_breaks_the_description_is_told(api: LiveHub) -> None:
     """Every answer is held to its schema before it leaves."""
     api.hub.accounts["low"].account_type = 7  # type: ignore[assignment]
     status, code, message = refused(api, "GET", f"{HUB}/accounts")
-    assert (500, "mockhubError") == (status, code)
+    assert (status, code) == (500, "mockhubError")
     assert "list_accounts" in message
 
 
-def test_a_failed_wish_changes_nothing(api: Live) -> None:
+def test_a_failed_wish_changes_nothing(api: LiveHub) -> None:
     """A script with a wrong outcome leaves the old one in place."""
     before = done(api, "GET", f"{HUB}/provider")
     refused(api, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})

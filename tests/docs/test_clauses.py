@@ -26,8 +26,8 @@ def test_every_clause_is_named_by_a_test() -> None:
     areas = yaml.safe_load(resource_path("contract_tests/clauses.yaml").read_text("utf-8"))
     clauses = {id for area in areas.values() for id in area}
     named = {id for text in docstrings() for id in CLAUSE.findall(text)}
-    assert 87 == len(clauses)
-    assert [] == sorted(clauses - named)
+    assert len(clauses) == 87
+    assert sorted(clauses - named) == []
 
 
 def test_every_test_says_what_it_proves() -> None:

@@ -11,7 +11,7 @@ import pytest
 from mockhub.control.openapi import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
-from tests.support.live_server import live
+from tests.support.live_server import serve_hub
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "control.md").read_text("utf-8")
 ROUTES = [f"{one.method} {one.path}" for one in compile_operations(load_document(OPENAPI_FILE))]
@@ -35,7 +35,7 @@ def test_the_commands_run_as_printed() -> None:
     """Every sh block runs, in order, against a fresh server."""
     script = LOUD + "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     assert PRINTED in script
-    with live(control=True) as api:
+    with serve_hub(control=True) as api:
         script = script.replace(PRINTED, api.url)
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -85,7 +85,7 @@ def test_every_printed_command_can_be_called(line: str) -> None:
     except click.exceptions.NoArgsIsHelpError:
         pass  # a group by itself tells what it has
     except click.exceptions.Exit as done:
-        assert 0 == done.exit_code
+        assert done.exit_code == 0
 
 
 def test_every_printed_make_target_exists() -> None:
@@ -106,10 +106,11 @@ def test_the_printed_scenario_starts(tmp_path: Path) -> None:
     file = tmp_path / "world.yaml"
     file.write_text(example, "utf-8")
     hub = build_hub(load_scenario(file), "default", load_spec(resource_path("openapi.yaml")))
-    assert {"ana": 160 - 16, "ben": 10} == {
-        id: account.balance for id, account in hub.accounts.items()
+    assert {id: account.balance for id, account in hub.accounts.items()} == {
+        "ana": 160 - 16,
+        "ben": 10,
     }
-    assert [] == hub.audit()
+    assert hub.audit() == []
 
 
 def test_every_scenario_is_documented() -> None:

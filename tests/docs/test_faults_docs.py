@@ -19,7 +19,7 @@ from mockhub.faults.grammar import (
     parse_directives,
 )
 from mockhub.spec.operations import OperationId
-from tests.support.live_server import Live
+from tests.support.live_server import LiveHub
 
 PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -31,10 +31,10 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_its_commands_run_as_printed(site: Live) -> None:
+def test_its_commands_run_as_printed(site: LiveHub) -> None:
     """The page, pasted line by line into a shell, prints what it says that it prints."""
     (setup,) = blocks("sh")
-    with site.fresh(clock=SystemClock()) as api:
+    with site.new_hub(clock=SystemClock()) as api:
         for session in blocks("console"):
             commands = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
             script = "\n".join([setup.replace(ADDRESS, api.url), *(f"{c}; nl" for c in commands)])

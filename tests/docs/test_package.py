@@ -27,7 +27,7 @@ CARRIED = ("openapi.yaml", "fixtures", "contract_tests")
 
 def run(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    assert 0 == done.returncode, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
@@ -84,7 +84,7 @@ def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
     listed = names(built.wheel)
     metadata = f"mockhub-{mockhub.__version__}.dist-info"
     assert {"mockhub", metadata} == {name.split("/")[0] for name in listed}
-    assert [] == [name for name in listed if re.search(r"__pycache__|\.pyc$|node_modules", name)]
+    assert [name for name in listed if re.search(r"__pycache__|\.pyc$|node_modules", name)] == []
 
 
 def test_the_wheel_carries_what_the_checkout_keeps_beside_the_package(built: Built) -> None:
@@ -132,7 +132,7 @@ def test_it_serves_from_any_folder(serve: Serve, installed: Path, tmp_path: Path
             json={"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"},
         ).json()
         assert httpx.get(made["images"][0]["url"]).content.startswith(b"\x89PNG")
-    assert 112 == made["balance"]["credits"]
+    assert made["balance"]["credits"] == 112
 
 
 def test_a_wheel_finds_its_files_inside_the_package(
@@ -145,7 +145,7 @@ def test_a_wheel_finds_its_files_inside_the_package(
         "from mockhub._resources import resource_path; print(resource_path('openapi.yaml'))",
     )
     assert Path(found.strip()).is_relative_to(installed.resolve())
-    assert "mockhub" == Path(found.strip()).parent.name
+    assert Path(found.strip()).parent.name == "mockhub"
 
 
 @pytest.mark.parametrize("name", CARRIED)

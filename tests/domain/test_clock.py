@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from mockhub._timestamps import format_timestamp, parse_timestamp
 from mockhub.domain.clock import ManualClock, SystemClock
 from mockhub.exceptions import MockhubError
-from tests.support.live_server import BODY, KEY, LOW, PUBLISHED, Live, live
+from tests.support.live_server import BODY, KEY, LOW, PUBLISHED, LiveHub, serve_hub
 
 HOUR = 3_600_000
 
 
 @pytest.fixture
-def held(site: Live) -> Iterator[Live]:
+def held(site: LiveHub) -> Iterator[LiveHub]:
     """A hub whose clock stands still until it is told: who waits, waits."""
-    with site.fresh(manner="hold") as hub:
+    with site.new_hub(manner="hold") as hub:
         yield hub
 
 
@@ -30,7 +30,7 @@ Ask = Callable[..., "Future[httpx.Response]"]
 
 
 @pytest.fixture
-def ask(held: Live) -> Iterator[Ask]:
+def ask(held: LiveHub) -> Iterator[Ask]:
     """Asks for an image in a thread, and returns when the request waits in the hub."""
     with ThreadPoolExecutor(4) as pool:
 
@@ -46,47 +46,47 @@ def ask(held: Live) -> Iterator[Ask]:
         yield post
 
 
-def test_a_held_request_stays_open(held: Live, ask: Ask) -> None:
+def test_a_held_request_stays_open(held: LiveHub, ask: Ask) -> None:
     """A synchronous request on a clock that is held is answered when it is moved (GEN-1)."""
     answer = ask("[[duration=60s]]")
-    assert 112 == held.credits()
+    assert held.credits() == 112
     held.server.call(lambda: held.hub.clock.advance(59_999))
     assert not answer.done()
     held.server.call(lambda: held.hub.clock.advance(1))
-    assert "succeeded" == answer.result(10).json()["status"]
+    assert answer.result(10).json()["status"] == "succeeded"
 
 
-def test_a_held_request_fails_at_the_limit(held: Live, ask: Ask) -> None:
+def test_a_held_request_fails_at_the_limit(held: LiveHub, ask: Ask) -> None:
     """A held generation that is told to take too long fails at 800 seconds, refunded (LIM-1)."""
     answer = ask("[[duration=2h]]")
     held.server.call(lambda: held.hub.clock.advance(799_999))
-    assert (112, False) == (held.credits(), answer.done())
+    assert (held.credits(), answer.done()) == (112, False)
     held.server.call(lambda: held.hub.clock.advance(1))
-    assert (500, "generationFailed") == (
+    assert (
         answer.result(10).status_code,
         answer.result().json()["error"]["code"],
-    )
-    assert 120 == held.credits()
+    ) == (500, "generationFailed")
+    assert held.credits() == 120
 
 
-def test_a_held_request_may_be_ended_by_hand(held: Live, ask: Ask) -> None:
+def test_a_held_request_may_be_ended_by_hand(held: LiveHub, ask: Ask) -> None:
     """A held generation that is ended by hand is answered at once, without time passing."""
     answer = ask("[[never]]")
     (id,) = (one.id for one in held.hub.generations.values() if not one.ended)
     held.server.call(lambda: held.hub.complete(id))
-    assert "succeeded" == answer.result(10).json()["status"]
-    assert PUBLISHED == held.hub.clock.now()
+    assert answer.result(10).json()["status"] == "succeeded"
+    assert held.hub.clock.now() == PUBLISHED
 
 
-def test_a_held_delay_waits_for_the_clock(held: Live, ask: Ask) -> None:
+def test_a_held_delay_waits_for_the_clock(held: LiveHub, ask: Ask) -> None:
     """A delay on a clock that is held lasts until it is moved."""
     answer = ask("x", **{"X-Mockhub": "delay=30s"})
-    assert (120, False) == (held.credits(), answer.done())
+    assert (held.credits(), answer.done()) == (120, False)
     held.server.call(lambda: held.hub.clock.advance(30_000))
-    assert 200 == answer.result(10).status_code
+    assert answer.result(10).status_code == 200
 
 
-def test_several_wait_for_the_same_clock(held: Live, ask: Ask) -> None:
+def test_several_wait_for_the_same_clock(held: LiveHub, ask: Ask) -> None:
     """Each waiting request ends at its own moment, whoever came first."""
     answers = [ask(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
     ended = []
@@ -94,7 +94,7 @@ def test_several_wait_for_the_same_clock(held: Live, ask: Ask) -> None:
         held.server.call(held.hub.advance_to_next_event)
         (now,) = (i for i, one in enumerate(answers) if i not in ended and _soon(one))
         ended.append(now)
-    assert [1, 2, 0] == ended
+    assert ended == [1, 2, 0]
 
 
 def _soon(answer: Future[httpx.Response]) -> bool:
@@ -106,7 +106,7 @@ def _soon(answer: Future[httpx.Response]) -> bool:
 
 @pytest.mark.parametrize("end", ["reset", "delete"])
 @pytest.mark.parametrize("prompt", ["[[never]]", "[[delay=30s]]", "[[hang]]"])
-def test_nobody_waits_in_a_hub_that_ended(held: Live, end: str, prompt: str) -> None:
+def test_nobody_waits_in_a_hub_that_ended(held: LiveHub, end: str, prompt: str) -> None:
     """Who waits in a hub that is reset or dropped is let go: the connection ends."""
     store = held.app.api.hub_registry
     with ThreadPoolExecutor(1) as pool:
@@ -117,20 +117,20 @@ def test_nobody_waits_in_a_hub_that_ended(held: Live, end: str, prompt: str) -> 
         assert isinstance(answer.exception(10), httpx.RemoteProtocolError)
 
 
-def test_who_leaves_pays(held: Live) -> None:
+def test_who_leaves_pays(held: LiveHub) -> None:
     """A client that gives up has been charged, and its images come all the same (LED-1)."""
     held.client.timeout = httpx.Timeout(30, read=0.2)
     with pytest.raises(httpx.ReadTimeout):
         held.generate({"prompt": "[[duration=60s]]"})
     held.client.timeout = httpx.Timeout(30)
-    assert 112 == held.credits()
+    assert held.credits() == 112
     held.server.call(lambda: held.hub.clock.advance(60_000))
     *_, made = held.hub.generations
-    assert "succeeded" == held.get(f"generations/{made}").json()["status"]
-    assert 112 == held.credits()
+    assert held.get(f"generations/{made}").json()["status"] == "succeeded"
+    assert held.credits() == 112
 
 
-def test_jobs_keys_and_credits_move_together(api: Live) -> None:
+def test_jobs_keys_and_credits_move_together(api: LiveHub) -> None:
     """The next event is whatever falls due first: a job, a key or a lot of credits."""
     low = api.hub.accounts["low"]
     api.server.call(lambda: api.hub.grant(low, 100, expires_at=PUBLISHED + 3 * HOUR))
@@ -147,20 +147,20 @@ def test_jobs_keys_and_credits_move_together(api: Live) -> None:
                 api.credits(LOW),
             )
         )
-    assert [
+    assert seen == [
         (1, "succeeded", 200, 116),
         (2, "succeeded", 401, 116),
         (3, "succeeded", 401, 24),
-    ] == seen
+    ]
     assert None is api.server.call(api.hub.next_event)
 
 
-def test_the_systems_clock_passes_by_itself(site: Live) -> None:
+def test_the_systems_clock_passes_by_itself(site: LiveHub) -> None:
     """On the system's clock a generation takes its time in earnest, and nobody can move it."""
-    with site.fresh(clock=SystemClock()) as api:
+    with site.new_hub(clock=SystemClock()) as api:
         before = api.server.call(lambda: api.hub.clock.now())
-        assert 200 == api.generate({"prompt": "[[duration=30ms]]"}).status_code
-        assert 30 <= api.server.call(lambda: api.hub.clock.now()) - before
+        assert api.generate({"prompt": "[[duration=30ms]]"}).status_code == 200
+        assert api.server.call(lambda: api.hub.clock.now()) - before >= 30
         with pytest.raises(MockhubError, match="is the system's"):
             api.server.call(api.hub.advance_to_next_event)
 
@@ -171,7 +171,7 @@ def test_time_does_not_run_backwards() -> None:
     clock.advance(0)
     with pytest.raises(MockhubError, match="cannot go back to 2026-04-30T07:59:59.999Z"):
         clock.advance(-1)
-    assert PUBLISHED == clock.now()
+    assert clock.now() == PUBLISHED
 
 
 @given(st.integers(0, parse_timestamp("9999-12-31T23:59:59.999Z")))
@@ -191,7 +191,7 @@ def test_a_time_has_a_zone(text: str) -> None:
 
 def test_the_server_goes_down_while_somebody_waits() -> None:
     """A request that is held ends when the server does, and the server with it."""
-    with ThreadPoolExecutor(1) as pool, live(clock=ManualClock(PUBLISHED, mode="hold")) as api:
+    with ThreadPoolExecutor(1) as pool, serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as api:
         headers = {"Authorization": f"Bearer {KEY}"}
         body = {**BODY, "prompt": "[[never]]"}
         where = f"{api.url}/api/v1/images/generations"

@@ -17,13 +17,13 @@ from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import load_scenario
-from tests.support.live_server import BODY, KEY, PUBLISHED, RICH, Live
+from tests.support.live_server import BODY, KEY, PUBLISHED, RICH, LiveHub
 
 Make = Callable[..., HubBackend]
 
 
 @pytest.fixture
-def make(site: Live) -> Iterator[Make]:
+def make(site: LiveHub) -> Iterator[Make]:
     """Makes hubs on the server: `make("a", seed=7)`; they are dropped behind the test."""
     made: list[str] = []
 
@@ -53,29 +53,29 @@ def credits(url: str, key: str = KEY) -> int:
     return balance
 
 
-def test_a_hub_is_found_by_its_address(site: Live, make: Make) -> None:
+def test_a_hub_is_found_by_its_address(site: LiveHub, make: Make) -> None:
     """The same key in two hubs is two accounts, and addresses in answers stay in their hub."""
     make("a"), make("b")
     made = post(f"{site.url}/hubs/a").json()
     assert made["images"][0]["url"].startswith(f"{site.url}/hubs/a/images/")
-    assert [112, 120] == [credits(f"{site.url}/hubs/{name}") for name in "ab"]
-    assert 200 == httpx.get(made["images"][0]["url"]).status_code
-    assert 404 == httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code
+    assert [credits(f"{site.url}/hubs/{name}") for name in "ab"] == [112, 120]
+    assert httpx.get(made["images"][0]["url"]).status_code == 200
+    assert httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code == 404
 
 
-def test_a_hub_is_found_by_its_key(site: Live, make: Make) -> None:
+def test_a_hub_is_found_by_its_key(site: LiveHub, make: Make) -> None:
     """A key that only one hub knows leads there without any prefix."""
     hub = make("by-key")
     key = site.server.call(lambda: hub.add_key("low"))
-    assert 24 == credits(site.url, key)
+    assert credits(site.url, key) == 24
     queued = post(site.url, key, **{"async": True}).json()
     assert queued["poll_url"].startswith(f"{site.url}/hubs/by-key/api/v1/generations/")
     bearer = {"Authorization": f"Bearer {key}"}
-    assert "succeeded" == httpx.get(queued["poll_url"], headers=bearer).json()["status"]
-    assert 16 == credits(f"{site.url}/hubs/by-key", key)
+    assert httpx.get(queued["poll_url"], headers=bearer).json()["status"] == "succeeded"
+    assert credits(f"{site.url}/hubs/by-key", key) == 16
 
 
-def test_everything_else_is_the_default_hub(site: Live, make: Make) -> None:
+def test_everything_else_is_the_default_hub(site: LiveHub, make: Make) -> None:
     """No prefix and no own key is the hub `default`, which has its prefix too."""
     make("other")
     before = credits(site.url, RICH)
@@ -83,7 +83,7 @@ def test_everything_else_is_the_default_hub(site: Live, make: Make) -> None:
     assert before - 8 == credits(site.url, RICH)
 
 
-def test_a_key_opens_nothing_in_another_hub(site: Live, make: Make) -> None:
+def test_a_key_opens_nothing_in_another_hub(site: LiveHub, make: Make) -> None:
     """A key of one hub is unknown in another."""
     hub = make("a")
     make("b")
@@ -91,29 +91,29 @@ def test_a_key_opens_nothing_in_another_hub(site: Live, make: Make) -> None:
     answer = httpx.get(
         f"{site.url}/hubs/b/api/v1/credits", headers={"Authorization": f"Bearer {key}"}
     )
-    assert "invalidApiKey" == answer.json()["error"]["code"]
+    assert answer.json()["error"]["code"] == "invalidApiKey"
 
 
-def test_an_unknown_hub_is_not_found(site: Live, make: Make) -> None:
+def test_an_unknown_hub_is_not_found(site: LiveHub, make: Make) -> None:
     """A hub that there is not is 404 and names the closest one."""
     make("checkout")
     answer = httpx.get(f"{site.url}/hubs/chekout/api/v1/models")
-    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
     assert "did you mean 'checkout'?" in answer.json()["error"]["message"]
 
 
-def test_nothing_leaks_between_hubs(site: Live, make: Make) -> None:
+def test_nothing_leaks_between_hubs(site: LiveHub, make: Make) -> None:
     """Faults, clock, script, journal and money of a hub are its own."""
     first, second = make("first"), make("second")
     site.server.call(lambda: first.faults.arm(parse_directives("status=503")))
     site.server.call(lambda: first.clock.advance(3_600_000))
-    assert 503 == post(f"{site.url}/hubs/first").status_code
-    assert 200 == post(f"{site.url}/hubs/second").status_code
-    assert [1, 1] == site.server.call(lambda: [len(first.journal), len(second.journal)])
-    assert [PUBLISHED + 3_600_000, PUBLISHED] == [first.clock.now(), second.clock.now()]
+    assert post(f"{site.url}/hubs/first").status_code == 503
+    assert post(f"{site.url}/hubs/second").status_code == 200
+    assert site.server.call(lambda: [len(first.journal), len(second.journal)]) == [1, 1]
+    assert [first.clock.now(), second.clock.now()] == [PUBLISHED + 3_600_000, PUBLISHED]
 
 
-def test_64_threads_never_meet(site: Live, make: Make) -> None:
+def test_64_threads_never_meet(site: LiveHub, make: Make) -> None:
     """64 clients at the same time, each in hubs of its own, see only what they did."""
 
     def work(number: int) -> list[tuple[str, object]]:
@@ -142,10 +142,10 @@ def test_64_threads_never_meet(site: Live, make: Make) -> None:
         return found
 
     with ThreadPoolExecutor(64) as pool:
-        assert [] == [wrong for many in pool.map(work, range(64)) for wrong in many]
+        assert [wrong for many in pool.map(work, range(64)) for wrong in many] == []
 
 
-def test_the_same_seed_gives_the_same_hub(site: Live, make: Make) -> None:
+def test_the_same_seed_gives_the_same_hub(site: LiveHub, make: Make) -> None:
     """Same seed and requests: same ids, times, keys and bytes; another seed, others."""
 
     def run(name: str, seed: int) -> str:
@@ -159,7 +159,7 @@ def test_the_same_seed_gives_the_same_hub(site: Live, make: Make) -> None:
     assert run("three", 7) != run("four", 8)
 
 
-def test_a_fork_is_the_same_world_apart(site: Live, make: Make) -> None:
+def test_a_fork_is_the_same_world_apart(site: LiveHub, make: Make) -> None:
     """A fork has the same money, keys, tasks, script, faults and time; then both go their ways."""
     hub = make("trunk")
     queued = post(f"{site.url}/hubs/trunk", prompt="[[duration=60s]]", **{"async": True}).json()
@@ -175,26 +175,26 @@ def test_a_fork_is_the_same_world_apart(site: Live, make: Make) -> None:
         httpx.get(f"{site.url}/hubs/{name}/api/v1/generations/{queued['id']}", headers=bearer)
         for name in ("trunk", "branch")
     ]
-    assert ["processing", "succeeded"] == [state.json()["status"] for state in states]
+    assert [state.json()["status"] for state in states] == ["processing", "succeeded"]
     found = [post(f"{site.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
-    assert [503, 503] == found
-    assert 200 == post(f"{site.url}/hubs/branch").status_code
-    assert [104, 96] == [credits(f"{site.url}/hubs/{name}") for name in ("trunk", "branch")]
+    assert found == [503, 503]
+    assert post(f"{site.url}/hubs/branch").status_code == 200
+    assert [credits(f"{site.url}/hubs/{name}") for name in ("trunk", "branch")] == [104, 96]
     site.server.call(lambda: site.app.api.hub_registry.delete("branch"))
 
 
-def test_a_dropped_hub_is_gone(site: Live, make: Make) -> None:
+def test_a_dropped_hub_is_gone(site: LiveHub, make: Make) -> None:
     """A dropped hub is 404, its keys open nothing, and the default one cannot be dropped."""
     hub = make("gone")
     key = site.server.call(lambda: hub.add_key("low"))
     site.server.call(lambda: site.app.api.hub_registry.delete("gone"))
-    assert 404 == httpx.get(f"{site.url}/hubs/gone/api/v1/models").status_code
-    assert 401 == post(site.url, key).status_code
+    assert httpx.get(f"{site.url}/hubs/gone/api/v1/models").status_code == 404
+    assert post(site.url, key).status_code == 401
     with pytest.raises(MockhubError, match="is the default one"):
         site.server.call(lambda: site.app.api.hub_registry.delete("default"))
 
 
-def test_a_shared_key_finds_the_next_hub(site: Live) -> None:
+def test_a_shared_key_finds_the_next_hub(site: LiveHub) -> None:
     """A key that several hubs know leads to the default one, or else to the first there is."""
     law = site.hub.spec
     scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))

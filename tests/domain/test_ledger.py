@@ -19,39 +19,39 @@ from mockhub.domain.ledger import Entry, InsufficientCredits, Lot, allocate, dea
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.exceptions import ApiError
 from mockhub.spec.api_spec import load_spec
-from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, Live
+from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub
 
 HOUR = 3_600_000
 
 
-def entries(api: Live, account: str) -> list[tuple[str, int]]:
+def entries(api: LiveHub, account: str) -> list[tuple[str, int]]:
     book = api.server.call(lambda: list(api.hub.accounts[account].entries))
     return [(entry.kind, entry.credits) for entry in book]
 
 
-def test_a_generation_is_charged_once(api: Live) -> None:
+def test_a_generation_is_charged_once(api: LiveHub) -> None:
     """One charge, taken before the provider is asked, pays for one generation (LED-1)."""
     queued = api.generate({"async": True, "prompt": "[[duration=60s]]", "n": 2}, key=LOW).json()
-    assert [("grant", 24), ("charge", -16)] == entries(api, "low")
+    assert entries(api, "low") == [("grant", 24), ("charge", -16)]
     api.server.call(lambda: api.hub.clock.advance(60_000))
     for _ in range(3):
-        assert {"credits": 16} == api.get(f"generations/{queued['id']}", LOW).json()["usage"]
-    assert [("grant", 24), ("charge", -16)] == entries(api, "low")
+        assert api.get(f"generations/{queued['id']}", LOW).json()["usage"] == {"credits": 16}
+    assert entries(api, "low") == [("grant", 24), ("charge", -16)]
 
 
 @pytest.mark.parametrize(
     "prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=700s]]", "[[never]]"]
 )
-def test_a_failure_is_refunded_whole(api: Live, prompt: str) -> None:
+def test_a_failure_is_refunded_whole(api: LiveHub, prompt: str) -> None:
     """The provider fails: 500 generationFailed, and the balance is as before (LED-2, ERR-6)."""
     answer = api.generate({"prompt": prompt, "n": 3}, key=LOW)
-    assert (500, "generationFailed") == (answer.status_code, answer.json()["error"]["code"])
-    assert 24 == api.credits(LOW)
-    assert [("grant", 24), ("charge", -24), ("refund", 24)] == entries(api, "low")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "generationFailed")
+    assert api.credits(LOW) == 24
+    assert entries(api, "low") == [("grant", 24), ("charge", -24), ("refund", 24)]
 
 
 @pytest.mark.parametrize(("deliver", "n"), [(1, 3), (2, 3), (3, 3), (7, 3), (1, 1)])
-def test_missing_images_are_refunded(api: Live, deliver: int, n: int) -> None:
+def test_missing_images_are_refunded(api: LiveHub, deliver: int, n: int) -> None:
     """Fewer images than asked: the missing ones are refunded, the others paid (LED-3)."""
     made = api.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
     arrived = min(deliver, n)
@@ -63,36 +63,36 @@ def test_missing_images_are_refunded(api: Live, deliver: int, n: int) -> None:
     assert 24 - 8 * arrived == made["balance"]["credits"] == api.credits(LOW)
 
 
-def test_too_few_credits(api: Live) -> None:
+def test_too_few_credits(api: LiveHub) -> None:
     """402 insufficientCredits says what is left and what is needed (LED-4, ERR-4)."""
     answer = api.generate({"n": 4}, key=LOW)
-    assert (402, "insufficientCredits") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "insufficientCredits")
     assert "24 left, 32 needed" in answer.json()["error"]["message"]
 
 
-def test_402_leaves_nothing_behind(api: Live) -> None:
+def test_402_leaves_nothing_behind(api: LiveHub) -> None:
     """What is refused for money charges nothing and makes no generation (LED-5)."""
     before = len(api.hub.generations)
     assert {402} == {api.generate({}, key=POOR).status_code for _ in range(3)}
     assert (5, before) == (api.credits(POOR), len(api.hub.generations))
-    assert [("grant", 5)] == entries(api, "poor")
+    assert entries(api, "poor") == [("grant", 5)]
 
 
-def test_402_asks_no_provider(api: Live) -> None:
+def test_402_asks_no_provider(api: LiveHub) -> None:
     """A request that cannot be paid uses up none of the provider's outcomes (LED-5)."""
     script = Provider([Outcome(deliver=1), Outcome(deliver=2)])
     api.server.call(lambda: setattr(api.hub, "provider", script))
     api.generate({}, key=POOR)
-    assert [1, 2, 2] == [len(api.generate({"n": 2}).json()["images"]) for _ in range(3)]
+    assert [len(api.generate({"n": 2}).json()["images"]) for _ in range(3)] == [1, 2, 2]
 
 
-def test_an_exact_balance_is_enough(api: Live) -> None:
+def test_an_exact_balance_is_enough(api: LiveHub) -> None:
     """24 credits buy three images of 8, and leave 0 (LED-7)."""
-    assert 0 == api.generate({"n": 3}, key=LOW).json()["balance"]["credits"]
-    assert 402 == api.generate({}, key=LOW).status_code
+    assert api.generate({"n": 3}, key=LOW).json()["balance"]["credits"] == 0
+    assert api.generate({}, key=LOW).status_code == 402
 
 
-def test_64_threads_spend_one_account(api: Live) -> None:
+def test_64_threads_spend_one_account(api: LiveHub) -> None:
     """Whoever asks at the same time, nothing is lost and nothing overdrawn (LED-6)."""
     api.server.call(lambda: api.hub.grant(api.hub.accounts["low"], 10_000 - 24))
     prompts = ["x", "x", "x", "[[fail]]", "[[deliver=1]]"]
@@ -110,27 +110,27 @@ def test_64_threads_spend_one_account(api: Live) -> None:
     assert {200, 402, 500} == {answer.status_code for answer in answers}
     assert 10_000 - paid == api.credits(LOW)
     assert 0 <= api.credits(LOW) < 32
-    assert [] == api.server.call(api.hub.audit)
+    assert api.server.call(api.hub.audit) == []
     book = api.server.call(lambda: list(api.hub.accounts["low"].entries))
     charged = {entry.generation for entry in book if entry.kind == "charge"}
     assert sum(answer.status_code != 402 for answer in answers) == len(charged)
 
 
-def test_late_refund_of_an_old_charge_is_no_mistake(site: Live) -> None:
+def test_late_refund_of_an_old_charge_is_no_mistake(site: LiveHub) -> None:
     """A generation may end long after its charge was let go; the books still agree."""
-    with site.fresh(manner="hold") as api:
+    with site.new_hub(manner="hold") as api:
         (account,) = (one for one in api.hub.accounts.values() if one.balance > 1000)
         account.max_entries = 4
         made = api.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
         for _ in range(5):
             api.generate(key=RICH, json={})
         api.server.call(lambda: api.hub.clock.advance(100_000))
-        assert "failed" == api.get(f"generations/{made['id']}", key=RICH).json()["status"]
+        assert api.get(f"generations/{made['id']}", key=RICH).json()["status"] == "failed"
         assert "refund" in {entry.kind for entry in account.entries}
-        assert [] == api.server.call(api.hub.audit)
+        assert api.server.call(api.hub.audit) == []
 
 
-def test_concurrent_answers_tell_distinct_balances(api: Live) -> None:
+def test_concurrent_answers_tell_distinct_balances(api: LiveHub) -> None:
     """Each answer's balance is the one after its own charge (GEN-7, LED-6)."""
     headers = {"Authorization": f"Bearer {KEY}"}
 
@@ -146,7 +146,7 @@ def test_concurrent_answers_tell_distinct_balances(api: Live) -> None:
 # -- lots ------------------------------------------------------------------------------------------
 
 
-def test_what_expires_soonest_is_spent_first(api: Live) -> None:
+def test_what_expires_soonest_is_spent_first(api: LiveHub) -> None:
     """Credits that expire soonest pay first; next_expiration follows to the next lot (CRD-1)."""
     low = api.hub.accounts["low"]
     for credits, hours in ((8, 3), (8, 1), (8, 2)):
@@ -156,10 +156,10 @@ def test_what_expires_soonest_is_spent_first(api: Live) -> None:
     for _ in range(4):
         seen.append(api.get("credits", LOW).json()["next_expiration"])
         api.generate({}, key=LOW)
-    assert ["09", "10", "11", None] == [text and text[11:13] for text in seen]
+    assert [text and text[11:13] for text in seen] == ["09", "10", "11", None]
 
 
-def test_a_refund_returns_to_its_lot(api: Live) -> None:
+def test_a_refund_returns_to_its_lot(api: LiveHub) -> None:
     """Refunded credits expire when the grant that bought them does (LED-2)."""
     low = api.hub.accounts["low"]
     api.server.call(lambda: api.hub.grant(low, 16, expires_at=PUBLISHED + HOUR))
@@ -167,32 +167,32 @@ def test_a_refund_returns_to_its_lot(api: Live) -> None:
         {"async": True, "n": 3, "prompt": "[[fail duration=60s]]"}, key=LOW
     ).json()
     before = api.get("credits", LOW).json()
-    assert (16, None) == (before["credits"], before["next_expiration"])
+    assert (before["credits"], before["next_expiration"]) == (16, None)
     api.server.call(lambda: api.hub.clock.advance(60_000))
     after = api.get("credits", LOW).json()
-    assert (40, "2026-04-30T09:00:00.000Z") == (after["credits"], after["next_expiration"])
+    assert (after["credits"], after["next_expiration"]) == (40, "2026-04-30T09:00:00.000Z")
     api.server.call(lambda: api.hub.clock.advance(HOUR))
-    assert 24 == api.credits(LOW)
-    assert "failed" == api.get(f"generations/{queued['id']}", LOW).json()["status"]
+    assert api.credits(LOW) == 24
+    assert api.get(f"generations/{queued['id']}", LOW).json()["status"] == "failed"
 
 
-def test_a_partial_refund_returns_to_what_was_spent_last(api: Live) -> None:
+def test_a_partial_refund_returns_to_what_was_spent_last(api: LiveHub) -> None:
     """Of two lots that paid, the one that lasts longer gets its credits back first (LED-3)."""
     low = api.hub.accounts["low"]
     api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
     made = api.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
-    assert (24, None) == (made["balance"]["credits"], made["balance"]["next_expiration"])
-    assert [("charge", -8), ("charge", -8), ("refund", 8)] == entries(api, "low")[-3:]
+    assert (made["balance"]["credits"], made["balance"]["next_expiration"]) == (24, None)
+    assert entries(api, "low")[-3:] == [("charge", -8), ("charge", -8), ("refund", 8)]
 
 
-def test_a_refund_to_an_expired_lot_expires_with_it(api: Live) -> None:
+def test_a_refund_to_an_expired_lot_expires_with_it(api: LiveHub) -> None:
     """A refund does not outlive its grant, though it comes later (LED-2)."""
     low = api.hub.accounts["low"]
     api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
     api.generate({"async": True, "prompt": "[[fail duration=2h]]"}, key=LOW)
     api.server.call(lambda: api.hub.clock.advance(3 * HOUR))
-    assert 24 == api.credits(LOW)
-    assert [("refund", 8), ("expiry", -8)] == entries(api, "low")[-2:]
+    assert api.credits(LOW) == 24
+    assert entries(api, "low")[-2:] == [("refund", 8), ("expiry", -8)]
 
 
 LOTS = st.lists(
@@ -267,7 +267,7 @@ class Books(RuleBasedStateMachine):
         try:
             made = self.hub.create_generation(self.account, request)
         except ApiError as error:
-            assert (402, True) == (error.status, before < price)
+            assert (error.status, before < price) == (402, True)
             assert before == self.account.balance
             return
         assert before >= price
@@ -294,7 +294,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def books_agree(self) -> None:
         self.hub.settle()
-        assert [] == self.hub.audit()
+        assert self.hub.audit() == []
         made = self.hub.generations.values()
         net = sum(g.credits if g.ended else g.credits_requested for g in made)
         given = sum(e.credits for e in self.account.entries if e.kind in ("grant", "expiry"))

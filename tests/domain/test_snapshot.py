@@ -22,7 +22,7 @@ from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
-from tests.support.live_server import KEY, PUBLISHED, Live, live
+from tests.support.live_server import KEY, PUBLISHED, LiveHub, serve_hub
 
 LAW: ApiSpec = load_spec(resource_path("openapi.yaml"))
 ASKED = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
@@ -50,12 +50,12 @@ def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
     hub.image_format = "webp"
     hub.reset()
     account = hub.authenticate(key_digest(KEY.encode()), has_authorization=True)
-    assert 120 == account.balance
+    assert account.balance == 120
     assert key_digest(b"gih_live_new") not in hub.keys
-    assert {} == hub.faults.armed
-    assert (PUBLISHED, "png", 0) == (hub.clock.now(), hub.image_format, len(hub.journal))
+    assert hub.faults.armed == {}
+    assert (hub.clock.now(), hub.image_format, len(hub.journal)) == (PUBLISHED, "png", 0)
     assert first == spend(hub)
-    assert [] == hub.audit()
+    assert hub.audit() == []
 
 
 def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
@@ -63,7 +63,7 @@ def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
     for _ in range(2):
         spend(hub)
         hub.reset()
-        assert 120 == hub.accounts["documentation"].balance
+        assert hub.accounts["documentation"].balance == 120
 
 
 def test_a_hub_without_a_start_says_so() -> None:
@@ -87,7 +87,7 @@ def test_the_store_forgets_keys_that_a_reset_undoes(hub: HubBackend) -> None:
 def test_moved_credits_are_counted_since_the_start(hub: HubBackend) -> None:
     """Grants, charges, refunds and expiries of each hub, and of those that are gone, add up."""
     store = HubRegistry(hub)
-    assert {"grant": 0, "charge": 0, "refund": 0, "expiry": 0} == hub.credit_totals()
+    assert hub.credit_totals() == {"grant": 0, "charge": 0, "refund": 0, "expiry": 0}
     hub.provider = Provider([parse_outcome("fail")])
     spend(hub)
     hub.settle()
@@ -102,20 +102,20 @@ def test_the_next_event_ends_a_job(hub: HubBackend) -> None:
     """The clock moves to the moment at which something falls due, and no further."""
     hub.provider = Provider([parse_outcome("duration=40s")])
     id = spend(hub)
-    assert PUBLISHED + 40 * SECOND == hub.advance_to_next_event()
-    assert "succeeded" == hub.generations[id].status
-    assert PUBLISHED + 40 * SECOND == hub.advance_to_next_event()
+    assert hub.advance_to_next_event() == PUBLISHED + 40 * SECOND
+    assert hub.generations[id].status == "succeeded"
+    assert hub.advance_to_next_event() == PUBLISHED + 40 * SECOND
 
 
 def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
     """A key that is told to expire opens until then, and the next event is that moment."""
     digest = key_digest(KEY.encode())
     hub.set_key_expiry(digest, PUBLISHED + SECOND)
-    assert "documentation" == hub.authenticate(digest, has_authorization=True).id
+    assert hub.authenticate(digest, has_authorization=True).id == "documentation"
     hub.advance_to_next_event()
     with pytest.raises(ApiError) as refused:
         hub.authenticate(digest, has_authorization=True)
-    assert "expiredApiKey" == refused.value.code
+    assert refused.value.code == "expiredApiKey"
 
 
 def test_a_key_can_be_revoked(hub: HubBackend) -> None:
@@ -124,7 +124,7 @@ def test_a_key_can_be_revoked(hub: HubBackend) -> None:
     hub.revoke_key(digest)
     with pytest.raises(ApiError) as refused:
         hub.authenticate(digest, has_authorization=True)
-    assert "invalidApiKey" == refused.value.code
+    assert refused.value.code == "invalidApiKey"
 
 
 def test_time_does_not_run_backwards(hub: HubBackend) -> None:
@@ -143,20 +143,20 @@ def test_an_exchanged_clock_no_longer_tells_the_hub(hub: HubBackend) -> None:
     hub.listeners.append(lambda: heard.append(format_timestamp(hub.clock.now())))
     old.advance(SECOND)
     hub.manual_clock().advance(SECOND)
-    assert ["2026-04-30T08:00:01.000Z"] == heard
+    assert heard == ["2026-04-30T08:00:01.000Z"]
 
 
 # -- while a request waits ---------------------------------------------------------------------
 
 
 @pytest.fixture
-def api() -> Iterator[Live]:
-    with live(clock=ManualClock(PUBLISHED, mode="hold")) as running:
+def api() -> Iterator[LiveHub]:
+    with serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as running:
         running.hub.provider = Provider([parse_outcome("duration=60s")])
         yield running
 
 
-def waiting(api: Live, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
+def waiting(api: LiveHub, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
     """A synchronous request that has been charged and waits for its images."""
     begun = Event()
     commit = api.hub.commit
@@ -172,7 +172,7 @@ def waiting(api: Live, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
 
 
 @pytest.mark.parametrize("how", ["reset", "cancel_waits"])
-def test_a_wait_ends_with_its_hub(api: Live, how: str) -> None:
+def test_a_wait_ends_with_its_hub(api: LiveHub, how: str) -> None:
     """A request that waits in a hub that is reset or dropped loses its connection, soon."""
     with ThreadPoolExecutor(1) as pool:
         answer = waiting(api, pool)
@@ -181,10 +181,10 @@ def test_a_wait_ends_with_its_hub(api: Live, how: str) -> None:
             answer.result(10)
 
 
-def test_a_wait_goes_on_by_a_new_clock(api: Live) -> None:
+def test_a_wait_goes_on_by_a_new_clock(api: LiveHub) -> None:
     """A held request follows the hub to a clock that jumps, and ends there."""
     with ThreadPoolExecutor(1) as pool:
         answer = waiting(api, pool)
         api.server.call(lambda: api.hub.set_clock(ManualClock(PUBLISHED, mode="autojump")))
-        assert 200 == answer.result(10).status_code
-    assert PUBLISHED + 60 * SECOND == api.hub.clock.now()
+        assert answer.result(10).status_code == 200
+    assert api.hub.clock.now() == PUBLISHED + 60 * SECOND

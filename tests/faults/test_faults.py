@@ -10,25 +10,25 @@ import pytest
 
 from mockhub._resources import resource_path
 from mockhub.faults.grammar import parse_directives, with_conditions
-from tests.support.live_server import BODY, KEY, PNG, POOR, PUBLISHED, RICH, Live, live
+from tests.support.live_server import BODY, KEY, PNG, POOR, PUBLISHED, RICH, LiveHub, serve_hub
 
 GENERATION = "generations/clx_generation_log_id"
 
 
-def arm(api: Live, text: str, **conditions: object) -> None:
+def arm(api: LiveHub, text: str, **conditions: object) -> None:
     found = [with_conditions(one, **conditions) for one in parse_directives(text)]
     api.server.call(lambda: api.hub.faults.arm(found))
 
 
-def by_prompt(api: Live, text: str) -> httpx.Response:
+def by_prompt(api: LiveHub, text: str) -> httpx.Response:
     return api.generate({"prompt": f"A cat [[{text}]]"})
 
 
-def by_header(api: Live, text: str) -> httpx.Response:
+def by_header(api: LiveHub, text: str) -> httpx.Response:
     return api.generate({}, headers={"X-Mockhub": text})
 
 
-def by_python(api: Live, text: str) -> httpx.Response:
+def by_python(api: LiveHub, text: str) -> httpx.Response:
     arm(api, text)
     try:
         return api.generate({})
@@ -40,48 +40,48 @@ DOORS = {"prompt": by_prompt, "header": by_header, "python": by_python}
 
 
 @pytest.fixture(params=DOORS)
-def door(request: pytest.FixtureRequest) -> Callable[[Live, str], httpx.Response]:
+def door(request: pytest.FixtureRequest) -> Callable[[LiveHub, str], httpx.Response]:
     """Asks for an image with a fault, through one of the doors that need no file."""
-    found: Callable[[Live, str], httpx.Response] = DOORS[request.param]
+    found: Callable[[LiveHub, str], httpx.Response] = DOORS[request.param]
     return found
 
 
-Door = Callable[[Live, str], httpx.Response]
+Door = Callable[[LiveHub, str], httpx.Response]
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 404, 500, 408, 418, 429, 502, 503, 504, 599])
-def test_a_status_before_moves_nothing(api: Live, door: Door, status: int) -> None:
+def test_a_status_before_moves_nothing(api: LiveHub, door: Door, status: int) -> None:
     """status=NNN answers so, and by itself before the world moves."""
     assert status == door(api, f"status={status}").status_code
-    assert 120 == api.credits()
+    assert api.credits() == 120
 
 
 @pytest.mark.parametrize("status", [402, 429, 503])
-def test_a_status_after_has_cost(api: Live, door: Door, status: int) -> None:
+def test_a_status_after_has_cost(api: LiveHub, door: Door, status: int) -> None:
     """status=NNN@after answers so though the money has moved and the image is there."""
     made = len(api.hub.generations)
     assert status == door(api, f"status={status}@after").status_code
     assert (112, made + 1) == (api.credits(), len(api.hub.generations))
 
 
-def test_gateways_send_pages(api: Live, door: Door) -> None:
+def test_gateways_send_pages(api: LiveHub, door: Door) -> None:
     """502, 503 and 504 come as a gateway's page of HTML, which no JSON parser takes."""
     for status in (502, 503, 504):
         answer = door(api, f"status={status}")
-        assert "text/html" == answer.headers["content-type"]
+        assert answer.headers["content-type"] == "text/html"
         assert f"<title>{status} " in answer.text
 
 
-def test_too_many_requests_tell_when(api: Live, door: Door) -> None:
+def test_too_many_requests_tell_when(api: LiveHub, door: Door) -> None:
     """429 tells in Retry-After when to come again."""
     answer = door(api, "status=429")
-    assert ("1", "tooManyRequests") == (
+    assert (
         answer.headers["retry-after"],
         answer.json()["error"]["code"],
-    )
+    ) == ("1", "tooManyRequests")
 
 
-def test_documented_statuses_have_their_codes(api: Live, door: Door) -> None:
+def test_documented_statuses_have_their_codes(api: LiveHub, door: Door) -> None:
     """A documented status comes in the documented shape, 401 with its challenge."""
     codes = {400: "invalid_request", 402: "insufficientCredits", 404: "notFound"}
     codes |= {401: "missingApiKey", 500: "generationFailed"}
@@ -94,7 +94,7 @@ def test_documented_statuses_have_their_codes(api: Live, door: Door) -> None:
 @pytest.mark.parametrize(
     ("text", "left"), [("reset", 120), ("reset@before", 120), ("reset@after", 112)]
 )
-def test_a_drop_resets_the_connection(api: Live, door: Door, text: str, left: int) -> None:
+def test_a_drop_resets_the_connection(api: LiveHub, door: Door, text: str, left: int) -> None:
     """reset ends the connection by a reset: before the money moves, or after."""
     with pytest.raises(httpx.ReadError, match="reset"):
         door(api, text)
@@ -102,7 +102,7 @@ def test_a_drop_resets_the_connection(api: Live, door: Door, text: str, left: in
 
 
 @pytest.mark.parametrize(("text", "left"), [("hang", 120), ("hang@after", 112)])
-def test_a_hang_answers_nothing(api: Live, door: Door, text: str, left: int) -> None:
+def test_a_hang_answers_nothing(api: LiveHub, door: Door, text: str, left: int) -> None:
     """hang keeps the client waiting until it gives up: before the money moves, or after."""
     api.client.timeout = httpx.Timeout(30, read=0.1)
     with pytest.raises(httpx.ReadTimeout):
@@ -111,24 +111,24 @@ def test_a_hang_answers_nothing(api: Live, door: Door, text: str, left: int) -> 
     assert left == api.credits()
 
 
-def test_a_truncated_answer_is_paid(api: Live, door: Door) -> None:
+def test_a_truncated_answer_is_paid(api: LiveHub, door: Door) -> None:
     """truncate breaks the answer off in its middle; what it was has been done."""
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete|without sending complete"):
         door(api, "truncate")
-    assert 112 == api.credits()
+    assert api.credits() == 112
 
 
-def test_a_garbled_answer_is_no_json(api: Live, door: Door) -> None:
+def test_a_garbled_answer_is_no_json(api: LiveHub, door: Door) -> None:
     """corrupt spoils the JSON but neither status nor length; what it was has been done."""
     answer = door(api, "corrupt")
-    assert (200, "application/json") == (answer.status_code, answer.headers["content-type"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert str(len(answer.content)) == answer.headers["content-length"]
     with pytest.raises(ValueError, match="control character"):
         answer.json()
-    assert 112 == api.credits()
+    assert api.credits() == 112
 
 
-def test_a_drip_comes_in_drops(api: Live) -> None:
+def test_a_drip_comes_in_drops(api: LiveHub) -> None:
     """drip sends the whole answer, and many pieces of it."""
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": "drip=100ms"}
     where = "/api/v1/images/generations"
@@ -138,24 +138,24 @@ def test_a_drip_comes_in_drops(api: Live) -> None:
     assert str(sum(map(len, pieces))) == answer.headers["content-length"]
 
 
-def test_a_delay_passes_on_the_hubs_clock(api: Live, door: Door) -> None:
+def test_a_delay_passes_on_the_hubs_clock(api: LiveHub, door: Door) -> None:
     """delay moves a clock that jumps; the answer is as it would have been."""
     began = api.hub.clock.now()
-    assert 200 == door(api, "delay=30s").status_code
-    assert 30_000 == api.hub.clock.now() - began
+    assert door(api, "delay=30s").status_code == 200
+    assert api.hub.clock.now() - began == 30_000
 
 
 @pytest.mark.parametrize(
     ("text", "status", "left"),
     [("fail", 500, 120), ("deliver=0", 500, 120), ("duration=801s", 500, 120), ("never", 500, 120)],
 )
-def test_the_providers_words(api: Live, door: Door, text: str, status: int, left: int) -> None:
+def test_the_providers_words(api: LiveHub, door: Door, text: str, status: int, left: int) -> None:
     """What the provider is told happens to the generation, through every door (LED-2)."""
     assert status == door(api, text).status_code
     assert left == api.credits()
 
 
-def test_partial_delivery(api: Live) -> None:
+def test_partial_delivery(api: LiveHub) -> None:
     """deliver=2 of 4 through prompt, header and Python costs two images (LED-3)."""
     found = [
         api.generate({"n": 4, "prompt": "[[deliver=2]]"}),
@@ -163,25 +163,25 @@ def test_partial_delivery(api: Live) -> None:
     ]
     arm(api, "deliver=2")
     found.append(api.generate({"n": 4}))
-    assert [16, 16, 16] == [one.json()["usage"]["credits"] for one in found]
-    assert 120 - 48 == api.credits()
+    assert [one.json()["usage"]["credits"] for one in found] == [16, 16, 16]
+    assert api.credits() == 120 - 48
 
 
 # -- counting --------------------------------------------------------------------------------------
 
 
-def test_two_failures_and_then_it_works(api: Live, door: Door) -> None:
+def test_two_failures_and_then_it_works(api: LiveHub, door: Door) -> None:
     """x2 strikes two requests; the third, which is the same, passes."""
     if door is by_python:
         arm(api, "status=503 x2")
         found = [api.generate({}).status_code for _ in range(4)]
     else:
         found = [door(api, "status=503 x2").status_code for _ in range(4)]
-    assert [503, 503, 200, 200] == found
-    assert 104 == api.credits()
+    assert found == [503, 503, 200, 200]
+    assert api.credits() == 104
 
 
-def test_a_row_of_faults_comes_one_by_one(api: Live, door: Door) -> None:
+def test_a_row_of_faults_comes_one_by_one(api: LiveHub, door: Door) -> None:
     """Two 503, one 429, and then peace, whatever door the row comes through."""
     row = "status=503 x2, status=429 x1"
     if door is by_python:
@@ -189,19 +189,19 @@ def test_a_row_of_faults_comes_one_by_one(api: Live, door: Door) -> None:
         found = [api.generate({}).status_code for _ in range(4)]
     else:
         found = [door(api, row).status_code for _ in range(4)]
-    assert [503, 503, 429, 200] == found
+    assert found == [503, 503, 429, 200]
 
 
-def test_the_second_call_is_struck(api: Live, door: Door) -> None:
+def test_the_second_call_is_struck(api: LiveHub, door: Door) -> None:
     """nth=2 strikes the second request only."""
     if door is by_python:
         arm(api, "status=503 nth=2")
-        assert [200, 503, 200] == [api.generate({}).status_code for _ in range(3)]
+        assert [api.generate({}).status_code for _ in range(3)] == [200, 503, 200]
     else:
-        assert [200, 503, 200] == [door(api, "status=503 nth=2").status_code for _ in range(3)]
+        assert [door(api, "status=503 nth=2").status_code for _ in range(3)] == [200, 503, 200]
 
 
-def test_each_client_counts_for_itself(api: Live) -> None:
+def test_each_client_counts_for_itself(api: LiveHub) -> None:
     """Whose key is another's does not use up what a prompt or a header asks for."""
     first = [
         api.generate({"prompt": "[[status=503 x1]]"}, key=key).status_code for key in (KEY, RICH)
@@ -210,27 +210,27 @@ def test_each_client_counts_for_itself(api: Live) -> None:
         api.generate({"prompt": "[[status=503 x1]]"}, key=key).status_code for key in (KEY, RICH)
     ]
     other = api.generate({"prompt": "another [[status=503 x1]]"}).status_code
-    assert ([503, 503], [200, 200], 503) == (first, again, other)
+    assert (first, again, other) == ([503, 503], [200, 200], 503)
 
 
-def test_chance_is_the_hubs(api: Live) -> None:
+def test_chance_is_the_hubs(api: LiveHub) -> None:
     """p=0.5 strikes some requests, the same ones in every world of the same seed."""
 
-    def run(server: Live) -> list[int]:
+    def run(server: LiveHub) -> list[int]:
         with_header = {"X-Mockhub": "status=503 p=0.5"}
         return [server.get("credits", headers=with_header).status_code for _ in range(40)]
 
-    with live() as twin:
+    with serve_hub() as twin:
         found = run(api)
         assert found == run(twin)
     assert {200, 503} == set(found)
 
 
-def test_a_refused_request_uses_up_no_providers_word(api: Live) -> None:
+def test_a_refused_request_uses_up_no_providers_word(api: LiveHub) -> None:
     """fail x1 waits for a generation that is paid (LED-5)."""
     arm(api, "fail x1")
     found = [api.generate({}, key=POOR), api.generate({"n": 9}), api.generate({}), api.generate({})]
-    assert [402, 400, 500, 200] == [one.status_code for one in found]
+    assert [one.status_code for one in found] == [402, 400, 500, 200]
 
 
 # -- which requests --------------------------------------------------------------------------------
@@ -240,86 +240,86 @@ def test_a_refused_request_uses_up_no_providers_word(api: Live) -> None:
     ("operation", "where"),
     [("list_models", "models"), ("get_credits", "credits"), ("get_generation", GENERATION)],
 )
-def test_reads_are_struck_too(api: Live, operation: str, where: str) -> None:
+def test_reads_are_struck_too(api: LiveHub, operation: str, where: str) -> None:
     """A header, Prefer or on= strikes an operation that reads, and no other."""
-    assert 503 == api.get(where, headers={"X-Mockhub": "status=503"}).status_code
-    assert 402 == api.get(where, headers={"Prefer": "code=402"}).status_code
-    assert 200 == api.get(where, headers={"X-Mockhub": "reset on=create_generation"}).status_code
+    assert api.get(where, headers={"X-Mockhub": "status=503"}).status_code == 503
+    assert api.get(where, headers={"Prefer": "code=402"}).status_code == 402
+    assert api.get(where, headers={"X-Mockhub": "reset on=create_generation"}).status_code == 200
     arm(api, f"status=429 on={operation}")
     found = {one: api.get(one).status_code for one in ("models", "credits", GENERATION)}
     assert {429} == {found.pop(where)}
     assert {200} == set(found.values())
-    assert 200 == api.generate({}).status_code
+    assert api.generate({}).status_code == 200
 
 
-def test_a_poll_may_be_lost_after_it_counted(api: Live) -> None:
+def test_a_poll_may_be_lost_after_it_counted(api: LiveHub) -> None:
     """reset@after on a poll: the task has moved on, and the client has not heard of it."""
     queued = api.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     arm(api, "reset@after on=get_generation x1")
     with pytest.raises(httpx.ReadError):
         api.get(f"generations/{queued}")
-    assert "succeeded" == api.get(f"generations/{queued}").json()["status"]
+    assert api.get(f"generations/{queued}").json()["status"] == "succeeded"
 
 
-def test_a_poll_may_be_lost_before_it_counted(api: Live) -> None:
+def test_a_poll_may_be_lost_before_it_counted(api: LiveHub) -> None:
     """reset on a poll: the task has not moved."""
     queued = api.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     for _ in range(3):
         answer = api.get(f"generations/{queued}", headers={"X-Mockhub": "status=503"})
-        assert 503 == answer.status_code
+        assert answer.status_code == 503
     states = [api.get(f"generations/{queued}").json()["status"] for _ in range(2)]
-    assert ["processing", "succeeded"] == states
+    assert states == ["processing", "succeeded"]
 
 
-def test_a_prompt_reaches_the_polls_of_its_task(api: Live) -> None:
+def test_a_prompt_reaches_the_polls_of_its_task(api: LiveHub) -> None:
     """[[... on=get_generation]] strikes the polls of what it asked for, and nobody else's."""
     prompt = "[[status=503 x2 on=get_generation]] [[polls=2]]"
     queued = api.generate({"async": True, "prompt": prompt}).json()["id"]
     found = [api.get(f"generations/{queued}") for _ in range(4)]
-    assert [503, 503, 200, 200] == [one.status_code for one in found]
-    assert ["processing", "succeeded"] == [one.json()["status"] for one in found[2:]]
-    assert 200 == api.get(GENERATION).status_code
-    assert 404 == api.get(f"generations/{queued}", RICH).status_code
+    assert [one.status_code for one in found] == [503, 503, 200, 200]
+    assert [one.json()["status"] for one in found[2:]] == ["processing", "succeeded"]
+    assert api.get(GENERATION).status_code == 200
+    assert api.get(f"generations/{queued}", RICH).status_code == 404
 
 
-def test_a_fault_may_wait_for_a_prompt(api: Live) -> None:
+def test_a_fault_may_wait_for_a_prompt(api: LiveHub) -> None:
     """A fault that is armed for a prompt strikes only requests whose prompt has it."""
     arm(api, "status=503", prompt="cat")
     prompts = ["a dog", "a cat", "concatenate", "Cat"]
     found = [api.generate({"prompt": prompt}).status_code for prompt in prompts]
-    assert [200, 503, 503, 200] == found
-    assert 200 == api.get("credits").status_code
+    assert found == [200, 503, 503, 200]
+    assert api.get("credits").status_code == 200
 
 
-def test_what_is_struck_is_not_judged(api: Live) -> None:
+def test_what_is_struck_is_not_judged(api: LiveHub) -> None:
     """A fault before the world moves comes before key and body; one in a prompt after them."""
     headers = {"X-Mockhub": "status=503"}
-    assert 503 == api.generate({"n": 9}, key=None, headers=headers).status_code
-    assert 400 == api.generate({"n": 9, "prompt": "[[status=503]]"}).status_code
-    assert 401 == api.generate({"prompt": "[[status=503]]"}, key=None).status_code
-    assert 503 == api.generate({"prompt": "[[status=503@after]]"}, key=POOR).status_code
+    assert api.generate({"n": 9}, key=None, headers=headers).status_code == 503
+    assert api.generate({"n": 9, "prompt": "[[status=503]]"}).status_code == 400
+    assert api.generate({"prompt": "[[status=503]]"}, key=None).status_code == 401
+    assert api.generate({"prompt": "[[status=503@after]]"}, key=POOR).status_code == 503
 
 
-def test_nothing_comes_after_what_ends_a_request(api: Live) -> None:
+def test_nothing_comes_after_what_ends_a_request(api: LiveHub) -> None:
     """Behind a status before the world moves no @after strikes; but an answer may be spoilt."""
-    assert 503 == by_header(api, "status=503 reset@after delay=30s@after").status_code
-    assert PUBLISHED == api.hub.clock.now()
+    assert by_header(api, "status=503 reset@after delay=30s@after").status_code == 503
+    assert api.hub.clock.now() == PUBLISHED
     spoilt = by_header(api, "status=500 corrupt")
-    assert 500 == spoilt.status_code
+    assert spoilt.status_code == 500
     with pytest.raises(ValueError, match="control character"):
         spoilt.json()
-    assert 120 == api.credits()
+    assert api.credits() == 120
 
 
-def test_forms_have_prompts_too(api: Live) -> None:
+def test_forms_have_prompts_too(api: LiveHub) -> None:
     """A magic prompt works in a form as it does in JSON."""
     form = {"model": "gpt-image-2", "prompt": "[[status=503]]"}
     answer = api.generate(data=form, files={"reference_image": ("r.png", PNG)})
-    assert 503 == answer.status_code
+    assert answer.status_code == 503
 
 
 @pytest.mark.parametrize("door", ["X-Mockhub", "Prefer", "prompt"])
-def test_a_wrong_directive_is_told(api: Live, door: str) -> None:
+def test_a_wrong_directive_is_told(api: LiveHub, door: str) -> None:
     """A wrong word is 400 and names the door and the closest word; nothing is charged."""
     if door == "prompt":
         answer = api.generate({"prompt": "[[statsu=503]]"})
@@ -328,13 +328,13 @@ def test_a_wrong_directive_is_told(api: Live, door: str) -> None:
     else:
         answer = api.generate({}, headers={door: "statsu=503"})
     message = answer.json()["error"]["message"]
-    assert (400, "invalid_request") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     assert message.startswith(f"{door}: ")
     assert "did you mean 'status'?" in message or "expected a status from 400 to 599" in message
-    assert 120 == api.credits()
+    assert api.credits() == 120
 
 
-def test_two_headers_are_read_as_one(api: Live) -> None:
+def test_two_headers_are_read_as_one(api: LiveHub) -> None:
     """X-Mockhub that is sent twice counts twice, and a mistake in either is told."""
     both = [
         ("Authorization", f"Bearer {KEY}"),
@@ -342,10 +342,10 @@ def test_two_headers_are_read_as_one(api: Live) -> None:
         ("X-Mockhub", "status=503"),
     ]
     began = api.hub.clock.now()
-    assert 503 == api.client.get("/api/v1/credits", headers=both).status_code
-    assert 5000 == api.hub.clock.now() - began
+    assert api.client.get("/api/v1/credits", headers=both).status_code == 503
+    assert api.hub.clock.now() - began == 5000
     wrong = [*both, ("X-Mockhub", "statsu=503")]
-    assert 400 == api.client.get("/api/v1/credits", headers=wrong).status_code
+    assert api.client.get("/api/v1/credits", headers=wrong).status_code == 400
 
 
 def test_a_scenario_is_a_door(tmp_path: Path) -> None:
@@ -359,19 +359,19 @@ faults:
   - {fault: "status=402@after", prompt: cat}
 """
     (tmp_path / "own.yaml").write_text(world + told, "utf-8")
-    with live(scenario=str(tmp_path / "own")) as api:
+    with serve_hub(scenario=str(tmp_path / "own")) as api:
         found = [api.generate({"n": 2}) for _ in range(6)]
         cat = api.generate({"prompt": "a cat"})
         clock = api.hub.clock.now()
-    assert [503, 429, 500, 200, 200, 200] == [one.status_code for one in found]
-    assert [1, 2, 2] == [len(one.json()["images"]) for one in found[3:]]
-    assert (402, 15_000) == (cat.status_code, clock - 1777536000000)
+    assert [one.status_code for one in found] == [503, 429, 500, 200, 200, 200]
+    assert [len(one.json()["images"]) for one in found[3:]] == [1, 2, 2]
+    assert (cat.status_code, clock - 1777536000000) == (402, 15_000)
 
 
-def test_the_journal_tells_what_struck(api: Live) -> None:
+def test_the_journal_tells_what_struck(api: LiveHub) -> None:
     """An exchange that a fault struck is marked with it, and is no violation of the law."""
     api.generate({}, headers={"X-Mockhub": "corrupt"})
     api.get("credits", headers={"X-Mockhub": "delay=1s status=503"})
     *_, made, read = api.server.call(lambda: list(api.hub.journal))
-    assert (("corrupt@after",), None) == (made.faults, made.spec_violation)
-    assert (("delay=1000ms@before", "status=503@before"), 503) == (read.faults, read.status)
+    assert (made.faults, made.spec_violation) == (("corrupt@after",), None)
+    assert (read.faults, read.status) == (("delay=1000ms@before", "status=503@before"), 503)

@@ -165,9 +165,9 @@ def test_durations_are_read_exactly(milliseconds: int) -> None:
 def test_prompts_hold_directives_in_brackets() -> None:
     """[[...]] holds directives for making it; on=get_generation is for polling it."""
     made, polled = parse_prompt("A [[fail]] cat [[reset on=get_generation]]")
-    assert ("fail", "create_generation") == (made.name, made.operation)
-    assert ("reset", "get_generation") == (polled.name, polled.operation)
-    assert () == parse_prompt("A cat [reset] [ [reset] ] [[x ]x] [[")
+    assert (made.name, made.operation) == ("fail", "create_generation")
+    assert (polled.name, polled.operation) == ("reset", "get_generation")
+    assert parse_prompt("A cat [reset] [ [reset] ] [[x ]x] [[") == ()
 
 
 @pytest.mark.parametrize("prompt", [16_000 * "[[", 10_000 * "[[ ", 16_000 * "]]", 4_000 * "[[x "])
@@ -180,7 +180,7 @@ def test_brackets_are_read_in_one_pass(prompt: str) -> None:
             looked[0] += 1
             return str.find(self, *arguments)  # type: ignore[arg-type]
 
-    assert () == parse_prompt(Counting(prompt))
+    assert parse_prompt(Counting(prompt)) == ()
     assert looked[0] <= 2
 
 
@@ -213,7 +213,7 @@ def test_a_mistake_in_a_prompt_is_explained(prompt: str, says: str) -> None:
 def test_prefer_names_a_status(header: str, status: int) -> None:
     """Prefer: code=NNN, as Prism has it, is status=NNN; other preferences are not ours."""
     assert (Directive("status", status),) == parse_prefer_header(header)
-    assert () == parse_prefer_header("return=minimal, encode=1")
+    assert parse_prefer_header("return=minimal, encode=1") == ()
 
 
 def test_an_outcome_is_the_providers_alone() -> None:
@@ -274,32 +274,32 @@ def test_chance_is_seeded() -> None:
 def test_one_fatal_fault_a_request() -> None:
     """What ends a request uses up no other fault that would: they come one after the other."""
     found = strikes(armed("status=503 x2", "reset x1"), 4)
-    assert ["status=503@before", "status=503@before", "reset@before", ""] == found
+    assert found == ["status=503@before", "status=503@before", "reset@before", ""]
 
 
 def test_a_row_is_armed_in_one_breath() -> None:
     """The same word twice in one arming stands in a row."""
     found = strikes(armed("status=503 x1 status=429 x1"), 3)
-    assert ["status=503@before", "status=429@before", ""] == found
+    assert found == ["status=503@before", "status=429@before", ""]
     found = strikes(armed("status=503 nth=1 status=429 nth=2"), 3)
-    assert ["status=503@before", "status=429@before", ""] == found
+    assert found == ["status=503@before", "status=429@before", ""]
 
 
 def test_a_delay_goes_with_what_ends_the_request() -> None:
     """What does not end a request strikes beside what does."""
-    assert ["delay=2000ms@before reset@after"] == strikes(armed("delay=2s reset@after"), 1)
+    assert strikes(armed("delay=2s reset@after"), 1) == ["delay=2000ms@before reset@after"]
 
 
 def test_arming_again_starts_anew() -> None:
     """Armed again, a fault has its whole number of times again, and its new value."""
     board = armed("status=503 x2")
-    assert "xx." == counted(strikes(board, 3))
+    assert counted(strikes(board, 3)) == "xx."
     board.arm(parse_directives("status=503 x2"))
-    assert "xx." == counted(strikes(board, 3))
+    assert counted(strikes(board, 3)) == "xx."
     board.arm(parse_directives("status=429 x2"))
-    assert ["status=429@before"] == strikes(board, 1)
+    assert strikes(board, 1) == ["status=429@before"]
     board.arm(parse_directives("status=500@after x1"))
-    assert ["status=429@before", "status=500@after", ""] == strikes(board, 3)
+    assert strikes(board, 3) == ["status=429@before", "status=500@after", ""]
 
 
 def test_a_copy_goes_on_by_itself() -> None:
@@ -307,8 +307,8 @@ def test_a_copy_goes_on_by_itself() -> None:
     board = armed("reset x3")
     strikes(board, 1)
     twin = board.copy()
-    assert "xx." == counted(strikes(twin, 3))
-    assert "xx." == counted(strikes(board, 3))
+    assert counted(strikes(twin, 3)) == "xx."
+    assert counted(strikes(board, 3)) == "xx."
 
 
 def test_clearing_forgets_everything() -> None:
@@ -319,7 +319,7 @@ def test_clearing_forgets_everything() -> None:
     found = [board.match_inline([limited], "get_credits", chance, scope="me") for _ in range(2)]
     assert [(limited,), ()] == found
     board.clear()
-    assert "..." == counted(strikes(board, 3))
+    assert counted(strikes(board, 3)) == "..."
     assert (limited,) == board.match_inline([limited], "get_credits", chance, scope="me")
 
 
@@ -328,10 +328,10 @@ def test_the_provider_is_asked_by_paid_generations_only() -> None:
     board = FaultRegistry()
     board.arm([with_conditions(one, prompt="cat") for one in parse_directives("fail x1")])
     chance = Ids(0).random
-    assert "..." == counted(strikes(board, 3, "create_generation"))
-    assert () == board.match_provider("a dog", chance)
-    assert "fail" == str(board.match_provider("a cat", chance)[0])
-    assert () == board.match_provider("a cat", chance)
+    assert counted(strikes(board, 3, "create_generation")) == "..."
+    assert board.match_provider("a dog", chance) == ()
+    assert str(board.match_provider("a cat", chance)[0]) == "fail"
+    assert board.match_provider("a cat", chance) == ()
 
 
 def test_a_wrong_scenario_names_the_line(tmp_path: object) -> None:

@@ -56,7 +56,7 @@ def scenario(law: ApiSpec) -> Target:
 
     def made() -> None:
         hub = build_hub(load_scenario.__wrapped__(file), "fuzzed", law)
-        assert [] == hub.audit()
+        assert hub.audit() == []
 
     def read(data: bytes) -> None:
         file.write_bytes(data)

@@ -121,14 +121,14 @@ def test_exact_size(format: str, width: int, height: int) -> None:
 def test_largest() -> None:
     """A 4K picture has 3840x2160 pixels of at most 256 colours."""
     image = opened(render(replace(APPLE, width=3840, height=2160)))
-    assert ((3840, 2160), "P") == (image.size, image.mode)
+    assert (image.size, image.mode) == ((3840, 2160), "P")
 
 
 @pytest.mark.parametrize("side", [16, 64, 256])
 def test_images_of_one_request_differ(side: int) -> None:
     """Ten images of one request show ten different pictures."""
     drawn = {pixels(render(replace(APPLE, width=side, height=side, index=i))) for i in range(10)}
-    assert 10 == len(drawn)
+    assert len(drawn) == 10
 
 
 @pytest.mark.parametrize("name", sorted(set(OTHERS) - {"width", "height", "format"}))
@@ -147,7 +147,7 @@ def test_every_field_is_in_the_digest() -> None:
 def test_digest_does_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entity tag, 128 bits in hexadecimal, is known without drawing."""
     monkeypatch.setattr("mockhub.images.renderer.Canvas", None)
-    assert 16 == len(bytes.fromhex(digest(APPLE)))
+    assert len(bytes.fromhex(digest(APPLE))) == 16
     with pytest.raises(TypeError):
         render(APPLE)
 
@@ -305,7 +305,7 @@ def test_captions_have_no_empty_boxes(text: str) -> None:
     font = ImageFont.load_default(30)
     missing = bytes(font.getmask("\uffff"))
     drawn = {letter: bytes(font.getmask(letter)) for letter in set(captions.transliterate(text))}
-    assert [] == [letter for letter, mask in drawn.items() if mask == missing]
+    assert [letter for letter, mask in drawn.items() if mask == missing] == []
 
 
 @given(text=st.text("abc mW.", min_size=1, max_size=200), room=st.integers(60, 400))
@@ -345,7 +345,7 @@ def test_palettes() -> None:
     """Each palette has 256 colours and goes from light to dark, so that captions are legible."""
     for number in range(palettes.PALETTE_COUNT):
         ramp = palettes.palette(number)
-        assert 768 == len(ramp)
+        assert len(ramp) == 768
         assert sum(ramp[:3]) - sum(ramp[-3:]) > 400
 
 
@@ -366,8 +366,8 @@ def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(max_bytes=100)
     for picture in (first, second, first, third):
         cache.get(picture)
-    assert (80, 2) == (cache.size_bytes, len(cache))
-    assert [True, False, True] == [cache.peek(p) is not None for p in (first, second, third)]
+    assert (cache.size_bytes, len(cache)) == (80, 2)
+    assert [cache.peek(p) is not None for p in (first, second, third)] == [True, False, True]
 
 
 def test_cache_does_not_keep_what_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,8 +375,8 @@ def test_cache_does_not_keep_what_is_larger(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("mockhub.images.renderer.render", lambda picture: bytes(picture.width))
     cache = Cache(max_bytes=100)
     cache.get(replace(APPLE, width=60))
-    assert 101 == len(cache.get(replace(APPLE, width=101)))
-    assert (60, 1) == (cache.size_bytes, len(cache))
+    assert len(cache.get(replace(APPLE, width=101))) == 101
+    assert (cache.size_bytes, len(cache)) == (60, 1)
 
 
 def test_threads() -> None:

@@ -17,90 +17,90 @@ from referencing import Registry, Resource
 
 from mockhub.journal.journal import Journal
 from tests.conftest import NODE
-from tests.support.live_server import BODY, KEY, PNG, POOR, Live, live
+from tests.support.live_server import BODY, KEY, PNG, POOR, LiveHub, serve_hub
 
 JOURNAL = "/_mockhub/hubs/default/journal"
 HAR_SCHEMAS = NODE / "node_modules" / "har-schema" / "lib"
 
 
 @pytest.fixture
-def api() -> Iterator[Live]:
-    with live(control=True) as running:
+def api() -> Iterator[LiveHub]:
+    with serve_hub(control=True) as running:
         yield running
 
 
-def journal(api: Live, query: str = "") -> Any:
+def journal(api: LiveHub, query: str = "") -> Any:
     return api.client.get(f"{JOURNAL}?{query}").json()
 
 
-def exchanges(api: Live, query: str = "") -> list[dict[str, Any]]:
+def exchanges(api: LiveHub, query: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = journal(api, query)["exchanges"]
     return found
 
 
-def test_an_exchange_is_what_the_client_saw(api: Live) -> None:
+def test_an_exchange_is_what_the_client_saw(api: LiveHub) -> None:
     """Request and answer with headers and bodies, the ledger's delta, the key by its name."""
     answer = api.generate({"n": 2})
     (told,) = exchanges(api)
-    assert ("create_generation", "documentation", "documentation", 200, -16) == (
+    assert (
         told["operation"],
         told["account"],
         told["key"],
         told["status"],
         told["credits"],
-    )
+    ) == ("create_generation", "documentation", "documentation", 200, -16)
     assert answer.json() == json.loads(told["response"]["body"]["text"])
-    assert {**BODY, "n": 2} == json.loads(told["request"]["body"]["text"])
+    assert json.loads(told["request"]["body"]["text"]) == {**BODY, "n": 2}
     assert answer.json()["id"] == told["generation"]
-    assert "Bearer [redacted]" == told["request"]["headers"]["authorization"]
+    assert told["request"]["headers"]["authorization"] == "Bearer [redacted]"
 
 
-def test_filters_add_up(api: Live) -> None:
+def test_filters_add_up(api: LiveHub) -> None:
     """Operation, status, account, generation and number each leave what fits."""
     id = api.generate({}).json()["id"]
     api.generate({}, key=POOR)
     api.get("credits")
-    assert [1, 2] == [one["number"] for one in exchanges(api, "operation=create_generation")]
-    assert [2] == [one["number"] for one in exchanges(api, "status=402&account=poor")]
-    assert [] == exchanges(api, "status=402&account=documentation")
-    assert [1] == [one["number"] for one in exchanges(api, f"generation={id}")]
-    assert [3] == [one["number"] for one in exchanges(api, "since=2")]
-    assert [2, 3] == [one["number"] for one in exchanges(api, "limit=2")]
+    assert [one["number"] for one in exchanges(api, "operation=create_generation")] == [1, 2]
+    assert [one["number"] for one in exchanges(api, "status=402&account=poor")] == [2]
+    assert exchanges(api, "status=402&account=documentation") == []
+    assert [one["number"] for one in exchanges(api, f"generation={id}")] == [1]
+    assert [one["number"] for one in exchanges(api, "since=2")] == [3]
+    assert [one["number"] for one in exchanges(api, "limit=2")] == [2, 3]
 
 
-def test_long_bodies_are_their_digest(api: Live) -> None:
+def test_long_bodies_are_their_digest(api: LiveHub) -> None:
     """Over 4096 bytes a body is length and SHA-256; a form always is."""
     api.generate({"prompt": 5000 * "x"})
     api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
     for told in exchanges(api):
         body = told["request"]["body"]
-        assert (None, 64) == (body["text"], len(body["sha256"]))
+        assert (body["text"], len(body["sha256"])) == (None, 64)
 
 
-def test_the_journal_is_bounded(api: Live) -> None:
+def test_the_journal_is_bounded(api: LiveHub) -> None:
     """By number and by bytes; the oldest go first, and the numbers go on."""
     api.hub.journal = Journal(max_exchanges=3, max_bytes=10_000)
     for _ in range(5):
         api.get("credits")
-    assert [3, 4, 5] == [one["number"] for one in exchanges(api)]
+    assert [one["number"] for one in exchanges(api)] == [3, 4, 5]
     for _ in range(4):
         api.generate({"prompt": 3500 * "x"})
-    assert 9 == journal(api)["total"]
+    assert journal(api)["total"] == 9
     assert len(exchanges(api)) < 3
 
 
-def test_clearing_forgets(api: Live) -> None:
+def test_clearing_forgets(api: LiveHub) -> None:
     """Exchanges and counts are gone, the numbering goes on."""
     api.get("credits")
-    assert {"deleted": "1 exchanges"} == api.client.delete(JOURNAL).json()
-    assert [] == exchanges(api)
+    assert api.client.delete(JOURNAL).json() == {"deleted": "1 exchanges"}
+    assert exchanges(api) == []
     api.get("credits")
-    assert [2] == [one["number"] for one in exchanges(api)]
+    assert [one["number"] for one in exchanges(api)] == [2]
     report = api.client.get("/_mockhub/hubs/default/report").json()
-    assert 1 == report["coverage"]["operations"]["get_credits"]
+    assert report["coverage"]["operations"]["get_credits"] == 1
 
 
-def spill(api: Live, key: str) -> None:
+def spill(api: LiveHub, key: str) -> None:
     """Send a key to every place where a careless client could put it."""
     api.get("credits", key)
     api.get(f"credits?key={key}", key)
@@ -112,10 +112,10 @@ def spill(api: Live, key: str) -> None:
     api.get("credits", None, headers={"X-Api-Key": key, "Cookie": f"key={key}"})
 
 
-def test_no_key_is_in_any_export(api: Live) -> None:
+def test_no_key_is_in_any_export(api: LiveHub) -> None:
     """Whatever a client does with its key, no form of the journal and no report shows it."""
     spill(api, KEY)
-    assert 8 == journal(api)["total"]
+    assert journal(api)["total"] == 8
     for query in ("", "format=har", "format=curl"):
         assert KEY not in api.client.get(f"{JOURNAL}?{query}").text
     for form in ("json", "text"):
@@ -125,7 +125,7 @@ def test_no_key_is_in_any_export(api: Live) -> None:
     assert KEY not in api.client.get("/_mockhub/metrics").text
 
 
-def test_a_key_that_was_made_is_in_no_memory(api: Live) -> None:
+def test_a_key_that_was_made_is_in_no_memory(api: LiveHub) -> None:
     """After its one answer the raw key is in nothing that the server holds (AUTH-7)."""
     where = "/_mockhub/hubs/default/keys"
     key = api.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
@@ -133,12 +133,12 @@ def test_a_key_that_was_made_is_in_no_memory(api: Live) -> None:
     api.client.delete(f"{where}/fresh")
     api.get("credits", key)
     api.client.get("/api/v1/models")  # a connection keeps the request that it serves
-    assert [] == held(api, key)
+    assert held(api, key) == []
     api.hub.accounts["low"].account_type = f"a {key} b"
     assert [f"a {key} b"] == held(api, key)  # the search does find
 
 
-def held(api: Live, key: str) -> list[str]:
+def held(api: LiveHub, key: str) -> list[str]:
     """Every text with the key in it that can be reached from the server."""
     seen: set[int] = set()
     found = []
@@ -170,28 +170,28 @@ def har() -> jsonschema.Draft6Validator:
     return jsonschema.Draft6Validator(files["har.json"], registry=registry)
 
 
-def test_the_archive_is_valid(api: Live, har: Any) -> None:
+def test_the_archive_is_valid(api: LiveHub, har: Any) -> None:
     """Successes, refusals, lost answers, forms and long bodies make a valid HAR 1.2."""
     spill(api, KEY)
     api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
     with pytest.raises(httpx.TransportError):
         api.generate({"prompt": "[[reset@after]]"})
     archive = api.client.get(f"{JOURNAL}?format=har").json()
-    assert 10 == len(archive["log"]["entries"])
-    assert [] == [error.message for error in har.iter_errors(archive)]
+    assert len(archive["log"]["entries"]) == 10
+    assert [error.message for error in har.iter_errors(archive)] == []
     lost = archive["log"]["entries"][-1]
-    assert (0, -8) == (lost["response"]["status"], lost["_credits"])
+    assert (lost["response"]["status"], lost["_credits"]) == (0, -8)
 
 
 def test_the_archives_schema_is_awake(har: Any) -> None:
     """An archive without its version is refused."""
-    assert [] != list(har.iter_errors({"log": {"creator": {}, "entries": [{}]}}))
+    assert list(har.iter_errors({"log": {"creator": {}, "entries": [{}]}})) != []
 
 
 # -- curl --------------------------------------------------------------------------------------
 
 
-def test_commands_run_when_pasted(api: Live, tmp_path: Any) -> None:
+def test_commands_run_when_pasted(api: LiveHub, tmp_path: Any) -> None:
     """Each command does again what was done, with the key from the environment."""
     api.get("credits")
     api.generate({"prompt": 'it\'s "quoted" $HOME `x`\nüñí'})
@@ -208,7 +208,7 @@ def test_commands_run_when_pasted(api: Live, tmp_path: Any) -> None:
         text=True,
         timeout=60,
     )
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
     first, again = exchanges(api)[:5], exchanges(api)[5:]
     told = ("method", "target", "operation", "status", "credits")
     assert [[one[name] for name in told] for one in first] == [
@@ -218,7 +218,7 @@ def test_commands_run_when_pasted(api: Live, tmp_path: Any) -> None:
     assert asked[:3] == asked[3:]
 
 
-def test_an_unread_body_is_told(api: Live) -> None:
+def test_an_unread_body_is_told(api: LiveHub) -> None:
     """Where a fault came before the body was read, the command says so."""
     api.generate({"prompt": "x"}, headers={"X-Mockhub": "status=503"})
     script = api.client.get(f"{JOURNAL}?format=curl").text

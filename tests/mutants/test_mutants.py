@@ -18,7 +18,7 @@ from mockhub.mutants.registry import levels
 from mockhub.mutants.serving import api_spec, default_scenario, running
 from mockhub.mutants.state_handlers import state
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
-from tests.support.live_server import BODY, bearer
+from tests.support.live_server import BODY, auth_headers
 
 EVERY = {**variants(), **mutants()}
 
@@ -31,13 +31,13 @@ def generate(house: PatchedServer, key: str = "rich", **fields: Any) -> httpx.Re
     return httpx.post(
         f"{house.url}/api/v1/images/generations",
         json={**BODY, **fields},
-        headers=bearer(house.keys[key], {}),
+        headers=auth_headers(house.keys[key], {}),
     )
 
 
 def credits(house: PatchedServer, key: str = "rich") -> int:
     url = f"{house.url}/api/v1/credits"
-    balance: int = httpx.get(url, headers=bearer(house.keys[key], {})).json()["credits"]
+    balance: int = httpx.get(url, headers=auth_headers(house.keys[key], {})).json()["credits"]
     return balance
 
 
@@ -48,13 +48,13 @@ def test_every_clause_has_a_mutant() -> None:
 
 def test_there_are_many() -> None:
     """There are more than 120 mutants and more than 20 variants."""
-    assert 120 < len(mutants())
-    assert 20 < len(variants())
+    assert len(mutants()) > 120
+    assert len(variants()) > 20
 
 
 def test_each_is_told_in_a_sentence() -> None:
     """What is wrong with a mutant is a sentence."""
-    assert [] == [one.name for one in EVERY.values() if not one.description.endswith(".")]
+    assert [one.name for one in EVERY.values() if not one.description.endswith(".")] == []
 
 
 @pytest.mark.parametrize("world", bundled_scenarios())
@@ -70,34 +70,34 @@ def test_each_can_be_made_in_any_world(world: str) -> None:
 def test_one_is_wrong_and_the_next_is_not() -> None:
     """What a mutant changes stays in its own server, though they share the parsed law."""
     with running(find("overpriced-1k").change) as house:
-        assert 9 == generate(house).json()["usage"]["credits"]
+        assert generate(house).json()["usage"]["credits"] == 9
     with running(lambda house: None) as house:
-        assert 8 == generate(house).json()["usage"]["credits"]
+        assert generate(house).json()["usage"]["credits"] == 8
 
 
 def test_a_fee_is_kept() -> None:
     """failure-fee gives a failed generation's charge back but for a credit."""
     with running(find("failure-fee").change) as house:
         before = credits(house)
-        assert 500 == generate(house, prompt="[[fail]] A storm").status_code
+        assert generate(house, prompt="[[fail]] A storm").status_code == 500
         assert before - 1 == credits(house)
 
 
 def test_a_defect_in_forms_only() -> None:
     """n-5-accepted-in-form takes n=5 in a form and refuses it in JSON."""
     with running(find("n-5-accepted-in-form").change) as house:
-        assert 400 == generate(house, n=5).status_code
+        assert generate(house, n=5).status_code == 400
         form = {name: (None, value) for name, value in {**BODY, "n": "5"}.items()}
         url = f"{house.url}/api/v1/images/generations"
-        answer = httpx.post(url, files=form, headers=bearer(house.keys["rich"], {}))
-        assert 5 == len(answer.json()["images"])
+        answer = httpx.post(url, files=form, headers=auth_headers(house.keys["rich"], {}))
+        assert len(answer.json()["images"]) == 5
 
 
 def test_a_race_needs_two() -> None:
     """lost-update charges one request right, and of several at once only one."""
     house = PatchedServer(api_spec(), default_scenario(), "http://127.0.0.1:1")
     find("lost-update").change(house)
-    account, key = house.hub.accounts["rich"], bearer(house.keys["rich"], {})
+    account, key = house.hub.accounts["rich"], auth_headers(house.keys["rich"], {})
 
     async def generate_at_once(times: int) -> int:
         before = account.balance
@@ -108,15 +108,15 @@ def test_a_race_needs_two() -> None:
             assert {200} == {answer.status_code for answer in await asyncio.gather(*asked)}
         return before - account.balance
 
-    assert 8 == asyncio.run(generate_at_once(1))
-    assert 8 == asyncio.run(generate_at_once(3))
+    assert asyncio.run(generate_at_once(1)) == 8
+    assert asyncio.run(generate_at_once(3)) == 8
 
 
 def test_a_layer_sees_what_is_sent() -> None:
     """gzipped compresses answers where the client takes gzip, and says so."""
     with running(find("gzipped").change) as house:
         url = f"{house.url}/api/v1/models"
-        assert "gzip" == httpx.get(url).headers["content-encoding"]
+        assert httpx.get(url).headers["content-encoding"] == "gzip"
         plain = httpx.get(url, headers={"Accept-Encoding": "identity"})
         assert "content-encoding" not in plain.headers
         assert httpx.get(url).json() == plain.json()
@@ -128,7 +128,7 @@ def test_states_are_made_on_demand() -> None:
         house.keys["second"] = state("second_key", account="valid")["key"]
         assert credits(house) == credits(house, "second")
         house.keys["fresh"] = state("fresh_account", credits=7)["key"]
-        assert 7 == credits(house, "fresh")
+        assert credits(house, "fresh") == 7
         with pytest.raises(LookupError):
             state("slow_generation", seconds=6)
 
@@ -142,10 +142,10 @@ def test_slow_generations_are_for_the_patient() -> None:
 def test_an_unknown_name_is_answered_with_the_closest() -> None:
     """`mockhub serve --mutant` tells the closest name, in one line, and exits 2."""
     done = run("serve", "--port", "0", "--mutant", "failure-fees")
-    assert 2 == done.exit_code
+    assert done.exit_code == 2
     assert (
-        "mockhub: unknown mutant 'failure-fees'; did you mean 'failure-fee'?; "
-        "`mockhub mutants` lists them\n" == done.stderr
+        done.stderr == "mockhub: unknown mutant 'failure-fees'; did you mean 'failure-fee'?; "
+        "`mockhub mutants` lists them\n"
     )
 
 
@@ -155,7 +155,7 @@ def test_words_choose_among_them() -> None:
     assert "LED-2  (documented)\n" in told
     assert "  failure-fee  A failed generation gives its charge back but for a credit.\n" in told
     assert "failure-not-refunded" not in told
-    assert 2 == run("mutants", "nothing", "like", "this").exit_code
+    assert run("mutants", "nothing", "like", "this").exit_code == 2
 
 
 @pytest.mark.parametrize("conforming", [False, True])

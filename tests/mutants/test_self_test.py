@@ -36,10 +36,10 @@ def test_some_are_judged_over_http() -> None:
     wrong = ["failure-fee", "three-images-undercharged", "all-shown-to-others", "body-before-key"]
     done = self_test.run(names=[*wrong, "uuids", "chunked"])
     assert wrong == [one.name for one in done.mutants]
-    assert ["body-before-key", "uuids", "chunked"] == [one.name for one in done.variants]
-    assert [] == list(failure_messages(done))
+    assert [one.name for one in done.variants] == ["body-before-key", "uuids", "chunked"]
+    assert list(failure_messages(done)) == []
     assert done.ok
-    assert 1.0 == done.mutation_score
+    assert done.mutation_score == 1.0
     assert "LED-2" in done.mutants[0].clauses
     assert all(one.requests for one in (*done.mutants, *done.variants))
 
@@ -48,25 +48,25 @@ def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """A name that there is not fails before anything is served, and exits 2."""
     with pytest.raises(MockhubError, match="did you mean 'failure-fee'"):
         self_test.run(names=["failure-fees"])
-    assert 2 == main(["failure-fees"])
+    assert main(["failure-fees"]) == 2
     assert "did you mean 'failure-fee'" in capsys.readouterr().err
 
 
 def test_a_sound_outcome_is_ok() -> None:
     """Where all is caught and nothing flagged there is nothing to complain of."""
     assert outcome().ok
-    assert [] == list(failure_messages(outcome()))
+    assert list(failure_messages(outcome())) == []
 
 
 def test_a_survivor_fails() -> None:
     """A mutant that no check caught is told with its clause, and with who could not tell."""
     failed = outcome(mutants=(SURVIVED,))
     assert not failed.ok
-    assert 0.0 == failed.mutation_score
-    assert [
+    assert failed.mutation_score == 0.0
+    assert list(failure_messages(failed)) == [
         "failure-fee (LED-2) survived: A failed generation gives its charge back but for a "
         "credit. (another_check inconclusive)"
-    ] == list(failure_messages(failed))
+    ]
 
 
 def test_a_flagged_variant_fails() -> None:
@@ -81,9 +81,9 @@ def test_an_idle_check_fails() -> None:
     """A check that caught nothing is told."""
     failed = outcome(ineffective_checks=("a_check",))
     assert not failed.ok
-    assert ["a_check killed no mutant; add one that it kills, or remove the check"] == list(
-        failure_messages(failed)
-    )
+    assert list(failure_messages(failed)) == [
+        "a_check killed no mutant; add one that it kills, or remove the check"
+    ]
 
 
 def test_every_check_is_idle_without_mutants() -> None:

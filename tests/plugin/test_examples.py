@@ -37,7 +37,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_examples_pass(examples: Path) -> None:
     """All of them, synchronous, asynchronous and unittest, and their client makes no mistake."""
     done = session(examples, "", "-v", plugins=("asyncio",))
-    assert 0 == done.code, done.output
+    assert done.code == 0, done.output
     assert {"passed"} == done.counts.keys()
     assert {"test_pictures.py", "test_pictures_async.py", "test_pictures_unittest.py"} <= {
         line.partition("::")[0] for line in done.output.splitlines() if "::" in line
@@ -49,7 +49,7 @@ def test_the_unittests_need_no_pytest(examples: Path) -> None:
     """They run under unittest alone."""
     command = [sys.executable, "-W", "error", "-m", "unittest", "test_pictures_unittest"]
     done = subprocess.run(command, cwd=examples, capture_output=True, text=True)
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_every_python_block_is_a_test_that_passes(page: Session, number: int) ->
 
 def test_the_page_starts_with_nine_lines() -> None:
     """The first thing that a reader sees is a test of nine lines."""
-    assert 9 == len(blocks("python")[0].splitlines())
+    assert len(blocks("python")[0].splitlines()) == 9
     assert PAGE.startswith("# Testing with pytest\n\n```python\n")
 
 
@@ -81,7 +81,7 @@ def test_every_ini_block_is_taken(tmp_path: Path, block: str) -> None:
     assert configparser.ConfigParser(interpolation=None).read_string(block) is None
     ini = block.removeprefix("[pytest]\n")
     done = session(tmp_path, "def test_it(mockhub_env): pass", "--strict-config", ini=ini)
-    assert {"passed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 1}, done.output
 
 
 def test_the_yaml_block_is_a_workflow() -> None:
@@ -110,6 +110,6 @@ def test_the_page_names_all_that_there_is() -> None:
     assert all(f"| `{name}` |" in PAGE for name in HubOptions.__annotations__)
     declared = re.findall(r'"(--mockhub-[\w-]+|mockhub_\w+)"', inspect.getsource(options))
     suite = ("--mockhub-target", "--mockhub-level", "--mockhub-budget")
-    assert [] == [
+    assert [
         name for name in declared if name not in (*suite, "mockhub_env") and name not in PAGE
-    ]
+    ] == []

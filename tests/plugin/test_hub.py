@@ -35,23 +35,23 @@ def test_base_url_is_what_an_sdk_wants(mockhub: Hub) -> None:
 def test_url_is_the_same_without_api_v1(mockhub: Hub) -> None:
     """`url` stands in the place of the published host, `base_url` has /api/v1 after it."""
     assert mockhub.base_url == f"{mockhub.url}/api/v1"
-    assert 200 == httpx.get(f"{mockhub.url}/api/v1/models").status_code
+    assert httpx.get(f"{mockhub.url}/api/v1/models").status_code == 200
 
 
 def test_clients_take_paths_with_and_without_api_v1(mockhub: Hub) -> None:
     """A path may be written as the documentation writes it, or as it follows the base URL."""
     client = mockhub.client()
     for path in ("/api/v1/credits", "/credits", "credits", f"{mockhub.base_url}/credits"):
-        assert 200 == client.get(path).status_code, path
-    assert 200 == client.post("/api/v1/images/generations", json=CAT).status_code
+        assert client.get(path).status_code == 200, path
+    assert client.post("/api/v1/images/generations", json=CAT).status_code == 200
 
 
 @pytest.mark.asyncio
 async def test_async_clients_take_them_too(mockhub: Hub) -> None:
     """What holds for `client` holds for `async_client`."""
     async with mockhub.async_client() as client:
-        assert 200 == (await client.get("/api/v1/credits")).status_code
-        assert 200 == (await client.get("/credits")).status_code
+        assert (await client.get("/api/v1/credits")).status_code == 200
+        assert (await client.get("/credits")).status_code == 200
 
 
 def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
@@ -60,7 +60,7 @@ def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
     url = f"{mockhub.server_url}/api/v1/images/generations"
     answer = httpx.post(url, json=CAT, headers=headers).json()
     assert answer["balance"]["credits"] == mockhub.account.credits
-    assert 1 == len(mockhub.journal)
+    assert len(mockhub.journal) == 1
     assert mockhub.images() == [httpx.get(answer["images"][0]["url"]).content]
 
 
@@ -72,10 +72,10 @@ def test_a_closed_hub_is_gone_from_the_server(mockhub_factory: Callable[..., Hub
     ask(hub)
     hub.close()
     headers = {"Authorization": f"Bearer {hub.key}"}
-    assert 404 == httpx.get(f"{hub.base_url}/credits", headers=headers).status_code
-    assert 401 == httpx.get(f"{hub.server_url}/api/v1/credits", headers=headers).status_code
-    assert [0, 200] == [one.status for one in hub.journal]
-    assert 2 == len(hub.images())
+    assert httpx.get(f"{hub.base_url}/credits", headers=headers).status_code == 404
+    assert httpx.get(f"{hub.server_url}/api/v1/credits", headers=headers).status_code == 401
+    assert [one.status for one in hub.journal] == [0, 200]
+    assert len(hub.images()) == 2
     hub.assert_generated(prompt="A cat", times=2)
     with pytest.raises(AssertionError, match="charged 2 times"):
         hub.assert_no_double_charge()
@@ -85,7 +85,7 @@ def test_hubs_of_one_test_are_apart(mockhub_factory: Callable[..., Hub]) -> None
     """What one hub of a test pays, another one does not see."""
     one, two = mockhub_factory(credits=8), mockhub_factory(credits=8)
     ask(one)
-    assert (0, 8) == (one.account.credits, two.account.credits)
+    assert (one.account.credits, two.account.credits) == (0, 8)
     assert one.url != two.url
     assert one.key != two.key
 
@@ -96,26 +96,26 @@ def test_hubs_of_one_test_are_apart(mockhub_factory: Callable[..., Hub]) -> None
 @pytest.mark.mockhub(credits=8)
 def test_credits_are_what_the_mark_says(mockhub: Hub) -> None:
     """The first picture is paid, the second refused."""
-    assert [200, 402] == [ask(mockhub).status_code for _ in range(2)]
-    assert 0 == mockhub.account.credits
+    assert [ask(mockhub).status_code for _ in range(2)] == [200, 402]
+    assert mockhub.account.credits == 0
 
 
 @pytest.mark.mockhub(scenario="default", credits=20)
 def test_credits_are_what_is_left_after_a_scenarios_own_generations(mockhub: Hub) -> None:
     """A balance is a balance, whatever the scenario's account has paid before."""
-    assert 20 == mockhub.account.credits
+    assert mockhub.account.credits == 20
     mockhub.assert_spent(0)
-    assert () == mockhub.generations
+    assert mockhub.generations == ()
 
 
 @pytest.mark.mockhub(credits=0)
 def test_granted_credits_expire_by_the_hubs_clock(mockhub: Hub) -> None:
     """A grant that expires is gone when its time has come."""
     mockhub.grant(16, expires_in="1h")
-    assert 16 == mockhub.account.credits
+    assert mockhub.account.credits == 16
     mockhub.clock.advance_to_next_event()
-    assert 0 == mockhub.account.credits
-    assert ["grant", "grant", "expiry"] == [one.kind for one in mockhub.account.entries]
+    assert mockhub.account.credits == 0
+    assert [one.kind for one in mockhub.account.entries] == ["grant", "grant", "expiry"]
 
 
 def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
@@ -123,9 +123,9 @@ def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
     bob = mockhub.accounts.create("bob", credits=8)
     made = ask(mockhub).json()["id"]
     client = mockhub.client(bob.key)
-    assert 404 == client.get(f"/generations/{made}").status_code
-    assert 200 == client.post("/images/generations", json=CAT).status_code
-    assert (112, 0) == (mockhub.account.credits, bob.credits)
+    assert client.get(f"/generations/{made}").status_code == 404
+    assert client.post("/images/generations", json=CAT).status_code == 200
+    assert (mockhub.account.credits, bob.credits) == (112, 0)
 
 
 def test_an_unknown_account_is_explained(mockhub: Hub) -> None:
@@ -144,12 +144,12 @@ def test_keys_are_made_revoked_and_expired(mockhub: Hub) -> None:
     """A new key works until it is revoked, or until its time has come."""
     keys = [mockhub.keys.create(), mockhub.keys.create(expires_in="10m"), mockhub.keys.create()]
     clients = [mockhub.client(key) for key in keys]
-    assert [200, 200, 200] == [one.get("/credits").status_code for one in clients]
+    assert [one.get("/credits").status_code for one in clients] == [200, 200, 200]
     mockhub.keys.revoke(keys[0])
     mockhub.keys.expire(keys[2])
     mockhub.clock.advance("10m")
     answers = [one.get("/credits").json()["error"]["code"] for one in clients]
-    assert ["invalidApiKey", "expiredApiKey", "expiredApiKey"] == answers
+    assert answers == ["invalidApiKey", "expiredApiKey", "expiredApiKey"]
 
 
 def test_a_foreign_key_is_refused(mockhub: Hub) -> None:
@@ -196,10 +196,10 @@ def test_nothing_due_is_told(mockhub: Hub) -> None:
 def test_a_job_ends_at_the_next_event(mockhub: Hub) -> None:
     """A queued generation is there once its 90 seconds have passed on the hub's clock."""
     queued = ask(mockhub, **{"async": True}).json()
-    assert "queued" == mockhub.generations[0].status
+    assert mockhub.generations[0].status == "queued"
     mockhub.clock.advance_to_next_event()
     polled = mockhub.client().get(f"/generations/{queued['id']}").json()
-    assert "succeeded" == polled["status"]
+    assert polled["status"] == "succeeded"
     assert timedelta(seconds=90) == mockhub.clock.now() - datetime(2026, 4, 30, 8, tzinfo=UTC)
 
 
@@ -209,10 +209,10 @@ def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, mockhub)
         mockhub.wait_for_generations()
-        assert 112 == mockhub.account.credits
+        assert mockhub.account.credits == 112
         assert not answer.done()
         mockhub.clock.advance("30s")
-        assert 200 == answer.result(timeout=10).status_code
+        assert answer.result(timeout=10).status_code == 200
 
 
 def test_waiting_in_vain_ends(mockhub: Hub) -> None:
@@ -227,21 +227,21 @@ def test_waiting_in_vain_ends(mockhub: Hub) -> None:
 def test_an_armed_fault_strikes_as_often_as_said(mockhub: Hub) -> None:
     """`times=1` strikes once; the next call is answered."""
     mockhub.arm("status=503", times=1)
-    assert [503, 200] == [ask(mockhub).status_code for _ in range(2)]
+    assert [ask(mockhub).status_code for _ in range(2)] == [503, 200]
 
 
 def test_faults_can_be_disarmed(mockhub: Hub) -> None:
     """After `disarm` nothing strikes."""
     mockhub.arm("status=503 on=get_credits")
     mockhub.disarm()
-    assert 200 == mockhub.client().get("/credits").status_code
+    assert mockhub.client().get("/credits").status_code == 200
 
 
 @pytest.mark.mockhub(faults=["status=503 x1", "fail on=create_generation"])
 def test_the_mark_arms(mockhub: Hub) -> None:
     """Directives of the mark are armed before the test begins."""
-    assert [503, 500] == [ask(mockhub).status_code for _ in range(2)]
-    assert 120 == mockhub.account.credits
+    assert [ask(mockhub).status_code for _ in range(2)] == [503, 500]
+    assert mockhub.account.credits == 120
 
 
 def test_a_lost_answer_has_been_paid_for(mockhub: Hub) -> None:
@@ -250,15 +250,15 @@ def test_a_lost_answer_has_been_paid_for(mockhub: Hub) -> None:
     with pytest.raises(httpx.TransportError):
         ask(mockhub)
     mockhub.assert_spent(8)
-    assert ("reset@after",) == mockhub.journal[0].faults
+    assert mockhub.journal[0].faults == ("reset@after",)
 
 
 def test_the_provider_is_scripted(mockhub: Hub) -> None:
     """One outcome a generation; the last one repeats."""
     mockhub.provider("deliver=1", "fail")
     answers = [ask(mockhub, n=2) for _ in range(3)]
-    assert [200, 500, 500] == [one.status_code for one in answers]
-    assert [(1, 8), (0, 0), (0, 0)] == [(one.delivered, one.credits) for one in mockhub.generations]
+    assert [one.status_code for one in answers] == [200, 500, 500]
+    assert [(one.delivered, one.credits) for one in mockhub.generations] == [(1, 8), (0, 0), (0, 0)]
 
 
 @pytest.mark.parametrize(
@@ -294,14 +294,14 @@ def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
     assert timedelta(minutes=1) == bad.timestamp - good.timestamp
     assert good.headers["user-agent"].startswith("python-httpx/")
     assert mockhub.key not in str(good)
-    assert ("create_generation", 200, -16, 2) == (
+    assert (
         good.operation,
         good.status,
         good.credits,
         good.fields["n"],
-    )
-    assert "succeeded" == good.response["status"]
-    assert ("invalid_request", 9) == (bad.code, bad.fields["n"])
+    ) == ("create_generation", 200, -16, 2)
+    assert good.response["status"] == "succeeded"
+    assert (bad.code, bad.fields["n"]) == ("invalid_request", 9)
     assert [bad] == list(mockhub.journal.filter(status=400))
     assert [good] == list(mockhub.journal[:1])
 
@@ -311,7 +311,7 @@ def test_the_journal_is_a_table_without_keys(mockhub: Hub) -> None:
     ask(mockhub, prompt=f"\x1b[2J {mockhub.key}")
     mockhub.client().get("/%0Anothing")
     text = str(mockhub.journal)
-    assert 2 == len(text.splitlines())
+    assert len(text.splitlines()) == 2
     assert "\x1b" not in text
     assert "-8 credits" in text
 
@@ -322,7 +322,7 @@ def test_images_are_the_files_behind_the_urls(mockhub: Hub) -> None:
     ask(mockhub, prompt="A dog")
     downloaded = [httpx.get(image["url"]).content for image in answer["images"]]
     assert downloaded == mockhub.images(answer["id"])
-    assert ["A cat", "A cat", "A dog"] == [read_metadata(one)["prompt"] for one in mockhub.images()]
+    assert [read_metadata(one)["prompt"] for one in mockhub.images()] == ["A cat", "A cat", "A dog"]
 
 
 # -- claims ----------------------------------------------------------------------------------------
@@ -346,8 +346,8 @@ def test_a_claim_that_fails_shows_near_misses(mockhub: Hub) -> None:
     with pytest.raises(AssertionError) as caught:
         mockhub.assert_generated(prompt="A cat", n=3)
     lines = str(caught.value).splitlines()
-    assert "expected a generation with prompt='A cat', n=3; there are 0" == lines[0]
-    assert "  near miss: #2: n was 2, not 3" == lines[1]
+    assert lines[0] == "expected a generation with prompt='A cat', n=3; there are 0"
+    assert lines[1] == "  near miss: #2: n was 2, not 3"
     assert lines[2].startswith("  near miss: #1: prompt was 'A dog")
     assert str(mockhub.journal) in str(caught.value)
 
@@ -391,7 +391,7 @@ def test_paying_twice_for_one_request_is_told(mockhub: Hub) -> None:
         AssertionError, match="One request was charged 2 times.*\n  suggestion: Send"
     ):
         mockhub.assert_no_double_charge()
-    assert ["double_charge"] == [one.kind for one in mockhub.report().findings]
+    assert [one.kind for one in mockhub.report().findings] == ["double_charge"]
 
 
 def test_a_reset_hub_begins_again(mockhub: Hub) -> None:
@@ -400,10 +400,10 @@ def test_a_reset_hub_begins_again(mockhub: Hub) -> None:
     mockhub.clock.advance("1h")
     ask(mockhub)
     mockhub.reset()
-    assert 120 == mockhub.client().get("/credits").json()["credits"]
+    assert mockhub.client().get("/credits").json()["credits"] == 120
     assert datetime(2026, 4, 30, 8, tzinfo=UTC) == mockhub.clock.now()
-    assert ["/api/v1/credits"] == [one.path for one in mockhub.journal]
-    assert () == mockhub.generations
+    assert [one.path for one in mockhub.journal] == ["/api/v1/credits"]
+    assert mockhub.generations == ()
     mockhub.assert_spent(0)
 
 

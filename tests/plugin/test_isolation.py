@@ -38,7 +38,7 @@ def test_alone(mockhub, client, number):
 def test_a_thousand_tests_in_four_workers_do_not_meet(tmp_path: Path) -> None:
     """Each finds its own money, prompt and journal, by its address or by its key alone."""
     done = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
-    assert {"passed": 1000} == done.counts, done.output
+    assert done.counts == {"passed": 1000}, done.output
 
 
 SHARED = """
@@ -73,8 +73,8 @@ def test_four_workers_on_one_server_do_not_meet(
         monkeypatch.setenv("MOCKHUB_URL", server.url)
         done = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
         hubs = httpx.get(f"{server.url}/_mockhub/hubs").json()["hubs"]
-    assert {"passed": 1000} == done.counts, done.output
-    assert ["default"] == [hub["name"] for hub in hubs]
+    assert done.counts == {"passed": 1000}, done.output
+    assert [hub["name"] for hub in hubs] == ["default"]
 
 
 def test_64_threads_on_one_server_do_not_meet() -> None:
@@ -94,4 +94,4 @@ def test_64_threads_on_one_server_do_not_meet() -> None:
         with ThreadPoolExecutor(64) as pool:
             seen = list(pool.map(alone, range(1000)))
         assert [(92 + number, 8, 1) for number in range(1000)] == seen
-        assert ["default"] == [hub.name for hub in server.hub_registry]
+        assert [hub.name for hub in server.hub_registry] == ["default"]

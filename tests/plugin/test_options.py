@@ -31,4 +31,4 @@ def test_the_suites_options_are_known_without_its_conftest(
 ) -> None:
     """Any session takes the contract suite's options, and tells them by their names."""
     done = session(tmp_path, TELL.replace("EXPECTED", repr(expected)), *options)
-    assert {"passed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 1}, done.output

@@ -76,7 +76,7 @@ def test_hints_are_told_where_more_is_wanted(tmp_path: Path) -> None:
 def test_a_session_without_a_hub_ends_as_ever(tmp_path: Path) -> None:
     """Where no hub was asked, there is no section."""
     done = session(tmp_path, "def test_it(mockhub): pass")
-    assert {"passed": 1} == done.counts
+    assert done.counts == {"passed": 1}
     assert "= mockhub =" not in done.output
 
 
@@ -103,7 +103,7 @@ def test_the_page_escapes_what_clients_sent(told: Session) -> None:
 def test_the_page_tells_of_every_test(told: Session) -> None:
     """Mistakes, coverage, and a table of what each test's client did."""
     page = told.output[told.output.index("<!doctype html>") :]
-    assert 4 == Tags(page).seen.count("details") - 3  # three kinds of mistakes have one, too
+    assert Tags(page).seen.count("details") - 3 == 4  # three kinds of mistakes have one, too
     assert '<td class="uncovered">never' in page
     assert "<td>reset@after</td>" in page
 
@@ -111,7 +111,7 @@ def test_the_page_tells_of_every_test(told: Session) -> None:
 def test_a_page_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
     """The error names the option and the folder, before a test runs."""
     done = session(tmp_path, TESTS, "--mockhub-report-html", "no/page.html")
-    assert 4 == done.code
+    assert done.code == 4
     assert "--mockhub-report-html no/page.html: there is no folder" in done.output
 
 

@@ -51,7 +51,7 @@ def test_the_innermost_mark_decides(tmp_path: Path) -> None:
     """A function's mark stands above its class's, that above the module's; a call above all."""
     (tmp_path / "mine.yaml").write_text(MINE)
     done = session(tmp_path, MARKS)
-    assert {"passed": 5} == done.counts, done.output
+    assert done.counts == {"passed": 5}, done.output
 
 
 def test_options_and_ini_decide_where_no_mark_does(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_of_mark(mockhub):
 """
     ini = "mockhub_credits = 8\nmockhub_clock = 2030-01-01T00:00:00Z\n"
     done = session(tmp_path, source, "--mockhub-clock=2031-01-01T00:00:00Z", ini=ini)
-    assert {"passed": 2} == done.counts, done.output
+    assert done.counts == {"passed": 2}, done.output
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_mistake_in_an_option_is_told_with_its_door(
 ) -> None:
     """The error names the option or the ini option, not the mark."""
     done = session(tmp_path, "def test_it(mockhub): pass", option, ini=ini)
-    assert {"error": 1} == done.counts
+    assert done.counts == {"error": 1}
     assert told in done.output
 
 
@@ -130,7 +130,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Session:
 )
 def test_a_mistake_in_a_mark_is_an_error_of_its_test(mistaken: Session, told: str) -> None:
     """The error names file, line, option, value and the closest known word, and nothing else."""
-    assert {"error": 5} == mistaken.counts, mistaken.output
+    assert mistaken.counts == {"error": 5}, mistaken.output
     assert told in mistaken.output
     assert "Traceback" not in mistaken.output
     assert "During handling" not in mistaken.output
@@ -153,7 +153,7 @@ def test_late(request):
     assert 8 == request.getfixturevalue("mockhub").account.credits
 """
     done = session(tmp_path, source)
-    assert {"passed": 2, "failed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 2, "failed": 1}, done.output
     assert "@pytest.mark.mockhub had no effect: the test asked for no hub" in done.output
 
 
@@ -175,7 +175,7 @@ def test_the_environment_is_set_for_the_test(
     """By default the OpenAI SDKs' own variables, and only while the test runs."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     done = session(tmp_path, ENV)
-    assert {"passed": 2} == done.counts, done.output
+    assert done.counts == {"passed": 2}, done.output
 
 
 def test_the_ini_names_the_variables(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_it(mockhub_env):
     assert "OPENAI_BASE_URL" not in os.environ
 """
     done = session(tmp_path, source, ini="mockhub_env =\n    HUB = {url}/x\n")
-    assert {"passed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 1}, done.output
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_it(mockhub_env):
 def test_a_mistake_in_the_ini_is_explained(tmp_path: Path, line: str, told: str) -> None:
     """The error names the ini option and the line."""
     done = session(tmp_path, "def test_it(mockhub_env): pass", ini=f"mockhub_env = {line}\n")
-    assert {"error": 1} == done.counts
+    assert done.counts == {"error": 1}
     assert f"ini option mockhub_env: '{line}': {told}" in done.output
 
 
@@ -243,17 +243,18 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_an_answer_against_the_law_fails_the_test_that_caused_it(broken: Session) -> None:
     """The test failed, though it did not look, and its neighbours did not."""
-    assert {"passed": 1, "failed": 4} == broken.counts, broken.output
+    assert broken.counts == {"passed": 1, "failed": 4}, broken.output
     assert "FAILED test_it.py::test_unaware" in broken.output
     assert "FAILED test_it.py::test_unaware_of_no_hub" in broken.output
-    assert 2 == broken.output.count(
-        "mockhub error, please report it:\n  GET /api/v1/credits: get_credits"
+    assert (
+        broken.output.count("mockhub error, please report it:\n  GET /api/v1/credits: get_credits")
+        == 2
     )
 
 
 def test_the_journal_is_attached_to_a_failure(broken: Session) -> None:
     """What failed shows its journal, once; what has no hub shows none."""
-    assert 1 == broken.output.count(" mockhub journal: test_red ")
+    assert broken.output.count(" mockhub journal: test_red ") == 1
     assert "#1   GET /api/v1/credits  200" in broken.output
     assert "mockhub journal: test_unaware" not in broken.output  # the message has it
     assert "mockhub journal: test_without_a_hub" not in broken.output
@@ -301,8 +302,8 @@ def test_the_paid_service_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "localhost")
     done = session(tmp_path, LIVE)
-    assert {"failed": 5, "passed": 1} == done.counts, done.output
-    assert 5 == done.output.count("--mockhub-allow-live if it is meant.\n")
+    assert done.counts == {"failed": 5, "passed": 1}, done.output
+    assert done.output.count("--mockhub-allow-live if it is meant.\n") == 5
     assert "asked for www.gptimagehub.com, the paid service" in done.output
 
 
@@ -323,7 +324,7 @@ def test_it():
     assert socket.gethostbyname is _socket.gethostbyname
 """
     done = session(tmp_path, source, *options, ini=ini)
-    assert {"passed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 1}, done.output
 
 
 def test_only_the_laws_own_host_is_refused() -> None:
@@ -352,7 +353,7 @@ def test_it():
     assert not {"yaml", "httpx", "starlette", "uvicorn", "click", "PIL"} & sys.modules.keys()
 """  # noqa: E501
     done = session(tmp_path, source)
-    assert {"passed": 1} == done.counts, done.output
+    assert done.counts == {"passed": 1}, done.output
 
 
 def test_the_plugin_can_be_switched_off(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
 def test_running_serves_until_the_block_ends() -> None:
     """A hub can be asked within the block, and its journal after it."""
     with running(credits=8) as hub:
-        assert 200 == hub.client().post("/images/generations", json=CAT).status_code
+        assert hub.client().post("/images/generations", json=CAT).status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(hub.url)
-    assert [200] == [one.status for one in hub.journal]
+    assert [one.status for one in hub.journal] == [200]
     hub.assert_spent(8)
 
 
@@ -66,7 +66,7 @@ async def ask(app: ASGI) -> int:
 async def test_asgi_needs_no_socket() -> None:
     """In process the same API answers, and the same claims hold."""
     app = ASGI(credits=8)
-    assert [200, 402] == [await ask(app) for _ in range(2)]
+    assert [await ask(app) for _ in range(2)] == [200, 402]
     app.hub.assert_generated(prompt="A cat", times=1)
     app.hub.assert_spent(8)
     app.hub.assert_no_spec_violations()
@@ -88,9 +88,9 @@ async def test_a_held_request_in_process_ends_when_time_passes() -> None:
     answer = asyncio.create_task(ask(app))
     while not app.hub.generations:
         await asyncio.sleep(0)
-    assert 112 == app.hub.account.credits
+    assert app.hub.account.credits == 112
     app.hub.clock.advance("30s")
-    assert 200 == await asyncio.wait_for(answer, 10)
+    assert await asyncio.wait_for(answer, 10) == 200
 
 
 def test_asgi_works_with_starlettes_test_client() -> None:
@@ -98,7 +98,7 @@ def test_asgi_works_with_starlettes_test_client() -> None:
     app = ASGI()
     headers = {"Authorization": f"Bearer {app.hub.key}"}
     with TestClient(app, headers=headers) as client:
-        assert 120 == client.get("/api/v1/credits").json()["credits"]
+        assert client.get("/api/v1/credits").json()["credits"] == 120
 
 
 def test_asgi_has_no_synchronous_client_of_its_own() -> None:
@@ -110,7 +110,7 @@ def test_asgi_has_no_synchronous_client_of_its_own() -> None:
 def test_two_asgi_worlds_are_apart() -> None:
     """Each has its own hub."""
     one, two = ASGI(credits=1), ASGI(credits=2)
-    assert (1, 2) == (one.hub.account.credits, two.hub.account.credits)
+    assert (one.hub.account.credits, two.hub.account.credits) == (1, 2)
 
 
 class TestInUnittest(unittest.TestCase):
@@ -138,5 +138,5 @@ def test_the_public_names_are_what_all_says() -> None:
 def test_the_docstrings_examples_run(module: str) -> None:
     """Each example gives what it says."""
     failed, tried = doctest.testmod(import_module(module), extraglobs={"mockhub": mockhub})
-    assert 0 == failed
-    assert 0 < tried
+    assert failed == 0
+    assert tried > 0

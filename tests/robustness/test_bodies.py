@@ -6,15 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.live_server import BODY, PNG, Live, live
-from tests.support.raw_http import AUTH, MODELS, Reply, ask, connected, post, replies
+from tests.support.live_server import BODY, PNG, LiveHub, serve_hub
+from tests.support.raw_http import (
+    AUTH,
+    MODELS,
+    RawResponse,
+    connect,
+    exchange,
+    post_request,
+    read_responses,
+)
 
 EDGE = b"----edge"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Live]:
-    with live(scenario="endless") as started:
+def server() -> Iterator[LiveHub]:
+    with serve_hub(scenario="endless") as started:
         yield started
 
 
@@ -22,7 +30,7 @@ def form(*parts: bytes, end: bytes = b"--" + EDGE + b"--\r\n") -> bytes:
     """A multipart request of whole parts, each with its headers."""
     body = b"".join(b"--" + EDGE + b"\r\n" + part + b"\r\n" for part in parts) + end
     kind = b"multipart/form-data; boundary=" + EDGE
-    return post(body).replace(b"application/json", kind)
+    return post_request(body).replace(b"application/json", kind)
 
 
 def text(name: bytes, value: bytes) -> bytes:
@@ -33,8 +41,8 @@ GOOD_PARTS = [text(name.encode(), value.encode()) for name, value in BODY.items(
 FILE = b'Content-Disposition: form-data; name="reference_image"; filename="a"\r\n\r\n' + PNG
 
 
-def refused(reply: Reply) -> str:
-    assert (400, "invalid_request") == (reply.status, reply.json["error"]["code"])
+def refused(reply: RawResponse) -> str:
+    assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
     message: str = reply.json["error"]["message"]
     return message
 
@@ -49,34 +57,34 @@ BOMBS = {
     "no end": form(*GOOD_PARTS, end=b""),
     "no name": form(b"Content-Disposition: form-data\r\n\r\nx"),
     "no header": form(b"\r\nx"),
-    "not a form": post(b"x" * 1000).replace(b"application/json", b"multipart/form-data"),
+    "not a form": post_request(b"x" * 1000).replace(b"application/json", b"multipart/form-data"),
     "null name": form(text(b"a\x00b", b"v")),
     "utf-8 lies": form(text(b"prompt", b"\xff\xfe")),
-    "long boundary": post(b"x").replace(
+    "long boundary": post_request(b"x").replace(
         b"application/json", b"multipart/form-data; boundary=" + 9000 * b"b"
     ),
-    "deep array": post(100_000 * b"["),
-    "deep object": post(100_000 * b'{"a":'),
-    "closed deep array": post(b'{"prompt":' + 50_000 * b"[" + 50_000 * b"]" + b"}"),
-    "wide object": post(b"{" + b",".join(b'"k%d":1' % n for n in range(100_000)) + b"}"),
-    "long number": post(b'{"n":' + 500_000 * b"9" + b"}"),
-    "exponent": post(b'{"n":1e999999999}'),
-    "nan": post(b'{"n":NaN}'),
-    "lone surrogate": post(b'{"prompt":"\\ud800"}'),
-    "null bytes": post(b"\x00" * 100),
-    "byte order mark": post(b"\xef\xbb\xbf{}"),
-    "utf-16": post('{"prompt": "x"}'.encode("utf-16")),
-    "too long": post(b'{"prompt":"' + 3_000_000 * b"a" + b'"}'),
-    "gzip": post(b"\x1f\x8b\x08", b"Content-Encoding: gzip"),
+    "deep array": post_request(100_000 * b"["),
+    "deep object": post_request(100_000 * b'{"a":'),
+    "closed deep array": post_request(b'{"prompt":' + 50_000 * b"[" + 50_000 * b"]" + b"}"),
+    "wide object": post_request(b"{" + b",".join(b'"k%d":1' % n for n in range(100_000)) + b"}"),
+    "long number": post_request(b'{"n":' + 500_000 * b"9" + b"}"),
+    "exponent": post_request(b'{"n":1e999999999}'),
+    "nan": post_request(b'{"n":NaN}'),
+    "lone surrogate": post_request(b'{"prompt":"\\ud800"}'),
+    "null bytes": post_request(b"\x00" * 100),
+    "byte order mark": post_request(b"\xef\xbb\xbf{}"),
+    "utf-16": post_request('{"prompt": "x"}'.encode("utf-16")),
+    "too long": post_request(b'{"prompt":"' + 3_000_000 * b"a" + b'"}'),
+    "gzip": post_request(b"\x1f\x8b\x08", b"Content-Encoding: gzip"),
 }
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bomb_is_refused_and_the_next_request_answered(server: Live, name: str) -> None:
+def test_bomb_is_refused_and_the_next_request_answered(server: LiveHub, name: str) -> None:
     """A body made to hurt is 400 with a message of bounded length, and the server goes on."""
-    (reply,) = ask(server, BOMBS[name])
+    (reply,) = exchange(server, BOMBS[name])
     assert len(refused(reply)) < 2000
-    assert 200 == ask(server, MODELS)[0].status
+    assert exchange(server, MODELS)[0].status == 200
 
 
 @pytest.mark.parametrize(
@@ -104,36 +112,36 @@ def test_bomb_is_refused_and_the_next_request_answered(server: Live, name: str) 
         b"/?" + 5000 * b"q=1&",
     ],
 )
-def test_odd_path_finds_nothing(server: Live, target: bytes) -> None:
+def test_odd_path_finds_nothing(server: LiveHub, target: bytes) -> None:
     """A path that is not exactly one of the law's is 404, however it is spelt."""
-    (reply,) = ask(server, b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (target, AUTH))
-    assert 404 == reply.status
+    (reply,) = exchange(server, b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (target, AUTH))
+    assert reply.status == 404
 
 
 @pytest.mark.parametrize("host", [b"", b"Host: evil\r\n", b"Host: a\r\nHost: b\r\n", b"Host:\r\n"])
-def test_host_steers_nothing(server: Live, host: bytes) -> None:
+def test_host_steers_nothing(server: LiveHub, host: bytes) -> None:
     """Whatever Host says, addresses in the answer are the server's own."""
-    raw = post(b'{"model": "gpt-image-2", "prompt": "x", "size": "1024x1024"}')
-    (reply,) = ask(server, raw.replace(b"Host: mock\r\n", host))
+    raw = post_request(b'{"model": "gpt-image-2", "prompt": "x", "size": "1024x1024"}')
+    (reply,) = exchange(server, raw.replace(b"Host: mock\r\n", host))
     assert reply.json["images"][0]["url"].startswith(server.url)
 
 
-def test_upload_that_breaks_off_is_forgotten(server: Live) -> None:
+def test_upload_that_breaks_off_is_forgotten(server: LiveHub) -> None:
     """A client that leaves in the middle of its form costs nothing and is charged nothing."""
     before = server.credits()
-    with connected(server) as line:
+    with connect(server) as line:
         line.sendall(form(*GOOD_PARTS, FILE)[:-40])
     assert before == server.credits()
 
 
-def test_large_upload_without_a_key_is_refused_before_it_ends(server: Live) -> None:
+def test_large_upload_without_a_key_is_refused_before_it_ends(server: LiveHub) -> None:
     """50 MB that nobody may send are refused at once; what is sent all the same is skipped."""
-    head = post(b"", length=50_000_000).replace(AUTH, b"")
-    with connected(server) as line:
+    head = post_request(b"", length=50_000_000).replace(AUTH, b"")
+    with connect(server) as line:
         line.sendall(head)
-        (reply,) = replies(line)
-        assert 401 == reply.status
+        (reply,) = read_responses(line)
+        assert reply.status == 401
         for _ in range(50):
             line.sendall(1_000_000 * b"x")
         line.sendall(MODELS)
-        assert 200 == replies(line)[0].status
+        assert read_responses(line)[0].status == 200

@@ -27,15 +27,15 @@ from mockhub.server.timeouts import ServerContext
 from mockhub.web.api import PublicApi
 from mockhub.web.app import App
 from mockhub.web.limits import Limits
-from tests.support.fake_transport import Line
-from tests.support.live_server import PUBLISHED, read_law
-from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post
+from tests.support.fake_transport import FakeTransport
+from tests.support.live_server import PUBLISHED, read_spec
+from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post_request
 
 LIMITS = Limits()
 EVER = float("inf")
 LONG = b"x" * 150_000  # more than waits for the app
 GOOD = b'{"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"}'
-CHUNKED = post(b"", b"Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+CHUNKED = post_request(b"", b"Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
 OFFER = b"Connection: Upgrade\r\nUpgrade: h2c"
 IDLE = 3  # rounds without a change, until nothing more is expected
 TURNS = 20  # of the loop, within which whatever can happen has
@@ -73,43 +73,45 @@ SENT = {
     "head": Asked(MODELS.replace(b"GET", b"HEAD")),
     "options": Asked(MODELS.replace(b"GET", b"OPTIONS"), 204),
     "nothing there": Asked(MODELS.replace(b"models", b"none"), 404),
-    "post": Asked(post(GOOD)),
+    "post": Asked(post_request(GOOD)),
     "chunked": Asked(
         CHUNKED + b"9\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (GOOD[:9], len(GOOD) - 9, GOOD[9:])
     ),
-    "bad": Asked(post(b"{"), 400),
-    "no key": Asked(post(GOOD).replace(AUTH, b""), 401),
-    "long": Asked(post(LONG), 400),
-    "long without a key": Asked(post(LONG).replace(AUTH, b""), 401),
+    "bad": Asked(post_request(b"{"), 400),
+    "no key": Asked(post_request(GOOD).replace(AUTH, b""), 401),
+    "long": Asked(post_request(LONG), 400),
+    "long without a key": Asked(post_request(LONG).replace(AUTH, b""), 401),
     "long to nowhere": Asked(with_headers(MODELS, b"Content-Length: 150000") + LONG),
-    "asks first": Asked(post(GOOD, b"Expect: 100-continue")),
-    "asks first, and is long": Asked(post(LONG, b"Expect: 100-continue"), 400),
+    "asks first": Asked(post_request(GOOD, b"Expect: 100-continue")),
+    "asks first, and is long": Asked(post_request(LONG, b"Expect: 100-continue"), 400),
     "offers": Asked(with_headers(MODELS, OFFER)),
-    "offers with a body": Asked(post(GOOD, OFFER)),
-    "offers and asks first": Asked(post(GOOD, OFFER, b"Expect: 100-continue")),
+    "offers with a body": Asked(post_request(GOOD, OFFER)),
+    "offers and asks first": Asked(post_request(GOOD, OFFER, b"Expect: 100-continue")),
     "delayed": Asked(with_headers(MODELS, b"X-Mockhub: delay=1s")),
-    "delayed after": Asked(post(prompt(b"[[delay=1s@after]]"))),
-    "slow": Asked(post(prompt(b"[[duration=5s]]"))),
+    "delayed after": Asked(post_request(prompt(b"[[delay=1s@after]]"))),
+    "slow": Asked(post_request(prompt(b"[[duration=5s]]"))),
     "slow without a key": Asked(
-        with_headers(post(LONG), b"X-Mockhub: delay=1s").replace(AUTH, b""), 401
+        with_headers(post_request(LONG), b"X-Mockhub: delay=1s").replace(AUTH, b""), 401
     ),
     "closes": Asked(with_headers(MODELS, b"Connection: close"), last=True),
-    "closes a post": Asked(post(GOOD, b"Connection: close"), last=True),
+    "closes a post": Asked(post_request(GOOD, b"Connection: close"), last=True),
     "old": Asked(MODELS.replace(b"1.1", b"1.0"), last=True),
     "old, and offers": Asked(with_headers(MODELS.replace(b"1.1", b"1.0"), OFFER), last=True),
     "asks first without a key": Asked(
-        post(LONG, b"Expect: 100-continue").replace(AUTH, b""), 401, last=True
+        post_request(LONG, b"Expect: 100-continue").replace(AUTH, b""), 401, last=True
     ),
     "garbage": Asked(b"\x00\x01\r\n\r\n", 400, last=True, whole=False),
     "bad chunk": Asked(CHUNKED + b"5\r\nabcde\r\nzz\r\n", 400, last=True, whole=False),
     "tunnel": Asked(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400, last=True, whole=False),
-    "two lengths": Asked(post(GOOD, b"Content-Length: 5"), 400, last=True, whole=False),
+    "two lengths": Asked(post_request(GOOD, b"Content-Length: 5"), 400, last=True, whole=False),
     "hangs": Asked(with_headers(MODELS, b"X-Mockhub: hang"), last=True, hangs=True, wait=EVER),
-    "hangs after": Asked(post(prompt(b"[[hang@after]]")), last=True, hangs=True, wait=EVER),
+    "hangs after": Asked(post_request(prompt(b"[[hang@after]]")), last=True, hangs=True, wait=EVER),
     "head flood": Asked(with_headers(MODELS, *101 * [b"a: b"]), 431, last=True, whole=False),
 }
 ENDS = {
-    "half a body": Asked(post(b"", length=9), last=True, hangs=True, wait=LIMITS.request_timeout),
+    "half a body": Asked(
+        post_request(b"", length=9), last=True, hangs=True, wait=LIMITS.request_timeout
+    ),
     "half a head": Asked(MODELS[:-2], last=True, hangs=True, wait=LIMITS.header_timeout),
 }
 names = st.builds(
@@ -130,7 +132,7 @@ class Site:
     """What a connection is served by."""
 
     def __init__(self) -> None:
-        law = read_law(resource_path("openapi.yaml"))
+        law = read_spec(resource_path("openapi.yaml"))
         scenario = load_scenario(resource_path("fixtures/scenarios/endless.yaml"))
         self.hub: HubBackend = build_hub(
             scenario, "default", law, clock=ManualClock(PUBLISHED, mode="hold")
@@ -142,8 +144,8 @@ class Site:
         """Begin without connections, at no time."""
         self.state, self.watch.now = ServerState(), 0.0
 
-    def connect(self) -> tuple[Line, HttpProtocol]:
-        line = Line()
+    def connect(self) -> tuple[FakeTransport, HttpProtocol]:
+        line = FakeTransport()
         connection = HttpProtocol(
             config=None,  # type: ignore[arg-type]
             server_state=self.state,
@@ -158,7 +160,7 @@ class Site:
 def site() -> Iterator[Site]:
     made = Site()
     yield made
-    assert [] == made.hub.audit()
+    assert made.hub.audit() == []
 
 
 async def turn(times: int) -> None:
@@ -166,7 +168,7 @@ async def turn(times: int) -> None:
         await asyncio.sleep(0)
 
 
-async def play(site: Site, line: Line, script: list[tuple[str, int]]) -> None:
+async def play(site: Site, line: FakeTransport, script: list[tuple[str, int]]) -> None:
     """Do what the script says, and then all that is left to do."""
     for step, size in script:
         if step == "deliver":
@@ -264,4 +266,4 @@ def test_every_request_is_answered_once_and_in_order(
         asyncio.run(converse(site, names, script, crowd=crowd))
     finally:
         logging.getLogger().removeHandler(handler)
-    assert [] == wrong
+    assert wrong == []

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from benchmarks.servers import Server
 from tests.support.live_server import PNG
-from tests.support.memory_probe import GENERATED, Memory, started
-from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post, told
+from tests.support.memory_probe import GENERATED, MemoryProbe, start_server
+from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post_request, read_until_closed
 
 ROUND = 2000  # hypothesis remembers what it has sent
 WARM = 10  # rounds until what the server remembers is full
@@ -163,11 +163,11 @@ def as_form(fields: dict[str, object]) -> bytes:
     ]
     file = b'Content-Disposition: form-data; name="reference_image"; filename="a"\r\n\r\n' + PNG
     body = b"".join(b"--b\r\n%s\r\n" % part for part in (*texts, file)) + b"--b--\r\n"
-    return post(body).replace(b"application/json", b"multipart/form-data; boundary=b")
+    return post_request(body).replace(b"application/json", b"multipart/form-data; boundary=b")
 
 
 good = st.one_of(
-    st.builds(lambda fields: post(json.dumps(fields).encode()), good_fields),
+    st.builds(lambda fields: post_request(json.dumps(fields).encode()), good_fields),
     st.builds(as_form, good_fields),
     st.sampled_from([MODELS, MODELS[:-2] + AUTH + b"\r\n"]),
 )
@@ -196,7 +196,7 @@ def odd(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with started() as one:
+    with start_server() as one:
         yield one
 
 
@@ -211,11 +211,11 @@ def send_some(server: Server, count: int, number: int) -> int:
         nonlocal made
         if _MAGIC.search(raw):
             return
-        said = told(server, raw)
+        said = read_until_closed(server, raw)
         for status in _STATUS.findall(said):
             assert int(status) < 500, raw
         made += len(_MADE.findall(said))
-        assert told(server, MODELS).startswith(b"HTTP/1.1 200 "), raw
+        assert read_until_closed(server, MODELS).startswith(b"HTTP/1.1 200 "), raw
 
     send()
     return made
@@ -233,12 +233,12 @@ def send_all(server: Server, rounds: range) -> int:
 def test_no_request_breaks_the_server(server: Server) -> None:
     """Whatever arrives, nothing is a 5xx, nothing hangs, and the next good request is answered."""
     rounds = range(-(-EXAMPLES // ROUND))
-    memory = Memory(server)
-    memory.made(send_all(server, rounds[:WARM]))
-    memory.bounded()
-    memory.tell(f"the first {len(rounds[:WARM]) * min(ROUND, EXAMPLES):,} requests")
+    memory = MemoryProbe(server)
+    memory.add_generations(send_all(server, rounds[:WARM]))
+    memory.assert_bounded()
+    memory.print_growth(f"the first {len(rounds[:WARM]) * min(ROUND, EXAMPLES):,} requests")
     if rest := rounds[WARM:]:
-        settled = Memory(server)
-        settled.made(send_all(server, rest))
-        settled.steady()
-        settled.tell(f"{len(rest) * ROUND:,} more")
+        settled = MemoryProbe(server)
+        settled.add_generations(send_all(server, rest))
+        settled.assert_steady()
+        settled.print_growth(f"{len(rest) * ROUND:,} more")

@@ -7,21 +7,29 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.live_server import Live, live
-from tests.support.raw_http import AUTH, MODELS, ask, closed, connected, post, replies
+from tests.support.live_server import LiveHub, serve_hub
+from tests.support.raw_http import (
+    AUTH,
+    MODELS,
+    connect,
+    exchange,
+    is_closed,
+    post_request,
+    read_responses,
+)
 
 GOOD = b'{"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"}'
 SIZE = b"%x" % len(GOOD)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Live]:
-    with live(scenario="endless") as started:
+def server() -> Iterator[LiveHub]:
+    with serve_hub(scenario="endless") as started:
         yield started
 
 
 def chunked(body: bytes, *, coding: bytes = b"Transfer-Encoding: chunked") -> bytes:
-    return post(b"", coding).replace(b"Content-Length: 0\r\n", b"") + body
+    return post_request(b"", coding).replace(b"Content-Length: 0\r\n", b"") + body
 
 
 @pytest.mark.parametrize(
@@ -36,9 +44,9 @@ def chunked(body: bytes, *, coding: bytes = b"Transfer-Encoding: chunked") -> by
     ],
     ids=["one", "upper", "zeros", "bytes", "extension", "trailer"],
 )
-def test_chunks_make_a_body(server: Live, body: bytes) -> None:
+def test_chunks_make_a_body(server: LiveHub, body: bytes) -> None:
     """A body may come in chunks of any size, and what follows it is the next request."""
-    assert [200, 200] == [one.status for one in ask(server, chunked(body) + MODELS, count=2)]
+    assert [one.status for one in exchange(server, chunked(body) + MODELS, count=2)] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -57,13 +65,13 @@ def test_chunks_make_a_body(server: Live, body: bytes) -> None:
         b"%s;\x00\r\n%s\r\n0\r\n\r\n" % (SIZE, GOOD),
     ],
 )
-def test_bad_chunks_are_refused(server: Live, body: bytes) -> None:
+def test_bad_chunks_are_refused(server: LiveHub, body: bytes) -> None:
     """A chunk that lies about its size is 400, and nothing after it counts for a request."""
-    with connected(server) as line:
+    with connect(server) as line:
         line.sendall(chunked(body) + MODELS)
-        (reply,) = replies(line, count=2)
-        assert (400, "invalid_request") == (reply.status, reply.json["error"]["code"])
-        assert closed(line)
+        (reply,) = read_responses(line, count=2)
+        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
+        assert is_closed(line)
 
 
 @pytest.mark.parametrize(
@@ -77,19 +85,19 @@ def test_bad_chunks_are_refused(server: Live, body: bytes) -> None:
         b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5",
     ],
 )
-def test_codings_that_readers_differ_on_are_refused(server: Live, coding: bytes) -> None:
+def test_codings_that_readers_differ_on_are_refused(server: LiveHub, coding: bytes) -> None:
     """What a proxy might end elsewhere than we do is 400, and hides no second request."""
-    with connected(server) as line:
+    with connect(server) as line:
         line.sendall(chunked(b"0\r\n\r\n" + MODELS, coding=coding))
-        (reply,) = replies(line, count=2)
-        assert (400, "invalid_request") == (reply.status, reply.json["error"]["code"])
-        assert closed(line)
+        (reply,) = read_responses(line, count=2)
+        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
+        assert is_closed(line)
 
 
-def test_trailers_are_no_headers(server: Live) -> None:
+def test_trailers_are_no_headers(server: LiveHub) -> None:
     """What follows the last chunk authenticates nobody."""
     raw = chunked(b"%s\r\n%s\r\n0\r\n" % (SIZE, GOOD)).replace(AUTH, b"") + AUTH + b"\r\n"
-    assert [401, 200] == [one.status for one in ask(server, raw + MODELS, count=2)]
+    assert [one.status for one in exchange(server, raw + MODELS, count=2)] == [401, 200]
 
 
 @pytest.mark.parametrize(
@@ -101,42 +109,44 @@ def test_trailers_are_no_headers(server: Live) -> None:
     ],
     ids=["trailer", "trailers", "extension"],
 )
-def test_what_is_no_body_does_not_go_on_for_ever(server: Live, first: bytes, more: bytes) -> None:
+def test_what_is_no_body_does_not_go_on_for_ever(
+    server: LiveHub, first: bytes, more: bytes
+) -> None:
     """Beside its body a request holds no more than a head may, however slowly it comes."""
-    with connected(server) as line:
+    with connect(server) as line:
         line.sendall(chunked(first))
         for _ in range(9):
             line.sendall(more)
             time.sleep(0.02)
-        (reply,) = replies(line)
-        assert (431, "http431") == (reply.status, reply.json["error"]["code"])
+        (reply,) = read_responses(line)
+        assert (reply.status, reply.json["error"]["code"]) == (431, "http431")
 
 
-def test_length_that_is_too_short(server: Live) -> None:
+def test_length_that_is_too_short(server: LiveHub) -> None:
     """Of a longer body the length counts; the rest is the next request, and none."""
-    with connected(server) as line:
-        line.sendall(post(GOOD, length=len(GOOD) - 1))
-        assert 400 == replies(line)[0].status
-        assert closed(line)
+    with connect(server) as line:
+        line.sendall(post_request(GOOD, length=len(GOOD) - 1))
+        assert read_responses(line)[0].status == 400
+        assert is_closed(line)
 
 
-def test_length_that_is_too_long(server: Live) -> None:
+def test_length_that_is_too_long(server: LiveHub) -> None:
     """What follows a shorter body belongs to it."""
-    with connected(server) as line:
-        line.sendall(post(GOOD, length=len(GOOD) + len(MODELS)) + MODELS)
-        (reply,) = replies(line)
-        assert 400 == reply.status
+    with connect(server) as line:
+        line.sendall(post_request(GOOD, length=len(GOOD) + len(MODELS)) + MODELS)
+        (reply,) = read_responses(line)
+        assert reply.status == 400
         line.sendall(MODELS)
-        assert 200 == replies(line)[0].status
+        assert read_responses(line)[0].status == 200
 
 
 @pytest.mark.parametrize("length", [2**31, 2**53, 2**63])
-def test_length_beyond_all_limits(server: Live, length: int) -> None:
+def test_length_beyond_all_limits(server: LiveHub, length: int) -> None:
     """Nothing is made ready for a length that is only claimed; its end is not waited for."""
-    with connected(server) as line:
-        line.sendall(post(b"", length=length))
+    with connect(server) as line:
+        line.sendall(post_request(b"", length=length))
         for _ in range(3):
             line.sendall(1_000_000 * b" ")
-        (reply,) = replies(line)
-        assert 400 == reply.status
+        (reply,) = read_responses(line)
+        assert reply.status == 400
         assert "at most 2097152 bytes" in reply.json["error"]["message"]

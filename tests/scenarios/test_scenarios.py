@@ -16,7 +16,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import Directive
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
-from tests.support.live_server import PUBLISHED, read_law
+from tests.support.live_server import PUBLISHED, read_spec
 
 KEY = "gih_live_" + 32 * "k"
 REQUEST = "{model: gpt-image-2, prompt: x}"
@@ -33,7 +33,7 @@ def make(tmp_path: Path) -> Make:
 
         file = tmp_path / "own.yaml"
         file.write_text(text, "utf-8")
-        return build_hub(load_scenario(file), "own", read_law(resource_path("openapi.yaml")))
+        return build_hub(load_scenario(file), "own", read_spec(resource_path("openapi.yaml")))
 
     return write
 
@@ -57,14 +57,14 @@ faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
 """)
     ada, key = hub.accounts["ada"], hub.keys[key_digest(KEY.encode())]
     assert Balance(52, "FREE", 1777622400000) == ada.balance_snapshot()
-    assert ("ada", "laptop", 1780272000000, False) == key[1:]
+    assert key[1:] == ("ada", "laptop", 1780272000000, False)
     assert isinstance(hub.clock, ManualClock)
-    assert (PUBLISHED, "hold") == (hub.clock.now(), hub.clock.mode)
-    assert (7, "webp", 10) == (hub.ids.seed, hub.image_format, hub.max_generations)
-    assert ("succeeded", PUBLISHED - 86_400_000) == (
+    assert (hub.clock.now(), hub.clock.mode) == (PUBLISHED, "hold")
+    assert (hub.ids.seed, hub.image_format, hub.max_generations) == (7, "webp", 10)
+    assert (
         hub.generations["first"].status,
         hub.generations["first"].created_at,
-    )
+    ) == ("succeeded", PUBLISHED - 86_400_000)
     assert [Outcome(fail=True), *2 * [Outcome(deliver=2, duration=3000)]] == [
         hub.provider.next() for _ in range(3)
     ]
@@ -72,7 +72,7 @@ faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
         Directive("reset", phase="after", times=1),
         Directive("status", 503, prompt="cat"),
     ] == [armed.directive for armed in hub.faults.armed.values()]
-    assert [] == hub.audit()
+    assert hub.audit() == []
 
 
 @pytest.mark.parametrize("name", sorted(bundled_scenarios()))
@@ -82,7 +82,7 @@ def test_every_shipped_scenario_is_sound(name: str) -> None:
 
     scenario = load_scenario(bundled_scenarios()[name])
     assert scenario.description
-    assert [] == build_hub(scenario, name, read_law(resource_path("openapi.yaml"))).audit()
+    assert build_hub(scenario, name, read_spec(resource_path("openapi.yaml"))).audit() == []
 
 
 ONE = "accounts: {a: {%s}}"

@@ -33,7 +33,7 @@ async def test_what_does_not_wait_is_over_at_once() -> None:
         done.append(1)
 
     assert await begun(work()) is None
-    assert [1] == done
+    assert done == [1]
 
 
 async def test_what_waits_goes_on_as_a_task() -> None:
@@ -57,7 +57,7 @@ async def test_what_waits_goes_on_as_a_task() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ["event", "cancelled"] == heard
+    assert heard == ["event", "cancelled"]
 
 
 async def test_a_first_wait_has_an_end() -> None:
@@ -74,4 +74,4 @@ async def test_a_first_wait_has_an_end() -> None:
     task = await begun(work())
     assert task is not None
     await task
-    assert ["in time", "too late"] == heard
+    assert heard == ["in time", "too late"]

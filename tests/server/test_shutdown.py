@@ -63,9 +63,9 @@ def test_server_ends_soon_whatever_is_open() -> None:
             with opened(int(address[1]), STATES.index(MODELS)) as last:
                 assert last.recv(100), "the server has read them all"
             process.send_signal(signal.SIGTERM)
-            assert 0 == process.wait(SECONDS * PATIENCE)
+            assert process.wait(SECONDS * PATIENCE) == 0
             assert process.stderr
-            assert "" == process.stderr.read()
+            assert process.stderr.read() == ""
         finally:
             process.kill()
 

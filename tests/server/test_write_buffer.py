@@ -45,9 +45,9 @@ async def test_answers_leave_when_all_that_came_was_looked_at() -> None:
     first.write_buffered(b"a")
     second.write_buffered(b"b")
     first.write_buffered(b"c")
-    assert [] == one.told + other.told
+    assert one.told + other.told == []
     await asyncio.sleep(0)
-    assert ([b"ac"], [b"b"]) == (one.told, other.told)
+    assert (one.told, other.told) == ([b"ac"], [b"b"])
 
 
 async def test_who_is_alone_waits_for_nobody() -> None:
@@ -55,7 +55,7 @@ async def test_who_is_alone_waits_for_nobody() -> None:
     (first, second), (one, _), _ = met(2)
     second.discard()
     first.write_buffered(b"a")
-    assert [b"a"] == one.told
+    assert one.told == [b"a"]
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ async def test_what_closes_meanwhile_is_not_written_to() -> None:
     outlet.write_buffered(b"a")
     transport.told.append("close")
     await asyncio.sleep(0)
-    assert ["close"] == transport.told
+    assert transport.told == ["close"]

@@ -24,7 +24,7 @@ FILES = {"openapi.yaml": LAW, "control.yaml": OPENAPI_FILE}
 def test_openapi_spec_validator_accepts_the_file(name: str) -> None:
     """The file is OpenAPI 3.1, down to its schemas and their defaults."""
     errors = OpenAPIV31SpecValidator(load_document(FILES[name]).root).iter_errors()
-    assert [] == [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors]
+    assert [f"{'/'.join(map(str, error.path))}: {error.message}" for error in errors] == []
 
 
 def complaints_of_redocly(node: Node, law: Path) -> list[str]:
@@ -52,7 +52,7 @@ LINTERS = [complaints_of_redocly, complaints_of_spectral]
 @pytest.mark.parametrize("linter", LINTERS)
 def test_linters_have_nothing_to_say(node: Node, linter: Any, name: str) -> None:
     """Neither an error nor a warning: Redocly's recommended rules, and Spectral's for OpenAPI."""
-    assert [] == linter(node, FILES[name])
+    assert linter(node, FILES[name]) == []
 
 
 @pytest.mark.parametrize("linter", LINTERS)

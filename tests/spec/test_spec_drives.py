@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from mockhub._resources import resource_path
-from tests.support.live_server import PNG, RICH, live
+from tests.support.live_server import PNG, RICH, serve_hub
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -48,7 +48,7 @@ def test_a_second_model(edited: Callable[[Edit], Path]) -> None:
         nano |= {"reference_image_limit": 3}
         models(law).append(nano)
 
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         listed = server.get("models", None).json()["data"]
         made = server.generate({"model": "nanobanana", "n": 2})
         large = server.generate({"model": "nanobanana", "size": "2048x2048"})
@@ -68,7 +68,7 @@ def test_another_price(edited: Callable[[Edit], Path]) -> None:
     def change(law: dict[str, Any]) -> None:
         models(law)[0]["credits_per_image"]["1K"] = 7
 
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         before = server.credits()
         assert before - 7 == server.generate({}).json()["balance"]["credits"]
 
@@ -79,7 +79,7 @@ def test_more_images(edited: Callable[[Edit], Path]) -> None:
     def change(law: dict[str, Any]) -> None:
         schema(law, "ImageCount")["maximum"] = 6
 
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         assert len(server.generate({"n": 6}).json()["images"]) == 6
         assert "from 1 to 6" in server.generate({"n": 7}).json()["error"]["message"]
         form = {"model": "gpt-image-2", "prompt": "x", "n": "6"}
@@ -93,9 +93,9 @@ def test_a_17th_ratio(edited: Callable[[Edit], Path]) -> None:
     def change(law: dict[str, Any]) -> None:
         models(law)[0]["supported_aspect_ratios"].append("7:4")
 
-    with live() as server:
+    with serve_hub() as server:
         before = server.generate({"size": "1792x1024"}).json()["aspect_ratio"]
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         ratios = server.get("models", None).json()["data"][0]["supported_aspect_ratios"]
         after = server.generate({"size": "1792x1024"}).json()["aspect_ratio"]
     assert (before, after, len(ratios)) == ("16:9", "7:4", 17)
@@ -107,7 +107,7 @@ def test_a_shorter_limit(edited: Callable[[Edit], Path]) -> None:
     def change(law: dict[str, Any]) -> None:
         law["paths"]["/api/v1/images/generations"]["post"]["x-timeout-seconds"] = 5
 
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         assert server.generate({"prompt": "[[duration=5s]]"}).status_code == 200
         assert server.generate({"prompt": "[[duration=6s]]"}).status_code == 500
 
@@ -119,7 +119,7 @@ def test_smaller_files(edited: Callable[[Edit], Path]) -> None:
         schema(law, "ReferenceImage")["x-max-bytes"] = len(PNG)
 
     form = {"model": "gpt-image-2", "prompt": "x"}
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         fits = server.generate(data=form, files={"reference_image": ("r.png", PNG)})
         more = server.generate(data=form, files={"reference_image": ("r.png", PNG + b"x")})
     assert (fits.status_code, more.status_code) == (200, 400)
@@ -135,7 +135,7 @@ def test_other_defaults_codes_and_routes(edited: Callable[[Edit], Path]) -> None
         law["paths"]["/api/v2/credits"] = law["paths"].pop("/api/v1/credits")
         schema(law, "Quality")["enum"].append("ultra")
 
-    with live(spec=edited(change)) as server:
+    with serve_hub(spec=edited(change)) as server:
         default = server.client.post(
             "/api/v1/images/generations",
             headers={"Authorization": f"Bearer {RICH}"},

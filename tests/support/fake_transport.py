@@ -11,7 +11,7 @@ HIGH, LOW = 400, 100  # bytes that wait for the client until the server may not 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Line(asyncio.Transport):
+class FakeTransport(asyncio.Transport):
     """What a connection writes to, and what a client sends and reads; as strict as uvloop's.
 
     Attributes:

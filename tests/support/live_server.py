@@ -39,14 +39,14 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
 
-_numbers = count()
-read_law = lru_cache(maxsize=4)(load_spec)  # it never changes
+_hub_numbers = count()
+read_spec = lru_cache(maxsize=4)(load_spec)  # it never changes
 
 BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
 
 @dataclass
-class Live:
+class LiveHub:
     """A running server and its default hub."""
 
     url: str
@@ -56,43 +56,45 @@ class Live:
     client: httpx.Client
 
     @contextmanager
-    def fresh(
+    def new_hub(
         self, *, clock: Clock | None = None, manner: ClockMode = "autojump"
-    ) -> Iterator[Live]:
+    ) -> Iterator[LiveHub]:
         """Another hub in the default world on the same server, found by its name."""
-        name = f"test-{next(_numbers)}"
+        name = f"test-{next(_hub_numbers)}"
         scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
         own = clock or ManualClock(PUBLISHED, mode=manner)
         hub = build_hub(scenario, name, self.hub.spec, clock=own)
         store, url = self.app.api.hub_registry, f"{self.url}/hubs/{name}"
         self.server.call(lambda: store.add(hub))
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:
-            yield Live(url, self.app, hub, self.server, client)
-        assert [] == self.server.call(hub.audit)
+            yield LiveHub(url, self.app, hub, self.server, client)
+        assert self.server.call(hub.audit) == []
         if name in store:
             self.server.call(lambda: store.delete(name))
 
-    def get(self, where: str, key: str | None = KEY, **more: Any) -> httpx.Response:
-        return self.client.get(f"/api/v1/{where}", headers=bearer(key, more), **more)
+    def get(self, path: str, key: str | None = KEY, **options: Any) -> httpx.Response:
+        return self.client.get(f"/api/v1/{path}", headers=auth_headers(key, options), **options)
 
-    def generate(self, json: Any = None, key: str | None = KEY, **more: Any) -> httpx.Response:
+    def generate(self, json: Any = None, key: str | None = KEY, **options: Any) -> httpx.Response:
         """POST a generation; fields of *json* lie over an ordinary request's."""
         if isinstance(json, dict):
-            more["json"] = {**BODY, **json}
-        return self.client.post("/api/v1/images/generations", headers=bearer(key, more), **more)
+            options["json"] = {**BODY, **json}
+        return self.client.post(
+            "/api/v1/images/generations", headers=auth_headers(key, options), **options
+        )
 
     def credits(self, key: str = KEY) -> int:
         balance: int = self.get("credits", key).json()["credits"]
         return balance
 
 
-def bearer(key: str | None, more: dict[str, Any]) -> dict[str, str]:
+def auth_headers(key: str | None, options: dict[str, Any]) -> dict[str, str]:
     own = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return {**own, **more.pop("headers", {})}
+    return {**own, **options.pop("headers", {})}
 
 
 @contextmanager
-def live(
+def serve_hub(
     *,
     spec: Path | None = None,
     scenario: str = "default",
@@ -100,20 +102,20 @@ def live(
     limits: Limits | None = None,
     control: bool = False,
     token: str | None = None,
-) -> Iterator[Live]:
+) -> Iterator[LiveHub]:
     """Serve a scenario on a manual clock that jumps, starting at the published moment."""
-    law = read_law(spec or resource_path("openapi.yaml"))
+    api_spec = read_spec(spec or resource_path("openapi.yaml"))
     file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
-    hub = build_hub(load_scenario(file), "default", law, clock=clock or ManualClock(PUBLISHED))
+    hub = build_hub(load_scenario(file), "default", api_spec, clock=clock or ManualClock(PUBLISHED))
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = App(PublicApi(law, HubRegistry(hub), url, limits=limits))
+    app = App(PublicApi(api_spec, HubRegistry(hub), url, limits=limits))
     if control or token:
         mount_control_plane(app, token=token)
     server = ServerThread(app, listener)
     try:
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:
-            yield Live(url, app, hub, server, client)
-        assert [] == server.call(hub.audit)
+            yield LiveHub(url, app, hub, server, client)
+        assert server.call(hub.audit) == []
     finally:
         server.stop()

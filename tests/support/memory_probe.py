@@ -27,13 +27,13 @@ GENERATED = settings(
 
 
 @contextmanager
-def started() -> Iterator[Server]:
+def start_server() -> Iterator[Server]:
     """A server in the endless world, whose memory is its own."""
     with running(mockhub(port=(port := free_port())), port=port, first="/api/v1/models") as one:
         yield one
 
 
-class Memory:
+class MemoryProbe:
     """What a server takes from here on; where the system does not tell, nothing is asked."""
 
     def __init__(self, server: Server) -> None:
@@ -42,26 +42,26 @@ class Memory:
         self._made = 0
         self._began = perf_counter()
 
-    def made(self, count: int) -> None:
+    def add_generations(self, count: int) -> None:
         """Note that the server keeps so many generations more."""
         self._made += count
 
     @property
-    def grown(self) -> int:
+    def growth(self) -> int:
         """Bytes that it has taken."""
         now = self._server.rss()
         return now - self._first if now and self._first else 0
 
-    def tell(self, what: str) -> None:
+    def print_growth(self, what: str) -> None:
         """Leave the figures for who looks at them (`pytest -rP`)."""
         seconds = perf_counter() - self._began
-        grown = f"{self.grown / 1e6:.1f} MB more, with {self._made:,} generations more"
+        grown = f"{self.growth / 1e6:.1f} MB more, with {self._made:,} generations more"
         sys.stdout.write(f"{what}: {seconds:.0f} s, {grown}\n")
 
-    def bounded(self) -> None:
+    def assert_bounded(self) -> None:
         """What it remembers of exchanges has bounds."""
-        assert self.grown < FULL + KEPT * self._made, f"{self.grown / 1e6:.1f} MB"
+        assert self.growth < FULL + KEPT * self._made, f"{self.growth / 1e6:.1f} MB"
 
-    def steady(self) -> None:
+    def assert_steady(self) -> None:
         """It remembered as much before as it may."""
-        assert self.grown < TORN + KEPT * self._made, f"{self.grown / 1e6:.1f} MB"
+        assert self.growth < TORN + KEPT * self._made, f"{self.growth / 1e6:.1f} MB"

@@ -21,7 +21,7 @@ AUTH = b"Authorization: Bearer " + KEY.encode() + b"\r\n"
 _LENGTH = re.compile(rb"content-length: ([0-9]+)")
 
 
-class Reply(NamedTuple):
+class RawResponse(NamedTuple):
     """One answer: its status, its head and its body."""
 
     status: int
@@ -33,14 +33,14 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
-class Served(Protocol):
+class HasUrl(Protocol):
     """What is spoken to."""
 
     @property
     def url(self) -> str: ...
 
 
-class Client(socket.socket):
+class RawClient(socket.socket):
     """A bare connection to a server, which remembers what was last sent on it."""
 
     sent = b""
@@ -49,7 +49,7 @@ class Client(socket.socket):
         self.sent = (self.sent + data)[-SHOWN:]
         super().sendall(data)
 
-    def silence(self, heard: bytes) -> AssertionError:
+    def timeout_error(self, heard: bytes) -> AssertionError:
         """The failure that tells of a server that says no more."""
         return AssertionError(
             f"nothing more within {self.gettimeout():g} s, on a machine with a load of"
@@ -58,16 +58,16 @@ class Client(socket.socket):
 
 
 @contextmanager
-def connected(server: Served) -> Iterator[Client]:
+def connect(server: HasUrl) -> Iterator[RawClient]:
     """A bare connection to the server."""
     host, port = server.url.removeprefix("http://").split(":")
-    with Client(socket.AF_INET, socket.SOCK_STREAM) as line:
+    with RawClient(socket.AF_INET, socket.SOCK_STREAM) as line:
         line.settimeout(PATIENCE)
         line.connect((host, int(port)))
         yield line
 
 
-def post(body: bytes, *headers: bytes, length: int | None = None) -> bytes:
+def post_request(body: bytes, *headers: bytes, length: int | None = None) -> bytes:
     """A generation request; *length* may lie."""
     head = [
         b"POST /api/v1/images/generations HTTP/1.1",
@@ -79,18 +79,18 @@ def post(body: bytes, *headers: bytes, length: int | None = None) -> bytes:
     return b"\r\n".join(head) + b"\r\n" + AUTH + b"\r\n" + body
 
 
-def replies(line: Client, count: int = 1) -> list[Reply]:
+def read_responses(line: RawClient, count: int = 1) -> list[RawResponse]:
     """The next answers; fewer if the server closes before."""
-    found: list[Reply] = []
+    found: list[RawResponse] = []
     raw = b""
     while len(found) < count:
         head, end, rest = raw.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         size = int(length[1]) if length else 0
         if end and len(rest) >= size:
-            found.append(Reply(int(head.split()[1]), head, rest[:size]))
+            found.append(RawResponse(int(head.split()[1]), head, rest[:size]))
             raw = rest[size:]
-        elif more := heard(line, found, raw):
+        elif more := receive_more(line, found, raw):
             raw += more
         else:
             assert not raw, f"half an answer: {raw!r}"
@@ -98,22 +98,22 @@ def replies(line: Client, count: int = 1) -> list[Reply]:
     return found
 
 
-def heard(line: Client, found: list[Reply], raw: bytes) -> bytes:
+def receive_more(line: RawClient, found: list[RawResponse], raw: bytes) -> bytes:
     """The next bytes that come, after answers that were *found* and *raw*."""
     try:
         return line.recv(65536)
     except TimeoutError:
-        raise line.silence(b"".join(one.head for one in found) + raw) from None
+        raise line.timeout_error(b"".join(one.head for one in found) + raw) from None
 
 
-def ask(server: Served, raw: bytes, count: int = 1) -> list[Reply]:
+def exchange(server: HasUrl, raw: bytes, count: int = 1) -> list[RawResponse]:
     """Send *raw* on a connection of its own and read the answers."""
-    with connected(server) as line:
+    with connect(server) as line:
         line.sendall(raw)
-        return replies(line, count)
+        return read_responses(line, count)
 
 
-def closed(line: Client) -> bool:
+def is_closed(line: RawClient) -> bool:
     """Whether the server ends the connection, within the patience of the socket."""
     try:
         return line.recv(65536) == b""
@@ -121,10 +121,10 @@ def closed(line: Client) -> bool:
         return True
 
 
-def told(server: Served, raw: bytes) -> bytes:
+def read_until_closed(server: HasUrl, raw: bytes) -> bytes:
     """Everything that the server has to say to *raw*, and nothing else, until it closes."""
     said = b""
-    with connected(server) as line:
+    with connect(server) as line:
         try:
             with suppress(ConnectionError):  # it has heard enough, and answered
                 line.sendall(raw)
@@ -133,5 +133,5 @@ def told(server: Served, raw: bytes) -> bytes:
                 while piece := line.recv(1 << 20):
                     said += piece
         except TimeoutError:
-            raise line.silence(said) from None
+            raise line.timeout_error(said) from None
     return said

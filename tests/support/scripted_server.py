@@ -13,7 +13,7 @@ import httpx
 
 from mockhub.domain.clock import SystemClock
 from mockhub.verify.profile import Partial, Profile
-from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, Live, live
+from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, LiveHub, serve_hub
 
 KEYS = {
     "valid": RICH,
@@ -25,7 +25,7 @@ KEYS = {
 }
 
 
-def profile_of(url: str, **changes: Any) -> Profile:
+def build_profile(url: str, **changes: Any) -> Profile:
     """The profile of a server in the mock's default world."""
     told = {
         "keys": KEYS,
@@ -37,9 +37,9 @@ def profile_of(url: str, **changes: Any) -> Profile:
 
 
 @contextmanager
-def mock() -> Iterator[Live]:
+def mock() -> Iterator[LiveHub]:
     """The mock on the system's clock, as `mockhub serve` runs it."""
-    with live(clock=SystemClock()) as served:
+    with serve_hub(clock=SystemClock()) as served:
         yield served
 
 
@@ -58,7 +58,7 @@ class Request(NamedTuple):
             return {}
 
 
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """What it is to answer; without a status it closes the connection."""
 
     status: int = 200
@@ -66,13 +66,13 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
 
 
-def says(body: Any, status: int = 200) -> Reply:
+def json_response(body: Any, status: int = 200) -> Response:
     """A reply of JSON."""
-    return Reply(status, json.dumps(body).encode())
+    return Response(status, json.dumps(body).encode())
 
 
 @contextmanager
-def scripted(answer: Callable[[Request], Reply]) -> Iterator[str]:
+def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
     """Serve what *answer* gives; yields the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,7 +81,7 @@ def scripted(answer: Callable[[Request], Reply]) -> Iterator[str]:
             request = Request(
                 self.command, self.path, dict(self.headers.items()), self.rfile.read(length)
             )
-            reply = answer(request)
+            reply = handler(request)
             if not reply.status:
                 self.close_connection = True
                 return
@@ -110,22 +110,25 @@ def scripted(answer: Callable[[Request], Reply]) -> Iterator[str]:
 
 
 @contextmanager
-def altered(change: Callable[[Request, Reply], Reply | None]) -> Iterator[str]:
+def mock_with_changes(change: Callable[[Request, Response], Response | None]) -> Iterator[str]:
     """Our mock behind a proxy that may change an answer: a defect in two lines."""
     with mock() as served:
 
-        def answer(request: Request) -> Reply:
+        def answer(request: Request) -> Response:
             passed = served.client.request(
-                request.method, request.path, headers=_forwarded(request), content=request.body
+                request.method,
+                request.path,
+                headers=_request_headers(request),
+                content=request.body,
             )
-            reply = Reply(passed.status_code, passed.content, _kept(passed))
+            reply = Response(passed.status_code, passed.content, _forwarded_headers(passed))
             return change(request, reply) or reply
 
-        with scripted(answer) as url:
+        with scripted_server(answer) as url:
             yield url
 
 
-def _forwarded(request: Request) -> dict[str, str]:
+def _request_headers(request: Request) -> dict[str, str]:
     return {
         name: value
         for name, value in request.headers.items()
@@ -133,6 +136,6 @@ def _forwarded(request: Request) -> dict[str, str]:
     }
 
 
-def _kept(response: httpx.Response) -> tuple[tuple[str, str], ...]:
+def _forwarded_headers(response: httpx.Response) -> tuple[tuple[str, str], ...]:
     dropped = ("content-length", "transfer-encoding", "connection", "date", "content-encoding")
     return tuple(item for item in response.headers.items() if item[0].lower() not in dropped)

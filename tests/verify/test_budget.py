@@ -8,7 +8,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
 from mockhub.verify.outcomes import OverBudget
 from mockhub.verify.runner import run
-from tests.support.scripted_server import mock, profile_of
+from tests.support.scripted_server import build_profile, mock
 
 
 def test_a_request_beyond_the_budget_is_refused() -> None:
@@ -25,7 +25,7 @@ def test_a_free_answer_gives_its_reservation_back() -> None:
     meter.read_credits_lost = lambda: 0
     for _ in range(20):
         meter.release(meter.reserve(8))
-    assert 0 == meter.spent
+    assert meter.spent == 0
 
 
 def test_a_server_that_charges_double_ends_the_run_sooner() -> None:
@@ -43,7 +43,7 @@ def test_a_server_that_charges_double_ends_the_run_sooner() -> None:
         meter.release(ticket, reported_cost=8)
     with pytest.raises(OverBudget):
         meter.reserve(16)
-    assert 32 == meter.spent
+    assert meter.spent == 32
 
 
 def test_what_answers_claim_counts_where_balances_lie() -> None:
@@ -62,29 +62,29 @@ def test_unreadable_balances_count_as_the_worst() -> None:
     meter.release(meter.reserve(16))
     with pytest.raises(OverBudget):
         meter.reserve(8)
-    assert 16 == meter.spent
+    assert meter.spent == 16
 
 
 @pytest.mark.parametrize("budget", [8, 30, 64, 120])
 def test_a_small_budget_is_kept_and_is_no_false_alarm(budget: int) -> None:
     """With fewer credits more is inconclusive, and nothing is broken."""
     with mock() as served:
-        report = run(profile_of(served.url), budget=budget, keyword="not REQ-9", no_fuzz=True)
+        report = run(build_profile(served.url), budget=budget, keyword="not REQ-9", no_fuzz=True)
     assert report.credits_spent <= budget
-    assert [] == [clause.id for clause in report.with_outcome("failed")]
-    assert 3 == report.exit_code
+    assert [clause.id for clause in report.with_outcome("failed")] == []
+    assert report.exit_code == 3
 
 
 def test_a_budget_that_pays_for_nothing_is_told() -> None:
     """A budget below one image cannot judge what has to be paid for."""
     with pytest.raises(MockhubError, match="cannot pay for a single image"):
-        run(profile_of("http://127.0.0.1:1"), budget=3)
+        run(build_profile("http://127.0.0.1:1"), budget=3)
 
 
 def test_the_limit_of_the_profile_holds_above_the_budget() -> None:
     """max_credits is never passed, whatever budget is given."""
     with mock() as served:
-        profile = profile_of(served.url, max_credits=16)
+        profile = build_profile(served.url, max_credits=16)
         report = run(profile, budget=500, keyword="GEN or END", no_fuzz=True)
-    assert 16 == report.budget
+    assert report.budget == 16
     assert report.credits_spent <= 16

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockhub.cli.main import main
-from tests.support.scripted_server import KEYS, Reply, mock, says, scripted
+from tests.support.scripted_server import KEYS, Response, json_response, mock, scripted_server
 
 PROFILE = """
 base_url: {url}
@@ -39,7 +39,7 @@ def verify(*options: str, **environment: str) -> Result:
 def test_without_a_target_our_own_mock_is_judged() -> None:
     """`mockhub verify` alone starts the mock, judges it and ends with 0."""
     result = verify("--no-fuzz", "-k", "MOD or CRD-1")
-    assert 0 == result.exit_code, result.output
+    assert result.exit_code == 0, result.output
     assert "0 failed" in result.output
 
 
@@ -51,13 +51,13 @@ def test_every_report_is_written(target: str, tmp_path: Path) -> None:
         "--report-json", str(files["r.json"]), "--report-html", str(files["r.html"]),
         "--report-junit", str(files["r.xml"]), GITHUB_STEP_SUMMARY=str(files["summary.md"]),
     )  # fmt: skip
-    assert 0 == result.exit_code, result.output
+    assert result.exit_code == 0, result.output
     report = json.loads(files["r.json"].read_text())
     assert {"target", "level", "seed", "credits_spent", "clauses"} <= report.keys()
-    assert (3, "documented") == (report["seed"], report["level"])
+    assert (report["seed"], report["level"]) == (3, "documented")
     clause = next(one for one in report["clauses"] if one["id"] == "AUTH-3")
     assert {"id", "level", "outcome", "checks", "evidence"} <= clause.keys()
-    assert "passed" == clause["outcome"]
+    assert clause["outcome"] == "passed"
     assert "failure" not in {node.tag for node in ElementTree.parse(files["r.xml"]).iter()}
     assert "AUTH-3" in files["r.html"].read_text()
     assert "| AUTH-3 | passed |" in files["summary.md"].read_text()
@@ -66,12 +66,14 @@ def test_every_report_is_written(target: str, tmp_path: Path) -> None:
 def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
     """What was sent as a curl command without the key, what came, what the page says; exit 1."""
     page = tmp_path / "r.html"
-    hostile = says({"error": {"message": "<script>alert(1)</script>", "code": "nope"}}, 401)
-    with scripted(lambda request: hostile) as url:
+    hostile = json_response(
+        {"error": {"message": "<script>alert(1)</script>", "code": "nope"}}, 401
+    )
+    with scripted_server(lambda request: hostile) as url:
         result = verify(
             "--target", write(tmp_path, url), "-k", "AUTH-3", "--report-html", str(page)
         )
-    assert 1 == result.exit_code, result.output
+    assert result.exit_code == 1, result.output
     for part in ("AUTH-3 failed", "curl ", "HTTP 401", "missingApiKey", "documentation"):
         assert part in result.output
     assert KEYS["valid"] not in result.output + page.read_text()
@@ -80,7 +82,7 @@ def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
 
 def test_the_key_in_a_curl_command_is_a_variable(tmp_path: Path) -> None:
     """A command can be pasted: the shell puts the key in."""
-    with scripted(lambda request: Reply(500, b"oops")) as url:
+    with scripted_server(lambda request: Response(500, b"oops")) as url:
         result = verify("--target", write(tmp_path, url), "-k", "END-2")
     assert '-H "Authorization: Bearer $MOCKHUB_KEY"' in result.output
 
@@ -88,7 +90,7 @@ def test_the_key_in_a_curl_command_is_a_variable(tmp_path: Path) -> None:
 def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
     """Where nothing answers the run was not possible, in one sentence."""
     result = verify("--target", write(tmp_path, "http://127.0.0.1:1"))
-    assert 2 == result.exit_code
+    assert result.exit_code == 2
     assert "could not be reached" in result.output
     assert "Traceback" not in result.output
 
@@ -96,7 +98,7 @@ def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
 def test_a_far_host_needs_a_budget(tmp_path: Path) -> None:
     """Credits of a host that is not this machine are spent only up to a budget that was given."""
     result = verify("--target", write(tmp_path, "https://gptimagehub.example"))
-    assert 2 == result.exit_code
+    assert result.exit_code == 2
     assert "give --budget" in result.output
 
 
@@ -104,14 +106,14 @@ def test_the_plan_sends_nothing(tmp_path: Path) -> None:
     """--plan prices the run without a request to the target."""
     asked = []
 
-    def answer(request: object) -> Reply:
+    def answer(request: object) -> Response:
         asked.append(request)
-        return Reply()
+        return Response()
 
-    with scripted(answer) as url:
+    with scripted_server(answer) as url:
         result = verify("--target", write(tmp_path, url), "--plan", "--budget", "20")
-    assert 0 == result.exit_code, result.output
-    assert [] == asked
+    assert result.exit_code == 0, result.output
+    assert asked == []
     assert "credits, if the implementation conforms" in result.output
     assert "so they are with this budget" in result.output
 
@@ -120,11 +122,11 @@ def test_safe_sends_only_gets(tmp_path: Path) -> None:
     """--read-only changes nothing on the server and says what it could not ask."""
     methods = set()
 
-    def answer(request: object) -> Reply:
+    def answer(request: object) -> Response:
         methods.add(request.method)  # type: ignore[attr-defined]
-        return says({"error": {"message": "No", "code": "missingApiKey"}}, 401)
+        return json_response({"error": {"message": "No", "code": "missingApiKey"}}, 401)
 
-    with scripted(answer) as url:
+    with scripted_server(answer) as url:
         verify("--target", write(tmp_path, url), "--read-only", "--level", "inferred")
     assert {"GET"} == methods
 
@@ -154,5 +156,5 @@ def test_drift_is_told(target: str, tmp_path: Path) -> None:
 def test_a_wrong_option_ends_with_2(options: tuple[str, ...], message: str) -> None:
     """A mistake of the user is told in a line."""
     result = verify(*options)
-    assert 2 == result.exit_code, result.output
+    assert result.exit_code == 2, result.output
     assert message in result.output

@@ -11,7 +11,14 @@ import pytest
 from mockhub.verify.fuzz.generated_bodies import INVALID, UNSPECIFIED, VALID, classify
 from mockhub.verify.reporters.report import Report
 from mockhub.verify.runner import DEFAULT_BUDGET, run
-from tests.support.scripted_server import Reply, Request, altered, mock, profile_of, says
+from tests.support.scripted_server import (
+    Request,
+    Response,
+    build_profile,
+    json_response,
+    mock,
+    mock_with_changes,
+)
 
 ONLY = "random"
 GOOD_BODY = {"model": "gpt-image-2", "prompt": "A lighthouse", "size": "auto"}
@@ -22,23 +29,25 @@ GOOD_BODY = {"model": "gpt-image-2", "prompt": "A lighthouse", "size": "auto"}
 def test_the_mock_passes_on_any_seed(seed: int, level: str) -> None:
     """Random sequences and bodies find nothing in our own mock, within the budget."""
     with mock() as served:
-        report = run(profile_of(served.url), seed=seed, level=level, keyword=ONLY, budget=120)
-    assert [] == [
+        report = run(build_profile(served.url), seed=seed, level=level, keyword=ONLY, budget=120)
+    assert [
         (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ]
+    ] == []
     assert {"LED-1", "REQ-10"} <= {clause.id for clause in report.with_outcome("passed")}
     assert report.credits_spent <= 120
 
 
-def _second(change: Callable[[dict[str, Any]], None]) -> Callable[[Request, Reply], Reply | None]:
+def _second(
+    change: Callable[[dict[str, Any]], None],
+) -> Callable[[Request, Response], Response | None]:
     numbers = count(1)
 
-    def altering(request: Request, reply: Reply) -> Reply | None:
+    def altering(request: Request, reply: Response) -> Response | None:
         if request.method != "POST" or reply.status != 200 or next(numbers) % 2:
             return None
         body = Request("", "", {}, reply.body).json()
         change(body)
-        return says(body)
+        return json_response(body)
 
     return altering
 
@@ -50,9 +59,9 @@ def _told(report: Report) -> str:
 def test_a_defect_of_every_second_generation_is_told_as_steps() -> None:
     """A failing sequence ends in numbered steps, short enough to be repeated by hand."""
     lie = _second(lambda body: body["balance"].update(credits=0))
-    with altered(lie) as url:
-        report = run(profile_of(url), seed=3, keyword="random_sequences")
-    assert 1 == report.exit_code
+    with mock_with_changes(lie) as url:
+        report = run(build_profile(url), seed=3, keyword="random_sequences")
+    assert report.exit_code == 1
     assert "after: 1. " in _told(report)
     assert report.credits_spent <= DEFAULT_BUDGET
 

@@ -34,18 +34,18 @@ def test_a_whole_profile_is_read(tmp_path: Path) -> None:
     file = tmp_path / "target.yaml"
     file.write_text(WHOLE, "utf-8")
     profile = read_profile(file, {"KEY": "gih_live_secret"})
-    assert "http://127.0.0.1:9911" == profile.base_url
-    assert {"valid": "gih_live_secret", "other": "gih_live_other"} == profile.keys
-    assert "fail: yes" == profile.provider_failure
+    assert profile.base_url == "http://127.0.0.1:9911"
+    assert profile.keys == {"valid": "gih_live_secret", "other": "gih_live_other"}
+    assert profile.provider_failure == "fail: yes"
     assert Partial("some of gih_live_secret", 4, 3) == profile.partial
-    assert (400, 2.5) == (profile.max_credits, profile.poll_timeout)
+    assert (profile.max_credits, profile.poll_timeout) == (400, 2.5)
 
 
 def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
     """An address that ends in /api/v1, as SDKs want it, is understood."""
     file = tmp_path / "target.yaml"
     file.write_text("base_url: https://a.example/api/v1\nkeys: {valid: a}\n", "utf-8")
-    assert "https://a.example" == read_profile(file, {}).base_url
+    assert read_profile(file, {}).base_url == "https://a.example"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.scripted_server import KEYS, Reply, mock, scripted
+from tests.support.scripted_server import KEYS, Response, mock, scripted_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,15 +28,15 @@ def test_a_conforming_server_passes(tmp_path: Path) -> None:
     """Each check is a test that can be picked by its clause; what is not asked skips."""
     with mock() as served:
         done = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
-    assert 0 == done.returncode, done.stdout
+    assert done.returncode == 0, done.stdout
     assert "skipped" in done.stdout
 
 
 def test_a_broken_server_fails(tmp_path: Path) -> None:
     """Broken is a failed test that shows the exchange; exit code 1."""
-    with scripted(lambda request: Reply(200, b"{}")) as url:
+    with scripted_server(lambda request: Response(200, b"{}")) as url:
         done = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
-    assert 1 == done.returncode, done.stdout
+    assert done.returncode == 1, done.stdout
     assert "gpt-image-2 is not listed" in done.stdout
     assert "curl " in done.stdout
 
@@ -44,11 +44,11 @@ def test_a_broken_server_fails(tmp_path: Path) -> None:
 def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
     """Where nothing answers the session ends at once."""
     done = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
-    assert 2 == done.returncode, done.stdout
+    assert done.returncode == 2, done.stdout
     assert "could not be reached" in done.stdout + done.stderr
 
 
 def test_without_a_target_our_own_mock_is_asked() -> None:
     """The mock is started for the session."""
     done = run("-k", "MOD-7 or CRD-2")
-    assert 0 == done.returncode, done.stdout
+    assert done.returncode == 0, done.stdout

@@ -9,7 +9,7 @@ import pytest
 from mockhub.exceptions import MockhubError
 from mockhub.verify.runner import run
 from tests.support.live_server import KEY
-from tests.support.scripted_server import mock, profile_of
+from tests.support.scripted_server import build_profile, mock
 
 WHOLE = f"""
 def state(name, **params):
@@ -25,7 +25,7 @@ def _judge(tmp_path: Path, text: str, only: str) -> dict[str, tuple[str, str]]:
     file = tmp_path / "states.py"
     file.write_text(text)
     with mock() as served:
-        profile = profile_of(served.url, state_handlers=file)
+        profile = build_profile(served.url, state_handlers=file)
         report = run(profile, level="inferred", keyword=only, no_fuzz=True)
     return {clause.id: (clause.outcome, clause.reason) for clause in report.clauses}
 
@@ -33,21 +33,21 @@ def _judge(tmp_path: Path, text: str, only: str) -> dict[str, tuple[str, str]]:
 def test_a_state_is_asked_for_and_judged(tmp_path: Path) -> None:
     """What the provision makes is judged; here it lies, and is found out."""
     found = _judge(tmp_path, WHOLE, "credits_are_shared or accepts_any_key or waits_for_slow")
-    assert "failed" == found["CRD-3"][0]  # another account's key
-    assert "failed" == found["RET-5"][0]
-    assert ("failed", "it was not slow") == found["LIM-1"]
+    assert found["CRD-3"][0] == "failed"  # another account's key
+    assert found["RET-5"][0] == "failed"
+    assert found["LIM-1"] == ("failed", "it was not slow")
 
 
 def test_a_state_that_is_not_offered_is_not_asked(tmp_path: Path) -> None:
     """A LookupError is an honest no."""
     found = _judge(tmp_path, WHOLE, "accepts_exact_price")
-    assert ("skipped", "the state handlers do not offer the state fresh_account") == found["LED-7"]
+    assert found["LED-7"] == ("skipped", "the state handlers do not offer the state fresh_account")
 
 
 def test_a_provision_that_fails_is_inconclusive(tmp_path: Path) -> None:
     """A crash of the provision is told, and is not the server's fault."""
     found = _judge(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
-    assert "inconclusive" == found["LED-7"][0]
+    assert found["LED-7"][0] == "inconclusive"
     assert "ZeroDivisionError" in found["LED-7"][1]
 
 

@@ -10,16 +10,26 @@ import pytest
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.verify.profile import Partial
 from mockhub.verify.runner import run
-from tests.support.live_server import Live
-from tests.support.scripted_server import KEYS, Reply, Request, altered, mock, profile_of, says
+from tests.support.live_server import LiveHub
+from tests.support.scripted_server import (
+    KEYS,
+    Request,
+    Response,
+    build_profile,
+    json_response,
+    mock,
+    mock_with_changes,
+)
 
 Change = Callable[[Request, Any], Any]
 
 
-def _changing(change: Change) -> Callable[[Request, Reply], Reply | None]:
-    def altering(request: Request, reply: Reply) -> Reply | None:
+def _changing(change: Change) -> Callable[[Request, Response], Response | None]:
+    def altering(request: Request, reply: Response) -> Response | None:
         body = Request("", "", {}, reply.body).json()
-        return says(change(request, body), reply.status) if isinstance(body, dict) else None
+        return (
+            json_response(change(request, body), reply.status) if isinstance(body, dict) else None
+        )
 
     return altering
 
@@ -53,33 +63,33 @@ def _nested(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 def test_another_shape_is_not_flagged(change: Change) -> None:
     """Where the page shows no body, another one that tells the same passes."""
     only = "MOD or CRD or END-1 or END-2"
-    with altered(_changing(change)) as url:
-        report = run(profile_of(url), keyword=only, no_fuzz=True)
-    assert [] == [
+    with mock_with_changes(_changing(change)) as url:
+        report = run(build_profile(url), keyword=only, no_fuzz=True)
+    assert [
         (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ]
+    ] == []
 
 
 def test_slow_tasks_are_waited_for() -> None:
     """An implementation that takes its time is judged side by side, and nothing is flagged."""
     with mock() as served:
         served.hub.provider = Provider([Outcome(duration=600)])
-        profile = profile_of(
+        profile = build_profile(
             served.url,
             provider_failure="A storm [[fail duration=600ms]]",
             partial=Partial("Two of them [[deliver=3 duration=600ms]]", 4, 3),
         )
         report = run(profile, keyword="ASY or LED or GEN", no_fuzz=True)
-    assert [] == [
+    assert [
         (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ]
+    ] == []
 
 
 def test_a_task_that_never_ends_is_broken() -> None:
     """A task that has not ended within limits.poll_timeout breaks ASY-5."""
     with mock() as served:
         served.hub.provider = Provider([Outcome(), Outcome(never=True)])
-        report = run(profile_of(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
+        report = run(build_profile(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
     assert "ASY-5" in {clause.id for clause in report.with_outcome("failed")}
 
 
@@ -88,16 +98,16 @@ def test_the_low_account_may_have_any_small_balance(credits: int) -> None:
     """Two images' worth or ten: what is too much is spent, and the balance ends at nothing."""
     with mock() as served:
         key = served.server.call(lambda: _account(served, credits))
-        profile = profile_of(served.url, keys={**KEYS, "low": key})
+        profile = build_profile(served.url, keys={**KEYS, "low": key})
         report = run(profile, keyword="ledger", level="inferred", no_fuzz=True)
-    assert 0 == report.exit_code, [
+    assert report.exit_code == 0, [
         (one.id, one.reason) for one in report.with_outcome("failed", "inconclusive")
     ]
     found = {clause.id: clause.outcome for clause in report.clauses}
-    assert ("passed", "passed") == (found["LED-4"], found["LED-7"])
+    assert (found["LED-4"], found["LED-7"]) == ("passed", "passed")
 
 
-def _account(served: Live, credits: int) -> str:
+def _account(served: LiveHub, credits: int) -> str:
     account = served.hub.add_account("few")
     served.hub.grant(account, credits)
     return served.hub.add_key("few")

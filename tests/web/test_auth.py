@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mockhub.domain.keys import key_digest
-from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, PUBLISHED, REVOKED, RICH, Live
+from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, PUBLISHED, REVOKED, RICH, LiveHub
 
 SECURED = [
     ("GET", "/api/v1/credits"),
@@ -18,7 +18,7 @@ SECURED = [
 ]
 
 
-def ask(api: Live, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
+def ask(api: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
     headers = {} if authorization is None else {"Authorization": authorization}
     return api.client.get(where, headers=headers)
 
@@ -28,11 +28,11 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
-def test_a_key_is_required(shared: Live, method: str, where: str) -> None:
+def test_a_key_is_required(shared: LiveHub, method: str, where: str) -> None:
     """Every endpoint but the model list answers missingApiKey without a key (AUTH-1, AUTH-3)."""
     answer = shared.client.request(method, where)
-    assert (401, "missingApiKey") == code(answer)
-    assert "Bearer" == answer.headers["www-authenticate"]
+    assert code(answer) == (401, "missingApiKey")
+    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
@@ -44,84 +44,86 @@ def test_a_key_is_required(shared: Live, method: str, where: str) -> None:
         (EXPIRED, "expiredApiKey"),
     ],
 )
-def test_a_key_must_be_good(shared: Live, method: str, where: str, key: str, expected: str) -> None:
+def test_a_key_must_be_good(
+    shared: LiveHub, method: str, where: str, key: str, expected: str
+) -> None:
     """An unknown, a revoked and an expired key have their 401 (AUTH-4, AUTH-5, AUTH-6, ERR-3)."""
     answer = shared.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
     assert (401, expected) == code(answer)
-    assert "Bearer" == answer.headers["www-authenticate"]
+    assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer    "])
-def test_the_scheme_is_bearer(shared: Live, scheme: str) -> None:
+def test_the_scheme_is_bearer(shared: LiveHub, scheme: str) -> None:
     """The scheme's case and blanks do not count, as HTTP has it (AUTH-2)."""
-    assert 200 == ask(shared, scheme + KEY).status_code
+    assert ask(shared, scheme + KEY).status_code == 200
 
 
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", f"Basic {KEY}", KEY, f"Token {KEY}", f"Bearer: {KEY}", f"Bearer\t{KEY}"],
 )
-def test_nothing_but_bearer_is_accepted(shared: Live, authorization: str) -> None:
+def test_nothing_but_bearer_is_accepted(shared: LiveHub, authorization: str) -> None:
     """Another scheme, an empty token or a bare key is no key (AUTH-8)."""
-    assert (401, "invalidApiKey") == code(ask(shared, authorization))
+    assert code(ask(shared, authorization)) == (401, "invalidApiKey")
 
 
 @pytest.mark.parametrize(
     "key", [KEY[:-1], KEY + "x", KEY.upper(), f'"{KEY}"', f"{KEY} x", f"{KEY},{KEY}", 5000 * "x"]
 )
-def test_the_whole_key_counts(shared: Live, key: str) -> None:
+def test_the_whole_key_counts(shared: LiveHub, key: str) -> None:
     """A prefix, another case or trailing characters make a key unknown (AUTH-9)."""
-    assert (401, "invalidApiKey") == code(ask(shared, f"Bearer {key}"))
+    assert code(ask(shared, f"Bearer {key}")) == (401, "invalidApiKey")
 
 
-def test_a_key_elsewhere_is_no_key(shared: Live) -> None:
+def test_a_key_elsewhere_is_no_key(shared: LiveHub) -> None:
     """A key in the query, another header or a cookie is not looked at (AUTH-8)."""
     headers = {"X-Api-Key": KEY, "Cookie": f"key={KEY}"}
     answer = shared.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
-    assert (401, "missingApiKey") == code(answer)
+    assert code(answer) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("second", [KEY, RICH, "nonsense"])
-def test_two_headers_are_no_key(shared: Live, second: str) -> None:
+def test_two_headers_are_no_key(shared: LiveHub, second: str) -> None:
     """Two Authorization headers name no account, whichever comes last (AUTH-8)."""
     headers = [("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {second}")]
-    assert (401, "invalidApiKey") == code(shared.client.get("/api/v1/credits", headers=headers))
+    assert code(shared.client.get("/api/v1/credits", headers=headers)) == (401, "invalidApiKey")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"n": 99}', 3_000_000 * b"x"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data"])
-def test_the_key_is_judged_before_the_body(shared: Live, body: bytes, content_type: str) -> None:
+def test_the_key_is_judged_before_the_body(shared: LiveHub, body: bytes, content_type: str) -> None:
     """A bad body without a key is 401, not 400 (AUTH-10)."""
     headers = {"Content-Type": content_type}
     answer = shared.client.post("/api/v1/images/generations", content=body, headers=headers)
-    assert (401, "missingApiKey") == code(answer)
+    assert code(answer) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("authorization", ["", "nonsense", f"Bearer {EXPIRED}", f"Bearer {KEY}"])
-def test_the_model_list_ignores_keys(shared: Live, authorization: str) -> None:
+def test_the_model_list_ignores_keys(shared: LiveHub, authorization: str) -> None:
     """The model list is the same whatever Authorization comes with it (AUTH-11)."""
     where = "/api/v1/models"
     assert ask(shared, None, where).content == ask(shared, authorization, where).content
 
 
-def test_keys_have_the_documented_form(api: Live) -> None:
+def test_keys_have_the_documented_form(api: LiveHub) -> None:
     """A key is gih_live_ and 32 characters, and opens its account (AUTH-2)."""
     made = api.server.call(lambda: api.hub.add_key("low"))
     prefix, rest = made[:9], made[9:]
-    assert ("gih_live_", 32, True) == (prefix, len(rest), rest.isalnum())
+    assert (prefix, len(rest), rest.isalnum()) == ("gih_live_", 32, True)
     assert api.credits(LOW) == api.credits(made)
 
 
-def test_a_key_expires_at_its_moment(api: Live) -> None:
+def test_a_key_expires_at_its_moment(api: LiveHub) -> None:
     """A key is good until its last millisecond and expired from there on (AUTH-6)."""
     key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED + 1000))
     api.server.call(lambda: api.hub.clock.advance(999))
-    assert 200 == ask(api, f"Bearer {key}").status_code
+    assert ask(api, f"Bearer {key}").status_code == 200
     api.server.call(lambda: api.hub.clock.advance(1))
-    assert (401, "expiredApiKey") == code(ask(api, f"Bearer {key}"))
+    assert code(ask(api, f"Bearer {key}")) == (401, "expiredApiKey")
 
 
-def test_no_answer_contains_a_key(api: Live) -> None:
+def test_no_answer_contains_a_key(api: LiveHub) -> None:
     """A key that comes in where it does not belong is not sent back (AUTH-7)."""
     body = {"model": OTHER, "prompt": "x", "size": KEY, "quality": KEY}
     answers = [
@@ -139,7 +141,7 @@ def test_no_answer_contains_a_key(api: Live) -> None:
         assert "gih_live_" not in answer.text
 
 
-def test_the_server_keeps_only_hashes(api: Live) -> None:
+def test_the_server_keeps_only_hashes(api: LiveHub) -> None:
     """No raw key is in the memory of a hub that has served it, its journal included (AUTH-7)."""
     key = api.server.call(lambda: api.hub.add_key("low"))
     headers = {"X-Api-Key": key, "Cookie": f"k={key}", "Authorization": f"Bearer {key}"}
@@ -184,29 +186,30 @@ def everything(root: object) -> list[object]:
     return found
 
 
-def test_a_key_may_be_revoked_while_its_task_runs(api: Live) -> None:
+def test_a_key_may_be_revoked_while_its_task_runs(api: LiveHub) -> None:
     """From its revocation on a key opens nothing; its task goes on for the other keys (AUTH-5)."""
     key = api.server.call(lambda: api.hub.add_key("low"))
     queued = api.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
     api.server.call(lambda: api.hub.revoke_key(key_digest(key.encode())))
-    assert (401, "invalidApiKey") == code(
-        ask(api, f"Bearer {key}", f"/api/v1/generations/{queued}")
+    assert code(ask(api, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
+        401,
+        "invalidApiKey",
     )
     states = [api.get(f"generations/{queued}", LOW).json()["status"] for _ in range(2)]
-    assert ["processing", "succeeded"] == states
+    assert states == ["processing", "succeeded"]
 
 
-def test_an_expiry_may_be_moved(api: Live) -> None:
+def test_an_expiry_may_be_moved(api: LiveHub) -> None:
     """A key that is told to expire does so then; told never to, it opens again (AUTH-6)."""
     key = api.server.call(lambda: api.hub.add_key("low"))
     digest = key_digest(key.encode())
     api.server.call(lambda: api.hub.set_key_expiry(digest, PUBLISHED))
-    assert (401, "expiredApiKey") == code(ask(api, f"Bearer {key}"))
+    assert code(ask(api, f"Bearer {key}")) == (401, "expiredApiKey")
     api.server.call(lambda: api.hub.set_key_expiry(digest, None))
-    assert 200 == ask(api, f"Bearer {key}").status_code
+    assert ask(api, f"Bearer {key}").status_code == 200
 
 
-def test_a_revoked_key_stays_revoked_when_it_expires(api: Live) -> None:
+def test_a_revoked_key_stays_revoked_when_it_expires(api: LiveHub) -> None:
     """A key that is both revoked and expired is invalid (AUTH-5)."""
     key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED, revoked=True))
-    assert (401, "invalidApiKey") == code(ask(api, f"Bearer {key}"))
+    assert code(ask(api, f"Bearer {key}")) == (401, "invalidApiKey")

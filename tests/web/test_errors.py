@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.live_server import EXPIRED, KEY, POOR, REVOKED, RICH, Live
+from tests.support.live_server import EXPIRED, KEY, POOR, REVOKED, RICH, LiveHub
 
 PATHS = [
     "/",
@@ -38,10 +38,10 @@ PATHS = [
 
 @pytest.mark.parametrize("where", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_unknown_path_is_not_found(shared: Live, where: str, method: str) -> None:
+def test_an_unknown_path_is_not_found(shared: LiveHub, where: str, method: str) -> None:
     """What there is not is 404 notFound in the documented shape; each slash counts (END-5)."""
     answer = shared.client.request(method, shared.url + where)
-    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_an_unknown_path_is_not_found(shared: Live, where: str, method: str) -> 
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_an_unknown_method_is_refused(
-    shared: Live, where: str, offered: set[str], method: str
+    shared: LiveHub, where: str, offered: set[str], method: str
 ) -> None:
     """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
     if method in offered:
         return
     answer = shared.client.request(method, where)
-    assert 405 == answer.status_code
+    assert answer.status_code == 405
     assert offered == set(answer.headers["allow"].split(", "))
     assert {"message", "code"} == answer.json()["error"].keys()
 
@@ -79,7 +79,7 @@ def test_an_unknown_method_is_refused(
     ],
 )
 def test_every_error_has_one_shape(
-    shared: Live, status: int, code: str, key: str | None, change: dict[str, object]
+    shared: LiveHub, status: int, code: str, key: str | None, change: dict[str, object]
 ) -> None:
     """An error is {error: {message, code}} and nothing else (ERR-1 ERR-2 ERR-3 ERR-4 ERR-6)."""
     answer = shared.generate(change, key=key)
@@ -89,13 +89,13 @@ def test_every_error_has_one_shape(
     assert code == answer.json()["error"]["code"]
 
 
-def test_answers_are_json(shared: Live) -> None:
+def test_answers_are_json(shared: LiveHub) -> None:
     """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
     for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
         for where in ("models", "credits", "generations/nothing", "nothing"):
             answer = shared.get(where, headers={"Accept": accept})
-            assert "application/json" == answer.headers["content-type"]
-            assert 200 == answer.status_code or answer.json()["error"]["message"]
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.status_code == 200 or answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_answers_are_json(shared: Live) -> None:
         "/nothing",
     ],
 )
-def test_head_is_get_without_a_body(shared: Live, where: str) -> None:
+def test_head_is_get_without_a_body(shared: LiveHub, where: str) -> None:
     """HEAD answers with GET's status and headers and no body."""
     headers = {"Authorization": f"Bearer {KEY}"}
     full, head = (shared.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
@@ -125,7 +125,7 @@ def test_head_is_get_without_a_body(shared: Live, where: str) -> None:
         ("/images/clx_generation_log_id/1.png", "GET"),
     ],
 )
-def test_a_browser_may_ask_first(shared: Live, where: str, method: str) -> None:
+def test_a_browser_may_ask_first(shared: LiveHub, where: str, method: str) -> None:
     """A preflight needs no key and allows the method and the headers that are asked for."""
     headers = {
         "Origin": "https://app.example",
@@ -133,13 +133,13 @@ def test_a_browser_may_ask_first(shared: Live, where: str, method: str) -> None:
         "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
     }
     answer = shared.client.options(where, headers=headers)
-    assert (204, b"") == (answer.status_code, answer.content)
+    assert (answer.status_code, answer.content) == (204, b"")
     assert "content-length" not in answer.headers
-    assert "*" == answer.headers["access-control-allow-origin"]
+    assert answer.headers["access-control-allow-origin"] == "*"
     assert method in answer.headers["access-control-allow-methods"]
     assert (
-        "authorization,content-type,x-stainless-os"
-        == (answer.headers["access-control-allow-headers"])
+        (answer.headers["access-control-allow-headers"])
+        == "authorization,content-type,x-stainless-os"
     )
 
 
@@ -156,15 +156,15 @@ def test_a_browser_may_ask_first(shared: Live, where: str, method: str) -> None:
     ],
 )
 def test_a_browser_reads_answers_and_errors(
-    shared: Live, method: str, where: str, status: int
+    shared: LiveHub, method: str, where: str, status: int
 ) -> None:
     """Whatever is answered, a page of another origin may read it and its telling headers."""
     answer = shared.client.request(method, where, headers={"Origin": "https://app.example"})
     assert status == answer.status_code
-    assert "*" == answer.headers["access-control-allow-origin"]
+    assert answer.headers["access-control-allow-origin"] == "*"
     assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
 
 
-def test_without_an_origin_there_is_no_cors(shared: Live) -> None:
+def test_without_an_origin_there_is_no_cors(shared: LiveHub) -> None:
     """Who is no browser is not told what only browsers want to know."""
     assert "access-control-allow-origin" not in shared.get("models").headers

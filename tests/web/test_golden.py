@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mockhub._resources import resource_path
-from tests.support.live_server import PNG, live
+from tests.support.live_server import PNG, serve_hub
 
 PUBLISHED_HOST = "https://www.gptimagehub.com"
 EXCHANGES = sorted(resource_path("fixtures/golden").glob("*.yaml"))
@@ -52,7 +52,7 @@ def without(content: Any, varies: list[str]) -> Any:
 def test_published_commands_get_the_published_answers(file: Path, tmp_path: Path) -> None:
     """Each curl command of the page, with only its host changed, gets the answer of the page."""
     exchange = yaml.safe_load(file.read_text("utf-8"))
-    with live() as server:
+    with serve_hub() as server:
         status, answer = run(exchange["curl"], server.url, tmp_path)
     assert exchange["status"] == status
     if "answer" in exchange:
@@ -64,11 +64,11 @@ def test_published_commands_get_the_published_answers(file: Path, tmp_path: Path
 def test_first_image_leaves_112_credits(tmp_path: Path) -> None:
     """The first image of the published account costs 8 of its 120 credits."""
     exchanges = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in COMMANDS}
-    with live() as server:
+    with serve_hub() as server:
         before = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
         answer = run(exchanges["json-call"]["curl"], server.url, tmp_path)[1]
         after = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
-    assert (120, 112, 112) == (before, answer["balance"]["credits"], after)
+    assert (before, answer["balance"]["credits"], after) == (120, 112, 112)
 
 
 @needs_curl
@@ -77,21 +77,21 @@ def test_published_generation_can_be_retrieved(tmp_path: Path) -> None:
     exchange = yaml.safe_load(
         (resource_path("fixtures/golden") / "retrieve.yaml").read_text("utf-8")
     )
-    with live() as server:
+    with serve_hub() as server:
         answer = run(exchange["curl"], server.url, tmp_path)[1]
-    assert "clx_generation_log_id" == answer["id"]
-    assert "2026-04-30T08:00:00.000Z" == answer["created_at"]
-    assert ("succeeded", 8, 1) == (
+    assert answer["id"] == "clx_generation_log_id"
+    assert answer["created_at"] == "2026-04-30T08:00:00.000Z"
+    assert (
         answer["status"],
         answer["usage"]["credits"],
         len(answer["images"]),
-    )
+    ) == ("succeeded", 8, 1)
 
 
 def test_errors_have_the_published_shape() -> None:
     """An error is {error: {message, code}} and nothing else, as published."""
     exchange = yaml.safe_load((resource_path("fixtures/golden") / "error.yaml").read_text("utf-8"))
-    with live() as server:
+    with serve_hub() as server:
         answer = server.generate({"n": 5})
     assert exchange["status"] == answer.status_code
     published = without(json.loads(exchange["answer"]), exchange["varies"])

@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 from mockhub._timestamps import parse_timestamp
-from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, POOR, RICH, Live, live
+from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, POOR, RICH, LiveHub, serve_hub
 
 RATIOS = "auto 1:1 4:3 3:4 3:2 2:3 16:9 9:16 5:4 4:5 21:9 9:21 2:1 1:2 3:1 1:3"
 
 
-def test_the_list_needs_no_key(shared: Live) -> None:
+def test_the_list_needs_no_key(shared: LiveHub) -> None:
     """GET /api/v1/models answers {object: list, data} without a key (END-1, MOD-8)."""
     answer = shared.get("models", None)
-    assert (200, "application/json") == (answer.status_code, answer.headers["content-type"])
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert {"object", "data"} == answer.json().keys()
-    assert "list" == answer.json()["object"]
+    assert answer.json()["object"] == "list"
 
 
-def test_gpt_image_2_is_listed(shared: Live) -> None:
+def test_gpt_image_2_is_listed(shared: LiveHub) -> None:
     """The one model is gpt-image-2, named GPT IMAGE 2, of openai (MOD-1, MOD-2)."""
     (model,) = shared.get("models", None).json()["data"]
-    assert ("gpt-image-2", "GPT IMAGE 2", "openai") == (
+    assert (
         model["id"],
         model["name"],
         model["provider"],
-    )
+    ) == ("gpt-image-2", "GPT IMAGE 2", "openai")
 
 
-def test_the_list_says_what_the_model_offers(shared: Live) -> None:
+def test_the_list_says_what_the_model_offers(shared: LiveHub) -> None:
     """Prices, defaults, tiers, ratios and limit are the page's (MOD-3 MOD-4 MOD-5 MOD-6 MOD-7)."""
     (model,) = shared.get("models", None).json()["data"]
-    assert {"1K": 8, "2K": 10, "4K": 12} == model["credits_per_image"]
-    assert {"aspect_ratio": "auto", "quality": "1K"} == model["default_options"]
-    assert ["1K", "2K", "4K"] == model["supported_qualities"]
+    assert model["credits_per_image"] == {"1K": 8, "2K": 10, "4K": 12}
+    assert model["default_options"] == {"aspect_ratio": "auto", "quality": "1K"}
+    assert model["supported_qualities"] == ["1K", "2K", "4K"]
     assert RATIOS.split() == model["supported_aspect_ratios"]
-    assert 16 == model["reference_image_limit"]
+    assert model["reference_image_limit"] == 16
 
 
-def test_the_balance_is_the_owners(shared: Live) -> None:
+def test_the_balance_is_the_owners(shared: LiveHub) -> None:
     """GET /api/v1/credits tells what the key's owner has (END-2, CRD-1, CRD-2)."""
     expected = {"credits": 120, "account_type": "PRO", "next_expiration": None}
     assert expected == shared.get("credits", KEY).json()
-    assert [1_000_000, 1000, 24, 5] == [shared.credits(key) for key in (RICH, OTHER, LOW, POOR)]
+    assert [shared.credits(key) for key in (RICH, OTHER, LOW, POOR)] == [1_000_000, 1000, 24, 5]
 
 
-def test_two_keys_of_one_user_see_one_balance(api: Live) -> None:
+def test_two_keys_of_one_user_see_one_balance(api: LiveHub) -> None:
     """What one key spends, the other key of its user misses, and nobody else does (CRD-3)."""
     second = api.server.call(lambda: api.hub.add_key("documentation"))
-    assert 200 == api.generate(key=second, json={}).status_code
-    assert (112, 112, 1000) == (api.credits(KEY), api.credits(second), api.credits(OTHER))
+    assert api.generate(key=second, json={}).status_code == 200
+    assert (api.credits(KEY), api.credits(second), api.credits(OTHER)) == (112, 112, 1000)
 
 
-def test_reading_and_refusals_change_no_balance(api: Live) -> None:
+def test_reading_and_refusals_change_no_balance(api: LiveHub) -> None:
     """Reads are free, and so is every request that is answered 4xx (CRD-4)."""
     api.get("models")
     api.get("generations/clx_generation_log_id")
@@ -62,15 +62,15 @@ def test_reading_and_refusals_change_no_balance(api: Live) -> None:
         api.get("generations/nothing"),
         api.client.delete("/api/v1/credits"),
     ]
-    assert [400, 400, 401, 402, 404, 405] == [answer.status_code for answer in refused]
-    assert (120, 5) == (api.credits(KEY), api.credits(POOR))
+    assert [answer.status_code for answer in refused] == [400, 400, 401, 402, 404, 405]
+    assert (api.credits(KEY), api.credits(POOR)) == (120, 5)
 
 
 def test_the_next_expiration_is_told_and_comes() -> None:
     """next_expiration is when the soonest credits expire; then they are gone (CRD-1, CRD-2)."""
-    with live(scenario="expiring") as api:
+    with serve_hub(scenario="expiring") as api:
         before = api.get("credits").json()
         api.server.call(lambda: api.hub.clock.set(parse_timestamp("2026-04-30T09:00:00Z")))
         after = api.get("credits").json()
-    assert (120, "2026-04-30T09:00:00.000Z") == (before["credits"], before["next_expiration"])
-    assert (60, None) == (after["credits"], after["next_expiration"])
+    assert (before["credits"], before["next_expiration"]) == (120, "2026-04-30T09:00:00.000Z")
+    assert (after["credits"], after["next_expiration"]) == (60, None)

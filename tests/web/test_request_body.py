@@ -14,10 +14,10 @@ from mockhub.exceptions import ValidationError
 from mockhub.web.asgi import AsgiBodySource, Message, Receive
 from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody, read_body
-from tests.support.live_server import PNG, read_law
+from tests.support.live_server import PNG, read_spec
 from tests.web.test_multipart import FORM, file, form, text
 
-CREATE = read_law(resource_path("openapi.yaml")).operations["create_generation"]
+CREATE = read_spec(resource_path("openapi.yaml")).operations["create_generation"]
 WHOLE = form(text("n", "2"), file(), text("user", "x" * 50), file(PNG + b"\r\n--B\r\r\n-"))
 
 CUTS = st.lists(st.integers(0, len(WHOLE)), max_size=30).map(sorted)
@@ -48,7 +48,7 @@ def test_a_form_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
     whole = taken([WHOLE])
     pieces = [WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)])]
     assert vars(whole) == vars(taken(pieces))
-    assert (2, 2) == (whole.values["n"], len(whole.references))
+    assert (whole.values["n"], len(whole.references)) == (2, 2)
 
 
 @given(st.integers(0, len(WHOLE) - 3))
@@ -139,7 +139,7 @@ def test_what_has_come_is_not_waited_for(content_type: str, body: bytes) -> None
     incoming.receive_nowait = lambda: next(coming)  # type: ignore[method-assign]
     asyncio.run(read_body(reading, incoming, headers, CREATE, Limits()))
     assert (1, len(body)) == (len(asked), reading.stored_body.length)
-    assert 2 == reading.values["n"]
+    assert reading.values["n"] == 2
 
 
 def test_what_has_come_whole_is_not_received() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.live_server import RICH, Live
+from tests.support.live_server import RICH, LiveHub
 
 FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 
 
 @pytest.fixture(autouse=True)
-def honest(shared: Live) -> Iterator[None]:
+def honest(shared: LiveHub) -> Iterator[None]:
     """What is answered 4xx is not charged, and nothing is answered 5xx."""
     before, spent = shared.credits(RICH), 0
     answers: list[httpx.Response] = []
@@ -33,7 +33,7 @@ def honest(shared: Live) -> Iterator[None]:
 
 
 def post(
-    shared: Live, body: Any, content_type: str | None = "application/json", **headers: str
+    shared: LiveHub, body: Any, content_type: str | None = "application/json", **headers: str
 ) -> httpx.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     if content_type is not None:
@@ -42,7 +42,7 @@ def post(
 
 
 def refusal(answer: httpx.Response) -> str:
-    assert (400, "invalid_request") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     message: str = answer.json()["error"]["message"]
     assert len(message) < 600
     return message
@@ -54,7 +54,7 @@ def written(value: bytes, field: str = "n") -> bytes:
 
 
 @pytest.mark.parametrize("model", ["nope", "", "GPT-IMAGE-2", "gpt-image-2 ", None, 1, [], {}])
-def test_model_must_be_listed(shared: Live, model: Any) -> None:
+def test_model_must_be_listed(shared: LiveHub, model: Any) -> None:
     """model is the id of a listed model, and the message names one (REQ-1)."""
     message = refusal(post(shared, {**FIELDS, "model": model}))
     assert message.startswith(f"model: {json.dumps(model)} is not")
@@ -62,14 +62,14 @@ def test_model_must_be_listed(shared: Live, model: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["model", "prompt"])
-def test_model_and_prompt_are_required(shared: Live, field: str) -> None:
+def test_model_and_prompt_are_required(shared: LiveHub, field: str) -> None:
     """A body without a model or a prompt is refused by name (REQ-11)."""
     body = {name: value for name, value in FIELDS.items() if name != field}
     assert refusal(post(shared, body)).startswith(f"{field} is missing; expected")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "字", "😀", "\x00", "\n", "\u202e", "\U000e0061"])
-def test_a_prompt_has_up_to_32000_characters(shared: Live, letter: str) -> None:
+def test_a_prompt_has_up_to_32000_characters(shared: LiveHub, letter: str) -> None:
     """32,000 characters of any kind, counted as code points, and not one more (REQ-2, REQ-11)."""
     for ascii_only in (True, False):
         for count, status in ((1, 200), (32_000, 200), (32_001, 400)):
@@ -81,19 +81,19 @@ def test_a_prompt_has_up_to_32000_characters(shared: Live, letter: str) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
-def test_a_prompt_is_a_text(shared: Live, prompt: Any) -> None:
+def test_a_prompt_is_a_text(shared: LiveHub, prompt: Any) -> None:
     """An empty prompt, null or another type is refused (REQ-11, REQ-12)."""
     assert refusal(post(shared, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_n_is_1_to_4(shared: Live, n: int) -> None:
+def test_n_is_1_to_4(shared: LiveHub, n: int) -> None:
     """1 to 4 images can be asked for (REQ-5)."""
     assert n == len(post(shared, {**FIELDS, "n": n}).json()["images"])
 
 
 @pytest.mark.parametrize("n", ["0", "5", "-1", "1.5", "true", "null", '"1"', "[]", "{}", "1e2"])
-def test_another_n_is_refused(shared: Live, n: str) -> None:
+def test_another_n_is_refused(shared: LiveHub, n: str) -> None:
     """Anything else is refused, showing it and what is allowed (REQ-5, REQ-12)."""
     message = refusal(post(shared, written(n.encode())))
     assert message.startswith("n: ")
@@ -101,15 +101,15 @@ def test_another_n_is_refused(shared: Live, n: str) -> None:
 
 
 @pytest.mark.parametrize("n", [b"1.0", b"1e0", b"10e-1"])
-def test_a_whole_number_may_be_written_with_a_point(shared: Live, n: bytes) -> None:
+def test_a_whole_number_may_be_written_with_a_point(shared: LiveHub, n: bytes) -> None:
     """JSON knows one kind of number: 1.0 is the integer 1 (REQ-12)."""
-    assert 1 == len(post(shared, written(n)).json()["images"])
+    assert len(post(shared, written(n)).json()["images"]) == 1
 
 
 @pytest.mark.parametrize(
     "n", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"2" + 5000 * b"0", b"01", b"+1", b"0x1"]
 )
-def test_no_number_is_refused_with_its_place(shared: Live, n: bytes) -> None:
+def test_no_number_is_refused_with_its_place(shared: LiveHub, n: bytes) -> None:
     """What JSON or a double cannot hold is refused, and the message quotes the place (REQ-14)."""
     message = refusal(post(shared, written(n)))
     assert "not valid JSON" in message
@@ -117,9 +117,9 @@ def test_no_number_is_refused_with_its_place(shared: Live, n: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", ["auto", "1024x1024", "1536x1024", "16x16", "3840x2160", "48x16"])
-def test_sizes_are_those_of_openai(shared: Live, size: str) -> None:
+def test_sizes_are_those_of_openai(shared: LiveHub, size: str) -> None:
     """size is auto or WIDTHxHEIGHT, both sides divisible by 16 (REQ-3, REQ-13)."""
-    assert 200 == post(shared, {**FIELDS, "size": size}).status_code
+    assert post(shared, {**FIELDS, "size": size}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_sizes_are_those_of_openai(shared: Live, size: str) -> None:
         (["auto"], "WIDTHxHEIGHT"),
     ],
 )
-def test_another_size_is_refused(shared: Live, size: Any, expected: str) -> None:
+def test_another_size_is_refused(shared: LiveHub, size: Any, expected: str) -> None:
     """A size off the grid, too wide, too large or misspelt is refused with the rule (REQ-13)."""
     message = refusal(post(shared, {**FIELDS, "size": size}))
     assert message.startswith("size: ")
@@ -152,13 +152,13 @@ def test_another_size_is_refused(shared: Live, size: Any, expected: str) -> None
 
 
 @pytest.mark.parametrize("quality", ["auto", "low", "medium", "high"])
-def test_quality_is_one_of_four(shared: Live, quality: str) -> None:
+def test_quality_is_one_of_four(shared: LiveHub, quality: str) -> None:
     """quality is auto, low, medium or high (REQ-4)."""
-    assert 200 == post(shared, {**FIELDS, "quality": quality}).status_code
+    assert post(shared, {**FIELDS, "quality": quality}).status_code == 200
 
 
 @pytest.mark.parametrize("quality", ["HIGH", "hd", "1K", "", None, 1])
-def test_another_quality_is_refused(shared: Live, quality: Any) -> None:
+def test_another_quality_is_refused(shared: LiveHub, quality: Any) -> None:
     """Anything else is refused with the four words (REQ-4, REQ-12)."""
     message = refusal(post(shared, {**FIELDS, "quality": quality}))
     assert message.startswith("quality: ")
@@ -166,32 +166,32 @@ def test_another_quality_is_refused(shared: Live, quality: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None, [], ""])
-def test_async_is_a_boolean(shared: Live, value: Any) -> None:
+def test_async_is_a_boolean(shared: LiveHub, value: Any) -> None:
     """async is true or false; nothing that only looks like it (REQ-12)."""
     message = refusal(post(shared, {**FIELDS, "async": value}))
     assert message.startswith("async: ")
     assert message.endswith("expected true or false")
 
 
-def test_fields_have_defaults(shared: Live) -> None:
+def test_fields_have_defaults(shared: LiveHub) -> None:
     """n is 1, size and quality are auto, async is false where they are left out (REQ-12)."""
     made = post(shared, FIELDS).json()
-    assert ("succeeded", 1, "auto", "1K") == (
+    assert (
         made["status"],
         len(made["images"]),
         made["aspect_ratio"],
         made["quality"],
-    )
+    ) == ("succeeded", 1, "auto", "1K")
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, [[[]]], {"a": {"a": 1}}])
-def test_unknown_fields_are_ignored(shared: Live, value: Any) -> None:
+def test_unknown_fields_are_ignored(shared: LiveHub, value: Any) -> None:
     """A field that the page does not know does nothing, whatever it holds (REQ-15)."""
-    assert 200 == post(shared, {**FIELDS, "user": value}).status_code
+    assert post(shared, {**FIELDS, "user": value}).status_code == 200
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, "", False])
-def test_json_carries_no_reference_image(shared: Live, value: Any) -> None:
+def test_json_carries_no_reference_image(shared: LiveHub, value: Any) -> None:
     """reference_image in JSON is refused, null and empty too, naming the way (REQ-6)."""
     message = refusal(post(shared, {**FIELDS, "reference_image": value}))
     assert message.startswith("reference_image is not valid in a JSON body")
@@ -206,7 +206,7 @@ def test_json_carries_no_reference_image(shared: Live, value: Any) -> None:
         b'{"model":"gpt-image-2","prompt":"x","user":{"n":1,"n":2}}',
     ],
 )
-def test_no_field_stands_twice(shared: Live, body: bytes) -> None:
+def test_no_field_stands_twice(shared: LiveHub, body: bytes) -> None:
     """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
     assert refusal(post(shared, body)).startswith('"n" stands twice')
 
@@ -237,7 +237,7 @@ def test_no_field_stands_twice(shared: Live, body: bytes) -> None:
         b"model=gpt-image-2&prompt=x",
     ],
 )
-def test_the_body_is_a_json_object(shared: Live, body: bytes) -> None:
+def test_the_body_is_a_json_object(shared: LiveHub, body: bytes) -> None:
     """What is not a JSON object in UTF-8 is refused (REQ-10, REQ-14)."""
     message = refusal(post(shared, body))
     assert message.startswith("The body is ")
@@ -248,7 +248,7 @@ def test_the_body_is_a_json_object(shared: Live, body: bytes) -> None:
 @pytest.mark.parametrize("field", ["n", "user"])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_nesting_ends_nobody(
-    shared: Live, depth: int, field: str, opening: bytes, closing: bytes
+    shared: LiveHub, depth: int, field: str, opening: bytes, closing: bytes
 ) -> None:
     """However deep a body is nested, it is answered and refused, or ignored as unknown (REQ-14)."""
     answer = post(shared, written(depth * opening + b"1" + depth * closing, field))
@@ -257,7 +257,7 @@ def test_nesting_ends_nobody(
     refusal(post(shared, depth * opening))
 
 
-def test_a_body_has_a_length(shared: Live) -> None:
+def test_a_body_has_a_length(shared: LiveHub) -> None:
     """A body of megabytes is refused without being read to its end."""
     message = refusal(post(shared, {**FIELDS, "user": 3_000_000 * "x"}))
     assert message.startswith("The body is too long; expected at most")
@@ -274,9 +274,9 @@ def test_a_body_has_a_length(shared: Live) -> None:
         "application/json;",
     ],
 )
-def test_json_is_known_by_its_media_type(shared: Live, content_type: str) -> None:
+def test_json_is_known_by_its_media_type(shared: LiveHub, content_type: str) -> None:
     """The media type's case and parameters do not count (REQ-14)."""
-    assert 200 == post(shared, FIELDS, content_type).status_code
+    assert post(shared, FIELDS, content_type).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -295,12 +295,12 @@ def test_json_is_known_by_its_media_type(shared: Live, content_type: str) -> Non
         "application/" + 5000 * "j",
     ],
 )
-def test_another_content_type_is_refused(shared: Live, content_type: str | None) -> None:
+def test_another_content_type_is_refused(shared: LiveHub, content_type: str | None) -> None:
     """Any other content type, or none, is refused by name (REQ-14)."""
     assert refusal(post(shared, FIELDS, content_type)).startswith("Content-Type: ")
 
 
-def test_two_content_types_are_refused(shared: Live) -> None:
+def test_two_content_types_are_refused(shared: LiveHub) -> None:
     """A Content-Type that is sent twice is none (REQ-14)."""
     headers = [("Content-Type", "application/json")] * 2 + [("Authorization", f"Bearer {RICH}")]
     where = "/api/v1/images/generations"
@@ -310,14 +310,14 @@ def test_two_content_types_are_refused(shared: Live) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity"])
-def test_a_compressed_body_is_refused(shared: Live, coding: str) -> None:
+def test_a_compressed_body_is_refused(shared: LiveHub, coding: str) -> None:
     """A Content-Encoding is refused by name; identity is none (REQ-14)."""
     message = refusal(post(shared, FIELDS, **{"Content-Encoding": coding}))
     assert message.startswith("Content-Encoding: ")
-    assert 200 == post(shared, FIELDS, **{"Content-Encoding": "identity"}).status_code
+    assert post(shared, FIELDS, **{"Content-Encoding": "identity"}).status_code == 200
 
 
-def test_messages_stay_short(shared: Live) -> None:
+def test_messages_stay_short(shared: LiveHub) -> None:
     """However long a value is, the message shows its beginning and its length (REQ-10)."""
     message = refusal(post(shared, {**FIELDS, "n": 100_000 * "9"}))
     assert "(100000 characters)" in message

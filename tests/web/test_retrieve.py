@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.live_server import KEY, OTHER, Live
+from tests.support.live_server import KEY, OTHER, LiveHub
 
 
-def test_a_generation_reads_back(api: Live) -> None:
+def test_a_generation_reads_back(api: LiveHub) -> None:
     """Its id reads back what was answered, with its time, without a balance (END-4, RET-1)."""
     made = api.generate({"n": 3}).json()
     log = api.get(f"generations/{made['id']}")
-    assert (200, "application/json") == (log.status_code, log.headers["content-type"])
+    assert (log.status_code, log.headers["content-type"]) == (200, "application/json")
     created = {"created_at": "2026-04-30T08:00:00.000Z"}
     assert {
         name: value for name, value in made.items() if name != "balance"
     } | created == log.json()
 
 
-def test_an_asynchronous_one_reads_back(api: Live) -> None:
+def test_an_asynchronous_one_reads_back(api: LiveHub) -> None:
     """A task's id reads its log and images back like any other's (RET-1)."""
     queued = api.generate({"async": True, "n": 2}).json()
     log = api.get(f"generations/{queued['id']}").json()
@@ -29,23 +29,23 @@ def test_an_asynchronous_one_reads_back(api: Live) -> None:
     )
 
 
-def test_only_its_user_reads_it(api: Live) -> None:
+def test_only_its_user_reads_it(api: LiveHub) -> None:
     """Another user's generation is 404, told as one that there is not (RET-2, RET-3, ERR-5)."""
     made = api.generate({}).json()["id"]
     foreign = api.get(f"generations/{made}", OTHER)
     unknown = api.get("generations/clx000000000000000000000", OTHER)
-    assert [404, 404] == [foreign.status_code, unknown.status_code]
-    assert "notFound" == foreign.json()["error"]["code"]
+    assert [foreign.status_code, unknown.status_code] == [404, 404]
+    assert foreign.json()["error"]["code"] == "notFound"
     assert foreign.text.replace(made, "?") == unknown.text.replace("clx000000000000000000000", "?")
 
 
-def test_a_foreign_read_is_no_poll(api: Live) -> None:
+def test_a_foreign_read_is_no_poll(api: LiveHub) -> None:
     """Another user's tries do not bring a task nearer to its end (RET-2)."""
     queued = api.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     for _ in range(5):
         api.get(f"generations/{queued}", OTHER)
     states = [api.get(f"generations/{queued}").json()["status"] for _ in range(2)]
-    assert ["processing", "succeeded"] == states
+    assert states == ["processing", "succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_foreign_read_is_no_poll(api: Live) -> None:
         "%F0%9F%98%80",
     ],
 )
-def test_an_unknown_id_is_not_found(shared: Live, id: str) -> None:
+def test_an_unknown_id_is_not_found(shared: LiveHub, id: str) -> None:
     """An id that nobody made is 404 notFound, however odd (RET-3, ERR-5)."""
     answer = shared.get(f"generations/{id}")
-    assert (404, "notFound") == (answer.status_code, answer.json()["error"]["code"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
-def test_it_stays_as_it_was(api: Live) -> None:
+def test_it_stays_as_it_was(api: LiveHub) -> None:
     """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
     made = api.generate({"n": 2}).json()["id"]
     first = api.get(f"generations/{made}").content
@@ -78,10 +78,10 @@ def test_it_stays_as_it_was(api: Live) -> None:
         assert first == api.get(f"generations/{made}").content
 
 
-def test_any_key_of_the_owner_reads_it(api: Live) -> None:
+def test_any_key_of_the_owner_reads_it(api: LiveHub) -> None:
     """A second key of the same user reads what the first has made, and the other way (RET-5)."""
     second = api.server.call(lambda: api.hub.add_key("documentation"))
     made = api.generate({}, key=KEY).json()["id"]
-    assert 200 == api.get(f"generations/{made}", second).status_code
+    assert api.get(f"generations/{made}", second).status_code == 200
     made = api.generate({}, key=second).json()["id"]
-    assert 200 == api.get(f"generations/{made}", KEY).status_code
+    assert api.get(f"generations/{made}", KEY).status_code == 200

@@ -17,7 +17,7 @@ import requests
 
 from mockhub._resources import resource_path
 from mockhub.spec.api_spec import load_spec
-from tests.support.live_server import EXPIRED, KEY, PNG, RICH, Live
+from tests.support.live_server import EXPIRED, KEY, PNG, RICH, LiveHub
 
 MEGABYTE = 1024 * 1024
 FILE = 50 * MEGABYTE
@@ -29,7 +29,7 @@ def test_the_limit_is_the_laws() -> None:
     """The law's limit is 50 MB (REQ-9)."""
     law = load_spec(resource_path("openapi.yaml"))
     (rule,) = law.operations["create_generation"].files.values()
-    assert FILE == rule.max_bytes
+    assert rule.max_bytes == FILE
 
 
 def upload(files: int, size: int) -> Iterator[bytes]:
@@ -47,13 +47,13 @@ def upload(files: int, size: int) -> Iterator[bytes]:
     yield b"--B--\r\n"
 
 
-def test_50_megabytes_and_not_a_byte_more(api: Live) -> None:
+def test_50_megabytes_and_not_a_byte_more(api: LiveHub) -> None:
     """A reference image of 50 MB is taken, one byte more is refused and not charged (REQ-9)."""
     fits = api.generate(content=upload(1, FILE), headers=FORM)
     more = api.generate(content=upload(1, FILE + 1), headers=FORM)
-    assert (200, 400) == (fits.status_code, more.status_code)
+    assert (fits.status_code, more.status_code) == (200, 400)
     assert "reference_image is too large; expected at most 52428800" in more.text
-    assert 112 == api.credits()
+    assert api.credits() == 112
 
 
 def resident(pid: int) -> int:
@@ -79,7 +79,7 @@ def test_uploads_stream() -> None:
             grown = resident(process.pid) - before
         finally:
             process.kill()
-    assert (200, 8) == (answer.status_code, answer.json()["usage"]["credits"])
+    assert (answer.status_code, answer.json()["usage"]["credits"]) == (200, 8)
     assert grown < 64 * MEGABYTE
 
 
@@ -89,11 +89,11 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 OWNER = {"Authorization": f"Bearer {KEY}"}
 
 # Sends a file to an address, then asks for a balance on the same connection: both answers.
-Ask = Callable[[Live, str, dict[str, str], Path], tuple[int, str, int]]
+Ask = Callable[[LiveHub, str, dict[str, str], Path], tuple[int, str, int]]
 
 
 def _session(make: Callable[[], Any]) -> Ask:
-    def ask(api: Live, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+    def ask(api: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         with make() as client, file.open("rb") as content:
             files = {"reference_image": content}
             first = client.post(api.url + where, headers=headers, data=FIELDS, files=files)
@@ -104,7 +104,7 @@ def _session(make: Callable[[], Any]) -> Ask:
 
 
 def _curl(*options: str) -> Ask:
-    def ask(api: Live, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+    def ask(api: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         command = ["curl", "-sS", "-w", "\\n%{http_code}\\n", *options]
         command += [word for pair in headers.items() for word in ("-H", ": ".join(pair))]
         command += ["-F", "model=gpt-image-2", "-F", "prompt=x", "-F", f"reference_image=@{file}"]
@@ -146,7 +146,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("where", "headers", "status", "code"), REFUSALS)
 def test_a_refusal_reaches_who_is_still_sending(
-    shared: Live,
+    shared: LiveHub,
     heavy: Path,
     client: str,
     where: str,
@@ -160,7 +160,7 @@ def test_a_refusal_reaches_who_is_still_sending(
     assert (status, code, 120) == CLIENTS[client](shared, where, headers, heavy)
 
 
-def test_an_announced_body_that_never_comes(shared: Live) -> None:
+def test_an_announced_body_that_never_comes(shared: LiveHub) -> None:
     """Who asked to be told first and is refused finds the connection closed, not confused."""
     head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     head += "Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
