@@ -15,8 +15,11 @@ from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2  # the exit code of a command that could not do what was asked
 
-# Commands that live beside the house, imported only when they are asked for.
-_LAZY_COMMANDS = {"verify": ("mockhub.cli.verify", "verify"), "ctl": ("mockhub.cli.ctl", "ctl")}
+_LAZY_COMMANDS = {
+    "ctl": ("mockhub.cli.ctl", "ctl"),
+    "explain": ("mockhub.cli.explain", "explain"),
+    "verify": ("mockhub.cli.verify", "verify"),
+}
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,259 @@
+"""`mockhub explain`: follow one clause through the spec, code, checks, mutants and tests."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import yaml
+
+from mockhub._resources import resource_path
+from mockhub._text import suggest
+from mockhub.exceptions import MockhubError
+from mockhub.verify.clauses import Clause, clauses
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_NOT_THE_SERVICE = ("mutants", "verify", "cli")  # they check and describe the rules
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A place that names a clause.
+
+    Attributes:
+        path: the file, relative to the checkout or to the installed package.
+        line: counted from 1.
+        name: a JSON pointer, a function, a check, a mutant or a test.
+        description: what it does, where the name does not say it.
+    """
+
+    path: str
+    line: int
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that mockhub has on one clause."""
+
+    id: str
+    level: str
+    statement: str
+    spec: list[Reference]
+    code: list[Reference]
+    checks: list[Reference]
+    mutants: list[Reference]
+    tests: list[Reference]
+
+
+def _complete_clause(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(clause.id, help=clause.statement)
+        for clause in clauses().values()
+        if clause.id.startswith(incomplete.upper())
+    ]
+
+
+@click.command()
+@click.argument("clause", required=False, shell_complete=_complete_clause)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Print text for people or JSON for programs.",
+)
+def explain(clause: str | None, output_format: str) -> None:
+    """Explain a CLAUSE of the documentation, such as LED-2, or list all clauses.
+
+    Shows the statement, its level, its places in openapi.yaml, the code that implements it, the
+    checks of `mockhub verify`, the mutants that break it on purpose, and the tests that name it.
+    A group, such as LED, lists its clauses.
+    """
+    listed = _select(clause)
+    if clause is None or len(listed) != 1 or listed[0].id != clause.upper():
+        _print_list(listed, output_format)
+        return
+    explanation = explain_clause(listed[0])
+    if output_format == "json":
+        click.echo(json.dumps(asdict(explanation), ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(_text(explanation)))
+
+
+def _select(text: str | None) -> list[Clause]:
+    """Return the clauses that an id, a group or nothing selects, in the documentation's order."""
+    known = clauses()
+    if text is None:
+        return list(known.values())
+    if text.upper() in known:
+        return [known[text.upper()]]
+    group = [clause for clause in known.values() if clause.id.startswith(f"{text.upper()}-")]
+    if not group:
+        raise MockhubError(
+            f"unknown clause {text!r}{suggest(text.upper(), known)}; `mockhub explain` lists them"
+        )
+    return group
+
+
+def _print_list(listed: list[Clause], output_format: str) -> None:
+    if output_format == "json":
+        rows = [clause._asdict() for clause in listed]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for clause in listed:
+        click.echo(
+            f"{click.style(f'{clause.id:<8}', bold=True)}{clause.level:<12}{clause.statement}"
+        )
+
+
+def explain_clause(clause: Clause) -> Explanation:
+    """Collect every place that names *clause*."""
+    pattern = re.compile(rf"\b{clause.id}\b")
+    return Explanation(
+        clause.id,
+        clause.level,
+        clause.statement,
+        spec=list(_spec_places(clause.id)),
+        code=list(_code_places(pattern)),
+        checks=list(_checks(clause.id)),
+        mutants=list(_mutants(clause.id)),
+        tests=list(_tests(pattern)),
+    )
+
+
+def _relative(path: Path) -> str:
+    root = _PACKAGE.parent
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _spec_places(clause_id: str) -> Iterator[Reference]:
+    """Yield the places of openapi.yaml whose `x-clauses` names the clause."""
+    path = resource_path("openapi.yaml")
+    root = yaml.compose(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for pointer, line in _find_clause(root, clause_id, ()):
+        yield Reference(_relative(path), line, "#/" + "/".join(pointer))
+
+
+def _find_clause(
+    node: yaml.Node | None, clause_id: str, pointer: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _find_clause(item, clause_id, (*pointer, str(index)))
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        if key.value == "x-clauses" and clause_id in [item.value for item in value.value]:
+            yield pointer, node.start_mark.line + 1
+        yield from _find_clause(value, clause_id, (*pointer, key.value.replace("/", "~1")))
+
+
+def _code_places(pattern: re.Pattern[str]) -> Iterator[Reference]:
+    """Yield the functions and classes of the simulated service that name the clause."""
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        area = path.relative_to(_PACKAGE).parts[0]
+        if area not in (*_NOT_THE_SERVICE, "contract_tests"):
+            yield from _definitions(path, pattern)
+
+
+def _definitions(path: Path, pattern: re.Pattern[str]) -> Iterator[Reference]:
+    """Yield the innermost definitions of a module in which the pattern occurs."""
+    text = path.read_text("utf-8")
+    if not pattern.search(text):
+        return
+    definitions = list(_named_nodes(ast.parse(text), ""))
+    seen = set()
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.search(line):
+            around = [one for one in definitions if one[1] <= number <= one[2]]
+            name, start, _ = min(around, key=lambda one: one[2] - one[1], default=("", 1, 0))
+            if name not in seen:
+                seen.add(name)
+                yield Reference(_relative(path), start, name or path.stem)
+
+
+def _named_nodes(node: ast.AST, prefix: str) -> Iterator[tuple[str, int, int]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}{child.name}"
+            yield name, child.lineno, child.end_lineno or child.lineno
+            yield from _named_nodes(child, f"{name}.")
+
+
+def _checks(clause_id: str) -> Iterator[Reference]:
+    from mockhub.verify.check import all_checks
+
+    for check in all_checks():
+        if clause_id in check.clauses:
+            code = check.run.__code__
+            path = _relative(Path(code.co_filename))
+            yield Reference(path, code.co_firstlineno, check.name, check.description)
+
+
+def _mutants(clause_id: str) -> Iterator[Reference]:
+    from mockhub.mutants.catalog import mutants
+
+    sources = {
+        path: path.read_text("utf-8").splitlines()
+        for path in sorted((_PACKAGE / "mutants" / "defects").glob("*.py"))
+    }
+    for mutant in mutants().values():
+        if mutant.clause == clause_id:
+            path, line = _find_mutant(mutant.name, clause_id, sources)
+            yield Reference(_relative(path), line, mutant.name, mutant.description)
+
+
+def _find_mutant(name: str, clause_id: str, sources: Mapping[Path, list[str]]) -> tuple[Path, int]:
+    """Return where a mutant is defined: its name, else the first place that names its clause."""
+    for text in (f'"{name}"', f"def {name.replace('-', '_')}(", f'"{clause_id}"'):
+        for path, lines in sources.items():
+            for number, line in enumerate(lines, 1):
+                if text in line:
+                    return path, number
+    raise AssertionError(f"no module of defects names {name} or {clause_id}")
+
+
+def _tests(pattern: re.Pattern[str]) -> Iterator[Reference]:
+    """Yield the tests that name the clause; only a checkout has them."""
+    for path in sorted((_PACKAGE.parent / "tests").rglob("test_*.py")):
+        yield from _definitions(path, pattern)
+
+
+_SECTIONS = {
+    "spec": "In the API spec",
+    "code": "Implemented by",
+    "checks": "Checked by",
+    "mutants": "Broken on purpose by",
+    "tests": "Tested by",
+}
+
+
+def _text(explanation: Explanation) -> Iterator[str]:
+    yield click.style(f"{explanation.id} ({explanation.level})", bold=True)
+    yield f"  {explanation.statement}"
+    for field, title in _SECTIONS.items():
+        references: list[Reference] = getattr(explanation, field)
+        yield ""
+        yield click.style(title, bold=True)
+        if not references:
+            yield "  nothing"
+        for one in references:
+            yield f"  {one.path}:{one.line}  {one.name}"
+            if one.description:
+                yield f"      {one.description}"
