@@ -29,8 +29,10 @@ def build_hub(
     *,
     clock: Clock | None = None,
     seed: int | None = None,
+    image_format: str | None = None,
+    max_generations: int | None = None,
 ) -> HubBackend:
-    """A hub as the scenario describes it; *clock* and *seed* stand above the scenario's own.
+    """Build a hub from a scenario; the keyword arguments override the scenario's own settings.
 
     Raises:
         MockhubError: if a generation of the scenario cannot be made.
@@ -41,8 +43,8 @@ def build_hub(
         spec,
         clock=clock or _build_clock(content.get("clock", "system")),
         seed=content.get("seed", 0) if seed is None else seed,
-        max_generations=content.get("max_generations", DEFAULT_MAX_GENERATIONS),
-        image_format=content.get("image_format", "png"),
+        max_generations=max_generations or content.get("max_generations", DEFAULT_MAX_GENERATIONS),
+        image_format=image_format or content.get("image_format", "png"),
     )
     for id, entry in content["accounts"].items():
         _add_account(hub, id, entry)

@@ -47,10 +47,8 @@ class PublicApi:
         store: the hubs.
         public_url: what addresses in answers begin with.
         limits: how much of a request is read.
-        observers: told of every visit when it is over.
-
-    Attributes:
-        judges_itself: whether its answers are held to the law.
+        validate_responses: whether a response that does not match the spec becomes a 500.
+        observers: called with every request's context when it is over.
     """
 
     def __init__(
@@ -60,6 +58,7 @@ class PublicApi:
         public_url: str,
         *,
         limits: Limits | None = None,
+        validate_responses: bool = True,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.spec = spec
@@ -68,7 +67,7 @@ class PublicApi:
         self.limits = limits or Limits()
         self.clock_waiter = ClockWaiter()
         self.observers = [*observers]
-        self.validate_responses = True
+        self.validate_responses = validate_responses
         self.links = lru_cache(maxsize=1024)(self._create_links)
         self._models_response = responses.json_response(200, spec.model_list)
         self._key_prefix = spec.key_format.prefix.encode()

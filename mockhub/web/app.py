@@ -1,20 +1,25 @@
-"""The application: Starlette for lifespan and the control plane, plain callables for the rest."""
+"""The ASGI application: the public API, the images, and a mount for the control plane."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
 
-from mockhub.web.api import PublicApi
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import DEFAULT, HubRegistry
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import Scenario
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.web.api import Observer, PublicApi
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.context import HUB_NAME_SCOPE_KEY
 from mockhub.web.images import IMAGES_PREFIX as IMAGES_PREFIX
-from mockhub.web.images import ImageEndpoint
+from mockhub.web.images import ImageEndpoint, ImageObserver
+from mockhub.web.limits import Limits
 
 CONTROL_PREFIX = "/_mockhub"
 
@@ -22,17 +27,62 @@ _HUBS_PREFIX = "/hubs/"
 _OTHER_PREFIXES = (_HUBS_PREFIX, IMAGES_PREFIX, CONTROL_PREFIX)
 
 
-class App(Starlette):
-    """Every path of the server.
+def create_app(
+    spec: ApiSpec,
+    hubs: HubRegistry | HubBackend | Scenario,
+    *,
+    url: str,
+    limits: Limits | None = None,
+    validate_responses: bool = True,
+    observers: Iterable[Observer] = (),
+    image_observer: ImageObserver | None = None,
+) -> App:
+    """Assemble the application of one mock server.
 
-    The public API is asked a thousand times for every other path; it is called before Starlette's
-    middleware and router, which would do nothing for it.
+    The control plane is added by `mockhub.control.app.mount_control_plane`.
+
+    Args:
+        spec: The API spec.
+        hubs: The hubs to serve, or the default hub only, or the scenario to build it from.
+        url: The public URL, without a path. URLs in responses begin with it.
+        limits: The bounds on requests and connections.
+        validate_responses: Whether a response that does not match the spec becomes a 500.
+        observers: Called with the context of every finished request of the public API.
+        image_observer: Called with the scope, the status and the milliseconds of every finished
+            request of an image.
+
+    Raises:
+        MockhubError: if the scenario does not fit the spec.
+    """
+    if isinstance(hubs, Scenario):
+        hubs = build_hub(hubs, DEFAULT, spec)
+    hub_registry = hubs if isinstance(hubs, HubRegistry) else HubRegistry(hubs)
+    api = PublicApi(
+        spec,
+        hub_registry,
+        url,
+        limits=limits,
+        validate_responses=validate_responses,
+        observers=observers,
+    )
+    return App(api, ImageEndpoint(hub_registry, observer=image_observer))
+
+
+class App(Starlette):
+    """The application; `create_app` makes it.
+
+    Starlette serves the lifespan and the control plane. Requests of the public API and of images
+    do not pass Starlette's middleware and router, which would only cost time.
+
+    Attributes:
+        api: The public API.
+        image_endpoint: The images of every hub.
     """
 
-    def __init__(self, api: PublicApi, routes: Sequence[BaseRoute] = ()) -> None:
-        super().__init__(routes=routes, lifespan=self._lifespan)
+    def __init__(self, api: PublicApi, image_endpoint: ImageEndpoint | None = None) -> None:
+        super().__init__(lifespan=self._lifespan)
         self.api = api
-        self.image_endpoint = ImageEndpoint(api.hub_registry)
+        self.image_endpoint = image_endpoint or ImageEndpoint(api.hub_registry)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["type"] == "http" and not scope["path"].startswith(_OTHER_PREFIXES):
@@ -41,7 +91,7 @@ class App(Starlette):
 
     async def _dispatch_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (_is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
-            await asyncio.sleep(0)  # Starlette wants to be in a task, which a wait makes of it
+            await asyncio.sleep(0)  # Starlette needs a task; the server makes one at the first wait
             await super().__call__(scope, receive, send)
             return
         if scope["path"].startswith(_HUBS_PREFIX):

@@ -19,6 +19,8 @@ from mockhub.web.fault_injection import send_response
 if TYPE_CHECKING:
     from mockhub.images.renderer import Cache, ImageSpec
 
+ImageObserver = Callable[[Scope, int, float], None]
+
 IMAGES_PREFIX = "/images/"
 
 _PATH = re.compile(r"/images/([^/]+)/([1-9][0-9]?)\.(png|jpg|webp)")
@@ -29,16 +31,17 @@ _METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class ImageEndpoint:
-    """Serves the images of every hub; a plain ASGI callable. No key is asked for (GEN-10).
+    """Serve the images of every hub, as a plain ASGI callable, without an API key (GEN-10).
 
-    Attributes:
-        observe: told of every request when it is over, its status and milliseconds.
+    Args:
+        hub_registry: The hubs.
+        observer: Called with the scope, the status and the milliseconds of every finished request.
     """
 
-    def __init__(self, hub_registry: HubRegistry) -> None:
+    def __init__(self, hub_registry: HubRegistry, *, observer: ImageObserver | None = None) -> None:
         self._hub_registry = hub_registry
         self._cache: Cache | None = None
-        self.observe: Callable[[Scope, int, float], None] = lambda scope, status, took: None
+        self.observe: ImageObserver = observer or (lambda scope, status, milliseconds: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started_at, headers = perf_counter(), headers_of(scope)

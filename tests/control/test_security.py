@@ -11,10 +11,8 @@ import pytest
 from mockhub._resources import resource_path
 from mockhub.control.app import mount_control_plane
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_registry import HubRegistry
 from mockhub.spec.api_spec import load_spec
-from mockhub.web.api import PublicApi
-from mockhub.web.app import App
+from mockhub.web.app import create_app
 from mockhub.web.limits import Limits
 from tests.conftest import Serve
 from tests.support.live_server import LiveHub, serve_hub
@@ -95,8 +93,8 @@ def test_own_hosts_are_let_in(api: LiveHub, host: str) -> None:
 @pytest.mark.parametrize("host", ["mockhub:8080", "192.168.1.5:9000"])
 def test_public_and_bound_hosts_are_let_in(host: str) -> None:
     """So are the name of --public-url and the address that the server listens on."""
-    law = load_spec(resource_path("openapi.yaml"))
-    app = App(PublicApi(law, HubRegistry(HubBackend("default", law)), "http://mockhub:8080"))
+    spec = load_spec(resource_path("openapi.yaml"))
+    app = create_app(spec, HubBackend("default", spec), url="http://mockhub:8080")
     mount_control_plane(app, token="t", host="192.168.1.5")
 
     async def ask() -> int:

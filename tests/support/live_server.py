@@ -17,13 +17,11 @@ from mockhub._timestamps import parse_timestamp
 from mockhub.control.app import mount_control_plane
 from mockhub.domain.clock import Clock, ClockMode, ManualClock
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_registry import HubRegistry
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import load_scenario
 from mockhub.server.server import ServerThread, bind
 from mockhub.spec.api_spec import load_spec
-from mockhub.web.api import PublicApi
-from mockhub.web.app import App
+from mockhub.web.app import App, create_app
 from mockhub.web.limits import Limits
 
 KEY = "gih_live_" + 32 * "x"
@@ -109,7 +107,7 @@ def serve_hub(
     hub = build_hub(load_scenario(file), "default", api_spec, clock=clock or ManualClock(PUBLISHED))
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = App(PublicApi(api_spec, HubRegistry(hub), url, limits=limits))
+    app = create_app(api_spec, hub, url=url, limits=limits)
     if control or token:
         mount_control_plane(app, token=token)
     server = ServerThread(app, listener)
