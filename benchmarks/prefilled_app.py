@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.requests import BODY
 from mockhub.cli.main import main, serve
-from mockhub.domain.generations import GenerationRequest
 from mockhub.domain.hub import HubBackend
 from mockhub.scenarios.builder import build_hub
+from mockhub.spec.generation_request import GenerationRequest
 
 
 def filled(count: int, *args: Any, **options: Any) -> HubBackend:

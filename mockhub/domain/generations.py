@@ -9,23 +9,12 @@ from mockhub.domain.ledger import Allocations, Entry, deallocate
 from mockhub.domain.provider import Outcome
 from mockhub.spec.catalog import Quote
 from mockhub.spec.frozen_struct import FrozenStruct
+from mockhub.spec.generation_request import GenerationRequest
 
 Status = Literal["queued", "processing", "succeeded", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 FINAL_STATUSES = ("succeeded", "failed")
-
-
-class GenerationRequest(FrozenStruct, frozen=True):
-    """What a client asks for, checked and with its defaults filled in."""
-
-    model: str
-    prompt: str
-    size: str
-    quality: str
-    n: int
-    run_async: bool
-    references: tuple[str, ...] = ()  # digests of the reference images
 
 
 class Generation(FrozenStruct, frozen=True):

@@ -15,7 +15,6 @@ from mockhub.domain.clock import Clock, ManualClock, SystemClock, copy_clock
 from mockhub.domain.generations import (
     Changes,
     Generation,
-    GenerationRequest,
     complete_generation,
     create_generation,
     has_timed_out,
@@ -31,6 +30,7 @@ from mockhub.faults.registry import FaultRegistry
 from mockhub.journal.journal import Journal
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
+from mockhub.spec.generation_request import GenerationRequest
 
 DEFAULT_MAX_GENERATIONS = 100_000
 _ENTRIES_PER_GENERATION = 4

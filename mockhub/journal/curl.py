@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from msgspec.structs import asdict
 
-from mockhub.domain.generations import GenerationRequest
 from mockhub.journal.exchange import Exchange
 from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM
 
 _COPIED_HEADERS = (b"content-type", b"accept", b"x-mockhub", b"prefer")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from mockhub.domain.generations import GenerationRequest
 from mockhub.spec.frozen_struct import FrozenStruct
+from mockhub.spec.generation_request import GenerationRequest
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Changes, Generation, GenerationRequest
+from mockhub.domain.generations import Changes, Generation
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT, HubRegistry
 from mockhub.domain.keys import key_digest
@@ -25,6 +25,7 @@ from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec, build_spec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.document import Document
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, JSON, OperationId
 from mockhub.web import responses
 from mockhub.web.api import Observer, PublicApi

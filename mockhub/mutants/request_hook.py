@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mockhub.domain.generations import GenerationRequest
 from mockhub.mutants import form_files
 from mockhub.mutants.form_files import Upload
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, OperationId
 from mockhub.spec.request_validation import validate
 from mockhub.web import request_body, serializers

@@ -8,7 +8,6 @@ from typing import Any
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.clock import Clock, ManualClock, SystemClock
-from mockhub.domain.generations import GenerationRequest
 from mockhub.domain.hub import DEFAULT_MAX_GENERATIONS, HubBackend
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import ApiError, ValidationError
@@ -18,6 +17,7 @@ from mockhub.scenarios.loader import (
 from mockhub.scenarios.schema import parse_fault_entry
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.document import Pointer, error_at
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import JSON, OperationId
 from mockhub.spec.request_validation import validate
 

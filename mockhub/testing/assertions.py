@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from mockhub.domain.generations import Generation, GenerationRequest
+from mockhub.domain.generations import Generation
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.testing.exchanges import ExchangeView, JournalView, check_field_names
 

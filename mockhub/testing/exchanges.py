@@ -11,10 +11,10 @@ from msgspec.structs import asdict
 
 from mockhub._text import suggest
 from mockhub._timestamps import SECOND
-from mockhub.domain.generations import GenerationRequest
 from mockhub.exceptions import MockhubError
 from mockhub.journal.exchange import Exchange as RecordedExchange
 from mockhub.journal.exchange import StoredBody
+from mockhub.spec.generation_request import GenerationRequest
 
 _MAX_ROWS = 40
 _MAX_PROMPT_LENGTH = 60

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation, GenerationRequest
+from mockhub.domain.generations import Generation
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.faults.grammar import (
@@ -23,6 +23,7 @@ from mockhub.faults.grammar import (
 )
 from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec, RoutingError
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
 from mockhub.spec.request_validation import validate
 from mockhub.web import cors, fault_injection, request_body, responses, serializers

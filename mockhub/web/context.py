@@ -8,13 +8,13 @@ from time import perf_counter
 import orjson
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import GenerationRequest
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import key_digest
 from mockhub.faults.grammar import Directive
 from mockhub.journal.exchange import CoverageKey, Exchange
 from mockhub.journal.exchange import StoredBody as StoredBody
 from mockhub.journal.redaction import _redacted_body, redact
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import Message, Receive, Scope, headers_of
 from mockhub.web.request_body import EMPTY_BODY, ParsedBody, to_stored_body

@@ -9,9 +9,10 @@ from typing import Any
 
 from mockhub._timestamps import format_timestamp
 from mockhub.domain.accounts import Account, Balance
-from mockhub.domain.generations import Generation, GenerationRequest
+from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
 from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 
 FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}

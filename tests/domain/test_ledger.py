@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mockhub._resources import resource_path
 from mockhub.domain.accounts import Account
 from mockhub.domain.clock import ManualClock
-from mockhub.domain.generations import GenerationRequest
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.ledger import Entry, InsufficientCredits, Lot, allocate, deallocate
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.exceptions import ApiError
 from mockhub.spec.api_spec import load_spec
+from mockhub.spec.generation_request import GenerationRequest
 from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub
 
 HOUR = 3_600_000

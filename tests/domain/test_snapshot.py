@@ -12,7 +12,6 @@ import pytest
 from mockhub._resources import resource_path
 from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain.clock import ManualClock, SystemClock
-from mockhub.domain.generations import GenerationRequest
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.keys import key_digest
@@ -22,6 +21,7 @@ from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
+from mockhub.spec.generation_request import GenerationRequest
 from tests.support.live_server import KEY, PUBLISHED, LiveHub, serve_hub
 
 LAW: ApiSpec = load_spec(resource_path("openapi.yaml"))

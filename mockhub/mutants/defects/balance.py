@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import GenerationRequest
 from mockhub.exceptions import ApiError
 from mockhub.mutants.patched_server import PatchedServer, wrap
 from mockhub.mutants.registry import mutant
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.context import RequestContext

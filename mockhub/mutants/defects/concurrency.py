@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation, GenerationRequest
+from mockhub.domain.generations import Generation
 from mockhub.mutants.patched_server import Handler, PatchedServer, wrap
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import rate_limited
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
