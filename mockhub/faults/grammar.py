@@ -135,7 +135,7 @@ def _parse_directive(token: str) -> Directive:
             suggest(name.lower(), PROVIDER_FAULTS | TRANSPORT_FAULTS)
             or f"; known are {_known_names()}"
         )
-        raise MockhubError(f"{name[:40]!r} is no directive{hint}")
+        raise MockhubError(f"unknown directive {name[:40]!r}{hint}")
     if (name in FLAGS) == bool(equals):
         problem = "takes no value" if name in FLAGS else "needs a value, such as " + _EXAMPLES[name]
         raise MockhubError(f"{token!r}: {name} {problem}")

@@ -143,7 +143,7 @@ def test_a_terminal_obeys_no_prompt(api: LiveHub, ctl: Ctl) -> None:
     ("words", "told"),
     [
         (["--hub", "defalt", "keys"], "there is no hub 'defalt'; did you mean 'default'?"),
-        (["arm-fault", "rset"], "fault: 'rset' is no directive; did you mean 'reset'?"),
+        (["arm-fault", "rset"], "fault: unknown directive 'rset'; did you mean 'reset'?"),
         (["--url", "http://127.0.0.1:9", "hubs"], "no mockhub server at http://127.0.0.1:9"),
         (["--url", "localhost:8080", "hubs"], "expected one such as http://127.0.0.1:8080"),
     ],

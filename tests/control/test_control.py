@@ -408,7 +408,7 @@ MISTAKES = [
         "POST",
         "/hubs",
         {"scenario_definition": {"accounts": {"a": {}}, "provider": ["fial"]}},
-        "scenario_definition: #/provider/0: 'fial' is no directive; did you mean 'fail'?",
+        "scenario_definition: #/provider/0: unknown directive 'fial'; did you mean 'fail'?",
     ),
     (
         "POST",
@@ -432,7 +432,7 @@ MISTAKES = [
         {"expires_in": "1h", "expires_at": None},
         "are both given",
     ),
-    ("PUT", f"{HUB}/provider", {"script": ["fail", "fial"]}, "script[1]: 'fial' is no directive"),
+    ("PUT", f"{HUB}/provider", {"script": ["fail", "fial"]}, "script[1]: unknown directive 'fial'"),
     ("PUT", f"{HUB}/provider", {"script": ["fail", 3]}, "script[1]: 3 is not valid"),
     ("POST", f"{HUB}/faults", {"fault": "rset@after"}, "did you mean 'reset'?"),
     ("POST", f"{HUB}/clock/advance", {"by": "soon"}, 'by: "soon" is not valid'),

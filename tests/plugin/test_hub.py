@@ -264,7 +264,7 @@ def test_the_provider_is_scripted(mockhub: Hub) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda hub: hub.arm("rseet"), "'rseet' is no directive; did you mean 'reset'"),
+        (lambda hub: hub.arm("rseet"), "unknown directive 'rseet'; did you mean 'reset'"),
         (lambda hub: hub.arm("reset", on="get_credit"), "did you mean 'get_credits'"),
         (lambda hub: hub.arm("reset", times=0), "times=0: expected a whole number from 1"),
         (lambda hub: hub.provider("reset"), "'reset' is not the provider's doing"),
