@@ -123,7 +123,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Session:
     [
         "test_it.py:4: @pytest.mark.mockhub: 'credts' is not an option; did you mean 'credits'?",
         "test_it.py:7: @pytest.mark.mockhub: 8 has no name; write option=value",
-        "test_it.py:10: @pytest.mark.mockhub: faults='dorp': unknown directive 'dorp'; did you mean",
+        "test_it.py:10: @pytest.mark.mockhub: faults='dorp': unknown directive 'dorp'; did you",
         "test_it.py:13: @pytest.mark.mockhub: scenario='plian': there is no scenario 'plian'; did",
         "mine.yaml:5: #/accounts/me/grant: 'grant' is not known here; did you mean 'grants'?",
     ],
