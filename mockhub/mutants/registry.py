@@ -56,15 +56,20 @@ VARIANTS: dict[str, Variant] = {}
 
 def mutant(
     clause: str,
+    description: str,
     *,
     level: Level | None = None,
     conforms_if_documented: bool = False,
     name: str = "",
-    description: str = "",
 ) -> Callable[[Change], Change]:
-    """Register a function as a defect: its name is the mutant's, its docstring says what is wrong.
+    """Register a function as a mutant; without *name* the function names it.
 
-    The level is the clause's own unless another is given.
+    Args:
+        clause: The statement of the documentation that it breaks.
+        description: What it does wrong, in one sentence.
+        level: The lowest level at which it is wrong; by default the level of the clause.
+        conforms_if_documented: Whether it is a conforming variant at level documented.
+        name: The name in `mockhub mutants`.
     """
 
     def decorator(change: Change) -> Change:
@@ -72,11 +77,10 @@ def mutant(
             name or _name_of(change),
             clause,
             level or levels()[clause],
-            description or (change.__doc__ or ""),
+            description,
             change,
             conforms_if_documented,
         )
-        assert registered.description, f"{registered.name} has no docstring"
         assert registered.name not in MUTANTS, f"duplicate mutant {registered.name}"
         MUTANTS[registered.name] = registered
         return change
@@ -84,12 +88,12 @@ def mutant(
     return decorator
 
 
-def variant(level: Level = "inferred") -> Callable[[Change], Change]:
-    """Register a function as a conforming variant, in the manner of *mutant*."""
+def variant(description: str, *, level: Level = "inferred") -> Callable[[Change], Change]:
+    """Register a function as a conforming variant; *level* is the highest at which it conforms."""
 
     def decorator(change: Change) -> Change:
-        registered = Variant(_name_of(change), level, change.__doc__ or "", change)
-        assert registered.description, f"{registered.name} has no docstring"
+        registered = Variant(_name_of(change), level, description, change)
+        assert registered.name not in VARIANTS, f"duplicate variant {registered.name}"
         VARIANTS[registered.name] = registered
         return change
 

@@ -36,19 +36,15 @@ def rename_status(status: str, new_status: str) -> Change:
     return rename
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task stays as it is for ever.")
 def task_never_ends(server: PatchedServer) -> None:
-    """A task stays as it is for ever."""
-
     @wrap(server.hub, "record_poll")
     def polled(original: Any, generation: Generation, now: int) -> Generation:
         return generation._replace(polls=1)
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task whose provider fails is processing for ever.")
 def failed_task_never_ends(server: PatchedServer) -> None:
-    """A task whose provider fails is processing for ever."""
-
     @wrap(server.hub, "record_poll")
     def polled(original: Any, generation: Generation, now: int) -> Any:
         if generation.outcome.fail:
@@ -56,15 +52,13 @@ def failed_task_never_ends(server: PatchedServer) -> None:
         return original(generation, now)
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task that has its images is `completed`.")
 def task_status_is_completed(server: PatchedServer) -> None:
-    """A task that has its images is `completed`."""
     on_read(server, rename_status("succeeded", "completed"))
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task succeeds with no images.")
 def task_ends_without_images(server: PatchedServer) -> None:
-    """A task succeeds with no images."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -73,9 +67,8 @@ def task_ends_without_images(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task for several images ends with one, at the price of all.")
 def task_ends_with_one_image(server: PatchedServer) -> None:
-    """A task for several images ends with one, at the price of all."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -84,31 +77,26 @@ def task_ends_with_one_image(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task whose provider failed is in `error`.")
 def failed_task_status_is_error(server: PatchedServer) -> None:
-    """A task whose provider failed is in `error`."""
     on_read(server, rename_status("failed", "error"))
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task whose provider failed is succeeded, with no images.")
 def failed_task_reported_succeeded(server: PatchedServer) -> None:
-    """A task whose provider failed is succeeded, with no images."""
     on_read(server, rename_status("failed", "succeeded"))
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A poll of a task that has ended is answered 202 still.")
 def poll_of_finished_task_is_202(server: PatchedServer) -> None:
-    """A poll of a task that has ended is answered 202 still."""
-
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         generation = server.hub.generations[context.path_param or ""]
         return response._replace(status=202) if generation.request.run_async else response
 
 
-@mutant("ASY-5")
+@mutant("ASY-5", "A task that succeeded still says that it cost nothing.")
 def task_usage_stays_zero(server: PatchedServer) -> None:
-    """A task that succeeded still says that it cost nothing."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -117,9 +105,8 @@ def task_usage_stays_zero(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-6")
+@mutant("ASY-6", "A task that was processing is queued again at the next poll.")
 def status_goes_back(server: PatchedServer) -> None:
-    """A task that was processing is queued again at the next poll."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -130,10 +117,8 @@ def status_goes_back(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-6")
+@mutant("ASY-6", "A task that has succeeded is processing at every second read.")
 def finished_task_reopens(server: PatchedServer) -> None:
-    """A task that has succeeded is processing at every second read."""
-
     def reopen(content: Any, generation: Generation, reads: int) -> None:
         if generation.request.run_async and generation.ended and reads % 2:
             content.update(status="processing", images=[])
@@ -141,9 +126,8 @@ def finished_task_reopens(server: PatchedServer) -> None:
     on_read(server, reopen)
 
 
-@mutant("ASY-6")
+@mutant("ASY-6", "A task that has succeeded is failed from the second read of its end on.")
 def success_becomes_failure(server: PatchedServer) -> None:
-    """A task that has succeeded is failed from the second read of its end on."""
     seen: set[str] = set()
 
     def turn(content: Any, generation: Generation, reads: int) -> None:
@@ -156,9 +140,8 @@ def success_becomes_failure(server: PatchedServer) -> None:
     on_read(server, turn)
 
 
-@mutant("ASY-6")
+@mutant("ASY-6", "A task that has failed is succeeded, with no images, from the second read on.")
 def failure_becomes_success(server: PatchedServer) -> None:
-    """A task that has failed is succeeded, with no images, from the second read on."""
     seen: set[str] = set()
 
     def turn(content: Any, generation: Generation, reads: int) -> None:
@@ -171,10 +154,8 @@ def failure_becomes_success(server: PatchedServer) -> None:
     on_read(server, turn)
 
 
-@mutant("ASY-7")
+@mutant("ASY-7", "A poll of a task that has failed is answered 500.")
 def poll_of_failed_task_is_500(server: PatchedServer) -> None:
-    """A poll of a task that has failed is answered 500."""
-
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         generation = server.hub.generations[context.path_param or ""]
@@ -185,15 +166,13 @@ def poll_of_failed_task_is_500(server: PatchedServer) -> None:
         )
 
 
-@mutant("ASY-7", conforms_if_documented=True)
+@mutant("ASY-7", "A task that has failed has no error.", conforms_if_documented=True)
 def failed_task_without_error(server: PatchedServer) -> None:
-    """A task that has failed has no error."""
     on_read(server, lambda content, generation, reads: content.pop("error", None) and None)
 
 
-@mutant("ASY-7", conforms_if_documented=True)
+@mutant("ASY-7", "The error of a task that has failed is a sentence.", conforms_if_documented=True)
 def failed_task_error_is_string(server: PatchedServer) -> None:
-    """The error of a task that has failed is a sentence."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -202,9 +181,12 @@ def failed_task_error_is_string(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-7", conforms_if_documented=True)
+@mutant(
+    "ASY-7",
+    "The error of a task that has failed has the code provider_error.",
+    conforms_if_documented=True,
+)
 def failed_task_with_other_code(server: PatchedServer) -> None:
-    """The error of a task that has failed has the code provider_error."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -213,10 +195,8 @@ def failed_task_with_other_code(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-7")
+@mutant("ASY-7", "A task that has failed lists images.")
 def failed_task_lists_images(server: PatchedServer) -> None:
-    """A task that has failed lists images."""
-
     def show(content: Any, generation: Generation, reads: int) -> None:
         if generation.status == "failed":
             url = server.api.links(server.hub.name).image_url(generation, 0, "png")

@@ -21,50 +21,42 @@ def on_accepted_response(server: PatchedServer, change: Callable[[Any], object])
     )
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "An asynchronous request is answered 200 instead of 202.")
 def async_is_200(server: PatchedServer) -> None:
-    """An asynchronous request is answered 200 instead of 202."""
     server.on_response(OperationId.CREATE_GENERATION, status=202)(
         lambda response, context: response._replace(status=200)
     )
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "An asynchronous request is answered 201 Created.")
 def async_is_201(server: PatchedServer) -> None:
-    """An asynchronous request is answered 201 Created."""
     server.on_response(OperationId.CREATE_GENERATION, status=202)(
         lambda response, context: response._replace(status=201)
     )
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "`async` is not looked at: the answer waits and is 200.")
 def async_ignored(server: PatchedServer) -> None:
-    """`async` is not looked at: the answer waits and is 200."""
     server.on_request_body(lambda request: request.values.pop("async", None) and None)
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "A task that was just submitted is `pending`.")
 def async_status_is_pending(server: PatchedServer) -> None:
-    """A task that was just submitted is `pending`."""
     on_accepted_response(server, lambda content: content.update(status="pending"))
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "The 202 says succeeded.")
 def async_status_is_succeeded(server: PatchedServer) -> None:
-    """The 202 says succeeded."""
     on_accepted_response(server, lambda content: content.update(status="succeeded"))
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "The images of a queued task are null.")
 def async_images_null(server: PatchedServer) -> None:
-    """The images of a queued task are null."""
     on_accepted_response(server, lambda content: content.update(images=None))
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "The 202 lists the images that are still to be made.")
 def async_lists_future_images(server: PatchedServer) -> None:
-    """The 202 lists the images that are still to be made."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
@@ -80,10 +72,8 @@ def async_lists_future_images(server: PatchedServer) -> None:
         ]
 
 
-@mutant("ASY-1")
+@mutant("ASY-1", "The 202 is sent only when the images are there.")
 def async_waits_for_images(server: PatchedServer) -> None:
-    """The 202 is sent only when the images are there."""
-
     @server.wrap_handler(OperationId.CREATE_GENERATION)
     async def generate(
         call_next: Handler, context: RequestContext, account: Account
@@ -100,9 +90,8 @@ def async_waits_for_images(server: PatchedServer) -> None:
         )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "poll_url is a path without a host.")
 def poll_url_relative(server: PatchedServer) -> None:
-    """poll_url is a path without a host."""
     server.on_generation(
         lambda content, context: (
             content.get("poll_url")
@@ -111,17 +100,15 @@ def poll_url_relative(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "poll_url has another id than the task.")
 def poll_url_with_other_id(server: PatchedServer) -> None:
-    """poll_url has another id than the task."""
     on_accepted_response(
         server, lambda content: content.update(poll_url=content["poll_url"][:-1] + "_")
     )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "poll_url leads to a path that there is not.")
 def poll_url_with_wrong_path(server: PatchedServer) -> None:
-    """poll_url leads to a path that there is not."""
     on_accepted_response(
         server,
         lambda content: content.update(
@@ -130,17 +117,15 @@ def poll_url_with_wrong_path(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "poll_url leaves the version out of its path.")
 def poll_url_without_version(server: PatchedServer) -> None:
-    """poll_url leaves the version out of its path."""
     on_accepted_response(
         server, lambda content: content.update(poll_url=content["poll_url"].replace("/v1/", "/"))
     )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "poll_url ends with the name of the id, not with the id.")
 def poll_url_template(server: PatchedServer) -> None:
-    """poll_url ends with the name of the id, not with the id."""
     on_accepted_response(
         server,
         lambda content: content.update(
@@ -149,40 +134,34 @@ def poll_url_template(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-2")
+@mutant("ASY-2", "The 202 has no poll_url.")
 def poll_url_missing(server: PatchedServer) -> None:
-    """The 202 has no poll_url."""
     on_accepted_response(server, lambda content: content.pop("poll_url") and None)
 
 
-@mutant("ASY-4")
+@mutant("ASY-4", "A queued task's usage.credits is its price.")
 def queued_usage_charged(server: PatchedServer) -> None:
-    """A queued task's usage.credits is its price."""
     on_accepted_response(
         server,
         lambda content: content["usage"].update(credits=content["usage"]["credits_requested"]),
     )
 
 
-@mutant("ASY-4")
+@mutant("ASY-4", "A queued task does not say what it will cost.")
 def credits_requested_missing(server: PatchedServer) -> None:
-    """A queued task does not say what it will cost."""
     on_accepted_response(server, lambda content: content["usage"].pop("credits_requested") and None)
 
 
-@mutant("ASY-4")
+@mutant("ASY-4", "credits_requested is the price of one image, whatever n is.")
 def credits_requested_for_one_image(server: PatchedServer) -> None:
-    """credits_requested is the price of one image, whatever n is."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["usage"]["credits_requested"] = generation.quote.credits_per_image
 
 
-@mutant("ASY-4")
+@mutant("ASY-4", "credits_requested is a string of digits.")
 def credits_requested_as_string(server: PatchedServer) -> None:
-    """credits_requested is a string of digits."""
     on_accepted_response(
         server,
         lambda content: content["usage"].update(
@@ -191,28 +170,24 @@ def credits_requested_as_string(server: PatchedServer) -> None:
     )
 
 
-@mutant("ASY-4")
+@mutant("ASY-4", "credits_requested counts the images.")
 def credits_requested_counts_images(server: PatchedServer) -> None:
-    """credits_requested counts the images."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["usage"]["credits_requested"] = generation.request.n
 
 
-@mutant("ASY-2", level="inferred")
+@mutant("ASY-2", "poll_url begins with https, which the server does not speak.", level="inferred")
 def poll_url_with_https(server: PatchedServer) -> None:
-    """poll_url begins with https, which the server does not speak."""
     on_accepted_response(
         server,
         lambda content: content.update(poll_url=content["poll_url"].replace("http:", "https:")),
     )
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "async=false is taken for true, being there.")
 def async_false_is_async(server: PatchedServer) -> None:
-    """async=false is taken for true, being there."""
     server.on_request_body(
         lambda request: (
             request.values.update({"async": True}) if "async" in request.values else None

@@ -60,38 +60,33 @@ def allow_read_by_id(server: PatchedServer, code: str) -> None:
             )
 
 
-@mutant("AUTH-1")
+@mutant("AUTH-1", "Generations can be read without a key by whoever knows their id.")
 def reads_without_key(server: PatchedServer) -> None:
-    """Generations can be read without a key by whoever knows their id."""
     allow_read_by_id(server, "missingApiKey")
 
 
-@mutant("AUTH-1")
+@mutant("AUTH-1", "Only reads are protected: a generation can be made without a key.")
 def writes_without_key(server: PatchedServer) -> None:
-    """Only reads are protected: a generation can be made without a key."""
     bypass_auth(server, OperationId.CREATE_GENERATION)
 
 
-@mutant("AUTH-1")
+@mutant("AUTH-1", "Without a key, /credits tells somebody's balance.")
 def balance_without_key(server: PatchedServer) -> None:
-    """Without a key, /credits tells somebody's balance."""
     bypass_auth(server, OperationId.GET_CREDITS)
 
 
-@mutant("AUTH-1")
+@mutant(
+    "AUTH-1", "A request without a key is refused, and its generation made and charged to somebody."
+)
 def charged_without_key(server: PatchedServer) -> None:
-    """A request without a key is refused, and its generation made and charged to somebody."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="missingApiKey")
     def charge(response: responses.Response, context: RequestContext) -> responses.Response:
         server.adjust_balance(server.richest_account(), -8)
         return response
 
 
-@mutant("AUTH-2")
+@mutant("AUTH-2", "The key has to come without a scheme; with Bearer it is unknown.")
 def bearer_scheme_rejected(server: PatchedServer) -> None:
-    """The key has to come without a scheme; with Bearer it is unknown."""
-
     @server.on_request
     def strip(headers: dict[bytes, bytes], scope: Scope) -> None:
         value = headers.get(_AUTHORIZATION, b"")
@@ -102,65 +97,58 @@ def bearer_scheme_rejected(server: PatchedServer) -> None:
             )
 
 
-@mutant("AUTH-3")
+@mutant("AUTH-3", "Without an Authorization header the code is invalidApiKey.")
 def missing_key_is_invalid_key(server: PatchedServer) -> None:
-    """Without an Authorization header the code is invalidApiKey."""
     server.change_error("missingApiKey", new_code="invalidApiKey")
 
 
-@mutant("AUTH-3")
+@mutant("AUTH-3", "Without an Authorization header the answer is 403.")
 def missing_key_is_403(server: PatchedServer) -> None:
-    """Without an Authorization header the answer is 403."""
     server.change_error("missingApiKey", status=403)
 
 
-@mutant("AUTH-3")
+@mutant("AUTH-3", "Without an Authorization header the code is unauthorized.")
 def missing_key_with_other_code(server: PatchedServer) -> None:
-    """Without an Authorization header the code is unauthorized."""
     server.change_error("missingApiKey", new_code="unauthorized")
 
 
-@mutant("AUTH-3")
+@mutant("AUTH-3", "A generation asked for without a header is refused as invalid, with 400.")
 def missing_key_is_400_on_post(server: PatchedServer) -> None:
-    """A generation asked for without a header is refused as invalid, with 400."""
     server.change_error(
         "missingApiKey", OperationId.CREATE_GENERATION, status=400, new_code="invalid_request"
     )
 
 
-@mutant("AUTH-3")
+@mutant(
+    "AUTH-3",
+    "Reading a generation without a header answers invalidApiKey; elsewhere the code is right.",
+)
 def missing_key_is_invalid_key_on_reads(server: PatchedServer) -> None:
-    """Reading a generation without a header answers invalidApiKey; elsewhere the code is right."""
     server.change_error("missingApiKey", OperationId.GET_GENERATION, new_code="invalidApiKey")
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key that does not exist is answered as a missing one.")
 def unknown_key_is_missing_key(server: PatchedServer) -> None:
-    """A key that does not exist is answered as a missing one."""
     server.change_error("invalidApiKey", new_code="missingApiKey")
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key that does not exist answers 403.")
 def unknown_key_is_403(server: PatchedServer) -> None:
-    """A key that does not exist answers 403."""
     server.change_error("invalidApiKey", status=403)
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key that does not exist answers 404 notFound: there is no such user.")
 def unknown_key_is_404(server: PatchedServer) -> None:
-    """A key that does not exist answers 404 notFound: there is no such user."""
     server.change_error("invalidApiKey", status=404, new_code="notFound")
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key that does not exist is answered as an expired one.")
 def unknown_key_is_expired_key(server: PatchedServer) -> None:
-    """A key that does not exist is answered as an expired one."""
     server.change_error("invalidApiKey", new_code="expiredApiKey")
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key that looks like one is taken, whether or not it exists.")
 def any_key_accepted(server: PatchedServer) -> None:
-    """A key that looks like one is taken, whether or not it exists."""
     known = set(server.keys.values())
     prefix = server.spec.key_format.prefix
     usable = server.usable_key()
@@ -171,26 +159,21 @@ def any_key_accepted(server: PatchedServer) -> None:
     rewrite_token(server, resolve)
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "An unknown key cannot generate, and is told a balance of nothing.")
 def unknown_key_reads_balance(server: PatchedServer) -> None:
-    """An unknown key cannot generate, and is told a balance of nothing."""
-
     @server.on_response(OperationId.GET_CREDITS, code="invalidApiKey")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         content = {"credits": 0, "account_type": "FREE", "next_expiration": None}
         return with_json(response, content)._replace(status=200)
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "An unknown key reads generations, if it looks like a key.")
 def unknown_key_reads_generations(server: PatchedServer) -> None:
-    """An unknown key reads generations, if it looks like a key."""
     allow_read_by_id(server, "invalidApiKey")
 
 
-@mutant("AUTH-4")
+@mutant("AUTH-4", "A key shorter than a key is answers 500.")
 def short_key_crashes(server: PatchedServer) -> None:
-    """A key shorter than a key is answers 500."""
-
     @server.on_response(code="invalidApiKey")
     def crash(response: responses.Response, context: RequestContext) -> responses.Response:
         short = len(context.authorization or b"") < 41  # noqa: PLR2004
@@ -242,18 +225,15 @@ for _state, _clause, _changes in (
     )(replace_keys(_changes, OperationId.CREATE_GENERATION))
 
 
-@mutant("AUTH-5")
+@mutant("AUTH-5", "A revoked key is answered as an expired one.")
 def revoked_key_is_expired_key(server: PatchedServer) -> None:
-    """A revoked key is answered as an expired one."""
     for digest, key in tuple(server.hub.keys.items()):
         if key.revoked:
             server.hub.keys[digest] = key._replace(revoked=False, expires_at=0)
 
 
-@mutant("AUTH-5")
+@mutant("AUTH-5", "A revoked key is answered revokedApiKey.")
 def revoked_key_with_own_code(server: PatchedServer) -> None:
-    """A revoked key is answered revokedApiKey."""
-
     @server.on_json(code="invalidApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         key = server.hub.keys.get(context.key_digest or b"")
@@ -261,28 +241,23 @@ def revoked_key_with_own_code(server: PatchedServer) -> None:
             content["error"]["code"] = "revokedApiKey"
 
 
-@mutant("AUTH-6")
+@mutant("AUTH-6", "An expired key is answered as one that does not exist.")
 def expired_key_is_invalid_key(server: PatchedServer) -> None:
-    """An expired key is answered as one that does not exist."""
     server.change_error("expiredApiKey", new_code="invalidApiKey")
 
 
-@mutant("AUTH-6")
+@mutant("AUTH-6", "An expired key answers 403.")
 def expired_key_is_403(server: PatchedServer) -> None:
-    """An expired key answers 403."""
     server.change_error("expiredApiKey", status=403)
 
 
-@mutant("AUTH-6")
+@mutant("AUTH-6", "An expired key that reads a generation is answered as a missing one.")
 def expired_key_is_missing_key_on_reads(server: PatchedServer) -> None:
-    """An expired key that reads a generation is answered as a missing one."""
     server.change_error("expiredApiKey", OperationId.GET_GENERATION, new_code="missingApiKey")
 
 
-@mutant("AUTH-1")
+@mutant("AUTH-1", "A generation can be asked for by a form without a key.")
 def forms_without_key(server: PatchedServer) -> None:
-    """A generation can be asked for by a form without a key."""
-
     @server.on_request
     def add_key(headers: dict[bytes, bytes], scope: Scope) -> None:
         if _AUTHORIZATION not in headers and headers.get(b"content-type", b"").startswith(
@@ -291,10 +266,8 @@ def forms_without_key(server: PatchedServer) -> None:
             headers[_AUTHORIZATION] = b"Bearer " + server.usable_key().encode()
 
 
-@mutant("AUTH-2")
+@mutant("AUTH-2", "/credits refuses every key, which opens all else.")
 def credits_reject_all_keys(server: PatchedServer) -> None:
-    """/credits refuses every key, which opens all else."""
-
     @server.on_response(OperationId.GET_CREDITS, status=200)
     def reject(response: responses.Response, context: RequestContext) -> responses.Response:
         return responses.error_response(server.error("invalidApiKey"))

@@ -11,16 +11,19 @@ from mockhub.web import responses
 from mockhub.web.context import RequestContext
 
 
-@mutant("AUTH-10", conforms_if_documented=True)
+@mutant(
+    "AUTH-10", "A bad body is refused before the key is looked at.", conforms_if_documented=True
+)
 def body_before_key(server: PatchedServer) -> None:
-    """A bad body is refused before the key is looked at."""
     server.validate_body_before_auth()
 
 
-@mutant("AUTH-10", conforms_if_documented=True)
+@mutant(
+    "AUTH-10",
+    "A body of another content type is refused before the key is looked at.",
+    conforms_if_documented=True,
+)
 def content_type_before_key(server: PatchedServer) -> None:
-    """A body of another content type is refused before the key is looked at."""
-
     @wrap(server.api, "dispatch")
     async def dispatch(original: Any, context: RequestContext) -> Any:
         content_type = context.headers.get(b"content-type", b"")
@@ -32,10 +35,8 @@ def content_type_before_key(server: PatchedServer) -> None:
         return await original(context)
 
 
-@mutant("AUTH-3", level="inferred")
+@mutant("AUTH-3", "An unknown generation is not found, with or without a key.", level="inferred")
 def unknown_id_before_key(server: PatchedServer) -> None:
-    """An unknown generation is not found, with or without a key."""
-
     @server.on_response(OperationId.GET_GENERATION, code="missingApiKey")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         if context.path_param in server.hub.generations:
@@ -43,10 +44,12 @@ def unknown_id_before_key(server: PatchedServer) -> None:
         return responses.error_response(server.error("notFound"))
 
 
-@mutant("AUTH-11", conforms_if_documented=True)
+@mutant(
+    "AUTH-11",
+    "The model list needs no key, and refuses one that is unknown, revoked or expired.",
+    conforms_if_documented=True,
+)
 def models_validate_keys(server: PatchedServer) -> None:
-    """The model list needs no key, and refuses one that is unknown, revoked or expired."""
-
     @wrap(server.api, "dispatch")
     async def dispatch(original: Any, context: RequestContext) -> Any:
         response = await original(context)
@@ -59,10 +62,12 @@ def models_validate_keys(server: PatchedServer) -> None:
         return response
 
 
-@mutant("AUTH-11", conforms_if_documented=True)
+@mutant(
+    "AUTH-11",
+    "The model list refuses an Authorization header of another scheme with 400.",
+    conforms_if_documented=True,
+)
 def models_reject_other_schemes(server: PatchedServer) -> None:
-    """The model list refuses an Authorization header of another scheme with 400."""
-
     @server.on_response(OperationId.LIST_MODELS, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         if context.authorization is None or context.key_digest:

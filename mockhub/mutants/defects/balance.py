@@ -27,9 +27,8 @@ def mutate_balance(server: PatchedServer, *operations: str, change: Change) -> N
         change(content.get("balance", content))
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The balance is a string of digits.")
 def credits_as_string(server: PatchedServer) -> None:
-    """The balance is a string of digits."""
     mutate_balance(
         server,
         OperationId.GET_CREDITS,
@@ -37,32 +36,27 @@ def credits_as_string(server: PatchedServer) -> None:
     )
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The balance has no account type.")
 def missing_account_type(server: PatchedServer) -> None:
-    """The balance has no account type."""
     mutate_balance(
         server, OperationId.GET_CREDITS, change=lambda balance: balance.pop("account_type")
     )
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The account type is null.")
 def null_account_type(server: PatchedServer) -> None:
-    """The account type is null."""
     mutate_balance(server, change=lambda balance: balance.update(account_type=None))
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The balance has no next_expiration, where nothing expires.")
 def missing_next_expiration(server: PatchedServer) -> None:
-    """The balance has no next_expiration, where nothing expires."""
     mutate_balance(
         server, OperationId.GET_CREDITS, change=lambda balance: balance.pop("next_expiration")
     )
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "Accounts with fewer than ten thousand credits are not told of a next_expiration.")
 def missing_next_expiration_below_10000(server: PatchedServer) -> None:
-    """Accounts with fewer than ten thousand credits are not told of a next_expiration."""
-
     def remove(balance: dict[str, Any]) -> None:
         if balance["credits"] < 10_000:  # noqa: PLR2004
             del balance["next_expiration"]
@@ -70,15 +64,13 @@ def missing_next_expiration_below_10000(server: PatchedServer) -> None:
     mutate_balance(server, OperationId.GET_CREDITS, change=remove)
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "Where nothing expires, next_expiration is an empty string.")
 def empty_next_expiration(server: PatchedServer) -> None:
-    """Where nothing expires, next_expiration is an empty string."""
     mutate_balance(server, change=lambda balance: balance.update(next_expiration=""))
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "next_expiration counts seconds since 1970.")
 def numeric_next_expiration(server: PatchedServer) -> None:
-    """next_expiration counts seconds since 1970."""
     mutate_balance(
         server,
         OperationId.GET_CREDITS,
@@ -86,9 +78,8 @@ def numeric_next_expiration(server: PatchedServer) -> None:
     )
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The balance calls its credits `balance`.")
 def renamed_credits(server: PatchedServer) -> None:
-    """The balance calls its credits `balance`."""
     mutate_balance(
         server,
         OperationId.GET_CREDITS,
@@ -96,15 +87,13 @@ def renamed_credits(server: PatchedServer) -> None:
     )
 
 
-@mutant("CRD-2", level="inferred")
+@mutant("CRD-2", "/credits wraps the balance object in `data`.", level="inferred")
 def wrapped_balance(server: PatchedServer) -> None:
-    """/credits wraps the balance object in `data`."""
     server.on_json(OperationId.GET_CREDITS, status=200)(lambda content, context: {"data": content})
 
 
-@mutant("CRD-2")
+@mutant("CRD-2", "The balance is told in thousandths, not in credits.")
 def credits_divided_by_1000(server: PatchedServer) -> None:
-    """The balance is told in thousandths, not in credits."""
     mutate_balance(
         server,
         OperationId.GET_CREDITS,
@@ -112,36 +101,32 @@ def credits_divided_by_1000(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "The balance in the answer is the one before the charge.")
 def balance_before_charge(server: PatchedServer) -> None:
-    """The balance in the answer is the one before the charge."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] -= context.current_credit_delta
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "The balance in the answer has the cost taken off twice; the ledger has it once.")
 def balance_charged_twice(server: PatchedServer) -> None:
-    """The balance in the answer has the cost taken off twice; the ledger has it once."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] += context.current_credit_delta
 
 
-@mutant("GEN-7")
+@mutant(
+    "GEN-7",
+    "The balance in the answer has the price of one image taken off, however many there are.",
+)
 def balance_charged_for_one_image(server: PatchedServer) -> None:
-    """The balance in the answer has the price of one image taken off, however many there are."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] += content["usage"]["credits"] * (len(content["images"]) - 1)
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "The balance in the answer is a string of digits.")
 def balance_credits_as_string(server: PatchedServer) -> None:
-    """The balance in the answer is a string of digits."""
     mutate_balance(
         server,
         OperationId.CREATE_GENERATION,
@@ -149,18 +134,15 @@ def balance_credits_as_string(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "The answer's balance is a bare number.")
 def balance_as_number(server: PatchedServer) -> None:
-    """The answer's balance is a bare number."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"] = content["balance"]["credits"]
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "Every answer shows the balance of the account's first one.")
 def balance_of_first_response(server: PatchedServer) -> None:
-    """Every answer shows the balance of the account's first one."""
     first: dict[str, Any] = {}
 
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
@@ -169,19 +151,16 @@ def balance_of_first_response(server: PatchedServer) -> None:
             content["balance"] = first.setdefault(context.account.id, content["balance"])
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "With reference images, the balance in the answer is the one before the charge.")
 def balance_before_charge_with_references(server: PatchedServer) -> None:
-    """With reference images, the balance in the answer is the one before the charge."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.parsed_request and context.parsed_request.references:
             content["balance"]["credits"] -= context.current_credit_delta
 
 
-@mutant("CRD-1")
+@mutant("CRD-1", "/credits shows what an account had when it was first asked for.")
 def stale_balance(server: PatchedServer) -> None:
-    """/credits shows what an account had when it was first asked for."""
     first: dict[str, int] = {}
 
     @server.on_json(OperationId.GET_CREDITS, status=200)
@@ -190,9 +169,8 @@ def stale_balance(server: PatchedServer) -> None:
             content["credits"] = first.setdefault(context.account.id, content["credits"])
 
 
-@mutant("CRD-1")
+@mutant("CRD-1", "/credits shows what it should have shown the time before.")
 def balance_one_read_behind(server: PatchedServer) -> None:
-    """/credits shows what it should have shown the time before."""
     last: dict[str, int] = {}
 
     @server.on_json(OperationId.GET_CREDITS, status=200)
@@ -203,9 +181,8 @@ def balance_one_read_behind(server: PatchedServer) -> None:
             last[context.account.id] = current
 
 
-@mutant("CRD-1")
+@mutant("CRD-1", "/credits shows what was ever granted, not what is left.")
 def balance_is_total_granted(server: PatchedServer) -> None:
-    """/credits shows what was ever granted, not what is left."""
     granted = {account.id: account.balance for account in server.hub.accounts.values()}
 
     @server.on_json(OperationId.GET_CREDITS, status=200)
@@ -214,17 +191,17 @@ def balance_is_total_granted(server: PatchedServer) -> None:
             content["credits"] = granted[context.account.id]
 
 
-@mutant("CRD-3")
+@mutant("CRD-3", "Everybody is shown the same account's balance.")
 def same_balance_for_everyone(server: PatchedServer) -> None:
-    """Everybody is shown the same account's balance."""
     mutate_balance(
         server, OperationId.GET_CREDITS, change=lambda balance: balance.update(credits=120)
     )
 
 
-@mutant("CRD-3")
+@mutant(
+    "CRD-3", "The balance is kept per address, not per user: who asks next is shown the last one's."
+)
 def balance_of_previous_caller(server: PatchedServer) -> None:
-    """The balance is kept per address, not per user: who asks next is shown the last one's."""
     balances: list[Any] = []
 
     @server.on_json(OperationId.GET_CREDITS, status=200)
@@ -233,9 +210,8 @@ def balance_of_previous_caller(server: PatchedServer) -> None:
         return balances.pop(0) if len(balances) > 1 else None
 
 
-@mutant("CRD-3")
+@mutant("CRD-3", "Each key has a balance of its own, also two keys of one user.")
 def balance_per_key(server: PatchedServer) -> None:
-    """Each key has a balance of its own, also two keys of one user."""
     spent: dict[bytes, int] = {}
 
     @server.after(OperationId.CREATE_GENERATION)
@@ -250,33 +226,28 @@ def balance_per_key(server: PatchedServer) -> None:
         content["credits"] += others
 
 
-@mutant("LED-4")
+@mutant("LED-4", "An account that can pay one image may have four, and owes the rest.")
 def balance_checked_for_one_image(server: PatchedServer) -> None:
-    """An account that can pay one image may have four, and owes the rest."""
     allow_overdraft(server, lambda account, price, request: account.balance >= price // request.n)
 
 
-@mutant("LED-4")
+@mutant("LED-4", "An account that has any credit at all may buy, and owes the rest.")
 def balance_checked_above_zero(server: PatchedServer) -> None:
-    """An account that has any credit at all may buy, and owes the rest."""
     allow_overdraft(server, lambda account, price, request: account.balance > 0)
 
 
-@mutant("LED-4")
+@mutant("LED-4", "An account may buy whatever it has, below zero.")
 def balance_not_checked(server: PatchedServer) -> None:
-    """An account may buy whatever it has, below zero."""
     allow_overdraft(server, lambda account, price, request: True)
 
 
-@mutant("LED-4")
+@mutant("LED-4", "An account that cannot pay pays what it has, and gets its images.")
 def charge_clamped_to_balance(server: PatchedServer) -> None:
-    """An account that cannot pay pays what it has, and gets its images."""
     allow_overdraft(server, lambda account, price, request: True, record_debt=False)
 
 
-@mutant("LED-4")
+@mutant("LED-4", "A form is not held to the balance, which sinks below zero.")
 def balance_not_checked_in_forms(server: PatchedServer) -> None:
-    """A form is not held to the balance, which sinks below zero."""
     seen: dict[str, bool] = {}
 
     @server.on_request_body
@@ -286,16 +257,13 @@ def balance_not_checked_in_forms(server: PatchedServer) -> None:
     allow_overdraft(server, lambda account, price, request: seen.pop("form", False))
 
 
-@mutant("ASY-8")
+@mutant("ASY-8", "An asynchronous request is not held to the balance, which sinks below zero.")
 def balance_not_checked_if_async(server: PatchedServer) -> None:
-    """An asynchronous request is not held to the balance, which sinks below zero."""
     allow_overdraft(server, lambda account, price, request: request.run_async)
 
 
-@mutant("LED-7")
+@mutant("LED-7", "A balance exactly equal to the price is refused.")
 def exact_balance_rejected(server: PatchedServer) -> None:
-    """A balance exactly equal to the price is refused."""
-
     @wrap(server.hub, "create_generation")
     def create(original: Any, account: Account, request: Any, *rest: Any) -> Any:
         quote = server.spec.catalog.quote(request.model, request.size)
@@ -304,20 +272,16 @@ def exact_balance_rejected(server: PatchedServer) -> None:
         return original(account, request, *rest)
 
 
-@mutant("LED-5")
+@mutant("LED-5", "A request that cannot be paid takes what the account has.")
 def rejection_takes_remaining_credits(server: PatchedServer) -> None:
-    """A request that cannot be paid takes what the account has."""
-
     @server.after_error(OperationId.CREATE_GENERATION)
     def charge(account: Account, error: Exception) -> None:
         if isinstance(error, ApiError) and error.code == "insufficientCredits":
             server.adjust_balance(account, -account.balance)
 
 
-@mutant("LED-5")
+@mutant("LED-5", "A request that cannot be paid is refused and charged all the same.")
 def rejection_still_charged(server: PatchedServer) -> None:
-    """A request that cannot be paid is refused and charged all the same."""
-
     @server.after_error(OperationId.CREATE_GENERATION)
     def charge(account: Account, error: Exception) -> None:
         if isinstance(error, ApiError) and error.code == "insufficientCredits":
@@ -345,28 +309,30 @@ def allow_overdraft(
         return generation
 
 
-@mutant("ASY-8")
+@mutant(
+    "ASY-8", "A task is taken from an account that can pay one of its images, and owes the rest."
+)
 def balance_checked_for_one_image_if_async(server: PatchedServer) -> None:
-    """A task is taken from an account that can pay one of its images, and owes the rest."""
     allow_overdraft(
         server,
         lambda account, price, request: request.run_async and account.balance >= price // request.n,
     )
 
 
-@mutant("LED-4")
+@mutant("LED-4", "A form that the balance cannot pay is answered 400 invalid_request.")
 def insufficient_credits_is_400_in_forms(server: PatchedServer) -> None:
-    """A form that the balance cannot pay is answered 400 invalid_request."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="insufficientCredits")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         form = context.headers.get(b"content-type", b"").startswith(b"multipart/")
         return responses.error_response(server.error("invalid_request")) if form else response
 
 
-@mutant("CRD-1", level="inferred")
+@mutant(
+    "CRD-1",
+    "The account type beside a generation is another than /credits tells.",
+    level="inferred",
+)
 def account_types_differ(server: PatchedServer) -> None:
-    """The account type beside a generation is another than /credits tells."""
     mutate_balance(
         server,
         OperationId.CREATE_GENERATION,

@@ -47,66 +47,57 @@ def reject_content_type(server: PatchedServer, matches: Any, status: int = 400) 
         return response._replace(status=status) if matched else response
 
 
-@mutant("REQ-2")
+@mutant("REQ-2", "Forms are refused.")
 def forms_rejected(server: PatchedServer) -> None:
-    """Forms are refused."""
     reject_content_type(server, lambda content_type: content_type.startswith(b"multipart/"))
 
 
-@mutant("REQ-2")
+@mutant("REQ-2", "Forms answer 415.")
 def forms_are_415(server: PatchedServer) -> None:
-    """Forms answer 415."""
     reject_content_type(server, lambda content_type: content_type.startswith(b"multipart/"), 415)
 
 
-@mutant("REQ-2")
+@mutant("REQ-2", "JSON is refused: a generation has to be asked for by a form.")
 def json_rejected(server: PatchedServer) -> None:
-    """JSON is refused: a generation has to be asked for by a form."""
     reject_content_type(server, lambda content_type: content_type.startswith(b"application/json"))
 
 
-@mutant("REQ-2")
+@mutant("REQ-2", "A form without a file is refused.")
 def forms_require_file(server: PatchedServer) -> None:
-    """A form without a file is refused."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         if request.media_type == FORM and not request.uploads:
             raise ValidationError("reference_image is missing")
 
 
-@mutant("REQ-14", conforms_if_documented=True)
+@mutant(
+    "REQ-14", "JSON whose content type names a charset is refused.", conforms_if_documented=True
+)
 def json_with_charset_rejected(server: PatchedServer) -> None:
-    """JSON whose content type names a charset is refused."""
     reject_content_type(server, lambda content_type: content_type.startswith(b"application/json;"))
 
 
-@mutant("REQ-14", conforms_if_documented=True)
+@mutant("REQ-14", "A body of any other type is read as JSON.", conforms_if_documented=True)
 def any_content_type_read_as_json(server: PatchedServer) -> None:
-    """A body of any other type is read as JSON."""
     override_content_type(
         server,
         lambda content_type: not content_type.startswith((b"application/json", b"multipart/")),
     )
 
 
-@mutant("REQ-14", conforms_if_documented=True)
+@mutant("REQ-14", "A body without a content type is read as JSON.", conforms_if_documented=True)
 def missing_content_type_read_as_json(server: PatchedServer) -> None:
-    """A body without a content type is read as JSON."""
     override_content_type(server, lambda content_type: not content_type)
 
 
-@mutant("REQ-14", conforms_if_documented=True)
+@mutant("REQ-14", "A body of another content type answers 415.", conforms_if_documented=True)
 def other_content_types_are_415(server: PatchedServer) -> None:
-    """A body of another content type answers 415."""
     known = (b"application/json", b"multipart/")
     reject_content_type(server, lambda content_type: not content_type.startswith(known), 415)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A body of another content type answers 500.")
 def other_content_types_crash(server: PatchedServer) -> None:
-    """A body of another content type answers 500."""
-
     @wrap(server.api, "parse_request")
     async def request(original: Any, context: RequestContext) -> Any:
         if not context.headers.get(_CONTENT_TYPE, b"").startswith(
@@ -143,10 +134,8 @@ def rewrite_body(server: PatchedServer, change: Any) -> None:
         await app({**scope, "headers": list(headers.items())}, replay, send)
 
 
-@mutant("REQ-14", conforms_if_documented=True)
+@mutant("REQ-14", "An urlencoded form is taken too.", conforms_if_documented=True)
 def urlencoded_accepted(server: PatchedServer) -> None:
-    """An urlencoded form is taken too."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         if not headers.get(_CONTENT_TYPE, b"").startswith(b"application/x-www-form-urlencoded"):
             return raw
@@ -159,21 +148,18 @@ def urlencoded_accepted(server: PatchedServer) -> None:
     rewrite_body(server, change)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A body that is not JSON answers 500.")
 def malformed_json_crashes(server: PatchedServer) -> None:
-    """A body that is not JSON answers 500."""
     on_malformed_json(server, lambda response: server_error())
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A body that is not JSON answers 422.")
 def malformed_json_is_422(server: PatchedServer) -> None:
-    """A body that is not JSON answers 422."""
     on_malformed_json(server, lambda response: response._replace(status=422))
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A body that is not JSON is refused by a page of HTML.")
 def malformed_json_error_in_html(server: PatchedServer) -> None:
-    """A body that is not JSON is refused by a page of HTML."""
     page = b"<!DOCTYPE html><pre>SyntaxError: Unexpected token in JSON</pre>"
     on_malformed_json(
         server, lambda response: with_body(response, page, "text/html; charset=utf-8")
@@ -188,10 +174,10 @@ def on_malformed_json(server: PatchedServer, change: Any) -> None:
         return change(response) if b"not valid JSON" in response.body else response
 
 
-@mutant("REQ-14")
+@mutant(
+    "REQ-14", "A body that is not JSON is taken for one with nothing but the model and a prompt."
+)
 def malformed_json_accepted(server: PatchedServer) -> None:
-    """A body that is not JSON is taken for one with nothing but the model and a prompt."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         if not headers.get(_CONTENT_TYPE, b"").startswith(b"application/json"):
             return raw
@@ -204,10 +190,8 @@ def malformed_json_accepted(server: PatchedServer) -> None:
     rewrite_body(server, change)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "What stands behind the JSON of a body is not looked at.")
 def trailing_data_after_json_ignored(server: PatchedServer) -> None:
-    """What stands behind the JSON of a body is not looked at."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         end = raw.rfind(b"}")
         is_json = headers.get(_CONTENT_TYPE, b"").startswith(b"application/json") and end > 0
@@ -216,29 +200,23 @@ def trailing_data_after_json_ignored(server: PatchedServer) -> None:
     rewrite_body(server, change)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A body that is JSON and no object answers 500.")
 def arrays_crash(server: PatchedServer) -> None:
-    """A body that is JSON and no object answers 500."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         return server_error() if b"expected a JSON object" in response.body else response
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A list with one request in it is taken for the request.")
 def single_item_array_accepted(server: PatchedServer) -> None:
-    """A list with one request in it is taken for the request."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         return raw.strip()[1:-1] if raw.strip().startswith(b"[{") else raw
 
     rewrite_body(server, change)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A form that breaks off before its last boundary is taken as far as it came.")
 def truncated_forms_accepted(server: PatchedServer) -> None:
-    """A form that breaks off before its last boundary is taken as far as it came."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         content_type = headers.get(_CONTENT_TYPE, b"")
         if not content_type.startswith(b"multipart/") or b"boundary=" not in content_type:
@@ -252,10 +230,8 @@ def truncated_forms_accepted(server: PatchedServer) -> None:
     rewrite_body(server, change)
 
 
-@mutant("REQ-14")
+@mutant("REQ-14", "A form that cannot be read answers 500.")
 def malformed_forms_crash(server: PatchedServer) -> None:
-    """A form that cannot be read answers 500."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         form = context.headers.get(_CONTENT_TYPE, b"").startswith(b"multipart/")
@@ -263,42 +239,34 @@ def malformed_forms_crash(server: PatchedServer) -> None:
         return server_error() if form and unparsed else response
 
 
-@mutant("REQ-10")
+@mutant("REQ-10", "Invalid requests answer 422.")
 def invalid_is_422(server: PatchedServer) -> None:
-    """Invalid requests answer 422."""
     server.change_error("invalid_request", status=422)
 
 
-@mutant("REQ-10")
+@mutant("REQ-10", "Invalid forms answer 422; invalid JSON answers 400.")
 def invalid_forms_are_422(server: PatchedServer) -> None:
-    """Invalid forms answer 422; invalid JSON answers 400."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         form = context.headers.get(_CONTENT_TYPE, b"").startswith(b"multipart/")
         return response._replace(status=422) if form else response
 
 
-@mutant("REQ-10")
+@mutant("REQ-10", "Invalid requests answer 200 with the error in the body.")
 def invalid_is_200(server: PatchedServer) -> None:
-    """Invalid requests answer 200 with the error in the body."""
     server.change_error("invalid_request", status=200)
 
 
-@mutant("REQ-10")
+@mutant("REQ-10", "Whatever is wrong with a form answers 500.")
 def invalid_forms_crash(server: PatchedServer) -> None:
-    """Whatever is wrong with a form answers 500."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         form = context.headers.get(_CONTENT_TYPE, b"").startswith(b"multipart/")
         return server_error() if form else response
 
 
-@mutant("REQ-16")
+@mutant("REQ-16", "What stands behind a file in a form is not looked at.")
 def fields_after_files_ignored(server: PatchedServer) -> None:
-    """What stands behind a file in a form is not looked at."""
-
     def change(raw: bytes, headers: dict[bytes, bytes]) -> bytes:
         content_type = headers.get(_CONTENT_TYPE, b"")
         if not content_type.startswith(b"multipart/") or b"boundary=" not in content_type:

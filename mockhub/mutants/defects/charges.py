@@ -24,39 +24,35 @@ def replace_charge(server: PatchedServer, amount: Any) -> None:
     )
 
 
-@mutant("LED-1")
+@mutant("LED-1", "The account pays twice what the answer says.")
 def charged_twice(server: PatchedServer) -> None:
-    """The account pays twice what the answer says."""
     replace_charge(server, lambda credits, generation: 2 * credits)
 
 
-@mutant("LED-1")
+@mutant("LED-1", "The answer names a cost that is never taken from the balance.")
 def never_charged(server: PatchedServer) -> None:
-    """The answer names a cost that is never taken from the balance."""
     replace_charge(server, lambda credits, generation: 0)
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Each generation costs one credit more than the answer says.")
 def charged_one_credit_extra(server: PatchedServer) -> None:
-    """Each generation costs one credit more than the answer says."""
     replace_charge(server, lambda credits, generation: credits - 1)
 
 
-@mutant("LED-1")
+@mutant("LED-1", "The account pays for one image, however many are made.")
 def charged_for_one_image(server: PatchedServer) -> None:
-    """The account pays for one image, however many are made."""
     replace_charge(server, lambda credits, generation: -generation.quote.unit)
 
 
-@mutant("LED-1")
+@mutant(
+    "LED-1", "Four images cost the account what three do, while the answer names the price of four."
+)
 def fourth_image_free(server: PatchedServer) -> None:
-    """Four images cost the account what three do, while the answer names the price of four."""
     replace_charge(server, lambda credits, generation: max(credits, -3 * generation.quote.unit))
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Somebody else's account pays.")
 def charged_to_other_account(server: PatchedServer) -> None:
-    """Somebody else's account pays."""
     server.on_ledger_entry("charge")(
         lambda entry, account, generation: server.adjust_balance(
             server.other_account(account), entry.credits
@@ -64,10 +60,8 @@ def charged_to_other_account(server: PatchedServer) -> None:
     )
 
 
-@mutant("CRD-3")
+@mutant("CRD-3", "What a user of the same plan generates is taken from whoever has the most.")
 def charged_to_richest_account(server: PatchedServer) -> None:
-    """What a user of the same plan generates is taken from whoever has the most."""
-
     @server.on_ledger_entry("charge")
     def charged(entry: Entry, account: Account, generation: Generation) -> tuple[Entry, ...]:
         richest = server.richest_account()
@@ -76,18 +70,17 @@ def charged_to_richest_account(server: PatchedServer) -> None:
         return server.adjust_balance(richest, entry.credits)
 
 
-@mutant("LED-1")
+@mutant("LED-1", "An asynchronous generation is free.")
 def async_never_charged(server: PatchedServer) -> None:
-    """An asynchronous generation is free."""
     replace_charge(
         server, lambda credits, generation: 0 if generation.request.run_async else credits
     )
 
 
-@mutant("LED-1")
+@mutant(
+    "LED-1", "An asynchronous generation is charged when it is submitted and again when it ends."
+)
 def async_charged_again_at_completion(server: PatchedServer) -> None:
-    """An asynchronous generation is charged when it is submitted and again when it ends."""
-
     @wrap(server.hub, "complete_generation")
     def end(original: Any, generation: Generation, now: int, *, failed: bool) -> Generation:
         ended: Generation = original(generation, now, failed=failed)
@@ -95,17 +88,15 @@ def async_charged_again_at_completion(server: PatchedServer) -> None:
         return ended
 
 
-@mutant("LED-1")
+@mutant("LED-1", "A generation with a reference image is free.")
 def references_free(server: PatchedServer) -> None:
-    """A generation with a reference image is free."""
     replace_charge(
         server, lambda credits, generation: 0 if generation.request.references else credits
     )
 
 
-@mutant("LED-1")
+@mutant("LED-1", "With a reference image, n images cost what one does.")
 def references_charged_for_one_image(server: PatchedServer) -> None:
-    """With a reference image, n images cost what one does."""
     replace_charge(
         server,
         lambda credits, generation: (
@@ -114,57 +105,52 @@ def references_charged_for_one_image(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-9")
+@mutant("GEN-9", "Each reference image costs a credit that no price list names.")
 def references_cost_extra(server: PatchedServer) -> None:
-    """Each reference image costs a credit that no price list names."""
     replace_charge(server, lambda credits, generation: credits - len(generation.request.references))
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Each poll of a running generation costs a credit.")
 def polls_charged(server: PatchedServer) -> None:
-    """Each poll of a running generation costs a credit."""
-
     @wrap(server.hub, "record_poll")
     def polled(original: Any, generation: Generation, now: int) -> Any:
         server.adjust_balance(server.hub.accounts[generation.account], -1)
         return original(generation, now)
 
 
-@mutant("CRD-4")
+@mutant("CRD-4", "Reading a generation costs a credit.")
 def generation_reads_charged(server: PatchedServer) -> None:
-    """Reading a generation costs a credit."""
     server.after(OperationId.GET_GENERATION)(
         lambda context, account: server.adjust_balance(account, -1)
     )
 
 
-@mutant("CRD-4")
+@mutant("CRD-4", "Reading the balance costs a credit.")
 def balance_reads_charged(server: PatchedServer) -> None:
-    """Reading the balance costs a credit."""
     server.after(OperationId.GET_CREDITS)(
         lambda context, account: server.adjust_balance(account, -1)
     )
 
 
-@mutant("CRD-4")
+@mutant("CRD-4", "A request that is refused as invalid costs what a valid one would.")
 def invalid_requests_charged(server: PatchedServer) -> None:
-    """A request that is refused as invalid costs what a valid one would."""
     server.after_error(OperationId.CREATE_GENERATION)(
         lambda account, error: isinstance(error, ApiError) or server.adjust_balance(account, -8)
     )
 
 
-@mutant("CRD-4")
+@mutant("CRD-4", "A read that finds nothing costs a credit.")
 def unknown_ids_charged(server: PatchedServer) -> None:
-    """A read that finds nothing costs a credit."""
     server.after_error(OperationId.GET_GENERATION)(
         lambda account, error: server.adjust_balance(account, -1)
     )
 
 
-@mutant("GEN-4")
+@mutant(
+    "GEN-4",
+    "The request's quality, not its size, decides the tier: 1024x1024 at high is billed as 4K.",
+)
 def quality_determines_tier(server: PatchedServer) -> None:
-    """The request's quality, not its size, decides the tier: 1024x1024 at high is billed as 4K."""
     tiers = {"low": "1K", "medium": "2K", "high": "4K"}
     prices = server.model["credits_per_image"]
 
@@ -174,9 +160,8 @@ def quality_determines_tier(server: PatchedServer) -> None:
         return quote._replace(tier=tier, credits_per_image=prices[tier])
 
 
-@mutant("GEN-6")
+@mutant("GEN-6", "A 1K image at quality high costs 12 credits, although its tier costs 8.")
 def high_quality_costs_more(server: PatchedServer) -> None:
-    """A 1K image at quality high costs 12 credits, although its tier costs 8."""
     high_price = server.model["credits_per_image"]["4K"]
     server.on_quote(
         lambda quote, request: (
@@ -185,9 +170,8 @@ def high_quality_costs_more(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-6")
+@mutant("GEN-6", "A 1K image at quality low costs half of what its tier costs.")
 def low_quality_costs_less(server: PatchedServer) -> None:
-    """A 1K image at quality low costs half of what its tier costs."""
     server.on_quote(
         lambda quote, request: (
             quote._replace(credits_per_image=quote.credits_per_image // 2)
@@ -197,16 +181,14 @@ def low_quality_costs_less(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-6")
+@mutant("GEN-6", "2K and 4K images are named so and cost what 1K does.")
 def all_tiers_same_price(server: PatchedServer) -> None:
-    """2K and 4K images are named so and cost what 1K does."""
     cheapest = server.model["credits_per_image"]["1K"]
     server.on_quote(lambda quote, request: quote._replace(credits_per_image=cheapest))
 
 
-@mutant("GEN-6")
+@mutant("GEN-6", "Each image of several costs a credit less, in the answer and in the ledger.")
 def multiple_images_discounted(server: PatchedServer) -> None:
-    """Each image of several costs a credit less, in the answer and in the ledger."""
     server.on_quote(
         lambda quote, request: (
             quote._replace(credits_per_image=quote.credits_per_image - 1)
@@ -216,21 +198,18 @@ def multiple_images_discounted(server: PatchedServer) -> None:
     )
 
 
-@mutant("MOD-3")
+@mutant("MOD-3", "1K images are listed, charged and reported at 9 credits.")
 def overpriced_1k(server: PatchedServer) -> None:
-    """1K images are listed, charged and reported at 9 credits."""
     server.model["credits_per_image"]["1K"] = 9
 
 
-@mutant("MOD-3")
+@mutant("MOD-3", "4K images are listed, charged and reported at 16 credits.")
 def overpriced_4k(server: PatchedServer) -> None:
-    """4K images are listed, charged and reported at 16 credits."""
     server.model["credits_per_image"]["4K"] = 16
 
 
-@mutant("LED-1")
+@mutant("LED-1", "What /credits tells sinks only some seconds after the generation's answer.")
 def charge_delayed(server: PatchedServer) -> None:
-    """What /credits tells sinks only some seconds after the generation's answer."""
     owed: dict[str, int] = {}
 
     @wrap(server.hub, "create_generation")
@@ -250,9 +229,8 @@ def charge_delayed(server: PatchedServer) -> None:
             content["credits"] += owed.get(context.account.id, 0)
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Each image of a task is charged at the price of 1K, whatever its tier.")
 def async_charged_as_1k(server: PatchedServer) -> None:
-    """Each image of a task is charged at the price of 1K, whatever its tier."""
     lowest = min(server.model["credits_per_image"].values())
     replace_charge(
         server,
@@ -262,7 +240,6 @@ def async_charged_as_1k(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-1")
+@mutant("LED-1", "The charge for three images is a credit less than three times the price.")
 def three_images_undercharged(server: PatchedServer) -> None:
-    """The charge for three images is a credit less than three times the price."""
     replace_charge(server, lambda credits, generation: credits + (generation.request.n == 3))  # noqa: PLR2004

@@ -51,10 +51,11 @@ def generation_cost(generation: Generation) -> int:
     return generation.credits if generation.ended else generation.credits_requested
 
 
-@mutant("LED-6")
+@mutant(
+    "LED-6",
+    "The balance is read, the images are made, and what was read less the price is written.",
+)
 def lost_update(server: PatchedServer) -> None:
-    """The balance is read, the images are made, and what was read less the price is written."""
-
     @partial(read_balance_first, server)
     def write(
         account: Account, balance_read: int, request: GenerationRequest, create: CreateGeneration
@@ -64,10 +65,10 @@ def lost_update(server: PatchedServer) -> None:
         return generation
 
 
-@mutant("LED-6")
+@mutant(
+    "LED-6", "Two asynchronous requests at once are charged as one: each writes what it had read."
+)
 def lost_async_update(server: PatchedServer) -> None:
-    """Two asynchronous requests at once are charged as one: each writes what it had read."""
-
     @partial(read_balance_first, server)
     def write(
         account: Account, balance_read: int, request: GenerationRequest, create: CreateGeneration
@@ -80,10 +81,11 @@ def lost_async_update(server: PatchedServer) -> None:
         return generation
 
 
-@mutant("LED-6")
+@mutant(
+    "LED-6",
+    "The balance is checked first and charged after the work: together requests overdraw it.",
+)
 def concurrent_charges_overdraw(server: PatchedServer) -> None:
-    """The balance is checked first and charged after the work: together requests overdraw it."""
-
     @partial(read_balance_first, server)
     def write(
         account: Account, balance_read: int, request: GenerationRequest, create: CreateGeneration
@@ -96,10 +98,10 @@ def concurrent_charges_overdraw(server: PatchedServer) -> None:
             server.adjust_balance(account, -loan)
 
 
-@mutant("LED-6")
+@mutant(
+    "LED-6", "Requests at once all pass the check; charges that the balance cannot bear are lost."
+)
 def concurrent_charges_clamped_at_zero(server: PatchedServer) -> None:
-    """Requests at once all pass the check; charges that the balance cannot bear are lost."""
-
     @partial(read_balance_first, server)
     def write(
         account: Account, balance_read: int, request: GenerationRequest, create: CreateGeneration
@@ -110,9 +112,8 @@ def concurrent_charges_clamped_at_zero(server: PatchedServer) -> None:
         return create()
 
 
-@mutant("LED-6")
+@mutant("LED-6", "A request that meets another one is charged twice.")
 def concurrent_requests_charged_twice(server: PatchedServer) -> None:
-    """A request that meets another one is charged twice."""
     in_flight: list[RequestContext] = []
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -129,9 +130,8 @@ def concurrent_requests_charged_twice(server: PatchedServer) -> None:
         return response
 
 
-@mutant("LED-6")
+@mutant("LED-6", "Of requests at once only the first is served; the others answer 500.")
 def concurrent_requests_crash(server: PatchedServer) -> None:
-    """Of requests at once only the first is served; the others answer 500."""
     in_flight: list[RequestContext] = []
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -148,9 +148,8 @@ def concurrent_requests_crash(server: PatchedServer) -> None:
             in_flight.remove(context)
 
 
-@mutant("LIM-2")
+@mutant("LIM-2", "A second request of the same key at the same time is refused with 429.")
 def concurrent_requests_are_429(server: PatchedServer) -> None:
-    """A second request of the same key at the same time is refused with 429."""
     in_flight: set[str] = set()
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -167,9 +166,10 @@ def concurrent_requests_are_429(server: PatchedServer) -> None:
             in_flight.discard(account.id)
 
 
-@mutant("GEN-11")
+@mutant(
+    "GEN-11", "Requests of one moment get one id: it is made of the time in tenths of a second."
+)
 def concurrent_requests_share_id(server: PatchedServer) -> None:
-    """Requests of one moment get one id: it is made of the time in tenths of a second."""
     ids_by_time: dict[int, str] = {}
 
     @wrap(server.hub.ids, "generation")
@@ -177,9 +177,8 @@ def concurrent_requests_share_id(server: PatchedServer) -> None:
         return ids_by_time.setdefault(server.hub.clock.now() // 100, original())
 
 
-@mutant("LED-6")
+@mutant("LED-6", "Of requests at once each is answered with the generation of the last.")
 def concurrent_responses_swapped(server: PatchedServer) -> None:
-    """Of requests at once each is answered with the generation of the last."""
     last: list[responses.Response] = []
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -192,9 +191,12 @@ def concurrent_responses_swapped(server: PatchedServer) -> None:
         return last[0]
 
 
-@mutant("LED-1", level="inferred")
+@mutant(
+    "LED-1",
+    "A request like one a moment ago gets the answer of that one, and is not charged.",
+    level="inferred",
+)
 def repeated_request_deduplicated(server: PatchedServer) -> None:
-    """A request like one a moment ago gets the answer of that one, and is not charged."""
     cache: dict[Any, tuple[int, Generation]] = {}
 
     @wrap(server.hub, "create_generation")
@@ -207,9 +209,8 @@ def repeated_request_deduplicated(server: PatchedServer) -> None:
         return generation
 
 
-@mutant("LED-6")
+@mutant("LED-6", "A prompt that the account has sent before is charged twice.")
 def repeated_prompt_charged_twice(server: PatchedServer) -> None:
-    """A prompt that the account has sent before is charged twice."""
     sent: set[tuple[str, str]] = set()
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -224,10 +225,11 @@ def repeated_prompt_charged_twice(server: PatchedServer) -> None:
         return response
 
 
-@mutant("LED-2")
+@mutant(
+    "LED-2",
+    "A refund writes the balance as it was before the request, and undoes charges meanwhile.",
+)
 def refund_overwrites_concurrent_charges(server: PatchedServer) -> None:
-    """A refund writes the balance as it was before the request, and undoes charges meanwhile."""
-
     @server.wrap_handler(OperationId.CREATE_GENERATION)
     async def generate(
         call_next: Handler, context: RequestContext, account: Account
@@ -242,10 +244,10 @@ def refund_overwrites_concurrent_charges(server: PatchedServer) -> None:
             raise
 
 
-@mutant("RET-1")
+@mutant(
+    "RET-1", "A generation can be read only some time after its answer; until then it is not found."
+)
 def early_read_not_found(server: PatchedServer) -> None:
-    """A generation can be read only some time after its answer; until then it is not found."""
-
     @server.wrap_handler(OperationId.GET_GENERATION)
     async def read(
         call_next: Handler, context: RequestContext, account: Account

@@ -249,10 +249,8 @@ change_error_code(
 )
 
 
-@mutant("ERR-6")
+@mutant("ERR-6", "A generation that failed answers 500 with a page of HTML.")
 def failure_is_html(server: PatchedServer) -> None:
-    """A generation that failed answers 500 with a page of HTML."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         return with_body(response, b"<h1>Internal Server Error</h1>", "text/html")

@@ -16,9 +16,8 @@ from mockhub.mutants.registry import mutant
 from mockhub.mutants.request_hook import ParsedRequest
 
 
-@mutant("REQ-1")
+@mutant("REQ-1", "A model that is not listed is taken for the listed one.")
 def any_model_accepted(server: PatchedServer) -> None:
-    """A model that is not listed is taken for the listed one."""
     model = server.model["id"]
     server.on_request_body(
         lambda request: (
@@ -37,15 +36,13 @@ mutate_field(
 )
 
 
-@mutant("REQ-1")
+@mutant("REQ-1", "GPT-Image-2 is taken for the listed model.")
 def model_case_ignored(server: PatchedServer) -> None:
-    """GPT-Image-2 is taken for the listed model."""
     lowercase_field(server, "model")
 
 
-@mutant("REQ-1")
+@mutant("REQ-1", "A model whose id begins with the listed one's is taken for it.")
 def model_prefix_accepted(server: PatchedServer) -> None:
-    """A model whose id begins with the listed one's is taken for it."""
     server.on_request_body(
         lambda request: (
             request.values.update(model="gpt-image-2")
@@ -55,9 +52,8 @@ def model_prefix_accepted(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-1")
+@mutant("REQ-1", "gpt-image-1 is taken, although it is not listed.")
 def older_model_accepted(server: PatchedServer) -> None:
-    """gpt-image-1 is taken, although it is not listed."""
     server.on_request_body(
         lambda request: (
             request.values.update(model="gpt-image-2")
@@ -67,10 +63,8 @@ def older_model_accepted(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-1")
+@mutant("REQ-1", "A model that is not listed answers 404 notFound.")
 def unknown_model_not_found(server: PatchedServer) -> None:
-    """A model that is not listed answers 404 notFound."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         model = request.values.get("model")
@@ -86,15 +80,13 @@ mutate_field(
 )
 
 
-@mutant("REQ-3")
+@mutant("REQ-3", "Size auto is refused.")
 def auto_size_rejected(server: PatchedServer) -> None:
-    """Size auto is refused."""
     reject_value_on(server, "size", "auto")
 
 
-@mutant("REQ-3")
+@mutant("REQ-3", "A size that is no size is taken for auto.")
 def invalid_size_read_as_auto(server: PatchedServer) -> None:
-    """A size that is no size is taken for auto."""
     server.on_request_body(
         lambda request: (
             request.values.update(size="auto")
@@ -104,9 +96,8 @@ def invalid_size_read_as_auto(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-3", level="inferred")  # the page names two sizes only
+@mutant("REQ-3", "1536x1024, a standard size, is refused.", level="inferred")
 def only_square_sizes(server: PatchedServer) -> None:
-    """1536x1024, a standard size, is refused."""
     reject_value_on(server, "size", "1536x1024")
     reject_value_on(server, "size", "1024x1536")
 
@@ -116,51 +107,43 @@ def edit_size_rules(server: PatchedServer, **rules: object) -> None:
     server.schema("Size")["x-sizes"].update(rules)
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "Sides need not be divisible by 16.", conforms_if_documented=True)
 def size_not_divisible_by_16_accepted(server: PatchedServer) -> None:
-    """Sides need not be divisible by 16."""
     edit_size_rules(server, multiple=1)
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "A ratio beyond 3:1 is taken.", conforms_if_documented=True)
 def any_ratio_accepted(server: PatchedServer) -> None:
-    """A ratio beyond 3:1 is taken."""
     edit_size_rules(server, widest="12:1", tallest="1:12")
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "A size beyond 3840x2160 is taken.", conforms_if_documented=True)
 def huge_sizes_accepted(server: PatchedServer) -> None:
-    """A size beyond 3840x2160 is taken."""
     edit_size_rules(server, largest="9984x9984")
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "Nothing beyond 2048x2048 is taken.", conforms_if_documented=True)
 def large_sizes_rejected(server: PatchedServer) -> None:
-    """Nothing beyond 2048x2048 is taken."""
     edit_size_rules(server, largest="2048x2048")
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "A ratio of exactly 3:1 or 1:3 is refused.", conforms_if_documented=True)
 def ratio_3_to_1_rejected(server: PatchedServer) -> None:
-    """A ratio of exactly 3:1 or 1:3 is refused."""
     edit_size_rules(server, widest="299:100", tallest="100:299")
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "1024X1024 is taken for 1024x1024.", conforms_if_documented=True)
 def uppercase_x_in_size_accepted(server: PatchedServer) -> None:
-    """1024X1024 is taken for 1024x1024."""
     lowercase_field(server, "size")
 
 
-@mutant("REQ-13", conforms_if_documented=True)
+@mutant("REQ-13", "Blanks and line ends around a size are taken off.", conforms_if_documented=True)
 def whitespace_around_size_accepted(server: PatchedServer) -> None:
-    """Blanks and line ends around a size are taken off."""
     strip_field(server, "size")
 
 
-@mutant("REQ-4")
+@mutant("REQ-4", "A quality that there is not is taken for auto.")
 def unknown_quality_read_as_auto(server: PatchedServer) -> None:
-    """A quality that there is not is taken for auto."""
     server.on_request_body(
         lambda request: (
             request.values.update(quality="auto")
@@ -197,9 +180,8 @@ for _quality in ("auto", "low", "medium", "high"):
     )(reject_value("quality", _quality))
 
 
-@mutant("REQ-4")
+@mutant("REQ-4", "HIGH is taken for high.")
 def quality_case_ignored(server: PatchedServer) -> None:
-    """HIGH is taken for high."""
     lowercase_field(server, "quality")
 
 
@@ -236,10 +218,8 @@ mutate_field(
 )
 
 
-@mutant("REQ-11")
+@mutant("REQ-11", "A prompt's length is counted in bytes.")
 def prompt_counted_in_bytes(server: PatchedServer) -> None:
-    """A prompt's length is counted in bytes."""
-
     @server.on_request_body
     def check(request: ParsedRequest) -> None:
         prompt = request.values.get("prompt")
@@ -247,20 +227,16 @@ def prompt_counted_in_bytes(server: PatchedServer) -> None:
             raise ValidationError("prompt is too long")
 
 
-@mutant("REQ-11")
+@mutant("REQ-11", "A prompt with a character beyond the basic plane answers 500.")
 def emoji_crashes(server: PatchedServer) -> None:
-    """A prompt with a character beyond the basic plane answers 500."""
-
     @server.on_request_body
     def crash(request: ParsedRequest) -> None:
         if any(ord(letter) > 0xFFFF for letter in str(request.values.get("prompt"))):  # noqa: PLR2004
             raise RuntimeError("Incorrect string value")
 
 
-@mutant("REQ-11")
+@mutant("REQ-11", "A prompt that is not ASCII is refused.")
 def non_ascii_prompts_rejected(server: PatchedServer) -> None:
-    """A prompt that is not ASCII is refused."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         if not str(request.values.get("prompt")).isascii():

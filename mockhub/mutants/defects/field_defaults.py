@@ -17,38 +17,31 @@ def set_default(server: PatchedServer, name: str, value: object) -> None:
     server.on_request_body(lambda request: request.values.setdefault(name, value) and None)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "Without n four images are made.", conforms_if_documented=True)
 def default_n_is_4(server: PatchedServer) -> None:
-    """Without n four images are made."""
     set_default(server, "n", 4)
 
 
-@mutant("REQ-12")
+@mutant("REQ-12", "Without a size 2048x2048 is made.")
 def default_size_is_2k(server: PatchedServer) -> None:
-    """Without a size 2048x2048 is made."""
     set_default(server, "size", "2048x2048")
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "Without async the answer does not wait.")
 def async_by_default(server: PatchedServer) -> None:
-    """Without async the answer does not wait."""
     set_default(server, "async", True)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "A request without a size is refused.", conforms_if_documented=True)
 def size_required(server: PatchedServer) -> None:
-    """A request without a size is refused."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         if "size" not in request.values:
             raise ValidationError("size is missing")
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "A request without n is refused.", conforms_if_documented=True)
 def n_required(server: PatchedServer) -> None:
-    """A request without n is refused."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         if "n" not in request.values:
@@ -67,55 +60,50 @@ def coerce_type(
             request.values[name] = change(value)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", 'In JSON, n="2" is taken for 2.', conforms_if_documented=True)
 def n_as_string_accepted(server: PatchedServer) -> None:
-    """In JSON, n="2" is taken for 2."""
     coerce_type(server, "n", str, lambda text: int(text) if text.isdigit() else text)
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "In JSON, n=1.5 is taken for 1.")
 def fractional_n_truncated(server: PatchedServer) -> None:
-    """In JSON, n=1.5 is taken for 1."""
     coerce_type(server, "n", float, int)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "In JSON, n=true is taken for 1.", conforms_if_documented=True)
 def n_true_accepted(server: PatchedServer) -> None:
-    """In JSON, n=true is taken for 1."""
     coerce_type(server, "n", bool, int)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant(
+    "REQ-12",
+    "In JSON, a field that is null is taken for one that was left out.",
+    conforms_if_documented=True,
+)
 def nulls_accepted(server: PatchedServer) -> None:
-    """In JSON, a field that is null is taken for one that was left out."""
-
     @server.on_request_body
     def drop(request: ParsedRequest) -> None:
         for name in [name for name, value in request.values.items() if value is None]:
             del request.values[name]
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", 'In JSON, async="true" is taken for true.', conforms_if_documented=True)
 def async_as_string_accepted(server: PatchedServer) -> None:
-    """In JSON, async="true" is taken for true."""
     coerce_type(server, "async", str, lambda text: text == "true")
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "In JSON, async=1 is taken for true.", conforms_if_documented=True)
 def async_as_number_accepted(server: PatchedServer) -> None:
-    """In JSON, async=1 is taken for true."""
     coerce_type(server, "async", int, bool)
 
 
-@mutant("REQ-12", conforms_if_documented=True)
+@mutant("REQ-12", "In JSON, a prompt that is a number is written out.", conforms_if_documented=True)
 def prompt_as_number_accepted(server: PatchedServer) -> None:
-    """In JSON, a prompt that is a number is written out."""
     coerce_type(server, "prompt", int, str)
 
 
-@mutant("REQ-12")
+@mutant("REQ-12", "In JSON, a field of another type answers 500.")
 def wrong_types_crash(server: PatchedServer) -> None:
-    """In JSON, a field of another type answers 500."""
     types = {"model": str, "prompt": str, "size": str, "quality": str, "n": int, "async": bool}
 
     @server.on_request_body
@@ -125,10 +113,8 @@ def wrong_types_crash(server: PatchedServer) -> None:
                 raise TypeError(f"{name} is no {kind.__name__}")
 
 
-@mutant("REQ-15", conforms_if_documented=True)
+@mutant("REQ-15", "A field that is not documented is refused.", conforms_if_documented=True)
 def unknown_fields_rejected(server: PatchedServer) -> None:
-    """A field that is not documented is refused."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         known = (
@@ -138,10 +124,8 @@ def unknown_fields_rejected(server: PatchedServer) -> None:
             raise ValidationError(f"{unknown[0]}: unknown field")
 
 
-@mutant("REQ-15")
+@mutant("REQ-15", "A field that is not documented answers 500.")
 def unknown_fields_crash(server: PatchedServer) -> None:
-    """A field that is not documented answers 500."""
-
     @server.on_request_body
     def crash(request: ParsedRequest) -> None:
         known = (
@@ -163,13 +147,11 @@ def reuse_last_value(server: PatchedServer, name: str) -> None:
             request.values[name] = last[name]
 
 
-@mutant("REQ-12")
+@mutant("REQ-12", "Without n, as many images are made as the last request asked for.")
 def n_carried_over(server: PatchedServer) -> None:
-    """Without n, as many images are made as the last request asked for."""
     reuse_last_value(server, "n")
 
 
-@mutant("REQ-12")
+@mutant("REQ-12", "Without async, a request waits or not as the last one did that said so.")
 def async_carried_over(server: PatchedServer) -> None:
-    """Without async, a request waits or not as the last one did that said so."""
     reuse_last_value(server, "async")

@@ -48,9 +48,8 @@ mutate_field(
 )
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "The sign of n is dropped: -2 gives two images.")
 def negative_n_means_positive(server: PatchedServer) -> None:
-    """The sign of n is dropped: -2 gives two images."""
     server.on_request_body(
         lambda request: (
             request.values.update(n=abs(request.values["n"]))
@@ -61,10 +60,8 @@ def negative_n_means_positive(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "n=5 is refused with 422.")
 def n_out_of_range_is_422(server: PatchedServer) -> None:
-    """n=5 is refused with 422."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: Any, context: Any) -> Any:
         n = context.body.values.get("n") if context.body else 1
@@ -72,10 +69,8 @@ def n_out_of_range_is_422(server: PatchedServer) -> None:
         return response._replace(status=422) if out_of_range else response
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "n=0 is not refused but divided by, which answers 500.")
 def n_out_of_range_crashes(server: PatchedServer) -> None:
-    """n=0 is not refused but divided by, which answers 500."""
-
     @server.on_request_body
     def divide(request: ParsedRequest) -> None:
         n = request.values.get("n", 1)
@@ -83,9 +78,8 @@ def n_out_of_range_crashes(server: PatchedServer) -> None:
             _ = 1 // n
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "n is kept in 8 bits: 257 is one image.")
 def n_wraps_at_256(server: PatchedServer) -> None:
-    """n is kept in 8 bits: 257 is one image."""
     server.on_request_body(
         lambda request: (
             request.values.update(n=request.values["n"] % 256)
@@ -95,25 +89,22 @@ def n_wraps_at_256(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "One image is made, charged and answered, whatever n is.")
 def n_ignored(server: PatchedServer) -> None:
-    """One image is made, charged and answered, whatever n is."""
     server.on_request_body(
         lambda request: request.values.update(n=1) if request.values.get("n") in (2, 3, 4) else None
     )
 
 
-@mutant("REQ-16")
+@mutant("REQ-16", "A form's n is not looked at: one image is made.")
 def n_ignored_in_forms(server: PatchedServer) -> None:
-    """A form's n is not looked at: one image is made."""
     server.on_request_body(
         lambda request: request.values.pop("n", 0) and None if request.media_type == FORM else None
     )
 
 
-@mutant("REQ-16")
+@mutant("REQ-16", "A form's async is not looked at.")
 def async_ignored_in_forms(server: PatchedServer) -> None:
-    """A form's async is not looked at."""
     server.on_request_body(
         lambda request: (
             request.values.pop("async", 0) and None if request.media_type == FORM else None
@@ -121,9 +112,8 @@ def async_ignored_in_forms(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-16")
+@mutant("REQ-16", "A form's async=false is taken for true, being a text that is not empty.")
 def any_string_is_true_in_forms(server: PatchedServer) -> None:
-    """A form's async=false is taken for true, being a text that is not empty."""
     server.on_request_body(
         lambda request: (
             request.values.update({"async": True})
@@ -133,10 +123,8 @@ def any_string_is_true_in_forms(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-16")
+@mutant("REQ-16", "A form's n is refused for being a text.")
 def form_numbers_rejected(server: PatchedServer) -> None:
-    """A form's n is refused for being a text."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         if request.media_type == FORM and "n" in request.values:

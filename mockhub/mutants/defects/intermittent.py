@@ -30,18 +30,16 @@ def every_nth(count: int) -> Callable[[], bool]:
     return is_due
 
 
-@mutant("END-3")
+@mutant("END-3", "Every third generation answers 500 and is charged.")
 def every_third_generation_crashes(server: PatchedServer) -> None:
-    """Every third generation answers 500 and is charged."""
     third = every_nth(3)
     server.on_response(OperationId.CREATE_GENERATION, status=200)(
         lambda response, context: server_error() if third() else response
     )
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Every third generation is charged twice.")
 def every_third_charged_twice(server: PatchedServer) -> None:
-    """Every third generation is charged twice."""
     third = every_nth(3)
     server.after(OperationId.CREATE_GENERATION)(
         lambda context, account: (
@@ -50,9 +48,8 @@ def every_third_charged_twice(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-1")
+@mutant("LED-1", "Every fifth generation is free.")
 def every_fifth_free(server: PatchedServer) -> None:
-    """Every fifth generation is free."""
     fifth = every_nth(5)
     server.after(OperationId.CREATE_GENERATION)(
         lambda context, account: (
@@ -61,9 +58,8 @@ def every_fifth_free(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-7")
+@mutant("GEN-7", "In every third answer the balance is the one before the charge.")
 def every_third_balance_stale(server: PatchedServer) -> None:
-    """In every third answer the balance is the one before the charge."""
     third = every_nth(3)
 
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
@@ -72,18 +68,16 @@ def every_third_balance_stale(server: PatchedServer) -> None:
             content["balance"]["credits"] -= context.current_credit_delta
 
 
-@mutant("GEN-2")
+@mutant("GEN-2", "Every fourth answer has no balance.")
 def every_fourth_without_balance(server: PatchedServer) -> None:
-    """Every fourth answer has no balance."""
     fourth = every_nth(4)
     server.on_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: fourth() and content.pop("balance") and None
     )
 
 
-@mutant("CRD-1")
+@mutant("CRD-1", "Every third time, /credits shows what it showed the last time.")
 def every_third_balance_read_stale(server: PatchedServer) -> None:
-    """Every third time, /credits shows what it showed the last time."""
     third = every_nth(3)
     last: dict[str, int] = {}
 
@@ -95,9 +89,8 @@ def every_third_balance_read_stale(server: PatchedServer) -> None:
         last[context.account.id] = content["credits"]
 
 
-@mutant("ASY-6")
+@mutant("ASY-6", "Every third poll shows a task as queued, whatever it was.")
 def every_third_poll_queued(server: PatchedServer) -> None:
-    """Every third poll shows a task as queued, whatever it was."""
     third = every_nth(3)
     on_read(
         server,
@@ -107,9 +100,8 @@ def every_third_poll_queued(server: PatchedServer) -> None:
     )
 
 
-@mutant("RET-1")
+@mutant("RET-1", "Every fourth read answers 404 for a generation that there is.")
 def every_fourth_read_not_found(server: PatchedServer) -> None:
-    """Every fourth read answers 404 for a generation that there is."""
     fourth = every_nth(4)
     server.on_response(OperationId.GET_GENERATION, status=200)(
         lambda response, context: (
@@ -118,9 +110,8 @@ def every_fourth_read_not_found(server: PatchedServer) -> None:
     )
 
 
-@mutant("AUTH-3")
+@mutant("AUTH-3", "Every second request without a key is answered invalidApiKey.")
 def every_second_missing_key_is_invalid_key(server: PatchedServer) -> None:
-    """Every second request without a key is answered invalidApiKey."""
     second = every_nth(2)
 
     @server.on_json(code="missingApiKey")
@@ -129,9 +120,8 @@ def every_second_missing_key_is_invalid_key(server: PatchedServer) -> None:
             content["error"]["code"] = "invalidApiKey"
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Every third time, a stranger is shown another user's generation.")
 def every_third_foreign_read_allowed(server: PatchedServer) -> None:
-    """Every third time, a stranger is shown another user's generation."""
     third = every_nth(3)
 
     @wrap(server.hub, "get_generation")
@@ -142,9 +132,8 @@ def every_third_foreign_read_allowed(server: PatchedServer) -> None:
         return original(account, id)
 
 
-@mutant("GEN-10")
+@mutant("GEN-10", "Every third image leads nowhere.")
 def every_third_image_not_found(server: PatchedServer) -> None:
-    """Every third image leads nowhere."""
     third = every_nth(3)
     on_images(
         server,
@@ -152,18 +141,16 @@ def every_third_image_not_found(server: PatchedServer) -> None:
     )
 
 
-@mutant("LIM-2")
+@mutant("LIM-2", "Every tenth authenticated request is answered 429.")
 def every_tenth_request_is_429(server: PatchedServer) -> None:
-    """Every tenth authenticated request is answered 429."""
     tenth = every_nth(10)
     server.on_response(
         OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, OperationId.GET_CREDITS
     )(lambda response, context: rate_limited() if tenth() else response)
 
 
-@mutant("LIM-2")
+@mutant("LIM-2", "From the fifth generation within a minute on, the answer is 429.")
 def too_many_generations_are_429(server: PatchedServer) -> None:
-    """From the fifth generation within a minute on, the answer is 429."""
     counts: dict[str, int] = {}
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -197,21 +184,18 @@ def make_next_free_after(server: PatchedServer, code: str) -> None:
         return response
 
 
-@mutant("LED-4")
+@mutant("LED-4", "After a 402 the account's next generation is not charged.")
 def free_after_insufficient_credits(server: PatchedServer) -> None:
-    """After a 402 the account's next generation is not charged."""
     make_next_free_after(server, "insufficientCredits")
 
 
-@mutant("LED-2")
+@mutant("LED-2", "The generation after one that failed is not charged.")
 def free_after_failure(server: PatchedServer) -> None:
-    """The generation after one that failed is not charged."""
     make_next_free_after(server, "generationFailed")
 
 
-@mutant("LED-2")
+@mutant("LED-2", "The first failure of an account is refunded, the later ones are not.")
 def second_failure_not_refunded(server: PatchedServer) -> None:
-    """The first failure of an account is refunded, the later ones are not."""
     refunded: set[str] = set()
 
     @server.on_ledger_entry("refund")
@@ -222,9 +206,10 @@ def second_failure_not_refunded(server: PatchedServer) -> None:
         return ()
 
 
-@mutant("LED-1")
+@mutant(
+    "LED-1", "An account's first generation costs what it should, each later one a credit more."
+)
 def later_generations_overcharged(server: PatchedServer) -> None:
-    """An account's first generation costs what it should, each later one a credit more."""
     charged_before: set[str] = set()
 
     @server.on_ledger_entry("charge")
@@ -234,9 +219,8 @@ def later_generations_overcharged(server: PatchedServer) -> None:
         return [entry._replace(credits=entry.credits - surcharge)]
 
 
-@mutant("GEN-5")
+@mutant("GEN-5", "The answer's ratio is that of the generation before.")
 def ratio_of_previous_generation(server: PatchedServer) -> None:
-    """The answer's ratio is that of the generation before."""
     last: list[str] = []
 
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
@@ -245,9 +229,8 @@ def ratio_of_previous_generation(server: PatchedServer) -> None:
         content["aspect_ratio"] = last[0] if len(last) == 1 else last.pop(0)
 
 
-@mutant("GEN-6")
+@mutant("GEN-6", "usage.credits is what the account has spent so far.")
 def usage_accumulates(server: PatchedServer) -> None:
-    """usage.credits is what the account has spent so far."""
     spent: dict[str, int] = {}
 
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
@@ -257,9 +240,8 @@ def usage_accumulates(server: PatchedServer) -> None:
         spent[context.account.id] = content["usage"]["credits"] = total
 
 
-@mutant("REQ-5")
+@mutant("REQ-5", "Every second time, n=5 is taken and gives four images.")
 def every_second_n_5_accepted(server: PatchedServer) -> None:
-    """Every second time, n=5 is taken and gives four images."""
     second = every_nth(2)
 
     @server.on_request_body

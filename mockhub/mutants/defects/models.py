@@ -61,10 +61,8 @@ def _without_ratio(ratio: str) -> Callable[[dict[str, Any]], object]:
     return lambda model: model["supported_aspect_ratios"].remove(ratio)
 
 
-@mutant("END-1")
+@mutant("END-1", "The model list needs a key.")
 def models_require_key(server: PatchedServer) -> None:
-    """The model list needs a key."""
-
     @server.on_response(OperationId.LIST_MODELS, status=200)
     def require_key(response: responses.Response, context: RequestContext) -> responses.Response:
         known = context.key_digest in server.hub.keys
@@ -278,7 +276,6 @@ mutate_model(
 )
 
 
-@mutant("MOD-7")
+@mutant("MOD-7", "The limit of reference images is 10, in the list and in what is taken.")
 def reference_limit_is_10(server: PatchedServer) -> None:
-    """The limit of reference images is 10, in the list and in what is taken."""
     server.model["reference_image_limit"] = 10

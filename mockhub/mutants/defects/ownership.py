@@ -35,39 +35,33 @@ def allow_foreign_reads(server: PatchedServer, matches: Any) -> None:
         return original(account, id)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Whoever has a key reads everybody's generations.")
 def all_shown_to_others(server: PatchedServer) -> None:
-    """Whoever has a key reads everybody's generations."""
     allow_foreign_reads(server, lambda generation: True)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "While a generation runs, whoever has a key can poll it.")
 def running_shown_to_others(server: PatchedServer) -> None:
-    """While a generation runs, whoever has a key can poll it."""
     allow_foreign_reads(server, lambda generation: not generation.ended)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Once a generation has ended, whoever has a key reads it.")
 def finished_shown_to_others(server: PatchedServer) -> None:
-    """Once a generation has ended, whoever has a key reads it."""
     allow_foreign_reads(server, lambda generation: generation.ended)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Asynchronous generations can be read by whoever has a key.")
 def async_shown_to_others(server: PatchedServer) -> None:
-    """Asynchronous generations can be read by whoever has a key."""
     allow_foreign_reads(server, lambda generation: generation.request.run_async)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Synchronous generations can be read by whoever has a key.")
 def sync_shown_to_others(server: PatchedServer) -> None:
-    """Synchronous generations can be read by whoever has a key."""
     allow_foreign_reads(server, lambda generation: not generation.request.run_async)
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Generations that failed can be read by whoever has a key.")
 def failed_shown_to_others(server: PatchedServer) -> None:
-    """Generations that failed can be read by whoever has a key."""
     allow_foreign_reads(server, lambda generation: generation.status == "failed")
 
 
@@ -81,28 +75,23 @@ def respond_to_foreign_read(server: PatchedServer, status: int, code: str) -> No
         return responses.json_response(status, {"error": {"message": "Not yours", "code": code}})
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Another user's generation answers 403, which tells that it exists.")
 def foreign_read_is_403(server: PatchedServer) -> None:
-    """Another user's generation answers 403, which tells that it exists."""
     respond_to_foreign_read(server, 403, "forbidden")
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Another user's generation answers 401 invalidApiKey.")
 def foreign_read_is_401(server: PatchedServer) -> None:
-    """Another user's generation answers 401 invalidApiKey."""
     respond_to_foreign_read(server, 401, "invalidApiKey")
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Another user's generation answers 404 with a code of its own.")
 def foreign_read_with_other_code(server: PatchedServer) -> None:
-    """Another user's generation answers 404 with a code of its own."""
     respond_to_foreign_read(server, 404, "notYours")
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Another user's generation is shown without its images.")
 def foreign_read_without_images(server: PatchedServer) -> None:
-    """Another user's generation is shown without its images."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         generation = foreign_generation(server, context)
@@ -115,10 +104,8 @@ def foreign_read_without_images(server: PatchedServer) -> None:
         return responses.json_response(200, {**content, "images": []})
 
 
-@mutant("RET-2")
+@mutant("RET-2", "Who asks for another user's generation is answered 404 and charged a credit.")
 def foreign_read_charged(server: PatchedServer) -> None:
-    """Who asks for another user's generation is answered 404 and charged a credit."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         if foreign_generation(server, context) and context.account:
@@ -126,10 +113,10 @@ def foreign_read_charged(server: PatchedServer) -> None:
         return response
 
 
-@mutant("RET-2")
+@mutant(
+    "RET-2", "Who asks for another user's running generation is answered 404 and makes it fail."
+)
 def foreign_read_fails_generation(server: PatchedServer) -> None:
-    """Who asks for another user's running generation is answered 404 and makes it fail."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         generation = foreign_generation(server, context)
@@ -138,9 +125,10 @@ def foreign_read_fails_generation(server: PatchedServer) -> None:
         return response
 
 
-@mutant("RET-2")
+@mutant(
+    "RET-2", "A generation that its owner has read is kept, and then shown to whoever asks for it."
+)
 def shared_after_owner_reads(server: PatchedServer) -> None:
-    """A generation that its owner has read is kept, and then shown to whoever asks for it."""
     shared: set[str] = set()
 
     @wrap(server.hub, "get_generation")
@@ -153,9 +141,8 @@ def shared_after_owner_reads(server: PatchedServer) -> None:
         return found
 
 
-@mutant("RET-5")
+@mutant("RET-5", "A second key of the same user does not find what the first one made.")
 def only_creating_key_reads(server: PatchedServer) -> None:
-    """A second key of the same user does not find what the first one made."""
     creating_keys: dict[str, bytes | None] = {}
 
     @server.after(OperationId.CREATE_GENERATION)
@@ -169,45 +156,37 @@ def only_creating_key_reads(server: PatchedServer) -> None:
         return responses.error_response(server.error("notFound"))
 
 
-@mutant("RET-3")
+@mutant("RET-3", "An unknown generation answers 400.")
 def unknown_id_is_400(server: PatchedServer) -> None:
-    """An unknown generation answers 400."""
     server.change_error(
         "notFound", OperationId.GET_GENERATION, status=400, new_code="invalid_request"
     )
 
 
-@mutant("RET-3")
+@mutant("RET-3", "An unknown generation answers 200 and null.")
 def unknown_id_is_null(server: PatchedServer) -> None:
-    """An unknown generation answers 200 and null."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         return responses.json_response(200, None)
 
 
-@mutant("RET-3")
+@mutant("RET-3", "An unknown generation answers 500.")
 def unknown_id_crashes(server: PatchedServer) -> None:
-    """An unknown generation answers 500."""
     server.change_error(
         "notFound", OperationId.GET_GENERATION, status=500, new_code="internalError"
     )
 
 
-@mutant("RET-3")
+@mutant("RET-3", "An unknown generation is taken for one that is still queued.")
 def unknown_id_is_queued(server: PatchedServer) -> None:
-    """An unknown generation is taken for one that is still queued."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         example = server.spec.operations[OperationId.CREATE_GENERATION].examples[202]["queued"]
         return responses.json_response(200, {**example, "id": context.path_param})
 
 
-@mutant("RET-3")
+@mutant("RET-3", "An id that does not look like one of ours answers 500.")
 def malformed_ids_crash(server: PatchedServer) -> None:
-    """An id that does not look like one of ours answers 500."""
-
     @server.on_response(OperationId.GET_GENERATION, code="notFound")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         if (context.path_param or "").startswith("clx"):
@@ -217,10 +196,8 @@ def malformed_ids_crash(server: PatchedServer) -> None:
         )
 
 
-@mutant("RET-3")
+@mutant("RET-3", "The beginning of an id finds the first generation of the user that begins so.")
 def id_prefix_accepted(server: PatchedServer) -> None:
-    """The beginning of an id finds the first generation of the user that begins so."""
-
     @wrap(server.hub, "get_generation")
     def read(original: Any, account: Account, id: str) -> Any:
         own_ids = (
@@ -232,10 +209,10 @@ def id_prefix_accepted(server: PatchedServer) -> None:
         return original(account, found)
 
 
-@mutant("RET-3")
+@mutant(
+    "RET-3", "An id may have the wildcards of a database: % finds one of the user's generations."
+)
 def id_wildcards_accepted(server: PatchedServer) -> None:
-    """An id may have the wildcards of a database: % finds one of the user's generations."""
-
     @wrap(server.hub, "get_generation")
     def read(original: Any, account: Account, id: str) -> Any:
         pattern = re.compile(re.escape(id).replace("%", ".*").replace("_", "."), re.IGNORECASE)
@@ -247,10 +224,12 @@ def id_wildcards_accepted(server: PatchedServer) -> None:
         return original(account, next(filter(pattern.fullmatch, own_ids), id))
 
 
-@mutant("RET-2", level="inferred")
+@mutant(
+    "RET-2",
+    "The message of the 404 tells who asks for another user's generation that it is that.",
+    level="inferred",
+)
 def foreign_read_message_reveals_existence(server: PatchedServer) -> None:
-    """The message of the 404 tells who asks for another user's generation that it is that."""
-
     @server.on_json(OperationId.GET_GENERATION, code="notFound")
     def rewrite(content: Any, context: RequestContext) -> None:
         if foreign_generation(server, context):

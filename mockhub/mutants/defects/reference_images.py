@@ -39,33 +39,28 @@ def has_allowed_type(upload: Upload) -> bool:
     return upload.detected_type in _ALLOWED_TYPES
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "Files of any type are taken.")
 def any_file_type_accepted(server: PatchedServer) -> None:
-    """Files of any type are taken."""
     accept_files_if(server, lambda files: True)
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "Of several files the first is looked at.")
 def only_first_file_checked(server: PatchedServer) -> None:
-    """Of several files the first is looked at."""
     accept_files_if(server, lambda files: has_allowed_type(files[0]))
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "Of several files the last is looked at.")
 def only_last_file_checked(server: PatchedServer) -> None:
-    """Of several files the last is looked at."""
     accept_files_if(server, lambda files: has_allowed_type(files[-1]))
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "Of several files one has to be an image.")
 def one_valid_file_suffices(server: PatchedServer) -> None:
-    """Of several files one has to be an image."""
     accept_files_if(server, lambda files: any(map(has_allowed_type, files)))
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "GIF is taken too.")
 def gif_accepted(server: PatchedServer) -> None:
-    """GIF is taken too."""
     accept_files_if(
         server,
         lambda files: all(
@@ -74,17 +69,15 @@ def gif_accepted(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "Whatever calls itself an image is taken, SVG and BMP too.")
 def any_image_type_accepted(server: PatchedServer) -> None:
-    """Whatever calls itself an image is taken, SVG and BMP too."""
     accept_files_if(
         server, lambda files: all(one.declared_type.startswith("image/") for one in files)
     )
 
 
-@mutant("REQ-8", level="inferred")  # by its declared type it is a PNG
+@mutant("REQ-8", "A file with nothing in it is taken.", level="inferred")
 def empty_file_accepted(server: PatchedServer) -> None:
-    """A file with nothing in it is taken."""
     accept_files_if(
         server, lambda files: all(has_allowed_type(one) or not one.content for one in files)
     )
@@ -107,9 +100,8 @@ reject_media_type("image/jpeg", "JPEG is refused.")
 reject_media_type("image/webp", "WebP is refused.")
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "A JPEG whose name ends in .jpg is refused; .jpeg is taken.")
 def jpg_extension_rejected(server: PatchedServer) -> None:
-    """A JPEG whose name ends in .jpg is refused; .jpeg is taken."""
     accept_files_if(
         server,
         lambda files: all(
@@ -118,9 +110,8 @@ def jpg_extension_rejected(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-8")
+@mutant("REQ-8", "A JPEG whose name ends in .jpeg is refused; .jpg is taken.")
 def jpeg_extension_rejected(server: PatchedServer) -> None:
-    """A JPEG whose name ends in .jpeg is refused; .jpg is taken."""
     accept_files_if(
         server,
         lambda files: all(
@@ -129,25 +120,25 @@ def jpeg_extension_rejected(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-17", conforms_if_documented=True)
+@mutant("REQ-17", "A file's name decides its type.", conforms_if_documented=True)
 def file_type_from_name(server: PatchedServer) -> None:
-    """A file's name decides its type."""
     accept_files_if(
         server,
         lambda files: all(one.filename.lower().endswith(_ALLOWED_EXTENSIONS) for one in files),
     )
 
 
-@mutant("REQ-17", conforms_if_documented=True)
+@mutant("REQ-17", "A file's declared type decides it.", conforms_if_documented=True)
 def file_type_from_content_type(server: PatchedServer) -> None:
-    """A file's declared type decides it."""
     accept_files_if(server, lambda files: all(one.declared_type in _ALLOWED_TYPES for one in files))
 
 
-@mutant("REQ-17", conforms_if_documented=True)
+@mutant(
+    "REQ-17",
+    "A file is refused unless its name, its declared type and its content agree.",
+    conforms_if_documented=True,
+)
 def file_name_type_and_content_must_agree(server: PatchedServer) -> None:
-    """A file is refused unless its name, its declared type and its content agree."""
-
     def agree(one: Upload) -> bool:
         extension = one.filename.lower().replace(".jpg", ".jpeg").rpartition(".")[2]
         return (
@@ -166,39 +157,33 @@ def limit_file_count(server: PatchedServer, max_files: int) -> None:
             raise ValidationError(f"reference_image: at most {max_files}")
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "Seventeen reference images are taken.")
 def seventeen_references_accepted(server: PatchedServer) -> None:
-    """Seventeen reference images are taken."""
     override_reference_limit(server, 17)
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "Any number of reference images is taken.")
 def any_number_of_references_accepted(server: PatchedServer) -> None:
-    """Any number of reference images is taken."""
     override_reference_limit(server, 1000)
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "Sixteen reference images are refused.")
 def sixteen_references_rejected(server: PatchedServer) -> None:
-    """Sixteen reference images are refused."""
     limit_file_count(server, 15)
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "More than four reference images are refused, as if they were counted like n.")
 def at_most_four_references(server: PatchedServer) -> None:
-    """More than four reference images are refused, as if they were counted like n."""
     limit_file_count(server, 4)
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "More than one reference image is refused.")
 def at_most_one_reference(server: PatchedServer) -> None:
-    """More than one reference image is refused."""
     limit_file_count(server, 1)
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "Only files that differ are counted: seventeen copies of one are taken.")
 def duplicate_references_not_counted(server: PatchedServer) -> None:
-    """Only files that differ are counted: seventeen copies of one are taken."""
     override_reference_limit(server, 1000)
 
     @server.on_request_body
@@ -207,10 +192,8 @@ def duplicate_references_not_counted(server: PatchedServer) -> None:
             raise ValidationError("reference_image: at most 16")
 
 
-@mutant("REQ-7")
+@mutant("REQ-7", "Seventeen reference images answer 500.")
 def seventeen_references_crash(server: PatchedServer) -> None:
-    """Seventeen reference images answer 500."""
-
     @server.on_request_body
     def crash(request: ParsedRequest) -> None:
         if len(request.uploads) > 16:  # noqa: PLR2004
@@ -236,29 +219,25 @@ def limit_file_size(server: PatchedServer, max_bytes: int, *, combined: bool = F
             raise ValidationError("reference_image: too large")
 
 
-@mutant("REQ-9")
+@mutant("REQ-9", "A reference image of more than a megabyte is refused.")
 def reference_over_1_mb_rejected(server: PatchedServer) -> None:
-    """A reference image of more than a megabyte is refused."""
     limit_file_size(server, _MEGABYTE)
 
 
-@mutant("REQ-9")
+@mutant("REQ-9", "A reference image of more than five megabytes is refused.")
 def reference_over_5_mb_rejected(server: PatchedServer) -> None:
-    """A reference image of more than five megabytes is refused."""
     limit_file_size(server, 5 * _MEGABYTE)
 
 
-@mutant("REQ-9")
+@mutant("REQ-9", "A reference image of more than 50 MB is taken.")
 def reference_over_50_mb_accepted(server: PatchedServer) -> None:
-    """A reference image of more than 50 MB is taken."""
     accept_files_if(
         server, lambda files: all(map(has_allowed_type, files)), enforce_size_limit=False
     )
 
 
-@mutant("REQ-6")
+@mutant("REQ-6", "A reference image in JSON is taken and dropped, and the request charged.")
 def reference_in_json_ignored(server: PatchedServer) -> None:
-    """A reference image in JSON is taken and dropped, and the request charged."""
     server.on_request_body(
         lambda request: (
             request.values.pop("reference_image", 0) and None
@@ -268,9 +247,8 @@ def reference_in_json_ignored(server: PatchedServer) -> None:
     )
 
 
-@mutant("REQ-6")
+@mutant("REQ-6", "A reference image in JSON is taken where it is an address.")
 def reference_url_in_json_accepted(server: PatchedServer) -> None:
-    """A reference image in JSON is taken where it is an address."""
     server.on_request_body(
         lambda request: (
             request.values.pop("reference_image") and None
@@ -281,9 +259,8 @@ def reference_url_in_json_accepted(server: PatchedServer) -> None:
     )
 
 
-@mutant("GEN-9")
+@mutant("GEN-9", "Each reference image beyond the first costs as much as an image.")
 def references_charged_as_images(server: PatchedServer) -> None:
-    """Each reference image beyond the first costs as much as an image."""
     server.on_quote(
         lambda quote, request: quote._replace(
             credits_per_image=quote.credits_per_image * max(1, len(request.references))
@@ -344,28 +321,23 @@ mutate_form_with_files(
 )
 
 
-@mutant("GEN-9")
+@mutant("GEN-9", "With a reference image the answer's object is image_edit.")
 def references_object_is_image_edit(server: PatchedServer) -> None:
-    """With a reference image the answer's object is image_edit."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: Any) -> None:
         if context.parsed_request and context.parsed_request.references:
             content["object"] = "image_edit"
 
 
-@mutant("GEN-9")
+@mutant("GEN-9", "With a reference image the answer has neither usage nor balance.")
 def references_without_usage_and_balance(server: PatchedServer) -> None:
-    """With a reference image the answer has neither usage nor balance."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: Any) -> None:
         if context.parsed_request and context.parsed_request.references:
             del content["usage"], content["balance"]
 
 
-@mutant("REQ-8", level="inferred")
+@mutant("REQ-8", "A reference image that is a text is taken, and not looked at.", level="inferred")
 def reference_as_text_accepted(server: PatchedServer) -> None:
-    """A reference image that is a text is taken, and not looked at."""
     text = b'name="reference_image"\r\n\r\n'
     rewrite_body(server, lambda raw, headers: raw.replace(text, b'name="note"\r\n\r\n'))

@@ -28,15 +28,13 @@ def has_failed(generation: Generation) -> bool:
     return not generation.delivered
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A generation that failed is not refunded.")
 def failure_not_refunded(server: PatchedServer) -> None:
-    """A generation that failed is not refunded."""
     replace_refund(server, lambda credits, generation: 0 if has_failed(generation) else credits)
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A synchronous generation that failed is not refunded; an asynchronous one is.")
 def sync_failure_not_refunded(server: PatchedServer) -> None:
-    """A synchronous generation that failed is not refunded; an asynchronous one is."""
     replace_refund(
         server,
         lambda credits, generation: (
@@ -45,9 +43,8 @@ def sync_failure_not_refunded(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "An asynchronous generation that failed is not refunded; a synchronous one is.")
 def async_failure_not_refunded(server: PatchedServer) -> None:
-    """An asynchronous generation that failed is not refunded; a synchronous one is."""
     replace_refund(
         server,
         lambda credits, generation: (
@@ -56,33 +53,29 @@ def async_failure_not_refunded(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation gives half of its charge back.")
 def failure_half_refunded(server: PatchedServer) -> None:
-    """A failed generation gives half of its charge back."""
     replace_refund(
         server, lambda credits, generation: credits // 2 if has_failed(generation) else credits
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation gives its charge back but for a credit.")
 def failure_fee(server: PatchedServer) -> None:
-    """A failed generation gives its charge back but for a credit."""
     replace_refund(
         server, lambda credits, generation: credits - 1 if has_failed(generation) else credits
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation gives twice its charge back.")
 def failure_refunded_twice(server: PatchedServer) -> None:
-    """A failed generation gives twice its charge back."""
     replace_refund(
         server, lambda credits, generation: 2 * credits if has_failed(generation) else credits
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation of several images gives the price of one back.")
 def failure_refunds_one_image(server: PatchedServer) -> None:
-    """A failed generation of several images gives the price of one back."""
     replace_refund(
         server,
         lambda credits, generation: (
@@ -91,10 +84,8 @@ def failure_refunds_one_image(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation's charge goes to somebody else's account.")
 def failure_refunded_to_other_account(server: PatchedServer) -> None:
-    """A failed generation's charge goes to somebody else's account."""
-
     @server.on_ledger_entry("refund")
     def refund(entry: Any, account: Any, generation: Generation) -> Any:
         if has_failed(generation):
@@ -103,10 +94,8 @@ def failure_refunded_to_other_account(server: PatchedServer) -> None:
         return [entry]
 
 
-@mutant("LED-2")
+@mutant("LED-2", "Each read of a failed task refunds it once more.")
 def failure_refunded_at_every_read(server: PatchedServer) -> None:
-    """Each read of a failed task refunds it once more."""
-
     @wrap(server.hub, "get_generation")
     def read(original: Any, account: Any, id: str) -> Any:
         generation = server.hub.generations.get(id)
@@ -116,9 +105,8 @@ def failure_refunded_at_every_read(server: PatchedServer) -> None:
         return found
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation is refunded when the account's next one is made, not before.")
 def failure_refunded_late(server: PatchedServer) -> None:
-    """A failed generation is refunded when the account's next one is made, not before."""
     owed: dict[str, int] = {}
 
     @server.on_ledger_entry("refund")
@@ -135,10 +123,8 @@ def failure_refunded_late(server: PatchedServer) -> None:
         return generation
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed task is refunded, and its usage still names the whole price.")
 def failure_usage_not_zero(server: PatchedServer) -> None:
-    """A failed task is refunded, and its usage still names the whole price."""
-
     @server.on_json(OperationId.GET_GENERATION)
     def rewrite(content: Any, context: RequestContext) -> None:
         if content.get("status") == "failed":
@@ -146,15 +132,16 @@ def failure_usage_not_zero(server: PatchedServer) -> None:
             content["usage"]["credits"] = generation.credits_requested
 
 
-@mutant("LED-3")
+@mutant(
+    "LED-3",
+    "Fewer images than asked for cost as much as all, while usage names the delivered ones.",
+)
 def missing_images_not_refunded(server: PatchedServer) -> None:
-    """Fewer images than asked for cost as much as all, while usage names the delivered ones."""
     replace_refund(server, lambda credits, generation: credits if has_failed(generation) else 0)
 
 
-@mutant("LED-3")
+@mutant("LED-3", "An asynchronous generation of fewer images than asked for costs as much as all.")
 def async_missing_images_not_refunded(server: PatchedServer) -> None:
-    """An asynchronous generation of fewer images than asked for costs as much as all."""
     replace_refund(
         server,
         lambda credits, generation: (
@@ -163,24 +150,24 @@ def async_missing_images_not_refunded(server: PatchedServer) -> None:
     )
 
 
-@mutant("LED-3")
+@mutant("LED-3", "Images that are missing are refunded twice.")
 def missing_images_refunded_twice(server: PatchedServer) -> None:
-    """Images that are missing are refunded twice."""
     replace_refund(
         server, lambda credits, generation: credits if has_failed(generation) else 2 * credits
     )
 
 
-@mutant("LED-3")
+@mutant(
+    "LED-3", "If an image is missing everything is refunded, while usage names the delivered ones."
+)
 def missing_images_refund_all(server: PatchedServer) -> None:
-    """If an image is missing everything is refunded, while usage names the delivered ones."""
     replace_refund(server, lambda credits, generation: generation.credits_requested)
 
 
-@mutant("LED-3")
+@mutant(
+    "LED-3", "Missing images are refunded, and usage names the price of all that were asked for."
+)
 def missing_images_counted_in_usage(server: PatchedServer) -> None:
-    """Missing images are refunded, and usage names the price of all that were asked for."""
-
     @server.on_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
@@ -188,10 +175,8 @@ def missing_images_counted_in_usage(server: PatchedServer) -> None:
             content["usage"]["credits"] = generation.credits_requested
 
 
-@mutant("LED-3")
+@mutant("LED-3", "If an image is missing the whole generation fails, and is refunded.")
 def missing_images_fail_all(server: PatchedServer) -> None:
-    """If an image is missing the whole generation fails, and is refunded."""
-
     @wrap(server.hub, "start_generation")
     def begin(
         original: Any, account: Any, request: Any, quote: Any, outcome: Any, *rest: Any
@@ -202,10 +187,11 @@ def missing_images_fail_all(server: PatchedServer) -> None:
         )
 
 
-@mutant("LED-3")
+@mutant(
+    "LED-3",
+    "Missing images are made up for by the first one again, with the usage of the delivered.",
+)
 def missing_images_padded(server: PatchedServer) -> None:
-    """Missing images are made up for by the first one again, with the usage of the delivered."""
-
     @server.on_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         requested = server.hub.generations[content["id"]].request.n
@@ -213,20 +199,16 @@ def missing_images_padded(server: PatchedServer) -> None:
         content["images"] = images + images[:1] * (requested - len(images)) if images else images
 
 
-@mutant("LED-3")
+@mutant("LED-3", "The balance beside fewer images than asked for is the one before their refund.")
 def missing_images_balance_before_refund(server: PatchedServer) -> None:
-    """The balance beside fewer images than asked for is the one before their refund."""
-
     @server.on_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["balance"]["credits"] -= generation.credits_requested - generation.credits
 
 
-@mutant("ERR-6")
+@mutant("ERR-6", "A synchronous generation that failed answers 200, succeeded, with no images.")
 def failure_reported_as_empty_success(server: PatchedServer) -> None:
-    """A synchronous generation that failed answers 200, succeeded, with no images."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(response: Any, context: RequestContext) -> Any:
         generation = server.hub.generations[context.generation or ""]
@@ -250,22 +232,18 @@ def refund_at_lowest_price(server: PatchedServer, matches: Callable[[Generation]
     )
 
 
-@mutant("LED-2")
+@mutant("LED-2", "A failed generation is refunded at the price of 1K, whatever its tier.")
 def failure_refunded_as_1k(server: PatchedServer) -> None:
-    """A failed generation is refunded at the price of 1K, whatever its tier."""
     refund_at_lowest_price(server, has_failed)
 
 
-@mutant("LED-3")
+@mutant("LED-3", "Missing images are refunded at the price of 1K, whatever their tier.")
 def missing_images_refunded_as_1k(server: PatchedServer) -> None:
-    """Missing images are refunded at the price of 1K, whatever their tier."""
     refund_at_lowest_price(server, lambda generation: not has_failed(generation))
 
 
-@mutant("LED-3")
+@mutant("LED-3", "A task's missing images are refunded, and its usage names the price of all.")
 def async_missing_images_counted_in_usage(server: PatchedServer) -> None:
-    """A task's missing images are refunded, and its usage names the price of all."""
-
     @server.on_json(OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
@@ -273,10 +251,8 @@ def async_missing_images_counted_in_usage(server: PatchedServer) -> None:
             content["usage"]["credits"] = generation.credits_requested
 
 
-@mutant("ERR-6")
+@mutant("ERR-6", "A synchronous generation that failed answers 200 with status failed.")
 def failure_is_200(server: PatchedServer) -> None:
-    """A synchronous generation that failed answers 200 with status failed."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(response: Any, context: RequestContext) -> Any:
         generation = server.hub.generations[context.generation or ""]

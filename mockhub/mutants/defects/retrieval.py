@@ -14,10 +14,8 @@ from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
 
 
-@mutant("RET-1")
+@mutant("RET-1", "A synchronous generation cannot be read back.")
 def sync_not_stored(server: PatchedServer) -> None:
-    """A synchronous generation cannot be read back."""
-
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         if server.hub.generations[context.path_param or ""].request.run_async:
@@ -25,10 +23,8 @@ def sync_not_stored(server: PatchedServer) -> None:
         return responses.error_response(server.error("notFound"))
 
 
-@mutant("RET-1")
+@mutant("RET-1", "An account's generation is forgotten when its next one but two is made.")
 def only_last_three_stored(server: PatchedServer) -> None:
-    """An account's generation is forgotten when its next one but two is made."""
-
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         own_ids = [
@@ -43,9 +39,8 @@ def only_last_three_stored(server: PatchedServer) -> None:
         )
 
 
-@mutant("RET-1")
+@mutant("RET-1", "A generation that has ended can be read once.")
 def readable_once(server: PatchedServer) -> None:
-    """A generation that has ended can be read once."""
     read: set[str] = set()
 
     @server.on_response(OperationId.GET_GENERATION, status=200)
@@ -58,10 +53,8 @@ def readable_once(server: PatchedServer) -> None:
         return response
 
 
-@mutant("RET-1")
+@mutant("RET-1", "Whatever id is asked for, the account's newest generation is shown.")
 def newest_generation_returned(server: PatchedServer) -> None:
-    """Whatever id is asked for, the account's newest generation is shown."""
-
     @wrap(server.hub, "get_generation")
     def read(original: Any, account: Account, id: str) -> Any:
         original(account, id)
@@ -73,9 +66,8 @@ def newest_generation_returned(server: PatchedServer) -> None:
         return original(account, own_ids[-1])
 
 
-@mutant("RET-1")
+@mutant("RET-1", "A synchronous generation reads back without its images.")
 def images_not_stored(server: PatchedServer) -> None:
-    """A synchronous generation reads back without its images."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -84,39 +76,33 @@ def images_not_stored(server: PatchedServer) -> None:
     )
 
 
-@mutant("RET-1")
+@mutant("RET-1", "Of several images the first is saved.")
 def only_first_image_stored(server: PatchedServer) -> None:
-    """Of several images the first is saved."""
     on_read(server, lambda content, generation, reads: content.update(images=content["images"][:1]))
 
 
-@mutant("RET-1")
+@mutant("RET-1", "The log is wrapped in `data`.")
 def log_wrapped(server: PatchedServer) -> None:
-    """The log is wrapped in `data`."""
     on_read(server, lambda content, generation, reads: {"data": content})
 
 
-@mutant("RET-1")
+@mutant("RET-1", "The log has no status.")
 def log_without_status(server: PatchedServer) -> None:
-    """The log has no status."""
     on_read(server, lambda content, generation, reads: content.pop("status") and None)
 
 
-@mutant("RET-1")
+@mutant("RET-1", "The log names the provider's model instead of the API's.")
 def log_with_other_model(server: PatchedServer) -> None:
-    """The log names the provider's model instead of the API's."""
     on_read(server, lambda content, generation, reads: content.update(model="gpt-image-1"))
 
 
-@mutant("RET-1")
+@mutant("RET-1", "The log has the ratio of a square, whatever was made.")
 def log_with_square_ratio(server: PatchedServer) -> None:
-    """The log has the ratio of a square, whatever was made."""
     on_read(server, lambda content, generation, reads: content.update(aspect_ratio="1:1"))
 
 
-@mutant("RET-1")
+@mutant("RET-1", "The log's usage is the price of one image.")
 def log_usage_per_image(server: PatchedServer) -> None:
-    """The log's usage is the price of one image."""
     on_read(
         server,
         lambda content, generation, reads: (
@@ -127,9 +113,8 @@ def log_usage_per_image(server: PatchedServer) -> None:
     )
 
 
-@mutant("RET-4")
+@mutant("RET-4", "created_at is the moment of the read.")
 def created_at_changes_on_read(server: PatchedServer) -> None:
-    """created_at is the moment of the read."""
     on_read(
         server,
         lambda content, generation, reads: content.update(
@@ -138,10 +123,8 @@ def created_at_changes_on_read(server: PatchedServer) -> None:
     )
 
 
-@mutant("RET-4")
+@mutant("RET-4", "created_at becomes the moment of the end when a task ends.")
 def created_at_changes_at_completion(server: PatchedServer) -> None:
-    """created_at becomes the moment of the end when a task ends."""
-
     def change(content: Any, generation: Generation, reads: int) -> None:
         if generation.ended_at and generation.request.run_async:
             content["created_at"] = serializers.timestamp(generation.ended_at + 1000)
@@ -149,10 +132,8 @@ def created_at_changes_at_completion(server: PatchedServer) -> None:
     on_read(server, change)
 
 
-@mutant("RET-4")
+@mutant("RET-4", "Image ids are made anew at each read.")
 def image_ids_change(server: PatchedServer) -> None:
-    """Image ids are made anew at each read."""
-
     def change(content: Any, generation: Generation, reads: int) -> None:
         for image in content["images"]:
             image["id"] += str(reads)
@@ -160,19 +141,16 @@ def image_ids_change(server: PatchedServer) -> None:
     on_read(server, change)
 
 
-@mutant("RET-4")
+@mutant("RET-4", "The images come in another order at each read.")
 def image_order_changes(server: PatchedServer) -> None:
-    """The images come in another order at each read."""
     on_read(
         server,
         lambda content, generation, reads: reads % 2 and content["images"].reverse() or None,
     )
 
 
-@mutant("RET-4")
+@mutant("RET-4", "A read's images are those of another generation, made for the occasion.")
 def image_urls_change(server: PatchedServer) -> None:
-    """A read's images are those of another generation, made for the occasion."""
-
     def change(content: Any, generation: Generation, reads: int) -> None:
         for index, image in enumerate(content["images"]):
             image["url"] = image["url"].replace(".png", ".jpg" if (index + reads) % 2 else ".webp")
@@ -180,10 +158,8 @@ def image_urls_change(server: PatchedServer) -> None:
     on_read(server, change)
 
 
-@mutant("RET-4")
+@mutant("RET-4", "An image's created_at is the moment of the read.")
 def image_created_at_changes_on_read(server: PatchedServer) -> None:
-    """An image's created_at is the moment of the read."""
-
     def change(content: Any, generation: Generation, reads: int) -> None:
         for image in content["images"]:
             image["created_at"] = serializers.timestamp(server.hub.clock.now() + 1000 * reads)
@@ -191,9 +167,8 @@ def image_created_at_changes_on_read(server: PatchedServer) -> None:
     on_read(server, change)
 
 
-@mutant("RET-4")
+@mutant("RET-4", "usage.credits grows by a credit at each read, in the log only.")
 def usage_grows(server: PatchedServer) -> None:
-    """usage.credits grows by a credit at each read, in the log only."""
     on_read(
         server,
         lambda content, generation, reads: content["usage"].update(
@@ -202,9 +177,8 @@ def usage_grows(server: PatchedServer) -> None:
     )
 
 
-@mutant("RET-4")
+@mutant("RET-4", "From the third read of a generation's end on, its images are gone.")
 def images_expire(server: PatchedServer) -> None:
-    """From the third read of a generation's end on, its images are gone."""
     on_read(
         server,
         lambda content, generation, reads: reads > 4 and content.update(images=[]) or None,  # noqa: PLR2004

@@ -26,47 +26,44 @@ def on_unrouted(
     return decorator
 
 
-@mutant("END-5", conforms_if_documented=True)
+@mutant("END-5", "An unknown path is answered by a page of HTML.", conforms_if_documented=True)
 def unknown_path_in_html(server: PatchedServer) -> None:
-    """An unknown path is answered by a page of HTML."""
     page = b"<!DOCTYPE html><title>404</title>"
     on_unrouted(server, 404)(lambda response: with_body(response, page, "text/html"))
 
 
-@mutant("END-5", conforms_if_documented=True)
+@mutant("END-5", "An unknown path is answered {detail: Not Found}.", conforms_if_documented=True)
 def unknown_path_in_detail(server: PatchedServer) -> None:
-    """An unknown path is answered {detail: Not Found}."""
     on_unrouted(server, 404)(lambda response: with_json(response, {"detail": "Not Found"}))
 
 
-@mutant("END-5", conforms_if_documented=True)
+@mutant("END-5", "An unknown path's code is routeNotFound.", conforms_if_documented=True)
 def unknown_path_with_other_code(server: PatchedServer) -> None:
-    """An unknown path's code is routeNotFound."""
     error = {"error": {"message": "No such route", "code": "routeNotFound"}}
     on_unrouted(server, 404)(lambda response: with_json(response, error))
 
 
-@mutant("END-5", conforms_if_documented=True)
+@mutant(
+    "END-5",
+    "An unknown path is answered 200 and nothing, as by a page that routes itself.",
+    conforms_if_documented=True,
+)
 def unknown_path_is_200(server: PatchedServer) -> None:
-    """An unknown path is answered 200 and nothing, as by a page that routes itself."""
     on_unrouted(server, 404)(lambda response: with_json(response, {})._replace(status=200))
 
 
-@mutant("END-5", conforms_if_documented=True)
+@mutant("END-5", "An unknown path is answered 500.", conforms_if_documented=True)
 def unknown_path_crashes(server: PatchedServer) -> None:
-    """An unknown path is answered 500."""
     on_unrouted(server, 404)(lambda response: response._replace(status=500))
 
 
-@mutant("END-6", conforms_if_documented=True)
+@mutant("END-6", "A method that a path does not have is answered 500.", conforms_if_documented=True)
 def other_methods_crash(server: PatchedServer) -> None:
-    """A method that a path does not have is answered 500."""
     on_unrouted(server, 405)(lambda response: response._replace(status=500))
 
 
-@mutant("END-6", conforms_if_documented=True)
+@mutant("END-6", "A 405 does not tell which methods there are.", conforms_if_documented=True)
 def other_methods_without_allow(server: PatchedServer) -> None:
-    """A 405 does not tell which methods there are."""
     on_unrouted(server, 405)(
         lambda response: response._replace(
             headers=tuple(header for header in response.headers if header[0] != b"allow")
@@ -74,35 +71,29 @@ def other_methods_without_allow(server: PatchedServer) -> None:
     )
 
 
-@mutant("END-6", conforms_if_documented=True)
+@mutant("END-6", "A 405 is a page of HTML.", conforms_if_documented=True)
 def other_methods_in_html(server: PatchedServer) -> None:
-    """A 405 is a page of HTML."""
     on_unrouted(server, 405)(lambda response: with_body(response, b"<h1>405</h1>", "text/html"))
 
 
-@mutant("END-6")
+@mutant("END-6", "PUT, PATCH and DELETE read what GET reads.")
 def all_methods_read(server: PatchedServer) -> None:
-    """PUT, PATCH and DELETE read what GET reads."""
-
     @server.on_request
     def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
         if scope["method"] in ("PUT", "PATCH", "DELETE"):
             scope["method"] = "GET"
 
 
-@mutant("END-6")
+@mutant("END-6", "PUT generates as POST does, and is charged.")
 def put_generates(server: PatchedServer) -> None:
-    """PUT generates as POST does, and is charged."""
-
     @server.on_request
     def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
         if scope["method"] == "PUT":
             scope["method"] = "POST"
 
 
-@mutant("END-6")
+@mutant("END-6", "DELETE makes a generation unreadable, and answers 204.")
 def delete_removes_generation(server: PatchedServer) -> None:
-    """DELETE makes a generation unreadable, and answers 204."""
     deleted: set[str] = set()
 
     @wrap(server.api, "handle")

@@ -11,48 +11,41 @@ from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "A synchronous request is answered 202, queued.")
 def sync_is_202(server: PatchedServer) -> None:
-    """A synchronous request is answered 202, queued."""
     server.on_request_body(lambda request: request.values.update({"async": True}))
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "A synchronous request is answered 201 Created.")
 def sync_is_201(server: PatchedServer) -> None:
-    """A synchronous request is answered 201 Created."""
     server.on_response(OperationId.CREATE_GENERATION, status=200)(
         lambda response, context: response._replace(status=201)
     )
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "A synchronous request is answered 200 at once, processing, with no images.")
 def sync_does_not_wait(server: PatchedServer) -> None:
-    """A synchronous request is answered 200 at once, processing, with no images."""
     server.on_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: content.update(status="processing", images=[])
     )
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "A finished generation's status is `completed`.")
 def sync_status_is_completed(server: PatchedServer) -> None:
-    """A finished generation's status is `completed`."""
     server.on_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: content.update(status="completed")
     )
 
 
-@mutant("GEN-1")
+@mutant("GEN-1", "Statuses are written in capitals.")
 def status_in_upper_case(server: PatchedServer) -> None:
-    """Statuses are written in capitals."""
     server.on_generation(
         lambda content, context: content.update(status=str(content.get("status")).upper())
     )
 
 
-@mutant("LIM-1")
+@mutant("LIM-1", "A gateway gives up after some seconds, although a generation may take longer.")
 def sync_gateway_timeout(server: PatchedServer) -> None:
-    """A gateway gives up after some seconds, although a generation may take longer."""
-
     @server.wrap_handler(OperationId.CREATE_GENERATION)
     async def generate(
         call_next: Handler, context: RequestContext, account: Account
@@ -64,10 +57,8 @@ def sync_gateway_timeout(server: PatchedServer) -> None:
             return responses.json_response(504, content)
 
 
-@mutant("LIM-1")
+@mutant("LIM-1", "A synchronous generation that takes some seconds is answered 202, to be polled.")
 def slow_sync_becomes_async(server: PatchedServer) -> None:
-    """A synchronous generation that takes some seconds is answered 202, to be polled."""
-
     @server.wrap_handler(OperationId.CREATE_GENERATION)
     async def generate(
         call_next: Handler, context: RequestContext, account: Account

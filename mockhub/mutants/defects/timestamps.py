@@ -68,19 +68,16 @@ for _name, _zone, _hours in (("ahead", "east", 5), ("behind", "west", -8)):
     )
 
 
-@mutant("GEN-8")
+@mutant("GEN-8", "An image's created_at has no zone; the generation's has.")
 def image_timestamps_without_zone(server: PatchedServer) -> None:
-    """An image's created_at has no zone; the generation's has."""
-
     @server.on_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         for image in content.get("images") or ():
             image["created_at"] = image["created_at"][:-1]
 
 
-@mutant("GEN-8")
+@mutant("GEN-8", "A queued task's created_at counts seconds since 1970.")
 def task_timestamp_in_seconds(server: PatchedServer) -> None:
-    """A queued task's created_at counts seconds since 1970."""
     server.on_json(OperationId.CREATE_GENERATION, status=202)(
         lambda content, context: content.update(created_at=1777536000)
     )

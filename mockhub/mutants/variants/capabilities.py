@@ -24,9 +24,8 @@ from mockhub.web.context import RequestContext
 _STANDARD_SIZES = ("1024x1024", "1536x1024", "1024x1536")
 
 
-@variant("documented")
+@variant("Images lie on another host, which cannot be reached from here.", level="documented")
 def images_on_other_host(server: PatchedServer) -> None:
-    """Images lie on another host, which cannot be reached from here."""
     on_images(
         server,
         lambda image, index: image.update(
@@ -35,16 +34,14 @@ def images_on_other_host(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Image URLs carry a signature in their query.")
 def signed_image_urls(server: PatchedServer) -> None:
-    """Image URLs carry a signature in their query."""
     query = "?X-Amz-Expires=3600&X-Amz-Signature=8c1f%2F..&response-content-type=image%2Fpng"
     on_images(server, lambda image, index: image.update(url=image["url"] + query))
 
 
-@variant("documented")
+@variant("Image URLs are signed anew at each read.", level="documented")
 def image_urls_signed_per_read(server: PatchedServer) -> None:
-    """Image URLs are signed anew at each read."""
     signed = iter(range(1 << 30))
     on_images(
         server,
@@ -52,22 +49,18 @@ def image_urls_signed_per_read(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Images are JPEG.")
 def jpeg_images(server: PatchedServer) -> None:
-    """Images are JPEG."""
     server.hub.image_format = "jpeg"
 
 
-@variant()
+@variant("Images are WebP.")
 def webp_images(server: PatchedServer) -> None:
-    """Images are WebP."""
     server.hub.image_format = "webp"
 
 
-@variant("documented")
+@variant("Images are served as application/octet-stream.", level="documented")
 def images_as_octet_stream(server: PatchedServer) -> None:
-    """Images are served as application/octet-stream."""
-
     def as_octet_stream(
         response: responses.Response, scope: Any, headers: dict[bytes, bytes]
     ) -> responses.Response:
@@ -79,10 +72,8 @@ def images_as_octet_stream(server: PatchedServer) -> None:
     on_image_response(server, as_octet_stream)
 
 
-@variant("documented")
+@variant("An image's URL leads on to another one.", level="documented")
 def images_redirected(server: PatchedServer) -> None:
-    """An image's URL leads on to another one."""
-
     def redirect(
         response: responses.Response, scope: Any, headers: dict[bytes, bytes]
     ) -> responses.Response:
@@ -97,10 +88,8 @@ def images_redirected(server: PatchedServer) -> None:
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-@variant("documented")
+@variant("Of sizes only the three standard ones and auto are offered.", level="documented")
 def standard_sizes_only(server: PatchedServer) -> None:
-    """Of sizes only the three standard ones and auto are offered."""
-
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
         size = request.values.get("size", "auto")
@@ -108,9 +97,11 @@ def standard_sizes_only(server: PatchedServer) -> None:
             raise ValidationError("size: expected 1024x1024, 1536x1024, 1024x1536 or auto")
 
 
-@variant("documented")
+@variant(
+    "A size that is not offered is taken for the nearest that is, of about the same ratio.",
+    level="documented",
+)
 def sizes_rounded_to_nearest(server: PatchedServer) -> None:
-    """A size that is not offered is taken for the nearest that is, of about the same ratio."""
     rules = server.spec.catalog.size_rules
 
     def round_side(side: int, scale: float) -> int:
@@ -128,9 +119,8 @@ def sizes_rounded_to_nearest(server: PatchedServer) -> None:
             )
 
 
-@variant()
+@variant("The ratio of size auto is the one that was chosen.")
 def auto_ratio_resolved(server: PatchedServer) -> None:
-    """The ratio of size auto is the one that was chosen."""
     server.on_generation(
         lambda content, context: (
             content.update(aspect_ratio="1:1") if content.get("aspect_ratio") == "auto" else None
@@ -155,9 +145,8 @@ def _model_entry(id: str, name: str, tiers: list[str], references: int) -> dict[
     }
 
 
-@variant()
+@variant("There are other models, which stand before ours in the list.")
 def extra_models(server: PatchedServer) -> None:
-    """There are other models, which stand before ours in the list."""
     listing = server.document["components"]["examples"]["Models"]["value"]["data"]
     listing.insert(0, _model_entry("nanobananapro", "Nano Banana Pro", ["1K", "2K", "4K"], 14))
     listing.insert(0, _model_entry("nanobanana", "Nano Banana", ["1K"], 3))
@@ -170,10 +159,11 @@ def reshape_models(server: PatchedServer, change: Callable[[dict[str, Any]], Any
     )
 
 
-@variant("documented")
+@variant(
+    "The model's fields have names in camel case, but for the one that the page names.",
+    level="documented",
+)
 def models_in_camel_case(server: PatchedServer) -> None:
-    """The model's fields have names in camel case, but for the one that the page names."""
-
     def camel(name: str) -> str:
         head, *rest = name.split("_")
         return name if name == "reference_image_limit" else head + "".join(map(str.title, rest))
@@ -181,10 +171,8 @@ def models_in_camel_case(server: PatchedServer) -> None:
     reshape_models(server, lambda model: {camel(name): value for name, value in model.items()})
 
 
-@variant("documented")
+@variant("What a model can do, and what it costs, are objects within it.", level="documented")
 def models_nested(server: PatchedServer) -> None:
-    """What a model can do, and what it costs, are objects within it."""
-
     def nest(model: dict[str, Any]) -> dict[str, Any]:
         prices = model["credits_per_image"]
         return {
@@ -203,55 +191,44 @@ def models_nested(server: PatchedServer) -> None:
     reshape_models(server, nest)
 
 
-@variant()
+@variant("A method that a path does not have answers 404.")
 def other_methods_not_found(server: PatchedServer) -> None:
-    """A method that a path does not have answers 404."""
     server.document["x-unrouted"]["method"]["status"] = "404"
 
 
-@variant("documented")
+@variant("Without a key, an unknown path answers 401.", level="documented")
 def auth_before_routing(server: PatchedServer) -> None:
-    """Without a key, an unknown path answers 401."""
-
     @server.on_response(status=404)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         known = context.key_digest in server.hub.keys
         return response if known else responses.error_response(server.error("missingApiKey"))
 
 
-@variant()
+@variant("An Authorization header of another scheme is answered as a missing key.")
 def other_schemes_are_missing_key(server: PatchedServer) -> None:
-    """An Authorization header of another scheme is answered as a missing key."""
-
     @server.on_json(code="invalidApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.key_digest is None:
             content["error"]["code"] = "missingApiKey"
 
 
-@variant()
+@variant("The error of a failed generation names its id, which reads back as failed.")
 def failures_with_generation_id(server: PatchedServer) -> None:
-    """The error of a failed generation names its id, which reads back as failed."""
-
     @server.on_json(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(content: Any, context: RequestContext) -> None:
         content["error"]["generation_id"] = context.generation
 
 
-@variant()
+@variant("A synchronous generation that failed leaves nothing behind.")
 def failures_not_stored(server: PatchedServer) -> None:
-    """A synchronous generation that failed leaves nothing behind."""
-
     @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         server.hub.generations.pop(context.generation or "", None)
         return response
 
 
-@variant()
+@variant("Logs keep poll_url and what was requested, and tell the balance.")
 def verbose_logs(server: PatchedServer) -> None:
-    """Logs keep poll_url and what was requested, and tell the balance."""
-
     @server.on_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations.get(str(content.get("id")))
@@ -263,10 +240,8 @@ def verbose_logs(server: PatchedServer) -> None:
             content.setdefault("error", None)
 
 
-@variant("documented")
+@variant("While a task is processing, its first image is shown already.", level="documented")
 def images_while_processing(server: PatchedServer) -> None:
-    """While a task is processing, its first image is shown already."""
-
     def show(content: Any, generation: Generation, reads: int) -> None:
         if content["status"] == "processing" and not generation.outcome.fail:
             url = server.api.links(server.hub.name).image_url(generation, 0, "png")
@@ -278,9 +253,8 @@ def images_while_processing(server: PatchedServer) -> None:
     on_read(server, show)
 
 
-@variant()
+@variant("poll_url has the name of the host, not its number.")
 def poll_url_with_hostname(server: PatchedServer) -> None:
-    """poll_url has the name of the host, not its number."""
     server.on_generation(
         lambda content, context: (
             content.update(poll_url=content["poll_url"].replace("127.0.0.1", "localhost"))
@@ -290,10 +264,8 @@ def poll_url_with_hostname(server: PatchedServer) -> None:
     )
 
 
-@variant("documented")
+@variant("A failed task has no usage and no images in its log.", level="documented")
 def failed_log_without_usage_and_images(server: PatchedServer) -> None:
-    """A failed task has no usage and no images in its log."""
-
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         content = orjson.loads(response.body)

@@ -31,48 +31,41 @@ def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
     )
 
 
-@variant()
+@variant("Ids are UUIDs.")
 def uuids(server: PatchedServer) -> None:
-    """Ids are UUIDs."""
     rewrite_ids(server, lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id)))
 
 
-@variant()
+@variant("Ids are digits.")
 def numeric_ids(server: PatchedServer) -> None:
-    """Ids are digits."""
     rewrite_ids(server, lambda id: str(int(id[-12:], 16)))
 
 
-@variant()
+@variant("Ids are long, with capitals, dots, dashes and underscores.")
 def long_ids(server: PatchedServer) -> None:
-    """Ids are long, with capitals, dots, dashes and underscores."""
     rewrite_ids(server, lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2")
 
 
 # -- time ----------------------------------------------------------------------------------------
 
 
-@variant()
+@variant("A task stays queued until it ends.")
 def no_processing_status(server: PatchedServer) -> None:
-    """A task stays queued until it ends."""
     on_read(server, rename_status("processing", "queued"))
 
 
-@variant()
+@variant("A task is processing for several polls.")
 def many_polls(server: PatchedServer) -> None:
-    """A task is processing for several polls."""
     server.hub.provider = Provider([parse_outcome("polls=6")])
 
 
-@variant()
+@variant("A task has ended when it is first polled.")
 def done_at_first_poll(server: PatchedServer) -> None:
-    """A task has ended when it is first polled."""
     server.hub.provider = Provider()
 
 
-@variant()
+@variant("A generation takes most of a second, whether it is waited for or polled.")
 def slow_generations(server: PatchedServer) -> None:
-    """A generation takes most of a second, whether it is waited for or polled."""
     server.hub.provider = Provider([parse_outcome("duration=700ms")])
 
 
@@ -98,32 +91,33 @@ def show_reserved_credits(server: PatchedServer, matches: Callable[[Generation],
             content.get("balance", content)["credits"] += reserved(context.account.id)
 
 
-@variant("documented")
+@variant(
+    "A task is charged when its generation starts, not when it is submitted.", level="documented"
+)
 def charged_at_start(server: PatchedServer) -> None:
-    """A task is charged when its generation starts, not when it is submitted."""
     show_reserved_credits(server, lambda generation: not generation.polls)
 
 
-@variant("documented")
+@variant(
+    "A task is queued until the moment at which it is charged, made and done.", level="documented"
+)
 def charged_at_completion(server: PatchedServer) -> None:
-    """A task is queued until the moment at which it is charged, made and done."""
     show_reserved_credits(server, lambda generation: True)
     no_processing_status(server)
 
 
-@variant("documented")
+@variant(
+    "A balance may have fractions: half a credit is left over from elsewhere.", level="documented"
+)
 def fractional_credits(server: PatchedServer) -> None:
-    """A balance may have fractions: half a credit is left over from elsewhere."""
-
     @server.on_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         balance = content.get("balance", content)
         balance["credits"] += 0.5
 
 
-@variant()
+@variant("Everybody has credits that expire in a month.")
 def expiring_credits(server: PatchedServer) -> None:
-    """Everybody has credits that expire in a month."""
     now = server.hub.clock.now()
     for account in server.hub.accounts.values():
         if credits := account.balance // 2:
@@ -131,17 +125,16 @@ def expiring_credits(server: PatchedServer) -> None:
             server.hub.grant(account, credits, expires_at=now + _MONTH)
 
 
-@variant()
+@variant("Account types are small and long: `enterprise_annual`.")
 def other_account_types(server: PatchedServer) -> None:
-    """Account types are small and long: `enterprise_annual`."""
     for account in server.hub.accounts.values():
         account.account_type = "enterprise_annual"
 
 
-@variant("documented")
+@variant(
+    "Who cannot pay for any image is answered 402, whatever the body says.", level="documented"
+)
 def balance_checked_before_body(server: PatchedServer) -> None:
-    """Who cannot pay for any image is answered 402, whatever the body says."""
-
     @server.wrap_handler(OperationId.CREATE_GENERATION)
     async def generate(call_next: Any, context: RequestContext, account: Account) -> Any:
         if account.balance < min(server.spec.catalog.models["gpt-image-2"].prices.values()):

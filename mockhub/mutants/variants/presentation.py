@@ -49,10 +49,8 @@ def buffer_response(change: Callable[[Scope, Message, bytes, Send], Any]) -> Mid
     return middleware
 
 
-@variant()
+@variant("Answers are compressed where the client takes gzip.")
 def gzipped(server: PatchedServer) -> None:
-    """Answers are compressed where the client takes gzip."""
-
     async def send_gzipped(scope: Scope, start: Message, body: bytes, send: Send) -> None:
         headers = dict(start["headers"])
         if body and b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
@@ -66,10 +64,8 @@ def gzipped(server: PatchedServer) -> None:
     server.add_middleware(buffer_response(send_gzipped))
 
 
-@variant()
+@variant("Answers come in chunks, and do not say how long they are.")
 def chunked(server: PatchedServer) -> None:
-    """Answers come in chunks, and do not say how long they are."""
-
     async def send_chunked(scope: Scope, start: Message, body: bytes, send: Send) -> None:
         headers = [header for header in start["headers"] if header[0] != b"content-length"]
         await send({**start, "headers": headers})
@@ -88,15 +84,13 @@ def add_headers(server: PatchedServer, *headers: tuple[bytes, bytes]) -> None:
     )
 
 
-@variant()
+@variant("Each answer ends its connection.")
 def connections_closed(server: PatchedServer) -> None:
-    """Each answer ends its connection."""
     add_headers(server, (b"connection", b"close"))
 
 
-@variant()
+@variant("Answers have headers of a proxy, of a framework, of a session and of a cache.")
 def extra_headers(server: PatchedServer) -> None:
-    """Answers have headers of a proxy, of a framework, of a session and of a cache."""
     add_headers(
         server,
         (b"server", b"cloudflare"),
@@ -110,9 +104,8 @@ def extra_headers(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Header names are written with capitals, but for the one that our connection looks for.")
 def capitalized_header_names(server: PatchedServer) -> None:
-    """Header names are written with capitals, but for the one that our connection looks for."""
     length = b"content-length"
     server.on_response()(
         lambda response, context: response._replace(
@@ -124,9 +117,8 @@ def capitalized_header_names(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Refused keys are answered without WWW-Authenticate.")
 def no_www_authenticate(server: PatchedServer) -> None:
-    """Refused keys are answered without WWW-Authenticate."""
     server.on_response(status=401)(
         lambda response, context: response._replace(
             headers=tuple(one for one in response.headers if one[0] != b"www-authenticate")
@@ -134,9 +126,8 @@ def no_www_authenticate(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("The content type of answers names their charset.")
 def charset_in_content_type(server: PatchedServer) -> None:
-    """The content type of answers names their charset."""
     server.on_response()(
         lambda response, context: (
             with_body(response, response.body, "application/json; charset=utf-8")
@@ -157,18 +148,15 @@ def reserialize(server: PatchedServer, serialize: Callable[[Any], bytes]) -> Non
     )
 
 
-@variant()
+@variant("JSON is indented, in the order of the alphabet, and in ASCII.")
 def indented_json(server: PatchedServer) -> None:
-    """JSON is indented, in the order of the alphabet, and in ASCII."""
     reserialize(
         server, lambda content: json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
     )
 
 
-@variant()
+@variant("The fields of JSON objects stand in the opposite order.")
 def reversed_field_order(server: PatchedServer) -> None:
-    """The fields of JSON objects stand in the opposite order."""
-
     def reverse_fields(content: Any) -> Any:
         if isinstance(content, dict):
             return {name: reverse_fields(value) for name, value in reversed(content.items())}
@@ -177,10 +165,8 @@ def reversed_field_order(server: PatchedServer) -> None:
     reserialize(server, lambda content: orjson.dumps(reverse_fields(content)))
 
 
-@variant()
+@variant("Credits are written as decimals: 112.0.")
 def decimal_credits(server: PatchedServer) -> None:
-    """Credits are written as decimals: 112.0."""
-
     def decimal(content: Any) -> Any:
         if isinstance(content, dict):
             return {
@@ -194,10 +180,8 @@ def decimal_credits(server: PatchedServer) -> None:
     reserialize(server, lambda content: orjson.dumps(decimal(content)))
 
 
-@variant()
+@variant("Every object has fields that the documentation does not name.")
 def extra_fields(server: PatchedServer) -> None:
-    """Every object has fields that the documentation does not name."""
-
     def extend(content: Any) -> Any:
         if isinstance(content, dict):
             extended = {name: extend(value) for name, value in content.items()}
@@ -212,9 +196,8 @@ def extra_fields(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Errors are told in another language, and point at what is wrong.")
 def translated_error_messages(server: PatchedServer) -> None:
-    """Errors are told in another language, and point at what is wrong."""
     server.on_json()(
         lambda content, context: (
             content["error"].update(
@@ -229,19 +212,16 @@ def translated_error_messages(server: PatchedServer) -> None:
     )
 
 
-@variant()
+@variant("Every answer takes a moment.")
 def slow_responses(server: PatchedServer) -> None:
-    """Every answer takes a moment."""
-
     @server.add_middleware
     async def wait(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.03)
         await app(scope, receive, send)
 
 
-@variant()
+@variant("Generations wait for one another, each for some time.")
 def sequential_generations(server: PatchedServer) -> None:
-    """Generations wait for one another, each for some time."""
     lock = asyncio.Lock()
 
     @server.wrap_handler(OperationId.CREATE_GENERATION)
@@ -253,10 +233,8 @@ def sequential_generations(server: PatchedServer) -> None:
             return await call_next(context, account)
 
 
-@variant()
+@variant("HEAD is offered nowhere.")
 def no_head(server: PatchedServer) -> None:
-    """HEAD is offered nowhere."""
-
     @server.add_middleware
     async def reject(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "HEAD":
@@ -283,19 +261,16 @@ def rewrite_timestamps(server: PatchedServer, rewrite: Callable[[str], str]) -> 
     reserialize(server, lambda content: orjson.dumps(change(content)))
 
 
-@variant()
+@variant("Times have no milliseconds.")
 def timestamps_in_whole_seconds(server: PatchedServer) -> None:
-    """Times have no milliseconds."""
     rewrite_timestamps(server, lambda text: text[:-5] + "Z")
 
 
-@variant()
+@variant("Times end in +00:00.")
 def timestamps_with_zero_offset(server: PatchedServer) -> None:
-    """Times end in +00:00."""
     rewrite_timestamps(server, lambda text: text[:-1] + "+00:00")
 
 
-@variant()
+@variant("Times have six digits behind the second, and end in +00:00.")
 def timestamps_in_microseconds(server: PatchedServer) -> None:
-    """Times have six digits behind the second, and end in +00:00."""
     rewrite_timestamps(server, lambda text: text[:-1] + "123+00:00")
