@@ -1,5 +1,5 @@
-# One command each. `make serve` and `make test` make the environment themselves; they need Python 3.11
-# or newer and make. What they install is locked, with hashes, in requirements.txt and requirements-dev.txt.
+# `make serve` and `make test` create the environment themselves; they need Python 3.11 or newer and make.
+# They install locked versions with hashes, from requirements.txt and requirements-dev.txt.
 
 PORT ?= 8080
 SERVE_ARGS ?=
@@ -14,7 +14,7 @@ CONNEXION = connexion[uvicorn]==3.3.0
 
 BIN = .venv/bin
 NODE_ENV = $(if $(shell command -v npm),tests/node/node_modules/.installed)
-# Nested, since one server's older library must not become another's.
+# Nested, so that the servers do not share libraries of different versions.
 NPM_PEERS = --install-strategy=nested --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 \
@@ -23,36 +23,36 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 .DEFAULT_GOAL := help
 .PHONY: help serve env test check lint-spec verify self-test bench peers soak hostile fuzz lock clean
 
-help: ## tell what can be made
+help: ## list targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: .venv/.core ## serve the API (PORT=8080, SERVE_ARGS="--scenario endless")
 	@$(BIN)/mockhub serve --port $(PORT) $(SERVE_ARGS)
 
-env: .venv/.dev $(NODE_ENV) ## make the environment of the tests, and no more
+env: .venv/.dev $(NODE_ENV) ## create the test environment
 
 test: env ## run all tests (PYTEST_ARGS="-k sdk")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: .venv/.dev ## formatting, lint, types and the borders between the floors
+check: .venv/.dev ## check formatting, lint, types and import layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-lint-spec: env ## let other people's linters judge openapi.yaml
+lint-spec: env ## run external linters on openapi.yaml
 	$(BIN)/python -m pytest tests/spec/test_external_linters.py
 
-verify: .venv/.dev ## judge our own server by the contract suite (VERIFY_ARGS="--no-fuzz")
+verify: .venv/.dev ## run the contract tests on our own mock (VERIFY_ARGS="--no-fuzz")
 	$(BIN)/mockhub verify $(VERIFY_ARGS)
 
-self-test: .venv/.dev ## prove that the contract suite catches every mutant and flags no variant
+self-test: .venv/.dev ## check that the contract tests kill every mutant and flag no variant
 	$(BIN)/mockhub verify --self-test
 
-bench: .venv/.dev ## measure (BENCH_ARGS="--quick", "--peers")
+bench: .venv/.dev ## run the benchmarks (BENCH_ARGS="--quick", "--peers")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-peers: ## install other mock servers to measure, in folders of their own (make bench BENCH_ARGS=--peers)
+peers: ## install other mock servers for a comparison (make bench BENCH_ARGS=--peers)
 	@if ! command -v npm >/dev/null; then \
 		echo "No npm, so none of the servers in benchmarks/package.json: apt-get install npm"; \
 	elif ! (cd benchmarks && npm install $(NPM_PEERS)); then \
@@ -62,29 +62,29 @@ peers: ## install other mock servers to measure, in folders of their own (make b
 		--disable-pip-version-check "$(CONNEXION)" || echo "pip could not install $(CONNEXION); its message is above"
 	@command -v java >/dev/null || echo "No java, which WireMock and Specmatic need: apt-get install default-jre-headless"
 
-soak: .venv/.dev ## serve under load for ten minutes (SOAK_ARGS="--seconds 60")
+soak: .venv/.dev ## run under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
-hostile: env ## send 100,000 requests made to hurt (HOSTILE=1000)
+hostile: env ## run 100,000 hostile requests (HOSTILE=1000)
 	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/hostile -rP
 
-fuzz: .venv/.dev ## let atheris look for what breaks the readers of text (FUZZ_SECONDS=600 each)
+fuzz: .venv/.dev ## fuzz the parsers with atheris (FUZZ_SECONDS=600 each)
 	$(INSTALL) "atheris>=3"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
-lock: build/lock/bin/uv ## lock the newest releases that pyproject.toml allows
+lock: build/lock/bin/uv ## lock the newest versions that pyproject.toml allows
 	$(LOCK) --group build --output-file requirements.txt pyproject.toml
 	$(LOCK) --all-extras --group build --group check --group test --output-file requirements-dev.txt pyproject.toml
 	cd tests/node && npm install --package-lock-only --ignore-scripts
 
-clean: ## remove what was made
+clean: ## remove everything that was created
 	rm -rf .venv build dist tests/node/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# The first Python on the path that runs and is new enough; a version manager's shim may be there and not run.
+# The first Python on the path that runs and is new enough; a version manager's shim may exist and not run.
 .venv/bin/python:
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			echo "Making .venv with $$($$python --version)"; exec $$python -m venv .venv; \
+			echo "Creating .venv with $$($$python --version)"; exec $$python -m venv .venv; \
 		fi; \
 	done; \
 	echo "mockhub needs Python 3.11 or newer; python3 is $$(python3 --version 2>/dev/null || echo missing). Try make PYTHON=/path/to/python" >&2; \
