@@ -115,21 +115,21 @@ def node() -> Node:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[LiveHub]:
-    """The server of the hubs that single tests get."""
+def hub_server() -> Iterator[LiveHub]:
+    """Serve many hubs on one server for the whole session."""
     with serve_hub() as started:
         yield started
 
 
 @pytest.fixture
-def api(site: LiveHub) -> Iterator[LiveHub]:
-    """A hub of its own in the default world, on a manual clock, for one test."""
-    with site.new_hub() as hub:
+def hub(hub_server: LiveHub) -> Iterator[LiveHub]:
+    """Return an isolated hub with the default scenario and a manual clock."""
+    with hub_server.new_hub() as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[LiveHub]:
-    """The same for a module whose tests leave each other alone, as refused requests do."""
+def shared_hub() -> Iterator[LiveHub]:
+    """Serve one hub for a module whose tests change nothing, such as rejected requests."""
     with serve_hub() as started:
         yield started

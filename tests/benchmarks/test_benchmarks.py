@@ -23,10 +23,10 @@ from tests.support.live_server import LiveHub
 LOADED = Load(100.0, 0.001, 0.002, failed=0), 100
 
 
-def test_a_refusal_is_no_measurement(site: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_is_no_measurement(hub_server: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A subject whose first answer is not 2xx is named with that answer, and misses its target."""
     monkeypatch.setattr(throughput, "run", lambda *_: LOADED)
-    server = Server(int(site.url.rpartition(":")[2]), os.getpid(), 0.1)
+    server = Server(int(hub_server.url.rpartition(":")[2]), os.getpid(), 0.1)
     nowhere = Subject("nowhere", server, Call("GET", "/api/v1/nowhere"), target=1)
     models = Subject("models", server, MODELS)
     _, refused, measured = throughput.measure(server, [nowhere, models], seconds=1, rounds=1)

@@ -15,100 +15,100 @@ Ctl = Callable[..., str]
 
 
 @pytest.fixture
-def api() -> Iterator[LiveHub]:
+def hub() -> Iterator[LiveHub]:
     with serve_hub(control=True) as running:
         yield running
 
 
 @pytest.fixture
-def ctl(api: LiveHub) -> Ctl:
+def ctl(hub: LiveHub) -> Ctl:
     """Runs `mockhub ctl` with the words given and returns what it prints."""
 
     def run(*words: str, exits: int = 0) -> str:
-        done = CliRunner().invoke(main, ["ctl", "--url", api.url, *words])
+        done = CliRunner().invoke(main, ["ctl", "--url", hub.url, *words])
         assert exits == done.exit_code, done.output
         return done.output
 
     return run
 
 
-def test_tables_have_what_is_there(api: LiveHub, ctl: Ctl) -> None:
+def test_tables_have_what_is_there(hub: LiveHub, ctl: Ctl) -> None:
     """Hubs, keys, accounts and generations are tables with a line for each."""
-    assert f"{api.url}/api/v1" in ctl("hubs")
+    assert f"{hub.url}/api/v1" in ctl("hubs")
     assert "documentation" in ctl("keys")
     assert "1000000" in ctl("accounts")
     assert "clx_generation_log_id" in ctl("generations", "--status", "succeeded")
     assert "audit" in ctl("show")
 
 
-def test_json_is_what_the_server_says(api: LiveHub, ctl: Ctl) -> None:
+def test_json_is_what_the_server_says(hub: LiveHub, ctl: Ctl) -> None:
     """With --json a program reads the answer as it came."""
     told = json.loads(ctl("--json", "hubs"))
-    assert api.client.get("/_mockhub/hubs").json() == told
+    assert hub.client.get("/_mockhub/hubs").json() == told
 
 
-def test_hubs_come_and_go(api: LiveHub, ctl: Ctl) -> None:
+def test_hubs_come_and_go(hub: LiveHub, ctl: Ctl) -> None:
     """A hub is made with its key, forked, reset and dropped by name."""
     made = json.loads(ctl("--json", "create-hub", "t1", "--credits", "20", "--manual"))
-    assert api.credits(made["key"]) == 20
+    assert hub.credits(made["key"]) == 20
     ctl("--hub", "t1", "fork", "t2")
     ctl("--hub", "t1", "reset")
     ctl("--hub", "t2", "delete-hub")
-    assert [hub.name for hub in api.app.api.hub_registry] == ["default", "t1"]
+    assert [one.name for one in hub.app.api.hub_registry] == ["default", "t1"]
     assert "gih_live_" in ctl("create-hub", "t3")
 
 
-def test_money_and_keys(api: LiveHub, ctl: Ctl) -> None:
+def test_money_and_keys(hub: LiveHub, ctl: Ctl) -> None:
     """A grant, a new key, a revoked and an expired one."""
     ctl("grant", "poor", "10", "--expires-in", "1h")
-    assert api.credits(POOR) == 15
+    assert hub.credits(POOR) == 15
     raw = json.loads(ctl("--json", "create-key", "poor", "--name", "second"))["key"]
-    assert api.credits(raw) == 15
+    assert hub.credits(raw) == 15
     ctl("expire-key", "second", "0s")
-    assert api.get("credits", raw).json()["error"]["code"] == "expiredApiKey"
+    assert hub.get("credits", raw).json()["error"]["code"] == "expiredApiKey"
     ctl("revoke", "poor")
-    assert api.get("credits", POOR).json()["error"]["code"] == "invalidApiKey"
+    assert hub.get("credits", POOR).json()["error"]["code"] == "invalidApiKey"
 
 
-def test_provider_faults_and_time(api: LiveHub, ctl: Ctl) -> None:
+def test_provider_faults_and_time(hub: LiveHub, ctl: Ctl) -> None:
     """A script, a fault and the clock are set and shown."""
     assert "fail, deliver=1 duration=60000ms" in ctl("provider", "fail", "deliver=1 duration=1m")
-    assert api.generate({}).status_code == 500
-    id = api.generate({"async": True}).json()["id"]
+    assert hub.generate({}).status_code == 500
+    id = hub.generate({"async": True}).json()["id"]
     assert "2026-04-30T08:00:30.000Z" in ctl("advance", "30s")
     assert "2026-04-30T08:01:00.000Z" in ctl("advance")
-    assert api.get(f"generations/{id}").json()["status"] == "succeeded"
+    assert hub.get(f"generations/{id}").json()["status"] == "succeeded"
     assert "status=503@before" in ctl("arm-fault", "status=503 x1")
-    assert api.get("credits").status_code == 503
+    assert hub.get("credits").status_code == 503
     assert "status=503" in ctl("faults")
     assert "status=503" not in ctl("faults", "--clear")
     assert "hold" in ctl("clock", "--mode", "hold")
     assert "fail" in ctl("provider")
 
 
-def test_a_stuck_generation_is_finished(api: LiveHub, ctl: Ctl) -> None:
+def test_a_stuck_generation_is_finished(hub: LiveHub, ctl: Ctl) -> None:
     """By its id, as failed."""
     ctl("provider", "never")
-    id = api.generate({"async": True}).json()["id"]
+    id = hub.generate({"async": True}).json()["id"]
     assert "failed" in ctl("complete", id, "failed")
-    assert api.credits() == 120
+    assert hub.credits() == 120
 
 
-def test_the_report_is_a_table(api: LiveHub, ctl: Ctl) -> None:
+def test_the_report_is_a_table(hub: LiveHub, ctl: Ctl) -> None:
     """Findings with their reasons, and what was met and never met."""
     assert "No findings in 0 exchanges." in ctl("report")
     for _ in range(2):
-        api.generate({}, key=POOR)
+        hub.generate({}, key=POOR)
     told = ctl("report", "--min-poll-interval", "2s")
     assert "warning retried_client_error (#1, #2)" in told
     assert "insufficientCredits x2" in told
     assert json.loads(ctl("--json", "report"))["findings"][0]["kind"] == "retried_client_error"
 
 
-def test_the_journal_in_every_form(api: LiveHub, ctl: Ctl) -> None:
+def test_the_journal_in_every_form(hub: LiveHub, ctl: Ctl) -> None:
     """As a table, as commands to paste, as an archive; filtered."""
-    api.get("credits")
-    api.generate({}, key=POOR)
+    hub.get("credits")
+    hub.generate({}, key=POOR)
     assert "insufficientCredits" in ctl("journal")
     assert "insufficientCredits" not in ctl("journal", "--operation", "get_credits")
     assert "$MOCKHUB_KEY" in ctl("journal", "--curl")
@@ -116,9 +116,9 @@ def test_the_journal_in_every_form(api: LiveHub, ctl: Ctl) -> None:
     assert KEY not in ctl("--json", "journal")
 
 
-def test_the_journal_is_followed(api: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_is_followed(hub: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --follow new exchanges are shown once each, until somebody interrupts."""
-    pauses = iter([lambda: api.get("credits"), lambda: api.client.get("/api/v1/models")])
+    pauses = iter([lambda: hub.get("credits"), lambda: hub.client.get("/api/v1/models")])
 
     def pause(seconds: float) -> None:
         happens = next(pauses, None)
@@ -131,9 +131,9 @@ def test_the_journal_is_followed(api: LiveHub, ctl: Ctl, monkeypatch: pytest.Mon
     assert (told.count("/api/v1/credits"), told.count("/api/v1/models")) == (1, 1)
 
 
-def test_a_terminal_obeys_no_prompt(api: LiveHub, ctl: Ctl) -> None:
+def test_a_terminal_obeys_no_prompt(hub: LiveHub, ctl: Ctl) -> None:
     """Control characters of a prompt are shown, not done."""
-    api.generate({"prompt": "\x1b[2Jgone [red]?"})
+    hub.generate({"prompt": "\x1b[2Jgone [red]?"})
     told = ctl("generations")
     assert "\x1b" not in told
     assert "gone [red]?" in told
@@ -155,18 +155,18 @@ def test_a_mistake_is_one_line(ctl: Ctl, words: list[str], told: str) -> None:
     assert output.count("\n") == 1
 
 
-def test_another_server_is_named(api: LiveHub, ctl: Ctl) -> None:
+def test_another_server_is_named(hub: LiveHub, ctl: Ctl) -> None:
     """What is no control plane is told in its own words."""
     assert "nothing at '/nowhere/_mockhub/hubs'" in ctl(
-        "--url", f"{api.url}/nowhere", "hubs", exits=2
+        "--url", f"{hub.url}/nowhere", "hubs", exits=2
     )
 
 
 def test_the_token_goes_along() -> None:
     """--token opens a guarded control plane, and without it the refusal is told."""
-    with serve_hub(token="open sesame") as api:
+    with serve_hub(token="open sesame") as hub:
         run = CliRunner().invoke
-        words = ["ctl", "--url", api.url]
+        words = ["ctl", "--url", hub.url]
         assert run(main, [*words, "--token", "open sesame", "hubs"]).exit_code == 0
         refused = run(main, [*words, "hubs"])
         assert (refused.exit_code, "Authorization: expected Bearer" in refused.output) == (2, True)

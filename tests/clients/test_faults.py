@@ -49,36 +49,36 @@ REFUSED = [
 ]
 
 
-def _httpx(api: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
+def _httpx(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    answer = httpx.post(api.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    answer = httpx.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
     return answer.status_code, answer.json() if answer.is_success else answer.text
 
 
-def _requests(api: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
+def _requests(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    answer = requests.post(api.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    answer = requests.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
     return answer.status_code, answer.json() if answer.ok else answer.text
 
 
-def _sdk(api: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
+def _sdk(hub: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
     client = openai.OpenAI(
-        base_url=f"{api.url}/api/v1", api_key=KEY, max_retries=retries, timeout=timeout
+        base_url=f"{hub.url}/api/v1", api_key=KEY, max_retries=retries, timeout=timeout
     )
     return client.images.generate(**BODY, extra_headers={"X-Mockhub": fault})
 
 
-def _curl(api: LiveHub, fault: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def _curl(hub: LiveHub, fault: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     command = ["curl", "-sS", "-m", str(timeout), "-H", f"Authorization: Bearer {KEY}"]
     command += ["-H", "Content-Type: application/json", "-H", f"X-Mockhub: {fault}"]
-    command += ["-d", json.dumps(BODY), api.url + WHERE]
+    command += ["-d", json.dumps(BODY), hub.url + WHERE]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("client", ["httpx", "requests", "sdk"])
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
 def test_a_lost_answer_raises_what_it_is(
-    api: LiveHub, row: tuple[str, type, type, type, int, int], client: str
+    hub: LiveHub, row: tuple[str, type, type, type, int, int], client: str
 ) -> None:
     """Each client raises its own exception for a reset, a break, a silence and bad JSON."""
     fault, by_httpx, by_requests, by_sdk, _, cost = row
@@ -88,66 +88,66 @@ def test_a_lost_answer_raises_what_it_is(
         "sdk": (_sdk, by_sdk),
     }[client]
     with pytest.raises(error) as caught:
-        ask(api, fault, SECONDS if fault.startswith("hang") else 30)
+        ask(hub, fault, SECONDS if fault.startswith("hang") else 30)
     assert error is type(caught.value)
-    assert 120 - cost == api.credits()
+    assert 120 - cost == hub.credits()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
 def test_a_lost_answer_has_its_exit_code(
-    api: LiveHub, row: tuple[str, type, type, type, int, int]
+    hub: LiveHub, row: tuple[str, type, type, type, int, int]
 ) -> None:
     """curl ends with its code for a reset (56), a break (18) and a silence (28)."""
     fault, _, _, _, code, cost = row
-    assert code == _curl(api, fault, SECONDS if fault.startswith("hang") else 30).returncode
-    assert 120 - cost == api.credits()
+    assert code == _curl(hub, fault, SECONDS if fault.startswith("hang") else 30).returncode
+    assert 120 - cost == hub.credits()
 
 
 @pytest.mark.parametrize("ask", [_httpx, _requests])
 @pytest.mark.parametrize(("status", "error"), REFUSED)
 def test_a_status_is_an_answer(
-    api: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
+    hub: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
 ) -> None:
     """A client without an SDK sees the status and the body, of a gateway or of ours."""
-    got, text = ask(api, f"status={status}")
+    got, text = ask(hub, f"status={status}")
     assert status == got
     assert str(text).startswith("<html>" if status in (502, 503, 504) else '{"error":')
 
 
 @pytest.mark.parametrize(("status", "error"), REFUSED)
 def test_a_status_is_the_sdks_exception(
-    api: LiveHub, status: int, error: type[openai.APIStatusError]
+    hub: LiveHub, status: int, error: type[openai.APIStatusError]
 ) -> None:
     """The SDK raises the class that it has for the status."""
     with pytest.raises(error) as caught:
-        _sdk(api, f"status={status}")
+        _sdk(hub, f"status={status}")
     assert status == caught.value.status_code
 
 
-def test_the_sdk_retries_until_it_works(api: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_retries_until_it_works(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two 503 and a success are one successful call of the SDK, which retries twice by itself."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    made = _sdk(api, "status=503 x2", retries=2)
-    assert api.credits() == 112
+    made = _sdk(hub, "status=503 x2", retries=2)
+    assert hub.credits() == 112
     assert made.status == "succeeded"  # type: ignore[attr-defined]
-    seen = api.server.call(lambda: [record.status for record in api.hub.journal])
+    seen = hub.server.call(lambda: [record.status for record in hub.backend.journal])
     assert seen[:3] == [503, 503, 200]
 
 
 def test_the_sdk_pays_twice_for_a_lost_answer(
-    api: LiveHub, monkeypatch: pytest.MonkeyPatch
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that is lost after the money moved is asked for, and paid, again."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    _sdk(api, "reset@after x1", retries=2)
-    assert api.credits() == 104
+    _sdk(hub, "reset@after x1", retries=2)
+    assert hub.credits() == 104
 
 
 @pytest.mark.parametrize("ask", [_httpx, _requests])
 def test_a_slow_answer_arrives_whole(
-    api: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]]
+    hub: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]]
 ) -> None:
     """A drip takes its time and loses nothing."""
-    status, body = ask(api, "drip=100ms")
+    status, body = ask(hub, "drip=100ms")
     assert (status, body["status"]) == (200, "succeeded")  # type: ignore[index]

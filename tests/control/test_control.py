@@ -59,33 +59,33 @@ CALLS: dict[str, tuple[str, Any]] = {
 
 
 @pytest.fixture
-def api() -> Iterator[LiveHub]:
+def hub() -> Iterator[LiveHub]:
     with serve_hub(control=True) as running:
         yield running
 
 
-def ask(api: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
-    return api.client.request(method, f"/_mockhub{where}", json=json)
+def ask(hub: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
+    return hub.client.request(method, f"/_mockhub{where}", json=json)
 
 
-def done(api: LiveHub, method: str, where: str, json: Any = None) -> Any:
-    answer = ask(api, method, where, json)
+def done(hub: LiveHub, method: str, where: str, json: Any = None) -> Any:
+    answer = ask(hub, method, where, json)
     assert answer.is_success, answer.text
     return answer.json()
 
 
-def refused(api: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
-    answer = ask(api, method, where, json)
+def refused(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
+    answer = ask(hub, method, where, json)
     error = answer.json()["error"]
     assert {"code", "message"} == error.keys()
     return answer.status_code, error["code"], error["message"]
 
 
-def test_every_operation_is_served(api: LiveHub) -> None:
+def test_every_operation_is_served(hub: LiveHub) -> None:
     """Each operation of control.yaml answers with its one status of success."""
     assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
     for id, (where, body) in CALLS.items():
-        answer = ask(api, OPERATIONS[id].method, where, body)
+        answer = ask(hub, OPERATIONS[id].method, where, body)
         success = next(status for status in OPERATIONS[id].responses if status < 300)
         assert (id, success) == (id, answer.status_code), answer.text
 
@@ -93,167 +93,167 @@ def test_every_operation_is_served(api: LiveHub) -> None:
 # -- hubs ----------------------------------------------------------------------------------------
 
 
-def test_a_plain_hub_is_found_by_its_key_alone(api: LiveHub) -> None:
+def test_a_plain_hub_is_found_by_its_key_alone(hub: LiveHub) -> None:
     """The key of a new hub leads to it, without a prefix; the default hub is not touched."""
-    made = done(api, "POST", "/hubs", {"credits": 20})
-    assert api.credits(made["key"]) == 20
-    assert api.generate({}, key=made["key"]).status_code == 200
-    assert (api.credits(made["key"]), api.credits()) == (12, 120)
+    made = done(hub, "POST", "/hubs", {"credits": 20})
+    assert hub.credits(made["key"]) == 20
+    assert hub.generate({}, key=made["key"]).status_code == 200
+    assert (hub.credits(made["key"]), hub.credits()) == (12, 120)
     assert made["hub"]["name"] == "hub-1"
 
 
-def test_a_hub_of_a_scenario_is_found_by_its_address(api: LiveHub) -> None:
+def test_a_hub_of_a_scenario_is_found_by_its_address(hub: LiveHub) -> None:
     """A scenario's keys lead to the hub under its own URL, with the clock that was asked for."""
     wanted = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
-    made = done(api, "POST", "/hubs", wanted)
+    made = done(hub, "POST", "/hubs", wanted)
     assert "key" not in made
     assert made["hub"]["clock"]["now"] == "2027-01-01T00:00:00.000Z"
-    credits = api.client.get(
+    credits = hub.client.get(
         f"{made['hub']['base_url']}/credits", headers={"Authorization": f"Bearer {KEY}"}
     )
     assert credits.json()["credits"] == 120
 
 
-def test_a_world_can_be_described(api: LiveHub) -> None:
+def test_a_world_can_be_described(hub: LiveHub) -> None:
     """A hub can be made of the fields of a scenario file, sent as JSON."""
     world = {
         "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
         "provider": ["fail"],
         "clock": {"manual": "2026-04-30T08:00:00Z"},
     }
-    made = done(api, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
+    made = done(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
     assert (made["hub"]["clock"]["kind"], made["hub"]["accounts"]) == ("manual", 1)
-    assert api.credits("gih_live_ann") == 9
-    assert api.generate({}, key="gih_live_ann").status_code == 500
+    assert hub.credits("gih_live_ann") == 9
+    assert hub.generate({}, key="gih_live_ann").status_code == 500
 
 
-def test_a_fork_goes_its_own_way(api: LiveHub) -> None:
+def test_a_fork_goes_its_own_way(hub: LiveHub) -> None:
     """What is spent in a fork is not spent in the first hub; a reset goes back to the fork."""
-    api.generate({})
-    twin = done(api, "POST", f"{HUB}/fork", {"name": "twin"})
+    hub.generate({})
+    twin = done(hub, "POST", f"{HUB}/fork", {"name": "twin"})
     key = {"Authorization": f"Bearer {KEY}"}
-    api.client.post(f"{twin['base_url']}/images/generations", json=BODY, headers=key)
-    assert api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 104
-    assert api.credits() == 112
-    done(api, "POST", "/hubs/twin/reset")
-    assert api.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 112
+    hub.client.post(f"{twin['base_url']}/images/generations", json=BODY, headers=key)
+    assert hub.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 104
+    assert hub.credits() == 112
+    done(hub, "POST", "/hubs/twin/reset")
+    assert hub.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 112
 
 
-def test_a_reset_undoes_everything(api: LiveHub) -> None:
+def test_a_reset_undoes_everything(hub: LiveHub) -> None:
     """Money, keys, faults and the journal come back to the start; ids begin anew."""
-    first = api.generate({}).json()
-    raw = done(api, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
-    done(api, "POST", f"{HUB}/faults", {"fault": "status=503"})
-    done(api, "POST", f"{HUB}/reset")
-    assert api.get("credits", raw).status_code == 401
-    assert first == api.generate({}).json()
-    assert done(api, "GET", HUB)["exchanges"] == 2
+    first = hub.generate({}).json()
+    raw = done(hub, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
+    done(hub, "POST", f"{HUB}/faults", {"fault": "status=503"})
+    done(hub, "POST", f"{HUB}/reset")
+    assert hub.get("credits", raw).status_code == 401
+    assert first == hub.generate({}).json()
+    assert done(hub, "GET", HUB)["exchanges"] == 2
 
 
-def test_a_made_hub_comes_back_to_how_it_was_made(api: LiveHub) -> None:
+def test_a_made_hub_comes_back_to_how_it_was_made(hub: LiveHub) -> None:
     """After a reset the key of a plain hub opens the credits that it was made with."""
-    made = done(api, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
-    api.generate({}, key=made["key"])
-    done(api, "POST", "/hubs/t/reset")
-    assert api.credits(made["key"]) == 20
-    assert done(api, "GET", "/hubs/t")["image_format"] == "jpeg"
+    made = done(hub, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
+    hub.generate({}, key=made["key"])
+    done(hub, "POST", "/hubs/t/reset")
+    assert hub.credits(made["key"]) == 20
+    assert done(hub, "GET", "/hubs/t")["image_format"] == "jpeg"
 
 
-def test_a_dropped_hub_is_gone(api: LiveHub) -> None:
+def test_a_dropped_hub_is_gone(hub: LiveHub) -> None:
     """Its name, its address and its key lead nowhere; the default hub cannot be dropped."""
-    made = done(api, "POST", "/hubs", {"name": "t"})
-    done(api, "DELETE", "/hubs/t")
-    assert api.client.get("/hubs/t/api/v1/models").status_code == 404
-    assert api.get("credits", made["key"]).status_code == 401
-    assert refused(api, "DELETE", HUB)[:2] == (409, "conflict")
+    made = done(hub, "POST", "/hubs", {"name": "t"})
+    done(hub, "DELETE", "/hubs/t")
+    assert hub.client.get("/hubs/t/api/v1/models").status_code == 404
+    assert hub.get("credits", made["key"]).status_code == 401
+    assert refused(hub, "DELETE", HUB)[:2] == (409, "conflict")
 
 
-def test_the_detail_has_the_audit_and_what_moved(api: LiveHub) -> None:
+def test_the_detail_has_the_audit_and_what_moved(hub: LiveHub) -> None:
     """A hub tells whether its books are right and how many credits moved since its start."""
-    api.generate({"n": 2})
-    page = done(api, "GET", HUB)
+    hub.generate({"n": 2})
+    page = done(hub, "GET", HUB)
     assert (page["audit"], page["credit_totals"]["charge"]) == ([], -16)
     assert page["generations"]["succeeded"] == 2
 
 
-def test_a_cooked_book_is_told(api: LiveHub) -> None:
+def test_a_cooked_book_is_told(hub: LiveHub) -> None:
     """A balance that its entries do not add up to stands in the audit."""
-    account = api.hub.accounts["rich"]
+    account = hub.backend.accounts["rich"]
     account.balance += 1
-    (wrong,) = done(api, "GET", HUB)["audit"]
+    (wrong,) = done(hub, "GET", HUB)["audit"]
     assert "rich: balance 1000001" in wrong
     account.balance -= 1
 
 
-def test_a_seed_makes_the_same_ids(api: LiveHub) -> None:
+def test_a_seed_makes_the_same_ids(hub: LiveHub) -> None:
     """Two hubs of one seed give their generations the same ids; another seed gives others."""
     ids = []
     for seed in (7, 7, 8):
-        made = done(api, "POST", "/hubs", {"seed": seed})
-        ids.append(api.generate({}, key=made["key"]).json()["id"])
+        made = done(hub, "POST", "/hubs", {"seed": seed})
+        ids.append(hub.generate({}, key=made["key"]).json()["id"])
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_a_new_seed_gives_no_id_twice(api: LiveHub) -> None:
+def test_a_new_seed_gives_no_id_twice(hub: LiveHub) -> None:
     """Ids go on where they were, also under the seed that made the first ones."""
-    first = api.generate({}).json()["id"]
-    done(api, "PATCH", HUB, {"seed": 0})
-    assert first != api.generate({}).json()["id"]
+    first = hub.generate({}).json()["id"]
+    done(hub, "PATCH", HUB, {"seed": 0})
+    assert first != hub.generate({}).json()["id"]
 
 
-def test_the_image_format_can_be_changed(api: LiveHub) -> None:
+def test_the_image_format_can_be_changed(hub: LiveHub) -> None:
     """A hub that is told so serves WebP."""
-    done(api, "PATCH", HUB, {"image_format": "webp"})
-    assert api.generate({}).json()["images"][0]["url"].endswith(".webp")
+    done(hub, "PATCH", HUB, {"image_format": "webp"})
+    assert hub.generate({}).json()["images"][0]["url"].endswith(".webp")
 
 
 # -- money and keys ------------------------------------------------------------------------------
 
 
-def test_a_grant_tops_up(api: LiveHub) -> None:
+def test_a_grant_tops_up(hub: LiveHub) -> None:
     """Granted credits are spent soonest-to-expire first, and the ledger shows both entries."""
-    granted = done(api, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
+    granted = done(hub, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
     assert (granted["credits"], granted["next_expiration"]) == (14, "2026-04-30T09:00:00.000Z")
-    id = api.generate({}, key=POOR).json()["id"]
-    entries = done(api, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
+    id = hub.generate({}, key=POOR).json()["id"]
+    entries = done(hub, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
     assert [(one["kind"], one["credits"], one["lot"]) for one in entries] == [("charge", -8, 2)]
-    done(api, "POST", f"{HUB}/clock/next")
-    assert api.credits(POOR) == 5
+    done(hub, "POST", f"{HUB}/clock/next")
+    assert hub.credits(POOR) == 5
 
 
-def test_a_new_key_opens_its_account(api: LiveHub) -> None:
+def test_a_new_key_opens_its_account(hub: LiveHub) -> None:
     """A further key sees the same balance; its raw form is in no list."""
-    made = done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
-    assert api.credits(made["key"]) == 24
-    listed = ask(api, "GET", f"{HUB}/keys").text
+    made = done(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
+    assert hub.credits(made["key"]) == 24
+    listed = ask(hub, "GET", f"{HUB}/keys").text
     assert "second" in listed
     assert made["key"] not in listed
 
 
-def test_a_key_expires_with_the_clock(api: LiveHub) -> None:
+def test_a_key_expires_with_the_clock(hub: LiveHub) -> None:
     """A key that expires in an hour opens until the clock has gone there."""
-    done(api, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
+    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
     key = "gih_live_" + (11 * "low")[:32]
-    assert api.credits(key) == 24
-    done(api, "POST", f"{HUB}/clock/advance", {"by": "1h"})
-    assert api.get("credits", key).json()["error"]["code"] == "expiredApiKey"
-    done(api, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
-    assert api.credits(key) == 24
+    assert hub.credits(key) == 24
+    done(hub, "POST", f"{HUB}/clock/advance", {"by": "1h"})
+    assert hub.get("credits", key).json()["error"]["code"] == "expiredApiKey"
+    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
+    assert hub.credits(key) == 24
 
 
-def test_a_revoked_key_opens_nothing(api: LiveHub) -> None:
+def test_a_revoked_key_opens_nothing(hub: LiveHub) -> None:
     """Revoking by name or by id makes a key invalid; the account's other keys go on."""
-    keys = done(api, "GET", f"{HUB}/keys")["keys"]
+    keys = done(hub, "GET", f"{HUB}/keys")["keys"]
     id = next(key["id"] for key in keys if key["name"] == "documentation")
-    assert done(api, "DELETE", f"{HUB}/keys/{id}")["revoked"]
-    assert api.get("credits").json()["error"]["code"] == "invalidApiKey"
+    assert done(hub, "DELETE", f"{HUB}/keys/{id}")["revoked"]
+    assert hub.get("credits").json()["error"]["code"] == "invalidApiKey"
 
 
-def test_a_name_of_two_keys_is_refused(api: LiveHub) -> None:
+def test_a_name_of_two_keys_is_refused(hub: LiveHub) -> None:
     """Where a name could mean two keys, the ids are asked for."""
     for _ in range(2):
-        done(api, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
-    status, code, message = refused(api, "DELETE", f"{HUB}/keys/twice")
+        done(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
+    status, code, message = refused(hub, "DELETE", f"{HUB}/keys/twice")
     assert (status, code) == (404, "notFound")
     assert "2 keys are named 'twice'; expected one of the ids " in message
 
@@ -261,112 +261,112 @@ def test_a_name_of_two_keys_is_refused(api: LiveHub) -> None:
 # -- generations, provider, faults, time ---------------------------------------------------------
 
 
-def test_a_stuck_generation_is_ended_by_hand(api: LiveHub) -> None:
+def test_a_stuck_generation_is_ended_by_hand(hub: LiveHub) -> None:
     """Finished as failed it is refunded; what is final cannot be finished again."""
-    done(api, "PUT", f"{HUB}/provider", {"script": ["never"]})
-    id = api.generate({"async": True}).json()["id"]
-    assert api.credits() == 112
-    ended = done(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
-    assert (ended["status"], ended["credits"], api.credits()) == ("failed", 0, 120)
-    again = refused(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["never"]})
+    id = hub.generate({"async": True}).json()["id"]
+    assert hub.credits() == 112
+    ended = done(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
+    assert (ended["status"], ended["credits"], hub.credits()) == ("failed", 0, 120)
+    again = refused(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
     assert again[:2] == (409, "conflict")
 
 
-def test_generations_are_listed_newest_first(api: LiveHub) -> None:
+def test_generations_are_listed_newest_first(hub: LiveHub) -> None:
     """Filtered by account and status, limited, with prompt, credits and outcome."""
-    done(api, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
-    api.generate({"prompt": "two of these", "n": 2})
-    api.generate({"prompt": "none"})
-    listed = done(api, "GET", f"{HUB}/generations?limit=2")["generations"]
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
+    hub.generate({"prompt": "two of these", "n": 2})
+    hub.generate({"prompt": "none"})
+    listed = done(hub, "GET", f"{HUB}/generations?limit=2")["generations"]
     assert [(one["prompt"], one["credits"], one["outcome"]) for one in listed] == [
         ("none", 0, "fail"),
         ("two of these", 8, "deliver=1"),
     ]
-    (failed,) = done(api, "GET", f"{HUB}/generations?status=failed")["generations"]
+    (failed,) = done(hub, "GET", f"{HUB}/generations?status=failed")["generations"]
     assert failed["prompt"] == "none"
-    assert done(api, "GET", f"{HUB}/generations?account=poor")["generations"] == []
+    assert done(hub, "GET", f"{HUB}/generations?account=poor")["generations"] == []
 
 
-def test_a_script_reads_back_as_it_was_written(api: LiveHub) -> None:
+def test_a_script_reads_back_as_it_was_written(hub: LiveHub) -> None:
     """What the provider is shown to do can be sent to it again."""
     script = ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
     for _ in range(2):
-        script = done(api, "PUT", f"{HUB}/provider", {"script": script})["script"]
+        script = done(hub, "PUT", f"{HUB}/provider", {"script": script})["script"]
     assert script == ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
 
 
-def test_a_fault_strikes_and_is_counted(api: LiveHub) -> None:
+def test_a_fault_strikes_and_is_counted(hub: LiveHub) -> None:
     """An armed fault tells how often it was looked at and struck; cleared, it is no more."""
-    done(api, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
-    assert [api.get("credits").status_code for _ in range(2)] == [503, 200]
-    (armed,) = done(api, "GET", f"{HUB}/faults")["faults"]
+    done(hub, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
+    assert [hub.get("credits").status_code for _ in range(2)] == [503, 200]
+    (armed,) = done(hub, "GET", f"{HUB}/faults")["faults"]
     assert (armed["evaluated"], armed["fired"], armed["operation"]) == (2, 1, "get_credits")
-    assert done(api, "DELETE", f"{HUB}/faults")["faults"] == []
+    assert done(hub, "DELETE", f"{HUB}/faults")["faults"] == []
 
 
-def test_a_fault_can_be_for_a_prompt(api: LiveHub) -> None:
+def test_a_fault_can_be_for_a_prompt(hub: LiveHub) -> None:
     """Only requests whose prompt holds the text are struck."""
-    done(api, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
-    assert [api.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")] == [
+    done(hub, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
+    assert [hub.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")] == [
         200,
         500,
     ]
 
 
-def test_time_moves_a_job(api: LiveHub) -> None:
+def test_time_moves_a_job(hub: LiveHub) -> None:
     """A job is processing until the clock comes to its end."""
-    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
-    poll = "generations/" + api.generate({"async": True}).json()["id"]
-    clock = done(api, "POST", f"{HUB}/clock/advance", {"by": "39s"})
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+    poll = "generations/" + hub.generate({"async": True}).json()["id"]
+    clock = done(hub, "POST", f"{HUB}/clock/advance", {"by": "39s"})
     assert clock["next_event"] == "2026-04-30T08:00:40.000Z"
-    assert api.get(poll).json()["status"] == "processing"
-    assert done(api, "POST", f"{HUB}/clock/next")["now"] == "2026-04-30T08:00:40.000Z"
-    assert api.get(poll).json()["status"] == "succeeded"
-    assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
+    assert hub.get(poll).json()["status"] == "processing"
+    assert done(hub, "POST", f"{HUB}/clock/next")["now"] == "2026-04-30T08:00:40.000Z"
+    assert hub.get(poll).json()["status"] == "succeeded"
+    assert None is done(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_an_ended_job_is_no_event(api: LiveHub) -> None:
+def test_an_ended_job_is_no_event(hub: LiveHub) -> None:
     """What was ended by hand does not fall due any more, nor does a revoked key's end."""
-    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
-    id = api.generate({"async": True}).json()["id"]
-    done(api, "PATCH", f"{HUB}/keys/low", {"expires_in": "1m"})
-    done(api, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
-    done(api, "DELETE", f"{HUB}/keys/low")
-    assert None is done(api, "GET", f"{HUB}/clock")["next_event"]
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+    id = hub.generate({"async": True}).json()["id"]
+    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1m"})
+    done(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    done(hub, "DELETE", f"{HUB}/keys/low")
+    assert None is done(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_the_systems_clock_is_not_moved(api: LiveHub) -> None:
+def test_the_systems_clock_is_not_moved(hub: LiveHub) -> None:
     """It has to be made manual first; time never runs backwards."""
-    done(api, "PATCH", f"{HUB}/clock", {"kind": "system"})
-    status, code, message = refused(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    done(hub, "PATCH", f"{HUB}/clock", {"kind": "system"})
+    status, code, message = refused(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
     assert (status, code) == (409, "conflict")
     assert "make it manual" in message
-    assert done(api, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
-    done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-    past = refused(api, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
+    assert done(hub, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
+    done(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    past = refused(hub, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
     assert past[:2] == (409, "conflict")
 
 
-def test_the_clock_ends_before_dates_do(api: LiveHub) -> None:
+def test_the_clock_ends_before_dates_do(hub: LiveHub) -> None:
     """No clock can be set to where times can no longer be written."""
-    late = refused(api, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
+    late = refused(hub, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
     assert late[:2] == (409, "conflict")
     assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
     assert (
-        done(api, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
+        done(hub, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
     )
-    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
-    assert api.generate({"async": True}).status_code == 202
-    assert done(api, "GET", f"{HUB}/clock")["next_event"]
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
+    assert hub.generate({"async": True}).status_code == 202
+    assert done(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_control_and_requests_never_meet(api: LiveHub) -> None:
+def test_control_and_requests_never_meet(hub: LiveHub) -> None:
     """Resets, scripts and clocks amid requests: only documented answers, and right books."""
-    done(api, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
+    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
     key = "gih_live_" + 8 * "rich"
 
     def client() -> set[int]:
-        with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"}) as http:
+        with httpx.Client(base_url=hub.url, headers={"Authorization": f"Bearer {key}"}) as http:
             statuses = set()
             for _ in range(15):
                 made = http.post("/api/v1/images/generations", json={**BODY, "async": True})
@@ -377,8 +377,8 @@ def test_control_and_requests_never_meet(api: LiveHub) -> None:
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client) for _ in range(4)]
         while not all(one.done() for one in clients):
-            done(api, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-            assert done(api, "POST", f"{HUB}/reset")["audit"] == []
+            done(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+            assert done(hub, "POST", f"{HUB}/reset")["audit"] == []
     seen = set[int]().union(*(one.result() for one in clients))
     assert seen <= {202, 200, 404}  # 404: it was reset between the two
 
@@ -451,10 +451,10 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("method", "where", "body", "told"), MISTAKES)
 def test_a_mistake_is_explained(
-    api: LiveHub, method: str, where: str, body: Any, told: str
+    hub: LiveHub, method: str, where: str, body: Any, told: str
 ) -> None:
     """400 names the place, shows the value and says what is allowed."""
-    status, code, message = refused(api, method, where, body)
+    status, code, message = refused(hub, method, where, body)
     assert (status, code) == (400, "invalidRequest")
     assert told in message
 
@@ -471,17 +471,17 @@ LOST = [
 
 @pytest.mark.parametrize(("method", "where", "told"), LOST)
 def test_what_is_not_there_is_told_with_the_closest(
-    api: LiveHub, method: str, where: str, told: str
+    hub: LiveHub, method: str, where: str, told: str
 ) -> None:
     """404 names the closest known name."""
-    status, code, message = refused(api, method, where)
+    status, code, message = refused(hub, method, where)
     assert (status, code) == (404, "notFound")
     assert told in message
 
 
-def test_an_unknown_scenario_is_told(api: LiveHub) -> None:
+def test_an_unknown_scenario_is_told(hub: LiveHub) -> None:
     """A scenario that does not come along is 404, with the closest."""
-    status, _, message = refused(api, "POST", "/hubs", {"scenario": "slo"})
+    status, _, message = refused(hub, "POST", "/hubs", {"scenario": "slo"})
     assert status == 404
     assert "did you mean 'slow'?" in message
 
@@ -490,37 +490,37 @@ def test_an_unknown_scenario_is_told(api: LiveHub) -> None:
     ("where", "body"),
     [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
 )
-def test_a_name_that_is_taken_is_a_conflict(api: LiveHub, where: str, body: Any) -> None:
+def test_a_name_that_is_taken_is_a_conflict(hub: LiveHub, where: str, body: Any) -> None:
     """409 says that the hub is there already."""
-    assert refused(api, "POST", where, body)[:2] == (409, "conflict")
+    assert refused(hub, "POST", where, body)[:2] == (409, "conflict")
 
 
-def test_a_method_that_is_not_offered(api: LiveHub) -> None:
+def test_a_method_that_is_not_offered(hub: LiveHub) -> None:
     """405 has the Allow header and the envelope."""
-    answer = ask(api, "PUT", "/hubs")
+    answer = ask(hub, "PUT", "/hubs")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert answer.json()["error"]["code"] == "methodNotAllowed"
 
 
-def test_our_own_mistake_wears_the_envelope(api: LiveHub) -> None:
+def test_our_own_mistake_wears_the_envelope(hub: LiveHub) -> None:
     """What breaks in the control plane is 500 and says so."""
-    del api.hub.accounts["low"].totals
-    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    del hub.backend.accounts["low"].totals
+    status, code, message = refused(hub, "GET", f"{HUB}/accounts")
     assert (status, code) == (500, "mockhubError")
     assert "AttributeError" in message
-    api.hub.reset()
+    hub.backend.reset()
 
 
-def test_an_answer_that_breaks_the_description_is_told(api: LiveHub) -> None:
+def test_an_answer_that_breaks_the_description_is_told(hub: LiveHub) -> None:
     """Every answer is held to its schema before it leaves."""
-    api.hub.accounts["low"].account_type = 7  # type: ignore[assignment]
-    status, code, message = refused(api, "GET", f"{HUB}/accounts")
+    hub.backend.accounts["low"].account_type = 7  # type: ignore[assignment]
+    status, code, message = refused(hub, "GET", f"{HUB}/accounts")
     assert (status, code) == (500, "mockhubError")
     assert "list_accounts" in message
 
 
-def test_a_failed_wish_changes_nothing(api: LiveHub) -> None:
+def test_a_failed_wish_changes_nothing(hub: LiveHub) -> None:
     """A script with a wrong outcome leaves the old one in place."""
-    before = done(api, "GET", f"{HUB}/provider")
-    refused(api, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
-    assert before == done(api, "GET", f"{HUB}/provider")
+    before = done(hub, "GET", f"{HUB}/provider")
+    refused(hub, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
+    assert before == done(hub, "GET", f"{HUB}/provider")

@@ -21,7 +21,7 @@ TOKEN = "open sesame"
 
 
 @pytest.fixture
-def api() -> Iterator[LiveHub]:
+def hub() -> Iterator[LiveHub]:
     with serve_hub(control=True) as running:
         yield running
 
@@ -77,17 +77,17 @@ def test_health_is_open(guarded: LiveHub) -> None:
     "host",
     ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil", "", "[::1"],
 )
-def test_foreign_hosts_are_refused(api: LiveHub, host: str) -> None:
+def test_foreign_hosts_are_refused(hub: LiveHub, host: str) -> None:
     """A name that was rebound to this machine reaches nothing (DNS rebinding)."""
-    answer = api.client.get("/_mockhub/hubs", headers={"Host": host})
+    answer = hub.client.get("/_mockhub/hubs", headers={"Host": host})
     assert (answer.status_code, code(answer)) == (403, "foreignHost")
     assert "expected one of 127.0.0.1, ::1, localhost" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:8080", "[::1]:8080"])
-def test_own_hosts_are_let_in(api: LiveHub, host: str) -> None:
+def test_own_hosts_are_let_in(hub: LiveHub, host: str) -> None:
     """Loopback by any of its names, at any port."""
-    assert api.client.get("/_mockhub/hubs", headers={"Host": host}).status_code == 200
+    assert hub.client.get("/_mockhub/hubs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["mockhub:8080", "192.168.1.5:9000"])
@@ -116,40 +116,40 @@ def test_serve_guards_its_control_plane(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000"])
-def test_pages_of_other_origins_are_refused(api: LiveHub, origin: str) -> None:
+def test_pages_of_other_origins_are_refused(hub: LiveHub, origin: str) -> None:
     """A page that posts across origins, which needs no preflight, resets nothing."""
-    api.generate({})
-    answer = api.client.post("/_mockhub/hubs/default/reset", headers={"Origin": origin})
+    hub.generate({})
+    answer = hub.client.post("/_mockhub/hubs/default/reset", headers={"Origin": origin})
     assert (answer.status_code, code(answer)) == (403, "foreignHost")
-    assert api.credits() == 112
+    assert hub.credits() == 112
 
 
-def test_a_page_of_the_server_itself_is_let_in(api: LiveHub) -> None:
+def test_a_page_of_the_server_itself_is_let_in(hub: LiveHub) -> None:
     """The server's own origin may ask."""
-    assert api.client.get("/_mockhub/hubs", headers={"Origin": api.url}).status_code == 200
+    assert hub.client.get("/_mockhub/hubs", headers={"Origin": hub.url}).status_code == 200
 
 
-def test_there_is_no_cors(api: LiveHub) -> None:
+def test_there_is_no_cors(hub: LiveHub) -> None:
     """No answer lets another origin's page read it, and a preflight is refused."""
-    plain = api.client.get("/_mockhub/health", headers={"Origin": "https://evil.example"})
-    preflight = api.client.options("/_mockhub/hubs", headers={"Origin": "https://evil.example"})
+    plain = hub.client.get("/_mockhub/health", headers={"Origin": "https://evil.example"})
+    preflight = hub.client.options("/_mockhub/hubs", headers={"Origin": "https://evil.example"})
     assert preflight.status_code == 403
     for answer in (plain, preflight):
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_a_form_is_no_body(api: LiveHub) -> None:
+def test_a_form_is_no_body(hub: LiveHub) -> None:
     """What a browser sends without a preflight is refused by its type."""
-    answer = api.client.post("/_mockhub/hubs", data={"name": "t"})
+    answer = hub.client.post("/_mockhub/hubs", data={"name": "t"})
     assert (answer.status_code, code(answer)) == (400, "invalidRequest")
     assert "expected application/json" in answer.json()["error"]["message"]
 
 
 def test_bodies_are_bounded() -> None:
     """A body of more than the limit is refused, however it is sent."""
-    with serve_hub(control=True, limits=Limits(max_json_bytes=1000)) as api:
+    with serve_hub(control=True, limits=Limits(max_json_bytes=1000)) as hub:
         for content in (b" " * 2000, iter([b" " * 600, b" " * 600])):
-            answer = api.client.post(
+            answer = hub.client.post(
                 "/_mockhub/hubs", content=content, headers={"Content-Type": "application/json"}
             )
             assert (answer.status_code, code(answer)) == (400, "invalidRequest")
@@ -158,9 +158,9 @@ def test_bodies_are_bounded() -> None:
 
 def test_without_a_control_plane_there_is_nothing() -> None:
     """A server that was started with --no-control answers 404 to all of it."""
-    with serve_hub() as api:
-        assert api.client.get("/_mockhub/health").status_code == 404
-        assert api.client.post("/_mockhub/hubs").status_code == 404
+    with serve_hub() as hub:
+        assert hub.client.get("/_mockhub/health").status_code == 404
+        assert hub.client.post("/_mockhub/hubs").status_code == 404
 
 
 def test_the_public_api_stays_open_to_all(guarded: LiveHub) -> None:

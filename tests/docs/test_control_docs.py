@@ -35,7 +35,7 @@ def test_the_commands_run_as_printed() -> None:
     """Every sh block runs, in order, against a fresh server."""
     script = LOUD + "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     assert PRINTED in script
-    with serve_hub(control=True) as api:
-        script = script.replace(PRINTED, api.url)
+    with serve_hub(control=True) as hub:
+        script = script.replace(PRINTED, hub.url)
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -31,13 +31,13 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_its_commands_run_as_printed(site: LiveHub) -> None:
+def test_its_commands_run_as_printed(hub_server: LiveHub) -> None:
     """The page, pasted line by line into a shell, prints what it says that it prints."""
     (setup,) = blocks("sh")
-    with site.new_hub(clock=SystemClock()) as api:
+    with hub_server.new_hub(clock=SystemClock()) as hub:
         for session in blocks("console"):
             commands = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
-            script = "\n".join([setup.replace(ADDRESS, api.url), *(f"{c}; nl" for c in commands)])
+            script = "\n".join([setup.replace(ADDRESS, hub.url), *(f"{c}; nl" for c in commands)])
             # A prompt would begin a new line after an answer that does not end in one.
             nl = "nl() { echo; }\n"
             done = subprocess.run(["bash", "-c", nl + script], capture_output=True, text=True)

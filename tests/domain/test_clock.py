@@ -20,9 +20,9 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-def held(site: LiveHub) -> Iterator[LiveHub]:
+def held(hub_server: LiveHub) -> Iterator[LiveHub]:
     """A hub whose clock stands still until it is told: who waits, waits."""
-    with site.new_hub(manner="hold") as hub:
+    with hub_server.new_hub(mode="hold") as hub:
         yield hub
 
 
@@ -36,10 +36,13 @@ def ask(held: LiveHub) -> Iterator[Ask]:
 
         def post(prompt: str, **headers: str) -> Future[httpx.Response]:
             waits = Event()
-            held.server.call(lambda: held.hub.listeners.append(waits.set))
-            before = len(held.hub.listeners)
+            held.server.call(lambda: held.backend.listeners.append(waits.set))
+            before = len(held.backend.listeners)
             answer = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
-            while not answer.done() and held.server.call(lambda: len(held.hub.listeners)) <= before:
+            while (
+                not answer.done()
+                and held.server.call(lambda: len(held.backend.listeners)) <= before
+            ):
                 waits.wait(0.01)
             return answer
 
@@ -50,18 +53,18 @@ def test_a_held_request_stays_open(held: LiveHub, ask: Ask) -> None:
     """A synchronous request on a clock that is held is answered when it is moved (GEN-1)."""
     answer = ask("[[duration=60s]]")
     assert held.credits() == 112
-    held.server.call(lambda: held.hub.clock.advance(59_999))
+    held.server.call(lambda: held.backend.clock.advance(59_999))
     assert not answer.done()
-    held.server.call(lambda: held.hub.clock.advance(1))
+    held.server.call(lambda: held.backend.clock.advance(1))
     assert answer.result(10).json()["status"] == "succeeded"
 
 
 def test_a_held_request_fails_at_the_limit(held: LiveHub, ask: Ask) -> None:
     """A held generation that is told to take too long fails at 800 seconds, refunded (LIM-1)."""
     answer = ask("[[duration=2h]]")
-    held.server.call(lambda: held.hub.clock.advance(799_999))
+    held.server.call(lambda: held.backend.clock.advance(799_999))
     assert (held.credits(), answer.done()) == (112, False)
-    held.server.call(lambda: held.hub.clock.advance(1))
+    held.server.call(lambda: held.backend.clock.advance(1))
     assert (
         answer.result(10).status_code,
         answer.result().json()["error"]["code"],
@@ -72,17 +75,17 @@ def test_a_held_request_fails_at_the_limit(held: LiveHub, ask: Ask) -> None:
 def test_a_held_request_may_be_ended_by_hand(held: LiveHub, ask: Ask) -> None:
     """A held generation that is ended by hand is answered at once, without time passing."""
     answer = ask("[[never]]")
-    (id,) = (one.id for one in held.hub.generations.values() if not one.ended)
-    held.server.call(lambda: held.hub.complete(id))
+    (id,) = (one.id for one in held.backend.generations.values() if not one.ended)
+    held.server.call(lambda: held.backend.complete(id))
     assert answer.result(10).json()["status"] == "succeeded"
-    assert held.hub.clock.now() == PUBLISHED
+    assert held.backend.clock.now() == PUBLISHED
 
 
 def test_a_held_delay_waits_for_the_clock(held: LiveHub, ask: Ask) -> None:
     """A delay on a clock that is held lasts until it is moved."""
     answer = ask("x", **{"X-Mockhub": "delay=30s"})
     assert (held.credits(), answer.done()) == (120, False)
-    held.server.call(lambda: held.hub.clock.advance(30_000))
+    held.server.call(lambda: held.backend.clock.advance(30_000))
     assert answer.result(10).status_code == 200
 
 
@@ -91,7 +94,7 @@ def test_several_wait_for_the_same_clock(held: LiveHub, ask: Ask) -> None:
     answers = [ask(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
     ended = []
     for _ in range(3):
-        held.server.call(held.hub.advance_to_next_event)
+        held.server.call(held.backend.advance_to_next_event)
         (now,) = (i for i, one in enumerate(answers) if i not in ended and _soon(one))
         ended.append(now)
     assert ended == [1, 2, 0]
@@ -111,9 +114,9 @@ def test_nobody_waits_in_a_hub_that_ended(held: LiveHub, end: str, prompt: str) 
     store = held.app.api.hub_registry
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(held.generate, {"prompt": prompt})
-        while not held.server.call(lambda: len(held.hub.listeners)):
+        while not held.server.call(lambda: len(held.backend.listeners)):
             assert not answer.done()
-        held.server.call(lambda: getattr(store, end)(held.hub.name))
+        held.server.call(lambda: getattr(store, end)(held.backend.name))
         assert isinstance(answer.exception(10), httpx.RemoteProtocolError)
 
 
@@ -124,27 +127,27 @@ def test_who_leaves_pays(held: LiveHub) -> None:
         held.generate({"prompt": "[[duration=60s]]"})
     held.client.timeout = httpx.Timeout(30)
     assert held.credits() == 112
-    held.server.call(lambda: held.hub.clock.advance(60_000))
-    *_, made = held.hub.generations
+    held.server.call(lambda: held.backend.clock.advance(60_000))
+    *_, made = held.backend.generations
     assert held.get(f"generations/{made}").json()["status"] == "succeeded"
     assert held.credits() == 112
 
 
-def test_jobs_keys_and_credits_move_together(api: LiveHub) -> None:
+def test_jobs_keys_and_credits_move_together(hub: LiveHub) -> None:
     """The next event is whatever falls due first: a job, a key or a lot of credits."""
-    low = api.hub.accounts["low"]
-    api.server.call(lambda: api.hub.grant(low, 100, expires_at=PUBLISHED + 3 * HOUR))
-    key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED + 2 * HOUR))
-    queued = api.generate({"async": True, "prompt": "[[duration=1h]]"}, key=LOW).json()["id"]
+    low = hub.backend.accounts["low"]
+    hub.server.call(lambda: hub.backend.grant(low, 100, expires_at=PUBLISHED + 3 * HOUR))
+    key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED + 2 * HOUR))
+    queued = hub.generate({"async": True, "prompt": "[[duration=1h]]"}, key=LOW).json()["id"]
     seen = []
     for _ in range(3):
-        now = api.server.call(api.hub.advance_to_next_event)
+        now = hub.server.call(hub.backend.advance_to_next_event)
         seen.append(
             (
                 (now - PUBLISHED) // HOUR,
-                api.get(f"generations/{queued}", LOW).json()["status"],
-                api.get("credits", key).status_code,
-                api.credits(LOW),
+                hub.get(f"generations/{queued}", LOW).json()["status"],
+                hub.get("credits", key).status_code,
+                hub.credits(LOW),
             )
         )
     assert seen == [
@@ -152,17 +155,17 @@ def test_jobs_keys_and_credits_move_together(api: LiveHub) -> None:
         (2, "succeeded", 401, 116),
         (3, "succeeded", 401, 24),
     ]
-    assert None is api.server.call(api.hub.next_event)
+    assert None is hub.server.call(hub.backend.next_event)
 
 
-def test_the_systems_clock_passes_by_itself(site: LiveHub) -> None:
+def test_the_systems_clock_passes_by_itself(hub_server: LiveHub) -> None:
     """On the system's clock a generation takes its time in earnest, and nobody can move it."""
-    with site.new_hub(clock=SystemClock()) as api:
-        before = api.server.call(lambda: api.hub.clock.now())
-        assert api.generate({"prompt": "[[duration=30ms]]"}).status_code == 200
-        assert api.server.call(lambda: api.hub.clock.now()) - before >= 30
+    with hub_server.new_hub(clock=SystemClock()) as hub:
+        before = hub.server.call(lambda: hub.backend.clock.now())
+        assert hub.generate({"prompt": "[[duration=30ms]]"}).status_code == 200
+        assert hub.server.call(lambda: hub.backend.clock.now()) - before >= 30
         with pytest.raises(MockhubError, match="is the system's"):
-            api.server.call(api.hub.advance_to_next_event)
+            hub.server.call(hub.backend.advance_to_next_event)
 
 
 def test_time_does_not_run_backwards() -> None:
@@ -191,11 +194,11 @@ def test_a_time_has_a_zone(text: str) -> None:
 
 def test_the_server_goes_down_while_somebody_waits() -> None:
     """A request that is held ends when the server does, and the server with it."""
-    with ThreadPoolExecutor(1) as pool, serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as api:
+    with ThreadPoolExecutor(1) as pool, serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as hub:
         headers = {"Authorization": f"Bearer {KEY}"}
         body = {**BODY, "prompt": "[[never]]"}
-        where = f"{api.url}/api/v1/images/generations"
+        where = f"{hub.url}/api/v1/images/generations"
         answer = pool.submit(httpx.post, where, json=body, headers=headers, timeout=30)
-        while api.credits() == 120:
+        while hub.credits() == 120:
             pass
     assert isinstance(answer.exception(10), httpx.HTTPError)

@@ -23,23 +23,27 @@ Make = Callable[..., HubBackend]
 
 
 @pytest.fixture
-def make(site: LiveHub) -> Iterator[Make]:
+def make(hub_server: LiveHub) -> Iterator[Make]:
     """Makes hubs on the server: `make("a", seed=7)`; they are dropped behind the test."""
     made: list[str] = []
 
     def put(name: str, *, scenario: str = "default", seed: int | None = None) -> HubBackend:
         file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
         hub = build_hub(
-            load_scenario(file), name, site.hub.spec, clock=ManualClock(PUBLISHED), seed=seed
+            load_scenario(file),
+            name,
+            hub_server.backend.spec,
+            clock=ManualClock(PUBLISHED),
+            seed=seed,
         )
-        site.server.call(lambda: site.app.api.hub_registry.add(hub))
+        hub_server.server.call(lambda: hub_server.app.api.hub_registry.add(hub))
         made.append(name)
         return hub
 
     yield put
     for name in made:
-        if name in site.app.api.hub_registry:
-            site.server.call(lambda name=name: site.app.api.hub_registry.delete(name))
+        if name in hub_server.app.api.hub_registry:
+            hub_server.server.call(lambda name=name: hub_server.app.api.hub_registry.delete(name))
 
 
 def post(url: str, key: str = KEY, **fields: object) -> httpx.Response:
@@ -53,67 +57,67 @@ def credits(url: str, key: str = KEY) -> int:
     return balance
 
 
-def test_a_hub_is_found_by_its_address(site: LiveHub, make: Make) -> None:
+def test_a_hub_is_found_by_its_address(hub_server: LiveHub, make: Make) -> None:
     """The same key in two hubs is two accounts, and addresses in answers stay in their hub."""
     make("a"), make("b")
-    made = post(f"{site.url}/hubs/a").json()
-    assert made["images"][0]["url"].startswith(f"{site.url}/hubs/a/images/")
-    assert [credits(f"{site.url}/hubs/{name}") for name in "ab"] == [112, 120]
+    made = post(f"{hub_server.url}/hubs/a").json()
+    assert made["images"][0]["url"].startswith(f"{hub_server.url}/hubs/a/images/")
+    assert [credits(f"{hub_server.url}/hubs/{name}") for name in "ab"] == [112, 120]
     assert httpx.get(made["images"][0]["url"]).status_code == 200
     assert httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code == 404
 
 
-def test_a_hub_is_found_by_its_key(site: LiveHub, make: Make) -> None:
+def test_a_hub_is_found_by_its_key(hub_server: LiveHub, make: Make) -> None:
     """A key that only one hub knows leads there without any prefix."""
     hub = make("by-key")
-    key = site.server.call(lambda: hub.add_key("low"))
-    assert credits(site.url, key) == 24
-    queued = post(site.url, key, **{"async": True}).json()
-    assert queued["poll_url"].startswith(f"{site.url}/hubs/by-key/api/v1/generations/")
+    key = hub_server.server.call(lambda: hub.add_key("low"))
+    assert credits(hub_server.url, key) == 24
+    queued = post(hub_server.url, key, **{"async": True}).json()
+    assert queued["poll_url"].startswith(f"{hub_server.url}/hubs/by-key/api/v1/generations/")
     bearer = {"Authorization": f"Bearer {key}"}
     assert httpx.get(queued["poll_url"], headers=bearer).json()["status"] == "succeeded"
-    assert credits(f"{site.url}/hubs/by-key", key) == 16
+    assert credits(f"{hub_server.url}/hubs/by-key", key) == 16
 
 
-def test_everything_else_is_the_default_hub(site: LiveHub, make: Make) -> None:
+def test_everything_else_is_the_default_hub(hub_server: LiveHub, make: Make) -> None:
     """No prefix and no own key is the hub `default`, which has its prefix too."""
     make("other")
-    before = credits(site.url, RICH)
-    post(f"{site.url}/hubs/default", RICH)
-    assert before - 8 == credits(site.url, RICH)
+    before = credits(hub_server.url, RICH)
+    post(f"{hub_server.url}/hubs/default", RICH)
+    assert before - 8 == credits(hub_server.url, RICH)
 
 
-def test_a_key_opens_nothing_in_another_hub(site: LiveHub, make: Make) -> None:
+def test_a_key_opens_nothing_in_another_hub(hub_server: LiveHub, make: Make) -> None:
     """A key of one hub is unknown in another."""
     hub = make("a")
     make("b")
-    key = site.server.call(lambda: hub.add_key("low"))
+    key = hub_server.server.call(lambda: hub.add_key("low"))
     answer = httpx.get(
-        f"{site.url}/hubs/b/api/v1/credits", headers={"Authorization": f"Bearer {key}"}
+        f"{hub_server.url}/hubs/b/api/v1/credits", headers={"Authorization": f"Bearer {key}"}
     )
     assert answer.json()["error"]["code"] == "invalidApiKey"
 
 
-def test_an_unknown_hub_is_not_found(site: LiveHub, make: Make) -> None:
+def test_an_unknown_hub_is_not_found(hub_server: LiveHub, make: Make) -> None:
     """A hub that there is not is 404 and names the closest one."""
     make("checkout")
-    answer = httpx.get(f"{site.url}/hubs/chekout/api/v1/models")
+    answer = httpx.get(f"{hub_server.url}/hubs/chekout/api/v1/models")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
     assert "did you mean 'checkout'?" in answer.json()["error"]["message"]
 
 
-def test_nothing_leaks_between_hubs(site: LiveHub, make: Make) -> None:
+def test_nothing_leaks_between_hubs(hub_server: LiveHub, make: Make) -> None:
     """Faults, clock, script, journal and money of a hub are its own."""
     first, second = make("first"), make("second")
-    site.server.call(lambda: first.faults.arm(parse_directives("status=503")))
-    site.server.call(lambda: first.clock.advance(3_600_000))
-    assert post(f"{site.url}/hubs/first").status_code == 503
-    assert post(f"{site.url}/hubs/second").status_code == 200
-    assert site.server.call(lambda: [len(first.journal), len(second.journal)]) == [1, 1]
+    hub_server.server.call(lambda: first.faults.arm(parse_directives("status=503")))
+    hub_server.server.call(lambda: first.clock.advance(3_600_000))
+    assert post(f"{hub_server.url}/hubs/first").status_code == 503
+    assert post(f"{hub_server.url}/hubs/second").status_code == 200
+    assert hub_server.server.call(lambda: [len(first.journal), len(second.journal)]) == [1, 1]
     assert [first.clock.now(), second.clock.now()] == [PUBLISHED + 3_600_000, PUBLISHED]
 
 
-def test_64_threads_never_meet(site: LiveHub, make: Make) -> None:
+def test_64_threads_never_meet(hub_server: LiveHub, make: Make) -> None:
     """64 clients at the same time, each in hubs of its own, see only what they did."""
 
     def work(number: int) -> list[tuple[str, object]]:
@@ -121,7 +125,7 @@ def test_64_threads_never_meet(site: LiveHub, make: Make) -> None:
         for round in range(4):
             name = f"w{number}-{round}"
             hub = make(name, seed=number)
-            url, mine = f"{site.url}/hubs/{name}", number % 5 + 1
+            url, mine = f"{hub_server.url}/hubs/{name}", number % 5 + 1
             with httpx.Client(
                 base_url=url, headers={"Authorization": f"Bearer {KEY}"}, verify=False
             ) as client:
@@ -135,7 +139,7 @@ def test_64_threads_never_meet(site: LiveHub, make: Make) -> None:
             wrong = (
                 left != 120 - 8 * mine
                 or asked != prompts
-                or site.server.call(lambda hub=hub: len(hub.journal)) != mine + 1
+                or hub_server.server.call(lambda hub=hub: len(hub.journal)) != mine + 1
                 or len(hub.generations) != mine + 1
             )
             found += [(name, made)] if wrong else []
@@ -145,11 +149,11 @@ def test_64_threads_never_meet(site: LiveHub, make: Make) -> None:
         assert [wrong for many in pool.map(work, range(64)) for wrong in many] == []
 
 
-def test_the_same_seed_gives_the_same_hub(site: LiveHub, make: Make) -> None:
+def test_the_same_seed_gives_the_same_hub(hub_server: LiveHub, make: Make) -> None:
     """Same seed and requests: same ids, times, keys and bytes; another seed, others."""
 
     def run(name: str, seed: int) -> str:
-        url = f"{site.url}/hubs/{name}"
+        url = f"{hub_server.url}/hubs/{name}"
         make(name, seed=seed)
         made = post(url, n=2).json()
         pictures = [httpx.get(image["url"]).content for image in made["images"]]
@@ -159,44 +163,46 @@ def test_the_same_seed_gives_the_same_hub(site: LiveHub, make: Make) -> None:
     assert run("three", 7) != run("four", 8)
 
 
-def test_a_fork_is_the_same_world_apart(site: LiveHub, make: Make) -> None:
+def test_a_fork_is_the_same_world_apart(hub_server: LiveHub, make: Make) -> None:
     """A fork has the same money, keys, tasks, script, faults and time; then both go their ways."""
     hub = make("trunk")
-    queued = post(f"{site.url}/hubs/trunk", prompt="[[duration=60s]]", **{"async": True}).json()
-    site.server.call(
+    queued = post(
+        f"{hub_server.url}/hubs/trunk", prompt="[[duration=60s]]", **{"async": True}
+    ).json()
+    hub_server.server.call(
         lambda: hub.faults.arm(parse_directives("status=503 nth=2 on=create_generation"))
     )
-    post(f"{site.url}/hubs/trunk")
-    site.server.call(lambda: site.app.api.hub_registry.add(hub.fork("branch")))
-    branch = site.app.api.hub_registry.get("branch")
-    site.server.call(lambda: branch.clock.advance(60_000))
+    post(f"{hub_server.url}/hubs/trunk")
+    hub_server.server.call(lambda: hub_server.app.api.hub_registry.add(hub.fork("branch")))
+    branch = hub_server.app.api.hub_registry.get("branch")
+    hub_server.server.call(lambda: branch.clock.advance(60_000))
     bearer = {"Authorization": f"Bearer {KEY}"}
     states = [
-        httpx.get(f"{site.url}/hubs/{name}/api/v1/generations/{queued['id']}", headers=bearer)
+        httpx.get(f"{hub_server.url}/hubs/{name}/api/v1/generations/{queued['id']}", headers=bearer)
         for name in ("trunk", "branch")
     ]
     assert [state.json()["status"] for state in states] == ["processing", "succeeded"]
-    found = [post(f"{site.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
+    found = [post(f"{hub_server.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
     assert found == [503, 503]
-    assert post(f"{site.url}/hubs/branch").status_code == 200
-    assert [credits(f"{site.url}/hubs/{name}") for name in ("trunk", "branch")] == [104, 96]
-    site.server.call(lambda: site.app.api.hub_registry.delete("branch"))
+    assert post(f"{hub_server.url}/hubs/branch").status_code == 200
+    assert [credits(f"{hub_server.url}/hubs/{name}") for name in ("trunk", "branch")] == [104, 96]
+    hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("branch"))
 
 
-def test_a_dropped_hub_is_gone(site: LiveHub, make: Make) -> None:
+def test_a_dropped_hub_is_gone(hub_server: LiveHub, make: Make) -> None:
     """A dropped hub is 404, its keys open nothing, and the default one cannot be dropped."""
     hub = make("gone")
-    key = site.server.call(lambda: hub.add_key("low"))
-    site.server.call(lambda: site.app.api.hub_registry.delete("gone"))
-    assert httpx.get(f"{site.url}/hubs/gone/api/v1/models").status_code == 404
-    assert post(site.url, key).status_code == 401
+    key = hub_server.server.call(lambda: hub.add_key("low"))
+    hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("gone"))
+    assert httpx.get(f"{hub_server.url}/hubs/gone/api/v1/models").status_code == 404
+    assert post(hub_server.url, key).status_code == 401
     with pytest.raises(MockhubError, match="is the default one"):
-        site.server.call(lambda: site.app.api.hub_registry.delete("default"))
+        hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("default"))
 
 
-def test_a_shared_key_finds_the_next_hub(site: LiveHub) -> None:
+def test_a_shared_key_finds_the_next_hub(hub_server: LiveHub) -> None:
     """A key that several hubs know leads to the default one, or else to the first there is."""
-    law = site.hub.spec
+    law = hub_server.backend.spec
     scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
     store = HubRegistry(HubBackend("default", law))
     first, second = (store.add(build_hub(scenario, name, law)) for name in ("first", "second"))

@@ -24,82 +24,82 @@ from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, Liv
 HOUR = 3_600_000
 
 
-def entries(api: LiveHub, account: str) -> list[tuple[str, int]]:
-    book = api.server.call(lambda: list(api.hub.accounts[account].entries))
+def entries(hub: LiveHub, account: str) -> list[tuple[str, int]]:
+    book = hub.server.call(lambda: list(hub.backend.accounts[account].entries))
     return [(entry.kind, entry.credits) for entry in book]
 
 
-def test_a_generation_is_charged_once(api: LiveHub) -> None:
+def test_a_generation_is_charged_once(hub: LiveHub) -> None:
     """One charge, taken before the provider is asked, pays for one generation (LED-1)."""
-    queued = api.generate({"async": True, "prompt": "[[duration=60s]]", "n": 2}, key=LOW).json()
-    assert entries(api, "low") == [("grant", 24), ("charge", -16)]
-    api.server.call(lambda: api.hub.clock.advance(60_000))
+    queued = hub.generate({"async": True, "prompt": "[[duration=60s]]", "n": 2}, key=LOW).json()
+    assert entries(hub, "low") == [("grant", 24), ("charge", -16)]
+    hub.server.call(lambda: hub.backend.clock.advance(60_000))
     for _ in range(3):
-        assert api.get(f"generations/{queued['id']}", LOW).json()["usage"] == {"credits": 16}
-    assert entries(api, "low") == [("grant", 24), ("charge", -16)]
+        assert hub.get(f"generations/{queued['id']}", LOW).json()["usage"] == {"credits": 16}
+    assert entries(hub, "low") == [("grant", 24), ("charge", -16)]
 
 
 @pytest.mark.parametrize(
     "prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=700s]]", "[[never]]"]
 )
-def test_a_failure_is_refunded_whole(api: LiveHub, prompt: str) -> None:
+def test_a_failure_is_refunded_whole(hub: LiveHub, prompt: str) -> None:
     """The provider fails: 500 generationFailed, and the balance is as before (LED-2, ERR-6)."""
-    answer = api.generate({"prompt": prompt, "n": 3}, key=LOW)
+    answer = hub.generate({"prompt": prompt, "n": 3}, key=LOW)
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "generationFailed")
-    assert api.credits(LOW) == 24
-    assert entries(api, "low") == [("grant", 24), ("charge", -24), ("refund", 24)]
+    assert hub.credits(LOW) == 24
+    assert entries(hub, "low") == [("grant", 24), ("charge", -24), ("refund", 24)]
 
 
 @pytest.mark.parametrize(("deliver", "n"), [(1, 3), (2, 3), (3, 3), (7, 3), (1, 1)])
-def test_missing_images_are_refunded(api: LiveHub, deliver: int, n: int) -> None:
+def test_missing_images_are_refunded(hub: LiveHub, deliver: int, n: int) -> None:
     """Fewer images than asked: the missing ones are refunded, the others paid (LED-3)."""
-    made = api.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
+    made = hub.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
     arrived = min(deliver, n)
     assert ("succeeded", arrived, 8 * arrived) == (
         made["status"],
         len(made["images"]),
         made["usage"]["credits"],
     )
-    assert 24 - 8 * arrived == made["balance"]["credits"] == api.credits(LOW)
+    assert 24 - 8 * arrived == made["balance"]["credits"] == hub.credits(LOW)
 
 
-def test_too_few_credits(api: LiveHub) -> None:
+def test_too_few_credits(hub: LiveHub) -> None:
     """402 insufficientCredits says what is left and what is needed (LED-4, ERR-4)."""
-    answer = api.generate({"n": 4}, key=LOW)
+    answer = hub.generate({"n": 4}, key=LOW)
     assert (answer.status_code, answer.json()["error"]["code"]) == (402, "insufficientCredits")
     assert "24 left, 32 needed" in answer.json()["error"]["message"]
 
 
-def test_402_leaves_nothing_behind(api: LiveHub) -> None:
+def test_402_leaves_nothing_behind(hub: LiveHub) -> None:
     """What is refused for money charges nothing and makes no generation (LED-5)."""
-    before = len(api.hub.generations)
-    assert {402} == {api.generate({}, key=POOR).status_code for _ in range(3)}
-    assert (5, before) == (api.credits(POOR), len(api.hub.generations))
-    assert entries(api, "poor") == [("grant", 5)]
+    before = len(hub.backend.generations)
+    assert {402} == {hub.generate({}, key=POOR).status_code for _ in range(3)}
+    assert (5, before) == (hub.credits(POOR), len(hub.backend.generations))
+    assert entries(hub, "poor") == [("grant", 5)]
 
 
-def test_402_asks_no_provider(api: LiveHub) -> None:
+def test_402_asks_no_provider(hub: LiveHub) -> None:
     """A request that cannot be paid uses up none of the provider's outcomes (LED-5)."""
     script = Provider([Outcome(deliver=1), Outcome(deliver=2)])
-    api.server.call(lambda: setattr(api.hub, "provider", script))
-    api.generate({}, key=POOR)
-    assert [len(api.generate({"n": 2}).json()["images"]) for _ in range(3)] == [1, 2, 2]
+    hub.server.call(lambda: setattr(hub.backend, "provider", script))
+    hub.generate({}, key=POOR)
+    assert [len(hub.generate({"n": 2}).json()["images"]) for _ in range(3)] == [1, 2, 2]
 
 
-def test_an_exact_balance_is_enough(api: LiveHub) -> None:
+def test_an_exact_balance_is_enough(hub: LiveHub) -> None:
     """24 credits buy three images of 8, and leave 0 (LED-7)."""
-    assert api.generate({"n": 3}, key=LOW).json()["balance"]["credits"] == 0
-    assert api.generate({}, key=LOW).status_code == 402
+    assert hub.generate({"n": 3}, key=LOW).json()["balance"]["credits"] == 0
+    assert hub.generate({}, key=LOW).status_code == 402
 
 
-def test_64_threads_spend_one_account(api: LiveHub) -> None:
+def test_64_threads_spend_one_account(hub: LiveHub) -> None:
     """Whoever asks at the same time, nothing is lost and nothing overdrawn (LED-6)."""
-    api.server.call(lambda: api.hub.grant(api.hub.accounts["low"], 10_000 - 24))
+    hub.server.call(lambda: hub.backend.grant(hub.backend.accounts["low"], 10_000 - 24))
     prompts = ["x", "x", "x", "[[fail]]", "[[deliver=1]]"]
 
     def spend_some(number: int) -> list[httpx.Response]:
         headers = {"Authorization": f"Bearer {LOW}"}
-        with httpx.Client(base_url=api.url, headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=hub.url, headers=headers, timeout=30) as client:
             where = "/api/v1/images/generations"
             asked = [prompts[(number + i) % len(prompts)] for i in range(10)]
             return [client.post(where, json={**BODY, "n": 4, "prompt": p}) for p in asked]
@@ -108,34 +108,34 @@ def test_64_threads_spend_one_account(api: LiveHub) -> None:
         answers = [one for many in pool.map(spend_some, range(64)) for one in many]
     paid = sum(a.json()["usage"]["credits"] for a in answers if a.status_code == 200)
     assert {200, 402, 500} == {answer.status_code for answer in answers}
-    assert 10_000 - paid == api.credits(LOW)
-    assert 0 <= api.credits(LOW) < 32
-    assert api.server.call(api.hub.audit) == []
-    book = api.server.call(lambda: list(api.hub.accounts["low"].entries))
+    assert 10_000 - paid == hub.credits(LOW)
+    assert 0 <= hub.credits(LOW) < 32
+    assert hub.server.call(hub.backend.audit) == []
+    book = hub.server.call(lambda: list(hub.backend.accounts["low"].entries))
     charged = {entry.generation for entry in book if entry.kind == "charge"}
     assert sum(answer.status_code != 402 for answer in answers) == len(charged)
 
 
-def test_late_refund_of_an_old_charge_is_no_mistake(site: LiveHub) -> None:
+def test_late_refund_of_an_old_charge_is_no_mistake(hub_server: LiveHub) -> None:
     """A generation may end long after its charge was let go; the books still agree."""
-    with site.new_hub(manner="hold") as api:
-        (account,) = (one for one in api.hub.accounts.values() if one.balance > 1000)
+    with hub_server.new_hub(mode="hold") as hub:
+        (account,) = (one for one in hub.backend.accounts.values() if one.balance > 1000)
         account.max_entries = 4
-        made = api.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
+        made = hub.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
         for _ in range(5):
-            api.generate(key=RICH, json={})
-        api.server.call(lambda: api.hub.clock.advance(100_000))
-        assert api.get(f"generations/{made['id']}", key=RICH).json()["status"] == "failed"
+            hub.generate(key=RICH, json={})
+        hub.server.call(lambda: hub.backend.clock.advance(100_000))
+        assert hub.get(f"generations/{made['id']}", key=RICH).json()["status"] == "failed"
         assert "refund" in {entry.kind for entry in account.entries}
-        assert api.server.call(api.hub.audit) == []
+        assert hub.server.call(hub.backend.audit) == []
 
 
-def test_concurrent_answers_tell_distinct_balances(api: LiveHub) -> None:
+def test_concurrent_answers_tell_distinct_balances(hub: LiveHub) -> None:
     """Each answer's balance is the one after its own charge (GEN-7, LED-6)."""
     headers = {"Authorization": f"Bearer {KEY}"}
 
     def one(_: int) -> int:
-        url = f"{api.url}/api/v1/images/generations"
+        url = f"{hub.url}/api/v1/images/generations"
         balance: int = httpx.post(url, json=BODY, headers=headers).json()["balance"]["credits"]
         return balance
 
@@ -146,53 +146,53 @@ def test_concurrent_answers_tell_distinct_balances(api: LiveHub) -> None:
 # -- lots ------------------------------------------------------------------------------------------
 
 
-def test_what_expires_soonest_is_spent_first(api: LiveHub) -> None:
+def test_what_expires_soonest_is_spent_first(hub: LiveHub) -> None:
     """Credits that expire soonest pay first; next_expiration follows to the next lot (CRD-1)."""
-    low = api.hub.accounts["low"]
+    low = hub.backend.accounts["low"]
     for credits, hours in ((8, 3), (8, 1), (8, 2)):
         at = PUBLISHED + hours * HOUR
-        api.server.call(lambda c=credits, at=at: api.hub.grant(low, c, expires_at=at))
+        hub.server.call(lambda c=credits, at=at: hub.backend.grant(low, c, expires_at=at))
     seen = []
     for _ in range(4):
-        seen.append(api.get("credits", LOW).json()["next_expiration"])
-        api.generate({}, key=LOW)
+        seen.append(hub.get("credits", LOW).json()["next_expiration"])
+        hub.generate({}, key=LOW)
     assert [text and text[11:13] for text in seen] == ["09", "10", "11", None]
 
 
-def test_a_refund_returns_to_its_lot(api: LiveHub) -> None:
+def test_a_refund_returns_to_its_lot(hub: LiveHub) -> None:
     """Refunded credits expire when the grant that bought them does (LED-2)."""
-    low = api.hub.accounts["low"]
-    api.server.call(lambda: api.hub.grant(low, 16, expires_at=PUBLISHED + HOUR))
-    queued = api.generate(
+    low = hub.backend.accounts["low"]
+    hub.server.call(lambda: hub.backend.grant(low, 16, expires_at=PUBLISHED + HOUR))
+    queued = hub.generate(
         {"async": True, "n": 3, "prompt": "[[fail duration=60s]]"}, key=LOW
     ).json()
-    before = api.get("credits", LOW).json()
+    before = hub.get("credits", LOW).json()
     assert (before["credits"], before["next_expiration"]) == (16, None)
-    api.server.call(lambda: api.hub.clock.advance(60_000))
-    after = api.get("credits", LOW).json()
+    hub.server.call(lambda: hub.backend.clock.advance(60_000))
+    after = hub.get("credits", LOW).json()
     assert (after["credits"], after["next_expiration"]) == (40, "2026-04-30T09:00:00.000Z")
-    api.server.call(lambda: api.hub.clock.advance(HOUR))
-    assert api.credits(LOW) == 24
-    assert api.get(f"generations/{queued['id']}", LOW).json()["status"] == "failed"
+    hub.server.call(lambda: hub.backend.clock.advance(HOUR))
+    assert hub.credits(LOW) == 24
+    assert hub.get(f"generations/{queued['id']}", LOW).json()["status"] == "failed"
 
 
-def test_a_partial_refund_returns_to_what_was_spent_last(api: LiveHub) -> None:
+def test_a_partial_refund_returns_to_what_was_spent_last(hub: LiveHub) -> None:
     """Of two lots that paid, the one that lasts longer gets its credits back first (LED-3)."""
-    low = api.hub.accounts["low"]
-    api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
-    made = api.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
+    low = hub.backend.accounts["low"]
+    hub.server.call(lambda: hub.backend.grant(low, 8, expires_at=PUBLISHED + HOUR))
+    made = hub.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
     assert (made["balance"]["credits"], made["balance"]["next_expiration"]) == (24, None)
-    assert entries(api, "low")[-3:] == [("charge", -8), ("charge", -8), ("refund", 8)]
+    assert entries(hub, "low")[-3:] == [("charge", -8), ("charge", -8), ("refund", 8)]
 
 
-def test_a_refund_to_an_expired_lot_expires_with_it(api: LiveHub) -> None:
+def test_a_refund_to_an_expired_lot_expires_with_it(hub: LiveHub) -> None:
     """A refund does not outlive its grant, though it comes later (LED-2)."""
-    low = api.hub.accounts["low"]
-    api.server.call(lambda: api.hub.grant(low, 8, expires_at=PUBLISHED + HOUR))
-    api.generate({"async": True, "prompt": "[[fail duration=2h]]"}, key=LOW)
-    api.server.call(lambda: api.hub.clock.advance(3 * HOUR))
-    assert api.credits(LOW) == 24
-    assert entries(api, "low")[-2:] == [("refund", 8), ("expiry", -8)]
+    low = hub.backend.accounts["low"]
+    hub.server.call(lambda: hub.backend.grant(low, 8, expires_at=PUBLISHED + HOUR))
+    hub.generate({"async": True, "prompt": "[[fail duration=2h]]"}, key=LOW)
+    hub.server.call(lambda: hub.backend.clock.advance(3 * HOUR))
+    assert hub.credits(LOW) == 24
+    assert entries(hub, "low")[-2:] == [("refund", 8), ("expiry", -8)]
 
 
 LOTS = st.lists(

@@ -150,41 +150,43 @@ def test_an_exchanged_clock_no_longer_tells_the_hub(hub: HubBackend) -> None:
 
 
 @pytest.fixture
-def api() -> Iterator[LiveHub]:
+def held_hub() -> Iterator[LiveHub]:
     with serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as running:
-        running.hub.provider = Provider([parse_outcome("duration=60s")])
+        running.backend.provider = Provider([parse_outcome("duration=60s")])
         yield running
 
 
-def waiting(api: LiveHub, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
+def waiting(held_hub: LiveHub, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
     """A synchronous request that has been charged and waits for its images."""
     begun = Event()
-    commit = api.hub.commit
+    commit = held_hub.backend.commit
 
     def told(*arguments: object) -> None:
         commit(*arguments)  # type: ignore[arg-type]
         begun.set()
 
-    api.hub.commit = told  # type: ignore[method-assign]
-    answer = pool.submit(api.generate, {})
+    held_hub.backend.commit = told  # type: ignore[method-assign]
+    answer = pool.submit(held_hub.generate, {})
     assert begun.wait(10)
     return answer
 
 
 @pytest.mark.parametrize("how", ["reset", "cancel_waits"])
-def test_a_wait_ends_with_its_hub(api: LiveHub, how: str) -> None:
+def test_a_wait_ends_with_its_hub(held_hub: LiveHub, how: str) -> None:
     """A request that waits in a hub that is reset or dropped loses its connection, soon."""
     with ThreadPoolExecutor(1) as pool:
-        answer = waiting(api, pool)
-        api.server.call(getattr(api.hub, how))
+        answer = waiting(held_hub, pool)
+        held_hub.server.call(getattr(held_hub.backend, how))
         with pytest.raises(httpx.TransportError):
             answer.result(10)
 
 
-def test_a_wait_goes_on_by_a_new_clock(api: LiveHub) -> None:
+def test_a_wait_goes_on_by_a_new_clock(held_hub: LiveHub) -> None:
     """A held request follows the hub to a clock that jumps, and ends there."""
     with ThreadPoolExecutor(1) as pool:
-        answer = waiting(api, pool)
-        api.server.call(lambda: api.hub.set_clock(ManualClock(PUBLISHED, mode="autojump")))
+        answer = waiting(held_hub, pool)
+        held_hub.server.call(
+            lambda: held_hub.backend.set_clock(ManualClock(PUBLISHED, mode="autojump"))
+        )
         assert answer.result(10).status_code == 200
-    assert api.hub.clock.now() == PUBLISHED + 60 * SECOND
+    assert held_hub.backend.clock.now() == PUBLISHED + 60 * SECOND

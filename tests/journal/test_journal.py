@@ -24,24 +24,24 @@ HAR_SCHEMAS = NODE / "node_modules" / "har-schema" / "lib"
 
 
 @pytest.fixture
-def api() -> Iterator[LiveHub]:
+def hub() -> Iterator[LiveHub]:
     with serve_hub(control=True) as running:
         yield running
 
 
-def journal(api: LiveHub, query: str = "") -> Any:
-    return api.client.get(f"{JOURNAL}?{query}").json()
+def journal(hub: LiveHub, query: str = "") -> Any:
+    return hub.client.get(f"{JOURNAL}?{query}").json()
 
 
-def exchanges(api: LiveHub, query: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = journal(api, query)["exchanges"]
+def exchanges(hub: LiveHub, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = journal(hub, query)["exchanges"]
     return found
 
 
-def test_an_exchange_is_what_the_client_saw(api: LiveHub) -> None:
+def test_an_exchange_is_what_the_client_saw(hub: LiveHub) -> None:
     """Request and answer with headers and bodies, the ledger's delta, the key by its name."""
-    answer = api.generate({"n": 2})
-    (told,) = exchanges(api)
+    answer = hub.generate({"n": 2})
+    (told,) = exchanges(hub)
     assert (
         told["operation"],
         told["account"],
@@ -55,94 +55,94 @@ def test_an_exchange_is_what_the_client_saw(api: LiveHub) -> None:
     assert told["request"]["headers"]["authorization"] == "Bearer [redacted]"
 
 
-def test_filters_add_up(api: LiveHub) -> None:
+def test_filters_add_up(hub: LiveHub) -> None:
     """Operation, status, account, generation and number each leave what fits."""
-    id = api.generate({}).json()["id"]
-    api.generate({}, key=POOR)
-    api.get("credits")
-    assert [one["number"] for one in exchanges(api, "operation=create_generation")] == [1, 2]
-    assert [one["number"] for one in exchanges(api, "status=402&account=poor")] == [2]
-    assert exchanges(api, "status=402&account=documentation") == []
-    assert [one["number"] for one in exchanges(api, f"generation={id}")] == [1]
-    assert [one["number"] for one in exchanges(api, "since=2")] == [3]
-    assert [one["number"] for one in exchanges(api, "limit=2")] == [2, 3]
+    id = hub.generate({}).json()["id"]
+    hub.generate({}, key=POOR)
+    hub.get("credits")
+    assert [one["number"] for one in exchanges(hub, "operation=create_generation")] == [1, 2]
+    assert [one["number"] for one in exchanges(hub, "status=402&account=poor")] == [2]
+    assert exchanges(hub, "status=402&account=documentation") == []
+    assert [one["number"] for one in exchanges(hub, f"generation={id}")] == [1]
+    assert [one["number"] for one in exchanges(hub, "since=2")] == [3]
+    assert [one["number"] for one in exchanges(hub, "limit=2")] == [2, 3]
 
 
-def test_long_bodies_are_their_digest(api: LiveHub) -> None:
+def test_long_bodies_are_their_digest(hub: LiveHub) -> None:
     """Over 4096 bytes a body is length and SHA-256; a form always is."""
-    api.generate({"prompt": 5000 * "x"})
-    api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
-    for told in exchanges(api):
+    hub.generate({"prompt": 5000 * "x"})
+    hub.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
+    for told in exchanges(hub):
         body = told["request"]["body"]
         assert (body["text"], len(body["sha256"])) == (None, 64)
 
 
-def test_the_journal_is_bounded(api: LiveHub) -> None:
+def test_the_journal_is_bounded(hub: LiveHub) -> None:
     """By number and by bytes; the oldest go first, and the numbers go on."""
-    api.hub.journal = Journal(max_exchanges=3, max_bytes=10_000)
+    hub.backend.journal = Journal(max_exchanges=3, max_bytes=10_000)
     for _ in range(5):
-        api.get("credits")
-    assert [one["number"] for one in exchanges(api)] == [3, 4, 5]
+        hub.get("credits")
+    assert [one["number"] for one in exchanges(hub)] == [3, 4, 5]
     for _ in range(4):
-        api.generate({"prompt": 3500 * "x"})
-    assert journal(api)["total"] == 9
-    assert len(exchanges(api)) < 3
+        hub.generate({"prompt": 3500 * "x"})
+    assert journal(hub)["total"] == 9
+    assert len(exchanges(hub)) < 3
 
 
-def test_clearing_forgets(api: LiveHub) -> None:
+def test_clearing_forgets(hub: LiveHub) -> None:
     """Exchanges and counts are gone, the numbering goes on."""
-    api.get("credits")
-    assert api.client.delete(JOURNAL).json() == {"deleted": "1 exchanges"}
-    assert exchanges(api) == []
-    api.get("credits")
-    assert [one["number"] for one in exchanges(api)] == [2]
-    report = api.client.get("/_mockhub/hubs/default/report").json()
+    hub.get("credits")
+    assert hub.client.delete(JOURNAL).json() == {"deleted": "1 exchanges"}
+    assert exchanges(hub) == []
+    hub.get("credits")
+    assert [one["number"] for one in exchanges(hub)] == [2]
+    report = hub.client.get("/_mockhub/hubs/default/report").json()
     assert report["coverage"]["operations"]["get_credits"] == 1
 
 
-def spill(api: LiveHub, key: str) -> None:
+def spill(hub: LiveHub, key: str) -> None:
     """Send a key to every place where a careless client could put it."""
-    api.get("credits", key)
-    api.get(f"credits?key={key}", key)
-    api.get(f"generations/{key}", key)
-    api.client.get(f"/{key}")
-    api.generate({"prompt": f"my key is {key}", key: 1}, key)
-    api.generate({"prompt": 5000 * "x" + key}, key)
-    api.generate(content=f'{{"model": "{key}"}}', key=key)
-    api.get("credits", None, headers={"X-Api-Key": key, "Cookie": f"key={key}"})
+    hub.get("credits", key)
+    hub.get(f"credits?key={key}", key)
+    hub.get(f"generations/{key}", key)
+    hub.client.get(f"/{key}")
+    hub.generate({"prompt": f"my key is {key}", key: 1}, key)
+    hub.generate({"prompt": 5000 * "x" + key}, key)
+    hub.generate(content=f'{{"model": "{key}"}}', key=key)
+    hub.get("credits", None, headers={"X-Api-Key": key, "Cookie": f"key={key}"})
 
 
-def test_no_key_is_in_any_export(api: LiveHub) -> None:
+def test_no_key_is_in_any_export(hub: LiveHub) -> None:
     """Whatever a client does with its key, no form of the journal and no report shows it."""
-    spill(api, KEY)
-    assert journal(api)["total"] == 8
+    spill(hub, KEY)
+    assert journal(hub)["total"] == 8
     for query in ("", "format=har", "format=curl"):
-        assert KEY not in api.client.get(f"{JOURNAL}?{query}").text
+        assert KEY not in hub.client.get(f"{JOURNAL}?{query}").text
     for form in ("json", "text"):
-        assert KEY not in api.client.get(f"/_mockhub/hubs/default/report?format={form}").text
-    assert KEY not in api.client.get("/_mockhub/hubs/default/keys").text
-    assert KEY not in api.client.get("/_mockhub/hubs/default/generations").text
-    assert KEY not in api.client.get("/_mockhub/metrics").text
+        assert KEY not in hub.client.get(f"/_mockhub/hubs/default/report?format={form}").text
+    assert KEY not in hub.client.get("/_mockhub/hubs/default/keys").text
+    assert KEY not in hub.client.get("/_mockhub/hubs/default/generations").text
+    assert KEY not in hub.client.get("/_mockhub/metrics").text
 
 
-def test_a_key_that_was_made_is_in_no_memory(api: LiveHub) -> None:
+def test_a_key_that_was_made_is_in_no_memory(hub: LiveHub) -> None:
     """After its one answer the raw key is in nothing that the server holds (AUTH-7)."""
     where = "/_mockhub/hubs/default/keys"
-    key = api.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
-    api.generate({"async": True}, key)
-    api.client.delete(f"{where}/fresh")
-    api.get("credits", key)
-    api.client.get("/api/v1/models")  # a connection keeps the request that it serves
-    assert held(api, key) == []
-    api.hub.accounts["low"].account_type = f"a {key} b"
-    assert [f"a {key} b"] == held(api, key)  # the search does find
+    key = hub.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
+    hub.generate({"async": True}, key)
+    hub.client.delete(f"{where}/fresh")
+    hub.get("credits", key)
+    hub.client.get("/api/v1/models")  # a connection keeps the request that it serves
+    assert held(hub, key) == []
+    hub.backend.accounts["low"].account_type = f"a {key} b"
+    assert [f"a {key} b"] == held(hub, key)  # the search does find
 
 
-def held(api: LiveHub, key: str) -> list[str]:
+def held(hub: LiveHub, key: str) -> list[str]:
     """Every text with the key in it that can be reached from the server."""
     seen: set[int] = set()
     found = []
-    queue: list[object] = [api.app, api.server, api.app.api.hub_registry]
+    queue: list[object] = [hub.app, hub.server, hub.app.api.hub_registry]
     while queue:
         for one in gc.get_referents(queue.pop()):
             if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType)):
@@ -170,13 +170,13 @@ def har() -> jsonschema.Draft6Validator:
     return jsonschema.Draft6Validator(files["har.json"], registry=registry)
 
 
-def test_the_archive_is_valid(api: LiveHub, har: Any) -> None:
+def test_the_archive_is_valid(hub: LiveHub, har: Any) -> None:
     """Successes, refusals, lost answers, forms and long bodies make a valid HAR 1.2."""
-    spill(api, KEY)
-    api.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
+    spill(hub, KEY)
+    hub.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
     with pytest.raises(httpx.TransportError):
-        api.generate({"prompt": "[[reset@after]]"})
-    archive = api.client.get(f"{JOURNAL}?format=har").json()
+        hub.generate({"prompt": "[[reset@after]]"})
+    archive = hub.client.get(f"{JOURNAL}?format=har").json()
     assert len(archive["log"]["entries"]) == 10
     assert [error.message for error in har.iter_errors(archive)] == []
     lost = archive["log"]["entries"][-1]
@@ -191,14 +191,14 @@ def test_the_archives_schema_is_awake(har: Any) -> None:
 # -- curl --------------------------------------------------------------------------------------
 
 
-def test_commands_run_when_pasted(api: LiveHub, tmp_path: Any) -> None:
+def test_commands_run_when_pasted(hub: LiveHub, tmp_path: Any) -> None:
     """Each command does again what was done, with the key from the environment."""
-    api.get("credits")
-    api.generate({"prompt": 'it\'s "quoted" $HOME `x`\nüñí'})
-    api.generate({"prompt": 5000 * "x", "async": True})
-    api.generate(data={**BODY, "prompt": "@form;x=1"}, files={"reference_image": ("a.png", PNG)})
-    api.client.get("/api/v1/models?a=1&b=2")
-    script = api.client.get(f"{JOURNAL}?format=curl").text
+    hub.get("credits")
+    hub.generate({"prompt": 'it\'s "quoted" $HOME `x`\nüñí'})
+    hub.generate({"prompt": 5000 * "x", "async": True})
+    hub.generate(data={**BODY, "prompt": "@form;x=1"}, files={"reference_image": ("a.png", PNG)})
+    hub.client.get("/api/v1/models?a=1&b=2")
+    script = hub.client.get(f"{JOURNAL}?format=curl").text
     (tmp_path / "reference-1.png").write_bytes(PNG)
     done = subprocess.run(
         ["bash", "-euc", 'curl() { command curl -sS --fail "$@"; }\n' + script],
@@ -209,18 +209,18 @@ def test_commands_run_when_pasted(api: LiveHub, tmp_path: Any) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    first, again = exchanges(api)[:5], exchanges(api)[5:]
+    first, again = exchanges(hub)[:5], exchanges(hub)[5:]
     told = ("method", "target", "operation", "status", "credits")
     assert [[one[name] for name in told] for one in first] == [
         [one[name] for name in told] for one in again
     ]
-    asked = [one.request for one in api.hub.generations.values()][1:]
+    asked = [one.request for one in hub.backend.generations.values()][1:]
     assert asked[:3] == asked[3:]
 
 
-def test_an_unread_body_is_told(api: LiveHub) -> None:
+def test_an_unread_body_is_told(hub: LiveHub) -> None:
     """Where a fault came before the body was read, the command says so."""
-    api.generate({"prompt": "x"}, headers={"X-Mockhub": "status=503"})
-    script = api.client.get(f"{JOURNAL}?format=curl").text
+    hub.generate({"prompt": "x"}, headers={"X-Mockhub": "status=503"})
+    script = hub.client.get(f"{JOURNAL}?format=curl").text
     assert "answered 503; its body was not read (" in script
     assert "-H 'x-mockhub: status=503'" in script

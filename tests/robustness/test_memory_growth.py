@@ -43,8 +43,8 @@ def test_journal_counts_heads_too(server: LiveHub, raw: bytes) -> None:
         for _ in range(MANY):
             line.sendall(raw)
             assert len(read_responses(line)) == 1
-    assert 0 < len(server.hub.journal) <= MAX_BYTES / LONG
-    assert len(list(server.hub.journal)) == len(server.hub.journal)
+    assert 0 < len(server.backend.journal) <= MAX_BYTES / LONG
+    assert len(list(server.backend.journal)) == len(server.backend.journal)
 
 
 def test_many_short_headers_are_refused(server: LiveHub) -> None:

@@ -49,19 +49,19 @@ class LiveHub:
 
     url: str
     app: App
-    hub: HubBackend
+    backend: HubBackend
     server: ServerThread
     client: httpx.Client
 
     @contextmanager
     def new_hub(
-        self, *, clock: Clock | None = None, manner: ClockMode = "autojump"
+        self, *, clock: Clock | None = None, mode: ClockMode = "autojump"
     ) -> Iterator[LiveHub]:
         """Another hub in the default world on the same server, found by its name."""
         name = f"test-{next(_hub_numbers)}"
         scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
-        own = clock or ManualClock(PUBLISHED, mode=manner)
-        hub = build_hub(scenario, name, self.hub.spec, clock=own)
+        own = clock or ManualClock(PUBLISHED, mode=mode)
+        hub = build_hub(scenario, name, self.backend.spec, clock=own)
         store, url = self.app.api.hub_registry, f"{self.url}/hubs/{name}"
         self.server.call(lambda: store.add(hub))
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:

@@ -73,7 +73,7 @@ def test_another_shape_is_not_flagged(change: Change) -> None:
 def test_slow_tasks_are_waited_for() -> None:
     """An implementation that takes its time is judged side by side, and nothing is flagged."""
     with mock() as served:
-        served.hub.provider = Provider([Outcome(duration=600)])
+        served.backend.provider = Provider([Outcome(duration=600)])
         profile = build_profile(
             served.url,
             provider_failure="A storm [[fail duration=600ms]]",
@@ -88,7 +88,7 @@ def test_slow_tasks_are_waited_for() -> None:
 def test_a_task_that_never_ends_is_broken() -> None:
     """A task that has not ended within limits.poll_timeout breaks ASY-5."""
     with mock() as served:
-        served.hub.provider = Provider([Outcome(), Outcome(never=True)])
+        served.backend.provider = Provider([Outcome(), Outcome(never=True)])
         report = run(build_profile(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
     assert "ASY-5" in {clause.id for clause in report.with_outcome("failed")}
 
@@ -108,6 +108,6 @@ def test_the_low_account_may_have_any_small_balance(credits: int) -> None:
 
 
 def _account(served: LiveHub, credits: int) -> str:
-    account = served.hub.add_account("few")
-    served.hub.grant(account, credits)
-    return served.hub.add_key("few")
+    account = served.backend.add_account("few")
+    served.backend.grant(account, credits)
+    return served.backend.add_key("few")

@@ -18,9 +18,9 @@ SECURED = [
 ]
 
 
-def ask(api: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
+def ask(hub: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
     headers = {} if authorization is None else {"Authorization": authorization}
-    return api.client.get(where, headers=headers)
+    return hub.client.get(where, headers=headers)
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
@@ -28,9 +28,9 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
-def test_a_key_is_required(shared: LiveHub, method: str, where: str) -> None:
+def test_a_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
     """Every endpoint but the model list answers missingApiKey without a key (AUTH-1, AUTH-3)."""
-    answer = shared.client.request(method, where)
+    answer = shared_hub.client.request(method, where)
     assert code(answer) == (401, "missingApiKey")
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -45,117 +45,119 @@ def test_a_key_is_required(shared: LiveHub, method: str, where: str) -> None:
     ],
 )
 def test_a_key_must_be_good(
-    shared: LiveHub, method: str, where: str, key: str, expected: str
+    shared_hub: LiveHub, method: str, where: str, key: str, expected: str
 ) -> None:
     """An unknown, a revoked and an expired key have their 401 (AUTH-4, AUTH-5, AUTH-6, ERR-3)."""
-    answer = shared.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
+    answer = shared_hub.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
     assert (401, expected) == code(answer)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer    "])
-def test_the_scheme_is_bearer(shared: LiveHub, scheme: str) -> None:
+def test_the_scheme_is_bearer(shared_hub: LiveHub, scheme: str) -> None:
     """The scheme's case and blanks do not count, as HTTP has it (AUTH-2)."""
-    assert ask(shared, scheme + KEY).status_code == 200
+    assert ask(shared_hub, scheme + KEY).status_code == 200
 
 
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", f"Basic {KEY}", KEY, f"Token {KEY}", f"Bearer: {KEY}", f"Bearer\t{KEY}"],
 )
-def test_nothing_but_bearer_is_accepted(shared: LiveHub, authorization: str) -> None:
+def test_nothing_but_bearer_is_accepted(shared_hub: LiveHub, authorization: str) -> None:
     """Another scheme, an empty token or a bare key is no key (AUTH-8)."""
-    assert code(ask(shared, authorization)) == (401, "invalidApiKey")
+    assert code(ask(shared_hub, authorization)) == (401, "invalidApiKey")
 
 
 @pytest.mark.parametrize(
     "key", [KEY[:-1], KEY + "x", KEY.upper(), f'"{KEY}"', f"{KEY} x", f"{KEY},{KEY}", 5000 * "x"]
 )
-def test_the_whole_key_counts(shared: LiveHub, key: str) -> None:
+def test_the_whole_key_counts(shared_hub: LiveHub, key: str) -> None:
     """A prefix, another case or trailing characters make a key unknown (AUTH-9)."""
-    assert code(ask(shared, f"Bearer {key}")) == (401, "invalidApiKey")
+    assert code(ask(shared_hub, f"Bearer {key}")) == (401, "invalidApiKey")
 
 
-def test_a_key_elsewhere_is_no_key(shared: LiveHub) -> None:
+def test_a_key_elsewhere_is_no_key(shared_hub: LiveHub) -> None:
     """A key in the query, another header or a cookie is not looked at (AUTH-8)."""
     headers = {"X-Api-Key": KEY, "Cookie": f"key={KEY}"}
-    answer = shared.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
+    answer = shared_hub.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
     assert code(answer) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("second", [KEY, RICH, "nonsense"])
-def test_two_headers_are_no_key(shared: LiveHub, second: str) -> None:
+def test_two_headers_are_no_key(shared_hub: LiveHub, second: str) -> None:
     """Two Authorization headers name no account, whichever comes last (AUTH-8)."""
     headers = [("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {second}")]
-    assert code(shared.client.get("/api/v1/credits", headers=headers)) == (401, "invalidApiKey")
+    assert code(shared_hub.client.get("/api/v1/credits", headers=headers)) == (401, "invalidApiKey")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"n": 99}', 3_000_000 * b"x"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data"])
-def test_the_key_is_judged_before_the_body(shared: LiveHub, body: bytes, content_type: str) -> None:
+def test_the_key_is_judged_before_the_body(
+    shared_hub: LiveHub, body: bytes, content_type: str
+) -> None:
     """A bad body without a key is 401, not 400 (AUTH-10)."""
     headers = {"Content-Type": content_type}
-    answer = shared.client.post("/api/v1/images/generations", content=body, headers=headers)
+    answer = shared_hub.client.post("/api/v1/images/generations", content=body, headers=headers)
     assert code(answer) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("authorization", ["", "nonsense", f"Bearer {EXPIRED}", f"Bearer {KEY}"])
-def test_the_model_list_ignores_keys(shared: LiveHub, authorization: str) -> None:
+def test_the_model_list_ignores_keys(shared_hub: LiveHub, authorization: str) -> None:
     """The model list is the same whatever Authorization comes with it (AUTH-11)."""
     where = "/api/v1/models"
-    assert ask(shared, None, where).content == ask(shared, authorization, where).content
+    assert ask(shared_hub, None, where).content == ask(shared_hub, authorization, where).content
 
 
-def test_keys_have_the_documented_form(api: LiveHub) -> None:
+def test_keys_have_the_documented_form(hub: LiveHub) -> None:
     """A key is gih_live_ and 32 characters, and opens its account (AUTH-2)."""
-    made = api.server.call(lambda: api.hub.add_key("low"))
+    made = hub.server.call(lambda: hub.backend.add_key("low"))
     prefix, rest = made[:9], made[9:]
     assert (prefix, len(rest), rest.isalnum()) == ("gih_live_", 32, True)
-    assert api.credits(LOW) == api.credits(made)
+    assert hub.credits(LOW) == hub.credits(made)
 
 
-def test_a_key_expires_at_its_moment(api: LiveHub) -> None:
+def test_a_key_expires_at_its_moment(hub: LiveHub) -> None:
     """A key is good until its last millisecond and expired from there on (AUTH-6)."""
-    key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED + 1000))
-    api.server.call(lambda: api.hub.clock.advance(999))
-    assert ask(api, f"Bearer {key}").status_code == 200
-    api.server.call(lambda: api.hub.clock.advance(1))
-    assert code(ask(api, f"Bearer {key}")) == (401, "expiredApiKey")
+    key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED + 1000))
+    hub.server.call(lambda: hub.backend.clock.advance(999))
+    assert ask(hub, f"Bearer {key}").status_code == 200
+    hub.server.call(lambda: hub.backend.clock.advance(1))
+    assert code(ask(hub, f"Bearer {key}")) == (401, "expiredApiKey")
 
 
-def test_no_answer_contains_a_key(api: LiveHub) -> None:
+def test_no_answer_contains_a_key(hub: LiveHub) -> None:
     """A key that comes in where it does not belong is not sent back (AUTH-7)."""
     body = {"model": OTHER, "prompt": "x", "size": KEY, "quality": KEY}
     answers = [
-        ask(api, f"Bearer {KEY}", f"/api/v1/generations/{OTHER}"),
-        ask(api, f"Bearer {KEY}", f"/{OTHER}"),
-        ask(api, f"Bearer {KEY}", f"/hubs/{OTHER}/api/v1/credits"),
-        api.client.post(
+        ask(hub, f"Bearer {KEY}", f"/api/v1/generations/{OTHER}"),
+        ask(hub, f"Bearer {KEY}", f"/{OTHER}"),
+        ask(hub, f"Bearer {KEY}", f"/hubs/{OTHER}/api/v1/credits"),
+        hub.client.post(
             "/api/v1/images/generations", json=body, headers={"Authorization": f"Bearer {KEY}"}
         ),
-        api.generate({"model": OTHER}),
-        api.generate({}, headers={"X-Mockhub": OTHER}),
+        hub.generate({"model": OTHER}),
+        hub.generate({}, headers={"X-Mockhub": OTHER}),
     ]
     for answer in answers:
         assert 400 <= answer.status_code < 500
         assert "gih_live_" not in answer.text
 
 
-def test_the_server_keeps_only_hashes(api: LiveHub) -> None:
+def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
     """No raw key is in the memory of a hub that has served it, its journal included (AUTH-7)."""
-    key = api.server.call(lambda: api.hub.add_key("low"))
+    key = hub.server.call(lambda: hub.backend.add_key("low"))
     headers = {"X-Api-Key": key, "Cookie": f"k={key}", "Authorization": f"Bearer {key}"}
-    api.client.get(f"/api/v1/credits?key={key}", headers=headers)
-    api.client.get(f"/api/v1/generations/{key}", headers=headers)
-    api.generate({"model": key}, key=key)
-    api.generate({"user": key}, key=key)
-    api.generate(
+    hub.client.get(f"/api/v1/credits?key={key}", headers=headers)
+    hub.client.get(f"/api/v1/generations/{key}", headers=headers)
+    hub.generate({"model": key}, key=key)
+    hub.generate({"user": key}, key=key)
+    hub.generate(
         data={"model": "gpt-image-2", "prompt": "x", "user": key}, files={"z": b""}, key=key
     )
-    api.generate(
+    hub.generate(
         content=json.dumps({"prompt": key}), headers={"Content-Type": "text/plain"}, key=key
     )
-    remembered = api.server.call(lambda: repr(everything(api.hub)))
+    remembered = hub.server.call(lambda: repr(everything(hub.backend)))
     assert "A lighthouse" in remembered
     assert "gih_live_" not in remembered.replace("gih_live_...", "")
     assert key[9:] not in remembered
@@ -186,30 +188,30 @@ def everything(root: object) -> list[object]:
     return found
 
 
-def test_a_key_may_be_revoked_while_its_task_runs(api: LiveHub) -> None:
+def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
     """From its revocation on a key opens nothing; its task goes on for the other keys (AUTH-5)."""
-    key = api.server.call(lambda: api.hub.add_key("low"))
-    queued = api.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
-    api.server.call(lambda: api.hub.revoke_key(key_digest(key.encode())))
-    assert code(ask(api, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
+    key = hub.server.call(lambda: hub.backend.add_key("low"))
+    queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
+    hub.server.call(lambda: hub.backend.revoke_key(key_digest(key.encode())))
+    assert code(ask(hub, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
         401,
         "invalidApiKey",
     )
-    states = [api.get(f"generations/{queued}", LOW).json()["status"] for _ in range(2)]
+    states = [hub.get(f"generations/{queued}", LOW).json()["status"] for _ in range(2)]
     assert states == ["processing", "succeeded"]
 
 
-def test_an_expiry_may_be_moved(api: LiveHub) -> None:
+def test_an_expiry_may_be_moved(hub: LiveHub) -> None:
     """A key that is told to expire does so then; told never to, it opens again (AUTH-6)."""
-    key = api.server.call(lambda: api.hub.add_key("low"))
+    key = hub.server.call(lambda: hub.backend.add_key("low"))
     digest = key_digest(key.encode())
-    api.server.call(lambda: api.hub.set_key_expiry(digest, PUBLISHED))
-    assert code(ask(api, f"Bearer {key}")) == (401, "expiredApiKey")
-    api.server.call(lambda: api.hub.set_key_expiry(digest, None))
-    assert ask(api, f"Bearer {key}").status_code == 200
+    hub.server.call(lambda: hub.backend.set_key_expiry(digest, PUBLISHED))
+    assert code(ask(hub, f"Bearer {key}")) == (401, "expiredApiKey")
+    hub.server.call(lambda: hub.backend.set_key_expiry(digest, None))
+    assert ask(hub, f"Bearer {key}").status_code == 200
 
 
-def test_a_revoked_key_stays_revoked_when_it_expires(api: LiveHub) -> None:
+def test_a_revoked_key_stays_revoked_when_it_expires(hub: LiveHub) -> None:
     """A key that is both revoked and expired is invalid (AUTH-5)."""
-    key = api.server.call(lambda: api.hub.add_key("low", expires_at=PUBLISHED, revoked=True))
-    assert code(ask(api, f"Bearer {key}")) == (401, "invalidApiKey")
+    key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED, revoked=True))
+    assert code(ask(hub, f"Bearer {key}")) == (401, "invalidApiKey")

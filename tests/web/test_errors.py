@@ -38,9 +38,9 @@ PATHS = [
 
 @pytest.mark.parametrize("where", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_unknown_path_is_not_found(shared: LiveHub, where: str, method: str) -> None:
+def test_an_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str) -> None:
     """What there is not is 404 notFound in the documented shape; each slash counts (END-5)."""
-    answer = shared.client.request(method, shared.url + where)
+    answer = shared_hub.client.request(method, shared_hub.url + where)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
@@ -56,12 +56,12 @@ def test_an_unknown_path_is_not_found(shared: LiveHub, where: str, method: str) 
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_an_unknown_method_is_refused(
-    shared: LiveHub, where: str, offered: set[str], method: str
+    shared_hub: LiveHub, where: str, offered: set[str], method: str
 ) -> None:
     """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
     if method in offered:
         return
-    answer = shared.client.request(method, where)
+    answer = shared_hub.client.request(method, where)
     assert answer.status_code == 405
     assert offered == set(answer.headers["allow"].split(", "))
     assert {"message", "code"} == answer.json()["error"].keys()
@@ -79,21 +79,21 @@ def test_an_unknown_method_is_refused(
     ],
 )
 def test_every_error_has_one_shape(
-    shared: LiveHub, status: int, code: str, key: str | None, change: dict[str, object]
+    shared_hub: LiveHub, status: int, code: str, key: str | None, change: dict[str, object]
 ) -> None:
     """An error is {error: {message, code}} and nothing else (ERR-1 ERR-2 ERR-3 ERR-4 ERR-6)."""
-    answer = shared.generate(change, key=key)
+    answer = shared_hub.generate(change, key=key)
     assert status == answer.status_code
     assert {"error"} == answer.json().keys()
     assert {"message", "code"} == answer.json()["error"].keys()
     assert code == answer.json()["error"]["code"]
 
 
-def test_answers_are_json(shared: LiveHub) -> None:
+def test_answers_are_json(shared_hub: LiveHub) -> None:
     """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
     for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
         for where in ("models", "credits", "generations/nothing", "nothing"):
-            answer = shared.get(where, headers={"Accept": accept})
+            answer = shared_hub.get(where, headers={"Accept": accept})
             assert answer.headers["content-type"] == "application/json"
             assert answer.status_code == 200 or answer.json()["error"]["message"]
 
@@ -108,10 +108,10 @@ def test_answers_are_json(shared: LiveHub) -> None:
         "/nothing",
     ],
 )
-def test_head_is_get_without_a_body(shared: LiveHub, where: str) -> None:
+def test_head_is_get_without_a_body(shared_hub: LiveHub, where: str) -> None:
     """HEAD answers with GET's status and headers and no body."""
     headers = {"Authorization": f"Bearer {KEY}"}
-    full, head = (shared.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
+    full, head = (shared_hub.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
     assert (full.status_code, b"") == (head.status_code, head.content)
     for name in ("content-type", "content-length"):
         assert full.headers[name] == head.headers[name]
@@ -125,14 +125,14 @@ def test_head_is_get_without_a_body(shared: LiveHub, where: str) -> None:
         ("/images/clx_generation_log_id/1.png", "GET"),
     ],
 )
-def test_a_browser_may_ask_first(shared: LiveHub, where: str, method: str) -> None:
+def test_a_browser_may_ask_first(shared_hub: LiveHub, where: str, method: str) -> None:
     """A preflight needs no key and allows the method and the headers that are asked for."""
     headers = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
     }
-    answer = shared.client.options(where, headers=headers)
+    answer = shared_hub.client.options(where, headers=headers)
     assert (answer.status_code, answer.content) == (204, b"")
     assert "content-length" not in answer.headers
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -156,15 +156,15 @@ def test_a_browser_may_ask_first(shared: LiveHub, where: str, method: str) -> No
     ],
 )
 def test_a_browser_reads_answers_and_errors(
-    shared: LiveHub, method: str, where: str, status: int
+    shared_hub: LiveHub, method: str, where: str, status: int
 ) -> None:
     """Whatever is answered, a page of another origin may read it and its telling headers."""
-    answer = shared.client.request(method, where, headers={"Origin": "https://app.example"})
+    answer = shared_hub.client.request(method, where, headers={"Origin": "https://app.example"})
     assert status == answer.status_code
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
 
 
-def test_without_an_origin_there_is_no_cors(shared: LiveHub) -> None:
+def test_without_an_origin_there_is_no_cors(shared_hub: LiveHub) -> None:
     """Who is no browser is not told what only browsers want to know."""
-    assert "access-control-allow-origin" not in shared.get("models").headers
+    assert "access-control-allow-origin" not in shared_hub.get("models").headers

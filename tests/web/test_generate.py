@@ -10,9 +10,9 @@ from PIL import Image
 from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, serve_hub
 
 
-def test_the_answer_is_the_finished_generation(api: LiveHub) -> None:
+def test_the_answer_is_the_finished_generation(hub: LiveHub) -> None:
     """The endpoint answers 200, succeeded, with the documented members (END-3, GEN-1, GEN-2)."""
-    answer = api.generate({"n": 1, "quality": "high"})
+    answer = hub.generate({"n": 1, "quality": "high"})
     made = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert made.keys() == {
@@ -22,17 +22,17 @@ def test_the_answer_is_the_finished_generation(api: LiveHub) -> None:
     assert made["model"] == "gpt-image-2"
 
 
-def test_it_waits_until_the_images_are_there(api: LiveHub) -> None:
+def test_it_waits_until_the_images_are_there(hub: LiveHub) -> None:
     """A generation that takes its time is answered when it has ended, not before (GEN-1)."""
-    made = api.generate({"prompt": "[[duration=90s]]"}).json()
+    made = hub.generate({"prompt": "[[duration=90s]]"}).json()
     assert made["status"] == "succeeded"
-    assert api.server.call(lambda: api.hub.clock.now()) == PUBLISHED + 90_000
+    assert hub.server.call(lambda: hub.backend.clock.now()) == PUBLISHED + 90_000
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_as_many_images_as_asked(api: LiveHub, n: int) -> None:
+def test_as_many_images_as_asked(hub: LiveHub, n: int) -> None:
     """n images come back, each {id, object, url, created_at}, and are paid (GEN-3, GEN-6)."""
-    made = api.generate({"n": n}).json()
+    made = hub.generate({"n": n}).json()
     assert n == len(made["images"])
     for image in made["images"]:
         assert {"id", "object", "url", "created_at"} == image.keys()
@@ -40,11 +40,11 @@ def test_as_many_images_as_asked(api: LiveHub, n: int) -> None:
     assert 8 * n == made["usage"]["credits"]
 
 
-def test_the_balance_is_the_one_after_this_charge(api: LiveHub) -> None:
+def test_the_balance_is_the_one_after_this_charge(hub: LiveHub) -> None:
     """120 credits less 8 are 112, in the answer and in the balance read next (GEN-7)."""
-    balances = [api.generate({}).json()["balance"]["credits"] for _ in range(3)]
+    balances = [hub.generate({}).json()["balance"]["credits"] for _ in range(3)]
     assert balances == [112, 104, 96]
-    assert api.credits() == 96
+    assert hub.credits() == 96
 
 
 @pytest.mark.parametrize("quality", ["auto", "low", "medium", "high"])
@@ -67,10 +67,10 @@ def test_the_balance_is_the_one_after_this_charge(api: LiveHub) -> None:
     ],
 )
 def test_the_size_decides_tier_price_and_ratio(
-    shared: LiveHub, quality: str, size: str, tier: str, price: int, ratio: str
+    shared_hub: LiveHub, quality: str, size: str, tier: str, price: int, ratio: str
 ) -> None:
     """The tier follows the pixels, the ratio the size; quality has no say (GEN-4 GEN-5 GEN-12)."""
-    made = shared.generate({"size": size, "quality": quality}, key=RICH).json()
+    made = shared_hub.generate({"size": size, "quality": quality}, key=RICH).json()
     assert (tier, price, ratio) == (
         made["quality"],
         made["usage"]["credits"],
@@ -78,44 +78,44 @@ def test_the_size_decides_tier_price_and_ratio(
     )
 
 
-def test_timestamps_are_utc(api: LiveHub) -> None:
+def test_timestamps_are_utc(hub: LiveHub) -> None:
     """Times are ISO 8601 in UTC with milliseconds, as published (GEN-8)."""
-    api.server.call(lambda: api.hub.clock.advance(61_007))
-    (image,) = api.generate({}).json()["images"]
+    hub.server.call(lambda: hub.backend.clock.advance(61_007))
+    (image,) = hub.generate({}).json()["images"]
     assert image["created_at"] == "2026-04-30T08:01:01.007Z"
 
 
-def test_a_reference_image_changes_nothing_in_the_answer(api: LiveHub) -> None:
+def test_a_reference_image_changes_nothing_in_the_answer(hub: LiveHub) -> None:
     """A request with reference images answers and costs like any other (GEN-9)."""
-    plain = api.generate({"n": 2}).json()
+    plain = hub.generate({"n": 2}).json()
     files = [("reference_image", ("r.png", PNG))] * 2
-    made = api.generate(data={**BODY, "n": "2"}, files=files).json()
+    made = hub.generate(data={**BODY, "n": "2"}, files=files).json()
     assert plain.keys() == made.keys()
     assert plain["usage"] == made["usage"]
 
 
-def test_images_have_the_size_asked(api: LiveHub) -> None:
+def test_images_have_the_size_asked(hub: LiveHub) -> None:
     """An image's URL is absolute, needs no key and serves the size that was asked (GEN-10)."""
     for size in ("1024x1024", "1536x512", "16x16"):
-        (image,) = api.generate({"size": size}).json()["images"]
-        assert image["url"].startswith(api.url)
-        file = api.client.get(image["url"])
+        (image,) = hub.generate({"size": size}).json()["images"]
+        assert image["url"].startswith(hub.url)
+        file = hub.client.get(image["url"])
         assert file.status_code == 200
         assert size == "{}x{}".format(*Image.open(BytesIO(file.content)).size)
 
 
-def test_ids_are_unique(api: LiveHub) -> None:
+def test_ids_are_unique(hub: LiveHub) -> None:
     """No id comes twice, be it of a generation or of an image (GEN-11)."""
     ids = [
         id
         for _ in range(30)
-        for made in [api.generate({"n": 4}, key=RICH).json()]
+        for made in [hub.generate({"n": 4}, key=RICH).json()]
         for id in (made["id"], *(image["id"] for image in made["images"]))
     ]
     assert len(set(ids)) == 150
 
 
-def test_addresses_come_from_the_configuration(api: LiveHub) -> None:
+def test_addresses_come_from_the_configuration(hub: LiveHub) -> None:
     """No header of the client steers where an answer's addresses lead (GEN-10)."""
     lies = {
         "Host": "evil.example",
@@ -124,36 +124,36 @@ def test_addresses_come_from_the_configuration(api: LiveHub) -> None:
         "X-Forwarded-Prefix": "/evil",
         "Forwarded": "host=evil.example;proto=https",
     }
-    made = api.generate({}, headers=lies).json()
-    queued = api.generate({"async": True}, headers=lies).json()
-    assert f"{api.url}/images/{made['id']}/1.png" == made["images"][0]["url"]
-    assert f"{api.url}/api/v1/generations/{queued['id']}" == queued["poll_url"]
+    made = hub.generate({}, headers=lies).json()
+    queued = hub.generate({"async": True}, headers=lies).json()
+    assert f"{hub.url}/images/{made['id']}/1.png" == made["images"][0]["url"]
+    assert f"{hub.url}/api/v1/generations/{queued['id']}" == queued["poll_url"]
 
 
-def test_800_seconds_are_the_longest(api: LiveHub) -> None:
+def test_800_seconds_are_the_longest(hub: LiveHub) -> None:
     """A generation of 800 seconds succeeds; a longer one fails then and is refunded (LIM-1)."""
-    assert api.generate({"prompt": "[[duration=800s]]"}).status_code == 200
-    began = api.server.call(lambda: api.hub.clock.now())
-    answer = api.generate({"prompt": "[[duration=801s]]"})
+    assert hub.generate({"prompt": "[[duration=800s]]"}).status_code == 200
+    began = hub.server.call(lambda: hub.backend.clock.now())
+    answer = hub.generate({"prompt": "[[duration=801s]]"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "generationFailed")
-    assert api.server.call(lambda: api.hub.clock.now()) - began == 800_000
-    assert api.credits() == 112
+    assert hub.server.call(lambda: hub.backend.clock.now()) - began == 800_000
+    assert hub.credits() == 112
 
 
-def test_no_rate_limit(shared: LiveHub) -> None:
+def test_no_rate_limit(shared_hub: LiveHub) -> None:
     """However fast a client asks, 429 is no answer unless a fault asks for it (LIM-2)."""
-    assert {200} == {shared.get("credits", KEY).status_code for _ in range(300)}
+    assert {200} == {shared_hub.get("credits", KEY).status_code for _ in range(300)}
 
 
 def test_the_same_world_gives_the_same_answers() -> None:
     """Same seed, same requests, manual clock: same ids, times and bytes."""
 
     def run() -> list[object]:
-        with serve_hub() as api:
-            made = [api.generate({"n": 2, "prompt": f"p{i}"}).json() for i in range(3)]
-            queued = api.generate({"async": True}).json()
-            pictures = [api.client.get(i["url"]).content for one in made for i in one["images"]]
-            return [*made, queued, pictures, api.url]
+        with serve_hub() as hub:
+            made = [hub.generate({"n": 2, "prompt": f"p{i}"}).json() for i in range(3)]
+            queued = hub.generate({"async": True}).json()
+            pictures = [hub.client.get(i["url"]).content for one in made for i in one["images"]]
+            return [*made, queued, pictures, hub.url]
 
     first, second = run(), run()
     assert repr(first).replace(first[-1], "") == repr(second).replace(second[-1], "")

@@ -14,14 +14,14 @@ WHERE = "/images/clx_generation_log_id/1.png"
 
 
 @pytest.fixture(scope="module")
-def whole(shared: LiveHub) -> httpx.Response:
+def whole(shared_hub: LiveHub) -> httpx.Response:
     """The picture of the published generation."""
-    return shared.client.get(WHERE)
+    return shared_hub.client.get(WHERE)
 
 
-def ask(shared: LiveHub, **headers: str) -> httpx.Response:
+def ask(shared_hub: LiveHub, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return shared.client.get(WHERE, headers=named)
+    return shared_hub.client.get(WHERE, headers=named)
 
 
 def test_a_picture_is_served_to_everybody(whole: httpx.Response) -> None:
@@ -37,34 +37,34 @@ def test_a_picture_is_served_to_everybody(whole: httpx.Response) -> None:
 )
 @pytest.mark.parametrize("key", [None, KEY, "nonsense"])
 def test_neither_accept_nor_a_key_matter(
-    shared: LiveHub, whole: httpx.Response, accept: str, key: str | None
+    shared_hub: LiveHub, whole: httpx.Response, accept: str, key: str | None
 ) -> None:
     """The same bytes come whatever the client says it wants or is."""
     more = {} if key is None else {"Authorization": f"Bearer {key}"}
-    assert whole.content == ask(shared, Accept=accept, **more).content
+    assert whole.content == ask(shared_hub, Accept=accept, **more).content
 
 
-def test_images_of_one_request_differ(api: LiveHub) -> None:
+def test_images_of_one_request_differ(hub: LiveHub) -> None:
     """n images are n different pictures, and each is the same at every fetch."""
-    urls = [image["url"] for image in api.generate({"n": 4}).json()["images"]]
-    files = [api.client.get(url).content for url in urls]
+    urls = [image["url"] for image in hub.generate({"n": 4}).json()["images"]]
+    files = [hub.client.get(url).content for url in urls]
     assert len(set(files)) == 4
-    assert files == [api.client.get(url).content for url in urls]
+    assert files == [hub.client.get(url).content for url in urls]
 
 
-def test_the_same_request_gives_other_ids_and_the_same_picture(api: LiveHub) -> None:
+def test_the_same_request_gives_other_ids_and_the_same_picture(hub: LiveHub) -> None:
     """What is asked decides the picture; which generation it was does not."""
-    first, second = (api.generate({}).json()["images"][0]["url"] for _ in range(2))
+    first, second = (hub.generate({}).json()["images"][0]["url"] for _ in range(2))
     assert first != second
-    assert api.client.get(first).content == api.client.get(second).content
+    assert hub.client.get(first).content == hub.client.get(second).content
 
 
 @pytest.mark.parametrize(
     "tags", ["{tag}", "W/{tag}", "*", '"other", {tag}', '{tag},"other"', '"a" , W/{tag} , "b"']
 )
-def test_who_has_it_gets_304(shared: LiveHub, whole: httpx.Response, tags: str) -> None:
+def test_who_has_it_gets_304(shared_hub: LiveHub, whole: httpx.Response, tags: str) -> None:
     """If-None-Match with the tag, weak or in a list, or with a star gets 304 without a body."""
-    answer = ask(shared, If_None_Match=tags.format(tag=whole.headers["etag"]))
+    answer = ask(shared_hub, If_None_Match=tags.format(tag=whole.headers["etag"]))
     assert (answer.status_code, answer.content) == (304, b"")
     for name in ("etag", "cache-control"):
         assert whole.headers[name] == answer.headers[name]
@@ -72,15 +72,17 @@ def test_who_has_it_gets_304(shared: LiveHub, whole: httpx.Response, tags: str) 
 
 
 @pytest.mark.parametrize("tags", ['"other"', "other", "", 'W/"other"', '"a", "b"'])
-def test_who_has_another_gets_the_whole(shared: LiveHub, whole: httpx.Response, tags: str) -> None:
+def test_who_has_another_gets_the_whole(
+    shared_hub: LiveHub, whole: httpx.Response, tags: str
+) -> None:
     """If-None-Match with other tags gets the picture."""
-    assert whole.content == ask(shared, If_None_Match=tags).content
+    assert whole.content == ask(shared_hub, If_None_Match=tags).content
 
 
-def test_two_lines_of_tags_are_one_list(shared: LiveHub, whole: httpx.Response) -> None:
+def test_two_lines_of_tags_are_one_list(shared_hub: LiveHub, whole: httpx.Response) -> None:
     """If-None-Match that is sent twice counts as one list."""
     headers = [("If-None-Match", whole.headers["etag"]), ("If-None-Match", '"other"')]
-    assert shared.client.get(WHERE, headers=headers).status_code == 304
+    assert shared_hub.client.get(WHERE, headers=headers).status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -97,10 +99,10 @@ def test_two_lines_of_tags_are_one_list(shared: LiveHub, whole: httpx.Response) 
     ],
 )
 def test_a_range_gets_its_bytes(
-    shared: LiveHub, whole: httpx.Response, asked: str, part: slice
+    shared_hub: LiveHub, whole: httpx.Response, asked: str, part: slice
 ) -> None:
     """One range, from a byte or from the end, gets 206 and exactly those bytes."""
-    answer = ask(shared, Range=asked)
+    answer = ask(shared_hub, Range=asked)
     first, last, _ = part.indices(len(whole.content))
     assert (206, whole.content[part]) == (answer.status_code, answer.content)
     assert f"bytes {first}-{last - 1}/{len(whole.content)}" == answer.headers["content-range"]
@@ -108,9 +110,9 @@ def test_a_range_gets_its_bytes(
 
 
 @pytest.mark.parametrize("first", ["bytes={length}-", "bytes=9999999-", "bytes=-0"])
-def test_a_range_beyond_the_end(shared: LiveHub, whole: httpx.Response, first: str) -> None:
+def test_a_range_beyond_the_end(shared_hub: LiveHub, whole: httpx.Response, first: str) -> None:
     """A range that begins beyond the end is 416 with the length."""
-    answer = ask(shared, Range=first.format(length=len(whole.content)))
+    answer = ask(shared_hub, Range=first.format(length=len(whole.content)))
     assert (answer.status_code, answer.content) == (416, b"")
     assert f"bytes */{len(whole.content)}" == answer.headers["content-range"]
 
@@ -120,25 +122,25 @@ def test_a_range_beyond_the_end(shared: LiveHub, whole: httpx.Response, first: s
     ["bytes=9-5", "bytes=0-1,3-4", "bytes=x", "bytes=", "bytes=-", "bytes", "items=0-1", "0-1"],
 )
 def test_what_is_no_range_gets_the_whole(
-    shared: LiveHub, whole: httpx.Response, asked: str
+    shared_hub: LiveHub, whole: httpx.Response, asked: str
 ) -> None:
     """Several ranges, one that ends before it begins, or nonsense get the picture."""
-    answer = ask(shared, Range=asked)
+    answer = ask(shared_hub, Range=asked)
     assert (200, whole.content) == (answer.status_code, answer.content)
 
 
-def test_a_range_of_what_the_client_has(shared: LiveHub, whole: httpx.Response) -> None:
+def test_a_range_of_what_the_client_has(shared_hub: LiveHub, whole: httpx.Response) -> None:
     """If-Range gets the part where the tag fits, strongly, and else the whole."""
     tag = whole.headers["etag"]
     date = "Thu, 30 Apr 2026 08:00:00 GMT"
-    assert ask(shared, Range="bytes=0-1", If_Range=tag).status_code == 206
+    assert ask(shared_hub, Range="bytes=0-1", If_Range=tag).status_code == 206
     for other in ('"other"', f"W/{tag}", date):
-        assert whole.content == ask(shared, Range="bytes=0-1", If_Range=other).content
+        assert whole.content == ask(shared_hub, Range="bytes=0-1", If_Range=other).content
 
 
-def test_head_has_no_ranges(shared: LiveHub, whole: httpx.Response) -> None:
+def test_head_has_no_ranges(shared_hub: LiveHub, whole: httpx.Response) -> None:
     """HEAD tells of the whole picture, ranges being for GET alone."""
-    answer = shared.client.head(WHERE, headers={"Range": "bytes=0-1"})
+    answer = shared_hub.client.head(WHERE, headers={"Range": "bytes=0-1"})
     assert (200, whole.headers["content-length"]) == (
         answer.status_code,
         answer.headers["content-length"],
@@ -150,12 +152,12 @@ def test_head_has_no_ranges(shared: LiveHub, whole: httpx.Response) -> None:
     [("png", "png", "PNG"), ("jpeg", "jpg", "JPEG"), ("webp", "webp", "WEBP")],
 )
 def test_a_hub_may_serve_other_formats(
-    api: LiveHub, image_format: str, extension: str, kind: str
+    hub: LiveHub, image_format: str, extension: str, kind: str
 ) -> None:
     """A hub that is told so serves JPEG or WebP, and its addresses say so."""
-    api.server.call(lambda: setattr(api.hub, "image_format", image_format))
-    (image,) = api.generate({"size": "1536x1024"}).json()["images"]
-    answer = api.client.get(image["url"])
+    hub.server.call(lambda: setattr(hub.backend, "image_format", image_format))
+    (image,) = hub.generate({"size": "1536x1024"}).json()["images"]
+    answer = hub.client.get(image["url"])
     assert image["url"].endswith(f"/1.{extension}")
     assert f"image/{image_format}" == answer.headers["content-type"]
     drawn = Image.open(BytesIO(answer.content))
@@ -176,21 +178,21 @@ def test_a_hub_may_serve_other_formats(
         "clx_generation_log_id/1",
     ],
 )
-def test_an_unknown_picture_is_not_found(shared: LiveHub, where: str) -> None:
+def test_an_unknown_picture_is_not_found(shared_hub: LiveHub, where: str) -> None:
     """An address that no answer gave is 404 in the documented shape (ERR-5)."""
-    answer = shared.client.get(f"{shared.url}/images/{where}")
+    answer = shared_hub.client.get(f"{shared_hub.url}/images/{where}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
-def test_a_failed_generation_has_no_pictures(api: LiveHub) -> None:
+def test_a_failed_generation_has_no_pictures(hub: LiveHub) -> None:
     """There is nothing to fetch of a generation that failed or still runs."""
     for prompt in ("[[fail]]", "[[never]]"):
-        made = api.generate({"async": True, "prompt": prompt}).json()
-        assert api.client.get(f"/images/{made['id']}/1.png").status_code == 404
+        made = hub.generate({"async": True, "prompt": prompt}).json()
+        assert hub.client.get(f"/images/{made['id']}/1.png").status_code == 404
 
 
 @pytest.mark.parametrize("prompt", ["\x00", "a\u202eb", "\n", 100 * "😀", "\uffff", "𝔘𝔫𝔦", " "])
-def test_any_prompt_can_be_drawn(api: LiveHub, prompt: str) -> None:
+def test_any_prompt_can_be_drawn(hub: LiveHub, prompt: str) -> None:
     """Whatever Unicode a prompt holds, its picture is served."""
-    (image,) = api.generate({"prompt": prompt, "size": "256x256"}).json()["images"]
-    assert api.client.get(image["url"]).status_code == 200
+    (image,) = hub.generate({"prompt": prompt, "size": "256x256"}).json()["images"]
+    assert hub.client.get(image["url"]).status_code == 200

@@ -8,17 +8,17 @@ from tests.support.live_server import EXPIRED, KEY, LOW, OTHER, POOR, RICH, Live
 RATIOS = "auto 1:1 4:3 3:4 3:2 2:3 16:9 9:16 5:4 4:5 21:9 9:21 2:1 1:2 3:1 1:3"
 
 
-def test_the_list_needs_no_key(shared: LiveHub) -> None:
+def test_the_list_needs_no_key(shared_hub: LiveHub) -> None:
     """GET /api/v1/models answers {object: list, data} without a key (END-1, MOD-8)."""
-    answer = shared.get("models", None)
+    answer = shared_hub.get("models", None)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert {"object", "data"} == answer.json().keys()
     assert answer.json()["object"] == "list"
 
 
-def test_gpt_image_2_is_listed(shared: LiveHub) -> None:
+def test_gpt_image_2_is_listed(shared_hub: LiveHub) -> None:
     """The one model is gpt-image-2, named GPT IMAGE 2, of openai (MOD-1, MOD-2)."""
-    (model,) = shared.get("models", None).json()["data"]
+    (model,) = shared_hub.get("models", None).json()["data"]
     assert (
         model["id"],
         model["name"],
@@ -26,9 +26,9 @@ def test_gpt_image_2_is_listed(shared: LiveHub) -> None:
     ) == ("gpt-image-2", "GPT IMAGE 2", "openai")
 
 
-def test_the_list_says_what_the_model_offers(shared: LiveHub) -> None:
+def test_the_list_says_what_the_model_offers(shared_hub: LiveHub) -> None:
     """Prices, defaults, tiers, ratios and limit are the page's (MOD-3 MOD-4 MOD-5 MOD-6 MOD-7)."""
-    (model,) = shared.get("models", None).json()["data"]
+    (model,) = shared_hub.get("models", None).json()["data"]
     assert model["credits_per_image"] == {"1K": 8, "2K": 10, "4K": 12}
     assert model["default_options"] == {"aspect_ratio": "auto", "quality": "1K"}
     assert model["supported_qualities"] == ["1K", "2K", "4K"]
@@ -36,41 +36,41 @@ def test_the_list_says_what_the_model_offers(shared: LiveHub) -> None:
     assert model["reference_image_limit"] == 16
 
 
-def test_the_balance_is_the_owners(shared: LiveHub) -> None:
+def test_the_balance_is_the_owners(shared_hub: LiveHub) -> None:
     """GET /api/v1/credits tells what the key's owner has (END-2, CRD-1, CRD-2)."""
     expected = {"credits": 120, "account_type": "PRO", "next_expiration": None}
-    assert expected == shared.get("credits", KEY).json()
-    assert [shared.credits(key) for key in (RICH, OTHER, LOW, POOR)] == [1_000_000, 1000, 24, 5]
+    assert expected == shared_hub.get("credits", KEY).json()
+    assert [shared_hub.credits(key) for key in (RICH, OTHER, LOW, POOR)] == [1_000_000, 1000, 24, 5]
 
 
-def test_two_keys_of_one_user_see_one_balance(api: LiveHub) -> None:
+def test_two_keys_of_one_user_see_one_balance(hub: LiveHub) -> None:
     """What one key spends, the other key of its user misses, and nobody else does (CRD-3)."""
-    second = api.server.call(lambda: api.hub.add_key("documentation"))
-    assert api.generate(key=second, json={}).status_code == 200
-    assert (api.credits(KEY), api.credits(second), api.credits(OTHER)) == (112, 112, 1000)
+    second = hub.server.call(lambda: hub.backend.add_key("documentation"))
+    assert hub.generate(key=second, json={}).status_code == 200
+    assert (hub.credits(KEY), hub.credits(second), hub.credits(OTHER)) == (112, 112, 1000)
 
 
-def test_reading_and_refusals_change_no_balance(api: LiveHub) -> None:
+def test_reading_and_refusals_change_no_balance(hub: LiveHub) -> None:
     """Reads are free, and so is every request that is answered 4xx (CRD-4)."""
-    api.get("models")
-    api.get("generations/clx_generation_log_id")
+    hub.get("models")
+    hub.get("generations/clx_generation_log_id")
     refused = [
-        api.generate({"n": 5}),
-        api.generate({"model": "x"}),
-        api.generate({}, key=EXPIRED),
-        api.generate({}, key=POOR),
-        api.get("generations/nothing"),
-        api.client.delete("/api/v1/credits"),
+        hub.generate({"n": 5}),
+        hub.generate({"model": "x"}),
+        hub.generate({}, key=EXPIRED),
+        hub.generate({}, key=POOR),
+        hub.get("generations/nothing"),
+        hub.client.delete("/api/v1/credits"),
     ]
     assert [answer.status_code for answer in refused] == [400, 400, 401, 402, 404, 405]
-    assert (api.credits(KEY), api.credits(POOR)) == (120, 5)
+    assert (hub.credits(KEY), hub.credits(POOR)) == (120, 5)
 
 
 def test_the_next_expiration_is_told_and_comes() -> None:
     """next_expiration is when the soonest credits expire; then they are gone (CRD-1, CRD-2)."""
-    with serve_hub(scenario="expiring") as api:
-        before = api.get("credits").json()
-        api.server.call(lambda: api.hub.clock.set(parse_timestamp("2026-04-30T09:00:00Z")))
-        after = api.get("credits").json()
+    with serve_hub(scenario="expiring") as hub:
+        before = hub.get("credits").json()
+        hub.server.call(lambda: hub.backend.clock.set(parse_timestamp("2026-04-30T09:00:00Z")))
+        after = hub.get("credits").json()
     assert (before["credits"], before["next_expiration"]) == (120, "2026-04-30T09:00:00.000Z")
     assert (after["credits"], after["next_expiration"]) == (60, None)

@@ -16,29 +16,29 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 
 
 @pytest.fixture(autouse=True)
-def honest(shared: LiveHub) -> Iterator[None]:
+def honest(shared_hub: LiveHub) -> Iterator[None]:
     """What is answered 4xx is not charged, and nothing is answered 5xx."""
-    before, spent = shared.credits(RICH), 0
+    before, spent = shared_hub.credits(RICH), 0
     answers: list[httpx.Response] = []
-    shared.client.event_hooks["response"] = [answers.append]
+    shared_hub.client.event_hooks["response"] = [answers.append]
     yield
-    shared.client.event_hooks["response"] = []
+    shared_hub.client.event_hooks["response"] = []
     for answer in answers:
         assert answer.status_code < 500
         if answer.status_code < 300 and answer.request.method == "POST":
             answer.read()
             usage = answer.json()["usage"]
             spent += usage.get("credits_requested", usage["credits"])
-    assert before - spent == shared.credits(RICH)
+    assert before - spent == shared_hub.credits(RICH)
 
 
 def post(
-    shared: LiveHub, body: Any, content_type: str | None = "application/json", **headers: str
+    shared_hub: LiveHub, body: Any, content_type: str | None = "application/json", **headers: str
 ) -> httpx.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     if content_type is not None:
         headers["Content-Type"] = content_type
-    return shared.generate(key=RICH, content=raw, headers=headers)
+    return shared_hub.generate(key=RICH, content=raw, headers=headers)
 
 
 def refusal(answer: httpx.Response) -> str:
@@ -54,72 +54,72 @@ def written(value: bytes, field: str = "n") -> bytes:
 
 
 @pytest.mark.parametrize("model", ["nope", "", "GPT-IMAGE-2", "gpt-image-2 ", None, 1, [], {}])
-def test_model_must_be_listed(shared: LiveHub, model: Any) -> None:
+def test_model_must_be_listed(shared_hub: LiveHub, model: Any) -> None:
     """model is the id of a listed model, and the message names one (REQ-1)."""
-    message = refusal(post(shared, {**FIELDS, "model": model}))
+    message = refusal(post(shared_hub, {**FIELDS, "model": model}))
     assert message.startswith(f"model: {json.dumps(model)} is not")
     assert "gpt-image-2" in message.partition("expected")[2]
 
 
 @pytest.mark.parametrize("field", ["model", "prompt"])
-def test_model_and_prompt_are_required(shared: LiveHub, field: str) -> None:
+def test_model_and_prompt_are_required(shared_hub: LiveHub, field: str) -> None:
     """A body without a model or a prompt is refused by name (REQ-11)."""
     body = {name: value for name, value in FIELDS.items() if name != field}
-    assert refusal(post(shared, body)).startswith(f"{field} is missing; expected")
+    assert refusal(post(shared_hub, body)).startswith(f"{field} is missing; expected")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "字", "😀", "\x00", "\n", "\u202e", "\U000e0061"])
-def test_a_prompt_has_up_to_32000_characters(shared: LiveHub, letter: str) -> None:
+def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -> None:
     """32,000 characters of any kind, counted as code points, and not one more (REQ-2, REQ-11)."""
     for ascii_only in (True, False):
         for count, status in ((1, 200), (32_000, 200), (32_001, 400)):
             text = json.dumps({**FIELDS, "prompt": count * letter}, ensure_ascii=ascii_only)
-            assert status == post(shared, text.encode()).status_code
-    message = refusal(post(shared, text.encode()))
+            assert status == post(shared_hub, text.encode()).status_code
+    message = refusal(post(shared_hub, text.encode()))
     assert "(32001 characters)" in message
     assert message.endswith("expected a text of 1 to 32000 characters")
 
 
 @pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
-def test_a_prompt_is_a_text(shared: LiveHub, prompt: Any) -> None:
+def test_a_prompt_is_a_text(shared_hub: LiveHub, prompt: Any) -> None:
     """An empty prompt, null or another type is refused (REQ-11, REQ-12)."""
-    assert refusal(post(shared, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
+    assert refusal(post(shared_hub, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_n_is_1_to_4(shared: LiveHub, n: int) -> None:
+def test_n_is_1_to_4(shared_hub: LiveHub, n: int) -> None:
     """1 to 4 images can be asked for (REQ-5)."""
-    assert n == len(post(shared, {**FIELDS, "n": n}).json()["images"])
+    assert n == len(post(shared_hub, {**FIELDS, "n": n}).json()["images"])
 
 
 @pytest.mark.parametrize("n", ["0", "5", "-1", "1.5", "true", "null", '"1"', "[]", "{}", "1e2"])
-def test_another_n_is_refused(shared: LiveHub, n: str) -> None:
+def test_another_n_is_refused(shared_hub: LiveHub, n: str) -> None:
     """Anything else is refused, showing it and what is allowed (REQ-5, REQ-12)."""
-    message = refusal(post(shared, written(n.encode())))
+    message = refusal(post(shared_hub, written(n.encode())))
     assert message.startswith("n: ")
     assert message.endswith("expected an integer from 1 to 4")
 
 
 @pytest.mark.parametrize("n", [b"1.0", b"1e0", b"10e-1"])
-def test_a_whole_number_may_be_written_with_a_point(shared: LiveHub, n: bytes) -> None:
+def test_a_whole_number_may_be_written_with_a_point(shared_hub: LiveHub, n: bytes) -> None:
     """JSON knows one kind of number: 1.0 is the integer 1 (REQ-12)."""
-    assert len(post(shared, written(n)).json()["images"]) == 1
+    assert len(post(shared_hub, written(n)).json()["images"]) == 1
 
 
 @pytest.mark.parametrize(
     "n", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"2" + 5000 * b"0", b"01", b"+1", b"0x1"]
 )
-def test_no_number_is_refused_with_its_place(shared: LiveHub, n: bytes) -> None:
+def test_no_number_is_refused_with_its_place(shared_hub: LiveHub, n: bytes) -> None:
     """What JSON or a double cannot hold is refused, and the message quotes the place (REQ-14)."""
-    message = refusal(post(shared, written(n)))
+    message = refusal(post(shared_hub, written(n)))
     assert "not valid JSON" in message
     assert '\\"n\\":' in message
 
 
 @pytest.mark.parametrize("size", ["auto", "1024x1024", "1536x1024", "16x16", "3840x2160", "48x16"])
-def test_sizes_are_those_of_openai(shared: LiveHub, size: str) -> None:
+def test_sizes_are_those_of_openai(shared_hub: LiveHub, size: str) -> None:
     """size is auto or WIDTHxHEIGHT, both sides divisible by 16 (REQ-3, REQ-13)."""
-    assert post(shared, {**FIELDS, "size": size}).status_code == 200
+    assert post(shared_hub, {**FIELDS, "size": size}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -144,38 +144,38 @@ def test_sizes_are_those_of_openai(shared: LiveHub, size: str) -> None:
         (["auto"], "WIDTHxHEIGHT"),
     ],
 )
-def test_another_size_is_refused(shared: LiveHub, size: Any, expected: str) -> None:
+def test_another_size_is_refused(shared_hub: LiveHub, size: Any, expected: str) -> None:
     """A size off the grid, too wide, too large or misspelt is refused with the rule (REQ-13)."""
-    message = refusal(post(shared, {**FIELDS, "size": size}))
+    message = refusal(post(shared_hub, {**FIELDS, "size": size}))
     assert message.startswith("size: ")
     assert expected in message.partition("expected")[2]
 
 
 @pytest.mark.parametrize("quality", ["auto", "low", "medium", "high"])
-def test_quality_is_one_of_four(shared: LiveHub, quality: str) -> None:
+def test_quality_is_one_of_four(shared_hub: LiveHub, quality: str) -> None:
     """quality is auto, low, medium or high (REQ-4)."""
-    assert post(shared, {**FIELDS, "quality": quality}).status_code == 200
+    assert post(shared_hub, {**FIELDS, "quality": quality}).status_code == 200
 
 
 @pytest.mark.parametrize("quality", ["HIGH", "hd", "1K", "", None, 1])
-def test_another_quality_is_refused(shared: LiveHub, quality: Any) -> None:
+def test_another_quality_is_refused(shared_hub: LiveHub, quality: Any) -> None:
     """Anything else is refused with the four words (REQ-4, REQ-12)."""
-    message = refusal(post(shared, {**FIELDS, "quality": quality}))
+    message = refusal(post(shared_hub, {**FIELDS, "quality": quality}))
     assert message.startswith("quality: ")
     assert message.endswith("expected one of auto, low, medium, high")
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None, [], ""])
-def test_async_is_a_boolean(shared: LiveHub, value: Any) -> None:
+def test_async_is_a_boolean(shared_hub: LiveHub, value: Any) -> None:
     """async is true or false; nothing that only looks like it (REQ-12)."""
-    message = refusal(post(shared, {**FIELDS, "async": value}))
+    message = refusal(post(shared_hub, {**FIELDS, "async": value}))
     assert message.startswith("async: ")
     assert message.endswith("expected true or false")
 
 
-def test_fields_have_defaults(shared: LiveHub) -> None:
+def test_fields_have_defaults(shared_hub: LiveHub) -> None:
     """n is 1, size and quality are auto, async is false where they are left out (REQ-12)."""
-    made = post(shared, FIELDS).json()
+    made = post(shared_hub, FIELDS).json()
     assert (
         made["status"],
         len(made["images"]),
@@ -185,15 +185,15 @@ def test_fields_have_defaults(shared: LiveHub) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, [[[]]], {"a": {"a": 1}}])
-def test_unknown_fields_are_ignored(shared: LiveHub, value: Any) -> None:
+def test_unknown_fields_are_ignored(shared_hub: LiveHub, value: Any) -> None:
     """A field that the page does not know does nothing, whatever it holds (REQ-15)."""
-    assert post(shared, {**FIELDS, "user": value}).status_code == 200
+    assert post(shared_hub, {**FIELDS, "user": value}).status_code == 200
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, "", False])
-def test_json_carries_no_reference_image(shared: LiveHub, value: Any) -> None:
+def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> None:
     """reference_image in JSON is refused, null and empty too, naming the way (REQ-6)."""
-    message = refusal(post(shared, {**FIELDS, "reference_image": value}))
+    message = refusal(post(shared_hub, {**FIELDS, "reference_image": value}))
     assert message.startswith("reference_image is not valid in a JSON body")
     assert "multipart/form-data" in message
 
@@ -206,9 +206,9 @@ def test_json_carries_no_reference_image(shared: LiveHub, value: Any) -> None:
         b'{"model":"gpt-image-2","prompt":"x","user":{"n":1,"n":2}}',
     ],
 )
-def test_no_field_stands_twice(shared: LiveHub, body: bytes) -> None:
+def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
     """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
-    assert refusal(post(shared, body)).startswith('"n" stands twice')
+    assert refusal(post(shared_hub, body)).startswith('"n" stands twice')
 
 
 @pytest.mark.parametrize(
@@ -237,9 +237,9 @@ def test_no_field_stands_twice(shared: LiveHub, body: bytes) -> None:
         b"model=gpt-image-2&prompt=x",
     ],
 )
-def test_the_body_is_a_json_object(shared: LiveHub, body: bytes) -> None:
+def test_the_body_is_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
     """What is not a JSON object in UTF-8 is refused (REQ-10, REQ-14)."""
-    message = refusal(post(shared, body))
+    message = refusal(post(shared_hub, body))
     assert message.startswith("The body is ")
     assert message.endswith("expected a JSON object")
 
@@ -248,18 +248,18 @@ def test_the_body_is_a_json_object(shared: LiveHub, body: bytes) -> None:
 @pytest.mark.parametrize("field", ["n", "user"])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_nesting_ends_nobody(
-    shared: LiveHub, depth: int, field: str, opening: bytes, closing: bytes
+    shared_hub: LiveHub, depth: int, field: str, opening: bytes, closing: bytes
 ) -> None:
     """However deep a body is nested, it is answered and refused, or ignored as unknown (REQ-14)."""
-    answer = post(shared, written(depth * opening + b"1" + depth * closing, field))
+    answer = post(shared_hub, written(depth * opening + b"1" + depth * closing, field))
     if field == "n" or answer.status_code != 200:
         refusal(answer)
-    refusal(post(shared, depth * opening))
+    refusal(post(shared_hub, depth * opening))
 
 
-def test_a_body_has_a_length(shared: LiveHub) -> None:
+def test_a_body_has_a_length(shared_hub: LiveHub) -> None:
     """A body of megabytes is refused without being read to its end."""
-    message = refusal(post(shared, {**FIELDS, "user": 3_000_000 * "x"}))
+    message = refusal(post(shared_hub, {**FIELDS, "user": 3_000_000 * "x"}))
     assert message.startswith("The body is too long; expected at most")
 
 
@@ -274,9 +274,9 @@ def test_a_body_has_a_length(shared: LiveHub) -> None:
         "application/json;",
     ],
 )
-def test_json_is_known_by_its_media_type(shared: LiveHub, content_type: str) -> None:
+def test_json_is_known_by_its_media_type(shared_hub: LiveHub, content_type: str) -> None:
     """The media type's case and parameters do not count (REQ-14)."""
-    assert post(shared, FIELDS, content_type).status_code == 200
+    assert post(shared_hub, FIELDS, content_type).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -295,29 +295,29 @@ def test_json_is_known_by_its_media_type(shared: LiveHub, content_type: str) -> 
         "application/" + 5000 * "j",
     ],
 )
-def test_another_content_type_is_refused(shared: LiveHub, content_type: str | None) -> None:
+def test_another_content_type_is_refused(shared_hub: LiveHub, content_type: str | None) -> None:
     """Any other content type, or none, is refused by name (REQ-14)."""
-    assert refusal(post(shared, FIELDS, content_type)).startswith("Content-Type: ")
+    assert refusal(post(shared_hub, FIELDS, content_type)).startswith("Content-Type: ")
 
 
-def test_two_content_types_are_refused(shared: LiveHub) -> None:
+def test_two_content_types_are_refused(shared_hub: LiveHub) -> None:
     """A Content-Type that is sent twice is none (REQ-14)."""
     headers = [("Content-Type", "application/json")] * 2 + [("Authorization", f"Bearer {RICH}")]
     where = "/api/v1/images/generations"
     assert "Content-Type" in refusal(
-        shared.client.post(where, content=json.dumps(FIELDS), headers=headers)
+        shared_hub.client.post(where, content=json.dumps(FIELDS), headers=headers)
     )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity"])
-def test_a_compressed_body_is_refused(shared: LiveHub, coding: str) -> None:
+def test_a_compressed_body_is_refused(shared_hub: LiveHub, coding: str) -> None:
     """A Content-Encoding is refused by name; identity is none (REQ-14)."""
-    message = refusal(post(shared, FIELDS, **{"Content-Encoding": coding}))
+    message = refusal(post(shared_hub, FIELDS, **{"Content-Encoding": coding}))
     assert message.startswith("Content-Encoding: ")
-    assert post(shared, FIELDS, **{"Content-Encoding": "identity"}).status_code == 200
+    assert post(shared_hub, FIELDS, **{"Content-Encoding": "identity"}).status_code == 200
 
 
-def test_messages_stay_short(shared: LiveHub) -> None:
+def test_messages_stay_short(shared_hub: LiveHub) -> None:
     """However long a value is, the message shows its beginning and its length (REQ-10)."""
-    message = refusal(post(shared, {**FIELDS, "n": 100_000 * "9"}))
+    message = refusal(post(shared_hub, {**FIELDS, "n": 100_000 * "9"}))
     assert "(100000 characters)" in message

@@ -7,10 +7,10 @@ import pytest
 from tests.support.live_server import KEY, OTHER, LiveHub
 
 
-def test_a_generation_reads_back(api: LiveHub) -> None:
+def test_a_generation_reads_back(hub: LiveHub) -> None:
     """Its id reads back what was answered, with its time, without a balance (END-4, RET-1)."""
-    made = api.generate({"n": 3}).json()
-    log = api.get(f"generations/{made['id']}")
+    made = hub.generate({"n": 3}).json()
+    log = hub.get(f"generations/{made['id']}")
     assert (log.status_code, log.headers["content-type"]) == (200, "application/json")
     created = {"created_at": "2026-04-30T08:00:00.000Z"}
     assert {
@@ -18,10 +18,10 @@ def test_a_generation_reads_back(api: LiveHub) -> None:
     } | created == log.json()
 
 
-def test_an_asynchronous_one_reads_back(api: LiveHub) -> None:
+def test_an_asynchronous_one_reads_back(hub: LiveHub) -> None:
     """A task's id reads its log and images back like any other's (RET-1)."""
-    queued = api.generate({"async": True, "n": 2}).json()
-    log = api.get(f"generations/{queued['id']}").json()
+    queued = hub.generate({"async": True, "n": 2}).json()
+    log = hub.get(f"generations/{queued['id']}").json()
     assert ("succeeded", 2, queued["created_at"]) == (
         log["status"],
         len(log["images"]),
@@ -29,22 +29,22 @@ def test_an_asynchronous_one_reads_back(api: LiveHub) -> None:
     )
 
 
-def test_only_its_user_reads_it(api: LiveHub) -> None:
+def test_only_its_user_reads_it(hub: LiveHub) -> None:
     """Another user's generation is 404, told as one that there is not (RET-2, RET-3, ERR-5)."""
-    made = api.generate({}).json()["id"]
-    foreign = api.get(f"generations/{made}", OTHER)
-    unknown = api.get("generations/clx000000000000000000000", OTHER)
+    made = hub.generate({}).json()["id"]
+    foreign = hub.get(f"generations/{made}", OTHER)
+    unknown = hub.get("generations/clx000000000000000000000", OTHER)
     assert [foreign.status_code, unknown.status_code] == [404, 404]
     assert foreign.json()["error"]["code"] == "notFound"
     assert foreign.text.replace(made, "?") == unknown.text.replace("clx000000000000000000000", "?")
 
 
-def test_a_foreign_read_is_no_poll(api: LiveHub) -> None:
+def test_a_foreign_read_is_no_poll(hub: LiveHub) -> None:
     """Another user's tries do not bring a task nearer to its end (RET-2)."""
-    queued = api.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
+    queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     for _ in range(5):
-        api.get(f"generations/{queued}", OTHER)
-    states = [api.get(f"generations/{queued}").json()["status"] for _ in range(2)]
+        hub.get(f"generations/{queued}", OTHER)
+    states = [hub.get(f"generations/{queued}").json()["status"] for _ in range(2)]
     assert states == ["processing", "succeeded"]
 
 
@@ -62,26 +62,26 @@ def test_a_foreign_read_is_no_poll(api: LiveHub) -> None:
         "%F0%9F%98%80",
     ],
 )
-def test_an_unknown_id_is_not_found(shared: LiveHub, id: str) -> None:
+def test_an_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
     """An id that nobody made is 404 notFound, however odd (RET-3, ERR-5)."""
-    answer = shared.get(f"generations/{id}")
+    answer = shared_hub.get(f"generations/{id}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
-def test_it_stays_as_it_was(api: LiveHub) -> None:
+def test_it_stays_as_it_was(hub: LiveHub) -> None:
     """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
-    made = api.generate({"n": 2}).json()["id"]
-    first = api.get(f"generations/{made}").content
+    made = hub.generate({"n": 2}).json()["id"]
+    first = hub.get(f"generations/{made}").content
     for _ in range(5):
-        api.server.call(lambda: api.hub.clock.advance(3_600_000))
-        api.generate({})
-        assert first == api.get(f"generations/{made}").content
+        hub.server.call(lambda: hub.backend.clock.advance(3_600_000))
+        hub.generate({})
+        assert first == hub.get(f"generations/{made}").content
 
 
-def test_any_key_of_the_owner_reads_it(api: LiveHub) -> None:
+def test_any_key_of_the_owner_reads_it(hub: LiveHub) -> None:
     """A second key of the same user reads what the first has made, and the other way (RET-5)."""
-    second = api.server.call(lambda: api.hub.add_key("documentation"))
-    made = api.generate({}, key=KEY).json()["id"]
-    assert api.get(f"generations/{made}", second).status_code == 200
-    made = api.generate({}, key=second).json()["id"]
-    assert api.get(f"generations/{made}", KEY).status_code == 200
+    second = hub.server.call(lambda: hub.backend.add_key("documentation"))
+    made = hub.generate({}, key=KEY).json()["id"]
+    assert hub.get(f"generations/{made}", second).status_code == 200
+    made = hub.generate({}, key=second).json()["id"]
+    assert hub.get(f"generations/{made}", KEY).status_code == 200

@@ -47,13 +47,13 @@ def upload(files: int, size: int) -> Iterator[bytes]:
     yield b"--B--\r\n"
 
 
-def test_50_megabytes_and_not_a_byte_more(api: LiveHub) -> None:
+def test_50_megabytes_and_not_a_byte_more(hub: LiveHub) -> None:
     """A reference image of 50 MB is taken, one byte more is refused and not charged (REQ-9)."""
-    fits = api.generate(content=upload(1, FILE), headers=FORM)
-    more = api.generate(content=upload(1, FILE + 1), headers=FORM)
+    fits = hub.generate(content=upload(1, FILE), headers=FORM)
+    more = hub.generate(content=upload(1, FILE + 1), headers=FORM)
     assert (fits.status_code, more.status_code) == (200, 400)
     assert "reference_image is too large; expected at most 52428800" in more.text
-    assert api.credits() == 112
+    assert hub.credits() == 112
 
 
 def resident(pid: int) -> int:
@@ -93,23 +93,23 @@ Ask = Callable[[LiveHub, str, dict[str, str], Path], tuple[int, str, int]]
 
 
 def _session(make: Callable[[], Any]) -> Ask:
-    def ask(api: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+    def ask(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         with make() as client, file.open("rb") as content:
             files = {"reference_image": content}
-            first = client.post(api.url + where, headers=headers, data=FIELDS, files=files)
-            then = client.get(f"{api.url}/api/v1/credits", headers=OWNER)
+            first = client.post(hub.url + where, headers=headers, data=FIELDS, files=files)
+            then = client.get(f"{hub.url}/api/v1/credits", headers=OWNER)
         return first.status_code, first.json()["error"]["code"], then.json()["credits"]
 
     return ask
 
 
 def _curl(*options: str) -> Ask:
-    def ask(api: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+    def ask(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         command = ["curl", "-sS", "-w", "\\n%{http_code}\\n", *options]
         command += [word for pair in headers.items() for word in ("-H", ": ".join(pair))]
         command += ["-F", "model=gpt-image-2", "-F", "prompt=x", "-F", f"reference_image=@{file}"]
-        command += [api.url + where, "--next", "-sS", "-H", f"Authorization: Bearer {KEY}"]
-        command += [f"{api.url}/api/v1/credits"]
+        command += [hub.url + where, "--next", "-sS", "-H", f"Authorization: Bearer {KEY}"]
+        command += [f"{hub.url}/api/v1/credits"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         first, status, then = done.stdout.splitlines()
         return int(status), json.loads(first)["error"]["code"], json.loads(then)["credits"]
@@ -146,7 +146,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("where", "headers", "status", "code"), REFUSALS)
 def test_a_refusal_reaches_who_is_still_sending(
-    shared: LiveHub,
+    shared_hub: LiveHub,
     heavy: Path,
     client: str,
     where: str,
@@ -157,14 +157,14 @@ def test_a_refusal_reaches_who_is_still_sending(
     """An early refusal is read by real clients, and what they ask next is answered (AUTH-10)."""
     if client.startswith("curl") and not shutil.which("curl"):
         pytest.skip("curl is not installed")
-    assert (status, code, 120) == CLIENTS[client](shared, where, headers, heavy)
+    assert (status, code, 120) == CLIENTS[client](shared_hub, where, headers, heavy)
 
 
-def test_an_announced_body_that_never_comes(shared: LiveHub) -> None:
+def test_an_announced_body_that_never_comes(shared_hub: LiveHub) -> None:
     """Who asked to be told first and is refused finds the connection closed, not confused."""
     head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     head += "Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
-    address = httpx.URL(shared.url)
+    address = httpx.URL(shared_hub.url)
     with socket.create_connection((address.host, address.port), timeout=10) as connection:
         connection.sendall(head.encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
