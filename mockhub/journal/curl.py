@@ -1,14 +1,14 @@
-"""Exchanges as curl commands that can be pasted; the key is left to the variable MOCKHUB_KEY."""
+"""Export exchanges as a shell script of curl commands that read the key from MOCKHUB_KEY."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from shlex import quote
 from typing import Any
 
 import orjson
 from msgspec.structs import asdict
 
+from mockhub._curl import Body, File, FormField, curl_command
 from mockhub.journal.exchange import Exchange
 from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec
@@ -16,57 +16,64 @@ from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM
 
 _COPIED_HEADERS = (b"content-type", b"accept", b"x-mockhub", b"prefer")
-_AUTHORIZATION_HEADER = '"Authorization: Bearer $MOCKHUB_KEY"'
 
 
 def as_curl(exchanges: Iterable[Exchange], base_url: str, spec: ApiSpec) -> str:
-    """A script of one command an exchange."""
+    """Return a script with one command for each exchange."""
     script = "\n".join(_command(exchange, base_url) for exchange in exchanges)
     return redact(script, spec.key_format.prefix)
 
 
 def _command(exchange: Exchange, base_url: str) -> str:
-    parts = [f"curl -X {exchange.method} {quote(base_url + exchange.target)}", *_headers(exchange)]
-    comment = f"# {exchange.number}: answered {exchange.status or 'nothing'}{_unread_body_note(exchange)}\n"  # noqa: E501
-    return comment + " \\\n  ".join([*parts, *_body(exchange)]) + "\n"
+    status = exchange.status or "nothing"
+    comment = f"# {exchange.number}: answered {status}{_unread_body_note(exchange)}"
+    command = curl_command(
+        exchange.method,
+        base_url + exchange.target,
+        _headers(exchange),
+        _body(exchange),
+        separator=" \\\n  ",
+    )
+    return f"{comment}\n{command}\n"
 
 
 def _unread_body_note(exchange: Exchange) -> str:
-    """A fault, or a refused key, may come before the body is read."""
+    """Say that the body was not read, as after a fault or a rejected key."""
     content_length = exchange.request_headers.get(b"content-length", b"0")
-    return (
-        ""
-        if exchange.request.length or content_length == b"0"
-        else f"; its body was not read ({int(content_length)} bytes)"
-    )
+    if exchange.request.length or content_length == b"0":
+        return ""
+    return f"; its body was not read ({int(content_length)} bytes)"
 
 
-def _headers(exchange: Exchange) -> Iterator[str]:
+def _headers(exchange: Exchange) -> Iterator[tuple[str, str]]:
     headers = exchange.request_headers
     if b"authorization" in headers:
-        yield f"-H {_AUTHORIZATION_HEADER}"
-    form = _is_form(exchange)
+        yield "Authorization", "Bearer $MOCKHUB_KEY"
     for name in _COPIED_HEADERS:
-        if name in headers and not (form and name == b"content-type"):  # curl makes its own
-            yield "-H " + quote(f"{name.decode()}: {headers[name].decode('latin-1')}")
+        if name in headers:
+            yield name.decode(), headers[name].decode("latin-1")
 
 
-def _body(exchange: Exchange) -> Iterator[str]:
-    """The body as it was kept, or made again from what was asked for."""
-    body = exchange.request
+def _body(exchange: Exchange) -> Body | None:
+    """Return the stored body, or one that is rebuilt from the parsed request."""
+    body, request = exchange.request, exchange.parsed_request
     if not body.length:
-        return
-    if body.content is not None and not _is_form(exchange):
-        yield "--data-binary " + quote(body.content.decode("utf-8", "replace"))
-    elif exchange.parsed_request and _is_form(exchange):
-        for name, value in _fields(exchange.parsed_request).items():
-            yield "--form-string " + quote(f"{name}={_format_value(value)}")
-        for number, _ in enumerate(exchange.parsed_request.references, 1):
-            yield f"-F reference_image=@reference-{number}.png"  # the files are not kept
-    elif exchange.parsed_request:
-        yield "--data-binary " + quote(orjson.dumps(_fields(exchange.parsed_request)).decode())
-    else:
-        yield "--data-binary @body"  # more than the journal keeps, and nothing valid
+        return None
+    is_form = exchange.request_headers.get(b"content-type", b"").startswith(FORM.encode())
+    if body.content is not None and not is_form:
+        return body.content.decode("utf-8", "replace")
+    if request is None:
+        return File("body")  # too long for the journal, and not a valid request
+    return _form_fields(request) if is_form else orjson.dumps(_fields(request)).decode()
+
+
+def _form_fields(request: GenerationRequest) -> list[FormField]:
+    fields: list[FormField] = [
+        (name, _format_value(value)) for name, value in _fields(request).items()
+    ]
+    for number, _ in enumerate(request.references, 1):  # the files are not stored
+        fields.append(("reference_image", File(f"reference-{number}.png")))
+    return fields
 
 
 def _fields(request: GenerationRequest) -> dict[str, Any]:
@@ -74,9 +81,5 @@ def _fields(request: GenerationRequest) -> dict[str, Any]:
     return {name: fields[name] for name in ("model", "prompt", "size", "quality", "n", "async")}
 
 
-def _format_value(value: Any) -> str:
+def _format_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_form(exchange: Exchange) -> bool:
-    return exchange.request_headers.get(b"content-type", b"").startswith(FORM.encode())

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from mockhub._curl import Body
 from mockhub.verify import concurrent_requests, multipart
 from mockhub.verify.budget import Budget
 from mockhub.verify.exchange import Exchange, Request
@@ -85,7 +86,7 @@ class BudgetedClient:
 
         *cost* is the worst case in credits, which the meter holds until the balances are read.
         """
-        content, media_type, curl_args = _encode_body(
+        content, media_type, curl_body = _encode_body(
             json, form, [("reference_image", file) for file in files], raw, files_first
         )
         headers = {"Content-Type": media_type, **options.pop("headers", {})}
@@ -97,7 +98,7 @@ class BudgetedClient:
                 key=key,
                 headers=headers,
                 content=content,
-                curl_args=curl_args,
+                curl_body=curl_body,
                 timeout=GENERATE_TIMEOUT,
                 **options,
             )
@@ -112,7 +113,7 @@ class BudgetedClient:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
-        curl_args: tuple[str, ...] = (),
+        curl_body: Body | None = None,
         unspecified: bool = False,
         timeout: float = READ_TIMEOUT,
     ) -> Exchange:
@@ -129,7 +130,7 @@ class BudgetedClient:
             url,
             sent_headers,
             content if content and len(content) < 10_000 else None,
-            curl_args,
+            curl_body,
             unspecified,
         )
         started = time.perf_counter()
@@ -159,7 +160,7 @@ class BudgetedClient:
         return [
             self._record(
                 Exchange(
-                    Request("POST", url, headers, content, curl_args),
+                    Request("POST", url, headers, content, curl_body),
                     response.status,
                     response.headers or {},
                     response.content,
@@ -168,7 +169,7 @@ class BudgetedClient:
                     self._secrets,
                 )
             )
-            for response, (content, _, curl_args) in zip(responses, encoded, strict=True)
+            for response, (content, _, curl_body) in zip(responses, encoded, strict=True)
         ]
 
     def _request(
@@ -252,12 +253,12 @@ def _encode_body(
     files: list[tuple[str, File]],
     raw: tuple[str, bytes] | None,
     files_first: bool = False,
-) -> tuple[bytes, str, tuple[str, ...]]:
+) -> tuple[bytes, str, Body]:
     if raw is not None:
-        return raw[1], raw[0], ("-d", raw[1][:500].decode("utf-8", "replace"))
+        return raw[1], raw[0], raw[1][:500].decode("utf-8", "replace")
     if form is not None:
         media_type = f"multipart/form-data; boundary={multipart.BOUNDARY}"
-        curl_args = multipart.curl_args(form, files, files_first)
-        return multipart.encode_form(form, files, files_first), media_type, curl_args
+        curl_body = multipart.curl_fields(form, files, files_first)
+        return multipart.encode_form(form, files, files_first), media_type, curl_body
     text = jsons.dumps(json, ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass"), "application/json", ("-d", text[:3000])
+    return text.encode("utf-8", "surrogatepass"), "application/json", text[:3000]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from mockhub._curl import Body, curl_command
 
 _MAX_SHOWN = 2000  # characters of a body that a report shows
 
@@ -19,7 +20,7 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
-    curl_args: tuple[str, ...] = ()  # curl's arguments for the body
+    curl_body: Body | None = None  # the body of the curl command
     unspecified: bool = False  # the page leaves open how such a request is answered
 
 
@@ -48,22 +49,11 @@ class Exchange:
             raise ValueError("nested too deeply") from None
 
     def curl(self) -> str:
-        """The request as a command, its key as a variable of the shell."""
-        arguments = ["curl", shlex.quote(self.request.url)]
-        if self.request.method not in ("GET", "POST") or (
-            self.request.method == "POST" and not self.request.curl_args
-        ):
-            arguments += ["-X", self.request.method]
-        for name, value in self.request.headers.items():
-            if not (
-                name == "Content-Type" and "multipart" in value and "-F" in self.request.curl_args
-            ):
-                arguments += ["-H", _shell_quote(f"{name}: {self.redacted(value)}")]
-        arguments += [
-            argument if argument in ("-d", "-F") else shlex.quote(argument)
-            for argument in self.request.curl_args
-        ]
-        return " ".join(arguments)
+        """Return the request as a curl command. Keys are shell variables."""
+        request = self.request
+        headers = [(name, self.redacted(value)) for name, value in request.headers.items()]
+        url = self.redacted(request.url)
+        return self.redacted(curl_command(request.method, url, headers, request.curl_body))
 
     def redacted(self, text: str) -> str:
         """*text* with every raw key replaced by its variable."""
@@ -93,11 +83,3 @@ _ERROR_MESSAGES = {
     "timeout": "the server kept silent for too long",
     "unreachable": "the server could not be reached",
 }
-
-
-def _shell_quote(text: str) -> str:
-    """*text* for the shell, in which `$MOCKHUB_KEY` is still a variable."""
-    if "$MOCKHUB_KEY" not in text:
-        return shlex.quote(text)
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("`", "\\`")
-    return f'"{escaped}"'

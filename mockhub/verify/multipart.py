@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from mockhub import _curl
+
 BOUNDARY = "mockhub-contract-suite-7d1f0c"
 
 
@@ -36,14 +38,15 @@ def _part(parameters: str, content: bytes) -> bytes:
     return b"".join((head.encode(), content, b"\r\n"))
 
 
-def curl_args(
+def curl_fields(
     fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
-) -> tuple[str, ...]:
-    """The same as arguments of curl."""
-    texts = [f"{name}={text[:200]}" for name, text in fields.items()]
-    uploads = [f"{name}=@{file.name};type={file.media_type}" for name, file in files]
-    parts = uploads + texts if files_first else texts + uploads
-    return tuple(argument for part in parts for argument in ("-F", part))
+) -> list[_curl.FormField]:
+    """Return the same form for a curl command, with long texts cut."""
+    texts: list[_curl.FormField] = [(name, text[:200]) for name, text in fields.items()]
+    uploads: list[_curl.FormField] = [
+        (name, _curl.File(file.name, file.media_type)) for name, file in files
+    ]
+    return uploads + texts if files_first else texts + uploads
 
 
 def to_form_text(value: Any) -> str:

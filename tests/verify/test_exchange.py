@@ -1,0 +1,20 @@
+"""Evidence never shows a key."""
+
+from __future__ import annotations
+
+from mockhub.verify.exchange import Exchange, Request
+
+
+def test_curl_command_shows_no_key() -> None:
+    """A key in the URL, a header or the body is shown as its variable."""
+    key = "gih_live_" + 32 * "s"
+    request = Request(
+        "POST",
+        f"http://127.0.0.1/api/v1/credits?key={key}",
+        {"Authorization": f"Bearer {key}", "Cookie": f"key={key}"},
+        curl_body=f'{{"prompt": "{key}"}}',
+    )
+    command = Exchange(request, secrets={key: "$MOCKHUB_KEY"}).curl()
+    assert key not in command
+    assert command.startswith('curl "http://127.0.0.1/api/v1/credits?key=$MOCKHUB_KEY" ')
+    assert '-H "Cookie: key=$MOCKHUB_KEY"' in command
