@@ -210,12 +210,13 @@ def ledger_balance_is_sum_of_usage(context: CheckContext) -> None:
             raise Failed(f"the balance of {role} is negative", context.client.exchanges[-1])
 
 
-@check("LED-7", requires=("low",))
+@check("LED-7", requires=("low",), after=("ledger_is_never_overdrawn_concurrently",))
 def ledger_accepts_exact_balance(context: CheckContext) -> None:
     """A balance exactly equal to the price is enough."""
-    if not context.facts.get("low spent"):
+    start = context.concurrent_payment_start
+    if not start:
         raise Inconclusive("keys.low had no credits to spend")
-    start, end = context.facts["low spent"], context.credits("low")
+    end = context.credits("low")
     if start % _MIN_PRICE:
         raise Inconclusive(f"keys.low had {start} credits, no multiple of {_MIN_PRICE}")
     assert_equal(0, end, "what is left of an exact balance", context.client.exchanges[-1])

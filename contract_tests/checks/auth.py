@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import expect_error, require_response
@@ -23,7 +24,7 @@ def protected_operations(
     """Every protected operation, ready to be asked with a key or with headers of one's own."""
     client = context.client
     yield "credits", lambda: client.get("credits", **options)  # type: ignore[arg-type]
-    generation_id = context.facts.get("known_id") or "clx_no_such_generation"
+    generation_id = context.known_generation_id or "clx_no_such_generation"
     yield "retrieve", lambda: client.get(f"generations/{generation_id}", **options)  # type: ignore[arg-type]
     if not context.documented:  # whether a key is asked for before the id is looked up is open
         yield "retrieve what is not there", lambda: client.get("generations/clx_none", **options)  # type: ignore[arg-type]
@@ -56,10 +57,8 @@ def expect_unauthorized(context: CheckContext, *codes: str, case: str, **options
 
 def _remember_generation_id(context: CheckContext) -> None:
     """Ask for a generation that exists, so that a 404 cannot hide a missing 401."""
-    try:
-        context.facts.setdefault("known_id", context.completed("example").id)
-    except CheckOutcome:
-        return
+    with suppress(CheckOutcome):
+        context.known_generation_id = context.completed("example").id
 
 
 def unknown_key(context: CheckContext, tail: str = "") -> str:

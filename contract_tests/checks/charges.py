@@ -57,7 +57,7 @@ def ledger_charges_once(context: CheckContext) -> None:
             generation.reported_cost,
         ):
             assert_charged(generation, generation.n * unit_price(generation))
-    for group in context.facts.get("groups", []):
+    for group in context.generation_groups:
         assert_group_charge(group)
 
 

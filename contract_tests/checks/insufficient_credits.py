@@ -126,7 +126,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         key="low",
         costs=[n * _MIN_PRICE] * payable,  # nobody can pay for the others
     )
-    context.facts["low spent"] = start
+    context.concurrent_payment_start = start
     context.record_cost(exchanges)
     paid = [exchange for exchange in exchanges if require_response(exchange).status == 200]
     for exchange in exchanges:

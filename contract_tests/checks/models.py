@@ -22,8 +22,7 @@ _LIMIT_FIELD = "reference_image_limit"
 
 def fetch_model_list(context: CheckContext) -> Exchange:
     """The model list, fetched once without a key."""
-    found: Exchange = context.memoize("models", lambda: context.client.get("models", key=None))
-    return found
+    return context.memoize("models", lambda: context.client.get("models", key=None))
 
 
 def documented_model(context: CheckContext) -> tuple[dict[str, Any], Exchange]:

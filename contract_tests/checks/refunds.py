@@ -52,16 +52,11 @@ def assert_group_refund(
     context: CheckContext, generation: ObservedGeneration, expected_refund: int
 ) -> None:
     """Hold a task that ran beside others to its refund: together they took what they cost."""
-    for group in context.facts.get("groups", []):
-        if generation not in group or any(
-            one.balance_before is None or one.balance_after is None for one in group
-        ):
+    for group in context.generation_groups:
+        charged = group[0].charged
+        if generation not in group or charged is None:
             continue
-        excess = (
-            group[0].balance_before
-            - group[0].balance_after
-            - sum(one.reported_cost or 0 for one in group)
-        )
+        excess = charged - sum(one.reported_cost or 0 for one in group)
         if excess == expected_refund:
             raise Failed(
                 f"{expected_refund} credits too many left the balance, which this task cost",

@@ -56,15 +56,14 @@ def _generations_with_id(context: CheckContext, names: tuple[str, ...]) -> list[
 
 def read_twice(context: CheckContext, generation: ObservedGeneration) -> list[Exchange]:
     """Two reads of a generation, some time apart and made once; the first of all are together."""
-    if "reads" not in context.facts:
-        generations = _generations_with_id(context, READ_FIXTURES)
-        calls = [partial(context.client.get, _path(one)) for one in generations for _ in range(2)]
-        found = list(context.run_batch(calls))
-        context.facts["reads"] = {
-            one.name: found[2 * at : 2 * at + 2] for at, one in enumerate(generations)
-        }
-    exchanges: list[Exchange] = context.facts["reads"][generation.name]
-    return exchanges
+    return context.memoize("reads", partial(_read_all_twice, context))[generation.name]
+
+
+def _read_all_twice(context: CheckContext) -> dict[str, list[Exchange]]:
+    generations = _generations_with_id(context, READ_FIXTURES)
+    calls = [partial(context.client.get, _path(one)) for one in generations for _ in range(2)]
+    found = list(context.run_batch(calls))
+    return {one.name: found[2 * at : 2 * at + 2] for at, one in enumerate(generations)}
 
 
 def _path(generation: ObservedGeneration) -> str:

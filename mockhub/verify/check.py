@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from mockhub._text import suggest
 from mockhub.verify.clauses import DOCUMENTED, INFERRED, clauses
 from mockhub.verify.context import CheckContext
 
@@ -21,10 +22,11 @@ class Check(NamedTuple):
     clauses: tuple[str, ...]
     level: str
     requires: tuple[str, ...]  # roles and triggers that the profile must offer
-    fixtures: tuple[str, ...]  # recipes of generations that it looks at
-    cost: int  # worst case in credits, beside those generations
+    fixtures: tuple[str, ...]  # names of the generations that it inspects
+    cost: int  # worst case in credits, without those generations
     description: str
     run: CheckFunction
+    after: tuple[str, ...] = ()  # names of the checks whose results it needs
 
 
 CHECKS: list[Check] = []
@@ -36,10 +38,12 @@ def check(
     requires: tuple[str, ...] = (),
     fixtures: tuple[str, ...] = (),
     cost: int = 0,
+    after: tuple[str, ...] = (),
 ) -> Callable[[CheckFunction], CheckFunction]:
-    """Register a function that returns if the clauses hold and raises a verdict if not.
+    """Register a function that returns if the clauses hold and raises a `CheckOutcome` if not.
 
-    Its level is that of its clauses, unless it reads a documented one more strictly.
+    Its level is that of its clauses, unless it reads a documented one more strictly. It runs
+    after the checks named in *after*, and only if each of them has run.
     """
     inferred = any(clauses()[name].level == INFERRED for name in clause_ids)
 
@@ -56,6 +60,7 @@ def check(
                 cost,
                 description,
                 function,
+                after,
             )
         )
         return function
@@ -65,10 +70,33 @@ def check(
 
 @cache
 def all_checks() -> tuple[Check, ...]:
-    """All checks in the order in which they run.
+    """Return all checks in the order in which they run.
 
     A wheel carries `contract_tests` inside the package, a checkout beside it.
     """
     packaged = find_spec("mockhub.contract_tests") is not None
     import_module(f"{'mockhub.' if packaged else ''}contract_tests.checks")
-    return tuple(CHECKS)
+    return tuple(sort_by_dependency(CHECKS))
+
+
+def sort_by_dependency(checks: Iterable[Check]) -> list[Check]:
+    """Move each check behind those that it names in `after`; keep the order otherwise.
+
+    Raises:
+        ValueError: if a name is unknown, or checks depend on each other in a circle.
+    """
+    by_name = {check.name: check for check in checks}
+    ordered: dict[str, Check] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name not in by_name:
+            raise ValueError(f"{path[-1]}: after={name!r} is not a check{suggest(name, by_name)}")
+        if name in path:
+            raise ValueError(f"circular dependency: {' -> '.join((*path, name))}")
+        for dependency in by_name[name].after:
+            add(dependency, (*path, name))
+        ordered.setdefault(name, by_name[name])
+
+    for name in by_name:
+        add(name, ())
+    return list(ordered.values())

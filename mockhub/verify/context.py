@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 from mockhub.verify import oracle, polling, state_handlers
 from mockhub.verify.assertions import expect, find_balance, require_response
@@ -20,6 +20,8 @@ from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget, Skip
 from mockhub.verify.parallel import parallel
 from mockhub.verify.profile import Profile
 from mockhub.verify.sending import create_generation
+
+T = TypeVar("T")
 
 SLOW_SECONDS = 0.5  # a synchronous generation or a task that takes longer is not waited for alone
 _TIME_LIMIT_SECONDS = 20.0
@@ -46,7 +48,10 @@ class CheckContext:
         self.level = level
         self.seed = seed
         self.starting_balances: dict[str, int] = {}  # credits by role before the first generation
-        self.facts: dict[str, Any] = {}
+        self.known_generation_id: str | None = None
+        self.generation_groups: list[list[ObservedGeneration]] = []  # created at the same time
+        self.concurrent_payment_start: int | None = None  # credits of low before it was spent
+        self._memoized: dict[str, object] = {}
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self.history: list[ObservedGeneration] = []
         self.no_charge_checks: list[NoChargeRecord] = []
@@ -91,17 +96,17 @@ class CheckContext:
         for start in range(0, len(calls), batch_size):
             yield from parallel(calls[start : start + batch_size])
 
-    def memoize(self, name: str, factory: Callable[[], Any]) -> Any:
-        """What *make* gives, made once; a verdict that it raised is raised again."""
-        if name not in self.facts:
+    def memoize(self, name: str, factory: Callable[[], T]) -> T:
+        """Call *factory* once and return its result; an outcome that it raised is raised again."""
+        if name not in self._memoized:
             try:
-                self.facts[name] = factory()
+                self._memoized[name] = factory()
             except CheckOutcome as outcome:
-                self.facts[name] = outcome
-        found = self.facts[name]
+                self._memoized[name] = outcome
+        found = self._memoized[name]
         if isinstance(found, CheckOutcome):
             raise found
-        return found
+        return cast(T, found)
 
     # Credits
 
@@ -203,13 +208,12 @@ class CheckContext:
 
     def provider_state(self, name: str, result_key: str, **params: Any) -> str:
         """A *fact* of a state that the profile's provision makes, made once."""
-        value: str = self.memoize(
+        return self.memoize(
             f"state {name} {params}",
             lambda: state_handlers.call_state_handler(
                 self._state_handler, name, result_key, **params
             ),
         )
-        return value
 
     def state_key(self, name: str, **params: Any) -> RawKey:
         """A key that the provision makes; reports show it as a variable."""
@@ -281,7 +285,7 @@ class CheckContext:
             ) = before, measured_alone, other_balance
         if group:
             self._record_balances(group, before)
-            self.facts.setdefault("groups", []).append(group)
+            self.generation_groups.append(group)
 
     def _record_balances(self, group: list[ObservedGeneration], before: int | None) -> None:
         """Read what is left: at once after an answer, as soon as a refund is seen after a task."""

@@ -38,6 +38,13 @@ class ObservedGeneration:
         return self.exchange.status in (200, 202)
 
     @property
+    def charged(self) -> int | None:
+        """Credits that left the payer's balance meanwhile, for its whole group."""
+        if self.balance_before is None or self.balance_after is None:
+            return None
+        return self.balance_before - self.balance_after
+
+    @property
     def body(self) -> dict[str, Any]:
         """The answer to the POST, or nothing if it is no object."""
         return json_object(self.exchange)

@@ -15,7 +15,7 @@ from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
 from mockhub.verify.filter import compile_filter
 from mockhub.verify.fuzz import FUZZ_CHECKS
-from mockhub.verify.outcomes import FAILED, INCONCLUSIVE, PASSED, SKIPPED, CheckOutcome
+from mockhub.verify.outcomes import FAILED, PASSED, SKIPPED, CheckOutcome, Inconclusive, Skipped
 from mockhub.verify.profile import Profile
 from mockhub.verify.reporters.report import CheckResult, Report, group_by_clause, observed_values
 
@@ -123,12 +123,16 @@ class Run:
     interrupted: bool = False
 
     def __post_init__(self) -> None:
-        self.results: list[CheckResult] = []
+        self._results: dict[str, CheckResult] = {}
         self._warmed_up = False
 
     @property
+    def results(self) -> list[CheckResult]:
+        return list(self._results.values())
+
+    @property
     def no_failures(self) -> bool:
-        """Whether nothing is broken so far; chance would only pay to find it again."""
+        """Whether no check has failed so far; random requests would only find the same again."""
         return not any(result.outcome == FAILED for result in self.results)
 
     def start(self) -> None:
@@ -156,10 +160,20 @@ class Run:
         """Ask one check; *uses* are the generations that the whole run is going to need."""
         if check.fixtures and not self._warmed_up:
             self._warm_up(fixtures)
-        result = run_check(check, self.context)
-        self.results.append(result)
+        outcome = self._unmet_dependency(check)
+        result = to_result(check, outcome) if outcome else run_check(check, self.context)
+        self._results[check.name] = result
         self.progress(check, result)
         return result
+
+    def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
+        for name in check.after:
+            result = self._results.get(name)
+            if result is None:
+                return Inconclusive(f"needs the check {name}, which is not part of this run")
+            if result.outcome == SKIPPED:
+                return Skipped(f"needs the check {name}, which was skipped: {result.message}")
+        return None
 
     def _warm_up(self, fixtures: Sequence[str]) -> None:
         """Make the first generation; if that is slow, make the others side by side."""
@@ -185,26 +199,30 @@ class Run:
 
 
 def run_check(check: Check, context: CheckContext) -> CheckResult:
-    """The result of one check; whatever it meets, it ends with a verdict."""
+    """Run one check; whatever happens, it ends with a result."""
     missing = [need for need in check.requires if not context.profile.offers(need)]
-    metadata = {"description": check.description, "clauses": check.clauses}
     if missing:
         prefixes = {"provider_failure": "triggers.", "partial": "triggers.", "state_handlers": ""}
         names = ", ".join(prefixes.get(need, "keys.") + need for need in missing)
-        return CheckResult(check.name, SKIPPED, f"the profile has no {names}", **metadata)  # type: ignore[arg-type]
+        return to_result(check, Skipped(f"the profile has no {names}"))
     try:
         check.run(context)
     except CheckOutcome as outcome:
-        return CheckResult(
-            check.name,
-            outcome.outcome,
-            outcome.message,
-            outcome.exchanges,
-            outcome.expected,
-            **metadata,  # type: ignore[arg-type]
-        )
-    except Exception as error:  # an answer that no check foresaw
-        last = tuple(context.client.exchanges[-1:])
+        return to_result(check, outcome)
+    except Exception as error:  # a response that no check foresaw
         message = f"the check could not interpret a response: {type(error).__name__}: {error}"
-        return CheckResult(check.name, INCONCLUSIVE, message, last, **metadata)  # type: ignore[arg-type]
-    return CheckResult(check.name, PASSED, **metadata)  # type: ignore[arg-type]
+        return to_result(check, Inconclusive(message, *context.client.exchanges[-1:]))
+    return to_result(check)
+
+
+def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
+    """Describe how *check* ended; without an outcome it passed."""
+    return CheckResult(
+        check.name,
+        outcome.outcome if outcome else PASSED,
+        outcome.message if outcome else "",
+        outcome.exchanges if outcome else (),
+        outcome.expected if outcome else "",
+        check.description,
+        check.clauses,
+    )
