@@ -24,6 +24,7 @@ from mockhub.domain.keys import ApiKey, key_digest
 from mockhub.domain.ledger import Entry, EntryKind, InsufficientCredits
 from mockhub.domain.provider import SUCCESS, Outcome, Provider, apply_to_outcome
 from mockhub.domain.scheduler import Scheduler
+from mockhub.domain.snapshot import copy_state
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.faults.grammar import Directive
 from mockhub.faults.registry import FaultRegistry
@@ -395,7 +396,7 @@ class HubBackend:
         target.accounts = {id: account.copy() for id, account in self.accounts.items()}
         target.keys = dict(self.keys)
         target.generations = dict(self.generations)
-        target.provider, target.faults = self.provider.copy(), self.faults.copy()
+        target.provider, target.faults = self.provider.copy(), copy_state(self.faults)
         target._eviction_order, target._scheduler = (
             self._eviction_order.copy(),
             self._scheduler.copy(),

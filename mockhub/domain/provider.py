@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from mockhub.exceptions import MockhubError
-from mockhub.faults.grammar import FLAGS, PROVIDER_FAULTS, Directive, parse_directives
+from mockhub.faults.grammar import Directive, parse_directives
+from mockhub.faults.types import FLAGS, PROVIDER_FAULTS
 
 
 class Outcome(NamedTuple):
@@ -52,17 +53,17 @@ def parse_outcome(text: str) -> Outcome:
     """One outcome of the provider, such as ``deliver=3 duration=2s``.
 
     Raises:
-        MockhubError: if *text* says anything that is not the provider's doing.
+        MockhubError: if *text* contains a transport fault or a modifier.
     """
     found = parse_directives(text)
     for directive in found:
         if directive.name not in PROVIDER_FAULTS:
             allowed = ", ".join(sorted(PROVIDER_FAULTS))
             raise MockhubError(
-                f"{directive.name!r} is not the provider's doing; allowed: {allowed}"
+                f"{directive.name!r} is not a provider outcome; expected one of {allowed}"
             )
         if directive.needs_counting or directive.operation:
-            raise MockhubError(f"{text!r}: an outcome is of one generation; expected no modifiers")
+            raise MockhubError(f"{text!r}: an outcome takes no modifiers")
     return apply_to_outcome(SUCCESS, found)
 
 

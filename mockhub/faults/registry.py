@@ -1,31 +1,31 @@
-"""The board: the faults that are armed in a hub, and how often each has struck."""
+"""The armed faults of a hub, and how often each has fired."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
 
-from mockhub.faults.grammar import PROVIDER_FAULTS, TRANSPORT_FAULTS, Directive
+from mockhub.faults.grammar import Directive
+from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS
 from mockhub.spec.operations import OperationId
 
 RandomSource = Callable[[], float]
 
-_MAX_INLINE_COUNTERS = 1000  # directives of requests whose calls are counted
+_MAX_INLINE_COUNTERS = 1000
 
 
+@dataclass(slots=True)
 class ArmedFault:
-    """A directive on the board, with its counters."""
+    """A fault with its counters."""
 
-    __slots__ = ("directive", "fired", "evaluated")
-
-    def __init__(self, directive: Directive, *, evaluated: int = 0, fired: int = 0) -> None:
-        self.directive = directive
-        self.evaluated = evaluated
-        self.fired = fired
+    directive: Directive
+    evaluated: int = 0
+    fired: int = 0
 
     def should_fire(self, random: RandomSource, *, suppressed: bool = False) -> bool:
-        """Whether it applies to the call at hand, which it counts.
+        """Count a matching request, and decide whether the fault fires on it.
 
-        A call that is *barred*, because another fault ends it, uses up none of its times.
+        A request that is *suppressed*, because another fault ends it, does not count as fired.
         """
         directive = self.directive
         self.evaluated += 1
@@ -38,22 +38,19 @@ class ArmedFault:
         self.fired += 1
         return True
 
-    def copy(self) -> ArmedFault:
-        return ArmedFault(self.directive, evaluated=self.evaluated, fired=self.fired)
 
-
+@dataclass(slots=True)
 class FaultRegistry:
-    """What is armed in a hub, in the order of arming; of what ends a request the first strikes."""
+    """What is armed in a hub, in the order of arming; only one terminal fault fires at a time."""
 
-    def __init__(self) -> None:
-        self.armed: dict[int, ArmedFault] = {}
-        self._last_number = 0
-        self._inline_counters: dict[Hashable, ArmedFault] = {}
+    armed: dict[int, ArmedFault] = field(default_factory=dict)
+    last_number: int = 0
+    inline_counters: dict[Hashable, ArmedFault] = field(default_factory=dict)
 
     def arm(self, directives: Iterable[Directive]) -> None:
-        """Arm directives; what is armed already for the same case makes room for them.
+        """Arm faults, replacing any that target the same case; their counters start at zero.
 
-        Arming again starts the counters anew; those that are armed together stand in a row.
+        Faults for the same case that are armed together fire one after the other.
         """
         batch = tuple(directives)
         targets = {_target_of(directive) for directive in batch}
@@ -63,51 +60,52 @@ class FaultRegistry:
             if _target_of(armed.directive) not in targets
         }
         for directive in batch:
-            self._last_number += 1
-            self.armed[self._last_number] = ArmedFault(directive)
+            self.last_number += 1
+            self.armed[self.last_number] = ArmedFault(directive)
 
     def clear(self) -> None:
-        """Disarm everything, and forget how often requests' own directives have struck."""
+        """Disarm every fault, and reset the counters of inline faults."""
         self.armed.clear()
-        self._inline_counters.clear()
+        self.inline_counters.clear()
 
     def match_request(
         self, operation: str, random: RandomSource, *, terminated: bool = False
     ) -> tuple[Directive, ...]:
-        """What strikes a request before anything but its operation is known."""
+        """Return the transport faults that fire on a request, whatever its prompt is."""
 
-        def matches(one: Directive) -> bool:
+        def matches(directive: Directive) -> bool:
             return (
-                one.prompt is None
-                and one.name in TRANSPORT_FAULTS
-                and one.operation in (None, operation)
+                directive.prompt is None
+                and directive.name in TRANSPORT_FAULTS
+                and directive.operation in (None, operation)
             )
 
-        return tuple(self._fire_matching(matches, random, terminated))
+        return self._fire_matching(matches, random, terminated=terminated)
 
     def match_prompt(
         self, operation: str, prompt: str, random: RandomSource, *, terminated: bool = False
     ) -> tuple[Directive, ...]:
-        """What strikes a request on the wire once its prompt is known."""
+        """Return the transport faults that fire on a request because of its prompt."""
 
-        def matches(one: Directive) -> bool:
+        def matches(directive: Directive) -> bool:
             return (
-                one.name in TRANSPORT_FAULTS
-                and _prompt_matches(one, prompt)
-                and (one.operation or OperationId.CREATE_GENERATION) == operation
+                directive.name in TRANSPORT_FAULTS
+                and directive.prompt is not None
+                and directive.prompt in prompt
+                and (directive.operation or OperationId.CREATE_GENERATION) == operation
             )
 
-        return tuple(self._fire_matching(matches, random, terminated))
+        return self._fire_matching(matches, random, terminated=terminated)
 
     def match_provider(self, prompt: str, random: RandomSource) -> tuple[Directive, ...]:
-        """What the provider will do to a generation that is paid."""
+        """Return the provider outcomes that apply to a generation that the account can pay."""
 
-        def matches(one: Directive) -> bool:
-            return one.name in PROVIDER_FAULTS and (
-                one.prompt is None or _prompt_matches(one, prompt)
+        def matches(directive: Directive) -> bool:
+            return directive.name in PROVIDER_FAULTS and (
+                directive.prompt is None or directive.prompt in prompt
             )
 
-        return tuple(self._fire_matching(matches, random, terminated=False))
+        return self._fire_matching(matches, random)
 
     def match_inline(
         self,
@@ -117,52 +115,51 @@ class FaultRegistry:
         *,
         scope: Hashable,
     ) -> tuple[Directive, ...]:
-        """Which of the directives that a request brings itself strike it.
+        """Return those of a request's own *directives* that fire on it.
 
-        Those that have to be counted are counted for all requests that bring the same, and are the
-        same *by*.
+        Requests with the same directive and the same *scope* share a counter.
         """
-        fired, terminated = [], False
-        for one in directives:
-            if operation != (
-                one.operation
-                or (OperationId.CREATE_GENERATION if one.name in PROVIDER_FAULTS else operation)
-            ):
-                continue
-            armed = self._inline_counter(one, scope) if one.needs_counting else ArmedFault(one)
-            if armed.should_fire(random, suppressed=terminated and one.is_terminal):
-                fired.append(one)
-                terminated = terminated or one.is_terminal
-        return tuple(fired)
-
-    def copy(self) -> FaultRegistry:
-        """The same board, counters and all."""
-        clone = FaultRegistry()
-        clone.armed = {number: armed.copy() for number, armed in self.armed.items()}
-        clone._last_number = self._last_number
-        clone._inline_counters = {key: armed.copy() for key, armed in self._inline_counters.items()}
-        return clone
+        candidates = (
+            self._inline_counter(directive, scope)
+            if directive.needs_counting
+            else ArmedFault(directive)
+            for directive in directives
+            if operation == (directive.operation or _default_operation(directive) or operation)
+        )
+        return _fire(candidates, random)
 
     def _fire_matching(
-        self, matches: Callable[[Directive], bool], random: RandomSource, terminated: bool
-    ) -> Iterator[Directive]:
-        for armed in tuple(self.armed.values()):
-            directive = armed.directive
-            if not matches(directive):
-                continue
-            if armed.should_fire(random, suppressed=terminated and directive.is_terminal):
-                terminated = terminated or directive.is_terminal
-                yield directive
+        self,
+        matches: Callable[[Directive], bool],
+        random: RandomSource,
+        *,
+        terminated: bool = False,
+    ) -> tuple[Directive, ...]:
+        candidates = (armed for armed in self.armed.values() if matches(armed.directive))
+        return _fire(candidates, random, terminated=terminated)
 
     def _inline_counter(self, directive: Directive, scope: Hashable) -> ArmedFault:
-        while len(self._inline_counters) >= _MAX_INLINE_COUNTERS:
-            del self._inline_counters[next(iter(self._inline_counters))]
-        return self._inline_counters.setdefault((directive, scope), ArmedFault(directive))
+        while len(self.inline_counters) >= _MAX_INLINE_COUNTERS:
+            del self.inline_counters[next(iter(self.inline_counters))]
+        return self.inline_counters.setdefault((directive, scope), ArmedFault(directive))
+
+
+def _fire(
+    candidates: Iterable[ArmedFault], random: RandomSource, *, terminated: bool = False
+) -> tuple[Directive, ...]:
+    """Return what fires; once a fault has *terminated* the request, no other one may do so."""
+    fired = []
+    for armed in candidates:
+        directive = armed.directive
+        if armed.should_fire(random, suppressed=terminated and directive.is_terminal):
+            fired.append(directive)
+            terminated = terminated or directive.is_terminal
+    return tuple(fired)
+
+
+def _default_operation(directive: Directive) -> OperationId | None:
+    return OperationId.CREATE_GENERATION if directive.name in PROVIDER_FAULTS else None
 
 
 def _target_of(directive: Directive) -> tuple[object, ...]:
     return directive.name, directive.phase, directive.operation, directive.nth, directive.prompt
-
-
-def _prompt_matches(directive: Directive, prompt: str) -> bool:
-    return directive.prompt is not None and directive.prompt in prompt

@@ -15,12 +15,12 @@ from mockhub.domain.generations import Generation
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.faults.grammar import (
-    TRANSPORT_FAULTS,
     Directive,
     parse_directives,
     parse_prefer_header,
     parse_prompt,
 )
+from mockhub.faults.types import TRANSPORT_FAULTS
 from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec, RoutingError
 from mockhub.spec.generation_request import GenerationRequest

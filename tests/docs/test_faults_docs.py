@@ -13,11 +13,9 @@ import pytest
 from mockhub.domain.clock import SystemClock
 from mockhub.faults.grammar import (
     MODIFIERS,
-    PROVIDER_FAULTS,
-    TRANSPORT_FAULTS,
-    Phase,
     parse_directives,
 )
+from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS, Phase
 from mockhub.spec.operations import OperationId
 from tests.support.live_server import LiveHub
 

@@ -267,7 +267,7 @@ def test_the_provider_is_scripted(mockhub: Hub) -> None:
         (lambda hub: hub.arm("rseet"), "unknown directive 'rseet'; did you mean 'reset'"),
         (lambda hub: hub.arm("reset", on="get_credit"), "did you mean 'get_credits'"),
         (lambda hub: hub.arm("reset", times=0), "times=0: expected a whole number from 1"),
-        (lambda hub: hub.provider("reset"), "'reset' is not the provider's doing"),
+        (lambda hub: hub.provider("reset"), "'reset' is not a provider outcome"),
         (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
         (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
         (lambda hub: hub.grant(8, expires_at="x", expires_in=1), "give one of the two"),

@@ -44,7 +44,7 @@ def test_running_fails_for_a_breach_of_the_law() -> None:
         ({"clock": 5}, "clock=5: expected a text such as 'hold'"),
         ({"seed": "x"}, "seed='x': expected a whole number"),
         ({"scenario": 3}, "scenario=3: expected the name of a scenario, or a YAML file"),
-        ({"provider": "reset"}, "provider='reset': 'reset' is not the provider's doing"),
+        ({"provider": "reset"}, "provider='reset': 'reset' is not a provider outcome"),
         ({"faults": 7}, "faults=7: expected directives such as 'reset@after'"),
     ],
 )

@@ -113,8 +113,8 @@ MISTAKES = [
     (ONE % "keys: [{key: k}, {key: k}]", 1, "#/accounts/a/keys/1/key", "stands twice"),
     ("accounts: {}\nprovider: fail", 2, "#/provider", "expected a list of outcomes"),
     ("accounts: {}\nprovider: [fial]", 2, "#/provider/0", "did you mean 'fail'?"),
-    ("accounts: {}\nprovider: [reset]", 2, "#/provider/0", "not the provider's doing"),
-    ("accounts: {}\nprovider: [fail x2]", 2, "#/provider/0", "expected no modifiers"),
+    ("accounts: {}\nprovider: [reset]", 2, "#/provider/0", "not a provider outcome"),
+    ("accounts: {}\nprovider: [fail x2]", 2, "#/provider/0", "takes no modifiers"),
     ("accounts: {}\nfaults: [reset@x]", 2, "#/faults/0", "expected @before or @after"),
     ("accounts: {}\nfaults: [{fault: reset, promt: x}]", 2, "#/faults/0", "expected a fault such"),
     (

@@ -1,0 +1,75 @@
+"""The table of faults: what each one targets, takes and does.
+
+To add a fault, add its row here, its function in `mockhub.web.fault_injection` (a provider outcome
+needs a field of `mockhub.domain.provider.Outcome` instead) and its row in `docs/faults.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Target = Literal["provider", "transport"]
+Phase = Literal["before", "after"]
+
+MAX_NUMBER = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Argument:
+    """The value behind the equals sign: a whole number within bounds, or a duration."""
+
+    example: str
+    is_duration: bool = False
+    minimum: int = 0
+    maximum: int = MAX_NUMBER
+
+
+@dataclass(frozen=True)
+class FaultType:
+    """One fault.
+
+    Attributes:
+        name: how it is written.
+        target: whether it shapes the generation or the exchange.
+        argument: its value, if it takes one.
+        phases: when it may fire, relative to the operation; the first is the default. A provider
+            outcome has none.
+        is_terminal: whether it ends the request, so that no other terminal fault fires.
+        alters_response: whether the client receives the response, but damaged or slowly.
+    """
+
+    name: str
+    target: Target
+    argument: Argument | None = None
+    phases: tuple[Phase, ...] = ()
+    is_terminal: bool = False
+    alters_response: bool = False
+
+
+_STATUS = Argument("503", minimum=400, maximum=599)
+_TIME = Argument("2s", is_duration=True)
+_ANY: tuple[Phase, ...] = ("before", "after")
+_AFTER: tuple[Phase, ...] = ("after",)
+
+_ROWS = (
+    FaultType("fail", "provider"),
+    FaultType("deliver", "provider", Argument("3")),
+    FaultType("duration", "provider", Argument("800s", is_duration=True)),
+    FaultType("polls", "provider", Argument("3", minimum=1)),
+    FaultType("never", "provider"),
+    FaultType("status", "transport", _STATUS, _ANY, is_terminal=True),
+    FaultType("delay", "transport", _TIME, _ANY),
+    FaultType("reset", "transport", None, _ANY, is_terminal=True),
+    FaultType("hang", "transport", None, _ANY, is_terminal=True),
+    FaultType("truncate", "transport", None, _AFTER, alters_response=True),
+    FaultType("corrupt", "transport", None, _AFTER, alters_response=True),
+    FaultType("drip", "transport", _TIME, _AFTER, alters_response=True),
+)
+
+FAULTS: dict[str, FaultType] = {fault.name: fault for fault in _ROWS}
+
+PROVIDER_FAULTS = frozenset(fault.name for fault in _ROWS if fault.target == "provider")
+TRANSPORT_FAULTS = frozenset(FAULTS) - PROVIDER_FAULTS
+RESPONSE_FAULTS = frozenset(fault.name for fault in _ROWS if fault.alters_response)
+FLAGS = frozenset(fault.name for fault in _ROWS if fault.argument is None)
