@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from msgspec.structs import replace
+
 from mockhub.domain.accounts import Account
 from mockhub.domain.ledger import Allocations, Entry, deallocate
 from mockhub.domain.provider import Outcome
@@ -115,8 +117,8 @@ def _due_at(request: GenerationRequest, outcome: Outcome, now: int, timeout_ms: 
 def complete_generation(generation: Generation, now: int, *, failed: bool) -> Changes:
     """End a generation and refund what was not delivered (LED-2, LED-3)."""
     delivered = 0 if failed else generation.outcome.delivered_images(generation.request.n)
-    completed = generation._replace(
-        status=_final_status(delivered), delivered=delivered, ended_at=now
+    completed = replace(
+        generation, status=_final_status(delivered), delivered=delivered, ended_at=now
     )
     return Changes(_refund_entries(completed, now), completed)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
@@ -299,7 +301,7 @@ class HubBackend:
         )
 
     def record_poll(self, generation: Generation, now: int) -> Generation:
-        generation = generation._replace(polls=generation.polls + 1)
+        generation = replace(generation, polls=generation.polls + 1)
         self.generations[generation.id] = generation
         if generation.polls == generation.outcome.polls:
             return self.complete_generation(generation, now, failed=False)

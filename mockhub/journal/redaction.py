@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from mockhub.journal.exchange import StoredBody as StoredBody
 
 _REDACTED = "[redacted]"
@@ -17,4 +19,4 @@ def redact(text: str, prefix: str) -> str:
 def _redacted_body(body: StoredBody, prefix: str) -> StoredBody:
     if body.content is None or prefix.encode() not in body.content:
         return body
-    return body._replace(content=redact(body.content.decode("latin-1"), prefix).encode("latin-1"))
+    return replace(body, content=redact(body.content.decode("latin-1"), prefix).encode("latin-1"))

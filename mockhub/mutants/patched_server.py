@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 import orjson
+from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Changes, Generation
@@ -215,7 +216,7 @@ class PatchedServer:
         def changed(response: responses.Response, context: RequestContext) -> responses.Response:
             content = orjson.loads(response.body)
             content["error"]["code"] = new_code or code
-            return with_json(response, content)._replace(status=status or response.status)
+            return replace(with_json(response, content), status=status or response.status)
 
     def error(self, code: str, message: str | None = None) -> ApiError:
         """A documented error."""
@@ -283,7 +284,7 @@ class PatchedServer:
                         else (entry,)
                     )
                 ]
-                original(account, changes._replace(entries=tuple(entries)))
+                original(account, replace(changes, entries=tuple(entries)))
 
         return decorator
 

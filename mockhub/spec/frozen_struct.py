@@ -1,20 +1,13 @@
-"""What values are made of."""
+"""Base class of the immutable records of which a hub keeps very many."""
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 from msgspec import Struct
-from msgspec.structs import replace
 
 
 class FrozenStruct(Struct, frozen=True, gc=False):
-    """Facts that never change once they are made.
+    """An immutable record; copy it with changes by `msgspec.structs.replace`.
 
-    They are made in C, and hold nothing that could come back to them: the garbage collector need
-    not look at the hundreds of thousands that a hub keeps.
+    It is not tracked by the garbage collector, so that a hub can keep hundreds of thousands: a
+    subclass must not hold a reference cycle.
     """
-
-    def _replace(self, **changes: Any) -> Self:
-        """The same with some fields changed, as of a named tuple."""
-        return replace(self, **changes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from mockhub.web.responses import Response
 
 _NO_CONTENT = 204
@@ -21,7 +23,7 @@ CORS_HEADERS = (
 
 def with_origin(response: Response) -> Response:
     """The answer, readable for pages of any origin."""
-    return response._replace(headers=(*response.headers, *CORS_HEADERS))
+    return replace(response, headers=(*response.headers, *CORS_HEADERS))
 
 
 def options(methods: Iterable[str], requested_headers: bytes | None) -> Response:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from mockhub._timestamps import SECOND
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import ApiError
@@ -126,9 +128,9 @@ def corrupted(response: responses.Response, fault: Directive) -> responses.Respo
     """What is left of an answer: text that no JSON parser takes, or its first half."""
     half = len(response.body) // 2
     if fault.name == "corrupt":
-        return response._replace(body=response.body[:half] + b"\x00" + response.body[half + 1 :])
+        return replace(response, body=response.body[:half] + b"\x00" + response.body[half + 1 :])
     if fault.name == "truncate":
-        return response._replace(body=response.body[:half])
+        return replace(response, body=response.body[:half])
     return response
 
 

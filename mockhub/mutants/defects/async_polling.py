@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.domain.generations import Generation
 from mockhub.mutants.patched_server import PatchedServer, wrap
 from mockhub.mutants.registry import mutant
@@ -40,7 +42,7 @@ def rename_status(status: str, new_status: str) -> Change:
 def task_never_ends(server: PatchedServer) -> None:
     @wrap(server.hub, "record_poll")
     def polled(original: Any, generation: Generation, now: int) -> Generation:
-        return generation._replace(polls=1)
+        return replace(generation, polls=1)
 
 
 @mutant("ASY-5", "A task whose provider fails is processing for ever.")
@@ -48,7 +50,7 @@ def failed_task_never_ends(server: PatchedServer) -> None:
     @wrap(server.hub, "record_poll")
     def polled(original: Any, generation: Generation, now: int) -> Any:
         if generation.outcome.fail:
-            return generation._replace(polls=1)
+            return replace(generation, polls=1)
         return original(generation, now)
 
 
@@ -92,7 +94,7 @@ def poll_of_finished_task_is_202(server: PatchedServer) -> None:
     @server.on_response(OperationId.GET_GENERATION, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         generation = server.hub.generations[context.path_param or ""]
-        return response._replace(status=202) if generation.request.run_async else response
+        return replace(response, status=202) if generation.request.run_async else response
 
 
 @mutant("ASY-5", "A task that succeeded still says that it cost nothing.")

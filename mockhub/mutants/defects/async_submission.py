@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.domain.accounts import Account
 from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
@@ -24,14 +26,14 @@ def on_accepted_response(server: PatchedServer, change: Callable[[Any], object])
 @mutant("ASY-1", "An asynchronous request is answered 200 instead of 202.")
 def async_is_200(server: PatchedServer) -> None:
     server.on_response(OperationId.CREATE_GENERATION, status=202)(
-        lambda response, context: response._replace(status=200)
+        lambda response, context: replace(response, status=200)
     )
 
 
 @mutant("ASY-1", "An asynchronous request is answered 201 Created.")
 def async_is_201(server: PatchedServer) -> None:
     server.on_response(OperationId.CREATE_GENERATION, status=202)(
-        lambda response, context: response._replace(status=201)
+        lambda response, context: replace(response, status=201)
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.exceptions import ApiError
 from mockhub.mutants.patched_server import PatchedServer, wrap
 from mockhub.mutants.registry import mutant
@@ -164,7 +166,7 @@ def unknown_key_reads_balance(server: PatchedServer) -> None:
     @server.on_response(OperationId.GET_CREDITS, code="invalidApiKey")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         content = {"credits": 0, "account_type": "FREE", "next_expiration": None}
-        return with_json(response, content)._replace(status=200)
+        return replace(with_json(response, content), status=200)
 
 
 @mutant("AUTH-4", "An unknown key reads generations, if it looks like a key.")

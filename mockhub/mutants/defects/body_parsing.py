@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from msgspec.structs import replace
 
 from mockhub.exceptions import ValidationError
 from mockhub.mutants.middleware import AsgiApp
@@ -44,7 +45,7 @@ def reject_content_type(server: PatchedServer, matches: Any, status: int = 400) 
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         matched = matches(context.headers.get(_CONTENT_TYPE, b""))
-        return response._replace(status=status) if matched else response
+        return replace(response, status=status) if matched else response
 
 
 @mutant("REQ-2", "Forms are refused.")
@@ -155,7 +156,7 @@ def malformed_json_crashes(server: PatchedServer) -> None:
 
 @mutant("REQ-14", "A body that is not JSON answers 422.")
 def malformed_json_is_422(server: PatchedServer) -> None:
-    on_malformed_json(server, lambda response: response._replace(status=422))
+    on_malformed_json(server, lambda response: replace(response, status=422))
 
 
 @mutant("REQ-14", "A body that is not JSON is refused by a page of HTML.")
@@ -249,7 +250,7 @@ def invalid_forms_are_422(server: PatchedServer) -> None:
     @server.on_response(OperationId.CREATE_GENERATION, code="invalid_request")
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         form = context.headers.get(_CONTENT_TYPE, b"").startswith(b"multipart/")
-        return response._replace(status=422) if form else response
+        return replace(response, status=422) if form else response
 
 
 @mutant("REQ-10", "Invalid requests answer 200 with the error in the body.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.ledger import Entry
@@ -19,7 +21,7 @@ def replace_charge(server: PatchedServer, amount: Any) -> None:
     """Charge *credits*, a function of the right charge (below zero) and of the generation."""
     server.on_ledger_entry("charge")(
         lambda entry, account, generation: [
-            entry._replace(credits=amount(entry.credits, generation))
+            replace(entry, credits=amount(entry.credits, generation))
         ]
     )
 

@@ -6,6 +6,8 @@ import base64
 from typing import Any
 from urllib.parse import parse_qs
 
+from msgspec.structs import replace
+
 from mockhub.mutants.defects.auth import rewrite_token
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
@@ -45,7 +47,7 @@ def key_in_response_header(server: PatchedServer) -> None:
     @server.on_response(OperationId.GET_CREDITS, status=200)
     def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
         key = (b"x-api-key", (context.authorization or b"")[7:])
-        return response._replace(headers=(*response.headers, key))
+        return replace(response, headers=(*response.headers, key))
 
 
 @mutant("AUTH-7", "/credits lists the owner's keys.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.exceptions import ValidationError
 from mockhub.mutants.field_mutants import for_each_media_type, mutate_field
 from mockhub.mutants.patched_server import PatchedServer
@@ -66,7 +68,7 @@ def n_out_of_range_is_422(server: PatchedServer) -> None:
     def rewrite(response: Any, context: Any) -> Any:
         n = context.body.values.get("n") if context.body else 1
         out_of_range = isinstance(n, int) and not 1 <= n <= 4  # noqa: PLR2004
-        return response._replace(status=422) if out_of_range else response
+        return replace(response, status=422) if out_of_range else response
 
 
 @mutant("REQ-5", "n=0 is not refused but divided by, which answers 500.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.exceptions import ApiError
@@ -216,7 +218,7 @@ def later_generations_overcharged(server: PatchedServer) -> None:
     def charge(entry: Any, account: Account, generation: Generation) -> Any:
         surcharge = account.id in charged_before
         charged_before.add(account.id)
-        return [entry._replace(credits=entry.credits - surcharge)]
+        return [replace(entry, credits=entry.credits - surcharge)]
 
 
 @mutant("GEN-5", "The answer's ratio is that of the generation before.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.domain.generations import Generation
 from mockhub.mutants.patched_server import PatchedServer, wrap
 from mockhub.mutants.registry import mutant
@@ -19,7 +21,7 @@ def replace_refund(server: PatchedServer, amount: RefundRule) -> None:
     """Refund *credits*, a function of the right refund and the generation."""
     server.on_ledger_entry("refund")(
         lambda entry, account, generation: [
-            entry._replace(credits=amount(entry.credits, generation))
+            replace(entry, credits=amount(entry.credits, generation))
         ]
     )
 

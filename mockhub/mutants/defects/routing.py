@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockhub.mutants.patched_server import PatchedServer, wrap
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import with_body, with_json
@@ -49,24 +51,24 @@ def unknown_path_with_other_code(server: PatchedServer) -> None:
     conforms_if_documented=True,
 )
 def unknown_path_is_200(server: PatchedServer) -> None:
-    on_unrouted(server, 404)(lambda response: with_json(response, {})._replace(status=200))
+    on_unrouted(server, 404)(lambda response: replace(with_json(response, {}), status=200))
 
 
 @mutant("END-5", "An unknown path is answered 500.", conforms_if_documented=True)
 def unknown_path_crashes(server: PatchedServer) -> None:
-    on_unrouted(server, 404)(lambda response: response._replace(status=500))
+    on_unrouted(server, 404)(lambda response: replace(response, status=500))
 
 
 @mutant("END-6", "A method that a path does not have is answered 500.", conforms_if_documented=True)
 def other_methods_crash(server: PatchedServer) -> None:
-    on_unrouted(server, 405)(lambda response: response._replace(status=500))
+    on_unrouted(server, 405)(lambda response: replace(response, status=500))
 
 
 @mutant("END-6", "A 405 does not tell which methods there are.", conforms_if_documented=True)
 def other_methods_without_allow(server: PatchedServer) -> None:
     on_unrouted(server, 405)(
-        lambda response: response._replace(
-            headers=tuple(header for header in response.headers if header[0] != b"allow")
+        lambda response: replace(
+            response, headers=tuple(header for header in response.headers if header[0] != b"allow")
         )
     )
 
@@ -102,7 +104,7 @@ def delete_removes_generation(server: PatchedServer) -> None:
         response: responses.Response = await original(context)
         if context.method == "DELETE" and id in server.hub.generations:
             deleted.add(id)
-            return response._replace(status=204, body=b"", headers=())
+            return replace(response, status=204, body=b"", headers=())
         return responses.error_response(server.error("notFound")) if id in deleted else response
 
 

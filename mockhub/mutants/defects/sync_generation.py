@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from mockhub.domain.accounts import Account
 from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
@@ -19,7 +21,7 @@ def sync_is_202(server: PatchedServer) -> None:
 @mutant("GEN-1", "A synchronous request is answered 201 Created.")
 def sync_is_201(server: PatchedServer) -> None:
     server.on_response(OperationId.CREATE_GENERATION, status=200)(
-        lambda response, context: response._replace(status=201)
+        lambda response, context: replace(response, status=201)
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from mockhub.domain.generations import Generation
 from mockhub.exceptions import ValidationError
@@ -65,8 +66,8 @@ def images_as_octet_stream(server: PatchedServer) -> None:
         response: responses.Response, scope: Any, headers: dict[bytes, bytes]
     ) -> responses.Response:
         other_headers = tuple(one for one in response.headers if one[0] != b"content-type")
-        return response._replace(
-            headers=(*other_headers, (b"content-type", b"application/octet-stream"))
+        return replace(
+            response, headers=(*other_headers, (b"content-type", b"application/octet-stream"))
         )
 
     on_image_response(server, as_octet_stream)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
 from mockhub.mutants.middleware import AsgiApp, Middleware
@@ -80,7 +81,7 @@ def chunked(server: PatchedServer) -> None:
 def add_headers(server: PatchedServer, *headers: tuple[bytes, bytes]) -> None:
     """Send more headers with every answer."""
     server.on_response()(
-        lambda response, context: response._replace(headers=(*response.headers, *headers))
+        lambda response, context: replace(response, headers=(*response.headers, *headers))
     )
 
 
@@ -108,11 +109,12 @@ def extra_headers(server: PatchedServer) -> None:
 def capitalized_header_names(server: PatchedServer) -> None:
     length = b"content-length"
     server.on_response()(
-        lambda response, context: response._replace(
+        lambda response, context: replace(
+            response,
             headers=tuple(
                 (name if name == length else name.title(), value)
                 for name, value in response.headers
-            )
+            ),
         )
     )
 
@@ -120,8 +122,9 @@ def capitalized_header_names(server: PatchedServer) -> None:
 @variant("Refused keys are answered without WWW-Authenticate.")
 def no_www_authenticate(server: PatchedServer) -> None:
     server.on_response(status=401)(
-        lambda response, context: response._replace(
-            headers=tuple(one for one in response.headers if one[0] != b"www-authenticate")
+        lambda response, context: replace(
+            response,
+            headers=tuple(one for one in response.headers if one[0] != b"www-authenticate"),
         )
     )
 
