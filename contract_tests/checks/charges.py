@@ -1,50 +1,28 @@
-"""The balance: how it is told, and what a generation takes from it, once."""
+"""Each generation is charged once (LED-1)."""
 
 from __future__ import annotations
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
+    assert_distinct_generations,
     assert_equal,
-    balance_object,
     expect,
     require_field,
-    require_response,
+)
+from mockhub.verify.charge_assertions import (
+    assert_balances_match_costs,
+    assert_charged,
+    assert_no_other_charge,
+    unit_price,
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES
 from mockhub.verify.generation import ObservedGeneration
-from mockhub.verify.outcomes import Failed, Inconclusive
-
-from .sync_generation import ALL_FIXTURES, assert_expiration, completed_generations
+from mockhub.verify.generation_assertions import assert_completed, completed_generations
+from mockhub.verify.outcomes import Failed
 
 _MIN_PRICE = oracle.min_price()
-
-
-@check("END-2", "CRD-1", "CRD-2")
-def credits_have_documented_fields(context: CheckContext) -> None:
-    """GET /api/v1/credits tells credits, account_type and next_expiration."""
-    exchange = require_response(context.client.get("credits"))
-    if exchange.status == 401:
-        raise Inconclusive("the key keys.valid is refused; is it right?", exchange)
-    balance = balance_object(expect(exchange, 200), exchange)
-    if require_field(balance, "credits", int, exchange) < 0:
-        raise Failed("credits are negative", exchange, expected="0 or more")
-    require_field(balance, "account_type", str, exchange, allow_empty=False)
-    assert_expiration(dict(balance), exchange)
-
-
-@check("CRD-1", fixtures=("example",))
-def credits_match_response_balance(context: CheckContext) -> None:
-    """account_type and next_expiration are the same in both places."""
-    generation = context.completed("example")
-    exchange = context.client.get("credits")
-    reported, balance = (
-        balance_object(expect(exchange, 200), exchange),
-        generation.body.get("balance"),
-    )
-    if isinstance(balance, dict):
-        for name in ("account_type", "next_expiration"):
-            assert_equal(balance.get(name), reported.get(name), name, exchange, generation.exchange)
 
 
 @check("LED-1", "END-2", fixtures=ALL_FIXTURES)
@@ -59,26 +37,6 @@ def ledger_charges_once(context: CheckContext) -> None:
             assert_charged(generation, generation.n * unit_price(generation))
     for group in context.generation_groups:
         assert_group_charge(group)
-
-
-def unit_price(generation: ObservedGeneration) -> int:
-    """The credits of one image of *made*; which tier other sizes are of, the answer tells."""
-    tier = generation.final_body.get("quality")
-    tier_price = oracle.prices().get(tier) if isinstance(tier, str) else None
-    return tier_price if tier_price and generation.size != "1024x1024" else _MIN_PRICE
-
-
-def assert_charged(generation: ObservedGeneration, cost: int) -> None:
-    """Hold a generation to what it took from the balance, once."""
-    assert_unchanged_on_reread(generation)
-    charged = (generation.balance_before or 0) - (generation.balance_after or 0)
-    if charged != cost:
-        raise Failed(
-            f"{charged} credits left the balance ({generation.balance_before} before, {generation.balance_after} after)",  # noqa: E501
-            generation.exchange,
-            *generation.polls[-1:],
-            expected=f"{cost} credits taken, once",
-        )
 
 
 def assert_group_charge(group: list[ObservedGeneration]) -> None:
@@ -100,15 +58,76 @@ def assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-def assert_unchanged_on_reread(generation: ObservedGeneration) -> None:
-    """Reading a task that has ended moves no credits, in either direction."""
-    if (
-        generation.measured_alone
-        and generation.balance_after is not None
-        and generation.balance_on_reread not in (None, generation.balance_after)
-    ):
+@check("LED-1", "GEN-3", fixtures=("portrait",), cost=3 * _MIN_PRICE)
+def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
+    """Two tasks submitted at once keep what each asked for, and each is charged."""
+    before = context.credits()
+    portrait_accepted = context.generation("portrait").accepted
+    requested = [(1, "1024x1024"), (2, "1024x1536" if portrait_accepted else "1024x1024")]
+    bodies = [context.request_body(n=n, size=size, **{"async": True}) for n, size in requested]
+    max_costs = [
+        n * oracle.max_price() for n, _ in requested
+    ]  # which tier a tall image is of is open
+    exchanges = context.client.post_simultaneously(bodies, key="valid", costs=max_costs)
+    tasks = [
+        ObservedGeneration(f"at once: {n} of {size}", FIXTURES["example_async"], n, size, exchange)
+        for (n, size), exchange in zip(requested, exchanges, strict=True)
+    ]
+    for generation in tasks:
+        expect(generation.exchange, 202)
+        context.adopt_task(generation)
+    assert_distinct_generations(exchanges)
+    cost = 0
+    for generation in tasks:
+        assert_completed(context, generation)
+        _assert_matches_request(generation, generation.n * unit_price(generation))
+        cost += generation.n * unit_price(generation)
+    after = context.wait_for_credits(before - cost)
+    assert_equal(before - cost, after, "the balance after both", *exchanges)
+
+
+def _assert_matches_request(generation: ObservedGeneration, cost: int) -> None:
+    requested = require_field(generation.body, "usage.credits_requested", int, generation.exchange)
+    assert_equal(cost, requested, "usage.credits_requested", generation.exchange)
+    assert_equal(
+        cost,
+        require_field(generation.final_body, "usage.credits", int, generation.final_exchange),
+        "usage",
+        generation.final_exchange,
+    )
+    images = require_field(generation.final_body, "images", list, generation.final_exchange)
+    assert_equal(generation.n, len(images), "the number of images", generation.final_exchange)
+    ratio = require_field(generation.final_body, "aspect_ratio", str, generation.final_exchange)
+    if not oracle.same_ratio(generation.size, ratio):
         raise Failed(
-            f"the balance was {generation.balance_after}, and {generation.balance_on_reread} when the task had been read again",  # noqa: E501
-            *generation.polls[-2:],
-            expected=f"{generation.balance_after} credits still",
+            f"{generation.size} is {ratio!r}",
+            generation.final_exchange,
+            expected="the size's ratio",
         )
+
+
+@check("LED-1", fixtures=ALL_FIXTURES)
+def ledger_charges_only_accepted_requests(context: CheckContext) -> None:
+    """Reads, polls and requests that are refused cost nothing."""
+    assert_no_other_charge(context, ("a request answered 402",))
+
+
+@check("LED-1", "CRD-3", fixtures=ALL_FIXTURES)
+def ledger_balance_matches_costs(context: CheckContext) -> None:
+    """The balance is the start minus what the generations cost, and nobody else paid."""
+    assert_balances_match_costs(context)
+
+
+@check("LED-1", level="inferred", fixtures=("example",), cost=_MIN_PRICE)
+def ledger_charges_repeated_requests(context: CheckContext) -> None:
+    """The same request twice is two generations, each of which is charged."""
+    first, before = context.completed("example"), context.credits()
+    fixture = FIXTURES["example"]
+    exchange = context.client.post(fixture.fields(fixture.prompt), cost=_MIN_PRICE)
+    body = expect(exchange, 200)
+    context.adopt_task(
+        ObservedGeneration("example again", fixture, 1, "1024x1024", exchange, finished=True)
+    )
+    if body.get("id") == first.id:
+        raise Failed("the second has the first one's id", exchange, expected="another id")
+    assert_equal(before - _MIN_PRICE, context.credits(), "the balance after the second", exchange)

@@ -1,4 +1,4 @@
-"""The model list; of its field names the page fixes only reference_image_limit."""
+"""The model list: models, prices, defaults and limits (MOD-1 to MOD-8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from mockhub.spec.operations import OperationId
 from mockhub.verify import oracle
-from mockhub.verify.assertions import assert_equal, expect, require_json
+from mockhub.verify.assertions import assert_equal, expect, require_field, require_json
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
@@ -20,14 +20,9 @@ _MIN_VALUES = 3  # one may be a default, two a default and its like
 _LIMIT_FIELD = "reference_image_limit"
 
 
-def fetch_model_list(context: CheckContext) -> Exchange:
-    """The model list, fetched once without a key."""
-    return context.memoize("models", lambda: context.client.get("models", key=None))
-
-
 def documented_model(context: CheckContext) -> tuple[dict[str, Any], Exchange]:
     """What the list says of the documented model."""
-    exchange = fetch_model_list(context)
+    exchange = context.model_list()
     if exchange.status != 200:
         expect(exchange, 200)
     for found in _objects(require_json(exchange)):
@@ -39,15 +34,7 @@ def documented_model(context: CheckContext) -> tuple[dict[str, Any], Exchange]:
     raise Failed(f"{oracle.MODEL} is not listed", exchange, expected=f"a model {oracle.MODEL}")
 
 
-@check("END-1", "AUTH-1")
-def models_need_no_key(context: CheckContext) -> None:
-    """GET /api/v1/models answers 200 without a key."""
-    if fetch_model_list(context).status != 200:
-        expect(fetch_model_list(context), 200)
-    require_json(fetch_model_list(context))
-
-
-@check("END-1", "MOD-2")
+@check("MOD-2", "END-1")
 def models_include_documented_model(context: CheckContext) -> None:
     """gpt-image-2 is listed, with provider openai and by its own name."""
     found, exchange = documented_model(context)
@@ -61,25 +48,6 @@ def models_include_documented_model(context: CheckContext) -> None:
     provider = found.get("provider")
     if isinstance(provider, str):
         assert_equal("openai", provider, "provider", exchange)
-
-
-@check("END-1", "AUTH-1")
-def models_accept_valid_key(context: CheckContext) -> None:
-    """The list is the same with a valid key."""
-    expected = require_json(fetch_model_list(context))
-    exchange = context.client.get("models", key="valid")
-    if exchange.status != 200:
-        expect(exchange, 200)
-    assert_equal(
-        oracle.MODEL in str(expected), oracle.MODEL in exchange.text, "the model in it", exchange
-    )
-
-
-@check("AUTH-11")
-def models_ignore_invalid_credentials(context: CheckContext) -> None:
-    """The list is public whatever Authorization header comes along."""
-    for header in ("Bearer gih_live_" + "0" * 32, "Bearer x", "Basic eDp5", "nonsense"):
-        expect(context.client.get("models", key=None, headers={"Authorization": header}), 200)
 
 
 @check("MOD-3")
@@ -156,10 +124,22 @@ def models_show_capabilities(context: CheckContext) -> None:
         models_show_prices(context)
 
 
+@check("MOD-4", fixtures=("auto",))
+def generate_defaults_to_1k(context: CheckContext) -> None:
+    """A request for size auto is of the default quality, 1K."""
+    generation = context.completed("auto")
+    assert_equal(
+        "1K",
+        require_field(generation.final_body, "quality", str, generation.final_exchange),
+        "quality",
+        generation.final_exchange,
+    )
+
+
 @check("MOD-8")
 def models_match_response_schema(context: CheckContext) -> None:
     """The list is {object: list, data: [...]} with the fields that the law names."""
-    exchange = fetch_model_list(context)
+    exchange = context.model_list()
     for error in oracle.response_validator(OperationId.LIST_MODELS, 200).iter_errors(
         expect(exchange, 200)
     ):

@@ -1,4 +1,4 @@
-"""Reference images: how many, of which kind, how large."""
+"""Reference images: number, formats and sizes (REQ-6 to REQ-9, REQ-17, GEN-9)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mockhub.verify import fixtures, oracle
 from mockhub.verify.assertions import assert_equal, expect_error, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.error_assertions import expect_rejection
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.multipart import File
 from mockhub.verify.outcomes import Failed, Skipped
@@ -17,16 +18,11 @@ _MEBIBYTE = 1024 * 1024
 _UNSUPPORTED_FILES = ("picture.gif", "notes.txt", "drawing.svg", "paper.pdf", "picture.bmp")
 
 
-def upload(context: CheckContext, *files: File, **options: object) -> Exchange:
-    """Post a form with *files* as its reference images."""
-    return context.client.post(form=context.form_fields(), files=files, cost=_MIN_PRICE, **options)  # type: ignore[arg-type]
-
-
-def _expect_rejection(exchange: Exchange, case: str) -> None:
-    try:
-        expect_error(exchange, 400, "invalid_request")
-    except Failed as failure:
-        raise Failed(f"{case}: {failure.message}", exchange, expected=failure.expected) from None
+@check("REQ-6", "REQ-10", cost=2 * _MIN_PRICE)
+def request_rejects_references_in_json(context: CheckContext) -> None:
+    """A reference_image in a JSON body is 400 invalid_request."""
+    url = "data:image/png;base64,iVBORw0KGgo="
+    expect_rejection(context, {"reference_image": url}, {"reference_image": [url]}, also_form=False)
 
 
 @check("REQ-7", "REQ-8", fixtures=("many_references",), cost=4 * _MIN_PRICE)
@@ -166,9 +162,6 @@ def references_do_not_change_response(context: CheckContext) -> None:
         )
 
 
-# What the page leaves open.
-
-
 @check("REQ-17", fixtures=("form_async",), cost=4 * _MIN_PRICE)
 def references_are_validated_by_content(context: CheckContext) -> None:
     """A file's content decides its format: liars are refused, a PNG of another name is taken."""
@@ -190,3 +183,15 @@ def references_must_be_files(context: CheckContext) -> None:
             form=context.form_fields(reference_image="sunset.png"), cost=_MIN_PRICE
         )
         _expect_rejection(exchange, "reference_image as text")
+
+
+def upload(context: CheckContext, *files: File, **options: object) -> Exchange:
+    """Post a form with *files* as its reference images."""
+    return context.client.post(form=context.form_fields(), files=files, cost=_MIN_PRICE, **options)  # type: ignore[arg-type]
+
+
+def _expect_rejection(exchange: Exchange, case: str) -> None:
+    try:
+        expect_error(exchange, 400, "invalid_request")
+    except Failed as failure:
+        raise Failed(f"{case}: {failure.message}", exchange, expected=failure.expected) from None

@@ -1,4 +1,4 @@
-"""Refunds: of a failure, and of images that were not delivered."""
+"""Refunds of failed generations and of missing images (LED-2, LED-3, ERR-6)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from mockhub.verify.assertions import (
     require_field,
     require_response,
 )
+from mockhub.verify.charge_assertions import assert_charged, assert_unchanged_on_reread, unit_price
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.generation_assertions import assert_completed
 from mockhub.verify.outcomes import Failed, Inconclusive
-
-from .async_tasks import assert_completed
-from .charges import assert_charged, assert_unchanged_on_reread, unit_price
 
 _MIN_PRICE = oracle.min_price()
 
@@ -161,3 +160,9 @@ def assert_partial_refund(context: CheckContext, generation: ObservedGeneration)
             "images",
             reread,
         )
+
+
+@check("ERR-6", requires=("provider_failure",), fixtures=("failure",))
+def errors_500_have_documented_code(context: CheckContext) -> None:
+    """A failed generation is 500 generationFailed."""
+    expect_error(context.generation("failure").exchange, 500, "generationFailed")

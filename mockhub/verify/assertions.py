@@ -189,3 +189,26 @@ def assert_image_fields(images: list[Any], exchange: Exchange) -> None:
         require_field(image, "created_at", str, exchange)
     if len({(image["id"], image["url"]) for image in images}) < len(images):
         raise Failed("the same image is delivered twice", exchange, expected="different images")
+
+
+def assert_expiration(balance: Mapping[str, Any], exchange: Exchange) -> None:
+    """Require next_expiration to be a timestamp or null; the documentation shows only null."""
+    expected = "a timestamp or null"
+    if "next_expiration" not in balance:
+        raise Failed("next_expiration is missing", exchange, expected=expected)
+    value = balance["next_expiration"]
+    if value is None:
+        return
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Failed(f"next_expiration is {value!r}", exchange, expected=expected) from None
+
+
+def assert_distinct_generations(exchanges: list[Exchange]) -> None:
+    """Require each response to be about a generation of its own."""
+    ids = [require_field(expect(one, one.status), "id", str, one) for one in exchanges]
+    if len(set(ids)) < len(ids):
+        raise Failed(
+            "two requests were answered with one generation", *exchanges, expected="one each"
+        )

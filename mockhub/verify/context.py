@@ -48,7 +48,6 @@ class CheckContext:
         self.level = level
         self.seed = seed
         self.starting_balances: dict[str, int] = {}  # credits by role before the first generation
-        self.known_generation_id: str | None = None
         self.generation_groups: list[list[ObservedGeneration]] = []  # created at the same time
         self.concurrent_payment_start: int | None = None  # credits of low before it was spent
         self._memoized: dict[str, object] = {}
@@ -107,6 +106,10 @@ class CheckContext:
         if isinstance(found, CheckOutcome):
             raise found
         return cast(T, found)
+
+    def model_list(self) -> Exchange:
+        """The response to GET /api/v1/models without a key, fetched once."""
+        return self.memoize("models", lambda: self.client.get("models", key=None))
 
     # Credits
 

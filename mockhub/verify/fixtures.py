@@ -135,6 +135,17 @@ FIXTURES: Mapping[str, GenerationFixture] = {
 }
 
 
+SYNC_FIXTURES = (
+    "example", "portrait", "auto", "two_k", "four_k",
+    "example_form", "plain_form", "three", "many_references",
+)  # fmt: skip
+TASK_FIXTURES = ("example_async", "several_async")
+ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
+READ_FIXTURES = (
+    "example", "example_form", "many_references", "portrait", "two_k", *TASK_FIXTURES,
+)  # fmt: skip
+
+
 def upload_files(names: tuple[str, ...]) -> list[File]:
     """The files to upload, by name."""
     return [_upload_file(name) for name in names]

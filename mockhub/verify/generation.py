@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import GenerationFixture
@@ -75,6 +76,11 @@ class ObservedGeneration:
         return found if isinstance(found, str) and found else None
 
     @property
+    def path(self) -> str:
+        """Where it is read back, below /api/v1."""
+        return f"generations/{quote(self.id or '', safe='')}"
+
+    @property
     def failed_with_500(self) -> bool:
         """Whether a poll was answered 500: a failed task may read so (ASY-7 is inferred)."""
         return not self.finished and any(poll.status == 500 for poll in self.polls)
@@ -95,9 +101,14 @@ def as_int(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def poll_status(poll: Exchange) -> object:
+    """The `status` field of a 200 response to a poll, or None."""
+    return json_object(poll).get("status") if poll.status == 200 else None
+
+
 def is_final(poll: Exchange) -> bool:
     """Whether a poll found the generation ended."""
-    return poll.status == 200 and json_object(poll).get("status") in _FINAL_STATUSES
+    return poll_status(poll) in _FINAL_STATUSES
 
 
 def json_object(exchange: Exchange) -> dict[str, Any]:

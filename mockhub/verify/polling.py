@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from mockhub.verify.client import BudgetedClient, is_loopback
 from mockhub.verify.exchange import Exchange
@@ -45,7 +45,7 @@ def _generation_url(client: BudgetedClient, generation: ObservedGeneration, role
     poll_url = generation.body.get("poll_url")
     if role == "valid" and isinstance(poll_url, str) and is_own_url(client, poll_url):
         return poll_url
-    return f"generations/{quote(generation.id or '', safe='')}"
+    return generation.path
 
 
 def is_own_url(client: BudgetedClient, url: str) -> bool:
