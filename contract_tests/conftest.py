@@ -22,7 +22,7 @@ from mockhub.verify.client import BudgetedClient, is_loopback
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import INCONCLUSIVE
-from mockhub.verify.profile import Partial, Profile, read_profile
+from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.reporters.report import EXIT_ERROR, EXIT_INCONCLUSIVE
 from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
 
@@ -102,21 +102,10 @@ def _open_profile(file: str | None) -> Iterator[Profile]:
         assert server.stdout
         try:
             started = json.loads(server.stdout.readline())
-            yield _local_mock_profile(started["base_url"], started["keys"])
+            yield Profile.for_mock(started["base_url"], started["keys"])
         finally:
             server.terminate()
             server.stdout.read()
-
-
-def _local_mock_profile(url: str, keys: dict[str, str]) -> Profile:
-    key_names = {"valid": "rich", "broke": "poor"}
-    profile_roles = ("valid", "other", "broke", "low", "expired", "revoked")
-    return Profile(
-        url,
-        {role: keys[key_names.get(role, role)] for role in profile_roles},
-        provider_failure="A ship in a storm [[fail]]",
-        partial=Partial("A ship in a storm [[deliver=3]]", n=4, delivered=3),
-    )
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.verify import runner
 from mockhub.verify.client import is_loopback
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
-from mockhub.verify.profile import Partial, Profile, read_profile
+from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.reporters import diff, terminal
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
@@ -240,36 +240,18 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def local_mock() -> Iterator[Profile]:
-    """Serve the default world in a thread; its profile."""
-    from mockhub.domain.hub_registry import DEFAULT, HubRegistry
-    from mockhub.scenarios.builder import build_hub
-    from mockhub.scenarios.loader import load_scenario
+    """Serve the default scenario in a thread; its profile."""
+    from mockhub.scenarios.loader import bundled_scenarios, load_scenario
     from mockhub.server.server import ServerThread, bind
     from mockhub.spec.api_spec import load_spec
-    from mockhub.web.api import PublicApi
-    from mockhub.web.app import App
+    from mockhub.web.app import create_app
 
-    spec = load_spec(resource_path("openapi.yaml"))
-    scenario = load_scenario(resource_path("fixtures/scenarios") / "default.yaml")
+    scenario = load_scenario(bundled_scenarios()["default"])
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = ServerThread(
-        App(PublicApi(spec, HubRegistry(build_hub(scenario, DEFAULT, spec)), url)), listener
-    )
-    keys = {name: key for key, name, _ in scenario.predefined_keys()}
+    app = create_app(load_spec(resource_path("openapi.yaml")), scenario, url=url)
+    server = ServerThread(app, listener)
     try:
-        yield Profile(
-            url,
-            {
-                "valid": keys["rich"],
-                "other": keys["other"],
-                "broke": keys["poor"],
-                "low": keys["low"],
-                "expired": keys["expired"],
-                "revoked": keys["revoked"],
-            },
-            provider_failure="A ship in a storm [[fail]]",
-            partial=Partial("A ship in a storm [[deliver=3]]", n=4, delivered=3),
-        )
+        yield Profile.for_mock(url, {name: key for key, name, _ in scenario.predefined_keys()})
     finally:
         server.stop()

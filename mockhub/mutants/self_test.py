@@ -21,7 +21,7 @@ from mockhub.mutants.catalog import find, mutants, variants
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Mutant, Variant
 from mockhub.mutants.serving import combine, running
-from mockhub.verify.profile import Partial, Profile
+from mockhub.verify.profile import Profile
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
 
@@ -36,8 +36,6 @@ _WITHOUT_LARGE_UPLOADS = (
 )
 _VARIANT_GROUPS = 8  # neighbours, which are alike, are judged in different ones
 _POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # for a task to end; some variants are slow
-_FAILING_PROMPT = "[[fail]] A ship in a storm"
-_PARTIAL_PROMPT = "[[deliver=3]] A ship in a storm"
 
 
 class MutantResult(NamedTuple):
@@ -198,19 +196,8 @@ def _run_checks(one: Mutant | Variant, only: str | None = None) -> MutantResult:
 
 def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
     """What the suite is told of a house: all that can be told; *poll_timeout* in seconds."""
-    keys = server.keys
-    return Profile(
-        base_url=server.url,
-        keys={
-            "valid": keys["rich"],
-            "other": keys["other"],
-            "broke": keys["poor"],
-            "low": keys["low"],
-            "expired": keys["expired"],
-            "revoked": keys["revoked"],
-        },
-        provider_failure=_FAILING_PROMPT,
-        partial=Partial(_PARTIAL_PROMPT, n=4, delivered=3),
+    return replace(
+        Profile.for_mock(server.url, server.keys),
         poll_timeout=poll_timeout,
         state_handlers=Path(__file__).with_name("state_handlers.py"),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mockhub.mutants.serving import RunningMutant, current
+from mockhub.verify.profile import mock_account
 
 
 def state(name: str, **params: object) -> dict[str, str]:
@@ -20,7 +21,7 @@ def state(name: str, **params: object) -> dict[str, str]:
 
 
 def _second_key(running: RunningMutant, account: str) -> dict[str, str]:
-    owner = {"valid": "rich", "broke": "poor"}.get(account, account)
+    owner = mock_account(account)
     return {"key": running.call(lambda server: server.hub.add_key(owner, name="second"))}
 
 

@@ -18,6 +18,9 @@ from mockhub.spec.document import error_at
 
 ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
 
+# Accounts of the mock's default scenario whose name is not the role that they play.
+_MOCK_ACCOUNTS = {"valid": "rich", "broke": "poor"}
+
 _KNOWN_KEYS = {
     "": ("base_url", "keys", "triggers", "limits", "state_handlers"),
     "keys": ROLES,
@@ -51,9 +54,28 @@ class Profile:
         None  # a Python file with states that keys and prompts cannot give
     )
 
+    @classmethod
+    def for_mock(cls, url: str, keys: Mapping[str, str]) -> Profile:
+        """Describe a mock that serves its default scenario at *url*.
+
+        Args:
+            keys: The raw keys of the scenario by account name, such as `rich` and `poor`.
+        """
+        return cls(
+            url,
+            {role: keys[mock_account(role)] for role in ROLES},
+            provider_failure="[[fail]] A ship in a storm",
+            partial=Partial("[[deliver=3]] A ship in a storm", n=4, delivered=3),
+        )
+
     def offers(self, requirement: str) -> bool:
-        """Whether *need*, a role or a trigger, is there."""
+        """Whether the profile has *requirement*: a role, a trigger, or `state_handlers`."""
         return requirement in self.keys or bool(getattr(self, requirement, None))
+
+
+def mock_account(role: str) -> str:
+    """Return the account of the mock's default scenario that plays *role*."""
+    return _MOCK_ACCOUNTS.get(role, role)
 
 
 def read_profile(path: Path, environ: Mapping[str, str] | None = None) -> Profile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, NamedTuple
@@ -12,28 +13,23 @@ from typing import Any, NamedTuple
 import httpx
 
 from mockhub.domain.clock import SystemClock
-from mockhub.verify.profile import Partial, Profile
+from mockhub.verify.profile import Profile
 from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, LiveHub, serve_hub
 
-KEYS = {
-    "valid": RICH,
+_MOCK_KEYS = {
+    "rich": RICH,
     "other": OTHER,
-    "broke": POOR,
+    "poor": POOR,
     "low": LOW,
     "expired": EXPIRED,
     "revoked": REVOKED,
 }
+KEYS = Profile.for_mock("", _MOCK_KEYS).keys
 
 
 def build_profile(url: str, **changes: Any) -> Profile:
-    """The profile of a server in the mock's default world."""
-    told = {
-        "keys": KEYS,
-        "provider_failure": "A storm [[fail]]",
-        "partial": Partial("Two of them [[deliver=3]]", 4, 3),
-        **changes,
-    }
-    return Profile(url, **told)
+    """The profile of a server in the mock's default scenario."""
+    return replace(Profile.for_mock(url, _MOCK_KEYS), **changes)
 
 
 @contextmanager
