@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import click
 
+from mockhub._text import printable
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.web.asgi import Scope
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
@@ -93,7 +94,7 @@ def _format_text(record: AccessLogRecord) -> str:
     status_text = click.style(
         str(record.status or "---"), fg=_STATUS_COLORS.get(record.status // 100)
     )
-    target = f"{record.method:<7} {_printable(record.path):<44}"
+    target = f"{record.method:<7} {printable(record.path):<44}"
     return "  ".join(
         [
             f"{target} {status_text} {credits:>14} {record.ms:8.2f} ms",
@@ -112,7 +113,3 @@ def print_line(text: str) -> None:
         click.echo(text)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from mockhub._text import plural
 from mockhub.domain.generations import Generation
 from mockhub.images import captions, formats, palettes, scenes
 from mockhub.images.canvas import Canvas, SeededRandom
@@ -130,8 +131,7 @@ def _paint(spec: ImageSpec, series_hash: bytes) -> Image.Image:
 def _caption_details(spec: ImageSpec) -> str:
     details = [f"{spec.width}x{spec.height}", f"{spec.index + 1} of {spec.count}"]
     if spec.references:
-        count = len(spec.references)
-        details.append(f"{count} reference{'s' if count > 1 else ''}")
+        details.append(plural(len(spec.references), "reference"))
     return "  \u00b7  ".join(details)
 
 

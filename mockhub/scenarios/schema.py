@@ -7,13 +7,12 @@ from typing import Any
 
 import jsonschema_rs
 
-from mockhub._text import suggest
+from mockhub._text import format_value, suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.provider import parse_outcome
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import Directive, parse_directives, with_conditions
 from mockhub.spec.document import Pointer
-from mockhub.spec.error_messages import format_value
 
 SchemaError = tuple[Pointer, str]
 

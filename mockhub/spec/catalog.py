@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mockhub._text import format_value
 from mockhub.exceptions import MockhubError, ValidationError
-from mockhub.spec.error_messages import format_value
 from mockhub.spec.sizes import AUTO, Size, SizeRules, nearest_ratio, parse_size
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mockhub._text import suggest
+from mockhub._text import format_value, suggest
 from mockhub.spec.operations import BodySchema
 
-_MAX_SHOWN = 60
 
-
-def _describe_error(error: Any, values: Mapping[str, Any], body: BodySchema) -> str:
+def describe_error(error: Any, values: Mapping[str, Any], body: BodySchema) -> str:
     if error.instance_path:
         return _describe_nested_error(error.instance_path, values, body)
     required = body.schema.get("required", ())
@@ -69,25 +66,3 @@ def describe_expected(schema: Mapping[str, Any]) -> str:
         description = first_word.lower() + description[len(first_word) :]
     examples = ", ".join(map(str, schema.get("examples", ())))
     return description + (f" such as {examples}" if examples else "")
-
-
-def format_value(value: Any) -> str:
-    """*value* as JSON, shortened."""
-    if isinstance(value, str) and len(value) > _MAX_SHOWN:
-        value, suffix = value[:_MAX_SHOWN], f"... ({len(value)} characters)"
-    else:
-        suffix = ""
-    text = (
-        json.dumps(value, ensure_ascii=False, default=str)
-        if _is_scalar_or_empty(value)
-        else _describe_container(value)
-    )
-    return text + suffix
-
-
-def _is_scalar_or_empty(value: Any) -> bool:
-    return not isinstance(value, (dict, list)) or len(value) == 0
-
-
-def _describe_container(value: Any) -> str:
-    return f"an {'object' if isinstance(value, dict) else 'array'} of {len(value)}"

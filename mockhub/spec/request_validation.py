@@ -9,15 +9,12 @@ from typing import Any
 
 import orjson
 
+from mockhub._text import format_value
 from mockhub.exceptions import ValidationError
-from mockhub.spec.error_messages import (
-    _MAX_SHOWN,
-    _describe_error,
-    format_value,
-)
+from mockhub.spec.error_messages import describe_error
 from mockhub.spec.operations import BodySchema
 
-_INTEGER_PATTERN = re.compile(r"-?(0|[1-9][0-9]*)")
+_INTEGER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,30})")  # longer ones are shown as sent
 _TOO_DEEP = "The body is nested too deeply; expected a flat JSON object"
 _CONTEXT_CHARS = 20
 
@@ -89,7 +86,7 @@ def coerce_form_fields(parts: Iterable[tuple[str, str]], body: BodySchema) -> di
 
 def _coerce(text: str, type_name: Any) -> Any:
     """*text* as *kind*, or as it is: then the schema refuses it in its own words."""
-    if type_name == "integer" and len(text) < _MAX_SHOWN and _INTEGER_PATTERN.fullmatch(text):
+    if type_name == "integer" and _INTEGER_PATTERN.fullmatch(text):
         return int(text)
     if type_name == "boolean" and text in ("true", "false"):
         return text == "true"
@@ -105,7 +102,7 @@ def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
     try:
         if not body.validator.is_valid(values):
             raise ValidationError(
-                _describe_error(next(body.validator.iter_errors(values)), values, body)
+                describe_error(next(body.validator.iter_errors(values)), values, body)
             )
     except ValidationError:
         raise

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from mockhub._text import plural
 from mockhub.domain.generations import Generation
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
@@ -45,7 +46,7 @@ def check_generated(
     ]
     if len(matching) == times or (times is None and matching):
         return None
-    expected = "a generation" if times is None else f"{times} generation{'s' * (times != 1)}"
+    expected = "a generation" if times is None else plural(times, "generation")
     criteria_text = ", ".join(f"{name}={_format_value(value)}" for name, value in criteria.items())
     ids = f": {', '.join(one.id for one in matching)}" if matching else ""
     message = f"expected {expected}{' with ' * bool(criteria_text)}{criteria_text}; there are {len(matching)}{ids}"  # noqa: E501

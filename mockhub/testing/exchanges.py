@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 
 from msgspec.structs import asdict
 
-from mockhub._text import suggest
+from mockhub._text import printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
 from mockhub.journal.exchange import Exchange as RecordedExchange
@@ -158,16 +158,6 @@ def check_field_names(names: Iterable[str], known: Sequence[str], subject: str) 
         if name not in known:
             hint = suggest(name, known)
             raise MockhubError(f"{subject} has no {name!r}{hint}; it has {', '.join(known)}")
-
-
-def printable(text: str) -> str:
-    """*text* with what could do harm to a terminal escaped."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
-def plural(count: int, noun: str) -> str:
-    """Such as ``1 test`` or ``2 tests``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _truncate_prompt(prompt: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
+from mockhub._text import plural
 from mockhub.client_report.coverage import Coverage
-from mockhub.testing.exchanges import plural
 from mockhub.testing.session_report import FindingGroup, SessionReport
 
 _HEADER = """<!doctype html>

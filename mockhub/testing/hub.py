@@ -8,6 +8,7 @@ from copy import copy
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mockhub._text import plural
 from mockhub.client_report.report import ClientReport, build_report
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
@@ -22,7 +23,7 @@ from mockhub.testing.config import (
     parse_provider,
     prototype_hub,
 )
-from mockhub.testing.exchanges import JournalView, plural, to_exchange_view
+from mockhub.testing.exchanges import JournalView, to_exchange_view
 from mockhub.testing.handles import (
     AccountsHandle,
     ClockHandle,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from mockhub._text import plural, printable
 from mockhub.client_report.coverage import Coverage
-from mockhub.testing.exchanges import plural, printable
 from mockhub.testing.hub import Hub
 
 MAX_EXCHANGES = 200  # of a hub's journal, in the page

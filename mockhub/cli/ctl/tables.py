@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mockhub._text import printable
+
 _PIPED_WIDTH = 200  # columns, where no terminal says how wide it is
 _SEVERITY_STYLES = {"money": "bold red", "warning": "yellow", "hint": "cyan"}
 _MAX_NUMBERS = 8
@@ -92,12 +94,7 @@ def _format_cell(value: Any) -> str:
         return "  ".join(f"{name} {_format_cell(inner)}" for name, inner in value.items())
     if isinstance(value, list):
         return ", ".join(map(_format_cell, value))
-    return _printable(str(value))
-
-
-def _printable(text: str) -> str:
-    """Prompts and paths are other people's text; a terminal must not obey it."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+    return printable(str(value))
 
 
 def _console() -> Console:
