@@ -1,1 +1,1 @@
-"""How fast and how small mockhub is, measured beside a bare server: `make bench`."""
+"""Speed and memory of mockhub, measured relative to a bare server: `make bench`."""

@@ -1,4 +1,4 @@
-"""The unit of the table: what a bare Starlette application answers."""
+"""The unit of the benchmarks: a bare Starlette application."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request

@@ -1,4 +1,4 @@
-"""Load on a server for a while: by wrk or oha where there is one, else by a client in Python."""
+"""Generate load on a server with wrk or oha if installed, else with a client in Python."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request that is sent again and again; *then_poll* reads what each one made."""
+class RequestTemplate:
+    """A request that is sent repeatedly; *then_poll* is the path prefix of a poll after each."""
 
     method: str
     path: str
@@ -32,8 +32,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Load:
-    """What came of it: times in seconds, *cpu* the server's per request."""
+class LoadResult:
+    """Result of a load: times in seconds, *cpu* is the server's processor time per request."""
 
     rate: float
     p50: float
@@ -43,20 +43,20 @@ class Load:
 
 
 def generator() -> str:
-    """Which load generator is used here."""
+    """Return the name of the load generator: wrk, oha or python."""
     return next((name for name in ("wrk", "oha") if shutil.which(name)), "python")
 
 
-def once(url: str, call: Call) -> tuple[int, bytes]:
-    """The status and the body of the answer when *call* is sent once."""
-    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as line:
-        line.request(call.method, call.path, call.body, dict(call.headers))
-        answer = line.getresponse()
-        return answer.status, answer.read()
+def send_once(url: str, call: RequestTemplate) -> tuple[int, bytes]:
+    """Send *call* once and return status and body."""
+    with closing(HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
+        connection.request(call.method, call.path, call.body, dict(call.headers))
+        response = connection.getresponse()
+        return response.status, response.read()
 
 
-def run(url: str, call: Call, seconds: float) -> tuple[Load, int]:
-    """Send *call* over 16 connections for some seconds; returns also how many were answered."""
+def run(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, int]:
+    """Send *call* over 16 connections; return the result and the number of responses."""
     name = generator()
     if name == "wrk":
         return _wrk(url, call, seconds)
@@ -84,7 +84,7 @@ end
 """
 
 
-def _wrk(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+def _wrk(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, int]:
     headers = ", ".join(f"[{_lua(name)}]={_lua(value)}" for name, value in call.headers.items())
     script = _LUA.format(
         method=_lua(call.method), body=_lua(call.body), headers="{" + headers + "}"
@@ -103,7 +103,7 @@ def _wrk(url: str, call: Call, seconds: float) -> tuple[Load, int]:
     failed += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
     rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0])
     count = int(re.findall(r"(\d+) requests in", text)[0])
-    return Load(rate, _percentile(text, 50), _percentile(text, 99), failed), count
+    return LoadResult(rate, _percentile(text, 50), _percentile(text, 99), failed), count
 
 
 def _lua(value: str | bytes) -> str:
@@ -119,7 +119,7 @@ def _percentile(text: str, which: int) -> float:
 # -- oha -----------------------------------------------------------------------------------------
 
 
-def _oha(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+def _oha(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, int]:
     command = ["oha", "--no-tui", "--output-format", "json", "-z", f"{seconds:g}s"]
     command += ["-c", str(CONNECTIONS), "-m", call.method]
     for name, value in call.headers.items():
@@ -130,19 +130,19 @@ def _oha(url: str, call: Call, seconds: float) -> tuple[Load, int]:
             body.write_bytes(call.body)
             command += ["-D", str(body)]
         done = subprocess.run([*command, url + call.path], capture_output=True, check=True)
-    told = json.loads(done.stdout)
-    codes = {int(code): count for code, count in told["statusCodeDistribution"].items()}
-    good = sum(count for code, count in codes.items() if code < 400)
-    percentiles = told["latencyPercentiles"]
-    rate = told["summary"]["requestsPerSec"]
-    failed = sum(codes.values()) - good
-    return Load(rate, percentiles["p50"], percentiles["p99"], failed), sum(codes.values())
+    report = json.loads(done.stdout)
+    codes = {int(code): count for code, count in report["statusCodeDistribution"].items()}
+    succeeded = sum(count for code, count in codes.items() if code < 400)
+    percentiles = report["latencyPercentiles"]
+    rate = report["summary"]["requestsPerSec"]
+    failed = sum(codes.values()) - succeeded
+    return LoadResult(rate, percentiles["p50"], percentiles["p99"], failed), sum(codes.values())
 
 
 # -- Python --------------------------------------------------------------------------------------
 
 
-async def _python(url: str, call: Call, seconds: float) -> tuple[Load, int]:
+async def _python(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, int]:
     times: list[float] = []
     failed = [0]
     until = perf_counter() + seconds
@@ -150,15 +150,15 @@ async def _python(url: str, call: Call, seconds: float) -> tuple[Load, int]:
     times.sort()
     count = len(times)
     p50, p99 = times[count // 2], times[min(count - 1, count * 99 // 100)]
-    return Load(count / seconds, p50, p99, failed[0]), count
+    return LoadResult(count / seconds, p50, p99, failed[0]), count
 
 
 async def _client(
-    url: str, call: Call, until: float, times: list[float], failed: list[int]
+    url: str, call: RequestTemplate, until: float, times: list[float], failed: list[int]
 ) -> None:
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    first = _bytes(call.method, call.path, call.headers, call.body)
+    first = _raw_request(call.method, call.path, call.headers, call.body)
     raw = first
     while perf_counter() < until:
         began = perf_counter()
@@ -171,11 +171,11 @@ async def _client(
         failed[0] += status >= 400
         raw = first
         if call.then_poll and status == 202:
-            raw = _bytes("GET", call.then_poll + json.loads(body)["id"], call.headers, b"")
+            raw = _raw_request("GET", call.then_poll + json.loads(body)["id"], call.headers, b"")
     writer.close()
 
 
-def _bytes(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+def _raw_request(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"Content-Length: {len(body)}"] if body else []

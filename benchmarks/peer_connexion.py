@@ -1,6 +1,6 @@
-"""`connexion run`, less the process that looks for changes and the log: DOCUMENT PORT.
+"""`connexion run` without its reloader process and its log; arguments: DOCUMENT PORT.
 
-It runs in an environment of its own, which has connexion and nothing of ours.
+Runs in its own environment, which has connexion but not mockhub.
 """
 
 import logging

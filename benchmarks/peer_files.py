@@ -1,4 +1,4 @@
-"""What the peers are started on that cannot read our document as it is."""
+"""Input files for the peers that cannot read our openapi.yaml."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from benchmarks.requests import GENERATIONS, MODELS
 from mockhub._resources import resource_path
 from mockhub.spec.document import Document, load_document
 
-OLDER = "openapi-3.0.json"
+OPENAPI_3_0 = "openapi-3.0.json"
 
 
 def write(folder: Path) -> None:
-    """Write our document as OpenAPI 3.0, and its published answers for WireMock and aimock."""
+    """Write our document as OpenAPI 3.0, and the published responses for WireMock and aimock."""
     document = load_document(resource_path("openapi.yaml"))
-    models = _published(document, MODELS.path, "get")
-    made = _published(document, GENERATIONS, "post")
-    picture = {
+    models = _published_example(document, MODELS.path, "get")
+    generation = _published_example(document, GENERATIONS, "post")
+    image_fixture = {
         "match": {"endpoint": "image"},
-        "response": {"image": {"url": made["images"][0]["url"]}},
+        "response": {"image": {"url": generation["images"][0]["url"]}},
     }
-    _write(folder / OLDER, _as_3_0(document))
+    _write(folder / OPENAPI_3_0, _as_3_0(document))
     _write(folder / "wiremock/mappings/models.json", _stub("GET", MODELS.path, models))
-    _write(folder / "wiremock/mappings/generations.json", _stub("POST", GENERATIONS, made))
-    _write(folder / "aimock/images.json", {"fixtures": [picture]})
+    _write(folder / "wiremock/mappings/generations.json", _stub("POST", GENERATIONS, generation))
+    _write(folder / "aimock/images.json", {"fixtures": [image_fixture]})
 
 
-def _write(file: Path, told: Any) -> None:
+def _write(file: Path, content: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(told, indent=2))
+    file.write_text(json.dumps(content, indent=2))
 
 
-def _published(document: Document, path: str, method: str) -> Any:
-    answer = document.root["paths"][path][method]["responses"]["200"]
-    example = next(iter(answer["content"]["application/json"]["examples"].values()))
+def _published_example(document: Document, path: str, method: str) -> Any:
+    response = document.root["paths"][path][method]["responses"]["200"]
+    example = next(iter(response["content"]["application/json"]["examples"].values()))
     return document.resolve(example)["value"]
 
 
@@ -48,28 +48,28 @@ def _stub(method: str, path: str, body: Any) -> Any:
 
 
 def _as_3_0(document: Document) -> Any:
-    told = _older(document.inline_references(dict(document.root)))
-    told["openapi"] = "3.0.3"
-    del told["info"]["summary"], told["info"]["license"]["identifier"]
-    # Connexion wants a function of ours to judge a key, so nobody who is given this asks for one.
-    del told["security"]
-    return told
+    converted = _downgrade(document.inline_references(dict(document.root)))
+    converted["openapi"] = "3.0.3"
+    del converted["info"]["summary"], converted["info"]["license"]["identifier"]
+    # Connexion needs a Python function to check keys, so the document has no security.
+    del converted["security"]
+    return converted
 
 
-def _older(node: Any) -> Any:
-    """*node* in the words of 3.0; each answer's schema has the published answer as its example."""
+def _downgrade(node: Any) -> Any:
+    """Convert *node* to OpenAPI 3.0, with the published responses as examples of the schemas."""
     if isinstance(node, list):
-        return [_older(item) for item in node]
+        return [_downgrade(item) for item in node]
     if not isinstance(node, dict):
         return node
-    told = {name: _older(value) for name, value in node.items()}
-    if isinstance(told.get("type"), list):
-        told |= {"type": told["type"][0], "nullable": True}
-    if "const" in told:
-        told["enum"] = [told.pop("const")]
-    if isinstance(told.get("examples"), list):
-        told["example"] = told.pop("examples")[0]
-    elif "examples" in told and "schema" in told:
-        first = next(iter(told["examples"].values()))
-        told["schema"]["example"] = first["value"]
-    return told
+    converted = {name: _downgrade(value) for name, value in node.items()}
+    if isinstance(converted.get("type"), list):
+        converted |= {"type": converted["type"][0], "nullable": True}
+    if "const" in converted:
+        converted["enum"] = [converted.pop("const")]
+    if isinstance(converted.get("examples"), list):
+        converted["example"] = converted.pop("examples")[0]
+    elif "examples" in converted and "schema" in converted:
+        first = next(iter(converted["examples"].values()))
+        converted["schema"]["example"] = first["value"]
+    return converted

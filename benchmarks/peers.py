@@ -1,4 +1,4 @@
-"""Other mock servers, measured as ours is, where they are installed: `BENCH_ARGS=--peers`."""
+"""Measure other mock servers that are installed: `make bench BENCH_ARGS=--peers`."""
 
 from __future__ import annotations
 
@@ -13,51 +13,58 @@ from statistics import median
 from benchmarks import peer_files
 from benchmarks.load import generator, run
 from benchmarks.requests import MODELS, post
-from benchmarks.servers import NoAnswer, Server, free_port, mockhub, running, uvicorn
+from benchmarks.servers import (
+    Server,
+    StartFailed,
+    free_port,
+    mockhub_command,
+    running,
+    uvicorn_command,
+)
 from benchmarks.table import MockServer, Throughput
 from benchmarks.throughput import Subject, measure
 from mockhub._resources import resource_path
 
-_HERE = Path(__file__).parent
-_NODE = _HERE / "node_modules"
+_BENCHMARKS = Path(__file__).parent
+_NODE = _BENCHMARKS / "node_modules"
 _BUILD = Path("build/peers").absolute()
 _FILES = _BUILD / "files"
-_PLACES = {
-    "here": _HERE,
+_PATHS = {
+    "here": _BENCHMARKS,
     "node": _NODE,
     "python": _BUILD / "python",
     "files": _FILES,
     "spec": resource_path("openapi.yaml"),
-    "older": _FILES / peer_files.OLDER,
+    "older": _FILES / peer_files.OPENAPI_3_0,
 }
 _STARTS = 3
-_PATIENCE = 20.0
+_START_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another mock server: the package that brings it, and the command that starts it silently."""
+    """Another mock server: its package, and the command that starts it without a log."""
 
     package: str
     command: str
 
     def version(self) -> str | None:
-        """The version that `make peers` installed, or None."""
-        if (told := _NODE / self.package / "package.json").exists():
-            return str(json.loads(told.read_text())["version"])
+        """Return the version that `make peers` installed, or None."""
+        if (manifest := _NODE / self.package / "package.json").exists():
+            return str(json.loads(manifest.read_text())["version"])
         found = _BUILD.glob(f"python/lib/*/site-packages/{self.package}-*.dist-info")
         return next((folder.stem.rpartition("-")[2] for folder in found), None)
 
-    def lacks(self) -> str | None:
-        """Why it cannot be started here, or None if it can."""
+    def missing(self) -> str | None:
+        """Return why it cannot be started, or None if it can."""
         if self.version() is None:
             return "not installed (make peers)"
-        program = self.at(0)[0]
-        return None if shutil.which(program) else f"there is no {program} (make peers)"
+        program = self.command_for(0)[0]
+        return None if shutil.which(program) else f"{program} is not installed (make peers)"
 
-    def at(self, port: int) -> list[str]:
-        """The command for a port."""
-        places = {**_PLACES, "port": port, "version": self.version()}
+    def command_for(self, port: int) -> list[str]:
+        """Return the command for a port."""
+        places = {**_PATHS, "port": port, "version": self.version()}
         return [word.format(**places) for word in self.command.split()]
 
 
@@ -88,37 +95,41 @@ PEERS = (
 )
 
 
-def measured(*, seconds: float, rounds: int) -> Iterator[MockServer]:
-    """Our server and each peer in turn; a line says which is left out or fails, and why."""
+def measure_peers(*, seconds: float, rounds: int) -> Iterator[MockServer]:
+    """Measure our server and each peer; print which are left out or fail, and why."""
     if generator() == "python":
-        print("The other mock servers need wrk or oha to be measured (apt-get install wrk).")
+        print("Measuring other mock servers needs wrk or oha (apt-get install wrk).")
         return
     peer_files.write(_FILES)
-    with running(uvicorn("benchmarks.baseline_app:app", port := free_port()), port=port) as unit:
-        turn = _Turn(unit, seconds, rounds)
-        yield turn.take("mockhub", version("mockhub"), lambda port: mockhub(port=port))
+    with running(
+        uvicorn_command("benchmarks.baseline_app:app", port := free_port()), port=port
+    ) as unit:
+        measurement = _Measurement(unit, seconds, rounds)
+        yield measurement.run(
+            "mockhub", version("mockhub"), lambda port: mockhub_command(port=port)
+        )
         for peer in PEERS:
-            if why := peer.lacks():
+            if why := peer.missing():
                 print(f"{peer.package} is left out: {why}", flush=True)
                 continue
             try:
-                yield turn.take(peer.package, str(peer.version()), peer.at)
-            except (Exception, NoAnswer) as error:
+                yield measurement.run(peer.package, str(peer.version()), peer.command_for)
+            except (Exception, StartFailed) as error:
                 print(f"{peer.package} failed: {error}", flush=True)
 
 
 @dataclass(frozen=True)
-class _Turn:
+class _Measurement:
     unit: Server
     seconds: float
     rounds: int
 
-    def take(self, name: str, version: str, command: Callable[[int], list[str]]) -> MockServer:
+    def run(self, name: str, version: str, command: Callable[[int], list[str]]) -> MockServer:
         started, memory = [], []
         for start in range(_STARTS):
             port = free_port()
             with running(
-                command(port), port=port, first=MODELS.path, patience=_PATIENCE, cwd=_BUILD
+                command(port), port=port, first=MODELS.path, patience=_START_TIMEOUT, cwd=_BUILD
             ) as server:
                 started.append(server.started)
                 memory.append(server.rss() or 0)
@@ -128,7 +139,7 @@ class _Turn:
 
     def _load(self, server: Server) -> tuple[Throughput, Throughput]:
         subjects = [Subject("GET models", server, MODELS), Subject("POST", server, post())]
-        for subject in subjects:  # Java and JavaScript are faster once they have run for a while
+        for subject in subjects:  # warm-up, for Java and JavaScript
             run(server.url, subject.call, self.seconds)
         _, get, create = measure(self.unit, subjects, seconds=self.seconds, rounds=self.rounds)
         return get, create

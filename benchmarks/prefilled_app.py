@@ -1,4 +1,4 @@
-"""Our server, full from the start: `python -m benchmarks.prefilled_app COUNT OPTIONS`."""
+"""`mockhub serve` with COUNT generations: `python -m benchmarks.prefilled_app COUNT OPTIONS`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mockhub.scenarios.builder import build_hub
 from mockhub.spec.generation_request import GenerationRequest
 
 
-def filled(count: int, *args: Any, **options: Any) -> HubBackend:
-    """A scenario's hub in which *count* generations were made, each with a prompt of its own."""
+def prefilled_hub(count: int, *args: Any, **options: Any) -> HubBackend:
+    """Build a hub and create *count* generations, each with a different prompt."""
     hub = build_hub(*args, **options)
     account = next(iter(hub.accounts.values()))
     for number in range(count):
@@ -27,5 +27,5 @@ def filled(count: int, *args: Any, **options: Any) -> HubBackend:
 
 if __name__ == "__main__":
     count = int(sys.argv[1])
-    setattr(serve, "build_hub", partial(filled, count))  # noqa: B010
+    setattr(serve, "build_hub", partial(prefilled_hub, count))  # noqa: B010
     main(["serve", *sys.argv[2:]])

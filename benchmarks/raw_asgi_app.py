@@ -1,4 +1,4 @@
-"""The limit of the table: an ASGI callable that sends the bytes of the model list, no more."""
+"""The limit of the benchmarks: an ASGI callable that only sends the bytes of the model list."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The requests that are measured."""
+"""The measured requests."""
 
 from __future__ import annotations
 
 import json
 from hashlib import blake2b
 
-from benchmarks.load import Call
+from benchmarks.load import RequestTemplate
 
 KEY = "gih_live_" + 32 * "x"
 AUTH = {"Authorization": f"Bearer {KEY}"}
@@ -13,26 +13,26 @@ GENERATIONS = "/api/v1/images/generations"
 LOGS = "/api/v1/generations/"
 BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
-HELLO = Call("GET", "/")
-MODELS = Call("GET", "/api/v1/models")
-CREDITS = Call("GET", "/api/v1/credits", AUTH)
+HELLO = RequestTemplate("GET", "/")
+MODELS = RequestTemplate("GET", "/api/v1/models")
+CREDITS = RequestTemplate("GET", "/api/v1/credits", AUTH)
 
 
-def post(**more: object) -> Call:
-    """A generation request in JSON."""
+def post(**more: object) -> RequestTemplate:
+    """Return a generation request in JSON."""
     body = json.dumps({**BODY, **more}).encode()
-    return Call("POST", GENERATIONS, {**AUTH, "Content-Type": "application/json"}, body)
+    return RequestTemplate("POST", GENERATIONS, {**AUTH, "Content-Type": "application/json"}, body)
 
 
-def form(size: int = 100 * 1024) -> Call:
-    """A generation request as a form with one reference image of *size* bytes."""
+def form(size: int = 100 * 1024) -> RequestTemplate:
+    """Return a generation request as a form with one reference image of *size* bytes."""
     noise = b"".join(blake2b(b"%d" % index).digest() for index in range(size // 64))
     parts = [_part(f'name="{name}"', value.encode()) for name, value in BODY.items()]
     png = b"\x89PNG\r\n\x1a\n" + noise[8:]
     parts.append(_part('name="reference_image"; filename="a.png"', png, "image/png"))
     body = b"".join(parts) + b"--edge--\r\n"
     kind = {"Content-Type": "multipart/form-data; boundary=edge"}
-    return Call("POST", GENERATIONS, {**AUTH, **kind}, body)
+    return RequestTemplate("POST", GENERATIONS, {**AUTH, **kind}, body)
 
 
 def _part(disposition: str, content: bytes, kind: str = "") -> bytes:

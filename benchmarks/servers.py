@@ -1,4 +1,4 @@
-"""Servers as processes of their own, with what the system knows of them."""
+"""Run servers as processes, and read their processor time and memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import IO
 
-_PATIENCE = 60.0
+_START_TIMEOUT = 60.0
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
-class NoAnswer(SystemExit):
-    """A server ended, or kept silent, where it should have begun to answer."""
+class StartFailed(SystemExit):
+    """A server exited, or did not respond in time."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Server:
     """A running server.
 
     Attributes:
-        port: where it listens, on loopback.
-        pid: its process.
-        started: seconds from its start to its first answer.
+        port: the port on loopback.
+        pid: the process id.
+        started: seconds from the start to the first response.
     """
 
     port: int
@@ -41,19 +41,19 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def cpu(self) -> float | None:
-        """Seconds of processor time used so far, by all its processes; None where unknown."""
-        return sum(_cpu(pid) for pid in _family(self.pid)) if Path("/proc").is_dir() else None
+        """Return the processor time of all its processes in seconds; None if unknown."""
+        return sum(_cpu(pid) for pid in _process_tree(self.pid)) if Path("/proc").is_dir() else None
 
     def rss(self) -> int | None:
-        """Bytes in memory now; None where unknown."""
+        """Return its resident memory in bytes; None if unknown."""
         return rss(self.pid)
 
 
 def rss(pid: int | None = None) -> int | None:
-    """Bytes that a process and its children have in memory, our own by default; None if unknown."""
+    """Return the resident bytes of a process and its children, or of this one; None if unknown."""
     if not Path("/proc").is_dir():
         return None
-    return sum(_rss(one) for one in _family(pid or os.getpid()))
+    return sum(_rss(one) for one in _process_tree(pid or os.getpid()))
 
 
 @contextmanager
@@ -61,14 +61,14 @@ def running(
     command: Sequence[str],
     *,
     port: int,
-    first: str = "/",
-    patience: float = _PATIENCE,
+    ready_path: str = "/",
+    timeout: float = _START_TIMEOUT,
     cwd: Path | None = None,
 ) -> Iterator[Server]:
-    """Start *command* in *cwd*, wait until it answers at the path *first*, and end it afterwards.
+    """Start *command* in *cwd*, wait for a response at *ready_path*, and stop it afterwards.
 
     Raises:
-        NoAnswer: if it ends, or does not answer within *patience* seconds.
+        StartFailed: if it exits, or does not respond within *timeout* seconds.
     """
     began = perf_counter()
     with (
@@ -76,7 +76,7 @@ def running(
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, cwd=cwd) as process,
     ):
         try:
-            _answered(process, port, first, began + patience, log)
+            _wait_until_ready(process, port, ready_path, began + timeout, log)
             yield Server(port, process.pid, perf_counter() - began)
         finally:
             process.terminate()
@@ -86,13 +86,13 @@ def running(
                 process.kill()
 
 
-def mockhub(*, port: int) -> list[str]:
-    """The command of our own server."""
+def mockhub_command(*, port: int) -> list[str]:
+    """Return the command of our own server."""
     return [sys.executable, "-m", "mockhub", "serve", *_options(port)]
 
 
-def filled(count: int, *, port: int) -> list[str]:
-    """The command of our own server with *count* generations made before it starts."""
+def prefilled(count: int, *, port: int) -> list[str]:
+    """Return the command of our own server with *count* generations."""
     return [sys.executable, "-m", "benchmarks.prefilled_app", str(count), *_options(port)]
 
 
@@ -100,26 +100,26 @@ def _options(port: int) -> list[str]:
     return ["--port", str(port), "--scenario", "endless", "--log-level", "warning"]
 
 
-def uvicorn(app: str, port: int) -> list[str]:
-    """The command of a bare application under uvicorn."""
+def uvicorn_command(app: str, port: int) -> list[str]:
+    """Return the command of a bare application under uvicorn."""
     base = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--loop", "uvloop"]
     return [*base, "--http", "httptools", "--no-access-log", "--log-level", "error"]
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def _answered(
+def _wait_until_ready(
     process: subprocess.Popen[bytes], port: int, path: str, until: float, log: IO[bytes]
 ) -> None:
     request = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n" % path.encode()
     while (left := until - perf_counter()) > 0:
         if process.poll() is not None:
-            raise NoAnswer(f"{process.args!r} ended: {_last(log)}")
+            raise StartFailed(f"{process.args!r} exited: {_end_of_log(log)}")
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=left) as line:
                 line.sendall(request)
@@ -128,21 +128,21 @@ def _answered(
         except (ConnectionError, TimeoutError):
             pass
         sleep(0.002)
-    raise NoAnswer(f"{process.args!r} did not answer in time: {_last(log)}")
+    raise StartFailed(f"{process.args!r} did not respond in time: {_end_of_log(log)}")
 
 
-def _last(log: IO[bytes]) -> str:
+def _end_of_log(log: IO[bytes]) -> str:
     log.seek(0)
     return log.read().decode(errors="replace").strip()[-500:]
 
 
-def _family(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     try:
         found = children.read_text().split()
     except OSError:
         found = []
-    return [pid, *(one for child in found for one in _family(int(child)))]
+    return [pid, *(one for child in found for one in _process_tree(int(child)))]
 
 
 def _cpu(pid: int) -> float:

@@ -1,4 +1,4 @@
-"""What is not throughput: start, memory, pictures, a fresh hub, the plugin and the suite."""
+"""Single metrics: start, memory, images, a new hub, the plugin and the contract tests."""
 
 from __future__ import annotations
 
@@ -15,82 +15,82 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.requests import AUTH, BODY, GENERATIONS, MODELS
-from benchmarks.servers import Server, filled, free_port, mockhub, running
-from benchmarks.table import Row
+from benchmarks.servers import Server, free_port, mockhub_command, prefilled, running
+from benchmarks.table import Metric
 
 KEPT = 100_000
 _TESTS = 300
 
 
-def start(rounds: int = 7) -> Iterator[Row]:
-    """Start to first answer, and memory then."""
+def start(rounds: int = 7) -> Iterator[Metric]:
+    """Measure the time to the first response, and the memory then."""
     times, sizes = [], []
     for _ in range(rounds):
         port = free_port()
-        with running(mockhub(port=port), port=port, first=MODELS.path) as server:
+        with running(mockhub_command(port=port), port=port, first=MODELS.path) as server:
             times.append(server.started)
             sizes.append(server.rss() or 0)
-    yield Row("Start to first answer", median(times), "s", "most", 0.30)
+    yield Metric("Start to first response", median(times), "s", "most", 0.30)
     if any(sizes):
-        yield Row("Memory at start", median(sizes) / 1e6, "MB", "most", 50)
+        yield Metric("Memory at start", median(sizes) / 1e6, "MB", "most", 50)
 
 
-def kept(at_start: float | None) -> Iterator[Row]:
-    """Memory with 100,000 generations kept, and what each takes of it."""
+def generations_memory(at_start: float | None) -> Iterator[Metric]:
+    """Measure the memory with 100,000 generations, and per generation."""
     port = free_port()
-    with running(filled(KEPT, port=port), port=port, first=MODELS.path) as server:
+    with running(prefilled(KEPT, port=port), port=port, first=MODELS.path) as server:
         if at_start is None or (size := server.rss()) is None:
             return
-    yield Row(f"Memory with {KEPT:,} generations", size / 1e6, "MB")
+    yield Metric(f"Memory with {KEPT:,} generations", size / 1e6, "MB")
     each = (size - at_start * 1e6) / KEPT
-    yield Row("Memory of a kept generation", each, "bytes", "most", 1000)
+    yield Metric("Memory of a kept generation", each, "bytes", "most", 1000)
 
 
-def pictures(server: Server) -> Iterator[Row]:
-    """The first fetch of pictures, and what others wait for meanwhile."""
-    cold = [_fetched(server, f"cold {number}", "1024x1024") for number in range(40)]
-    yield Row("Image 1024x1024, first fetch", median(cold) * 1e3, "ms", "most", 6)
+def images(server: Server) -> Iterator[Metric]:
+    """Measure the first fetch of images, and the longest other request meanwhile."""
+    cold = [_fetch_time(server, f"cold {number}", "1024x1024") for number in range(40)]
+    yield Metric("Image 1024x1024, first fetch", median(cold) * 1e3, "ms", "most", 6)
     waits: list[float] = []
-    with _asking(server, waits):
-        large = [_fetched(server, f"large {number}", "3840x2160") for number in range(10)]
-    yield Row("Image 3840x2160, first fetch", median(large) * 1e3, "ms", "most", 60)
-    note = "the longest of GET models in a row"
-    yield Row("Others wait meanwhile", max(waits) * 1e3, "ms", note=note)
+    with _BackgroundRequests(server, waits):
+        large = [_fetch_time(server, f"large {number}", "3840x2160") for number in range(10)]
+    yield Metric("Image 3840x2160, first fetch", median(large) * 1e3, "ms", "most", 60)
+    note = "GET models in a loop"
+    yield Metric("Longest other request meanwhile", max(waits) * 1e3, "ms", note=note)
 
 
-def fresh_hub(rounds: int = 1000) -> Iterator[Row]:
-    """A hub forked from a template, and dropped."""
+def new_hub(rounds: int = 1000) -> Iterator[Metric]:
+    """Measure forking and deleting a hub."""
     from mockhub._resources import resource_path
     from mockhub.domain.hub_registry import HubRegistry
     from mockhub.scenarios.builder import build_hub
     from mockhub.scenarios.loader import load_scenario
     from mockhub.spec.api_spec import load_spec
 
-    law = load_spec(resource_path("openapi.yaml"))
+    spec = load_spec(resource_path("openapi.yaml"))
     template = build_hub(
-        load_scenario(resource_path("fixtures/scenarios/default.yaml")), "default", law
+        load_scenario(resource_path("fixtures/scenarios/default.yaml")), "default", spec
     )
-    store, times = HubRegistry(template), []
+    registry, times = HubRegistry(template), []
     for number in range(rounds):
         began = perf_counter()
-        store.add(template.fork(f"hub-{number}"))
-        store.delete(f"hub-{number}")
+        registry.add(template.fork(f"hub-{number}"))
+        registry.delete(f"hub-{number}")
         times.append(perf_counter() - began)
-    yield Row("A fresh hub, made and dropped", median(times) * 1e3, "ms", "most", 1)
+    yield Metric("A new hub, created and deleted", median(times) * 1e3, "ms", "most", 1)
 
 
-def plugin() -> Iterator[Row]:
-    """What the fixture adds to a test, where the plugin is."""
+def plugin() -> Iterator[Metric]:
+    """Measure what the fixture adds to a test."""
     if not find_spec("mockhub.testing") or not find_spec("pytest"):
         return
     empty = _pytest("def test_nothing(number): pass")
     used = _pytest("def test_nothing(number, mockhub): pass")
-    note = f"{_TESTS} tests with the fixture less {_TESTS} without"
-    yield Row("The plugin, a test", (used - empty) / _TESTS * 1e3, "ms", note=note)
+    note = f"{_TESTS} tests with the fixture minus {_TESTS} without"
+    yield Metric("The plugin, per test", (used - empty) / _TESTS * 1e3, "ms", note=note)
 
 
-def verify() -> Iterator[Row]:
-    """What the contract suite takes and spends on our own server, where it is."""
+def verify() -> Iterator[Metric]:
+    """Measure duration and credits of the contract tests on our own server."""
     if not find_spec("mockhub.cli.verify"):
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -103,8 +103,8 @@ def verify() -> Iterator[Row]:
             return
         spent = json.loads(report.read_text())["credits_spent"]
     note = f"exit code {done.returncode}"
-    yield Row("The contract suite, whole", seconds, "s", note=note)
-    yield Row("Credits that it spends", spent, "credits")
+    yield Metric("The whole contract suite", seconds, "s", note=note)
+    yield Metric("Credits that it spends", spent, "credits")
 
 
 def _pytest(test: str) -> float:
@@ -117,42 +117,42 @@ def _pytest(test: str) -> float:
         return perf_counter() - began
 
 
-def _fetched(server: Server, prompt: str, size: str) -> float:
-    line = HTTPConnection("127.0.0.1", server.port)
+def _fetch_time(server: Server, prompt: str, size: str) -> float:
+    connection = HTTPConnection("127.0.0.1", server.port)
     body = json.dumps({**BODY, "prompt": prompt, "size": size})
-    line.request("POST", GENERATIONS, body, {**AUTH, "Content-Type": "application/json"})
-    url = json.loads(line.getresponse().read())["images"][0]["url"]
+    connection.request("POST", GENERATIONS, body, {**AUTH, "Content-Type": "application/json"})
+    url = json.loads(connection.getresponse().read())["images"][0]["url"]
     path = url.removeprefix(server.url)
     began = perf_counter()
-    line.request("GET", path)
-    answer = line.getresponse()
-    answer.read()
+    connection.request("GET", path)
+    response = connection.getresponse()
+    response.read()
     seconds = perf_counter() - began
-    assert answer.status == 200, (path, answer.status)
-    line.close()
+    assert response.status == 200, (path, response.status)
+    connection.close()
     return seconds
 
 
-class _asking:
-    """Asks for the models in a row, in a thread, and notes what each answer took."""
+class _BackgroundRequests:
+    """Sends GET models in a loop, in a thread, and records each response time."""
 
     def __init__(self, server: Server, waits: list[float]) -> None:
         self._server, self._waits = server, waits
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send_requests)
 
     def __enter__(self) -> None:
         self._thread.start()
 
     def __exit__(self, *error: object) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
-    def _ask(self) -> None:
-        line = HTTPConnection("127.0.0.1", self._server.port)
-        while not self._over.is_set():
+    def _send_requests(self) -> None:
+        connection = HTTPConnection("127.0.0.1", self._server.port)
+        while not self._stop.is_set():
             began = perf_counter()
-            line.request("GET", MODELS.path)
-            line.getresponse().read()
+            connection.request("GET", MODELS.path)
+            connection.getresponse().read()
             self._waits.append(perf_counter() - began)
-        line.close()
+        connection.close()

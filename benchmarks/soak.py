@@ -1,8 +1,8 @@
-"""`python -m benchmarks.soak`: many clients, several hubs, faults armed, and then the books.
+"""Soak test, `python -m benchmarks.soak`: many clients, several hubs with faults, then an audit.
 
-64 connections mix all operations for a while. At the end the law of the house has to hold in every
-hub, nothing may have been logged as an error, memory may not have grown, and every answer that no
-fault spoiled has to have been valid under the law.
+64 connections mix all operations. At the end the ledger invariants have to hold in every hub, no
+error may have been logged, memory may not have grown, and every response that no fault changed has
+to match the API spec.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
 
 CLIENTS = 64
-KEPT = 200  # generations and exchanges a hub, so that memory is full early
+MAX_GENERATIONS = 200  # generations and exchanges of a hub, so that eviction begins early
 FAULTS = {
     "calm": "",
     "gateway": "status=503 p=0.1 on=get_credits status=429 p=0.05 delay=5ms p=0.2",
@@ -43,102 +43,102 @@ FAULTS = {
     "silent": "hang p=0.03 delay=5ms@after p=0.1",
     "provider": "fail p=0.1 deliver=1 p=0.2 duration=30ms p=0.3 polls=3 p=0.1",
 }
-_WARM = 0.4  # of the time, until memory counts
+_WARM_UP = 0.4  # share of the time before memory is measured
 _GROWTH = 1.1
-_SLACK = 16_000_000  # bytes that a heap may be torn by
+_SLACK = 16_000_000  # bytes of heap fragmentation
 
 
 @dataclass
 class Findings:
-    """What went wrong, and how much went at all."""
+    """Errors, and the number of responses by kind."""
 
-    wrong: list[str] = field(default_factory=list)
-    answers: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    responses: Counter[str] = field(default_factory=Counter)
 
-    def note(self, visit: RequestContext) -> None:
-        """Hold what left to the law, read from its very bytes."""
-        sent, operation = visit.response, visit.operation
+    def observe(self, context: RequestContext) -> None:
+        """Validate the bytes of a response against the API spec."""
+        response, operation = context.response, context.operation
         name = operation.id if operation else "-"
-        self.answers[
-            f"{name} {sent.status if sent else 'none'}{' *' * bool(visit.fired_faults)}"
+        self.responses[
+            f"{name} {response.status if response else 'none'}{' *' * bool(context.fired_faults)}"
         ] += 1
-        if visit.spec_violation:
-            self.wrong.append(visit.spec_violation)
-        if visit.fired_faults or sent is None or operation is None or not sent.body:
+        if context.spec_violation:
+            self.errors.append(context.spec_violation)
+        if context.fired_faults or response is None or operation is None or not response.body:
             return
-        law = operation.responses.get(sent.status)
-        if law is None or not law.is_valid(orjson.loads(sent.body)):
-            self.wrong.append(f"{name} answered {sent.status}: {sent.body[:200]!r}")
+        validator = operation.responses.get(response.status)
+        if validator is None or not validator.is_valid(orjson.loads(response.body)):
+            self.errors.append(f"{name} returned {response.status}: {response.body[:200]!r}")
 
 
 @contextmanager
-def served(findings: Findings) -> Iterator[tuple[str, HubRegistry, ServerThread]]:
-    """A server whose hubs misbehave, each in its own way."""
-    law = load_spec(resource_path("openapi.yaml"))
+def serve(findings: Findings) -> Iterator[tuple[str, HubRegistry, ServerThread]]:
+    """Serve hubs with different faults."""
+    spec = load_spec(resource_path("openapi.yaml"))
     template = build_hub(
-        load_scenario(resource_path("fixtures/scenarios/endless.yaml")), "default", law
+        load_scenario(resource_path("fixtures/scenarios/endless.yaml")), "default", spec
     )
-    template.max_generations = KEPT
+    template.max_generations = MAX_GENERATIONS
     for account in template.accounts.values():
-        account.max_entries = 4 * KEPT
-    store = HubRegistry(template)
+        account.max_entries = 4 * MAX_GENERATIONS
+    registry = HubRegistry(template)
     for name, faults in FAULTS.items():
-        hub = store.add(template.fork(name))
-        hub.journal = Journal(max_exchanges=KEPT)
+        hub = registry.add(template.fork(name))
+        hub.journal = Journal(max_exchanges=MAX_GENERATIONS)
         if faults:
             hub.faults.arm(parse_directives(faults))
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     limits = Limits(idle_timeout=2)
-    app = App(PublicApi(law, store, url, limits=limits, observers=[findings.note]))
+    app = App(PublicApi(spec, registry, url, limits=limits, observers=[findings.observe]))
     server = ServerThread(app, listener)
     try:
-        yield url, store, server
+        yield url, registry, server
     finally:
         server.stop()
 
 
 def soak(seconds: float, *, clients: int = CLIENTS, seed: int = 0) -> Findings:
-    """Serve under load for some seconds and tell what was found."""
+    """Serve under load for some seconds and return the findings."""
     findings = Findings()
-    log = _Errors()
+    log = _ErrorLog()
     logging.getLogger().addHandler(log)
     try:
-        with served(findings) as (url, store, server):
+        with serve(findings) as (url, store, server):
             asyncio.run(_load(url, seconds, clients, seed, findings))
             for hub in store:
                 broken = server.call(hub.audit)
-                findings.wrong += [f"hub {hub.name}: {sentence}" for sentence in broken]
+                findings.errors += [f"hub {hub.name}: {sentence}" for sentence in broken]
                 if (
                     any(len(one.entries) == 1 for one in hub.accounts.values())
                     and hub.name in FAULTS
                 ):
-                    findings.wrong.append(f"hub {hub.name}: nothing was ever charged")
+                    findings.errors.append(f"hub {hub.name}: nothing was ever charged")
     finally:
         logging.getLogger().removeHandler(log)
-    findings.wrong += log.messages
+    findings.errors += log.messages
     return findings
 
 
 async def _load(url: str, seconds: float, clients: int, seed: int, findings: Findings) -> None:
     until = perf_counter() + seconds
     names = list(FAULTS)
-    crowd = [
+    tasks = [
         asyncio.create_task(Client(url, names[number % len(names)], seed + number).run(until))
         for number in range(clients)
     ]
-    await asyncio.sleep(seconds * _WARM)
+    await asyncio.sleep(seconds * _WARM_UP)
     before = rss()
-    for result in await asyncio.gather(*crowd, return_exceptions=True):
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
         if result is not None:
-            findings.wrong.append(f"a client: {result!r}")
+            findings.errors.append(f"a client: {result!r}")
     after = rss()
     if before and after and after > before * _GROWTH + _SLACK:
-        findings.wrong.append(f"memory grew from {before / 1e6:.1f} to {after / 1e6:.1f} MB")
+        findings.errors.append(f"memory grew from {before / 1e6:.1f} to {after / 1e6:.1f} MB")
 
 
-class _Errors(logging.Handler):
-    """Keeps what is logged as a warning or an error."""
+class _ErrorLog(logging.Handler):
+    """Collects logged warnings and errors."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -155,14 +155,14 @@ def main() -> None:
     options = parser.parse_args()
     began, first = perf_counter(), rss()
     found = soak(options.seconds, seed=options.seed)
-    for name, number in sorted(found.answers.items()):
+    for name, number in sorted(found.responses.items()):
         print(f"{number:9,} {name}")
-    total, seconds = sum(found.answers.values()), perf_counter() - began
-    print(f"{total:,} answers in {seconds:.0f} s; * marks those that a fault struck")
+    total, seconds = sum(found.responses.values()), perf_counter() - began
+    print(f"{total:,} responses in {seconds:.0f} s; * marks those in which a fault fired")
     if first and (last := rss()):
         print(f"memory: {first / 1e6:.1f} MB at first, {last / 1e6:.1f} MB at last")
-    print("\n".join(found.wrong[:50]) or "nothing wrong")
-    sys.exit(1 if found.wrong else 0)
+    print("\n".join(found.errors[:50]) or "no errors")
+    sys.exit(1 if found.errors else 0)
 
 
 if __name__ == "__main__":

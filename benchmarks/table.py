@@ -1,4 +1,4 @@
-"""The rows of the benchmark, their targets, and how both are shown."""
+"""Rows of the benchmark tables, their targets, and Markdown output."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measured figure, and what it should be: at least or at most *target*."""
+class Metric:
+    """One measured value, and its target: at least or at most *target*."""
 
     name: str
-    figure: float
+    value: float
     unit: str
     bound: Literal["least", "most", None] = None
     target: float | None = None
@@ -20,10 +20,10 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is reached; None where there is none."""
+        """Return whether the target is reached; None without a target."""
         if self.target is None:
             return None
-        return self.figure >= self.target if self.bound == "least" else self.figure <= self.target
+        return self.value >= self.target if self.bound == "least" else self.value <= self.target
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Throughput:
     ratio: float
     cpu_ratio: float | None
     target: float | None = None
-    refused: int | None = None  # the status of the first answer, if not 2xx: nothing was measured
+    failed_status: int | None = None  # status of the first response if not 2xx: not measured
 
     @property
-    def least(self) -> float:
-        """The lesser of both ratios: a busy machine flatters one of them now and then."""
+    def lowest_ratio(self) -> float:
+        """Return the lower of both ratios: on a busy machine one of them may be too high."""
         return self.ratio if self.cpu_ratio is None else min(self.ratio, self.cpu_ratio)
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is reached, by both ratios; None where there is none."""
-        return None if self.target is None else self.least >= self.target
+        """Return whether both ratios reach the target; None without a target."""
+        return None if self.target is None else self.lowest_ratio >= self.target
 
 
 @dataclass(frozen=True)
 class MockServer:
-    """A mock server as a whole: seconds from start to first answer, and megabytes then."""
+    """A mock server: throughput, seconds from start to first response, and megabytes then."""
 
     package: str
     version: str
@@ -63,8 +63,8 @@ class MockServer:
     memory: float | None
 
 
-def throughputs(rows: Iterable[Throughput]) -> list[str]:
-    """The throughput table, in Markdown."""
+def throughput_table(rows: Iterable[Throughput]) -> list[str]:
+    """Return the throughput table in Markdown."""
     lines = [
         "| Subject | requests/s | p50 ms | p99 ms | units | units by CPU | target |",
         "|---|---:|---:|---:|---:|---:|---|",
@@ -73,8 +73,10 @@ def throughputs(rows: Iterable[Throughput]) -> list[str]:
         cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
         failed = f" ({row.failed} failed)" if row.failed else ""
         target = "" if row.target is None else f"at least {row.target:g}{_mark(row.reached)}"
-        if row.refused is not None:
-            lines.append(f"| {row.name}: **first answer {row.refused}** | | | | | | {target} |")
+        if row.failed_status is not None:
+            lines.append(
+                f"| {row.name}: **first response {row.failed_status}** | | | | | | {target} |"
+            )
             continue
         lines.append(
             f"| {row.name}{failed} | {row.rate:,.0f} | {row.p50 * 1e3:.2f} | {row.p99 * 1e3:.2f} "
@@ -83,11 +85,11 @@ def throughputs(rows: Iterable[Throughput]) -> list[str]:
     return lines
 
 
-def mock_servers(rows: Iterable[MockServer]) -> list[str]:
-    """The table of other mock servers beside ours, in Markdown."""
+def mock_server_table(rows: Iterable[MockServer]) -> list[str]:
+    """Return the table of mock servers in Markdown."""
     lines = [
         "| Mock server | GET models/s | units | by CPU | POST/s | units | by CPU "
-        "| first answer, s | memory, MB |",
+        "| first response, s | memory, MB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -100,20 +102,20 @@ def mock_servers(rows: Iterable[MockServer]) -> list[str]:
 
 
 def _load(row: Throughput) -> str:
-    if row.refused is not None:
-        return f"**first answer {row.refused}** | |"
+    if row.failed_status is not None:
+        return f"**first response {row.failed_status}** | |"
     failed = f" ({row.failed} failed)" if row.failed else ""
     cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
     return f"{row.rate:,.0f}{failed} | {row.ratio:.2f} | {cpu}"
 
 
-def figures(rows: Iterable[Row]) -> list[str]:
-    """The table of single figures, in Markdown."""
+def metric_table(rows: Iterable[Metric]) -> list[str]:
+    """Return the table of single metrics in Markdown."""
     lines = ["| What | Figure | Target |", "|---|---:|---|"]
     for row in rows:
         target = "" if row.target is None else f"at {row.bound} {row.target:g}{_mark(row.reached)}"
         note = f" ({row.note})" if row.note else ""
-        lines.append(f"| {row.name}{note} | {row.figure:.3g} {row.unit} | {target} |")
+        lines.append(f"| {row.name}{note} | {row.value:.3g} {row.unit} | {target} |")
     return lines
 
 

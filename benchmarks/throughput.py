@@ -1,39 +1,39 @@
-"""Requests a second, each subject between two looks at the unit."""
+"""Measure throughput: each subject between two measurements of the unit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import mean, median
 
-from benchmarks.load import Call, Load, once, run
+from benchmarks.load import LoadResult, RequestTemplate, run, send_once
 from benchmarks.requests import HELLO
 from benchmarks.servers import Server
 from benchmarks.table import Throughput
 
 _UNIT = "Starlette, hello world (the unit)"
-_Turn = tuple[Load, float, float | None]
+_RoundResult = tuple[LoadResult, float, float | None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is put under load: a call to a server, and how many units it should reach."""
+    """A request to a server under load, and its target in units."""
 
     name: str
     server: Server
-    call: Call
+    call: RequestTemplate
     target: float | None = None
 
 
 def measure(
     unit: Server, subjects: list[Subject], *, seconds: float, rounds: int
 ) -> list[Throughput]:
-    """Medians of some rounds; a round goes unit, subject, unit, subject ... unit.
+    """Return medians of several rounds; a round is unit, subject, unit, subject ... unit.
 
-    The first row is the unit's own. A subject whose first answer is not 2xx is not measured.
+    The first row is the unit. A subject whose first response is not 2xx is not measured.
     """
-    first = {one.name: once(one.server.url, one.call)[0] for one in subjects}
-    turns: dict[str, list[_Turn]] = {one.name: [] for one in subjects}
-    units: list[Load] = []
+    first = {one.name: send_once(one.server.url, one.call)[0] for one in subjects}
+    turns: dict[str, list[_RoundResult]] = {one.name: [] for one in subjects}
+    units: list[LoadResult] = []
     for _ in range(rounds):
         units.append(_load(unit, HELLO, seconds / 2))
         for subject in subjects:
@@ -41,17 +41,17 @@ def measure(
                 load = _load(subject.server, subject.call, seconds)
                 units.append(_load(unit, HELLO, seconds / 2))
                 turns[subject.name].append((load, *_ratios(load, *units[-2:])))
-    own = _middle(Subject(_UNIT, unit, HELLO), [(load, 1.0, 1.0) for load in units])
+    own = _median_row(Subject(_UNIT, unit, HELLO), [(load, 1.0, 1.0) for load in units])
     return [own, *(_row(one, turns[one.name], first[one.name]) for one in subjects)]
 
 
-def _row(subject: Subject, turns: list[_Turn], first: int) -> Throughput:
+def _row(subject: Subject, turns: list[_RoundResult], first: int) -> Throughput:
     if turns:
-        return _middle(subject, turns)
-    return Throughput(subject.name, 0, 0, 0, 0, 0, None, subject.target, refused=first)
+        return _median_row(subject, turns)
+    return Throughput(subject.name, 0, 0, 0, 0, 0, None, subject.target, failed_status=first)
 
 
-def _load(server: Server, call: Call, seconds: float) -> Load:
+def _load(server: Server, call: RequestTemplate, seconds: float) -> LoadResult:
     before = server.cpu()
     load, count = run(server.url, call, seconds)
     after = server.cpu()
@@ -60,14 +60,14 @@ def _load(server: Server, call: Call, seconds: float) -> Load:
     return replace(load, cpu=(after - before) / count)
 
 
-def _ratios(load: Load, before: Load, after: Load) -> tuple[float, float | None]:
+def _ratios(load: LoadResult, before: LoadResult, after: LoadResult) -> tuple[float, float | None]:
     ratio = load.rate / mean([before.rate, after.rate])
     if not load.cpu or before.cpu is None or after.cpu is None:
         return ratio, None
     return ratio, mean([before.cpu, after.cpu]) / load.cpu
 
 
-def _middle(subject: Subject, turns: list[_Turn]) -> Throughput:
+def _median_row(subject: Subject, turns: list[_RoundResult]) -> Throughput:
     loads = [load for load, _, _ in turns]
     by_cpu = [ratio for _, _, ratio in turns if ratio is not None]
     return Throughput(

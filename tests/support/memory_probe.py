@@ -9,7 +9,7 @@ from time import perf_counter
 
 from hypothesis import HealthCheck, Phase, settings
 
-from benchmarks.servers import Server, free_port, mockhub, running
+from benchmarks.servers import Server, free_port, mockhub_command, running
 from mockhub.journal.journal import MAX_BYTES
 
 # The journal, which takes Python three times what it counts; heads that are remembered; the heap.
@@ -29,7 +29,7 @@ GENERATED = settings(
 @contextmanager
 def start_server() -> Iterator[Server]:
     """A server in the endless world, whose memory is its own."""
-    with running(mockhub(port=(port := free_port())), port=port, first="/api/v1/models") as one:
+    with running(mockhub_command(port=(port := free_port())), port=port, first="/api/v1/models") as one:
         yield one
 
 
