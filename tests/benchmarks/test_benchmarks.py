@@ -23,7 +23,9 @@ from tests.support.live_server import LiveHub
 RESULT = LoadResult(100.0, 0.001, 0.002, failed=0), 100
 
 
-def test_error_response_is_not_measured(hub_server: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_response_is_not_measured(
+    hub_server: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A subject whose first response is not 2xx is listed with it, and misses its target."""
     monkeypatch.setattr(throughput, "run", lambda *_: RESULT)
     server = Server(int(hub_server.url.rpartition(":")[2]), os.getpid(), 0.1)

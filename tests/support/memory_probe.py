@@ -29,7 +29,9 @@ GENERATED = settings(
 @contextmanager
 def start_server() -> Iterator[Server]:
     """A server in the endless world, whose memory is its own."""
-    with running(mockhub_command(port=(port := free_port())), port=port, first="/api/v1/models") as one:
+    with running(
+        mockhub_command(port=(port := free_port())), port=port, first="/api/v1/models"
+    ) as one:
         yield one
 
 
