@@ -117,7 +117,7 @@ def _cpuinfo() -> list[str]:
 
 
 def _start(stack: ExitStack, command: list[str], port: int, first: str = "/") -> Server:
-    return stack.enter_context(running(command, port=port, first=first))
+    return stack.enter_context(running(command, port=port, ready_path=ready_path))
 
 
 def _subjects(stack: ExitStack, options: Any) -> Iterator[Subject]:

@@ -129,7 +129,7 @@ class _Measurement:
         for start in range(_STARTS):
             port = free_port()
             with running(
-                command(port), port=port, first=MODELS.path, patience=_START_TIMEOUT, cwd=_BUILD
+                command(port), port=port, ready_path=MODELS.path, timeout=_START_TIMEOUT, cwd=_BUILD
             ) as server:
                 started.append(server.started)
                 memory.append(server.rss() or 0)

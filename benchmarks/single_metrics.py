@@ -27,7 +27,7 @@ def start(rounds: int = 7) -> Iterator[Metric]:
     times, sizes = [], []
     for _ in range(rounds):
         port = free_port()
-        with running(mockhub_command(port=port), port=port, first=MODELS.path) as server:
+        with running(mockhub_command(port=port), port=port, ready_path=MODELS.path) as server:
             times.append(server.started)
             sizes.append(server.rss() or 0)
     yield Metric("Start to first response", median(times), "s", "most", 0.30)
@@ -38,7 +38,7 @@ def start(rounds: int = 7) -> Iterator[Metric]:
 def generations_memory(at_start: float | None) -> Iterator[Metric]:
     """Measure the memory with 100,000 generations, and per generation."""
     port = free_port()
-    with running(prefilled(KEPT, port=port), port=port, first=MODELS.path) as server:
+    with running(prefilled(KEPT, port=port), port=port, ready_path=MODELS.path) as server:
         if at_start is None or (size := server.rss()) is None:
             return
     yield Metric(f"Memory with {KEPT:,} generations", size / 1e6, "MB")
