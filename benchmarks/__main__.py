@@ -116,7 +116,7 @@ def _cpuinfo() -> list[str]:
         return []
 
 
-def _start(stack: ExitStack, command: list[str], port: int, first: str = "/") -> Server:
+def _start(stack: ExitStack, command: list[str], port: int, ready_path: str = "/") -> Server:
     return stack.enter_context(running(command, port=port, ready_path=ready_path))
 
 
