@@ -1,20 +1,23 @@
-"""The files of a form, taken from its bytes, for mutants that judge them by other things."""
+"""The files of a multipart form, parsed from its bytes for mutants that check them differently."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from mockhub.spec.media_types import SNIFF_BYTES, sniff_media_type
+from mockhub.spec.media_types import KNOWN_MEDIA_TYPES, SNIFF_BYTES, sniff_media_type
 from mockhub.spec.operations import FileConstraints
 from mockhub.web.asgi import Message, Receive
 
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?')
 _FILENAME = re.compile(rb'filename="([^"]*)"')
 _CONTENT_TYPE = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+# None is what `sniff_media_type` returns for content of no known type.
+_ANY_MEDIA_TYPE = cast("tuple[str, ...]", (*KNOWN_MEDIA_TYPES, None))
+ANY_FILE = FileConstraints(_ANY_MEDIA_TYPE, max_bytes=sys.maxsize)
 
 
 class Upload(NamedTuple):
@@ -26,12 +29,11 @@ class Upload(NamedTuple):
 
     @property
     def detected_type(self) -> str | None:
-        """The type that its content shows."""
         return sniff_media_type(self.content[:SNIFF_BYTES])
 
 
 def recording_receive(receive: Receive) -> tuple[Receive, bytearray]:
-    """A way to receive a body that keeps what came."""
+    """Wrap an ASGI *receive*; the second item collects the bytes of the body."""
     raw = bytearray()
 
     async def receive_and_record() -> Message:
@@ -43,7 +45,7 @@ def recording_receive(receive: Receive) -> tuple[Receive, bytearray]:
 
 
 def parse_files(raw: bytes, headers: Mapping[bytes, bytes]) -> tuple[Upload, ...]:
-    """The files of a form that was found to be well-formed."""
+    """Return the files of a well-formed form."""
     return tuple(_files(raw, headers.get(b"content-type", b"")))
 
 
@@ -60,17 +62,3 @@ def _files(raw: bytes, content_type: bytes) -> Iterator[Upload]:
                 declared_type[1].decode("latin-1") if declared_type else "",
                 content.removesuffix(b"\r\n"),
             )
-
-
-class _AnyMediaType(tuple[str, ...]):
-    """A list of types in which every type is."""
-
-    __slots__ = ()
-
-    def __contains__(self, key: object) -> bool:
-        return True
-
-
-def accept_all(rule: FileConstraints) -> FileConstraints:
-    """A rule that takes every file."""
-    return replace(rule, media_types=_AnyMediaType(rule.media_types), max_bytes=sys.maxsize)

@@ -1,4 +1,4 @@
-"""What stands between the server and the app."""
+"""ASGI middleware between the server and the application of a mutant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from mockhub.web.api import PublicApi
 from mockhub.web.app import App
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.fault_injection import CYCLE_SCOPE_KEY
@@ -16,21 +15,20 @@ Middleware = Callable[[AsgiApp, Scope, Receive, Send], Coroutine[Any, Any, None]
 
 
 class MiddlewareApp(App):
-    """The app behind the layers that were put before it."""
+    """An application behind middleware; the middleware that was added last runs first."""
 
-    def __init__(self, api: PublicApi) -> None:
-        super().__init__(api)
+    def __init__(self, app: App) -> None:
+        super().__init__(app.api, app.image_endpoint)
         self._outermost: AsgiApp = super().__call__
         self._has_middleware = False
 
     def add(self, middleware: Middleware) -> None:
-        """Put a layer before all others."""
         self._outermost = partial(middleware, self._outermost)
         self._has_middleware = True
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["type"] != "http":
             return super().__call__(scope, receive, send)
-        if self._has_middleware:  # the server's way to answer in one write would pass the layers by
+        if self._has_middleware:  # responses that the server sends in one write would bypass it
             scope = {name: value for name, value in scope.items() if name != CYCLE_SCOPE_KEY}
         return self._outermost(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Our own server, open at its seams: where a mutant or a variant puts something else in."""
+"""The mock with a hook at every place where a mutant or a variant changes something."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from copy import deepcopy
 from functools import cached_property, partial
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import orjson
 from msgspec.structs import replace
@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Changes, Generation
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_registry import DEFAULT, HubRegistry
+from mockhub.domain.hub_registry import DEFAULT
 from mockhub.domain.keys import key_digest
 from mockhub.domain.ledger import Entry, EntryKind
 from mockhub.exceptions import ApiError, ValidationError
 from mockhub.mutants.middleware import AsgiApp, Middleware, MiddlewareApp
-from mockhub.mutants.request_hook import ParsedRequest, RequestReader
-from mockhub.mutants.responses import error_code, with_json
+from mockhub.mutants.request_hook import RequestHook, RequestReader
+from mockhub.mutants.responses import Json, error_code, with_json
+from mockhub.mutants.wrapping import Decorator, Original, wrap
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec, build_spec
@@ -28,37 +29,37 @@ from mockhub.spec.catalog import Quote
 from mockhub.spec.document import Document
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, JSON, OperationId
-from mockhub.web import responses
 from mockhub.web.api import Observer, PublicApi
+from mockhub.web.app import create_app
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
-Handler = Callable[[RequestContext, Account], Awaitable[responses.Response]]
-F = TypeVar("F", bound=Callable[..., Any])
+RequestChange = Callable[[dict[bytes, bytes], Scope], object]
+ResponseChange = Callable[[Response, RequestContext], Response]
+JsonChange = Callable[[Json, RequestContext], object]
+EntryChange = Callable[[Entry, Account, Generation], Iterable[Entry]]
+QuoteChange = Callable[[Quote, GenerationRequest], Quote]
+Handler = Callable[[RequestContext, Account], Awaitable[Response]]
+HandlerWrapper = Callable[[Handler, RequestContext, Account], Awaitable[Response]]
+SuccessCallback = Callable[[RequestContext, Account], object]
+ErrorCallback = Callable[[Account, Exception], object]
 
 _SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
 
 
-def wrap(target: object, name: str) -> Callable[[F], F]:
-    """Put a function in the place of a method of one object; it is given the original first."""
-    original = getattr(target, name)
-
-    def decorator(function: F) -> F:
-        setattr(target, name, partial(function, original))
-        return function
-
-    return decorator
-
-
 class PatchedServer:
-    """One server in the making.
+    """One server that a mutant changes before it serves.
 
     Args:
-        law: the law as it is; what `document` changes concerns this house only.
-        scenario: the world to start in.
-        url: where it will listen.
-        seed: what ids and pictures are made from, in place of the scenario's own.
-        observers: told of every visit when it is over.
+        spec: The API spec; an edit of `document` changes it for this server only.
+        scenario: The initial state.
+        url: The public URL.
+        seed: Replaces the scenario's seed of ids and images.
+        observers: Called with the context of every finished request.
+
+    Attributes:
+        keys: The API keys of the scenario by name.
     """
 
     def __init__(
@@ -74,20 +75,19 @@ class PatchedServer:
         self._scenario = scenario
         self._seed = seed
         self._observers = observers
-        self._edited_document: dict[str, Any] | None = None
+        self._edited_document: Json | None = None
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.predefined_keys()}
 
-    # -- the parts, made when they are first looked at -------------------------------------------
+    # -- the parts, built at their first use -----------------------------------------------------
 
     @property
     def document_edited(self) -> bool:
-        """Whether the document was edited."""
         return self._edited_document is not None
 
     @property
-    def document(self) -> dict[str, Any]:
-        """The OpenAPI file, to be edited before any part that follows from it is looked at."""
+    def document(self) -> Json:
+        """The OpenAPI document, to be edited before any part that is built from it is used."""
         assert "spec" not in self.__dict__, "edit the document before the spec is built"
         if self._edited_document is None:
             self._edited_document = deepcopy(dict(self._base_spec.document.root))
@@ -95,60 +95,61 @@ class PatchedServer:
 
     @cached_property
     def spec(self) -> ApiSpec:
-        """What this server takes for the law."""
         if self._edited_document is None:
             return self._base_spec
         return build_spec(Document(self._base_spec.document.path, self._edited_document))
 
     @cached_property
     def hub(self) -> HubBackend:
-        """The world."""
         return build_hub(self._scenario, DEFAULT, self.spec, seed=self._seed)
 
     @cached_property
-    def api(self) -> PublicApi:
-        """The public API, which here does not hold its answers to the law."""
-        api = PublicApi(self.spec, HubRegistry(self.hub), self.url, observers=self._observers)
-        api.validate_responses = False
-        return api
-
-    @cached_property
     def app(self) -> MiddlewareApp:
-        """The application."""
-        return MiddlewareApp(self.api)
-
-    # -- seams of the law ------------------------------------------------------------------------
-
-    def field(self, name: str, media_type: str) -> dict[str, Any]:
-        """The schema of a request's field in one media type only, to be edited."""
-        fields = self.document["components"]["schemas"][_SCHEMAS[media_type]]["properties"]
-        fields[name] = deepcopy(
-            Document(self._base_spec.document.path, self.document).resolve(fields[name])
+        """The application; it does not validate its responses."""
+        return MiddlewareApp(
+            create_app(
+                self.spec,
+                self.hub,
+                url=self.url,
+                validate_responses=False,
+                observers=self._observers,
+            )
         )
-        return cast("dict[str, Any]", fields[name])
-
-    def schema(self, name: str) -> dict[str, Any]:
-        """A schema of the document, to be edited."""
-        return cast("dict[str, Any]", self.document["components"]["schemas"][name])
 
     @property
-    def model(self) -> dict[str, Any]:
+    def api(self) -> PublicApi:
+        return self.app.api
+
+    # -- the API spec ----------------------------------------------------------------------------
+
+    def field(self, name: str, media_type: str) -> Json:
+        """Return the schema of a request field in one media type only, to be edited."""
+        fields = self.document["components"]["schemas"][_SCHEMAS[media_type]]["properties"]
+        document = Document(self._base_spec.document.path, self.document)
+        fields[name] = deepcopy(document.resolve(fields[name]))
+        return cast("Json", fields[name])
+
+    def schema(self, name: str) -> Json:
+        """Return a schema of the document, to be edited."""
+        return cast("Json", self.document["components"]["schemas"][name])
+
+    @property
+    def model(self) -> Json:
         """The first entry of the model list, to be edited."""
         listing = self.document["components"]["examples"]["Models"]["value"]
-        return cast("dict[str, Any]", listing["data"][0])
+        return cast("Json", listing["data"][0])
 
-    # -- seams of the wire -----------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------
 
     def add_middleware(self, middleware: Middleware) -> Middleware:
-        """Put a function between the server and the app."""
+        """Run a function between the server and the application."""
         self.app.add(middleware)
         return middleware
 
-    def on_request(
-        self, change: Callable[[dict[bytes, bytes], Scope], None]
-    ) -> Callable[[dict[bytes, bytes], Scope], None]:
-        """Let a function change the headers, or the scope itself, of every request."""
+    def on_request(self, change: RequestChange) -> RequestChange:
+        """Change the headers or the scope of every request, in place."""
 
+        @self.add_middleware
         async def changed(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
             headers = dict(scope["headers"])
             scope = {**scope}
@@ -156,80 +157,15 @@ class PatchedServer:
             scope["headers"] = list(headers.items())
             await app(scope, receive, send)
 
-        self.add_middleware(changed)
         return change
 
-    def on_response(
-        self, *operations: str, status: int | None = None, code: str | None = None
-    ) -> Callable[[Callable[[responses.Response, RequestContext], responses.Response]], None]:
-        """Let a function change answers of some operations, of a status or of an error code."""
-
-        def decorator(
-            change: Callable[[responses.Response, RequestContext], responses.Response],
-        ) -> None:
-            @wrap(self.api, "handle")
-            async def changed(original: Any, context: RequestContext) -> responses.Response:
-                response: responses.Response = await original(context)
-                operation_id = context.operation.id if context.operation else ""
-                if operations and operation_id not in operations:
-                    return response
-                if status not in (None, response.status) or code not in (
-                    None,
-                    error_code(response),
-                ):
-                    return response
-                return change(response, context)
-
-        return decorator
-
-    def on_json(
-        self, *operations: str, status: int | None = None, code: str | None = None
-    ) -> Callable[[Callable[[Any, RequestContext], object]], None]:
-        """Let a function change the JSON of answers, in place or by returning another."""
-
-        def decorator(change: Callable[[Any, RequestContext], object]) -> None:
-            @self.on_response(*operations, status=status, code=code)
-            def changed(
-                response: responses.Response, context: RequestContext
-            ) -> responses.Response:
-                with suppress(orjson.JSONDecodeError):
-                    content = orjson.loads(response.body)
-                    replacement = change(content, context)
-                    return with_json(response, content if replacement is None else replacement)
-                return response
-
-        return decorator
-
-    def on_generation(self, change: Callable[[Any, RequestContext], object]) -> None:
-        """Let a function change the JSON of every generation that is answered."""
-
-        @self.on_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
-        def changed(content: Any, context: RequestContext) -> object:
-            return change(content, context) if "error" not in content or "id" in content else None
-
-    def change_error(
-        self, code: str, *operations: str, status: int = 0, new_code: str = ""
-    ) -> None:
-        """Answer an error under another status or another code."""
-
-        @self.on_response(*operations, code=code)
-        def changed(response: responses.Response, context: RequestContext) -> responses.Response:
-            content = orjson.loads(response.body)
-            content["error"]["code"] = new_code or code
-            return replace(with_json(response, content), status=status or response.status)
-
-    def error(self, code: str, message: str | None = None) -> ApiError:
-        """A documented error."""
-        return self.spec.errors.error(code, message)
-
-    # -- seams of the request --------------------------------------------------------------------
-
-    def on_request_body(self, change: Callable[[ParsedRequest], object]) -> None:
-        """Let a function change, or refuse by Invalid, what a body says before it is validated."""
-        self._request_reader.hooks.append(change)
+    def on_request_body(self, hook: RequestHook) -> RequestHook:
+        """Change a request body in place before it is validated, or raise ValidationError."""
+        self._request_reader.hooks.append(hook)
+        return hook
 
     def accept_any_file(self) -> None:
-        """Take files of whatever type and size."""
+        """Accept files of any type and size."""
         self._request_reader.accept_any_file = True
 
     @cached_property
@@ -238,112 +174,180 @@ class PatchedServer:
         wrap(self.api, "parse_request")(lambda original, context: reader.read(context))
         return reader
 
-    def wrap_handler(
-        self, operation: str
-    ) -> Callable[[Callable[..., Awaitable[responses.Response]]], None]:
-        """Put a function ``(proceed, visit, account)`` in the place of an operation's handler."""
+    # -- responses -------------------------------------------------------------------------------
 
-        def decorator(function: Callable[..., Awaitable[responses.Response]]) -> None:
+    def on_response(
+        self, *operations: str, status: int | None = None, code: str | None = None
+    ) -> Decorator[ResponseChange]:
+        """Replace responses of some operations, with a status or with an error code."""
+
+        def decorator(change: ResponseChange) -> ResponseChange:
+            @wrap(self.api, "handle")
+            async def changed(original: Original, context: RequestContext) -> Response:
+                response: Response = await original(context)
+                operation_id = context.operation.id if context.operation else ""
+                matches = (
+                    (not operations or operation_id in operations)
+                    and status in (None, response.status)
+                    and code in (None, error_code(response))
+                )
+                return change(response, context) if matches else response
+
+            return change
+
+        return decorator
+
+    def replace_json(
+        self, *operations: str, status: int | None = None, code: str | None = None
+    ) -> Decorator[JsonChange]:
+        """Replace the JSON of responses by what the function returns."""
+
+        def decorator(change: JsonChange) -> JsonChange:
+            @self.on_response(*operations, status=status, code=code)
+            def changed(response: Response, context: RequestContext) -> Response:
+                with suppress(orjson.JSONDecodeError):
+                    return with_json(response, change(orjson.loads(response.body), context))
+                return response
+
+            return change
+
+        return decorator
+
+    def mutate_json(
+        self, *operations: str, status: int | None = None, code: str | None = None
+    ) -> Decorator[JsonChange]:
+        """Change the JSON of responses in place; the result of the function is ignored."""
+
+        def decorator(change: JsonChange) -> JsonChange:
+            @self.replace_json(*operations, status=status, code=code)
+            def changed(content: Json, context: RequestContext) -> Json:
+                change(content, context)
+                return content
+
+            return change
+
+        return decorator
+
+    def mutate_generation(self, change: JsonChange) -> JsonChange:
+        """Change the JSON of every generation, in responses and in logs, in place."""
+
+        @self.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+        def changed(content: Json, context: RequestContext) -> None:
+            if "error" not in content or "id" in content:
+                change(content, context)
+
+        return change
+
+    def change_error(
+        self, code: str, *operations: str, status: int = 0, new_code: str = ""
+    ) -> None:
+        """Return an error with another status or another code."""
+
+        @self.on_response(*operations, code=code)
+        def changed(response: Response, context: RequestContext) -> Response:
+            content = orjson.loads(response.body)
+            content["error"]["code"] = new_code or code
+            return replace(with_json(response, content), status=status or response.status)
+
+    def error(self, code: str, message: str | None = None) -> ApiError:
+        """Return a documented error, to be raised."""
+        return self.spec.errors.error(code, message)
+
+    # -- operations ------------------------------------------------------------------------------
+
+    def wrap_handler(self, operation: str) -> Decorator[HandlerWrapper]:
+        """Replace the handler of an operation; the function receives the original first."""
+
+        def decorator(function: HandlerWrapper) -> HandlerWrapper:
             handlers = cast("dict[str, Handler]", self.api.handlers)
             handlers[operation] = partial(function, handlers[operation])
+            return function
 
         return decorator
 
-    def validate_body_before_auth(self) -> None:
-        """Judge a body before the key."""
+    def after_success(self, operation: str) -> Decorator[SuccessCallback]:
+        """Call a function after an operation has succeeded."""
 
-        @wrap(self.api, "dispatch")
-        async def validate_first(original: Any, context: RequestContext) -> responses.Response:
-            if (
-                context.method == "POST"
-                and context.path == self.spec.operations[OperationId.CREATE_GENERATION].path
-            ):
-                context.parsed_request = await self.api.parse_request(context)
-            return cast("responses.Response", await original(context))
-
-        @wrap(self.api, "parse_request")
-        async def read_once(original: Any, context: RequestContext) -> GenerationRequest:
-            return context.parsed_request or await original(context)
-
-    # -- seams of the world ----------------------------------------------------------------------
-
-    def on_ledger_entry(
-        self, *kinds: str
-    ) -> Callable[[Callable[[Entry, Account, Generation], Iterable[Entry]]], None]:
-        """Let a function write other entries than those that a generation makes."""
-
-        def decorator(change: Callable[[Entry, Account, Generation], Iterable[Entry]]) -> None:
-            @wrap(self.hub, "commit")
-            def commit(original: Any, account: Account, changes: Changes) -> None:
-                entries = [
-                    written
-                    for entry in changes.entries
-                    for written in (
-                        change(entry, account, changes.generation)
-                        if entry.kind in kinds
-                        else (entry,)
-                    )
-                ]
-                original(account, replace(changes, entries=tuple(entries)))
-
-        return decorator
-
-    def on_quote(self, change: Callable[[Quote, GenerationRequest], Quote]) -> None:
-        """Let a function price requests otherwise."""
-
-        @wrap(self.hub, "start_generation")
-        def begin(
-            original: Any, account: Account, request: GenerationRequest, quote: Quote, *rest: Any
-        ) -> Generation:
-            return cast("Generation", original(account, request, change(quote, request), *rest))
-
-    def after(
-        self, operation: str
-    ) -> Callable[[Callable[[RequestContext, Account], object]], None]:
-        """Let a function do something after an operation has answered well."""
-
-        def decorator(callback: Callable[[RequestContext, Account], object]) -> None:
+        def decorator(callback: SuccessCallback) -> SuccessCallback:
             @self.wrap_handler(operation)
             async def handled(
                 call_next: Handler, context: RequestContext, account: Account
-            ) -> responses.Response:
+            ) -> Response:
                 response = await call_next(context, account)
                 callback(context, account)
                 return response
 
+            return callback
+
         return decorator
 
-    def after_error(
-        self, operation: str
-    ) -> Callable[[Callable[[Account, Exception], object]], None]:
-        """Let a function do something after an operation has refused a request."""
+    def after_error(self, operation: str) -> Decorator[ErrorCallback]:
+        """Call a function after an operation has rejected a request."""
 
-        def decorator(callback: Callable[[Account, Exception], object]) -> None:
+        def decorator(callback: ErrorCallback) -> ErrorCallback:
             @self.wrap_handler(operation)
             async def handled(
                 call_next: Handler, context: RequestContext, account: Account
-            ) -> responses.Response:
+            ) -> Response:
                 try:
                     return await call_next(context, account)
                 except (ApiError, ValidationError) as error:
                     callback(account, error)
                     raise
 
+            return callback
+
         return decorator
 
+    # -- accounts and credits --------------------------------------------------------------------
+
+    def on_ledger_entry(self, kind: EntryKind) -> Decorator[EntryChange]:
+        """Replace the ledger entries of one kind that a generation makes."""
+
+        def decorator(change: EntryChange) -> EntryChange:
+            @wrap(self.hub, "commit")
+            def commit(original: Original, account: Account, changes: Changes) -> None:
+                entries: list[Entry] = []
+                for entry in changes.entries:
+                    replaced = entry.kind == kind
+                    entries += change(entry, account, changes.generation) if replaced else (entry,)
+                original(account, replace(changes, entries=tuple(entries)))
+
+            return change
+
+        return decorator
+
+    def on_quote(self, change: QuoteChange) -> QuoteChange:
+        """Replace the price of a request."""
+
+        @wrap(self.hub, "start_generation")
+        def start(
+            original: Original,
+            account: Account,
+            request: GenerationRequest,
+            quote: Quote,
+            *rest: object,
+        ) -> Generation:
+            return cast("Generation", original(account, request, change(quote, request), *rest))
+
+        return change
+
     def adjust_balance(self, account: Account, credits: int) -> tuple[()]:
-        """Give an account credits, or take some; returns what else is to be written: nothing."""
+        """Grant an account credits, or charge it if *credits* is negative.
+
+        Returns:
+            No entries, so that `on_ledger_entry` writes nothing in addition.
+        """
         lot = next(iter(account.lots))
         kind: EntryKind = "grant" if credits > 0 else "charge"
         account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
         return ()
 
     def richest_account(self) -> Account:
-        """The account with the most in it."""
         return max(self.hub.accounts.values(), key=lambda account: account.balance)
 
     def other_account(self, account: Account) -> Account:
-        """Another account than *account*, opened if there is none."""
+        """Return another account than *account*; add one if there is none."""
         others = (other for other in self.hub.accounts.values() if other is not account)
         if found := next(others, None):
             return found
@@ -352,7 +356,7 @@ class PatchedServer:
         return created
 
     def usable_key(self) -> str:
-        """A key that opens something, of those that the scenario names."""
+        """Return a key of the scenario that is neither revoked nor expires, or add one."""
         keys = {raw: self.hub.keys[key_digest(raw.encode())] for raw in self.keys.values()}
         balances = {
             raw: self.hub.accounts[key.account].balance

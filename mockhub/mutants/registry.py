@@ -1,11 +1,11 @@
-"""The defects and the readings by name, each tagged with what it breaks or reads otherwise."""
+"""Register mutants and conforming variants by name, clause and description."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal, Protocol, TypeVar, cast
 
 import yaml
 
@@ -13,18 +13,23 @@ from mockhub._resources import resource_path
 from mockhub.mutants.patched_server import PatchedServer
 
 Level = Literal["documented", "inferred"]
-Change = Callable[[PatchedServer], None]
+Change = Callable[[PatchedServer], object]
+
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+Hook = Callable[[C], Change]  # makes a change out of a function of another kind
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One deliberate defect.
+    """A server with one deliberate defect.
 
     Attributes:
-        clause: the statement of the documentation that it breaks.
-        level: the lowest level at which it is wrong.
-        says: what is wrong, in one sentence.
-        tolerable: whether it conforms at level documented, being another reading of an open point.
+        clause: The statement of the documentation that it breaks.
+        level: The lowest level at which it is wrong.
+        description: What it does wrong, in one sentence.
+        conforms_if_documented: Whether it is a conforming variant at level documented, because
+            the documentation can be interpreted differently.
     """
 
     name: str
@@ -37,17 +42,23 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Variant:
-    """A server that conforms and reads open points otherwise.
+    """A server that conforms and interprets open points differently.
 
     Attributes:
-        level: the highest level at which it conforms.
-        says: what it does otherwise, in one sentence.
+        level: The highest level at which it conforms.
+        description: What it does differently, in one sentence.
     """
 
     name: str
     level: Level
     description: str
     change: Change
+
+
+class Rows(Protocol[C_contra]):
+    """A table of mutants or variants: ``name=(description, function)`` each."""
+
+    def __call__(self, **rows: tuple[str, C_contra]) -> None: ...
 
 
 MUTANTS: dict[str, Mutant] = {}
@@ -62,19 +73,19 @@ def mutant(
     conforms_if_documented: bool = False,
     name: str = "",
 ) -> Callable[[Change], Change]:
-    """Register a function as a mutant; without *name* the function names it.
+    """Register a function as a mutant.
 
     Args:
         clause: The statement of the documentation that it breaks.
         description: What it does wrong, in one sentence.
         level: The lowest level at which it is wrong; by default the level of the clause.
         conforms_if_documented: Whether it is a conforming variant at level documented.
-        name: The name in `mockhub mutants`.
+        name: By default the name of the function.
     """
 
     def decorator(change: Change) -> Change:
         registered = Mutant(
-            name or _name_of(change),
+            name or _to_name(change.__name__),
             clause,
             level or levels()[clause],
             description,
@@ -88,11 +99,35 @@ def mutant(
     return decorator
 
 
-def variant(description: str, *, level: Level = "inferred") -> Callable[[Change], Change]:
+def mutant_table(
+    clause: str,
+    hook: Hook[C],
+    *,
+    level: Level | None = None,
+    conforms_if_documented: bool = False,
+) -> Rows[C]:
+    """Register a table of mutants of one clause whose functions are all called by *hook*."""
+
+    def register(**rows: tuple[str, C]) -> None:
+        for name, (description, function) in rows.items():
+            mutant(
+                clause,
+                description,
+                level=level,
+                conforms_if_documented=conforms_if_documented,
+                name=_to_name(name),
+            )(hook(function))
+
+    return register
+
+
+def variant(
+    description: str, *, level: Level = "inferred", name: str = ""
+) -> Callable[[Change], Change]:
     """Register a function as a conforming variant; *level* is the highest at which it conforms."""
 
     def decorator(change: Change) -> Change:
-        registered = Variant(_name_of(change), level, description, change)
+        registered = Variant(name or _to_name(change.__name__), level, description, change)
         assert registered.name not in VARIANTS, f"duplicate variant {registered.name}"
         VARIANTS[registered.name] = registered
         return change
@@ -100,13 +135,23 @@ def variant(description: str, *, level: Level = "inferred") -> Callable[[Change]
     return decorator
 
 
+def variant_table(hook: Hook[C], *, level: Level = "inferred") -> Rows[C]:
+    """Register a table of variants whose functions are all called by *hook*."""
+
+    def register(**rows: tuple[str, C]) -> None:
+        for name, (description, function) in rows.items():
+            variant(description, level=level, name=_to_name(name))(hook(function))
+
+    return register
+
+
 @cache
 def levels() -> Mapping[str, Level]:
-    """The level of each clause."""
+    """Return the level of each clause."""
     text = (resource_path("contract_tests") / "clauses.yaml").read_text("utf-8")
-    groups: Any = yaml.safe_load(text)
+    groups = cast("dict[str, dict[str, dict[str, Level]]]", yaml.safe_load(text))
     return {id: clause["level"] for group in groups.values() for id, clause in group.items()}
 
 
-def _name_of(change: Change) -> str:
-    return change.__name__.replace("_", "-")
+def _to_name(identifier: str) -> str:
+    return identifier.replace("_", "-")

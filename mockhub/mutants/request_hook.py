@@ -1,13 +1,13 @@
-"""How a house reads a request's body: as the pipeline does, with a seam in the middle."""
+"""Read a request body as the public API does, with a hook before the validation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mockhub.mutants import form_files
-from mockhub.mutants.form_files import Upload
+from mockhub.mutants.form_files import ANY_FILE, Upload, parse_files, recording_receive
+from mockhub.mutants.responses import Json
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, OperationId
 from mockhub.spec.request_validation import validate
@@ -19,35 +19,39 @@ from mockhub.web.request_body import ParsedBody
 
 
 class ParsedRequest(NamedTuple):
-    """A request's body as it was read, before it is held to anything."""
+    """A request body before it is validated."""
 
     media_type: str
-    values: dict[str, Any]
+    values: Json
     uploads: tuple[Upload, ...]
 
 
+RequestHook = Callable[[ParsedRequest], object]
+
+
 class RequestReader:
-    """The reading of one house; *changes* are told of each body, and may refuse it by Invalid."""
+    """Reads request bodies for one server.
+
+    Attributes:
+        hooks: Called with each body; they may change it, or reject it by ValidationError.
+        accept_any_file: Whether files of any type and size are accepted.
+    """
 
     def __init__(self, api: PublicApi) -> None:
-        self.hooks: list[Callable[[ParsedRequest], object]] = []
-        self.accept_any_file = False  # files of whatever type and size are taken
+        self.hooks: list[RequestHook] = []
+        self.accept_any_file = False
         self._api = api
 
     async def read(self, context: RequestContext) -> GenerationRequest:
-        """What the visit asks for; raises Invalid."""
         spec = self._api.spec
         operation = spec.operations[OperationId.CREATE_GENERATION]
         if self.accept_any_file:
-            rules = {name: form_files.accept_all(rule) for name, rule in operation.files.items()}
-            operation = replace(operation, files=rules)
+            operation = replace(operation, files=dict.fromkeys(operation.files, ANY_FILE))
         body = context.body = ParsedBody()
-        receive, raw = form_files.recording_receive(context.receive)
+        receive, raw = recording_receive(context.receive)
         source = AsgiBodySource(receive)
         await request_body.read_body(body, source, context.headers, operation, self._api.limits)
-        files = (
-            form_files.parse_files(bytes(raw), context.headers) if body.media_type == FORM else ()
-        )
+        files = parse_files(bytes(raw), context.headers) if body.media_type == FORM else ()
         parsed = ParsedRequest(body.media_type, dict(body.values), files)
         for hook in self.hooks:
             hook(parsed)

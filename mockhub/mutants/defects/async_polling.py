@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockhub.domain.generations import Generation
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
@@ -21,7 +22,7 @@ def on_read(server: PatchedServer, change: Change) -> None:
     """Change what a read of a generation answers; *change* knows how many reads there were."""
     reads: dict[str, int] = {}
 
-    @server.on_json(OperationId.GET_GENERATION, status=200)
+    @server.mutate_json(OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> object:
         generation = server.hub.generations[context.path_param or ""]
         reads[generation.id] = reads.get(generation.id, 0) + 1

@@ -18,7 +18,7 @@ from mockhub.web.context import RequestContext
 
 def on_accepted_response(server: PatchedServer, change: Callable[[Any], object]) -> None:
     """Change the answer to an asynchronous request."""
-    server.on_json(OperationId.CREATE_GENERATION, status=202)(
+    server.mutate_json(OperationId.CREATE_GENERATION, status=202)(
         lambda content, context: change(content)
     )
 
@@ -59,7 +59,7 @@ def async_images_null(server: PatchedServer) -> None:
 
 @mutant("ASY-1", "The 202 lists the images that are still to be made.")
 def async_lists_future_images(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=202)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         links = server.api.links(server.hub.name)
@@ -94,7 +94,7 @@ def async_waits_for_images(server: PatchedServer) -> None:
 
 @mutant("ASY-2", "poll_url is a path without a host.")
 def poll_url_relative(server: PatchedServer) -> None:
-    server.on_generation(
+    server.mutate_generation(
         lambda content, context: (
             content.get("poll_url")
             and content.update(poll_url=content["poll_url"].removeprefix(server.url))
@@ -156,7 +156,7 @@ def credits_requested_missing(server: PatchedServer) -> None:
 
 @mutant("ASY-4", "credits_requested is the price of one image, whatever n is.")
 def credits_requested_for_one_image(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=202)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["usage"]["credits_requested"] = generation.quote.credits_per_image
@@ -174,7 +174,7 @@ def credits_requested_as_string(server: PatchedServer) -> None:
 
 @mutant("ASY-4", "credits_requested counts the images.")
 def credits_requested_counts_images(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=202)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=202)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["usage"]["credits_requested"] = generation.request.n

@@ -8,9 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockhub.exceptions import ApiError
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import server_error, with_json
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.asgi import Scope
@@ -236,7 +237,7 @@ def revoked_key_is_expired_key(server: PatchedServer) -> None:
 
 @mutant("AUTH-5", "A revoked key is answered revokedApiKey.")
 def revoked_key_with_own_code(server: PatchedServer) -> None:
-    @server.on_json(code="invalidApiKey")
+    @server.mutate_json(code="invalidApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         key = server.hub.keys.get(context.key_digest or b"")
         if key and key.revoked:

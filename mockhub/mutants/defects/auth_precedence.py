@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import Original, wrap
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
 
 @mutant(
     "AUTH-10", "A bad body is refused before the key is looked at.", conforms_if_documented=True
 )
 def body_before_key(server: PatchedServer) -> None:
-    server.validate_body_before_auth()
+    path = server.spec.operations[OperationId.CREATE_GENERATION].path
+
+    @wrap(server.api, "dispatch")
+    async def validate_first(original: Original, context: RequestContext) -> Response:
+        if context.method == "POST" and context.path == path:
+            context.parsed_request = await server.api.parse_request(context)
+        response: Response = await original(context)
+        return response
+
+    @wrap(server.api, "parse_request")
+    async def read_once(original: Original, context: RequestContext) -> GenerationRequest:
+        return context.parsed_request or await original(context)
 
 
 @mutant(

@@ -7,8 +7,9 @@ from typing import Any
 
 from mockhub.domain.accounts import Account
 from mockhub.exceptions import ApiError
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
@@ -20,7 +21,7 @@ Change = Callable[[dict[str, Any]], object]
 def mutate_balance(server: PatchedServer, *operations: str, change: Change) -> None:
     """Change the balance object of /credits, of a generation's answer, or of both."""
 
-    @server.on_json(
+    @server.mutate_json(
         *(operations or (OperationId.GET_CREDITS, OperationId.CREATE_GENERATION)), status=200
     )
     def rewrite(content: Any, context: RequestContext) -> None:
@@ -89,7 +90,9 @@ def renamed_credits(server: PatchedServer) -> None:
 
 @mutant("CRD-2", "/credits wraps the balance object in `data`.", level="inferred")
 def wrapped_balance(server: PatchedServer) -> None:
-    server.on_json(OperationId.GET_CREDITS, status=200)(lambda content, context: {"data": content})
+    server.replace_json(OperationId.GET_CREDITS, status=200)(
+        lambda content, context: {"data": content}
+    )
 
 
 @mutant("CRD-2", "The balance is told in thousandths, not in credits.")
@@ -103,14 +106,14 @@ def credits_divided_by_1000(server: PatchedServer) -> None:
 
 @mutant("GEN-7", "The balance in the answer is the one before the charge.")
 def balance_before_charge(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] -= context.current_credit_delta
 
 
 @mutant("GEN-7", "The balance in the answer has the cost taken off twice; the ledger has it once.")
 def balance_charged_twice(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] += context.current_credit_delta
 
@@ -120,7 +123,7 @@ def balance_charged_twice(server: PatchedServer) -> None:
     "The balance in the answer has the price of one image taken off, however many there are.",
 )
 def balance_charged_for_one_image(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"]["credits"] += content["usage"]["credits"] * (len(content["images"]) - 1)
 
@@ -136,7 +139,7 @@ def balance_credits_as_string(server: PatchedServer) -> None:
 
 @mutant("GEN-7", "The answer's balance is a bare number.")
 def balance_as_number(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["balance"] = content["balance"]["credits"]
 
@@ -145,7 +148,7 @@ def balance_as_number(server: PatchedServer) -> None:
 def balance_of_first_response(server: PatchedServer) -> None:
     first: dict[str, Any] = {}
 
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             content["balance"] = first.setdefault(context.account.id, content["balance"])
@@ -153,7 +156,7 @@ def balance_of_first_response(server: PatchedServer) -> None:
 
 @mutant("GEN-7", "With reference images, the balance in the answer is the one before the charge.")
 def balance_before_charge_with_references(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.parsed_request and context.parsed_request.references:
             content["balance"]["credits"] -= context.current_credit_delta
@@ -163,7 +166,7 @@ def balance_before_charge_with_references(server: PatchedServer) -> None:
 def stale_balance(server: PatchedServer) -> None:
     first: dict[str, int] = {}
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             content["credits"] = first.setdefault(context.account.id, content["credits"])
@@ -173,7 +176,7 @@ def stale_balance(server: PatchedServer) -> None:
 def balance_one_read_behind(server: PatchedServer) -> None:
     last: dict[str, int] = {}
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             current = content["credits"]
@@ -185,7 +188,7 @@ def balance_one_read_behind(server: PatchedServer) -> None:
 def balance_is_total_granted(server: PatchedServer) -> None:
     granted = {account.id: account.balance for account in server.hub.accounts.values()}
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             content["credits"] = granted[context.account.id]
@@ -204,23 +207,23 @@ def same_balance_for_everyone(server: PatchedServer) -> None:
 def balance_of_previous_caller(server: PatchedServer) -> None:
     balances: list[Any] = []
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.replace_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> Any:
         balances.append(content)
-        return balances.pop(0) if len(balances) > 1 else None
+        return balances.pop(0) if len(balances) > 1 else content
 
 
 @mutant("CRD-3", "Each key has a balance of its own, also two keys of one user.")
 def balance_per_key(server: PatchedServer) -> None:
     spent: dict[bytes, int] = {}
 
-    @server.after(OperationId.CREATE_GENERATION)
+    @server.after_success(OperationId.CREATE_GENERATION)
     def count(context: RequestContext, account: Account) -> None:
         spent[context.key_digest or b""] = (
             spent.get(context.key_digest or b"", 0) - context.current_credit_delta
         )
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         others = sum(spent.values()) - spent.get(context.key_digest or b"", 0)
         content["credits"] += others

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from mockhub.exceptions import ValidationError
 from mockhub.mutants.middleware import AsgiApp
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.request_hook import ParsedRequest
 from mockhub.mutants.responses import server_error, with_body
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import FORM, JSON, OperationId
 from mockhub.web import responses
 from mockhub.web.asgi import Message, Receive, Scope, Send

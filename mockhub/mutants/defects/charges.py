@@ -11,8 +11,9 @@ from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.ledger import Entry
 from mockhub.exceptions import ApiError
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web.context import RequestContext
 
@@ -122,14 +123,14 @@ def polls_charged(server: PatchedServer) -> None:
 
 @mutant("CRD-4", "Reading a generation costs a credit.")
 def generation_reads_charged(server: PatchedServer) -> None:
-    server.after(OperationId.GET_GENERATION)(
+    server.after_success(OperationId.GET_GENERATION)(
         lambda context, account: server.adjust_balance(account, -1)
     )
 
 
 @mutant("CRD-4", "Reading the balance costs a credit.")
 def balance_reads_charged(server: PatchedServer) -> None:
-    server.after(OperationId.GET_CREDITS)(
+    server.after_success(OperationId.GET_CREDITS)(
         lambda context, account: server.adjust_balance(account, -1)
     )
 
@@ -225,7 +226,7 @@ def charge_delayed(server: PatchedServer) -> None:
         )
         return generation
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             content["credits"] += owed.get(context.account.id, 0)

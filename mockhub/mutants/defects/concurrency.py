@@ -9,9 +9,10 @@ from typing import Any
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
-from mockhub.mutants.patched_server import Handler, PatchedServer, wrap
+from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import rate_limited
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses

@@ -21,7 +21,7 @@ _AUTHORIZATION = b"authorization"
 
 @mutant("AUTH-7", "A refusal repeats the key that it refuses.")
 def key_in_error_message(server: PatchedServer) -> None:
-    @server.on_json(code="invalidApiKey")
+    @server.mutate_json(code="invalidApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         given = (context.authorization or b"").decode("latin-1")
         content["error"]["message"] = f"{given} is not a valid API key"
@@ -29,14 +29,14 @@ def key_in_error_message(server: PatchedServer) -> None:
 
 @mutant("AUTH-7", "A generation's log names the key that made it.")
 def key_in_log(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_GENERATION, status=200)
+    @server.mutate_json(OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["api_key"] = (context.authorization or b"").decode("latin-1")[7:]
 
 
 @mutant("AUTH-7", "Image URLs carry the key, so that it passes on with them.")
 def key_in_image_url(server: PatchedServer) -> None:
-    @server.on_generation
+    @server.mutate_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         for image in content.get("images", ()):
             image["url"] += "?key=" + (context.authorization or b"").decode("latin-1")[7:]
@@ -52,7 +52,7 @@ def key_in_response_header(server: PatchedServer) -> None:
 
 @mutant("AUTH-7", "/credits lists the owner's keys.")
 def key_in_balance(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         content["keys"] = [{"key": (context.authorization or b"").decode("latin-1")[7:]}]
 

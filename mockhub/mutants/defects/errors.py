@@ -29,7 +29,7 @@ def mutate_errors(
     def apply(server: PatchedServer) -> None:
         for code in codes:
 
-            @server.on_json(code=code)
+            @server.replace_json(code=code)
             def rewrite(content: Any, context: RequestContext) -> object:
                 return change(content["error"])
 

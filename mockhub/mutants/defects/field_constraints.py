@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mockhub.exceptions import ValidationError
 from mockhub.mutants.field_mutants import (
+    change_text_field,
     for_each_media_type,
-    lowercase_field,
     mutate_field,
     reject_value,
-    reject_value_on,
-    strip_field,
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
@@ -38,7 +38,7 @@ mutate_field(
 
 @mutant("REQ-1", "GPT-Image-2 is taken for the listed model.")
 def model_case_ignored(server: PatchedServer) -> None:
-    lowercase_field(server, "model")
+    change_text_field(server, "model", str.lower)
 
 
 @mutant("REQ-1", "A model whose id begins with the listed one's is taken for it.")
@@ -82,7 +82,7 @@ mutate_field(
 
 @mutant("REQ-3", "Size auto is refused.")
 def auto_size_rejected(server: PatchedServer) -> None:
-    reject_value_on(server, "size", "auto")
+    reject_value(server, "size", "auto")
 
 
 @mutant("REQ-3", "A size that is no size is taken for auto.")
@@ -98,8 +98,8 @@ def invalid_size_read_as_auto(server: PatchedServer) -> None:
 
 @mutant("REQ-3", "1536x1024, a standard size, is refused.", level="inferred")
 def only_square_sizes(server: PatchedServer) -> None:
-    reject_value_on(server, "size", "1536x1024")
-    reject_value_on(server, "size", "1024x1536")
+    reject_value(server, "size", "1536x1024")
+    reject_value(server, "size", "1024x1536")
 
 
 def edit_size_rules(server: PatchedServer, **rules: object) -> None:
@@ -134,12 +134,12 @@ def ratio_3_to_1_rejected(server: PatchedServer) -> None:
 
 @mutant("REQ-13", "1024X1024 is taken for 1024x1024.", conforms_if_documented=True)
 def uppercase_x_in_size_accepted(server: PatchedServer) -> None:
-    lowercase_field(server, "size")
+    change_text_field(server, "size", str.lower)
 
 
 @mutant("REQ-13", "Blanks and line ends around a size are taken off.", conforms_if_documented=True)
 def whitespace_around_size_accepted(server: PatchedServer) -> None:
-    strip_field(server, "size")
+    change_text_field(server, "size", str.strip)
 
 
 @mutant("REQ-4", "A quality that there is not is taken for auto.")
@@ -177,12 +177,12 @@ for_each_media_type(
 for _quality in ("auto", "low", "medium", "high"):
     mutant(
         "REQ-4", name=f"{_quality}-quality-rejected", description=f"Quality {_quality} is refused."
-    )(reject_value("quality", _quality))
+    )(partial(reject_value, name="quality", value=_quality))
 
 
 @mutant("REQ-4", "HIGH is taken for high.")
 def quality_case_ignored(server: PatchedServer) -> None:
-    lowercase_field(server, "quality")
+    change_text_field(server, "quality", str.lower)
 
 
 for_each_media_type(

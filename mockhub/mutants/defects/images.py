@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from mockhub.images.renderer import ImageSpec
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import with_body
+from mockhub.mutants.wrapping import wrap
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
 
@@ -17,7 +18,7 @@ from mockhub.web.context import RequestContext
 def on_images(server: PatchedServer, change: Callable[[dict[str, Any], int], object]) -> None:
     """Change each image of every generation; *change* knows its place, from 0."""
 
-    @server.on_generation
+    @server.mutate_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         for index, image in enumerate(content.get("images") or ()):
             change(image, index)

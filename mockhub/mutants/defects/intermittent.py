@@ -12,9 +12,10 @@ from mockhub.domain.generations import Generation
 from mockhub.exceptions import ApiError
 from mockhub.mutants.defects.async_polling import on_read
 from mockhub.mutants.defects.images import on_images
-from mockhub.mutants.patched_server import Handler, PatchedServer, wrap
+from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import rate_limited, server_error
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
@@ -43,7 +44,7 @@ def every_third_generation_crashes(server: PatchedServer) -> None:
 @mutant("LED-1", "Every third generation is charged twice.")
 def every_third_charged_twice(server: PatchedServer) -> None:
     third = every_nth(3)
-    server.after(OperationId.CREATE_GENERATION)(
+    server.after_success(OperationId.CREATE_GENERATION)(
         lambda context, account: (
             third() and server.adjust_balance(account, context.current_credit_delta)
         )
@@ -53,7 +54,7 @@ def every_third_charged_twice(server: PatchedServer) -> None:
 @mutant("LED-1", "Every fifth generation is free.")
 def every_fifth_free(server: PatchedServer) -> None:
     fifth = every_nth(5)
-    server.after(OperationId.CREATE_GENERATION)(
+    server.after_success(OperationId.CREATE_GENERATION)(
         lambda context, account: (
             fifth() and server.adjust_balance(account, -context.current_credit_delta)
         )
@@ -64,7 +65,7 @@ def every_fifth_free(server: PatchedServer) -> None:
 def every_third_balance_stale(server: PatchedServer) -> None:
     third = every_nth(3)
 
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if third():
             content["balance"]["credits"] -= context.current_credit_delta
@@ -73,7 +74,7 @@ def every_third_balance_stale(server: PatchedServer) -> None:
 @mutant("GEN-2", "Every fourth answer has no balance.")
 def every_fourth_without_balance(server: PatchedServer) -> None:
     fourth = every_nth(4)
-    server.on_json(OperationId.CREATE_GENERATION, status=200)(
+    server.mutate_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: fourth() and content.pop("balance") and None
     )
 
@@ -83,7 +84,7 @@ def every_third_balance_read_stale(server: PatchedServer) -> None:
     third = every_nth(3)
     last: dict[str, int] = {}
 
-    @server.on_json(OperationId.GET_CREDITS, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         assert context.account
         if third():
@@ -116,7 +117,7 @@ def every_fourth_read_not_found(server: PatchedServer) -> None:
 def every_second_missing_key_is_invalid_key(server: PatchedServer) -> None:
     second = every_nth(2)
 
-    @server.on_json(code="missingApiKey")
+    @server.mutate_json(code="missingApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         if second():
             content["error"]["code"] = "invalidApiKey"
@@ -225,7 +226,7 @@ def later_generations_overcharged(server: PatchedServer) -> None:
 def ratio_of_previous_generation(server: PatchedServer) -> None:
     last: list[str] = []
 
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         last.append(content["aspect_ratio"])
         content["aspect_ratio"] = last[0] if len(last) == 1 else last.pop(0)
@@ -235,7 +236,7 @@ def ratio_of_previous_generation(server: PatchedServer) -> None:
 def usage_accumulates(server: PatchedServer) -> None:
     spent: dict[str, int] = {}
 
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         assert context.account
         total = spent.get(context.account.id, 0) + content["usage"]["credits"]

@@ -24,7 +24,7 @@ def mutate_model(
     """Register a mutant that lists the model otherwise than it is."""
 
     def apply(server: PatchedServer) -> None:
-        @server.on_json(OperationId.LIST_MODELS, status=200)
+        @server.mutate_json(OperationId.LIST_MODELS, status=200)
         def rewrite(content: Any, context: RequestContext) -> None:
             change(content["data"][0])
 
@@ -45,10 +45,10 @@ def mutate_model_list(
     *,
     conforms_if_documented: bool = False,
 ) -> None:
-    """Register a mutant that answers another list."""
+    """Register a mutant that replaces the model list by the result of *change*."""
 
     def apply(server: PatchedServer) -> None:
-        server.on_json(OperationId.LIST_MODELS, status=200)(
+        server.replace_json(OperationId.LIST_MODELS, status=200)(
             lambda content, context: change(content)
         )
 
@@ -70,7 +70,7 @@ def models_require_key(server: PatchedServer) -> None:
 
 
 mutate_model_list(
-    "model-list-empty", "END-1", "The model list is empty.", lambda content: content["data"].clear()
+    "model-list-empty", "END-1", "The model list is empty.", lambda content: {**content, "data": []}
 )
 mutate_model_list(
     "models-as-ids",
@@ -96,7 +96,7 @@ mutate_model_list(
     "list-object-renamed",
     "MOD-8",
     "The list's object is `models`.",
-    lambda content: content.update(object="models"),
+    lambda content: {**content, "object": "models"},
     conforms_if_documented=True,
 )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
@@ -145,7 +146,7 @@ def shared_after_owner_reads(server: PatchedServer) -> None:
 def only_creating_key_reads(server: PatchedServer) -> None:
     creating_keys: dict[str, bytes | None] = {}
 
-    @server.after(OperationId.CREATE_GENERATION)
+    @server.after_success(OperationId.CREATE_GENERATION)
     def note(context: RequestContext, account: Account) -> None:
         creating_keys[context.generation or ""] = context.key_digest
 
@@ -230,7 +231,7 @@ def id_wildcards_accepted(server: PatchedServer) -> None:
     level="inferred",
 )
 def foreign_read_message_reveals_existence(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_GENERATION, code="notFound")
+    @server.mutate_json(OperationId.GET_GENERATION, code="notFound")
     def rewrite(content: Any, context: RequestContext) -> None:
         if foreign_generation(server, context):
             content["error"]["message"] = "This generation belongs to another account"

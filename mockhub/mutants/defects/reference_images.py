@@ -204,7 +204,7 @@ def override_reference_limit(server: PatchedServer, limit: int) -> None:
     """Count against another limit than the one that is listed."""
     server.model["reference_image_limit"] = limit
 
-    @server.on_json("list_models", status=200)
+    @server.mutate_json("list_models", status=200)
     def rewrite(content: Any, context: Any) -> None:
         content["data"][0]["reference_image_limit"] = 16
 
@@ -323,7 +323,7 @@ mutate_form_with_files(
 
 @mutant("GEN-9", "With a reference image the answer's object is image_edit.")
 def references_object_is_image_edit(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: Any) -> None:
         if context.parsed_request and context.parsed_request.references:
             content["object"] = "image_edit"
@@ -331,7 +331,7 @@ def references_object_is_image_edit(server: PatchedServer) -> None:
 
 @mutant("GEN-9", "With a reference image the answer has neither usage nor balance.")
 def references_without_usage_and_balance(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: Any) -> None:
         if context.parsed_request and context.parsed_request.references:
             del content["usage"], content["balance"]

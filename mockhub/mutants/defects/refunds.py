@@ -8,8 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockhub.domain.generations import Generation
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
@@ -127,7 +128,7 @@ def failure_refunded_late(server: PatchedServer) -> None:
 
 @mutant("LED-2", "A failed task is refunded, and its usage still names the whole price.")
 def failure_usage_not_zero(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_GENERATION)
+    @server.mutate_json(OperationId.GET_GENERATION)
     def rewrite(content: Any, context: RequestContext) -> None:
         if content.get("status") == "failed":
             generation = server.hub.generations[content["id"]]
@@ -170,7 +171,7 @@ def missing_images_refund_all(server: PatchedServer) -> None:
     "LED-3", "Missing images are refunded, and usage names the price of all that were asked for."
 )
 def missing_images_counted_in_usage(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         if 0 < generation.delivered < generation.request.n:
@@ -194,7 +195,7 @@ def missing_images_fail_all(server: PatchedServer) -> None:
     "Missing images are made up for by the first one again, with the usage of the delivered.",
 )
 def missing_images_padded(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         requested = server.hub.generations[content["id"]].request.n
         images = content["images"]
@@ -203,7 +204,7 @@ def missing_images_padded(server: PatchedServer) -> None:
 
 @mutant("LED-3", "The balance beside fewer images than asked for is the one before their refund.")
 def missing_images_balance_before_refund(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         content["balance"]["credits"] -= generation.credits_requested - generation.credits
@@ -246,7 +247,7 @@ def missing_images_refunded_as_1k(server: PatchedServer) -> None:
 
 @mutant("LED-3", "A task's missing images are refunded, and its usage names the price of all.")
 def async_missing_images_counted_in_usage(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_GENERATION, status=200)
+    @server.mutate_json(OperationId.GET_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations[content["id"]]
         if generation.request.run_async and 0 < generation.delivered < generation.request.n:

@@ -27,7 +27,7 @@ def mutate_response(
     """Register a mutant that changes the content of generations' answers."""
 
     def apply(server: PatchedServer) -> None:
-        @server.on_json(*operations, status=status)
+        @server.mutate_json(*operations, status=status)
         def rewrite(content: Any, context: RequestContext) -> None:
             change(content)
 
@@ -199,7 +199,7 @@ def mutate_generation(
     """Register a mutant that changes generations by what was asked for."""
 
     def apply(server: PatchedServer) -> None:
-        @server.on_generation
+        @server.mutate_generation
         def rewrite(content: Any, context: RequestContext) -> None:
             if generation := server.hub.generations.get(str(content.get("id"))):
                 change(content, generation)

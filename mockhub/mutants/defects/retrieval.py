@@ -7,8 +7,9 @@ from typing import Any
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.mutants.defects.async_polling import on_read
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
@@ -83,7 +84,9 @@ def only_first_image_stored(server: PatchedServer) -> None:
 
 @mutant("RET-1", "The log is wrapped in `data`.")
 def log_wrapped(server: PatchedServer) -> None:
-    on_read(server, lambda content, generation, reads: {"data": content})
+    server.replace_json(OperationId.GET_GENERATION, status=200)(
+        lambda content, context: {"data": content}
+    )
 
 
 @mutant("RET-1", "The log has no status.")

@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.responses import with_body, with_json
+from mockhub.mutants.wrapping import wrap
 from mockhub.web import responses
 from mockhub.web.asgi import Scope
 from mockhub.web.context import RequestContext

@@ -27,21 +27,21 @@ def sync_is_201(server: PatchedServer) -> None:
 
 @mutant("GEN-1", "A synchronous request is answered 200 at once, processing, with no images.")
 def sync_does_not_wait(server: PatchedServer) -> None:
-    server.on_json(OperationId.CREATE_GENERATION, status=200)(
+    server.mutate_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: content.update(status="processing", images=[])
     )
 
 
 @mutant("GEN-1", "A finished generation's status is `completed`.")
 def sync_status_is_completed(server: PatchedServer) -> None:
-    server.on_json(OperationId.CREATE_GENERATION, status=200)(
+    server.mutate_json(OperationId.CREATE_GENERATION, status=200)(
         lambda content, context: content.update(status="completed")
     )
 
 
 @mutant("GEN-1", "Statuses are written in capitals.")
 def status_in_upper_case(server: PatchedServer) -> None:
-    server.on_generation(
+    server.mutate_generation(
         lambda content, context: content.update(status=str(content.get("status")).upper())
     )
 

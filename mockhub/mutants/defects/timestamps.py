@@ -19,7 +19,7 @@ def mutate_timestamps(
     """Register a mutant that writes every created_at otherwise."""
 
     def apply(server: PatchedServer) -> None:
-        @server.on_generation
+        @server.mutate_generation
         def rewrite_all(content: Any, context: RequestContext) -> None:
             for one in (content, *(content.get("images") or ())):
                 if "created_at" in one:
@@ -70,7 +70,7 @@ for _name, _zone, _hours in (("ahead", "east", 5), ("behind", "west", -8)):
 
 @mutant("GEN-8", "An image's created_at has no zone; the generation's has.")
 def image_timestamps_without_zone(server: PatchedServer) -> None:
-    @server.on_generation
+    @server.mutate_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         for image in content.get("images") or ():
             image["created_at"] = image["created_at"][:-1]
@@ -78,7 +78,7 @@ def image_timestamps_without_zone(server: PatchedServer) -> None:
 
 @mutant("GEN-8", "A queued task's created_at counts seconds since 1970.")
 def task_timestamp_in_seconds(server: PatchedServer) -> None:
-    server.on_json(OperationId.CREATE_GENERATION, status=202)(
+    server.mutate_json(OperationId.CREATE_GENERATION, status=202)(
         lambda content, context: content.update(created_at=1777536000)
     )
 

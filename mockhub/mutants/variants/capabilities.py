@@ -122,7 +122,7 @@ def sizes_rounded_to_nearest(server: PatchedServer) -> None:
 
 @variant("The ratio of size auto is the one that was chosen.")
 def auto_ratio_resolved(server: PatchedServer) -> None:
-    server.on_generation(
+    server.mutate_generation(
         lambda content, context: (
             content.update(aspect_ratio="1:1") if content.get("aspect_ratio") == "auto" else None
         )
@@ -155,7 +155,7 @@ def extra_models(server: PatchedServer) -> None:
 
 def reshape_models(server: PatchedServer, change: Callable[[dict[str, Any]], Any]) -> None:
     """Describe each model otherwise."""
-    server.on_json(OperationId.LIST_MODELS, status=200)(
+    server.replace_json(OperationId.LIST_MODELS, status=200)(
         lambda content, context: {**content, "data": [change(one) for one in content["data"]]}
     )
 
@@ -207,7 +207,7 @@ def auth_before_routing(server: PatchedServer) -> None:
 
 @variant("An Authorization header of another scheme is answered as a missing key.")
 def other_schemes_are_missing_key(server: PatchedServer) -> None:
-    @server.on_json(code="invalidApiKey")
+    @server.mutate_json(code="invalidApiKey")
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.key_digest is None:
             content["error"]["code"] = "missingApiKey"
@@ -215,7 +215,7 @@ def other_schemes_are_missing_key(server: PatchedServer) -> None:
 
 @variant("The error of a failed generation names its id, which reads back as failed.")
 def failures_with_generation_id(server: PatchedServer) -> None:
-    @server.on_json(OperationId.CREATE_GENERATION, code="generationFailed")
+    @server.mutate_json(OperationId.CREATE_GENERATION, code="generationFailed")
     def rewrite(content: Any, context: RequestContext) -> None:
         content["error"]["generation_id"] = context.generation
 
@@ -230,7 +230,7 @@ def failures_not_stored(server: PatchedServer) -> None:
 
 @variant("Logs keep poll_url and what was requested, and tell the balance.")
 def verbose_logs(server: PatchedServer) -> None:
-    @server.on_generation
+    @server.mutate_generation
     def rewrite(content: Any, context: RequestContext) -> None:
         generation = server.hub.generations.get(str(content.get("id")))
         if generation and context.account:
@@ -256,7 +256,7 @@ def images_while_processing(server: PatchedServer) -> None:
 
 @variant("poll_url has the name of the host, not its number.")
 def poll_url_with_hostname(server: PatchedServer) -> None:
-    server.on_generation(
+    server.mutate_generation(
         lambda content, context: (
             content.update(poll_url=content["poll_url"].replace("127.0.0.1", "localhost"))
             if content.get("poll_url")

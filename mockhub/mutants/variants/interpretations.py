@@ -11,8 +11,9 @@ from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.mutants.defects.async_polling import on_read, rename_status
-from mockhub.mutants.patched_server import PatchedServer, wrap
+from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import variant
+from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web.context import RequestContext
 
@@ -85,7 +86,7 @@ def show_reserved_credits(server: PatchedServer, matches: Callable[[Generation],
             if made.account == account and matches(made)
         )
 
-    @server.on_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         if context.account:
             content.get("balance", content)["credits"] += reserved(context.account.id)
@@ -110,7 +111,7 @@ def charged_at_completion(server: PatchedServer) -> None:
     "A balance may have fractions: half a credit is left over from elsewhere.", level="documented"
 )
 def fractional_credits(server: PatchedServer) -> None:
-    @server.on_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
+    @server.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
     def rewrite(content: Any, context: RequestContext) -> None:
         balance = content.get("balance", content)
         balance["credits"] += 0.5

@@ -191,17 +191,17 @@ def extra_fields(server: PatchedServer) -> None:
             return {"request_id": "req_8c1f", "_links": {"self": None}, **extended, "version": 3}
         return [extend(one) for one in content] if isinstance(content, list) else content
 
-    server.on_json(
+    server.replace_json(
         OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, OperationId.GET_GENERATION
     )(lambda content, context: extend(content))
-    server.on_json(OperationId.LIST_MODELS)(
+    server.replace_json(OperationId.LIST_MODELS)(
         lambda content, context: {**content, "has_more": False, "total": len(content["data"])}
     )
 
 
 @variant("Errors are told in another language, and point at what is wrong.")
 def translated_error_messages(server: PatchedServer) -> None:
-    server.on_json()(
+    server.mutate_json()(
         lambda content, context: (
             content["error"].update(
                 message="अनुरोध पूरा नहीं हो सका।",
@@ -209,7 +209,7 @@ def translated_error_messages(server: PatchedServer) -> None:
                 param=None,
                 docs="https://example.com",
             )
-            if isinstance(content, dict) and isinstance(content.get("error"), dict)
+            if isinstance(content.get("error"), dict)
             else None
         )
     )
