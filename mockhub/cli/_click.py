@@ -1,42 +1,57 @@
-"""How the command line behaves as a whole: its commands, its complaints and its colours."""
+"""Click helpers for all commands: lazy imports, one-line errors, colours, shared options."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
 
+from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 
-EXIT_USAGE_ERROR = 2  # the exit code of a command that could not do what was asked
+EXIT_USAGE_ERROR = 2
 
-_LAZY_COMMANDS = {
-    "ctl": ("mockhub.cli.ctl", "ctl"),
-    "explain": ("mockhub.cli.explain", "explain"),
-    "verify": ("mockhub.cli.verify", "verify"),
-}
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class LazyGroup(click.Group):
-    """A group that tells a user's mistake in one line and exits 2."""
+    """A group that imports a command when it is called, and reports errors in one line.
+
+    Args:
+        lazy_commands: The commands by name, as ``module:attribute``.
+    """
+
+    def __init__(self, *args: Any, lazy_commands: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy_commands = lazy_commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_LAZY_COMMANDS})
+        return sorted(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _LAZY_COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, name = _LAZY_COMMANDS[cmd_name]
+        if cmd_name not in self._lazy_commands:
+            return None
+        module, _, attribute = self._lazy_commands[cmd_name].partition(":")
         try:
-            command: click.Command = getattr(import_module(module), name)
+            command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            return _missing_dependency_command(name, str(error.name).removeprefix("mockhub."))
+            return _missing_dependency_command(cmd_name, str(error.name))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not (name in self._lazy_commands or name.startswith("-") or ctx.resilient_parsing):
+            hint = suggest(name, self._lazy_commands)
+            raise click.UsageError(f"No such command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _one_line_errors():
@@ -48,8 +63,6 @@ class LazyGroup(click.Group):
 
 
 def _missing_dependency_command(name: str, module: str) -> click.Command:
-    """What stands for a command whose packages are not installed."""
-
     def fail() -> None:
         raise MockhubError(
             f"`mockhub {name}` needs {module}, which is not installed; "
@@ -80,14 +93,14 @@ def _one_line_errors() -> Iterator[None]:
 
 
 def color_setting() -> bool | None:
-    """What the environment wants (no-color.org, force-color.org); None: colour on a terminal."""
+    """Return what NO_COLOR and FORCE_COLOR demand, or None for colours on a terminal only."""
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR") else None
 
 
 def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """An address that paths can be put behind: http or https, a host, no query."""
+    """Check an option whose value is a base URL, to which paths can be appended."""
     if value is None:
         return None
     try:
@@ -97,6 +110,17 @@ def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) 
         valid = False
     if not valid or any(mark in value for mark in "?#@ "):
         raise click.BadParameter(
-            f"{value!r} is no base address; expected one such as http://mockhub.local:8080"
+            f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080"
         )
     return value.rstrip("/")
+
+
+def spec_option(command: _F) -> _F:
+    """Add the option ``--spec`` to a command."""
+    return click.option(
+        "--spec",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Use this openapi.yaml, with other models, prices or limits, instead of the bundled "
+        "one.",
+    )(command)

@@ -1,4 +1,4 @@
-"""What `mockhub serve` tells of each request, and how it tells anything."""
+"""The access log of `mockhub serve`: one line for each request, as text or JSON."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
 
 _FLUSH_SECONDS = 0.05
 _STATUS_COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
-_SERVER_ERROR = 500
+_MIN_STATUSES = {"debug": 0, "info": 0, "warning": 500, "error": 1000}
 
 
 class AccessLogRecord(NamedTuple):
-    """What is told of one request."""
-
     hub: str
     method: str
     path: str
     operation: str | None
-    status: int  # 0: the client got no whole answer
-    credits: int  # what it did to the balance
+    status: int  # 0 if the client did not get a complete response
+    credits: int  # the change of the balance
     ms: float
     faults: tuple[str, ...] = ()
     spec_violation: str | None = None
@@ -36,34 +34,39 @@ class AccessLogRecord(NamedTuple):
 
 
 class AccessLog:
-    """A line a request, written some times a second: a write each would cost more than they do."""
+    """Collects lines and writes them together: a write for each costs more than the request.
+
+    Args:
+        level: ``info`` or ``debug`` for every request, ``warning`` for 5xx responses, ``error`` for
+            responses that do not match the API spec only.
+        log_format: ``text`` or ``json``.
+    """
 
     def __init__(self, level: str, log_format: str) -> None:
-        self._min_status = {"debug": 0, "info": 0, "warning": _SERVER_ERROR, "error": 1000}[level]
+        self._min_status = _MIN_STATUSES[level]
         self._format = _format_json if log_format == "json" else _format_text
         self._lines: list[str] = []
 
     def log_request(self, context: RequestContext) -> None:
-        """Note a visit to the API that is over."""
         status = context.coverage_key[1]
         if status < self._min_status and context.spec_violation is None:
             return
-        record = AccessLogRecord(
-            hub=context.hub_name or context.hub.name,
-            method=context.method,
-            path=context.path,
-            operation=context.operation.id if context.operation else None,
-            status=status,
-            credits=context.credit_delta,
-            ms=context.milliseconds,
-            faults=context.fired_faults,
-            spec_violation=context.spec_violation,
-            client_disconnected=context.client_disconnected,
+        self._append(
+            AccessLogRecord(
+                hub=context.hub_name or context.hub.name,
+                method=context.method,
+                path=context.path,
+                operation=context.operation.id if context.operation else None,
+                status=status,
+                credits=context.credit_delta,
+                ms=context.milliseconds,
+                faults=context.fired_faults,
+                spec_violation=context.spec_violation,
+                client_disconnected=context.client_disconnected,
+            )
         )
-        self._append(record)
 
     def log_image(self, scope: Scope, status: int, milliseconds: float) -> None:
-        """Note an image that was fetched."""
         if status < self._min_status:
             return
         hub = scope.get(HUB_NAME_SCOPE_KEY) or DEFAULT
@@ -72,7 +75,6 @@ class AccessLog:
         )
 
     def flush(self) -> None:
-        """Write what has been noted."""
         lines, self._lines = self._lines, []
         if lines:
             print_line("\n".join(lines))
@@ -108,7 +110,7 @@ def _format_json(record: AccessLogRecord) -> str:
 
 
 def print_line(text: str) -> None:
-    """Print *text*; a reader that has gone, such as `head`, is no reason to stop serving."""
+    """Print a line; keep serving if the reader, such as `head`, has closed the pipe."""
     try:
         click.echo(text)
     except BrokenPipeError:

@@ -1,210 +1,192 @@
-"""`mockhub serve`: make the world, tell about it, and serve it."""
+"""`mockhub serve`: its options; `run_server` does the work."""
 
 from __future__ import annotations
 
-import gc
-import json
-import signal
-from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockhub._resources import resource_path
-from mockhub.cli.access_log import AccessLog, print_line
-from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_registry import DEFAULT, HubRegistry
-from mockhub.domain.keys import key_digest
-from mockhub.exceptions import MockhubError
-from mockhub.scenarios.builder import build_hub
-from mockhub.scenarios.loader import Scenario, find_scenario
-from mockhub.server.server import bind, create_server
-from mockhub.spec.api_spec import ApiSpec, load_spec
-from mockhub.web.api import Observer, PublicApi
-from mockhub.web.app import CONTROL_PREFIX, App
+from mockhub.cli._click import absolute_url, spec_option
 from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:
-    from mockhub.mutants.registry import Mutant, Variant
+    from click.shell_completion import CompletionItem
 
-_REVOKED, _EXPIRED = "revoked", "expired"
-_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
-def run(
-    *,
-    host: str,
-    port: int,
-    public_url: str | None,
-    scenario: str,
-    seed: int | None,
-    spec: Path | None,
-    image_format: str | None,
-    max_generations: int | None,
-    log_level: str,
-    log_format: str,
-    control: bool,
-    control_token: str | None,
-    limits: Limits,
-    mutant: str | None = None,
-) -> None:
-    """Serve until a signal ends it.
+@dataclass(frozen=True)
+class ServeOptions:
+    """The options of one `mockhub serve`; None where the scenario or the address decides."""
 
-    Raises:
-        MockhubError: if the law, the scenario or the address cannot be used.
-    """
-    served_mutant = _find_mutant(mutant) if mutant else None
-    control = control and served_mutant is None  # what it resets would be as documented again
-    if control and not control_token and not _is_loopback(host):
-        raise MockhubError(
-            f"--host {host} can be reached from outside: give --control-token, or --no-control"
-        )
-    api_spec = load_spec(spec or resource_path("openapi.yaml"))
-    loaded_scenario = find_scenario(scenario)
-    listener = bind(host, port)
-    address = _local_url(host, listener.getsockname()[1])
-    base_url = public_url or address
-    access_log = AccessLog(log_level, log_format)
-    app = _create_app(
-        api_spec,
-        loaded_scenario,
-        base_url,
-        served_mutant,
-        seed=seed,
-        observe=access_log.log_request,
+    host: str
+    port: int
+    public_url: str | None
+    scenario: str
+    seed: int | None
+    spec: Path | None
+    image_format: str | None
+    max_generations: int | None
+    log_level: str
+    log_format: str
+    control: bool
+    control_token: str | None
+    mutant: str | None
+    limits: Limits
+
+
+def _complete_scenario(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from mockhub.scenarios.loader import bundled_scenarios
+
+    names = [name for name in bundled_scenarios() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+
+def _complete_mutant(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from mockhub.mutants.catalog import mutants, variants
+
+    names = sorted({*mutants(), *variants()})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _limit_option(
+    name: str, field: str, metavar: str, help_text: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default = getattr(Limits, field)
+    return click.option(
+        name,
+        field,
+        type=click.IntRange(1) if isinstance(default, int) else click.FloatRange(0, min_open=True),
+        default=default,
+        show_default=True,
+        metavar=metavar,
+        help=help_text,
     )
-    app.api.limits = limits
-    hub = app.api.hub_registry.default
-    hub.image_format = image_format or hub.image_format
-    hub.max_generations = max_generations or hub.max_generations
-    hub.save_snapshot()
-    app.image_endpoint.observe = access_log.log_image
-    if control:
-        from mockhub.control.app import mount_control_plane
-
-        mount_control_plane(app, token=control_token, host=host)
-    if log_format == "json":
-        banner = format_started_event(base_url, address, loaded_scenario)
-    else:
-        endpoints = _endpoints(base_url, address, control)
-        if served_mutant is not None:
-            endpoints |= {served_mutant.name: served_mutant.description}
-        banner = format_banner(endpoints, loaded_scenario, hub)
-    _run_server(app, listener, access_log, on_ready=lambda: print_line(banner))
 
 
-def _find_mutant(name: str) -> Mutant | Variant:
-    from mockhub.mutants.catalog import find
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    callback=absolute_url,
+    help="Base of the poll_url and of image URLs in responses, for clients that reach the server "
+    "at another address, such as http://mockhub:8080 between containers.  "
+    "[default: the address listened on]",
+)
+@click.option(
+    "--scenario",
+    default="default",
+    show_default=True,
+    metavar="NAME|FILE",
+    shell_complete=_complete_scenario,
+    help="Initial state: a name from `mockhub scenarios`, or a YAML file.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Seed of ids and images, instead of the scenario's. The same seed and requests give the "
+    "same responses.",
+)
+@spec_option
+@click.option(
+    "--image-format",
+    type=click.Choice(["png", "jpeg", "webp"]),
+    help="Format of the images.  [default: the scenario's, else png]",
+)
+@click.option(
+    "--max-generations",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of generations to keep; beyond it the oldest are evicted.  [default: the "
+    "scenario's, else 100000]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS),
+    default="info",
+    show_default=True,
+    help="debug and info log every request, warning only 5xx responses, error only responses "
+    "that do not match the API spec, which are bugs of mockhub.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text for people; json for programs: one object a line, the first with base_url and keys.",
+)
+@click.option(
+    "--control/--no-control",
+    default=True,
+    help="Serve the control plane under /_mockhub, or not.  [default: control]",
+)
+@click.option(
+    "--control-token",
+    metavar="TOKEN",
+    envvar="MOCKHUB_CONTROL_TOKEN",
+    show_envvar=True,
+    help="Token that the control plane requires; needed if --host is not loopback.",
+)
+@click.option(
+    "--mutant",
+    metavar="NAME",
+    shell_complete=_complete_mutant,
+    help="Serve with one deliberate defect from `mockhub mutants`, to test your own checks. "
+    "Switches the control plane off.",
+)
+@_limit_option("--max-connections", "max_connections", "N", "Maximum number of open connections.")
+@_limit_option(
+    "--max-header-size",
+    "max_header_bytes",
+    "BYTES",
+    "Maximum size of the request line and the headers together.",
+)
+@_limit_option("--max-json-size", "max_json_bytes", "BYTES", "Maximum size of a JSON body.")
+@_limit_option("--max-form-parts", "max_form_parts", "N", "Maximum number of parts of a form.")
+@_limit_option(
+    "--idle-timeout",
+    "idle_timeout",
+    "SECONDS",
+    "Maximum time without progress while a client sends a body or reads a response.",
+)
+@_limit_option(
+    "--request-timeout", "request_timeout", "SECONDS", "Maximum time to receive a whole request."
+)
+def serve(**options: Any) -> None:
+    """Serve the API until Ctrl-C or SIGTERM.
 
-    return find(name)
+    Prints the address, the API keys with their balances and a curl command to try. Then logs
+    each request in one line: method, path, status, credits, milliseconds.
+
+    \b
+    mockhub serve --port 0                            on a free port
+    mockhub serve --scenario slow                     asynchronous generations take a while
+    mockhub serve --scenario my.yaml --seed 7         with your own scenario
+    mockhub serve --log-format json > log.jsonl       for programs
+    """
+    from mockhub.cli.run_server import run_server
+
+    limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
+    run_server(ServeOptions(**options, limits=Limits(**limits)))
 
 
-def _create_app(
-    spec: ApiSpec,
-    scenario: Scenario,
-    url: str,
-    mutant: Mutant | Variant | None,
-    *,
-    seed: int | None,
-    observe: Observer,
-) -> App:
-    if mutant is not None:
-        from mockhub.mutants.patched_server import PatchedServer
-
-        server = PatchedServer(spec, scenario, url, seed=seed, observers=[observe])
-        mutant.change(server)
-        return server.app
-    hub = build_hub(scenario, DEFAULT, spec, seed=seed)
-    return App(PublicApi(spec, HubRegistry(hub), url, observers=[observe]))
-
-
-def _run_server(
-    app: App, listener: Any, access_log: AccessLog, *, on_ready: Callable[[], None]
-) -> None:
-    server = create_server(app, on_ready=on_ready)
-    _tune_gc()
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn, when it is down, passes them on
-        signal.signal(number, lambda *_: None)
-    try:
-        server.run(sockets=[listener])
-    finally:
-        access_log.flush()
-        listener.close()
-
-
-def _tune_gc() -> None:
-    """Look for cycles seldom: a request makes none, and a hub keeps much to look through."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _local_url(host: str, port: int) -> str:
-    """Where a client on this machine finds the server; what listens everywhere is here too."""
-    host = _WILDCARD_ADDRESSES.get(host, host)
-    url_host = f"[{host}]" if ":" in host else host
-    return f"http://{url_host}:{port}"
-
-
-def format_started_event(base_url: str, address: str, scenario: Scenario) -> str:
-    keys = {name: key for key, name, _ in scenario.predefined_keys()}
-    event = {"event": "started", "base_url": base_url, "address": address, "keys": keys}
-    return json.dumps(event)
-
-
-def _endpoints(base_url: str, address: str, control: bool) -> dict[str, str]:
-    endpoints = {"The API": base_url, "For OpenAI SDKs": f"{base_url}/api/v1"}
-    if control:
-        endpoints["Control plane"] = f"{base_url}{CONTROL_PREFIX}"
-    if address != base_url:
-        endpoints["Listening on"] = address
-    return endpoints
-
-
-def format_banner(endpoints: Mapping[str, str], scenario: Scenario, hub: HubBackend) -> str:
-    keys = [(name, raw, _describe_key(hub, raw)) for raw, name, _ in scenario.predefined_keys()]
-    usable_keys = (raw for _, raw, worth in keys if worth not in (_REVOKED, _EXPIRED))
-    key = next(usable_keys, f"{hub.spec.key_format.prefix}...")
-    lines = [
-        click.style("mockhub serves the GPT Image Hub API; Ctrl-C ends it.", bold=True),
-        "",
-        *(f"  {what:<16} {where}" for what, where in endpoints.items()),
-        "",
-        f"Keys of the world {scenario.name!r}:",
-        "",
-        *(f"  {name:<16} {raw}  {worth:>15}" for name, raw, worth in keys),
-        "",
-        "Try:",
-        "",
-        f"  curl {endpoints['The API']}/api/v1/images/generations \\",
-        f'    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\',
-        f"    -d '{json.dumps(_example_request(hub.spec))}'",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _example_request(spec: ApiSpec) -> dict[str, str]:
-    return {
-        "model": next(iter(spec.catalog.models)),
-        "prompt": "A lighthouse at dusk",
-        "size": str(spec.catalog.size_rules.auto),
-    }
-
-
-def _describe_key(hub: HubBackend, raw: str) -> str:
-    key = hub.keys[key_digest(raw.encode())]
-    if key.revoked:
-        return _REVOKED
-    if key.expires_at is not None and key.expires_at <= hub.clock.now():
-        return _EXPIRED
-    return f"{hub.accounts[key.account].balance} credits"
+_LIMIT_NAMES = {field.name for field in fields(Limits)}

@@ -33,6 +33,8 @@ from mockhub.web.api import Observer, PublicApi
 from mockhub.web.app import create_app
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.context import RequestContext
+from mockhub.web.images import ImageObserver
+from mockhub.web.limits import Limits
 from mockhub.web.responses import Response
 
 RequestChange = Callable[[dict[bytes, bytes], Scope], object]
@@ -56,7 +58,11 @@ class PatchedServer:
         scenario: The initial state.
         url: The public URL.
         seed: Replaces the scenario's seed of ids and images.
+        image_format: Replaces the scenario's format of images.
+        max_generations: Replaces the scenario's number of generations to keep.
+        limits: The bounds on requests and connections.
         observers: Called with the context of every finished request.
+        image_observer: Called after every finished request of an image.
 
     Attributes:
         keys: The API keys of the scenario by name.
@@ -69,12 +75,24 @@ class PatchedServer:
         url: str,
         *,
         seed: int | None = None,
+        image_format: str | None = None,
+        max_generations: int | None = None,
+        limits: Limits | None = None,
         observers: Iterable[Observer] = (),
+        image_observer: ImageObserver | None = None,
     ) -> None:
         self._base_spec = spec
-        self._scenario = scenario
-        self._seed = seed
+        self._build_hub = partial(
+            build_hub,
+            scenario,
+            DEFAULT,
+            seed=seed,
+            image_format=image_format,
+            max_generations=max_generations,
+        )
+        self._limits = limits
         self._observers = observers
+        self._image_observer = image_observer
         self._edited_document: Json | None = None
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.predefined_keys()}
@@ -101,7 +119,7 @@ class PatchedServer:
 
     @cached_property
     def hub(self) -> HubBackend:
-        return build_hub(self._scenario, DEFAULT, self.spec, seed=self._seed)
+        return self._build_hub(self.spec)
 
     @cached_property
     def app(self) -> MiddlewareApp:
@@ -111,8 +129,10 @@ class PatchedServer:
                 self.spec,
                 self.hub,
                 url=self.url,
+                limits=self._limits,
                 validate_responses=False,
                 observers=self._observers,
+                image_observer=self._image_observer,
             )
         )
 

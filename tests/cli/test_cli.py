@@ -72,7 +72,7 @@ def greeting(process: subprocess.Popen[str]) -> str:
 
 
 def base_url(greeted: str) -> str:
-    found = re.search(r"The API +(\S+)", ANSI.sub("", greeted))
+    found = re.search(r"^  API +(\S+)", ANSI.sub("", greeted), re.MULTILINE)
     assert found, greeted
     return found[1]
 
@@ -135,7 +135,7 @@ def test_shell_completion_knows_the_scenarios() -> None:
 
 MISTAKES = [
     ("--foo", "No such option '--foo'"),
-    ("srve", "Did you mean 'serve'?"),
+    ("srve", "No such command 'srve'; did you mean 'serve'?"),
     ("serve --prot 1", "'--port'"),
     ("serve --port 70000", "70000 is not in the range"),
     ("serve --public-url localhost:8080", "expected one such as http://"),

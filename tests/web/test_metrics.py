@@ -96,7 +96,7 @@ def test_latencies_fall_into_buckets(hub: LiveHub) -> None:
 def test_serving_does_not_import_the_metrics_library() -> None:
     """It is imported when somebody scrapes; the start of the server does not pay for it."""
     program = (
-        "import sys, mockhub.cli.serve, mockhub.control.app;"
+        "import sys, mockhub.cli.run_server, mockhub.control.app;"
         "print('prometheus_client' in sys.modules, 'mockhub.control.handlers.hubs' in sys.modules)"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Talking to a control plane, with what Python brings along."""
+"""A client of the control plane on urllib, so that it needs no extra dependency."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from mockhub.exceptions import MockhubError
 
-PREFIX = "/_mockhub"
-TIMEOUT = 30  # seconds
+Json = dict[str, Any]
+
+_PREFIX = "/_mockhub"
+_TIMEOUT = 30  # seconds
 
 
 @dataclass(frozen=True)
 class ControlClient:
-    """One server's control plane, and the hub that is meant unless another is named.
+    """The control plane of one server, and one of its hubs.
 
     Attributes:
-        url: where the server is, such as ``http://127.0.0.1:8080``.
-        hub: the hub's name.
-        token: what the server's ``--control-token`` says, if it has one.
+        url: The server's address, such as ``http://127.0.0.1:8080``.
+        hub: The name of the hub.
+        token: The server's ``--control-token``, if it has one.
     """
 
     url: str
@@ -31,15 +33,15 @@ class ControlClient:
     token: str | None
 
     def request(self, method: str, route: str, body: object = None, **query: object) -> Any:
-        """Ask and return the answer: what JSON says, or a text.
+        """Send a request and return the decoded JSON, or the text of another media type.
 
         Raises:
-            MockhubError: with the server's own message, or why there is none.
+            MockhubError: with the server's own message, or the reason why there is no response.
         """
         request = self._build_request(method, route, body, query)
         try:
-            # Never by a proxy: the server is this machine's, or one that was named on purpose.
-            with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as response:
+            # Ignore proxies: the server is on this machine or named on purpose.
+            with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as response:
                 return _decode(response.headers.get_content_type(), response.read())
         except HTTPError as error:
             raise MockhubError(_error_message(error)) from None
@@ -47,13 +49,13 @@ class ControlClient:
             reason = getattr(error, "reason", None) or error
             raise MockhubError(
                 f"no mockhub server at {self.url}: {reason}; start one with `mockhub serve`, "
-                "or name it with --url"
+                "or give its address with --url"
             ) from None
 
     def hub_request(
         self, method: str, route: str = "", body: object = None, **query: object
     ) -> Any:
-        """The same under the hub's own address."""
+        """Send a request to a path below the hub's own; raises as `request` does."""
         return self.request(method, f"/hubs/{quote(self.hub, safe='')}{route}", body, **query)
 
     def _build_request(
@@ -62,7 +64,7 @@ class ControlClient:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise MockhubError(f"--url {self.url!r}: expected one such as http://127.0.0.1:8080")
         query_params = {name: value for name, value in query.items() if value is not None}
-        url = f"{self.url.rstrip('/')}{PREFIX}{route}" + (
+        url = f"{self.url.rstrip('/')}{_PREFIX}{route}" + (
             f"?{urlencode(query_params)}" if query_params else ""
         )
         request = Request(url, method=method)
@@ -75,7 +77,7 @@ class ControlClient:
 
 
 def url_path(*parts: str) -> str:
-    """A path of parts that may hold anything."""
+    """Join *parts* to a path, percent-encoded."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
@@ -84,9 +86,8 @@ def _decode(media_type: str, raw: bytes) -> Any:
 
 
 def _error_message(error: HTTPError) -> str:
-    """The server's own message; of a server that is no mockhub, its status."""
     raw = error.read()
     try:
         return str(json.loads(raw)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return f"{error.url} answered {error.code} {error.reason}: is this a mockhub?"
+        return f"{error.url} responded with {error.code} {error.reason}: is it a mockhub server?"

@@ -1,4 +1,4 @@
-"""The commands of `mockhub ctl`, each one call of the control plane."""
+"""`mockhub ctl`: commands for the control plane of a running server, one request each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from mockhub.cli.ctl import tables
-from mockhub.cli.ctl.client import ControlClient, url_path
+from mockhub.cli.ctl.client import ControlClient, Json, url_path
 
-_POLL_INTERVAL = 0.5  # seconds between two looks at a journal that is followed
+_POLL_INTERVAL = 0.5  # seconds between two requests of `journal --follow`
 _EXCHANGE_COLUMNS = (
     "number",
     "timestamp",
@@ -24,18 +24,17 @@ _EXCHANGE_COLUMNS = (
     "account",
 )
 
-Renderer = Callable[[Any], None]
+Renderer = Callable[[Json], None]
 
 
 class CtlContext:
-    """A client, and whether answers are shown as JSON."""
+    """The client, and whether responses are printed as JSON."""
 
     def __init__(self, client: ControlClient, as_json: bool) -> None:
         self.client = client
         self.as_json = as_json
 
-    def output(self, response: Any, render: Renderer) -> None:
-        """Print an answer for whom it is meant."""
+    def output(self, response: Json | str, render: Renderer = tables.print_object) -> None:
         if isinstance(response, str):
             click.echo(response, nl=False)
         elif self.as_json:
@@ -47,34 +46,42 @@ class CtlContext:
 _pass_context = click.make_pass_decorator(CtlContext)
 
 
+def _table(field: str, *columns: str) -> Renderer:
+    return lambda response: tables.print_table(response[field], columns)
+
+
+_print_faults = _table(
+    "faults", "fault", "operation", "prompt", "times", "p", "nth", "evaluated", "fired"
+)
+_print_exchanges = _table("exchanges", *_EXCHANGE_COLUMNS)
+
+
 @click.group()
 @click.option(
     "--url",
     default="http://127.0.0.1:8080",
     show_default=True,
     envvar="MOCKHUB_URL",
-    help="Where the server is.",
+    help="Address of the server.",
 )
 @click.option(
     "--hub",
     default="default",
     show_default=True,
     envvar="MOCKHUB_HUB",
-    help="The hub that is meant.",
+    help="Name of the hub to use.",
 )
-@click.option(
-    "--token", envvar="MOCKHUB_CONTROL_TOKEN", help="What --control-token of the server says."
-)
+@click.option("--token", envvar="MOCKHUB_CONTROL_TOKEN", help="The server's --control-token.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def ctl(ctx: click.Context, url: str, hub: str, token: str | None, as_json: bool) -> None:
-    """Ask a running server's control plane.
+    """Control a running server through its control plane.
 
     \b
-    mockhub ctl keys                        the keys of the default hub
-    mockhub ctl grant documentation 500     more credits
-    mockhub ctl arm-fault "reset@after x1"         lose the next answer
-    mockhub ctl report                      what the client does wrong
+    mockhub ctl keys                          list the keys of the default hub
+    mockhub ctl grant documentation 500       add credits to an account
+    mockhub ctl arm-fault "reset@after x1"    lose the next response
+    mockhub ctl report                        show what the client does wrong
     """
     ctx.obj = CtlContext(ControlClient(url, hub, token), as_json)
 
@@ -86,113 +93,107 @@ def ctl(ctx: click.Context, url: str, hub: str, token: str | None, as_json: bool
 @_pass_context
 def hubs(context: CtlContext) -> None:
     """List the hubs."""
-    columns = ("name", "base_url", "accounts", "keys", "generations", "exchanges")
-    context.output(
-        context.client.request("GET", "/hubs"), lambda got: tables.print_table(got["hubs"], columns)
-    )
+    render = _table("hubs", "name", "base_url", "accounts", "keys", "generations", "exchanges")
+    context.output(context.client.request("GET", "/hubs"), render)
 
 
 @ctl.command()
 @_pass_context
 def show(context: CtlContext) -> None:
-    """Show the hub: what is in it, and whether its books are right."""
-    context.output(context.client.hub_request("GET"), tables.print_object)
+    """Show the hub: its contents, and the result of its ledger audit."""
+    context.output(context.client.hub_request("GET"))
 
 
 @ctl.command()
 @click.argument("name", required=False)
-@click.option("--scenario", help="A scenario that comes along; see `mockhub scenarios`.")
-@click.option("--credits", type=int, help="Of a plain hub's account.")
-@click.option("--seed", type=int, help="What ids, keys and pictures are made from.")
-@click.option("--manual", is_flag=True, help="With a clock that moves only when told.")
+@click.option("--scenario", help="A name from `mockhub scenarios`, instead of an empty hub.")
+@click.option("--credits", type=int, help="Balance of the account of a hub that has no --scenario.")
+@click.option("--seed", type=int, help="Seed of ids, keys and images.")
+@click.option("--manual", is_flag=True, help="Use a clock that only `advance` moves.")
 @_pass_context
 def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields: Any) -> None:
-    """Make a hub, and print its raw key."""
+    """Create a hub, and print its API key."""
     clock = {"kind": "manual"} if manual else None
     body = _without_none(name=name, clock=clock, **fields)
-    context.output(context.client.request("POST", "/hubs", body), _show_created_hub)
+    context.output(context.client.request("POST", "/hubs", body), _print_created_hub)
 
 
-def _show_created_hub(created: dict[str, Any]) -> None:
-    tables.print_object(
-        {**created["hub"], **{name: created[name] for name in ("key",) if name in created}}
-    )
+def _print_created_hub(created: Json) -> None:
+    key = {"key": created["key"]} if "key" in created else {}
+    tables.print_object(created["hub"] | key)
 
 
 @ctl.command()
 @click.argument("name", required=False)
 @_pass_context
 def fork(context: CtlContext, name: str | None) -> None:
-    """Fork the hub under another name."""
-    context.output(
-        context.client.hub_request("POST", "/fork", _without_none(name=name)), tables.print_object
-    )
+    """Copy the hub to a new one with another name."""
+    context.output(context.client.hub_request("POST", "/fork", _without_none(name=name)))
 
 
 @ctl.command()
 @_pass_context
 def reset(context: CtlContext) -> None:
-    """Bring the hub back to its start."""
-    context.output(context.client.hub_request("POST", "/reset"), tables.print_object)
+    """Restore the initial state of the hub."""
+    context.output(context.client.hub_request("POST", "/reset"))
 
 
 @ctl.command()
 @_pass_context
 def delete_hub(context: CtlContext) -> None:
-    """Drop the hub."""
-    context.output(context.client.hub_request("DELETE"), tables.print_object)
+    """Delete the hub."""
+    context.output(context.client.hub_request("DELETE"))
 
 
-# -- money and keys ------------------------------------------------------------------------------
+# -- accounts, credits, keys -----------------------------------------------------------------------
 
 
 @ctl.command()
 @_pass_context
 def accounts(context: CtlContext) -> None:
-    """List the accounts."""
-    columns = ("id", "account_type", "credits", "next_expiration", "keys")
-    response = context.client.hub_request("GET", "/accounts")
-    context.output(response, lambda got: tables.print_table(got["accounts"], columns))
+    """List the accounts with their balances."""
+    render = _table("accounts", "id", "account_type", "credits", "next_expiration", "keys")
+    context.output(context.client.hub_request("GET", "/accounts"), render)
 
 
 @ctl.command()
 @click.argument("account")
 @click.argument("credits", type=int)
-@click.option("--expires-in", metavar="DURATION", help="Such as 30d.")
+@click.option("--expires-in", metavar="DURATION", help="Expire them after this, such as 30d.")
 @_pass_context
 def grant(context: CtlContext, account: str, credits: int, expires_in: str | None) -> None:
-    """Grant an account credits."""
+    """Grant credits to an account."""
     body = _without_none(credits=credits, expires_in=expires_in)
-    route = url_path("accounts", account, "grants")
-    context.output(context.client.hub_request("POST", route, body), tables.print_object)
+    context.output(
+        context.client.hub_request("POST", url_path("accounts", account, "grants"), body)
+    )
 
 
 @ctl.command()
 @_pass_context
 def keys(context: CtlContext) -> None:
-    """List the keys."""
-    columns = ("id", "name", "account", "expires_at", "revoked")
-    response = context.client.hub_request("GET", "/keys")
-    context.output(response, lambda got: tables.print_table(got["keys"], columns))
+    """List the API keys."""
+    render = _table("keys", "id", "name", "account", "expires_at", "revoked")
+    context.output(context.client.hub_request("GET", "/keys"), render)
 
 
 @ctl.command()
 @click.argument("account")
-@click.option("--name", help="What the list calls it.")
-@click.option("--expires-in", metavar="DURATION", help="Such as 1h.")
+@click.option("--name", help="A name that the list of keys shows.")
+@click.option("--expires-in", metavar="DURATION", help="Expire it after this, such as 1h.")
 @_pass_context
 def create_key(context: CtlContext, /, account: str, **fields: Any) -> None:
-    """Make a key for an account; it is shown once."""
+    """Create an API key for an account. It is shown once."""
     body = _without_none(account=account, **fields)
-    context.output(context.client.hub_request("POST", "/keys", body), tables.print_object)
+    context.output(context.client.hub_request("POST", "/keys", body))
 
 
 @ctl.command()
 @click.argument("key")
 @_pass_context
 def revoke(context: CtlContext, key: str) -> None:
-    """Revoke a key, by its id or name."""
-    context.output(context.client.hub_request("DELETE", url_path("keys", key)), tables.print_object)
+    """Revoke an API key, by its id or name."""
+    context.output(context.client.hub_request("DELETE", url_path("keys", key)))
 
 
 @ctl.command()
@@ -200,25 +201,25 @@ def revoke(context: CtlContext, key: str) -> None:
 @click.argument("duration")
 @_pass_context
 def expire_key(context: CtlContext, key: str, duration: str) -> None:
-    """Let a key expire after a while, such as 10m or 0s."""
+    """Expire an API key, by its id or name, after a duration such as 10m or 0s."""
     body = {"expires_in": duration}
-    context.output(
-        context.client.hub_request("PATCH", url_path("keys", key), body), tables.print_object
-    )
+    context.output(context.client.hub_request("PATCH", url_path("keys", key), body))
 
 
 # -- generations, provider, faults, time ---------------------------------------------------------
 
 
 @ctl.command()
-@click.option("--status", help="Only those in this state.")
-@click.option("--limit", type=int, default=20, show_default=True)
+@click.option("--status", help="Only those with this status, such as queued.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to list.")
 @_pass_context
 def generations(context: CtlContext, status: str | None, limit: int) -> None:
-    """List the last generations."""
-    columns = ("id", "account", "status", "credits", "n", "size", "outcome", "prompt")
+    """List the latest generations."""
+    render = _table(
+        "generations", "id", "account", "status", "credits", "n", "size", "outcome", "prompt"
+    )
     response = context.client.hub_request("GET", "/generations", status=status, limit=limit)
-    context.output(response, lambda got: tables.print_table(got["generations"], columns))
+    context.output(response, render)
 
 
 @ctl.command()
@@ -226,35 +227,34 @@ def generations(context: CtlContext, status: str | None, limit: int) -> None:
 @click.argument("outcome", type=click.Choice(["succeeded", "failed"]))
 @_pass_context
 def complete(context: CtlContext, generation: str, outcome: str) -> None:
-    """End a running generation by hand."""
+    """Complete a running generation."""
     route = url_path("generations", generation, "complete")
-    context.output(
-        context.client.hub_request("POST", route, {"outcome": outcome}), tables.print_object
-    )
+    context.output(context.client.hub_request("POST", route, {"outcome": outcome}))
 
 
 @ctl.command()
 @click.argument("outcomes", nargs=-1)
 @_pass_context
 def provider(context: CtlContext, outcomes: tuple[str, ...]) -> None:
-    """Show the provider's script, or write it: an argument an outcome.
+    """Show the script of the provider, or replace it: one outcome for each generation.
+
+    The last outcome repeats.
 
     \b
     mockhub ctl provider fail "deliver=3 duration=2s" duration=0s
     """
     body = {"script": list(outcomes)} if outcomes else None
-    response = context.client.hub_request("PUT" if body else "GET", "/provider", body)
-    context.output(response, tables.print_object)
+    context.output(context.client.hub_request("PUT" if body else "GET", "/provider", body))
 
 
 @ctl.command()
 @click.argument("fault")
-@click.option("--prompt", help="Strike only requests whose prompt contains this.")
+@click.option("--prompt", help="Fire only for prompts that contain this.")
 @_pass_context
 def arm_fault(context: CtlContext, fault: str, prompt: str | None) -> None:
     """Arm a fault, such as "reset@after x1" or "status=503 p=0.1"."""
     body = _without_none(fault=fault, prompt=prompt)
-    context.output(context.client.hub_request("POST", "/faults", body), _show_faults)
+    context.output(context.client.hub_request("POST", "/faults", body), _print_faults)
 
 
 @ctl.command()
@@ -262,74 +262,72 @@ def arm_fault(context: CtlContext, fault: str, prompt: str | None) -> None:
 @_pass_context
 def faults(context: CtlContext, clear: bool) -> None:
     """List the armed faults."""
-    context.output(
-        context.client.hub_request("DELETE" if clear else "GET", "/faults"), _show_faults
-    )
-
-
-def _show_faults(response: dict[str, Any]) -> None:
-    columns = ("fault", "operation", "prompt", "times", "p", "nth", "evaluated", "fired")
-    tables.print_table(response["faults"], columns)
+    response = context.client.hub_request("DELETE" if clear else "GET", "/faults")
+    context.output(response, _print_faults)
 
 
 @ctl.command()
-@click.option("--manual", "kind", flag_value="manual", help="Moves only when told.")
-@click.option("--system", "kind", flag_value="system", help="The machine's own time.")
-@click.option("--mode", help="Of a manual clock: autojump or hold.")
+@click.option(
+    "--manual", "kind", flag_value="manual", help="Use a clock that only `advance` moves."
+)
+@click.option("--system", "kind", flag_value="system", help="Use the machine's clock.")
+@click.option(
+    "--mode",
+    help="Of a manual clock: autojump moves it when a request waits, hold makes the request wait.",
+)
 @_pass_context
 def clock(context: CtlContext, kind: str | None, mode: str | None) -> None:
-    """Show the clock, or change its kind."""
+    """Show the clock, or replace it."""
     body = _without_none(kind=kind, mode=mode)
     response = context.client.hub_request("PATCH" if body else "GET", "/clock", body or None)
-    context.output(response, tables.print_object)
+    context.output(response)
 
 
 @ctl.command()
 @click.argument("duration", required=False)
 @_pass_context
 def advance(context: CtlContext, duration: str | None) -> None:
-    """Move a manual clock on by a DURATION, or to what falls due next."""
+    """Advance a manual clock by a DURATION such as 30s, or to the next event."""
     if duration is None:
-        context.output(context.client.hub_request("POST", "/clock/next"), tables.print_object)
+        context.output(context.client.hub_request("POST", "/clock/next"))
     else:
-        body = {"by": duration}
-        context.output(
-            context.client.hub_request("POST", "/clock/advance", body), tables.print_object
-        )
+        context.output(context.client.hub_request("POST", "/clock/advance", {"by": duration}))
 
 
-# -- what passed ---------------------------------------------------------------------------------
+# -- journal and client report -------------------------------------------------------------------
 
 
 @ctl.command()
 @click.option(
-    "--min-poll-interval", metavar="DURATION", help="The pause between polls that you want."
+    "--min-poll-interval",
+    metavar="DURATION",
+    help="Report polls that follow each other faster than this, such as 500ms.",
 )
 @_pass_context
 def report(context: CtlContext, min_poll_interval: str | None) -> None:
-    """Tell what the client does wrong, and what it never met."""
+    """Show what the client does wrong, and what of the API it has not used."""
     response = context.client.hub_request("GET", "/report", min_poll_interval=min_poll_interval)
     context.output(response, tables.print_report)
 
 
 @ctl.command()
-@click.option("--limit", type=int, default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to show.")
 @click.option("--status", type=int, help="Only those with this status.")
-@click.option("--operation", help="Only those of this operation.")
+@click.option("--operation", help="Only those of this operation, such as get_credits.")
 @click.option("--account", help="Only those of this account.")
-@click.option("--har", "export_format", flag_value="har", help="As an HTTP archive, for a browser.")
-@click.option("--curl", "export_format", flag_value="curl", help="As commands to paste.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what passes from now on.")
+@click.option("--har", "export_format", flag_value="har", help="Print a HAR file, for a browser.")
+@click.option("--curl", "export_format", flag_value="curl", help="Print curl commands.")
+@click.option("--follow", "-f", is_flag=True, help="Print further exchanges as they happen.")
 @_pass_context
 def journal(
     context: CtlContext, /, export_format: str | None, follow: bool, **filters: Any
 ) -> None:
-    """Show the last exchanges."""
+    """Show the latest exchanges."""
     response = context.client.hub_request("GET", "/journal", format=export_format, **filters)
     if export_format == "har":
         tables.print_json(response)
         return
-    context.output(response, _show_exchanges)
+    context.output(response, _print_exchanges)
     while follow and export_format is None:
         time.sleep(_POLL_INTERVAL)
         last_number = max(
@@ -337,12 +335,8 @@ def journal(
         )
         response = context.client.hub_request("GET", "/journal", since=last_number, **filters)
         if response["exchanges"]:
-            context.output(response, _show_exchanges)
+            context.output(response, _print_exchanges)
 
 
-def _show_exchanges(response: dict[str, Any]) -> None:
-    tables.print_table(response["exchanges"], _EXCHANGE_COLUMNS)
-
-
-def _without_none(**fields: Any) -> dict[str, Any]:
+def _without_none(**fields: Any) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Answers of the control plane as tables for a person, or as JSON for a program."""
+"""Prints responses of the control plane as tables or JSON."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from rich.text import Text
 
 from mockhub._text import printable
 
-_PIPED_WIDTH = 200  # columns, where no terminal says how wide it is
+_PIPED_WIDTH = 200  # columns, if the output is not a terminal
 _SEVERITY_STYLES = {"money": "bold red", "warning": "yellow", "hint": "cyan"}
 _MAX_NUMBERS = 8
 
 
 def print_json(content: object) -> None:
-    """Print JSON."""
     click.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print a table of the rows' columns."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column.replace("_", " "), overflow="fold")
@@ -35,7 +33,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> No
 
 
 def print_object(content: Mapping[str, Any]) -> None:
-    """Print an object, a line for each of its fields."""
+    """Print one line for each field."""
     grid = Table(box=None, pad_edge=False, show_header=False)
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
@@ -45,19 +43,15 @@ def print_object(content: Mapping[str, Any]) -> None:
 
 
 def print_report(content: Mapping[str, Any]) -> None:
-    """Print a client report."""
     console = _console()
     for finding in content["findings"]:
         title = Text(finding["severity"], style=_SEVERITY_STYLES[finding["severity"]])
         numbers = ", ".join(f"#{number}" for number in finding["exchange_numbers"][:_MAX_NUMBERS])
-        more = ", ..." if len(finding["exchange_numbers"]) > _MAX_NUMBERS else ""
-        console.print(title, Text(f"{finding['kind']} ({numbers}{more})", style="bold"))
-        for label, name in (
-            ("", "summary"),
-            ("impact: ", "impact"),
-            ("suggestion: ", "suggestion"),
-        ):
-            console.print(Text(f"  {label}{finding[name]}"))
+        ellipsis = ", ..." if len(finding["exchange_numbers"]) > _MAX_NUMBERS else ""
+        console.print(title, Text(f"{finding['kind']} ({numbers}{ellipsis})", style="bold"))
+        console.print(Text(f"  {finding['summary']}"))
+        for name in ("impact", "suggestion"):
+            console.print(Text(f"  {name}: {finding[name]}"))
         console.print()
     if not content["findings"]:
         console.print(f"No findings in {content['exchanges']} exchanges.\n")

@@ -1,0 +1,82 @@
+"""What `mockhub serve` prints at its start, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.keys import key_digest
+from mockhub.scenarios.loader import Scenario
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.web.app import CONTROL_PREFIX
+
+if TYPE_CHECKING:
+    from mockhub.mutants.registry import Mutant, Variant
+
+_REVOKED, _EXPIRED = "revoked", "expired"
+
+
+def format_started_event(base_url: str, address: str, scenario: Scenario) -> str:
+    """Format the first line of a JSON log."""
+    keys = {name: key for key, name, _ in scenario.predefined_keys()}
+    event = {"event": "started", "base_url": base_url, "address": address, "keys": keys}
+    return json.dumps(event)
+
+
+def format_banner(
+    base_url: str,
+    address: str,
+    scenario: Scenario,
+    hub: HubBackend,
+    *,
+    control: bool,
+    mutant: Mutant | Variant | None,
+) -> str:
+    """Format the endpoints, the keys of *scenario* and a curl command that works as printed."""
+    rows = {"API": base_url, "For OpenAI SDKs": f"{base_url}/api/v1"}
+    if control:
+        rows["Control plane"] = f"{base_url}{CONTROL_PREFIX}"
+    if address != base_url:
+        rows["Listening on"] = address
+    if mutant is not None:
+        rows[mutant.name] = mutant.description
+    keys = [(name, raw, _describe_key(hub, raw)) for raw, name, _ in scenario.predefined_keys()]
+    usable_keys = (raw for _, raw, state in keys if state not in (_REVOKED, _EXPIRED))
+    key = next(usable_keys, f"{hub.spec.key_format.prefix}...")
+    lines = [
+        click.style("mockhub serves the GPT Image Hub API. Press Ctrl-C to stop it.", bold=True),
+        "",
+        *(f"  {label:<16} {value}" for label, value in rows.items()),
+        "",
+        f"API keys of the scenario {scenario.name!r}:",
+        "",
+        *(f"  {name:<16} {raw}  {state:>15}" for name, raw, state in keys),
+        "",
+        "Try:",
+        "",
+        f"  curl {base_url}/api/v1/images/generations \\",
+        f'    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\',
+        f"    -d '{json.dumps(_example_request(hub.spec))}'",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _example_request(spec: ApiSpec) -> dict[str, str]:
+    return {
+        "model": next(iter(spec.catalog.models)),
+        "prompt": "A lighthouse at dusk",
+        "size": str(spec.catalog.size_rules.auto),
+    }
+
+
+def _describe_key(hub: HubBackend, raw: str) -> str:
+    key = hub.keys[key_digest(raw.encode())]
+    if key.revoked:
+        return _REVOKED
+    if key.expires_at is not None and key.expires_at <= hub.clock.now():
+        return _EXPIRED
+    return f"{hub.accounts[key.account].balance} credits"

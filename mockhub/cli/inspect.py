@@ -1,0 +1,36 @@
+"""`mockhub inspect`: show the request that produced an image."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mockhub.cli._click import EXIT_USAGE_ERROR
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@click.pass_context
+def inspect(ctx: click.Context, files: tuple[Path, ...]) -> None:
+    """Show the request that produced an image of the mock.
+
+    Prints a JSON object for each file: model, prompt, size, seed, and the position of the image
+    among those of its request. Files that are not images of the mock are reported on stderr, and
+    the exit code is 2.
+    """
+    from mockhub.images import renderer
+
+    failed = False
+    for file in files:
+        try:
+            metadata = renderer.read_metadata(file.read_bytes())
+        except (OSError, ValueError) as error:
+            failed = True
+            click.echo(f"mockhub: {file}: {getattr(error, 'strerror', None) or error}", err=True)
+        else:
+            click.echo(json.dumps({"file": str(file), **metadata}, ensure_ascii=False, indent=2))
+    ctx.exit(EXIT_USAGE_ERROR if failed else 0)

@@ -1,0 +1,141 @@
+"""Assembles and runs the server of `mockhub serve`."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import socket
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from mockhub._resources import resource_path
+from mockhub.cli.access_log import AccessLog, print_line
+from mockhub.cli.banner import format_banner, format_started_event
+from mockhub.cli.serve import ServeOptions
+from mockhub.domain.hub_registry import DEFAULT
+from mockhub.exceptions import MockhubError
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import Scenario, find_scenario
+from mockhub.server.server import bind, create_server
+from mockhub.spec.api_spec import ApiSpec, load_spec
+from mockhub.web.app import App, create_app
+
+if TYPE_CHECKING:
+    from mockhub.mutants.registry import Mutant, Variant
+
+_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def run_server(options: ServeOptions) -> None:
+    """Serve until a signal.
+
+    Raises:
+        MockhubError: if the spec, the scenario, the mutant or the address cannot be used.
+    """
+    mutant = _find_mutant(options.mutant) if options.mutant else None
+    # A reset by the control plane would undo the defect of a mutant.
+    control = options.control and mutant is None
+    if control and not options.control_token and not _is_loopback(options.host):
+        raise MockhubError(
+            f"--host {options.host} can be reached from outside: give --control-token, or "
+            "--no-control"
+        )
+    spec = load_spec(options.spec or resource_path("openapi.yaml"))
+    scenario = find_scenario(options.scenario)
+    listener = bind(options.host, options.port)
+    address = _local_url(options.host, listener.getsockname()[1])
+    base_url = options.public_url or address
+    access_log = AccessLog(options.log_level, options.log_format)
+    app = _create_app(options, spec, scenario, base_url, access_log, mutant)
+    if control:
+        from mockhub.control.app import mount_control_plane
+
+        mount_control_plane(app, token=options.control_token, host=options.host)
+    if options.log_format == "json":
+        start_message = format_started_event(base_url, address, scenario)
+    else:
+        hub = app.api.hub_registry.default
+        start_message = format_banner(
+            base_url, address, scenario, hub, control=control, mutant=mutant
+        )
+    _serve(app, listener, access_log, start_message)
+
+
+def _find_mutant(name: str) -> Mutant | Variant:
+    from mockhub.mutants.catalog import find
+
+    return find(name)
+
+
+def _create_app(
+    options: ServeOptions,
+    spec: ApiSpec,
+    scenario: Scenario,
+    url: str,
+    access_log: AccessLog,
+    mutant: Mutant | Variant | None,
+) -> App:
+    if mutant is not None:
+        from mockhub.mutants.patched_server import PatchedServer
+
+        server = PatchedServer(
+            spec,
+            scenario,
+            url,
+            seed=options.seed,
+            image_format=options.image_format,
+            max_generations=options.max_generations,
+            limits=options.limits,
+            observers=[access_log.log_request],
+            image_observer=access_log.log_image,
+        )
+        mutant.change(server)
+        return server.app
+    hub = build_hub(
+        scenario,
+        DEFAULT,
+        spec,
+        seed=options.seed,
+        image_format=options.image_format,
+        max_generations=options.max_generations,
+    )
+    return create_app(
+        spec,
+        hub,
+        url=url,
+        limits=options.limits,
+        observers=[access_log.log_request],
+        image_observer=access_log.log_image,
+    )
+
+
+def _serve(app: App, listener: socket.socket, access_log: AccessLog, start_message: str) -> None:
+    server = create_server(app, on_ready=lambda: print_line(start_message))
+    _tune_gc()
+    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown
+        signal.signal(number, lambda *_: None)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        access_log.flush()
+        listener.close()
+
+
+def _tune_gc() -> None:
+    """Collect rarely: requests make no cycles, and a full hub is slow to traverse."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _local_url(host: str, port: int) -> str:
+    host = _WILDCARD_ADDRESSES.get(host, host)
+    url_host = f"[{host}]" if ":" in host else host
+    return f"http://{url_host}:{port}"
