@@ -1,4 +1,4 @@
-"""What the tests of real clients share."""
+"""Fixtures of the tests with real clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def png() -> bytes:
-    """A small picture to refer to."""
+    """Return a small PNG for reference images."""
     file = io.BytesIO()
     Image.new("RGB", (2, 2), "teal").save(file, "PNG")
     return file.getvalue()
@@ -24,7 +24,7 @@ def png() -> bytes:
 
 @pytest.fixture(scope="session")
 def observe(node: Node, server: Server) -> Callable[[str], Any]:
-    """What a script of tests/node saw of the server and told as JSON."""
+    """Run a script of tests/node against the server and return the JSON that it prints."""
 
     def run(script: str) -> Any:
         done = node(script, MOCKHUB_URL=server.url, MOCKHUB_KEYS=json.dumps(dict(server.keys)))

@@ -1,4 +1,4 @@
-"""What a client made by openapi-python-client sees; test_generated.py runs it beside it."""
+"""Use a client that openapi-python-client generated; run by test_generated.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def client(name: str) -> AuthenticatedClient:
     return AuthenticatedClient(base_url=URL, token=KEYS[name], raise_on_unexpected_status=True)
 
 
-def picture() -> File:
+def image() -> File:
     file = io.BytesIO()
     Image.new("RGB", (2, 2), "teal").save(file, "PNG")
     return File(io.BytesIO(file.getvalue()), "reference.png", "image/png")
@@ -47,30 +47,30 @@ def generate(name: str, body: GenerationRequest | GenerationForm) -> Any:
     return create_generation.sync(client=client(name), body=body)
 
 
-made = generate("rich", GenerationRequest(**FIELDS, n=2))
-assert isinstance(made, Generation), made
-one = generate("rich", GenerationForm(**FIELDS, reference_image=picture()))
+generation = generate("rich", GenerationRequest(**FIELDS, n=2))
+assert isinstance(generation, Generation), generation
+one = generate("rich", GenerationForm(**FIELDS, reference_image=image()))
 assert isinstance(one, Generation), one
-two = generate("rich", GenerationForm(**FIELDS, n=1, reference_image=[picture(), picture()]))
+two = generate("rich", GenerationForm(**FIELDS, n=1, reference_image=[image(), image()]))
 assert isinstance(two, Generation), two
 queued = generate("rich", GenerationRequest(**FIELDS, async_=True))
 assert isinstance(queued, QueuedGeneration), queued
 polled = get_generation.sync(queued.id, client=client("rich"))
 assert isinstance(polled, SavedGeneration), polled
-refused = create_generation.sync_detailed(client=client("poor"), body=GenerationRequest(**FIELDS))
-assert isinstance(refused.parsed, Error), refused
+rejected = create_generation.sync_detailed(client=client("poor"), body=GenerationRequest(**FIELDS))
+assert isinstance(rejected.parsed, Error), rejected
 models = list_models.sync(client=Client(base_url=URL))
 balance = get_credits.sync(client=client("rich"))
 
 print(  # noqa: T201 - the test reads it
     json.dumps(
         {
-            "made": made.to_dict(),
+            "generation": generation.to_dict(),
             "one": one.to_dict(),
             "two": two.to_dict(),
             "queued": queued.to_dict(),
             "polled": polled.to_dict(),
-            "refused": {"status": refused.status_code, "code": refused.parsed.error.code},
+            "rejected": {"status": rejected.status_code, "code": rejected.parsed.error.code},
             "models": [model.id for model in models.data],
             "credits": balance.credits_,
         }

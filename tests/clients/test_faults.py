@@ -1,4 +1,4 @@
-"""What real clients see of a fault: httpx, requests, the OpenAI SDK and curl."""
+"""Real clients under faults: httpx, requests, the OpenAI SDK and curl."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ REFUSED = [
 
 def _httpx(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    answer = httpx.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
-    return answer.status_code, answer.json() if answer.is_success else answer.text
+    response = httpx.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    return response.status_code, response.json() if response.is_success else response.text
 
 
 def _requests(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    answer = requests.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
-    return answer.status_code, answer.json() if answer.ok else answer.text
+    response = requests.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    return response.status_code, response.json() if response.ok else response.text
 
 
 def _sdk(hub: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
@@ -77,77 +77,75 @@ def _curl(hub: LiveHub, fault: str, timeout: float = 30) -> subprocess.Completed
 
 @pytest.mark.parametrize("client", ["httpx", "requests", "sdk"])
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
-def test_a_lost_answer_raises_what_it_is(
+def test_lost_response_raises_the_clients_exception(
     hub: LiveHub, row: tuple[str, type, type, type, int, int], client: str
 ) -> None:
-    """Each client raises its own exception for a reset, a break, a silence and bad JSON."""
+    """Each client raises its own exception for reset, truncate, hang and corrupt."""
     fault, by_httpx, by_requests, by_sdk, _, cost = row
-    ask, error = {
+    send, error = {
         "httpx": (_httpx, by_httpx),
         "requests": (_requests, by_requests),
         "sdk": (_sdk, by_sdk),
     }[client]
     with pytest.raises(error) as caught:
-        ask(hub, fault, SECONDS if fault.startswith("hang") else 30)
+        send(hub, fault, SECONDS if fault.startswith("hang") else 30)
     assert error is type(caught.value)
     assert 120 - cost == hub.credits()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
-def test_a_lost_answer_has_its_exit_code(
+def test_lost_response_has_curls_exit_code(
     hub: LiveHub, row: tuple[str, type, type, type, int, int]
 ) -> None:
-    """curl ends with its code for a reset (56), a break (18) and a silence (28)."""
+    """curl exits with its code for a reset (56), a truncated response (18) and a hang (28)."""
     fault, _, _, _, code, cost = row
     assert code == _curl(hub, fault, SECONDS if fault.startswith("hang") else 30).returncode
     assert 120 - cost == hub.credits()
 
 
-@pytest.mark.parametrize("ask", [_httpx, _requests])
+@pytest.mark.parametrize("send", [_httpx, _requests])
 @pytest.mark.parametrize(("status", "error"), REFUSED)
-def test_a_status_is_an_answer(
-    hub: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
+def test_status_fault_is_a_normal_response(
+    hub: LiveHub, send: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
 ) -> None:
-    """A client without an SDK sees the status and the body, of a gateway or of ours."""
-    got, text = ask(hub, f"status={status}")
+    """A client without an SDK gets the status and the body, of a gateway or of the API."""
+    got, text = send(hub, f"status={status}")
     assert status == got
     assert str(text).startswith("<html>" if status in (502, 503, 504) else '{"error":')
 
 
 @pytest.mark.parametrize(("status", "error"), REFUSED)
-def test_a_status_is_the_sdks_exception(
+def test_status_fault_raises_the_sdks_exception(
     hub: LiveHub, status: int, error: type[openai.APIStatusError]
 ) -> None:
-    """The SDK raises the class that it has for the status."""
+    """The SDK raises its class for the status."""
     with pytest.raises(error) as caught:
         _sdk(hub, f"status={status}")
     assert status == caught.value.status_code
 
 
-def test_the_sdk_retries_until_it_works(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two 503 and a success are one successful call of the SDK, which retries twice by itself."""
+def test_sdk_retries_until_success(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two 503 and a success are one successful call, since the SDK retries twice."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    made = _sdk(hub, "status=503 x2", retries=2)
+    generation = _sdk(hub, "status=503 x2", retries=2)
     assert hub.credits() == 112
-    assert made.status == "succeeded"  # type: ignore[attr-defined]
+    assert generation.status == "succeeded"  # type: ignore[attr-defined]
     seen = hub.server.call(lambda: [record.status for record in hub.backend.journal])
     assert seen[:3] == [503, 503, 200]
 
 
-def test_the_sdk_pays_twice_for_a_lost_answer(
-    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An answer that is lost after the money moved is asked for, and paid, again."""
+def test_sdk_pays_twice_for_a_lost_response(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK sends a request again whose response was lost after the charge, and pays again."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
     _sdk(hub, "reset@after x1", retries=2)
     assert hub.credits() == 104
 
 
-@pytest.mark.parametrize("ask", [_httpx, _requests])
-def test_a_slow_answer_arrives_whole(
-    hub: LiveHub, ask: Callable[[LiveHub, str], tuple[int, object]]
+@pytest.mark.parametrize("send", [_httpx, _requests])
+def test_slow_response_arrives_completely(
+    hub: LiveHub, send: Callable[[LiveHub, str], tuple[int, object]]
 ) -> None:
-    """A drip takes its time and loses nothing."""
-    status, body = ask(hub, "drip=100ms")
+    """A `drip` fault delays the response and loses nothing."""
+    status, body = send(hub, "drip=100ms")
     assert (status, body["status"]) == (200, "succeeded")  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Clients that generators make of openapi.yaml work against the mock as they come."""
+"""Clients that are generated from openapi.yaml work against the mock without changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _environment(server: Server) -> dict[str, str]:
 
 
 def _of_openapi_python_client(request: pytest.FixtureRequest, folder: Path) -> Seen:
-    """Generates with every warning an error, and imports the package from where it was made."""
+    """Generate with warnings as errors, and import the generated package."""
     options = ["--path", LAW, "--meta", "none", "--output-path", folder / "hub_client"]
     options += ["--config", HERE / "openapi-python-client.yaml"]
     environment = os.environ | {
@@ -47,7 +47,7 @@ def _of_openapi_python_client(request: pytest.FixtureRequest, folder: Path) -> S
 
 
 def _of_openapi_typescript(request: pytest.FixtureRequest, folder: Path) -> Seen:
-    """Generates the types, lets the compiler judge a script by them, and runs it."""
+    """Generate the types, compile a script with them, and run it."""
     node: Node = request.getfixturevalue("node")
     scripts = HERE.parent / "node"
     for name in ("generated.mts", "world.mjs", "tsconfig.json", "package.json", "node_modules"):
@@ -69,36 +69,36 @@ def _of_openapi_typescript(request: pytest.FixtureRequest, folder: Path) -> Seen
     ids=["openapi-python-client", "openapi-typescript"],
 )
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """What a freshly generated client saw of the server."""
+    """Return what a newly generated client received from the server."""
     found: Seen = request.param(request, tmp_path_factory.mktemp("generated"))
     return found
 
 
-def test_it_makes_images(seen: Seen) -> None:
+def test_generates_images(seen: Seen) -> None:
     """A JSON request returns the generation, typed, with its images and its price."""
-    assert (seen["made"]["status"], len(seen["made"]["images"])) == ("succeeded", 2)
-    assert (seen["made"]["quality"], seen["made"]["usage"]["credits"]) == ("1K", 16)
+    assert (seen["generation"]["status"], len(seen["generation"]["images"])) == ("succeeded", 2)
+    assert (seen["generation"]["quality"], seen["generation"]["usage"]["credits"]) == ("1K", 16)
 
 
 @pytest.mark.parametrize("references", ["one", "two"])
-def test_it_sends_reference_images(seen: Seen, references: str) -> None:
-    """A form carries one reference image as a file, and several as a list of them."""
+def test_sends_reference_images(seen: Seen, references: str) -> None:
+    """A form contains one reference image as a file, and several as a list."""
     assert (seen[references]["status"], len(seen[references]["images"])) == ("succeeded", 1)
 
 
-def test_it_polls_what_it_queued(seen: Seen) -> None:
-    """An asynchronous request returns the queued type, and its id reads back the saved one."""
+def test_polls_a_queued_generation(seen: Seen) -> None:
+    """An asynchronous request returns the queued type, and its id the completed one."""
     assert (seen["queued"]["status"], seen["queued"]["usage"]["credits_requested"]) == ("queued", 8)
     assert (seen["queued"]["id"], "succeeded") == (seen["polled"]["id"], seen["polled"]["status"])
     assert len(seen["polled"]["images"]) == 1
 
 
-def test_it_meets_an_empty_purse(seen: Seen) -> None:
+def test_insufficient_credits_return_the_error_type(seen: Seen) -> None:
     """402 returns the typed error."""
-    assert seen["refused"] == {"status": 402, "code": "insufficientCredits"}
+    assert seen["rejected"] == {"status": 402, "code": "insufficientCredits"}
 
 
-def test_it_reads_models_and_credits(seen: Seen) -> None:
-    """The catalogue needs no key, and the balance is what the last charge left."""
+def test_reads_models_and_credits(seen: Seen) -> None:
+    """The model list needs no key, and the balance is the one after the last charge."""
     assert seen["models"] == ["gpt-image-2"]
     assert seen["two"]["balance"]["credits"] - 8 == seen["credits"]

@@ -12,30 +12,30 @@ Seen = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sdk(observe: Callable[[str], Seen]) -> Seen:
-    """What the OpenAI SDK for Node saw."""
+    """Return what the OpenAI SDK for Node received."""
     return observe("openai.mjs")
 
 
 @pytest.fixture(scope="module")
 def fetched(observe: Callable[[str], Seen]) -> Seen:
-    """What fetch saw."""
+    """Return what fetch received."""
     return observe("fetch.mjs")
 
 
-def test_the_sdk_generates(sdk: Seen) -> None:
+def test_sdk_generates_images(sdk: Seen) -> None:
     """`images.generate` returns our generation with all its fields."""
-    assert (sdk["made"]["status"], len(sdk["made"]["images"])) == ("succeeded", 2)
-    assert sdk["made"]["usage"]["credits"] == 16
+    assert (sdk["generation"]["status"], len(sdk["generation"]["images"])) == ("succeeded", 2)
+    assert sdk["generation"]["usage"]["credits"] == 16
 
 
-def test_the_sdk_polls_an_async_generation(sdk: Seen) -> None:
-    """`async: true` queues, and the SDK's plain `get` finds the picture."""
+def test_sdk_polls_an_async_generation(sdk: Seen) -> None:
+    """`async: true` queues, and the SDK's `get` returns the image."""
     assert (sdk["queued"]["status"], sdk["queued"]["usage"]["credits_requested"]) == ("queued", 8)
     assert (sdk["queued"]["id"], "succeeded") == (sdk["polled"]["id"], sdk["polled"]["status"])
 
 
-def test_the_sdk_lists_models(sdk: Seen) -> None:
-    """`models.list` pages through the catalogue."""
+def test_sdk_lists_models(sdk: Seen) -> None:
+    """`models.list` pages through the models."""
     assert sdk["models"] == ["gpt-image-2"]
 
 
@@ -50,35 +50,38 @@ def test_the_sdk_lists_models(sdk: Seen) -> None:
         ("failed", "InternalServerError", 500, "generationFailed"),
     ],
 )
-def test_a_refusal_is_the_sdks_own_exception(
+def test_error_raises_the_sdks_exception(
     sdk: Seen, case: str, name: str, status: int, code: str
 ) -> None:
-    """Each refusal throws the class that the SDK has for its status, with our code in it."""
-    assert {"name": name, "status": status, "code": code} == sdk["refused"][case]
+    """Each error throws the SDK's class for its status, with the documented code."""
+    assert {"name": name, "status": status, "code": code} == sdk["rejected"][case]
 
 
 def test_fetch_generates_and_polls(fetched: Seen) -> None:
-    """fetch makes an image, queues another and finds it by its poll_url."""
-    assert (fetched["made"]["status"], fetched["made"]["body"]["status"]) == (200, "succeeded")
+    """fetch generates an image, queues another and polls its poll_url."""
+    assert (fetched["generation"]["status"], fetched["generation"]["body"]["status"]) == (
+        200,
+        "succeeded",
+    )
     assert (fetched["queued"]["status"], fetched["queued"]["body"]["status"]) == (202, "queued")
     assert (fetched["polled"]["status"], fetched["polled"]["body"]["status"]) == (200, "succeeded")
 
 
-def test_fetch_reads_a_picture(fetched: Seen) -> None:
-    """The image's address gives a PNG."""
-    assert {"type": "image/png", "start": list(b"\x89PNG")} == fetched["picture"]
+def test_fetch_downloads_an_image(fetched: Seen) -> None:
+    """The image URL returns a PNG."""
+    assert {"type": "image/png", "start": list(b"\x89PNG")} == fetched["image"]
 
 
 @pytest.mark.parametrize(
-    ("case", "status"), [("oneReference", 200), ("twoReferences", 200), ("notAPicture", 400)]
+    ("case", "status"), [("oneReference", 200), ("twoReferences", 200), ("notAnImage", 400)]
 )
 def test_fetch_sends_a_form(fetched: Seen, case: str, status: int) -> None:
-    """A FormData with one picture or two is accepted, and one that is no picture is refused."""
+    """A form with one or two images is accepted, and one with another file is rejected."""
     assert status == fetched[case]["status"], fetched[case]
 
 
-def test_fetch_meets_an_empty_purse(fetched: Seen) -> None:
-    """402 wears the envelope."""
+def test_fetch_gets_402_without_credits(fetched: Seen) -> None:
+    """402 has the documented error shape."""
     assert (
         fetched["poor"]["status"],
         fetched["poor"]["body"]["error"]["code"],

@@ -27,7 +27,7 @@ REFUSALS = [
 
 @pytest.fixture
 def client(server: Server) -> Callable[..., openai.OpenAI]:
-    """Makes the SDK's client with a key of the server, by name."""
+    """Return a function that creates an SDK client with a named key of the server."""
 
     def make(name: str = "rich") -> openai.OpenAI:
         key = server.keys.get(name, f"gih_live_{name:x<32}")
@@ -38,22 +38,22 @@ def client(server: Server) -> Callable[..., openai.OpenAI]:
 
 
 def test_generate_returns_the_images(client: Callable[..., openai.OpenAI]) -> None:
-    """`images.generate` returns our generation; what the SDK has no name for is reachable too."""
-    made = client().images.generate(**REQUEST, quality="high", n=2)
-    assert made.status == "succeeded"
-    assert made.usage.credits == 16
-    assert len(made.images) == 2
-    picture = httpx.get(made.images[0]["url"])
-    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+    """`images.generate` returns the generation, with the fields that the SDK does not know."""
+    generation = client().images.generate(**REQUEST, quality="high", n=2)
+    assert generation.status == "succeeded"
+    assert generation.usage.credits == 16
+    assert len(generation.images) == 2
+    image = httpx.get(generation.images[0]["url"])
+    assert (image.status_code, image.headers["content-type"]) == (200, "image/png")
 
 
-def test_generate_finds_none_of_openais_own_fields(client: Callable[..., openai.OpenAI]) -> None:
+def test_generate_has_none_of_openais_own_fields(client: Callable[..., openai.OpenAI]) -> None:
     """The documentation has `images` and no `data`, so `data` is None and raises nothing."""
     assert None is client().images.generate(**REQUEST).data
 
 
 @pytest.mark.parametrize(("key", "change", "error", "status", "code"), REFUSALS)
-def test_a_refusal_is_the_sdks_own_exception(
+def test_error_raises_the_sdks_exception(
     client: Callable[..., openai.OpenAI],
     key: str,
     change: dict[str, object],
@@ -61,21 +61,21 @@ def test_a_refusal_is_the_sdks_own_exception(
     status: int,
     code: str,
 ) -> None:
-    """Each refusal raises the class that the SDK has for its status, with our code in it."""
+    """Each error raises the SDK's class for its status, with the documented code."""
     with pytest.raises(error) as caught:
         client(key).images.generate(**REQUEST | change)
     assert (status, code) == (caught.value.status_code, caught.value.code)
 
 
-def test_an_unknown_generation_is_not_found(client: Callable[..., openai.OpenAI]) -> None:
-    """The SDK's plain `get` raises NotFoundError where there is no such generation."""
+def test_unknown_generation_is_not_found(client: Callable[..., openai.OpenAI]) -> None:
+    """The SDK's `get` raises NotFoundError for an unknown generation."""
     with pytest.raises(openai.NotFoundError) as caught:
         client().get("/generations/none", cast_to=object)
     assert caught.value.code == "notFound"
 
 
 def test_async_is_an_extra_field_and_polls(client: Callable[..., openai.OpenAI]) -> None:
-    """`extra_body={"async": True}` queues, and the poll finds the picture."""
+    """`extra_body={"async": True}` queues a task, and a poll returns the image."""
     sdk = client()
     queued = sdk.images.generate(**REQUEST, extra_body={"async": True})
     assert queued.status == "queued"
@@ -86,5 +86,5 @@ def test_async_is_an_extra_field_and_polls(client: Callable[..., openai.OpenAI])
 
 
 def test_models_are_listed(client: Callable[..., openai.OpenAI]) -> None:
-    """`models.list` pages through the catalogue."""
+    """`models.list` pages through the models."""
     assert [model.id for model in client().models.list()] == ["gpt-image-2"]

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 FIELDS = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
 Reply = tuple[int, Any]
-Ask = Callable[..., Reply]
+RequestGeneration = Callable[..., Reply]
 
 
 def _with_requests(
     url: str, key: str, *, body: Mapping[str, object], files: Sequence[Path] = ()
 ) -> Reply:
-    pictures = [("reference_image", (file.name, file.read_bytes())) for file in files]
-    sent: dict[str, Any] = {"data": body, "files": pictures} if files else {"json": body}
+    images = [("reference_image", (file.name, file.read_bytes())) for file in files]
+    sent: dict[str, Any] = {"data": body, "files": images} if files else {"json": body}
     reply = requests.post(url, headers=_bearer(key), timeout=30, **sent)
     return reply.status_code, reply.json()
 
@@ -34,8 +34,8 @@ def _with_requests(
 def _with_httpx(
     url: str, key: str, *, body: Mapping[str, object], files: Sequence[Path] = ()
 ) -> Reply:
-    pictures = [("reference_image", (file.name, file.read_bytes())) for file in files]
-    sent: dict[str, Any] = {"data": body, "files": pictures} if files else {"json": body}
+    images = [("reference_image", (file.name, file.read_bytes())) for file in files]
+    sent: dict[str, Any] = {"data": body, "files": images} if files else {"json": body}
     reply = httpx.post(url, headers=_bearer(key), **sent)
     return reply.status_code, reply.json()
 
@@ -49,8 +49,8 @@ def _with_curl(
     else:
         sent = ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
     headers = _options("--header", (f"{name}: {value}" for name, value in _bearer(key).items()))
-    told = _curl(url, "--write-out", "\n%{http_code}", *headers, *sent)
-    text, _, status = told.decode().rpartition("\n")
+    output = _curl(url, "--write-out", "\n%{http_code}", *headers, *sent)
+    text, _, status = output.decode().rpartition("\n")
     return int(status), json.loads(text)
 
 
@@ -77,8 +77,8 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
         pytest.param(_with_curl, id="curl", marks=needs_curl),
     ]
 )
-def ask(request: pytest.FixtureRequest, server: Server) -> Ask:
-    """Asks for a generation with one of the clients: `ask("rich", n=2)`."""
+def request_generation(request: pytest.FixtureRequest, server: Server) -> RequestGeneration:
+    """Return a function that requests a generation with one of the clients."""
 
     def post(name: str, *, files: Sequence[Path] = (), **change: object) -> Reply:
         url = f"{server.url}/api/v1/images/generations"
@@ -97,26 +97,30 @@ def reference(tmp_path: Path, png: bytes) -> Path:
     return file
 
 
-def test_json_makes_images(ask: Ask) -> None:
-    """A JSON body makes as many images as it asks for."""
-    status, made = ask("rich", n=2)
-    assert (status, made["status"], len(made["images"])) == (200, "succeeded", 2)
+def test_json_body_generates_images(request_generation: RequestGeneration) -> None:
+    """A JSON body generates the requested number of images."""
+    status, generation = request_generation("rich", n=2)
+    assert (status, generation["status"], len(generation["images"])) == (200, "succeeded", 2)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_form_carries_reference_images(ask: Ask, reference: Path, count: int) -> None:
-    """A multipart body carries one picture, or several in parts of the same name."""
-    status, made = ask("rich", n=1, files=[reference] * count)
-    assert (status, made["status"], made["usage"]["credits"]) == (200, "succeeded", 8)
+def test_form_contains_reference_images(
+    request_generation: RequestGeneration, reference: Path, count: int
+) -> None:
+    """A multipart body contains one image, or several in parts of the same name."""
+    status, generation = request_generation("rich", n=1, files=[reference] * count)
+    assert (status, generation["status"], generation["usage"]["credits"]) == (200, "succeeded", 8)
 
 
-def test_a_form_without_a_real_picture_is_refused(ask: Ask, tmp_path: Path) -> None:
-    """A file that only calls itself a PNG is an invalid request that names the field."""
-    liar = tmp_path / "reference.png"
-    liar.write_text("not a picture")
-    status, refusal = ask("rich", files=[liar])
-    assert (status, refusal["error"]["code"]) == (400, "invalid_request")
-    assert "reference_image" in refusal["error"]["message"]
+def test_form_with_a_fake_image_is_rejected(
+    request_generation: RequestGeneration, tmp_path: Path
+) -> None:
+    """A file that only has the name of a PNG is an invalid request that names the field."""
+    fake_image = tmp_path / "reference.png"
+    fake_image.write_text("not a picture")
+    status, error_body = request_generation("rich", files=[fake_image])
+    assert (status, error_body["error"]["code"]) == (400, "invalid_request")
+    assert "reference_image" in error_body["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -129,27 +133,33 @@ def test_a_form_without_a_real_picture_is_refused(ask: Ask, tmp_path: Path) -> N
         ("rich", {"prompt": "[[fail]]"}, 500, "generationFailed"),
     ],
 )
-def test_a_refusal_wears_the_envelope(
-    ask: Ask, name: str, change: dict[str, object], status: int, code: str
+def test_error_has_status_and_code(
+    request_generation: RequestGeneration,
+    name: str,
+    change: dict[str, object],
+    status: int,
+    code: str,
 ) -> None:
-    """Each refusal has its documented status and code, whatever the client."""
-    got, refusal = ask(name, **change)
-    assert (status, code) == (got, refusal["error"]["code"])
-    assert {"error"} == refusal.keys()
+    """Each error has its documented status and code, whatever the client."""
+    got, error_body = request_generation(name, **change)
+    assert (status, code) == (got, error_body["error"]["code"])
+    assert {"error"} == error_body.keys()
 
 
-def test_an_async_generation_is_polled_by_its_address(ask: Ask, server: Server) -> None:
-    """The queued answer's poll_url leads to the finished generation, with the same key."""
-    status, queued = ask("rich", **{"async": True})
+def test_async_generation_is_polled_by_its_poll_url(
+    request_generation: RequestGeneration, server: Server
+) -> None:
+    """The poll_url of a queued generation returns the completed one, with the same key."""
+    status, queued = request_generation("rich", **{"async": True})
     assert (status, queued["status"]) == (202, "queued")
     polled = httpx.get(queued["poll_url"], headers=_bearer(server.keys["rich"])).json()
     assert (queued["id"], "succeeded") == (polled["id"], polled["status"])
 
 
 @needs_curl
-def test_curl_and_httpx_fetch_the_same_picture(ask: Ask) -> None:
-    """An image's address needs no key and gives every client the same bytes."""
-    url = ask("rich")[1]["images"][0]["url"]
-    picture = _curl(url)
-    assert picture[:4] == b"\x89PNG"
-    assert picture == httpx.get(url).content == requests.get(url, timeout=30).content
+def test_curl_and_httpx_download_the_same_image(request_generation: RequestGeneration) -> None:
+    """An image URL needs no key and returns the same bytes to every client."""
+    url = request_generation("rich")[1]["images"][0]["url"]
+    image = _curl(url)
+    assert image[:4] == b"\x89PNG"
+    assert image == httpx.get(url).content == requests.get(url, timeout=30).content

@@ -58,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the wheel in it; it borrows its dependencies from ours."""
+    """Create an environment with the wheel and the dependencies of this one."""
     venv = tmp_path_factory.mktemp("venv")
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=venv)
     python = venv / "bin" / "python"
@@ -74,7 +74,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def call(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Calls a program of the fresh environment in an empty folder."""
+    """Return a function that calls a program of that environment in an empty folder."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     return lambda program, *arguments: run(installed / "bin" / program, *arguments, cwd=elsewhere)
 

@@ -1,1 +1,1 @@
-"""What reads a stranger's text, fuzzed: `make fuzz`, or `python -m tests.fuzz 600 coerce`."""
+"""Fuzz the parsers of external input: `make fuzz`, or `python -m tests.fuzz 600 body`."""

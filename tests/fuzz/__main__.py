@@ -1,4 +1,4 @@
-"""Fuzz every target for some seconds, one after the other; exit code 1 if one broke."""
+"""Fuzz every target for some seconds, one after the other; exit code 1 if one failed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 _CORPUS = Path("build/fuzz")
 
 
-def all_of_them(seconds: int, names: list[str]) -> int:
-    """Each in a process of its own, since atheris ends the one that it runs in."""
+def fuzz_all(seconds: int, names: list[str]) -> int:
+    """Run each target in its own process, since atheris exits the process that it runs in."""
     from tests.fuzz.targets import TARGETS, seeds
 
-    broken = 0
+    failures = 0
     for name in names or TARGETS:
         corpus = _CORPUS / name
         corpus.mkdir(parents=True, exist_ok=True)
@@ -24,25 +24,25 @@ def all_of_them(seconds: int, names: list[str]) -> int:
         options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-verbosity=0"]
         options += [f"-artifact_prefix={_CORPUS}/", "-print_final_stats=1", str(corpus)]
         done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--one", name, *options])
-        broken += done.returncode != 0
-    return 1 if broken else 0
+        failures += done.returncode != 0
+    return 1 if failures else 0
 
 
-def one(name: str, options: list[str]) -> None:
-    """Fuzz one target until its time is over."""
+def fuzz_one(name: str, options: list[str]) -> None:
+    """Fuzz one target for the time in *options*."""
     import atheris
 
     with atheris.instrument_imports(include=["mockhub", "yaml"]):
         from tests.fuzz.targets import target
-    read = target(name)
-    atheris.Setup(["fuzz", *options], read)
+    parse = target(name)
+    atheris.Setup(["fuzz", *options], parse)
     atheris.Fuzz()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        one(sys.argv[2], sys.argv[3:])
+        fuzz_one(sys.argv[2], sys.argv[3:])
     else:
-        words = sys.argv[1:]
-        wanted = int(words.pop(0)) if words and words[0].isdigit() else 120
-        sys.exit(all_of_them(wanted, words))
+        arguments = sys.argv[1:]
+        seconds = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else 120
+        sys.exit(fuzz_all(seconds, arguments))

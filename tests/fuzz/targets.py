@@ -1,4 +1,4 @@
-"""Readers of text from outside, each with the only exception that it may raise."""
+"""Parsers of external input, each with the only exception that it may raise."""
 
 from __future__ import annotations
 
@@ -17,71 +17,71 @@ from mockhub.spec.request_validation import coerce_form_fields, parse_json_objec
 
 Target = Callable[[bytes], None]
 
-_LONGEST = 4000  # characters of a message, whatever it is about
+_MAX_MESSAGE = 4000  # characters
 
 
-def coerce(law: ApiSpec) -> Target:
-    """A body, as JSON and as a form: refused by Invalid, or what the law takes."""
-    bodies = law.operations["create_generation"].bodies
+def body(spec: ApiSpec) -> Target:
+    """Return a target that parses a body as JSON and as a form."""
+    bodies = spec.operations["create_generation"].bodies
 
-    def read(data: bytes) -> None:
-        _only(ValidationError, lambda: validate(parse_json_object(data), bodies[JSON]))
+    def parse(data: bytes) -> None:
+        _raises_only(ValidationError, lambda: validate(parse_json_object(data), bodies[JSON]))
         text = data.decode("utf-8", "replace")
         parts = [(name, text) for name in bodies[FORM].fields]
         pairs = [tuple(line.partition("=")[::2]) for line in text.splitlines()]
-        _only(
+        _raises_only(
             ValidationError, lambda: validate(coerce_form_fields(parts, bodies[FORM]), bodies[FORM])
         )
-        _only(
+        _raises_only(
             ValidationError, lambda: validate(coerce_form_fields(pairs, bodies[FORM]), bodies[FORM])
         )
 
-    return read
+    return parse
 
 
-def directives(law: ApiSpec) -> Target:
-    """The one grammar of misbehaviour, at three of its doors."""
+def directives(spec: ApiSpec) -> Target:
+    """Return a target that parses faults: directives, a prompt and a Prefer header."""
 
-    def read(data: bytes) -> None:
+    def parse(data: bytes) -> None:
         text = data.decode("utf-8", "replace")
-        for reader in (parse_directives, parse_prompt, parse_prefer_header):
-            _only(MockhubError, lambda reader=reader: [str(one) for one in reader(text)])
+        for parser in (parse_directives, parse_prompt, parse_prefer_header):
+            _raises_only(MockhubError, lambda parser=parser: [str(one) for one in parser(text)])
 
-    return read
+    return parse
 
 
-def scenario(law: ApiSpec) -> Target:
-    """A scenario file: refused with its place, or a world whose books agree."""
+def scenario(spec: ApiSpec) -> Target:
+    """Return a target that builds a hub from a scenario file and audits it."""
     file = Path(tempfile.mkdtemp()) / "fuzzed.yaml"
 
-    def made() -> None:
-        hub = build_hub(load_scenario.__wrapped__(file), "fuzzed", law)
+    def build_and_audit() -> None:
+        hub = build_hub(load_scenario.__wrapped__(file), "fuzzed", spec)
         assert hub.audit() == []
 
-    def read(data: bytes) -> None:
+    def parse(data: bytes) -> None:
         file.write_bytes(data)
-        _only(MockhubError, made)
+        _raises_only(MockhubError, build_and_audit)
 
-    return read
+    return parse
 
 
-def _only(allowed: type[Exception], work: Callable[[], object]) -> None:
+def _raises_only(allowed: type[Exception], work: Callable[[], object]) -> None:
     try:
         work()
     except allowed as error:
-        assert len(str(error)) < _LONGEST, str(error)[:200]
+        assert len(str(error)) < _MAX_MESSAGE, str(error)[:200]
 
 
-TARGETS = {"coerce": coerce, "directives": directives, "scenario": scenario}
+TARGETS = {"body": body, "directives": directives, "scenario": scenario}
 
 
 def target(name: str) -> Target:
-    """A target by its name, with the law read."""
+    """Return a target by its name."""
     return TARGETS[name](load_spec(resource_path("openapi.yaml")))
 
 
 def seeds(name: str) -> list[bytes]:
-    """Inputs to begin with."""
+    """Return the initial inputs of a target."""
     if name == "scenario":
         return [file.read_bytes() for file in resource_path("fixtures/scenarios").glob("*.yaml")]
     if name == "directives":

@@ -1,7 +1,7 @@
 // What Node's own fetch sees.
 import { keys, png, request, tell, url } from "./world.mjs";
 
-const ask = async (body, { key = keys.rich, ...headers } = {}) => {
+const send = async (body, { key = keys.rich, ...headers } = {}) => {
   const answer = await fetch(`${url}/api/v1/images/generations`, {
     method: "POST",
     headers: { Authorization: `Bearer ${key}`, ...headers },
@@ -10,30 +10,30 @@ const ask = async (body, { key = keys.rich, ...headers } = {}) => {
   return { status: answer.status, body: await answer.json() };
 };
 const asJson = (change = {}, options = {}) =>
-  ask(JSON.stringify({ ...request, ...change }), { "Content-Type": "application/json", ...options });
+  send(JSON.stringify({ ...request, ...change }), { "Content-Type": "application/json", ...options });
 
-const form = (...pictures) => {
+const form = (...images) => {
   const data = new FormData();
   for (const [name, value] of Object.entries(request)) data.append(name, value);
-  for (const picture of pictures) data.append("reference_image", new Blob([picture]), "reference.png");
+  for (const image of images) data.append("reference_image", new Blob([image]), "reference.png");
   return data;
 };
 
-const made = await asJson();
+const generation = await asJson();
 const queued = await asJson({ async: true });
-const picture = await fetch(made.body.images[0].url);
+const image = await fetch(generation.body.images[0].url);
 const poll = await fetch(queued.body.poll_url, { headers: { Authorization: `Bearer ${keys.rich}` } });
 
 tell({
-  made,
+  generation,
   queued,
   polled: { status: poll.status, body: await poll.json() },
-  oneReference: await ask(form(png)),
-  twoReferences: await ask(form(png, png)),
-  notAPicture: await ask(form("not a picture")),
+  oneReference: await send(form(png)),
+  twoReferences: await send(form(png, png)),
+  notAnImage: await send(form("not a image")),
   poor: await asJson({}, { key: keys.poor }),
-  picture: {
-    type: picture.headers.get("content-type"),
-    start: [...new Uint8Array(await picture.arrayBuffer()).slice(0, 4)],
+  image: {
+    type: image.headers.get("content-type"),
+    start: [...new Uint8Array(await image.arrayBuffer()).slice(0, 4)],
   },
 });

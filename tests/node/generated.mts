@@ -1,4 +1,4 @@
-// What a client of openapi-fetch sees, with the types that openapi-typescript made; compiled before it runs.
+// What a client of openapi-fetch sees, with the types that openapi-typescript generates; compiled before it runs.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 import { keys, png, request, tell, url } from "./world.mjs";
@@ -17,7 +17,7 @@ const form = (fields: GenerationForm) => {
   }
   return data;
 };
-const picture = new Blob([png]) as unknown as components["schemas"]["ReferenceImage"];
+const image = new Blob([png]) as unknown as components["schemas"]["ReferenceImage"];
 
 const generate = async (more: Partial<GenerationForm> = {}) => {
   const { data, error } = await rich.POST("/api/v1/images/generations", {
@@ -28,9 +28,9 @@ const generate = async (more: Partial<GenerationForm> = {}) => {
   return data;
 };
 
-const made = await generate({ n: 2, quality: "high" });
-const one = await generate({ reference_image: picture });
-const two = await generate({ reference_image: [picture, picture] });
+const generation = await generate({ n: 2, quality: "high" });
+const one = await generate({ reference_image: image });
+const two = await generate({ reference_image: [image, image] });
 const queued = await generate({ async: true });
 if (queued.status !== "queued") throw new Error(queued.status);
 const credits_requested: number = queued.usage.credits_requested;
@@ -41,17 +41,17 @@ const { data: polled } = await rich.GET("/api/v1/generations/{generationId}", {
 // The status tells the compiler which of the three bodies it is.
 if (polled?.status !== "succeeded") throw new Error(polled?.status);
 
-const refused = await client(keys.poor).POST("/api/v1/images/generations", { body: request });
+const rejected = await client(keys.poor).POST("/api/v1/images/generations", { body: request });
 const { data: models } = await createClient<paths>({ baseUrl: url }).GET("/api/v1/models");
 const { data: balance } = await rich.GET("/api/v1/credits");
 
 tell({
-  made,
+  generation,
   one,
   two,
   queued: { ...queued, usage: { ...queued.usage, credits_requested } },
   polled,
-  refused: { status: refused.response.status, code: refused.error?.error.code },
+  rejected: { status: rejected.response.status, code: rejected.error?.error.code },
   models: models?.data.map((model) => model.id),
   credits: balance?.credits,
 });
