@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _LAZY_IMPORTS = {
     "ASGI": "mockhub.testing.standalone",
     "Hub": "mockhub.testing.hub",
-    "MockhubError": "mockhub.spec.error_catalog",
+    "MockhubError": "mockhub.exceptions",
     "running": "mockhub.testing.standalone",
 }
 

@@ -1,4 +1,24 @@
-"""The exceptions of mockhub: MockhubError for users of the library, ApiError for API responses."""
+"""The exceptions of mockhub.
+
+Exception
++-- MockhubError                 root of all errors, with a message for a person
+|   +-- ApiError                 becomes an error response of the API
+|   +-- ValidationError          a request body or parameter is invalid
+|   +-- InsufficientCredits      an account cannot pay (mockhub.domain.ledger)
+|   +-- NotAMockhubImage         an image file has no mockhub metadata (mockhub.images.formats)
+|   +-- BadRequest               bytes are not an HTTP request (mockhub.server.request_parser)
+|   `-- Unreachable              the target of verify does not respond (mockhub.verify.runner)
+|
+|   Control flow, caught by the package that raises it:
++-- ClientDisconnected           the request was not received in full (mockhub.web.request_body)
++-- ConnectionAborted            a fault ended the connection (mockhub.web.fault_injection)
++-- WaitCancelled                shutdown or deletion ended a wait (mockhub.web.clock_waiter)
+`-- CheckOutcome                 a check did not pass (mockhub.verify.outcomes)
+    +-- Failed
+    +-- Skipped
+    `-- Inconclusive
+        `-- OverBudget
+"""
 
 from __future__ import annotations
 
@@ -6,11 +26,14 @@ from collections.abc import Mapping
 
 
 class MockhubError(Exception):
-    """What the user of mockhub wrote cannot be used; the message says where and what is allowed."""
+    """An option, a file or a call of the user cannot be used; the root of all errors of mockhub.
+
+    The message names the place, the value and what is allowed.
+    """
 
 
-class ApiError(Exception):
-    """A refusal on the wire, in the documented shape (ERR-1)."""
+class ApiError(MockhubError):
+    """An error response in the documented shape (ERR-1)."""
 
     def __init__(
         self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
@@ -22,5 +45,5 @@ class ApiError(Exception):
         self.headers = headers or {}
 
 
-class ValidationError(ValueError):
-    """What is wrong with a request's body or parameters, as a sentence for its author."""
+class ValidationError(MockhubError):
+    """A request body or parameter is invalid; the message is a sentence for the client."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mockhub.cli._click import EXIT_USAGE_ERROR
+from mockhub.exceptions import MockhubError
 
 
 @click.command()
@@ -28,7 +29,7 @@ def inspect(ctx: click.Context, files: tuple[Path, ...]) -> None:
     for file in files:
         try:
             metadata = renderer.read_metadata(file.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, MockhubError) as error:
             failed = True
             click.echo(f"mockhub: {file}: {getattr(error, 'strerror', None) or error}", err=True)
         else:

@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from mockhub._text import suggest
 from mockhub.control.context import ControlRequest, Handler, PlainResponse, not_found
 from mockhub.control.openapi import load_openapi
-from mockhub.exceptions import ApiError, MockhubError, ValidationError
+from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, validate
 from mockhub.spec.router import Router
@@ -84,7 +84,7 @@ class ControlPlane:
             return await self._dispatch(scope, receive)
         except ApiError as error:
             return responses.error_response(error)
-        except (ValidationError, MockhubError) as error:
+        except MockhubError as error:
             return responses.error_response(ApiError(_BAD_REQUEST, "invalidRequest", str(error)))
         except ClientDisconnected:
             raise

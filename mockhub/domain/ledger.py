@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from mockhub.exceptions import MockhubError
 from mockhub.spec.frozen_struct import FrozenStruct
 
 EntryKind = Literal["grant", "charge", "refund", "expiry"]
@@ -31,7 +32,7 @@ class Lot(Struct, gc=False):
     remaining: int
 
 
-class InsufficientCredits(Exception):
+class InsufficientCredits(MockhubError):
     """The lots do not hold the credits that are asked for."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
+from mockhub.exceptions import MockhubError
 from mockhub.spec.media_types import sniff_media_type
 
 _PNG_KEYWORD = "mockhub"
@@ -23,7 +24,7 @@ _WEBP_QUALITY = 80
 _PREVIEW_BYTES = 16  # bytes of a strange file that a message quotes
 
 
-class NotAMockhubImage(ValueError):
+class NotAMockhubImage(MockhubError):
     """A file that mockhub did not draw; the message says what it is."""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from mockhub.exceptions import MockhubError
 from mockhub.server.request_cycle import RequestResponseCycle
 from mockhub.web.asgi import Scope
 from mockhub.web.fault_injection import CYCLE_SCOPE_KEY
@@ -32,7 +33,7 @@ _COMMON_METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "OPTI
 _BODILESS_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class BadRequest(Exception):
+class BadRequest(MockhubError):
     """What is no request, or one that we do not take; the message follows "Not an HTTP request"."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -104,8 +104,6 @@ def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
             raise ValidationError(
                 describe_error(next(body.validator.iter_errors(values)), values, body)
             )
-    except ValidationError:
-        raise
     except ValueError:  # the validator's own limit
         raise ValidationError(_TOO_DEEP) from None
     return {**body.defaults, **values}
