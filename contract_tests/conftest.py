@@ -21,7 +21,7 @@ from mockhub.verify.check import Check
 from mockhub.verify.client import BudgetedClient, is_loopback
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fuzz import FUZZ_CHECKS
-from mockhub.verify.outcomes import INCONCLUSIVE
+from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.reporters.report import EXIT_ERROR, EXIT_INCONCLUSIVE
 from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
@@ -116,5 +116,5 @@ def outcomes(request: pytest.FixtureRequest) -> set[str]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Nothing broken, but something inconclusive: 3, as `mockhub verify` ends."""
-    if exitstatus == pytest.ExitCode.OK and INCONCLUSIVE in session.config.stash[_OUTCOMES]:
+    if exitstatus == pytest.ExitCode.OK and Outcome.INCONCLUSIVE in session.config.stash[_OUTCOMES]:
         session.exitstatus = EXIT_INCONCLUSIVE

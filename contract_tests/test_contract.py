@@ -6,7 +6,7 @@ import pytest
 
 from mockhub.verify.check import Check
 from mockhub.verify.fuzz import FUZZ_CHECKS
-from mockhub.verify.outcomes import FAILED, PASSED, SKIPPED
+from mockhub.verify.outcomes import Outcome
 from mockhub.verify.reporters.report import CheckResult
 
 from .conftest import VerifySession
@@ -18,11 +18,10 @@ def test_contract(check: Check, verify_session: VerifySession, outcomes: set[str
         pytest.skip("skipped: a check has failed already")
     result = verify_session.run.run_one(check, verify_session.fixtures)
     outcomes.add(result.outcome)
-    if result.outcome == FAILED:
+    if result.outcome == Outcome.FAILED:
         pytest.fail(_failure_message(check, result), pytrace=False)
-    if result.outcome != PASSED:
-        kind = "skipped" if result.outcome == SKIPPED else "inconclusive"
-        pytest.skip(f"{kind}: {result.message}")
+    if result.outcome != Outcome.PASSED:
+        pytest.skip(f"{result.outcome}: {result.message}")
 
 
 def _failure_message(check: Check, result: CheckResult) -> str:

@@ -75,7 +75,7 @@ def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
     ]
     for generation in tasks:
         expect(generation.exchange, 202)
-        context.adopt_task(generation)
+        context.adopt_generation(generation)
     assert_distinct_generations(exchanges)
     cost = 0
     for generation in tasks:
@@ -125,7 +125,7 @@ def ledger_charges_repeated_requests(context: CheckContext) -> None:
     fixture = FIXTURES["example"]
     exchange = context.client.post(fixture.fields(fixture.prompt), cost=_MIN_PRICE)
     body = expect(exchange, 200)
-    context.adopt_task(
+    context.adopt_generation(
         ObservedGeneration("example again", fixture, 1, "1024x1024", exchange, finished=True)
     )
     if body.get("id") == first.id:

@@ -6,10 +6,10 @@ from functools import partial
 
 from mockhub.verify.assertions import error_code, expect
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import error_exchanges, expect_error_codes
 from mockhub.verify.outcomes import Failed, Inconclusive
-from mockhub.verify.parallel import parallel
 
 _BURST, _MAX_CONCURRENT = 24, 5
 

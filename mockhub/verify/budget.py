@@ -1,4 +1,4 @@
-"""The meter: what may still be spent, counted at the worst before a request leaves."""
+"""The credit budget of a run: each request reserves its worst case before it is sent."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from mockhub.verify.outcomes import OverBudget
 class Budget:
     """A budget in credits.
 
-    A request's worst case is reserved before it is sent and stays reserved until the balances have
-    been read; what counts as spent is the larger of what left the balances and what answers said.
+    The worst case of a request is reserved before it is sent, and stays reserved until the balances
+    have been read. The credits spent are what left the balances or what responses reported,
+    whichever is more.
+
+    Attributes:
+        limit: The credits that may be spent.
+        read_credits_lost: Returns the credits that have left all accounts, None if unknown.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.read_credits_lost: Callable[[], int | None] = lambda: None
         self._reported = 0
-        self._observed = 0  # what the balances have lost, when last read
-        self._reservations: dict[int, int] = {}  # reservations of requests and tasks under way
-        self._unsettled = 0  # of requests that are over since the balances were read
+        self._observed = 0  # what the balances had lost when they were last read
+        self._reservations: dict[int, int] = {}  # of requests and tasks in progress, by id
+        self._unsettled = 0  # of requests that ended after the balances were last read
         self._last_id = 0
         self._lock = RLock()
 
@@ -31,13 +36,19 @@ class Budget:
         return max(self._observed, self._reported)
 
     @property
+    def reserved(self) -> int:
+        """Credits reserved for requests and tasks in progress."""
+        with self._lock:
+            return sum(self._reservations.values())
+
+    @property
     def remaining(self) -> int:
         """Credits that may still be reserved."""
         with self._lock:
-            return self.limit - self.spent - self._unsettled - sum(self._reservations.values())
+            return self.limit - self.spent - self._unsettled - self.reserved
 
     def reserve(self, credits: int) -> int:
-        """Set the worst case of a request aside; returns its ticket.
+        """Reserve the worst case of a request and return the id of the reservation.
 
         Raises:
             OverBudget: if the budget does not cover it.
@@ -47,38 +58,32 @@ class Budget:
                 self.settle()
             if credits > self.remaining:
                 raise OverBudget(
-                    f"not sent: it may cost {credits} credits, and {max(self.remaining, 0)} are left "  # noqa: E501
-                    f"of the budget of {self.limit}"
+                    f"not sent: it may cost {credits} credits, and {max(self.remaining, 0)} "
+                    f"are left of the budget of {self.limit}"
                 )
             return self.reserve_unchecked(credits)
 
     def reserve_unchecked(self, credits: int) -> int:
-        """Set aside what a task under way may still take, whatever is left; returns its ticket."""
+        """Reserve what a task in progress may still cost, even beyond the budget."""
         with self._lock:
             self._last_id += 1
             self._reservations[self._last_id] = credits
             return self._last_id
 
     def release(self, reservation: int, *, reported_cost: int = 0) -> None:
-        """Note that the request or task of *ticket* has ended, and what its answer said it cost."""
+        """End a reservation; *reported_cost* is what the response said it cost."""
         with self._lock:
             self._unsettled += self._reservations.pop(reservation, 0)
             self._reported += reported_cost
 
     def settle(self) -> None:
-        """Read the balances and let go of what was reserved and not taken."""
+        """Read the balances and free what was reserved but not charged."""
         with self._lock:
-            if not self._unsettled:
-                return
-            credits_lost = self.read_credits_lost()
-            if credits_lost is None:  # unreadable: count the worst
-                self._reported += self._unsettled
-            else:
-                self._observed = max(self._observed, credits_lost)
-            self._unsettled = 0
+            if self._unsettled:
+                self.finalize(self.read_credits_lost())
 
     def finalize(self, credits_lost: int | None) -> None:
-        """Take in what the balances have lost, when nothing is under way any more."""
+        """Account for *credits_lost*, or for the worst case if the balances are unreadable."""
         with self._lock:
             if credits_lost is None:
                 self._reported += self._unsettled

@@ -1,4 +1,4 @@
-"""What a check is, and how it is registered."""
+"""Checks: their registration, and the order in which they run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ CheckFunction = Callable[[CheckContext], None]
 
 
 class Check(NamedTuple):
-    """One question to the implementation, and the clauses that its answer decides."""
+    """A test of the implementation, and the clauses that it decides.
+
+    Attributes:
+        requires: The roles and triggers that the profile must offer.
+        fixtures: The names of the generations that it inspects.
+        cost: The worst case in credits, without those generations.
+        after: The names of the checks whose results it needs.
+    """
 
     name: str
     clauses: tuple[str, ...]
     level: str
-    requires: tuple[str, ...]  # roles and triggers that the profile must offer
-    fixtures: tuple[str, ...]  # names of the generations that it inspects
-    cost: int  # worst case in credits, without those generations
+    requires: tuple[str, ...]
+    fixtures: tuple[str, ...]
+    cost: int
     description: str
     run: CheckFunction
-    after: tuple[str, ...] = ()  # names of the checks whose results it needs
+    after: tuple[str, ...] = ()
 
 
 CHECKS: list[Check] = []

@@ -1,4 +1,4 @@
-"""The clauses: every statement that an implementation can be held to."""
+"""The clauses: every statement of the documentation that can be checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVELS = (DOCUMENTED, INFERRED)
 
 
 class Clause(NamedTuple):
-    """One statement of the page, and whether the page says it or leaves it open."""
+    """A statement that is documented, or inferred where the documentation leaves it open."""
 
     id: str
     level: str
@@ -23,7 +23,7 @@ class Clause(NamedTuple):
 
 @cache
 def clauses() -> dict[str, Clause]:
-    """All clauses by id, in the order of the page."""
+    """Return all clauses by id, in the order of clauses.yaml."""
     groups = yaml.safe_load((resource_path("contract_tests") / "clauses.yaml").read_text("utf-8"))
     return {
         clause_id: Clause(clause_id, entry["level"], entry["statement"])

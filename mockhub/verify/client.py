@@ -1,4 +1,4 @@
-"""The implementation under judgement: a small client that pays by the meter and keeps evidence."""
+"""HTTP client for the implementation: it reserves the cost of requests and records exchanges."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import json as jsons
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,24 +16,52 @@ import httpx
 from mockhub._curl import Body
 from mockhub.verify import concurrent_requests, multipart
 from mockhub.verify.budget import Budget
+from mockhub.verify.concurrent_requests import PendingRequest, RawResponse
 from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.multipart import File
 from mockhub.verify.outcomes import Inconclusive, Skipped
 from mockhub.verify.profile import Profile
 
 GENERATIONS = "/api/v1/images/generations"
-READ_TIMEOUT = 10.0  # for answers that wait for no image
+READ_TIMEOUT = 10.0  # for responses that wait for no image
 GENERATE_TIMEOUT = 60.0
-_MAX_UNANSWERED = 2  # requests of one kind in a row that nobody answered
+_MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
+_MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
+_MAX_CURL_BODY = 3000  # characters of a JSON body in a curl command
+_MAX_CURL_RAW_BODY = 500
 _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 class RawKey(str):
-    """A raw token to send that is no key of the profile."""
+    """A raw token to send that is not in the profile."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """The options that `get` and `post` share.
+
+    Attributes:
+        key: A role of the profile, a `RawKey`, or None for no Authorization header.
+        headers: Further headers.
+        unspecified: Whether the documentation leaves open how such a request is answered.
+    """
+
+    key: str | None
+    headers: Mapping[str, str]
+    unspecified: bool
+
+
+class _EncodedBody(NamedTuple):
+    content: bytes
+    media_type: str
+    curl_body: Body
 
 
 class BudgetedClient:
-    """Sends requests to the implementation; each is kept in `exchanges`."""
+    """Sends requests to the implementation within a budget.
+
+    Attributes:
+        exchanges: Every request that was sent, with its response, in order.
+    """
 
     def __init__(self, profile: Profile, budget: Budget, *, read_only: bool = False) -> None:
         self.profile = profile
@@ -54,53 +81,60 @@ class BudgetedClient:
         """Whether the implementation runs on this machine."""
         return is_loopback(self.profile.base_url)
 
-    @property
-    def request_count(self) -> int:
-        return len(self.exchanges)
-
     def redact(self, raw: str, name: str) -> None:
-        """Show *raw* as *name* wherever it occurs in evidence."""
+        """Replace *raw* by *name* in all evidence."""
         self._secrets[raw] = name
 
     def close(self) -> None:
         self._http.close()
 
-    def get(self, path: str, key: str | None = "valid", **options: Any) -> Exchange:
-        """GET a path below /api/v1, or a whole address; *key* is a role, a `Token`, or None."""
+    def get(
+        self,
+        path: str,
+        key: str | None = "valid",
+        *,
+        headers: Mapping[str, str] | None = None,
+        unspecified: bool = False,
+    ) -> Exchange:
+        """GET a path below /api/v1, or an absolute URL; options as in `RequestOptions`."""
         url = path if "://" in path else f"{self.profile.base_url}/api/v1/{path}"
-        return self.send("GET", url, key=key, **options)
+        return self.send("GET", url, key=key, headers=headers, unspecified=unspecified)
 
     def post(
         self,
-        json: Any = None,
+        json: object = None,
         *,
         form: Mapping[str, str] | None = None,
         files: Iterable[File] = (),
         files_first: bool = False,
         raw: tuple[str, bytes] | None = None,
         key: str | None = "valid",
+        headers: Mapping[str, str] | None = None,
+        unspecified: bool = False,
         cost: int = 0,
-        **options: Any,
     ) -> Exchange:
         """POST a generation as JSON, as a form, or as raw (content type, bytes).
 
-        *cost* is the worst case in credits, which the meter holds until the balances are read.
+        *cost* is the worst case in credits, which stays reserved until the balances are read. The
+        other options are those of `RequestOptions`.
         """
-        content, media_type, curl_body = _encode_body(
-            json, form, [("reference_image", file) for file in files], raw, files_first
-        )
-        headers = {"Content-Type": media_type, **options.pop("headers", {})}
+        if raw is not None:
+            body = _raw_body(*raw)
+        elif form is not None:
+            body = _form_body(form, files, files_first)
+        else:
+            body = _json_body(json)
         reservation = self.budget.reserve(cost)
         try:
             return self.send(
                 "POST",
-                f"{self.profile.base_url}{options.pop('path', GENERATIONS)}",
+                f"{self.profile.base_url}{GENERATIONS}",
                 key=key,
-                headers=headers,
-                content=content,
-                curl_body=curl_body,
+                headers={"Content-Type": body.media_type, **(headers or {})},
+                content=body.content,
+                curl_body=body.curl_body,
+                unspecified=unspecified,
                 timeout=GENERATE_TIMEOUT,
-                **options,
             )
         finally:
             self.budget.release(reservation)
@@ -117,100 +151,73 @@ class BudgetedClient:
         unspecified: bool = False,
         timeout: float = READ_TIMEOUT,
     ) -> Exchange:
-        """Send one request, once, and keep what was exchanged."""
+        """Send one request, without retries, and record the exchange."""
         if self.read_only and method != "GET":
             raise Skipped("--read-only sends nothing but GETs")
-        if self._unanswered[_request_kind(method, url)] >= _MAX_UNANSWERED:
-            raise Inconclusive(
-                f"not sent: the server no longer answers {_request_kind(method, url)}"
-            )
+        kind = _request_kind(method, url)
+        if self._unanswered[kind] >= _MAX_UNANSWERED:
+            raise Inconclusive(f"not sent: the server no longer answers {kind}")
         sent_headers = {**self._authorization(key), **(headers or {})}
-        request = Request(
-            method,
-            url,
-            sent_headers,
-            content if content and len(content) < 10_000 else None,
-            curl_body,
-            unspecified,
-        )
+        stored = content if content and len(content) < _MAX_STORED_BODY else None
+        request = Request(method, url, sent_headers, stored, curl_body, unspecified)
         started = time.perf_counter()
-        result = self._request(request, sent_headers, content, timeout)
-        return self._to_exchange(request, result, time.perf_counter() - started)
+        response = self._request(request, content, timeout)
+        return self._record(request, response, time.perf_counter() - started)
 
     def post_simultaneously(
-        self, bodies: Sequence[Any], *, key: str, costs: Sequence[int]
+        self, bodies: Sequence[object], *, key: str, costs: Sequence[int]
     ) -> list[Exchange]:
         """POST JSON *bodies* so that they arrive at the same moment; *costs* as in `post`."""
         if self.read_only:
             raise Skipped("--read-only sends nothing but GETs")
         url = f"{self.profile.base_url}{GENERATIONS}"
         headers = {**self._authorization(key), "Content-Type": "application/json"}
-        encoded = [_encode_body(body, None, [], None) for body in bodies]
+        encoded = [_json_body(body) for body in bodies]
         reservation = self.budget.reserve(sum(costs))
         started = time.perf_counter()
         try:
-            requests = [
-                concurrent_requests.PendingRequest(url, headers, content)
-                for content, _, _ in encoded
-            ]
+            requests = [PendingRequest(url, headers, body.content) for body in encoded]
             responses = concurrent_requests.send_simultaneously(requests, GENERATE_TIMEOUT)
         finally:
             self.budget.release(reservation)
         seconds = time.perf_counter() - started
         return [
             self._record(
-                Exchange(
-                    Request("POST", url, headers, content, curl_body),
-                    response.status,
-                    response.headers or {},
-                    response.content,
-                    seconds,
-                    response.error,
-                    self._secrets,
-                )
+                Request("POST", url, headers, body.content, body.curl_body), response, seconds
             )
-            for response, (content, _, curl_body) in zip(responses, encoded, strict=True)
+            for response, body in zip(responses, encoded, strict=True)
         ]
 
-    def _request(
-        self, request: Request, headers: Mapping[str, str], content: bytes | None, timeout: float
-    ) -> httpx.Response | str:
+    def _request(self, request: Request, content: bytes | None, timeout: float) -> RawResponse:
         try:
-            return self._http.request(
+            response = self._http.request(
                 request.method,
                 request.url,
-                headers=headers,
+                headers=request.headers,
                 content=content,
                 timeout=httpx.Timeout(timeout, connect=5.0),
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            return "unreachable"
+            return RawResponse(error="unreachable")
         except httpx.TimeoutException:
-            return "timeout"
+            return RawResponse(error="timeout")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            return "closed"
+            return RawResponse(error="closed")
+        return RawResponse(response.status_code, dict(response.headers), response.content)
 
-    def _to_exchange(
-        self, request: Request, result: httpx.Response | str, seconds: float
-    ) -> Exchange:
-        if isinstance(result, str):
-            exchange = Exchange(request, seconds=seconds, error=result, secrets=self._secrets)
-        else:
-            exchange = Exchange(
-                request,
-                result.status_code,
-                dict(result.headers),
-                result.content,
-                seconds,
-                "",
-                self._secrets,
-            )
-        return self._record(exchange)
-
-    def _record(self, exchange_without_time: Exchange) -> Exchange:
-        exchange = replace(exchange_without_time, received_at=calendar.timegm(time.gmtime()))
+    def _record(self, request: Request, response: RawResponse, seconds: float) -> Exchange:
+        exchange = Exchange(
+            request,
+            response.status,
+            response.headers,
+            response.content,
+            seconds,
+            response.error,
+            self._secrets,
+            received_at=calendar.timegm(time.gmtime()),
+        )
+        kind = _request_kind(request.method, request.url)
         with self._lock:
-            kind = _request_kind(exchange.request.method, exchange.request.url)
             unanswered = exchange.error in ("timeout", "unreachable")
             self._unanswered[kind] = self._unanswered[kind] + 1 if unanswered else 0
             self.exchanges.append(exchange)
@@ -226,20 +233,21 @@ class BudgetedClient:
 
 
 def _request_kind(method: str, url: str) -> str:
-    """What a request asks for, without its id."""
+    """Return the method and the resource, without an id."""
     return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"
 
 
 def is_loopback(url: str) -> bool:
-    """Whether *url* leads to this machine."""
+    """Return whether *url* leads to this machine."""
     host = urlsplit(url).hostname or ""
     return host in _LOOPBACK_HOSTS or host.startswith("127.")
 
 
 def _http_client(loopback: bool) -> httpx.Client:
-    """A client that never sends twice.
+    """Return a client that never sends a request twice.
 
-    On loopback a connection costs nothing, and a fresh one cannot have been closed by the server.
+    On loopback each request opens a connection: that is cheap, and the server cannot have closed it
+    already.
     """
     limits = httpx.Limits(max_keepalive_connections=0 if loopback else 10, keepalive_expiry=4)
     return httpx.Client(
@@ -247,18 +255,23 @@ def _http_client(loopback: bool) -> httpx.Client:
     )
 
 
-def _encode_body(
-    json: Any,
-    form: Mapping[str, str] | None,
-    files: list[tuple[str, File]],
-    raw: tuple[str, bytes] | None,
-    files_first: bool = False,
-) -> tuple[bytes, str, Body]:
-    if raw is not None:
-        return raw[1], raw[0], raw[1][:500].decode("utf-8", "replace")
-    if form is not None:
-        media_type = f"multipart/form-data; boundary={multipart.BOUNDARY}"
-        curl_body = multipart.curl_fields(form, files, files_first)
-        return multipart.encode_form(form, files, files_first), media_type, curl_body
-    text = jsons.dumps(json, ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass"), "application/json", text[:3000]
+def _json_body(value: object) -> _EncodedBody:
+    text = jsons.dumps(value, ensure_ascii=False)
+    content = text.encode("utf-8", "surrogatepass")
+    return _EncodedBody(content, "application/json", text[:_MAX_CURL_BODY])
+
+
+def _form_body(
+    fields: Mapping[str, str], uploads: Iterable[File], files_first: bool
+) -> _EncodedBody:
+    files = [("reference_image", file) for file in uploads]
+    return _EncodedBody(
+        multipart.encode_form(fields, files, files_first),
+        f"multipart/form-data; boundary={multipart.BOUNDARY}",
+        multipart.curl_fields(fields, files, files_first),
+    )
+
+
+def _raw_body(media_type: str, content: bytes) -> _EncodedBody:
+    shown = content[:_MAX_CURL_RAW_BODY].decode("utf-8", "replace")
+    return _EncodedBody(content, media_type, shown)

@@ -1,17 +1,29 @@
-"""Requests that reach the server at the same moment: each waits for its last byte."""
+"""Send requests in parallel, or so that they reach the server at the same moment."""
 
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+
+def parallel(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Run *calls* in threads and return their results in order."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 @dataclass(frozen=True)
 class PendingRequest:
-    """One POST of a volley."""
+    """A POST to send at the same moment as others."""
 
     url: str
     headers: Mapping[str, str]
@@ -20,16 +32,16 @@ class PendingRequest:
 
 @dataclass(frozen=True)
 class RawResponse:
-    """What came back, or why nothing did."""
+    """A response, or the reason why there is none (as in `Exchange.error`)."""
 
     status: int = 0
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
     error: str = ""
 
 
 def send_simultaneously(requests: Sequence[PendingRequest], timeout: float) -> list[RawResponse]:
-    """Send everything but the last byte of each, then the last bytes in one go."""
+    """Send all but the last byte of each request, then the last bytes together."""
     connections = [_open(request, timeout) for request in requests]
     for connection, request in zip(connections, requests, strict=True):
         if connection is not None:

@@ -1,4 +1,4 @@
-"""One request and what came back, as evidence: whole for the checks, redacted for the reports."""
+"""A request with its response: complete for the checks, redacted for the reports."""
 
 from __future__ import annotations
 
@@ -9,40 +9,70 @@ from typing import Any
 
 from mockhub._curl import Body, curl_command
 
+JsonObject = dict[str, Any]
+
 _MAX_SHOWN = 2000  # characters of a body that a report shows
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, with its body both as bytes and as a person would type it."""
+    """A request.
+
+    Attributes:
+        content: The body, unless it is large.
+        curl_body: The body for the curl command.
+        unspecified: Whether the documentation leaves open how such a request is answered.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
-    curl_body: Body | None = None  # the body of the curl command
-    unspecified: bool = False  # the page leaves open how such a request is answered
+    curl_body: Body | None = None
+    unspecified: bool = False
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request with its answer, or why there is none."""
+    """A request with its response, or with the reason why there is none.
+
+    Attributes:
+        status: The HTTP status, 0 without a response.
+        headers: The response headers, in lower case.
+        seconds: The time until the response was complete.
+        error: Why there is no response: "closed", "timeout" or "unreachable".
+        secrets: The names that stand for raw keys in reports.
+        received_at: When the response arrived, in seconds since the epoch.
+    """
 
     request: Request
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
     seconds: float = 0.0
-    error: str = ""  # "closed", "timeout" or "unreachable": there was no answer
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # raw key -> its name
-    received_at: float = 0.0  # when it was answered, in seconds since the epoch
+    error: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    received_at: float = 0.0
 
     @property
     def text(self) -> str:
         return self.content.decode("utf-8", "replace")
 
+    @property
+    def json_object(self) -> JsonObject:
+        """The JSON object in the body, or an empty one."""
+        try:
+            body = self.parse_json()
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
+
     def parse_json(self) -> Any:
-        """The body as JSON; raises ValueError."""
+        """Return the body as JSON.
+
+        Raises:
+            ValueError: if it is not JSON.
+        """
         try:
             return json.loads(self.content)
         except RecursionError:
@@ -56,20 +86,20 @@ class Exchange:
         return self.redacted(curl_command(request.method, url, headers, request.curl_body))
 
     def redacted(self, text: str) -> str:
-        """*text* with every raw key replaced by its variable."""
+        """Return *text* with every raw key replaced by its name."""
         for raw, name in self.secrets.items():
             text = text.replace(raw, name)
         return text
 
     def describe(self) -> str:
-        """What came back, shortened."""
+        """Return the status and the body, redacted and shortened, or why there is none."""
         if self.error:
             return f"no response: {_ERROR_MESSAGES[self.error]}"
         body = self.redacted(self.text)
         suffix = f"... ({len(body)} characters)" if len(body) > _MAX_SHOWN else ""
         return f"HTTP {self.status} {body[:_MAX_SHOWN]}{suffix}"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {
             "request": self.curl(),
             "response": self.describe(),
@@ -80,6 +110,6 @@ class Exchange:
 
 _ERROR_MESSAGES = {
     "closed": "the server closed the connection",
-    "timeout": "the server kept silent for too long",
+    "timeout": "the server did not respond in time",
     "unreachable": "the server could not be reached",
 }

@@ -1,4 +1,4 @@
-"""Parse the expressions of -k."""
+"""Parse the expressions of `-k`, such as ``AUTH and not (AUTH-9 or revoked)``."""
 
 from __future__ import annotations
 
@@ -7,36 +7,86 @@ from collections.abc import Callable
 
 from mockhub.exceptions import MockhubError
 
-_TOKEN = re.compile(r"\s*(\(|\)|[\w.\-]+)")
+_TOKEN = re.compile(r"\s*([()]|[\w.\-]+|\S)")
+_OPERATORS = ("and", "or", "not", "(", ")")
+
+Filter = Callable[[set[str]], bool]
 
 
-def compile_filter(text: str | None) -> Callable[[set[str]], bool]:
-    """A test of names: parts of them, joined by and, or, not and brackets, in any case.
+def compile_filter(text: str | None) -> Filter:
+    """Return a predicate on the names of a check and its clauses.
+
+    A word matches every name that contains it, in any case. Words are combined by `and`, `or`,
+    `not` and parentheses, with Python's precedence.
 
     Raises:
-        MockhubError: if *text* is no such expression.
+        MockhubError: if *text* is not such an expression.
     """
     if not text:
         return lambda names: True
-    tokens: list[str] = []
-    position = 0
-    while position < len(text.rstrip()):
-        match = _TOKEN.match(text, position)
-        if not match:
-            raise MockhubError(f"-k {text!r}: {text[position:]!r} is not understood")
-        token = match[1]
-        is_name = token not in ("and", "or", "not", "(", ")")
-        tokens.append(f"has({token.lower()!r})" if is_name else token)
-        position = match.end()
-    try:
-        code = compile(" ".join(tokens), "-k", "eval")
-    except SyntaxError:
-        raise MockhubError(
-            f"-k {text!r} is not a valid expression; expected e.g. AUTH and not AUTH-9"
-        ) from None
+    matches = _Parser(text).parse()
+    return lambda names: matches({name.lower() for name in names})
 
-    def matches(names: set[str]) -> bool:
-        lowered = [name.lower() for name in names]
-        return bool(eval(code, {"has": lambda part: any(part in name for name in lowered)}))
 
-    return matches
+class _Parser:
+    """A recursive-descent parser with one method for each level of precedence."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = [match[1] for match in _TOKEN.finditer(text)]
+
+    def parse(self) -> Filter:
+        matches = self._or()
+        if self.tokens:
+            raise self._error("and, or")
+        return matches
+
+    def _or(self) -> Filter:
+        left = self._and()
+        while self._accept("or"):
+            left = _either(left, self._and())
+        return left
+
+    def _and(self) -> Filter:
+        left = self._not()
+        while self._accept("and"):
+            left = _both(left, self._not())
+        return left
+
+    def _not(self) -> Filter:
+        if self._accept("not"):
+            operand = self._not()
+            return lambda names: not operand(names)
+        if self._accept("("):
+            inner = self._or()
+            if not self._accept(")"):
+                raise self._error("and, or, )")
+            return inner
+        if not self.tokens or not _is_word(self.tokens[0]):
+            raise self._error("a part of a clause or check name, not, (")
+        word = self.tokens.pop(0).lower()
+        return lambda names: any(word in name for name in names)
+
+    def _accept(self, token: str) -> bool:
+        found = self.tokens[:1] == [token]
+        del self.tokens[: int(found)]
+        return found
+
+    def _error(self, expected: str) -> MockhubError:
+        found = f"{self.tokens[0]!r}" if self.tokens else "the end"
+        return MockhubError(
+            f"-k {self.text!r} is not a valid expression: found {found}, expected {expected}; "
+            "for example AUTH and not AUTH-9"
+        )
+
+
+def _is_word(token: str) -> bool:
+    return token not in _OPERATORS and re.fullmatch(r"[\w.\-]+", token) is not None
+
+
+def _either(left: Filter, right: Filter) -> Filter:
+    return lambda names: left(names) or right(names)
+
+
+def _both(left: Filter, right: Filter) -> Filter:
+    return lambda names: left(names) and right(names)

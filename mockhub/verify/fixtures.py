@@ -1,4 +1,4 @@
-"""The generations that the deck pays for; each is made once and serves many checks."""
+"""The generations that the checks share: each is created, and paid for, once."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Literal
 
 from mockhub._resources import resource_path
 from mockhub.verify import oracle
 from mockhub.verify.multipart import File
 
 _MEGABYTE = 1000 * 1000
-_PNG_OVERHEAD = 20_000  # bytes for what frames the pixels
+_PNG_OVERHEAD = 20_000  # bytes that are not pixels
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+
+
+Variant = Literal["", "charset", "files first"]
+CHARSET: Variant = "charset"
+FILES_FIRST: Variant = "files first"
+
+DOCUMENTED_SIZES = (None, "auto", "1024x1024")  # others may be rejected
 
 
 @dataclass(frozen=True)
 class GenerationFixture:
-    """One generation: what is sent, and how it is meant to end."""
+    """The request for one generation.
+
+    Attributes:
+        files: The names of the reference images.
+        trigger: The trigger of the profile whose prompt is sent, so that the provider fails.
+        variant: An unusual form of the request. If it is rejected the usual form follows.
+    """
 
     prompt: str
     size: str | None = "1024x1024"
@@ -28,9 +41,9 @@ class GenerationFixture:
     asynchronous: bool | None = None
     is_form: bool = False
     files: tuple[str, ...] = ()
-    trigger: str | None = None  # provider_failure or partial: the profile's prompt is sent
-    extra_fields: Mapping[str, Any] | None = None
-    variant: str = ""  # CHARSET or FILES_FIRST: sent so first, and as usual if that is refused
+    trigger: Literal["provider_failure", "partial"] | None = None
+    extra_fields: Mapping[str, str] | None = None
+    variant: Variant = ""
 
     @property
     def image_count(self) -> int:
@@ -41,9 +54,8 @@ class GenerationFixture:
         """The most that it may cost, in credits."""
         return oracle.price(self.size or "auto", self.image_count)
 
-    def fields(self, prompt: str) -> dict[str, Any]:
-        """The fields of the request."""
-        values = {
+    def fields(self, prompt: str) -> dict[str, object]:
+        values: dict[str, object] = {
             "model": oracle.MODEL,
             "prompt": prompt,
             "size": self.size,
@@ -56,14 +68,10 @@ class GenerationFixture:
         }
 
 
-CHARSET, FILES_FIRST = "charset", "files first"
-
-DOCUMENTED_SIZES = (None, "auto", "1024x1024")  # the sizes of the page; others may be refused
-
 _ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
 
 FIXTURES: Mapping[str, GenerationFixture] = {
-    # The page's own examples.
+    # The examples of the documentation.
     "example": GenerationFixture(
         "A cinematic product photo with premium studio lighting", quality="high", n=1
     ),
@@ -107,7 +115,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     "large_reference": GenerationFixture(
         "A coin", quality="low", n=1, is_form=True, files=("large.png",)
     ),
-    # A provider that misbehaves.
+    # Provider failures.
     "failure": GenerationFixture("", quality="medium", n=2, trigger="provider_failure"),
     "failure_async": GenerationFixture(
         "", size="2048x2048", n=2, trigger="provider_failure", asynchronous=True
@@ -116,7 +124,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     "partial_async": GenerationFixture(
         "", size="2048x2048", trigger="partial", n=4, asynchronous=True
     ),
-    # What the page leaves open.
+    # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
     "unknown_field": GenerationFixture(
         "A kite", extra_fields={"style": "vivid", "user": "someone"}, variant=CHARSET
@@ -129,7 +137,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         files=("strange.bin",),
         variant=FILES_FIRST,
     ),
-    "above_1k": GenerationFixture("A fence", size="2208x736"),  # as wide as can be
+    "above_1k": GenerationFixture("A fence", size="2208x736"),  # the widest ratio
     "above_2k": GenerationFixture("A wall", size="2064x2048"),
     "wide": GenerationFixture("A horizon", size="2688x1152"),
 }
@@ -147,7 +155,7 @@ READ_FIXTURES = (
 
 
 def upload_files(names: tuple[str, ...]) -> list[File]:
-    """The files to upload, by name."""
+    """Return the reference images with these names, as they should be uploaded."""
     return [_upload_file(name) for name in names]
 
 
@@ -175,7 +183,7 @@ _MEDIA_TYPES = {
 
 
 def png_of(size: int) -> bytes:
-    """A valid PNG of *size* bytes: pixels that are stored as they are, and a comment."""
+    """Return a valid PNG of exactly *size* bytes: uncompressed pixels and a comment."""
     side = 4096
     rows = (size - _PNG_OVERHEAD) // (3 * side + 1)
     header = side.to_bytes(4, "big") + rows.to_bytes(4, "big") + b"\x08\x02\x00\x00\x00"
@@ -192,7 +200,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def unsupported_file(name: str) -> File:
-    """A file that is no reference image, honestly named and declared."""
+    """Return a file of an unsupported format, with its true name and media type."""
     if name == "picture.gif":
         return File(name, _read_upload("gif_named.png"), "image/gif")
     if name == "notes.txt":
@@ -203,7 +211,7 @@ def unsupported_file(name: str) -> File:
 
 
 def mislabelled_file(name: str) -> File:
-    """A file that is something else than it says."""
+    """Return a file that is declared as a PNG but has another format."""
     return File(name, _read_upload(name), "image/png")
 
 

@@ -1,42 +1,70 @@
-"""A generation as it was asked for, and everything that was seen of it."""
+"""Create generations for the checks, and record everything that is observed of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
-from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import GenerationFixture
+from mockhub.verify import oracle
+from mockhub.verify.client import BudgetedClient
+from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.fixtures import (
+    CHARSET,
+    DOCUMENTED_SIZES,
+    FILES_FIRST,
+    FIXTURES,
+    GenerationFixture,
+    upload_files,
+)
+from mockhub.verify.multipart import to_form_text
+from mockhub.verify.outcomes import Skipped
 
 _FINAL_STATUSES = ("succeeded", "failed")
+_REJECTED = (400, 415, 422)
 
 
 @dataclass
 class ObservedGeneration:
-    """A generation as it was asked for and everything that was seen of it."""
+    """A generation as it was requested, and everything that was observed of it.
+
+    Attributes:
+        exchange: The POST.
+        balance_before: The payer's credits just before the POST.
+        balance_after: The payer's credits after it ended.
+        balance_on_reread: The payer's credits after a task was read again.
+        other_balance_before: Another user's credits before the POST.
+        other_balance_after: Another user's credits after it ended.
+        measured_alone: Whether no other generation changed the payer's credits meanwhile.
+        polls: All reads with the payer's key.
+        foreign_reads: Other users' reads in the meantime, by role.
+        finished: Whether a poll found it succeeded or failed.
+        first_rejection: The response to the variant of the fixture, if that was rejected.
+    """
 
     name: str
     fixture: GenerationFixture
     n: int
     size: str
     exchange: Exchange
-    balance_before: int | None = None  # the payer's credits just before, and after it had ended
+    balance_before: int | None = None
     balance_after: int | None = None
-    other_balance_before: int | None = None  # another user's credits before, and after
+    other_balance_before: int | None = None
     other_balance_after: int | None = None
-    balance_on_reread: int | None = None  # and once more, when it had been read again
-    measured_alone: bool = True  # nothing else moved the payer's credits meanwhile
+    balance_on_reread: int | None = None
+    measured_alone: bool = True
     polls: list[Exchange] = field(default_factory=list)
-    foreign_reads: dict[str, Exchange] = field(default_factory=dict)  # other users' reads meanwhile
+    foreign_reads: dict[str, Exchange] = field(default_factory=dict)
     finished: bool = False
-    first_rejection: Exchange | None = (
-        None  # of the recipe's manner, if the usual one was tried then
-    )
+    first_rejection: Exchange | None = None
 
     @property
     def accepted(self) -> bool:
         return self.exchange.status in (200, 202)
+
+    @property
+    def max_cost(self) -> int:
+        """The most that it may cost, in credits."""
+        return oracle.price(self.size, self.n)
 
     @property
     def charged(self) -> int | None:
@@ -46,28 +74,24 @@ class ObservedGeneration:
         return self.balance_before - self.balance_after
 
     @property
-    def body(self) -> dict[str, Any]:
-        """The answer to the POST, or nothing if it is no object."""
-        return json_object(self.exchange)
+    def body(self) -> JsonObject:
+        """The response to the POST, or {} if it is not a JSON object."""
+        return self.exchange.json_object
 
     @property
-    def final_body(self) -> dict[str, Any]:
-        """What is last known of it: the answer, or the first poll that found it ended."""
+    def final_body(self) -> JsonObject:
+        """The response to the POST, or for a task the first poll that found it ended, or {}."""
         if self.exchange.status != 202:
             return self.body
-        return json_object(self.final_poll) if self.final_poll else {}
+        return self.final_poll.json_object if self.final_poll else {}
 
     @property
     def final_poll(self) -> Exchange | None:
-        """The poll that found it ended."""
-        for poll in self.polls:
-            if is_final(poll):
-                return poll
-        return None
+        return next((poll for poll in self.polls if is_final(poll)), None)
 
     @property
     def final_exchange(self) -> Exchange:
-        """The exchange that `final` was read from."""
+        """The exchange that `final_body` was read from."""
         return self.final_poll or self.exchange
 
     @property
@@ -77,44 +101,87 @@ class ObservedGeneration:
 
     @property
     def path(self) -> str:
-        """Where it is read back, below /api/v1."""
+        """The path below /api/v1 that reads it back."""
         return f"generations/{quote(self.id or '', safe='')}"
 
     @property
     def failed_with_500(self) -> bool:
-        """Whether a poll was answered 500: a failed task may read so (ASY-7 is inferred)."""
+        """Whether a poll was answered 500, as a failed task may be (ASY-7 is inferred)."""
         return not self.finished and any(poll.status == 500 for poll in self.polls)
 
     @property
     def reported_cost(self) -> int | None:
-        """`usage.credits` of `final`."""
+        """`usage.credits` of `final_body`."""
         usage = self.final_body.get("usage")
         if self.failed_with_500 or (self.final_body.get("status") == "failed" and usage is None):
-            return 0  # how a failure shows its refund is open
-        return as_int(usage.get("credits")) if isinstance(usage, dict) else None
+            return 0  # how a failed generation shows its refund is open
+        return reported_credits(self.final_body)
 
 
-def as_int(value: Any) -> int | None:
-    """*value* as an integer, if it is a whole number of JSON's."""
+def reported_credits(body: JsonObject) -> int | None:
+    """Return `usage.credits` of a response, if it is a whole number."""
+    usage = body.get("usage")
+    value = usage.get("credits") if isinstance(usage, dict) else None
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def poll_status(poll: Exchange) -> object:
-    """The `status` field of a 200 response to a poll, or None."""
-    return json_object(poll).get("status") if poll.status == 200 else None
+    """Return the `status` field of a 200 response to a poll, or None."""
+    return poll.json_object.get("status") if poll.status == 200 else None
 
 
 def is_final(poll: Exchange) -> bool:
-    """Whether a poll found the generation ended."""
+    """Return whether a poll found the generation succeeded or failed."""
     return poll_status(poll) in _FINAL_STATUSES
 
 
-def json_object(exchange: Exchange) -> dict[str, Any]:
-    """The answer's JSON object, or an empty one if it is none."""
-    try:
-        body = exchange.parse_json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+def create_generation(client: BudgetedClient, name: str) -> ObservedGeneration:
+    """Send the request of a fixture.
+
+    A rejected variant is followed by the usual form of the request. A size that is not offered is
+    replaced if the fixture is not about sizes.
+    """
+    fixture = FIXTURES[name]
+    size, first_rejection = fixture.size, None
+    exchange = _post(client, fixture, size, fixture.variant)
+    if fixture.variant and exchange.status in _REJECTED:
+        first_rejection, exchange = exchange, _post(client, fixture, size)
+    can_replace_size = fixture.asynchronous or fixture.trigger or fixture.files
+    if exchange.status == 400 and size not in DOCUMENTED_SIZES and can_replace_size:
+        size = "1024x1024"
+        exchange = _post(client, fixture, size)
+    n = _prompt_and_count(client, fixture)[1]
+    return ObservedGeneration(
+        name, fixture, n, size or "auto", exchange, first_rejection=first_rejection
+    )
+
+
+def _post(
+    client: BudgetedClient, fixture: GenerationFixture, size: str | None, variant: str = ""
+) -> Exchange:
+    prompt, n = _prompt_and_count(client, fixture)
+    fields = fixture.fields(prompt) | ({"size": size} if size else {})
+    if fixture.n is not None:
+        fields["n"] = n
+    cost = oracle.price(size or "auto", n)
+    if fixture.is_form:
+        form = {key: to_form_text(value) for key, value in fields.items()}
+        files = upload_files(fixture.files)
+        return client.post(form=form, files=files, files_first=variant == FILES_FIRST, cost=cost)
+    headers = {"Content-Type": "application/json; charset=utf-8"} if variant == CHARSET else {}
+    return client.post(json=fields, headers=headers, cost=cost)
+
+
+def _prompt_and_count(client: BudgetedClient, fixture: GenerationFixture) -> tuple[str, int]:
+    profile = client.profile
+    if fixture.trigger == "provider_failure":
+        if not profile.provider_failure:
+            raise Skipped("the profile has no triggers.provider_failure")
+        return profile.provider_failure, fixture.image_count
+    if fixture.trigger == "partial":
+        if not profile.partial:
+            raise Skipped("the profile has no triggers.partial")
+        return profile.partial.prompt, profile.partial.n
+    return fixture.prompt, fixture.image_count

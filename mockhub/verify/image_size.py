@@ -1,4 +1,4 @@
-"""Looking at pictures that were delivered."""
+"""Measure images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a picture of any format, or None if it is none."""
+    """Return the width and height of an image file, or None if it cannot be read."""
     try:
         with Image.open(BytesIO(content)) as image:
             return image.size

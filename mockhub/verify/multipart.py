@@ -1,10 +1,10 @@
-"""Multipart bodies, written byte by byte, so that what is sent is what was meant."""
+"""Encode multipart/form-data bodies with full control over every byte."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mockhub import _curl
 
@@ -22,7 +22,7 @@ class File(NamedTuple):
 def encode_form(
     fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
 ) -> bytes:
-    """The body of a multipart/form-data request."""
+    """Return the body of a multipart/form-data request with `BOUNDARY`."""
     texts, uploads = [], []
     for name, text in fields.items():
         texts.append(_part(f'name="{name}"', text.encode()))
@@ -49,6 +49,6 @@ def curl_fields(
     return uploads + texts if files_first else texts + uploads
 
 
-def to_form_text(value: Any) -> str:
-    """A value as a form's text."""
+def to_form_text(value: object) -> str:
+    """Return *value* as it is written in a form field."""
     return value if isinstance(value, str) else json.dumps(value)

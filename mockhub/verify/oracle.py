@@ -1,4 +1,4 @@
-"""The suite's own small model of the API: what things cost, and which ratio a size has."""
+"""The suite's own model of the API: prices, tiers and aspect ratios, and response schemas."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TIERS = ("1K", "2K", "4K")
 
 @cache
 def api_spec() -> ApiSpec:
-    """The law, read once."""
+    """Return the API spec, read once."""
     return load_spec(resource_path("openapi.yaml"))
 
 
 @cache
 def response_validator(operation: str, status: int) -> Validator:
-    """The law's schema of an answer, in which there is room for further fields."""
+    """Return the validator of a response; additional fields are allowed."""
     document = api_spec().document
     operation_spec = api_spec().operations[operation]
     node = document.root["paths"][operation_spec.path][operation_spec.method.lower()]["responses"][
@@ -35,32 +35,32 @@ def response_validator(operation: str, status: int) -> Validator:
 
 
 def prices() -> Mapping[str, int]:
-    """Credits for one image by tier (MOD-3)."""
+    """Return the credits for one image, by tier (MOD-3)."""
     return api_spec().catalog.models[MODEL].prices
 
 
 def ratios() -> tuple[str, ...]:
-    """The listed aspect ratios (MOD-6)."""
+    """Return the listed aspect ratios (MOD-6)."""
     return api_spec().catalog.models[MODEL].aspect_ratios
 
 
 def reference_limit() -> int:
-    """The most reference images (MOD-7)."""
+    """Return the maximum number of reference images (MOD-7)."""
     return api_spec().catalog.models[MODEL].max_reference_images
 
 
 def min_price() -> int:
-    """The least that an image costs."""
+    """Return the lowest price of an image."""
     return min(prices().values())
 
 
 def max_price() -> int:
-    """The most that an image costs."""
+    """Return the highest price of an image."""
     return max(prices().values())
 
 
 def dimensions_of(size: str) -> tuple[int, int] | None:
-    """Width and height, or None for `auto`."""
+    """Return width and height, or None for `auto`."""
     if size == "auto":
         return None
     width, height = size.split("x")
@@ -68,7 +68,7 @@ def dimensions_of(size: str) -> tuple[int, int] | None:
 
 
 def same_ratio(size: str, ratio: str) -> bool:
-    """Whether *ratio* is that of *size*, spelt as it is listed if it is (GEN-5)."""
+    """Return whether *ratio* is that of *size*, in its listed form if there is one (GEN-5)."""
     pixels = dimensions_of(size)
     listed = [one for one in ratios() if pixels and _fraction(one) == Fraction(*pixels)]
     if listed:
@@ -85,7 +85,7 @@ def _fraction(ratio: str) -> Fraction | None:
 
 
 def tier_of(size: str) -> str:
-    """The tier of a size by its pixels (GEN-12, inferred)."""
+    """Return the tier of a size by its pixels (GEN-12, inferred)."""
     pixels = dimensions_of(size)
     if pixels is None or pixels[0] * pixels[1] <= 1536 * 1024:
         return "1K"
@@ -93,13 +93,13 @@ def tier_of(size: str) -> str:
 
 
 def price(size: str, n: int) -> int:
-    """Credits for *n* images of *size*."""
+    """Return the credits for *n* images of *size*."""
     return prices()[tier_of(size)] * n
 
 
 @dataclass
 class ExpectedBalance:
-    """What the suite knows of one account: where it began, and what generations have cost it."""
+    """The balance that an account should have after what it has paid for."""
 
     initial: int
     spent: int = 0

@@ -1,19 +1,33 @@
-"""How a check ends when it does not pass."""
+"""The outcomes of a check, and the exceptions with which a check ends early."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mockhub.verify.exchange import Exchange
 
-PASSED, FAILED, SKIPPED, INCONCLUSIVE = "passed", "failed", "skipped", "inconclusive"
+
+class Outcome(StrEnum):
+    """How a check, and so each of its clauses, ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INCONCLUSIVE = "inconclusive"
 
 
 class CheckOutcome(Exception):
-    """The end of a check, with what was exchanged."""
+    """Ends a check that does not pass.
 
-    outcome = INCONCLUSIVE
+    Attributes:
+        message: What was found, as one sentence.
+        exchanges: The requests and responses that show it.
+        expected: What the clause requires instead, or "".
+    """
+
+    outcome = Outcome.INCONCLUSIVE
 
     def __init__(self, message: str, *exchanges: Exchange, expected: str = "") -> None:
         super().__init__(message)
@@ -23,20 +37,20 @@ class CheckOutcome(Exception):
 
 
 class Failed(CheckOutcome):
-    """The implementation does not do what the clause says."""
+    """The implementation violates the clause."""
 
-    outcome = FAILED
+    outcome = Outcome.FAILED
 
 
 class Skipped(CheckOutcome):
     """The profile does not offer what the check needs."""
 
-    outcome = SKIPPED
+    outcome = Outcome.SKIPPED
 
 
 class Inconclusive(CheckOutcome):
-    """The state in which the check could have failed was not reached."""
+    """The check did not reach a state in which it could have failed."""
 
 
 class OverBudget(Inconclusive):
-    """The request was not sent: the budget does not cover its worst case."""
+    """A request was not sent because the budget does not cover its worst case."""

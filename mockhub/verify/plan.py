@@ -1,4 +1,4 @@
-"""The price of a run before its first call, found by rehearsing it on a server of our own."""
+"""Predict the cost of a run by a dry run against our own mock."""
 
 from __future__ import annotations
 
@@ -11,31 +11,41 @@ from mockhub.verify.reporters.report import Report
 
 
 class Plan(NamedTuple):
-    """What a run is going to send and to cost."""
+    """The requests and the cost of a run.
+
+    Attributes:
+        expected_credits: The cost if the implementation conforms.
+        worst_case_credits: The cost if it accepted everything that it should reject, without a
+            budget.
+        required_budgets: By clause, the budget below which it is inconclusive.
+    """
 
     requests: int
-    expected_credits: int  # credits, if the implementation conforms
-    worst_case_credits: (
-        int  # credits, if it accepted whatever it should refuse; the budget cuts that off
-    )
-    required_budgets: dict[str, int]  # by clause, the budget below which it is inconclusive
+    expected_credits: int
+    worst_case_credits: int
+    required_budgets: dict[str, int]
 
     def lines(self, budget: int) -> Iterator[str]:
-        """The plan in sentences."""
+        """Describe the plan for a run with *budget* credits."""
         yield f"About {self.requests} requests."
         yield f"{self.expected_credits} credits, if the implementation conforms."
         yield (
-            f"{self.worst_case_credits} credits, if it took money for whatever it should refuse; "
-            f"but never more than the budget of {budget}."
+            f"{self.worst_case_credits} credits, if it charged for everything that it should "
+            f"reject; but never more than the budget of {budget}."
         )
         for required in sorted({need for need in self.required_budgets.values() if need}):
             clause_ids = [name for name, need in self.required_budgets.items() if need == required]
-            hint = "  <- so they are with this budget" if required > budget else ""
+            hint = "  <- this budget is too small" if required > budget else ""
             yield f"  below {required:>4} credits inconclusive: {', '.join(clause_ids)}{hint}"
 
 
 class DryRunBudget(Budget):
-    """A meter that forbids nothing and notes the budget that each check would have needed."""
+    """A budget without a limit that records what a run would need.
+
+    Attributes:
+        peak: The highest sum of spent and reserved credits since it was last reset.
+        total_reserved: The sum of all reservations.
+    """
 
     def __init__(self) -> None:
         super().__init__(limit=1_000_000)
@@ -45,19 +55,19 @@ class DryRunBudget(Budget):
     def reserve(self, credits: int) -> int:
         with self._lock:
             if credits:
-                self.peak = max(self.peak, self.spent + sum(self._reservations.values()) + credits)
+                self.peak = max(self.peak, self.spent + self.reserved + credits)
                 self.total_reserved += credits
             return super().reserve(credits)
 
     def settle(self) -> None:
-        """Our own server's answers say what they cost; nothing has to be read."""
+        """Skip reading the balances: our own mock reports every cost."""
         self._unsettled = 0
 
 
 def build_plan(
     report: Report, budget: DryRunBudget, peaks_by_check: dict[str, int], checks: list[Check]
 ) -> Plan:
-    """Put a rehearsal's figures together: *peaks* by check, zero for what sends nothing paid."""
+    """Summarize a dry run; *peaks_by_check* are the peaks of the budget."""
     required_budgets: dict[str, int] = {}
     for check in checks:
         for clause_id in check.clauses:

@@ -1,4 +1,4 @@
-"""Polls: reading a generation, until it has ended, and by whom."""
+"""Poll generations until they have ended, and read them with the keys of other users."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import time
 from urllib.parse import urlsplit
 
 from mockhub.verify.client import BudgetedClient, is_loopback
+from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration, is_final
-from mockhub.verify.parallel import parallel
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
 
 
 def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> None:
-    """Read a task until it has ended, politely."""
+    """Poll a task until it has ended, with growing pauses, at most `limits.poll_timeout`."""
     pause, deadline = _MIN_PAUSE, time.monotonic() + client.profile.poll_timeout
-    # A refund must be made once, however many look for it at the same moment.
+    # A refund must be made once, however many requests read the task at the same moment.
     parallel_reads = 3 if generation.fixture.trigger == "partial" else 1
     while not generation.finished:
         generation.polls += parallel([lambda: fetch(client, generation)] * parallel_reads)
@@ -30,14 +30,14 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
 
 
 def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> None:
-    """Read a task with other users' keys while it may still be running."""
+    """Read a task with the keys of other users while it may still be in progress."""
     for role in ("other", "low", "broke"):
         if role in client.profile.keys:
             generation.foreign_reads[role] = fetch(client, generation, role)
 
 
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str = "valid") -> Exchange:
-    """GET a generation, at its poll_url where that leads to this implementation."""
+    """GET a generation, at its poll_url if that leads to this implementation."""
     return client.get(_generation_url(client, generation, role), key=role)
 
 
@@ -49,7 +49,7 @@ def _generation_url(client: BudgetedClient, generation: ObservedGeneration, role
 
 
 def is_own_url(client: BudgetedClient, url: str) -> bool:
-    """Whether *url* may be given a key: it leads to the implementation, or to this machine."""
+    """Return whether *url* may receive a key: it is the implementation's, or both are local."""
     try:
         split, base = urlsplit(url), urlsplit(client.profile.base_url)
         if (split.scheme, split.netloc) == (base.scheme, base.netloc):

@@ -1,4 +1,4 @@
-"""Judging an implementation: the deck, then what is random, within one budget."""
+"""Run the checks against an implementation, within one budget."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.verify import oracle
 from mockhub.verify.budget import Budget
@@ -15,18 +16,18 @@ from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
 from mockhub.verify.filter import compile_filter
 from mockhub.verify.fuzz import FUZZ_CHECKS
-from mockhub.verify.outcomes import FAILED, PASSED, SKIPPED, CheckOutcome, Inconclusive, Skipped
+from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
 from mockhub.verify.reporters.report import CheckResult, Report, group_by_clause, observed_values
 
-DEFAULT_BUDGET = 310  # credits, unless told otherwise
+DEFAULT_BUDGET = 310  # credits
 DEFAULT_BUDGETS = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
 
 ProgressCallback = Callable[[Check, CheckResult], None]
 
 
-class Unreachable(MockhubError):
-    """Nothing that can be judged answers at the profile's address."""
+class UnreachableError(MockhubError):
+    """No response comes from the base URL of the profile."""
 
 
 def run(
@@ -41,30 +42,33 @@ def run(
     progress: ProgressCallback | None = None,
     budget_tracker: Budget | None = None,
 ) -> Report:
-    """Judge the implementation of *profile*.
+    """Check the implementation of *profile*.
 
     Args:
-        level: `documented` holds it to what the page says, `inferred` to the natural readings too.
-        budget: credits that are never passed; by default the level's, or the profile's less.
-        quick: the deck alone, nothing random.
-        only: an expression over names of clauses and checks, such as ``AUTH and not AUTH-9``.
-        safe: send nothing but GETs.
-        progress: called after each check.
-        meter: another meter, which then knows the budget.
+        level: `documented` checks what the documentation says, `inferred` also the natural
+            interpretation of what it leaves open.
+        seed: The seed of generated requests.
+        budget: The credits that are never exceeded, by default those of the level. The profile's
+            `max_credits` applies if it is less.
+        no_fuzz: Whether to skip the checks with generated requests.
+        keyword: An expression over the names of clauses and checks, such as
+            ``AUTH and not AUTH-9``.
+        read_only: Whether to send only GETs.
+        progress: Called after each check.
+        budget_tracker: Replaces the budget, with a limit of its own.
 
     Raises:
-        MockhubError: if nothing answers there, or *level*, *only* or the budget cannot be used.
+        MockhubError: if the implementation cannot be reached, or an argument cannot be used.
     """
     if level not in LEVELS:
-        raise MockhubError(f"level {level!r} is not known; known are {', '.join(LEVELS)}")
-    checks = select_checks(level, keyword)
-    limit = effective_budget(profile, budget, level)
-    if not read_only and limit < oracle.min_price() and any(check.fixtures for check in checks):
         raise MockhubError(
-            f"a budget of {limit} credits cannot pay for a single image; expected {oracle.min_price()} or more, "  # noqa: E501
-            "--read-only, or -k with checks that pay for nothing"
+            f"unknown level {level!r}{suggest(level, LEVELS)}; expected {' or '.join(LEVELS)}"
         )
-    client = BudgetedClient(profile, budget_tracker or Budget(limit), read_only=read_only)
+    checks = select_checks(level, keyword)
+    budget_tracker = budget_tracker or Budget(effective_budget(profile, budget, level))
+    if not read_only and any(check.fixtures for check in checks):
+        _require_price_of_an_image(budget_tracker.limit)
+    client = BudgetedClient(profile, budget_tracker, read_only=read_only)
     verification = Run(
         client, CheckContext(client, level, seed), progress or (lambda check, result: None)
     )
@@ -79,32 +83,29 @@ def run(
     finally:
         verification.finish()
         client.close()
-    return Report(
-        target=profile.base_url,
-        level=level,
-        seed=seed,
-        clauses=group_by_clause(verification.results, level),
-        credits_spent=client.budget.spent,
-        budget=client.budget.limit,
-        requests=client.request_count,
-        seconds=time.perf_counter() - started,
-        interrupted=verification.interrupted,
-        observed=observed_values(client.exchanges),
-    )
+    return verification.report(time.perf_counter() - started)
+
+
+def _require_price_of_an_image(limit: int) -> None:
+    if limit < oracle.min_price():
+        raise MockhubError(
+            f"a budget of {limit} credits cannot pay for a single image; expected "
+            f"{oracle.min_price()} or more, --read-only, or -k with checks that cost nothing"
+        )
 
 
 def effective_budget(profile: Profile, budget: int | None, level: str) -> int:
-    """The credits that a run may spend: *budget* or the level's, within the profile's limit."""
+    """Return the credits that a run may spend: *budget* or the level's, within the profile's."""
     return min(DEFAULT_BUDGETS[level] if budget is None else budget, profile.max_credits)
 
 
 def select_checks(level: str, keyword: str | None = None) -> list[Check]:
-    """The checks of *level* that *only* lets through, in the order in which they are dealt."""
+    """Return the fixed checks of *level* that match *keyword*, in the order in which they run."""
     return filter_checks(all_checks(), level, keyword)
 
 
 def filter_checks(checks: Sequence[Check], level: str, keyword: str | None) -> list[Check]:
-    """Those of *checks* that belong to *level* and that *only* lets through."""
+    """Return those of *checks* that belong to *level* and match *keyword*."""
     matches = compile_filter(keyword)
     return [
         check
@@ -115,7 +116,7 @@ def filter_checks(checks: Sequence[Check], level: str, keyword: str | None) -> l
 
 @dataclass
 class Run:
-    """One run over a stage."""
+    """The state of one run."""
 
     client: BudgetedClient
     context: CheckContext
@@ -127,22 +128,22 @@ class Run:
         self._warmed_up = False
 
     @property
-    def results(self) -> list[CheckResult]:
-        return list(self._results.values())
-
-    @property
     def no_failures(self) -> bool:
-        """Whether no check has failed so far; random requests would only find the same again."""
-        return not any(result.outcome == FAILED for result in self.results)
+        """Whether no check has failed so far; generated requests would only pay to fail again."""
+        return not any(result.outcome == Outcome.FAILED for result in self._results.values())
 
     def start(self) -> None:
-        """See that something answers, and read what each account has."""
+        """Read the balances of all accounts.
+
+        Raises:
+            UnreachableError: if the implementation does not respond.
+        """
         for _ in range(2):
             exchange = self.client.get("models", key=None)
             if not exchange.error:
                 break
         else:
-            raise Unreachable(f"{self.client.profile.base_url}: {exchange.describe()}")
+            raise UnreachableError(f"{self.client.profile.base_url}: {exchange.describe()}")
         for role in ("valid", "other", "low", "broke"):
             if role in self.client.profile.keys:
                 credits = self.context.credits_or_none(role)
@@ -151,13 +152,12 @@ class Run:
         self.client.budget.read_credits_lost = self.context.credits_lost
 
     def run_all(self, checks: Sequence[Check]) -> None:
-        """Ask each check in its turn."""
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
         for check in checks:
             self.run_one(check, fixtures)
 
     def run_one(self, check: Check, fixtures: Sequence[str]) -> CheckResult:
-        """Ask one check; *uses* are the generations that the whole run is going to need."""
+        """Run one check; *fixtures* are the generations that the whole run needs."""
         if check.fixtures and not self._warmed_up:
             self._warm_up(fixtures)
         outcome = self._unmet_dependency(check)
@@ -171,12 +171,12 @@ class Run:
             result = self._results.get(name)
             if result is None:
                 return Inconclusive(f"needs the check {name}, which is not part of this run")
-            if result.outcome == SKIPPED:
+            if result.outcome == Outcome.SKIPPED:
                 return Skipped(f"needs the check {name}, which was skipped: {result.message}")
         return None
 
     def _warm_up(self, fixtures: Sequence[str]) -> None:
-        """Make the first generation; if that is slow, make the others side by side."""
+        """Create the first generation; if that is slow, create the others in parallel."""
         self._warmed_up = True
         for first, is_async in (("example", False), ("example_async", True)):
             if first not in fixtures:
@@ -190,12 +190,27 @@ class Run:
                 self.context.prefetch(fixtures, asynchronous=is_async)
 
     def finish(self) -> None:
-        """Read what has been spent."""
+        """Read the balances once more, so that the budget knows what was spent."""
         try:
             credits_lost = self.context.credits_lost()
         except CheckOutcome:
             credits_lost = None
         self.client.budget.finalize(credits_lost)
+
+    def report(self, seconds: float) -> Report:
+        context, budget = self.context, self.client.budget
+        return Report(
+            target=self.client.profile.base_url,
+            level=context.level,
+            seed=context.seed,
+            clauses=group_by_clause(self._results.values(), context.level),
+            credits_spent=budget.spent,
+            budget=budget.limit,
+            requests=len(self.client.exchanges),
+            seconds=seconds,
+            interrupted=self.interrupted,
+            observed=observed_values(self.client.exchanges),
+        )
 
 
 def run_check(check: Check, context: CheckContext) -> CheckResult:
@@ -219,7 +234,7 @@ def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
     """Describe how *check* ended; without an outcome it passed."""
     return CheckResult(
         check.name,
-        outcome.outcome if outcome else PASSED,
+        outcome.outcome if outcome else Outcome.PASSED,
         outcome.message if outcome else "",
         outcome.exchanges if outcome else (),
         outcome.expected if outcome else "",

@@ -1,20 +1,20 @@
-"""States that keys and prompts cannot give, made on demand by an implementer's own file."""
+"""Provider states: bring the implementation into a state with a function of its owner."""
 
 from __future__ import annotations
 
 import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from mockhub.exceptions import MockhubError
 from mockhub.verify.outcomes import Inconclusive, Skipped
 
-StateHandler = Callable[..., Mapping[str, Any]]
+StateHandler = Callable[..., object]
 
 
 def load_state_handler(file: Path) -> StateHandler:
-    """The function `state` of a provision.
+    """Return the function `state` of a Python file.
 
     Raises:
         MockhubError: if the file cannot be run, or has no such function.
@@ -25,23 +25,22 @@ def load_state_handler(file: Path) -> StateHandler:
         raise MockhubError(f"{file}: {type(error).__name__}: {error}") from error
     if not callable(handler):
         raise MockhubError(f"{file}: has no function state(name, **params)")
-    typed_handler: StateHandler = handler
-    return typed_handler
+    return cast(StateHandler, handler)
 
 
 def call_state_handler(
-    handler: StateHandler | None, name: str, result_key: str, **params: Any
+    handler: StateHandler | None, name: str, result_key: str, **params: object
 ) -> str:
-    """Put the implementation into a state and return the *fact* that it gives.
+    """Bring the implementation into the state *name* and return what the handler knows about it.
 
     Raises:
-        NotAsked: if there is no provision, or it does not offer the state.
-        Inconclusive: if it fails, or returns something else.
+        Skipped: if there is no handler, or it does not offer the state.
+        Inconclusive: if it fails, or does not return a text under *result_key*.
     """
     if handler is None:
         raise Skipped(f"no state handler provides the state {name}")
     try:
-        result: Any = handler(name, **params)
+        result = handler(name, **params)
     except LookupError:
         raise Skipped(f"the state handlers do not offer the state {name}") from None
     except Exception as error:

@@ -90,6 +90,7 @@ def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
 def test_the_wheel_carries_what_the_checkout_keeps_beside_the_package(built: Built) -> None:
     """The law, the control plane's description, fixtures, the suite and py.typed are inside."""
     expected = {"mockhub/openapi.yaml", "mockhub/control/control.yaml", "mockhub/py.typed"}
+    expected |= {str(file.relative_to(ROOT)) for file in (ROOT / "mockhub").rglob("*.j2")}
     for name in CARRIED:
         files = (file for file in (ROOT / name).rglob("*") if file.is_file())
         expected |= {f"mockhub/{file.relative_to(ROOT)}" for file in files if file.suffix != ".pyc"}

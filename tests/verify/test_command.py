@@ -115,7 +115,7 @@ def test_the_plan_sends_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert asked == []
     assert "credits, if the implementation conforms" in result.output
-    assert "so they are with this budget" in result.output
+    assert "<- this budget is too small" in result.output
 
 
 def test_safe_sends_only_gets(tmp_path: Path) -> None:

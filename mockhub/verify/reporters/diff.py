@@ -1,21 +1,34 @@
-"""Drift: what has changed between two reports."""
+"""Compare the report of a run with an older one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from mockhub.exceptions import MockhubError
 from mockhub.verify.reporters.report import Report
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a report that `--report-json` has written.
+class _SavedClause(TypedDict):
+    id: str
+    outcome: str
+
+
+class SavedReport(TypedDict):
+    """The part of a JSON report that a comparison needs."""
+
+    level: str
+    clauses: list[_SavedClause]
+    observed: NotRequired[dict[str, list[str]]]
+
+
+def read_report(path: Path) -> SavedReport:
+    """Read a report that `--report-json` wrote.
 
     Raises:
-        MockhubError: if the file is no such report.
+        MockhubError: if the file cannot be read or is not such a report.
     """
     try:
         report = json.loads(path.read_text("utf-8"))
@@ -25,20 +38,19 @@ def read_report(path: Path) -> dict[str, Any]:
         raise MockhubError(f"{path}: not JSON: {error}") from None
     if not isinstance(report, dict) or not isinstance(report.get("clauses"), list):
         raise MockhubError(f"{path}: not a report of mockhub verify --report-json")
-    return report
+    return cast(SavedReport, report)
 
 
-def diff(old_report: Mapping[str, Any], new_report: Report) -> Iterator[str]:
-    """Each clause whose verdict changed, and what newly appears in answers or has vanished."""
+def diff(old_report: SavedReport, new_report: Report) -> Iterator[str]:
+    """Describe each clause whose outcome changed, and each value that appeared or vanished."""
     if old_report.get("level") != new_report.level:
         yield f"level: {old_report.get('level')} -> {new_report.level}"
     old_outcomes = {clause["id"]: clause.get("outcome") for clause in old_report["clauses"]}
     for clause in new_report.clauses:
         old_outcome = old_outcomes.get(clause.id, "skipped")
         if old_outcome != clause.outcome:
-            yield f"{clause.id}: {old_outcome} -> {clause.outcome}" + (
-                f": {clause.reason}" if clause.reason else ""
-            )
+            reason = f": {clause.reason}" if clause.reason else ""
+            yield f"{clause.id}: {old_outcome} -> {clause.outcome}{reason}"
     old_observed = old_report.get("observed") or {}
     for category, new_values in new_report.observed.items():
         old_values = set(old_observed.get(category, ()))

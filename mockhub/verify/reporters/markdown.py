@@ -1,42 +1,39 @@
-"""Markdown report."""
+"""Markdown report for the step summary of a CI job."""
 
 from __future__ import annotations
 
 from html import escape
 
-from mockhub.verify.outcomes import FAILED
-from mockhub.verify.reporters.html import (
-    _overall_outcome,
-    outcome_label,
-    summary_line,
-)
-from mockhub.verify.reporters.junit import _evidence_lines
-from mockhub.verify.reporters.report import Report
+from mockhub.verify.outcomes import Outcome
+from mockhub.verify.reporters.report import ClauseResult, Report
 
 
 def markdown(report: Report) -> str:
-    """A step summary: what is broken with its evidence, what is open, and the rest as a table."""
-    lines = [
-        f"## mockhub verify: {_overall_outcome(report)}",
-        "",
-        f"`{report.target}`: {summary_line(report)}",
-        "",
-    ]
-    for clause in report.with_outcome(FAILED):
-        lines += [
-            f"### {clause.id}: {clause.statement}",
-            "",
-            _table_cell(clause.reason),
-            "",
-            "```text",
-        ]
-        lines += [line.replace("```", "'''") for line in _evidence_lines(clause)] + ["```", ""]
+    """Render *report*: the failed clauses with their evidence, then a table of all."""
+    lines = [f"## {report.title}", "", f"`{report.target}`: {report.summary}", ""]
+    for clause in report.with_outcome(Outcome.FAILED):
+        lines += _failure_lines(clause)
     lines += ["| clause | outcome | |", "| --- | --- | --- |"]
     for clause in report.worst_first():
         if clause.is_selected:
             text = _table_cell(clause.reason or clause.statement)
-            lines.append(f"| {clause.id} | {outcome_label(clause.outcome)} | {text} |")
+            lines.append(f"| {clause.id} | {clause.outcome} | {text} |")
     return "\n".join(lines) + "\n"
+
+
+def _failure_lines(clause: ClauseResult) -> list[str]:
+    return [
+        f"### {clause.id}: {clause.statement}",
+        "",
+        _table_cell(clause.reason),
+        "",
+        "```text",
+        *(line.replace("```", "'''") for line in clause.evidence_lines()),
+        "```",
+        "",
+        f"`{clause.explain_command}` shows everything about this clause.",
+        "",
+    ]
 
 
 def _table_cell(text: str) -> str:

@@ -1,17 +1,18 @@
-"""What a run has found: verdicts by clause, with their evidence."""
+"""The report of a run: outcomes by clause, with the evidence for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from mockhub.verify.clauses import clauses
+from mockhub.verify.clauses import DOCUMENTED, clauses
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.outcomes import FAILED, INCONCLUSIVE, PASSED, SKIPPED
+from mockhub.verify.outcomes import Outcome
 
-_WORST_FIRST = (FAILED, INCONCLUSIVE, PASSED, SKIPPED)
 EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3
+
+_WORST_FIRST = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
+_CONCLUSIONS = {EXIT_OK: "conforms", EXIT_FAILED: "failed", EXIT_INCONCLUSIVE: "inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,15 @@ class CheckResult:
     """How one check ended."""
 
     name: str
-    outcome: str
+    outcome: Outcome
     message: str = ""
     evidence: tuple[Exchange, ...] = ()
     expected: str = ""
     description: str = ""
     clauses: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"name": self.name, "outcome": self.outcome}
+    def as_json(self) -> dict[str, str]:
+        result = {"name": self.name, "outcome": self.outcome.value}
         if self.message:
             result["message"] = self.message
         return result
@@ -35,44 +36,58 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class ClauseResult:
-    """What the checks of one clause say together."""
+    """The results of all checks of one clause."""
 
     id: str
     level: str
     statement: str
     checks: tuple[CheckResult, ...]
-    required_level: str = ""  # the level from which on the clause is asked, if this run was below
+    required_level: str = ""  # the level that includes the clause, if that of this run does not
 
     @property
-    def outcome(self) -> str:
-        """The worst that a check says; a clause without a check was not asked."""
+    def outcome(self) -> Outcome:
+        """The worst outcome of its checks; a clause without a check is skipped."""
         outcomes = {check.outcome for check in self.checks}
-        return next((outcome for outcome in _WORST_FIRST if outcome in outcomes), SKIPPED)
+        return next((outcome for outcome in _WORST_FIRST if outcome in outcomes), Outcome.SKIPPED)
 
     @property
     def deciding(self) -> CheckResult | None:
-        """The first check that ended with the clause's verdict."""
+        """The first check with the outcome of the clause."""
         return next((check for check in self.checks if check.outcome == self.outcome), None)
 
     @property
     def is_selected(self) -> bool:
-        """Whether this run was to ask it: its level and -k let it through."""
+        """Whether the level and `-k` include it in this run."""
         return bool(self.checks)
 
     @property
     def reason(self) -> str:
-        """Why it did not pass, as a sentence, or nothing."""
-        if self.outcome == PASSED:
+        """Why it did not pass, as a sentence, or ""."""
+        if self.outcome == Outcome.PASSED:
             return ""
         if self.deciding:
             return self.deciding.message
         if self.required_level:
-            return f"asked at --level {self.required_level} only"
-        return "no check of this run asks it"
+            return f"checked at --level {self.required_level} only"
+        return "no check of this run covers it"
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def explain_command(self) -> str:
+        return f"mockhub explain {self.id}"
+
+    def evidence_lines(self) -> Iterator[str]:
+        """The deciding exchanges, as curl commands and responses, and what was expected."""
+        if self.deciding is None:
+            return
+        for exchange in self.deciding.evidence:
+            yield exchange.curl()
+            yield exchange.describe()
+        if self.deciding.expected:
+            yield f"expected: {self.deciding.expected}"
+
+    def as_json(self) -> dict[str, object]:
         evidence = None
-        if self.deciding and self.outcome in (FAILED, INCONCLUSIVE):
+        if self.deciding and self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
             evidence = {
                 "message": self.deciding.message,
                 "expected": self.deciding.expected,
@@ -81,7 +96,7 @@ class ClauseResult:
         return {
             "id": self.id,
             "level": self.level,
-            "outcome": self.outcome,
+            "outcome": self.outcome.value,
             "statement": self.statement,
             "reason": self.reason,
             "checks": [check.as_json() for check in self.checks],
@@ -91,7 +106,13 @@ class ClauseResult:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a run."""
+    """The result of a run.
+
+    Attributes:
+        budget: The credits that the run was allowed to spend.
+        requests: The number of requests that were sent.
+        observed: The statuses, error codes and fields that occurred in responses.
+    """
 
     target: str
     level: str
@@ -102,26 +123,43 @@ class Report:
     requests: int
     seconds: float
     interrupted: bool = False
-    observed: dict[str, list[str]] = field(default_factory=dict)  # statuses, codes and fields met
+    observed: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
-        """0 conforms, 1 something is broken, 3 nothing broken but something inconclusive."""
+        """0 conforms, 1 a clause failed, 3 nothing failed but something is inconclusive."""
         outcomes = {clause.outcome for clause in self.clauses}
-        if FAILED in outcomes:
+        if Outcome.FAILED in outcomes:
             return EXIT_FAILED
-        return EXIT_INCONCLUSIVE if INCONCLUSIVE in outcomes or self.interrupted else EXIT_OK
+        if Outcome.INCONCLUSIVE in outcomes or self.interrupted:
+            return EXIT_INCONCLUSIVE
+        return EXIT_OK
+
+    @property
+    def title(self) -> str:
+        return f"mockhub verify: {_CONCLUSIONS[self.exit_code]}"
+
+    @property
+    def summary(self) -> str:
+        """The numbers of the run, in one line."""
+        counts = ", ".join(
+            f"{len(self.with_outcome(outcome))} {outcome}"
+            for outcome in (Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.SKIPPED)
+        )
+        return (
+            f"{counts}; {self.credits_spent} of {self.budget} credits, "
+            f"{self.requests} requests, {self.seconds:.1f} s, seed {self.seed}."
+            f"{' Interrupted.' if self.interrupted else ''}"
+        )
 
     def worst_first(self) -> list[ClauseResult]:
-        """All clauses: the broken ones, the inconclusive, the passed, those not asked."""
+        """All clauses: failed, inconclusive, passed, skipped."""
         return [clause for outcome in _WORST_FIRST for clause in self.with_outcome(outcome)]
 
-    def with_outcome(self, *outcomes: str) -> list[ClauseResult]:
-        """The clauses with one of *verdicts*."""
+    def with_outcome(self, *outcomes: Outcome | str) -> list[ClauseResult]:
         return [clause for clause in self.clauses if clause.outcome in outcomes]
 
-    def as_json(self) -> dict[str, Any]:
-        """The report as DESIGN fixes it, and what else is known."""
+    def as_json(self) -> dict[str, object]:
         return {
             "target": self.target,
             "level": self.level,
@@ -137,8 +175,13 @@ class Report:
         }
 
 
+def without_control_chars(text: str) -> str:
+    """Replace what XML does not allow and what a terminal could obey, but for newlines."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+
+
 def group_by_clause(results: Iterable[CheckResult], level: str) -> tuple[ClauseResult, ...]:
-    """Sort the results of checks under their clauses, in the order of the page."""
+    """Collect the results of the checks under their clauses, in the order of clauses.yaml."""
     results_by_clause: dict[str, list[CheckResult]] = {clause_id: [] for clause_id in clauses()}
     for result in results:
         for clause_id in result.clauses:
@@ -149,14 +192,14 @@ def group_by_clause(results: Iterable[CheckResult], level: str) -> tuple[ClauseR
             clause.level,
             clause.statement,
             tuple(results_by_clause[clause.id]),
-            clause.level if clause.level != level and level == "documented" else "",
+            clause.level if level == DOCUMENTED != clause.level else "",
         )
         for clause in clauses().values()
     )
 
 
 def observed_values(exchanges: Iterable[Exchange]) -> dict[str, list[str]]:
-    """Which statuses, error codes and fields the answers had, for comparing two runs."""
+    """Collect the statuses, error codes and fields of responses, to compare two runs."""
     statuses: set[str] = set()
     codes: set[str] = set()
     fields: set[str] = set()
@@ -175,7 +218,7 @@ def observed_values(exchanges: Iterable[Exchange]) -> dict[str, list[str]]:
     return {"statuses": sorted(statuses), "codes": sorted(codes), "fields": sorted(fields)}
 
 
-def _field_paths(value: Any, prefix: str = "") -> Iterable[str]:
+def _field_paths(value: object, prefix: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for name, item in value.items():
             yield f"{prefix}{name}"

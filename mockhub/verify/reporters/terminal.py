@@ -1,4 +1,4 @@
-"""What a person sees: progress while it runs, and the findings at the end."""
+"""Terminal output: progress during a run, and the findings at its end."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from rich.table import Table
 from rich.text import Text
 
 from mockhub.verify.check import Check
-from mockhub.verify.outcomes import FAILED, INCONCLUSIVE, PASSED, SKIPPED
-from mockhub.verify.reporters.html import outcome_label, summary_line
-from mockhub.verify.reporters.report import CheckResult, ClauseResult, Report
+from mockhub.verify.outcomes import Outcome
+from mockhub.verify.reporters.report import (
+    CheckResult,
+    ClauseResult,
+    Report,
+    without_control_chars,
+)
 from mockhub.verify.runner import ProgressCallback
 
 _LOG_WIDTH = 120
-_OUTCOME_STYLES = {PASSED: "green", FAILED: "bold red", INCONCLUSIVE: "yellow", SKIPPED: "dim"}
+_MAX_EXCHANGES = 3  # that are shown for a failed clause
+_STYLES = {
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.SKIPPED: "dim",
+}
 
 
 @contextmanager
 def progress(total: int) -> Iterator[ProgressCallback]:
-    """Tell each check as it is done: a bar on a terminal, a line a check elsewhere."""
+    """Show the progress of a run: a bar on a terminal, elsewhere one line for each check."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
 
         def print_line(check: Check, result: CheckResult) -> None:
-            text = f"{outcome_label(result.outcome):<12} {', '.join(check.clauses):<18} {check.description}"  # noqa: E501
+            clause_ids = ", ".join(check.clauses)
+            text = f"{result.outcome:<12} {clause_ids:<18} {check.description}"
             console.print(Text(text), soft_wrap=True)
 
         yield print_line
@@ -38,27 +49,25 @@ def progress(total: int) -> Iterator[ProgressCallback]:
 
         def advance(check: Check, result: CheckResult) -> None:
             bar.update(task, advance=1, description=check.name[:34])
-            if result.outcome == FAILED:
+            if result.outcome == Outcome.FAILED:
                 message = f"{', '.join(check.clauses)}: {result.message}"
-                bar.console.print(Text.assemble(("failed ", _OUTCOME_STYLES[FAILED]), message))
+                bar.console.print(_line("failed ", Outcome.FAILED, message))
 
         yield advance
 
 
 def print_report(report: Report) -> None:
-    """Print the table by clause, the evidence of what is broken, and the outcome."""
+    """Print a table of the clauses, the evidence for each failure, and the summary."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _LOG_WIDTH
     console.print(_table(report))
-    for clause in report.with_outcome(INCONCLUSIVE):
-        console.print(
-            Text.assemble((clause.id, _OUTCOME_STYLES[INCONCLUSIVE]), f" {clause.reason}")
-        )
-    for clause in report.with_outcome(FAILED):
+    for clause in report.with_outcome(Outcome.INCONCLUSIVE):
+        console.print(_line(f"{clause.id} ", Outcome.INCONCLUSIVE, clause.reason))
+    for clause in report.with_outcome(Outcome.FAILED):
         _print_failure(clause, console)
     console.print()
-    console.print(Text(summary_line(report)), soft_wrap=True)
+    console.print(Text(report.summary), soft_wrap=True)
 
 
 def _table(report: Report) -> Table:
@@ -67,31 +76,34 @@ def _table(report: Report) -> Table:
         table.add_column(name, no_wrap=not wraps)
     for clause in report.worst_first():
         if clause.is_selected:
-            outcome = Text(outcome_label(clause.outcome), style=_OUTCOME_STYLES[clause.outcome])
-            table.add_row(clause.id, outcome, Text(clause.reason or clause.statement))
+            outcome = Text(clause.outcome, style=_STYLES[clause.outcome])
+            text = without_control_chars(clause.reason or clause.statement)
+            table.add_row(clause.id, outcome, Text(text))
     return table
+
+
+def _line(label: str, outcome: Outcome, text: str) -> Text:
+    return Text.assemble((label, _STYLES[outcome]), without_control_chars(text))
 
 
 def _print_failure(clause: ClauseResult, console: Console) -> None:
     console.print()
-    console.print(Text.assemble((f"{clause.id} failed: ", _OUTCOME_STYLES[FAILED]), clause.reason))
-    console.print(Text(f"  documentation  {clause.statement}"), soft_wrap=True)
-    deciding = clause.deciding
-    if deciding is None:
-        return
-    if deciding.expected:
-        console.print(Text(f"  expected       {deciding.expected}"), soft_wrap=True)
-    for exchange in deciding.evidence[:3]:
-        console.print(Text(f"  sent           {exchange.curl()}"), soft_wrap=True)
-        console.print(Text(f"  received       {exchange.describe()}"), soft_wrap=True)
+    console.print(_line(f"{clause.id} failed: ", Outcome.FAILED, clause.reason))
+    lines = [("documentation", clause.statement)]
+    if clause.deciding:
+        lines += [("expected", clause.deciding.expected)] if clause.deciding.expected else []
+        for exchange in clause.deciding.evidence[:_MAX_EXCHANGES]:
+            lines += [("sent", exchange.curl()), ("received", exchange.describe())]
+    lines.append(("explain", clause.explain_command))
+    for label, text in lines:
+        console.print(Text(f"  {label:<14} {without_control_chars(text)}"), soft_wrap=True)
 
 
 def print_diff(changes: Iterable[str]) -> None:
     """Print what has changed since an older report."""
     console = Console(highlight=False)
     lines = list(changes)
-    console.print(
-        Text("\nSince the older report:" if lines else "\nNo change since the older report.")
-    )
+    title = "Since the older report:" if lines else "No change since the older report."
+    console.print(Text(f"\n{title}"))
     for change in lines:
         console.print(Text(f"  {change}"), soft_wrap=True)

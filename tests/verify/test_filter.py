@@ -1,0 +1,54 @@
+"""The expressions of -k: precedence, and errors that show what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockhub.exceptions import MockhubError
+from mockhub.verify.filter import compile_filter
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        ("auth", {"AUTH-1", "AUTH-9", "auth_rejects_revoked_key"}),
+        ("AUTH and not AUTH-9", {"AUTH-1", "auth_rejects_revoked_key"}),
+        ("MOD or AUTH-1 and AUTH-9", {"MOD-1"}),
+        ("(MOD or AUTH) and 1", {"MOD-1", "AUTH-1"}),
+        ("not (MOD or auth)", {"LED-7"}),
+        ("not not LED", {"LED-7"}),
+        ("REVOKED", {"auth_rejects_revoked_key"}),
+        (None, {"MOD-1", "AUTH-1", "AUTH-9", "LED-7", "auth_rejects_revoked_key"}),
+    ],
+)
+def test_expression_selects_names(text: str | None, matched: set[str]) -> None:
+    """A word matches a part of a name in any case; `not` binds closest, `or` loosest."""
+    names = ("MOD-1", "AUTH-1", "AUTH-9", "LED-7", "auth_rejects_revoked_key")
+    matches = compile_filter(text)
+    assert {name for name in names if matches({name})} == matched
+
+
+def test_word_may_match_any_name_of_a_check() -> None:
+    """The names of one check are its own and those of its clauses."""
+    assert compile_filter("AUTH and RET")({"AUTH-1", "RET-2"})
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        ("AUTH and", "the end", "a part of a clause or check name, not, ("),
+        ("(AUTH", "the end", "and, or, )"),
+        ("AUTH)", "')'", "and, or"),
+        ("AUTH; import os", "';'", "and, or"),
+        ("a b", "'b'", "and, or"),
+        ("or a", "'or'", "a part of a clause or check name, not, ("),
+        ("not", "the end", "a part of a clause or check name, not, ("),
+        (" ", "the end", "a part of a clause or check name, not, ("),
+        ("a or 'b'", '"\'"', "a part of a clause or check name, not, ("),
+    ],
+)
+def test_invalid_expression_is_rejected(text: str, found: str, expected: str) -> None:
+    """The error shows the first token that does not fit, and what may stand there."""
+    with pytest.raises(MockhubError) as error:
+        compile_filter(text)
+    assert f"found {found}, expected {expected};" in str(error.value)

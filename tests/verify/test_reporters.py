@@ -1,0 +1,94 @@
+"""Reports of `mockhub verify`: hostile text stays text, and a failure says where to read more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from mockhub.verify.exchange import Exchange, Request
+from mockhub.verify.outcomes import Outcome
+from mockhub.verify.reporters import terminal
+from mockhub.verify.reporters.html import html
+from mockhub.verify.reporters.junit import junit
+from mockhub.verify.reporters.markdown import markdown
+from mockhub.verify.reporters.report import CheckResult, Report, group_by_clause
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&|`\x1b[31m\x00"
+
+
+def make_report(outcome: Outcome, text: str = "") -> Report:
+    exchange = Exchange(Request("GET", f"http://a.example/{text}"), 500, content=text.encode())
+    result = CheckResult(
+        "a_check", outcome, f"found {text}", (exchange,), f"{text}", "", ("LED-2",)
+    )
+    return Report(
+        target=f"http://a.example/{text}",
+        level="documented",
+        seed=1,
+        clauses=group_by_clause([result], "documented"),
+        credits_spent=8,
+        budget=310,
+        requests=1,
+        seconds=0.5,
+    )
+
+
+class _Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.found.add(tag)
+
+
+def test_hostile_text_is_escaped_in_html() -> None:
+    """A response cannot add an element to the page."""
+    page = html(make_report(Outcome.FAILED, HOSTILE))
+    assert "img" not in _Tags(page).found
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_hostile_text_is_valid_in_junit() -> None:
+    """Control characters, which XML cannot carry, are replaced."""
+    suite = ElementTree.fromstring(junit(make_report(Outcome.FAILED, HOSTILE)))
+    failure = suite.find(".//failure")
+    assert failure is not None
+    assert failure.attrib["message"] == "found <img src=x onerror=alert(1)>\"'&|`\ufffd[31m\ufffd"
+
+
+def test_hostile_text_is_escaped_in_markdown() -> None:
+    """A response adds neither HTML nor a column to the step summary."""
+    table = markdown(make_report(Outcome.INCONCLUSIVE, HOSTILE)).partition("| --- |")[2]
+    assert "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\\|'" in table
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A response cannot move the cursor or change the title of the terminal."""
+    terminal.print_report(make_report(Outcome.FAILED, HOSTILE))
+    assert not set("\x1b\x00") & set(capsys.readouterr().out)
+
+
+def _terminal_output(report: Report) -> str:
+    terminal.print_report(report)
+    return ""
+
+
+@pytest.mark.parametrize("render", [html, markdown, _terminal_output])
+def test_failed_clause_names_the_explain_command(
+    render: Callable[[Report], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`mockhub explain` shows everything about a clause that failed."""
+    output = render(make_report(Outcome.FAILED)) or capsys.readouterr().out
+    assert "mockhub explain LED-2" in output
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.INCONCLUSIVE, Outcome.SKIPPED])
+def test_only_failed_clauses_name_the_explain_command(outcome: Outcome) -> None:
+    """Other outcomes are not about the documentation."""
+    report = make_report(outcome)
+    assert "mockhub explain" not in html(report) + markdown(report)
