@@ -22,8 +22,15 @@ from mockhub.spec.request_validation import coerce_form_fields, validate
 from mockhub.spec.router import Router
 from mockhub.web import request_body, responses
 from mockhub.web.app import CONTROL_PREFIX, App
-from mockhub.web.asgi import BodySource, Receive, Scope, Send, headers_of
-from mockhub.web.fault_injection import body_source, send_response
+from mockhub.web.asgi import (
+    BodySource,
+    Receive,
+    Scope,
+    Send,
+    body_source,
+    headers_of,
+    send_response,
+)
 from mockhub.web.metrics import RequestMetrics
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
 

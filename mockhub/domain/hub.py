@@ -22,7 +22,7 @@ from mockhub.domain.generations import (
     has_timed_out,
 )
 from mockhub.domain.ids import Ids
-from mockhub.domain.keys import ApiKey, key_digest
+from mockhub.domain.keys import ApiKey, Credentials, NoApiKey, key_digest
 from mockhub.domain.ledger import Entry, EntryKind, InsufficientCredits
 from mockhub.domain.provider import SUCCESS, Outcome, Provider, apply_to_outcome
 from mockhub.domain.scheduler import Scheduler
@@ -166,19 +166,16 @@ class HubBackend:
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def authenticate(self, digest: bytes | None, *, has_authorization: bool) -> Account:
-        """The account that a key opens.
-
-        Args:
-            digest: the hash of the key, or None if the header holds no Bearer token.
-            given: whether there was an Authorization header at all.
+    def authenticate(self, credentials: Credentials) -> Account:
+        """Return the account of an API key.
 
         Raises:
             ApiError: 401 missingApiKey, invalidApiKey or expiredApiKey (AUTH-3 to AUTH-6).
         """
-        key = self.keys.get(digest) if digest else None
+        key = None if isinstance(credentials, NoApiKey) else self.keys.get(credentials)
         if key is None or key.revoked:
-            raise self.spec.errors.error("invalidApiKey" if has_authorization else "missingApiKey")
+            is_missing = credentials is NoApiKey.MISSING
+            raise self.spec.errors.error("missingApiKey" if is_missing else "invalidApiKey")
         if key.expires_at is not None and key.expires_at <= self.clock.now():
             raise self.spec.errors.error("expiredApiKey")
         return self.accounts[key.account]

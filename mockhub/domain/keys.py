@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -14,6 +15,16 @@ class ApiKey(NamedTuple):
     name: str
     expires_at: int | None = None
     revoked: bool = False
+
+
+class NoApiKey(Enum):
+    """Why a request has no API key that could be looked up."""
+
+    MISSING = "missing"  # there is no Authorization header
+    MALFORMED = "malformed"  # the header holds no Bearer token
+
+
+Credentials = bytes | NoApiKey  # the digest of an API key, or why there is none
 
 
 def key_digest(raw: bytes) -> bytes:

@@ -16,7 +16,7 @@ def redact(text: str, prefix: str) -> str:
     return re.sub(re.escape(prefix) + r"\w+", _REDACTED, text) if prefix in text else text
 
 
-def _redacted_body(body: StoredBody, prefix: str) -> StoredBody:
+def redact_body(body: StoredBody, prefix: str) -> StoredBody:
     if body.content is None or prefix.encode() not in body.content:
         return body
     return replace(body, content=redact(body.content.decode("latin-1"), prefix).encode("latin-1"))

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from mockhub.web.app import App
-from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.fault_injection import CYCLE_SCOPE_KEY
+from mockhub.web.asgi import CYCLE_SCOPE_KEY, Receive, Scope, Send
 
 AsgiApp = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 Middleware = Callable[[AsgiApp, Scope, Receive, Send], Coroutine[Any, Any, None]]

@@ -279,7 +279,7 @@ class PatchedServer:
         """Replace the handler of an operation; the function receives the original first."""
 
         def decorator(function: HandlerWrapper) -> HandlerWrapper:
-            handlers = cast("dict[str, Handler]", self.api.handlers)
+            handlers = self.api.handlers
             handlers[operation] = partial(function, handlers[operation])
             return function
 

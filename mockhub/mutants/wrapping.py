@@ -15,8 +15,8 @@ Original = Callable[..., Any]  # the method that was replaced
 Method = Literal[
     # PublicApi, and ImageEndpoint
     "handle",
-    "dispatch",
     "route",
+    "authenticate",
     "parse_request",
     "render",
     # HubBackend, and its Ids

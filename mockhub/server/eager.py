@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from functools import partial
 from types import coroutine
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 def run_eagerly(
@@ -20,16 +18,6 @@ def run_eagerly(
     except StopIteration:
         return None
     return loop.create_task(_resume_as_task(coro, first_yield))
-
-
-async def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
-    """Wait for something, at most so long; None is for ever. Raises TimeoutError.
-
-    asyncio's own way has to be in a task from Python 3.12 on, which a first wait makes of the work.
-    """
-    if asyncio.current_task() is None:
-        await asyncio.sleep(0)
-    return await asyncio.wait_for(awaitable, timeout)
 
 
 async def _resume_as_task(coro: Coroutine[Any, Any, None], first_yield: Any) -> None:

@@ -12,8 +12,7 @@ import httptools
 
 from mockhub.exceptions import MockhubError
 from mockhub.server.request_cycle import RequestResponseCycle
-from mockhub.web.asgi import Scope
-from mockhub.web.fault_injection import CYCLE_SCOPE_KEY
+from mockhub.web.asgi import CYCLE_SCOPE_KEY, Scope
 from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:

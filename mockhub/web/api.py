@@ -1,7 +1,14 @@
-"""The one way of a request, from bytes to bytes; every refusal is an early return.
+"""Handle a request of the public API, in nine steps:
 
-route - fault(before) - auth - read, coerce, validate - settle, quote, decide, commit
-validate the answer - render - fault(after) - journal
+1. route: the hub by path prefix or API key, the operation by path and method
+2. transport faults ``@before``
+3. authenticate, before the body is read: without a key nobody learns whether the body was valid
+4. read, coerce and validate the body within the limits
+5. settle what is due, quote, decide, and commit once, without an ``await`` in between
+6. wait on the hub's clock, for a synchronous generation that takes time
+7. serialize, and validate the response against the schema of its status
+8. transport faults ``@after``: the credits are charged and the response is lost
+9. send the response, and record the exchange in the journal
 """
 
 from __future__ import annotations
@@ -14,42 +21,55 @@ from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
-from mockhub.faults.grammar import (
-    Directive,
-    parse_directives,
-    parse_prefer_header,
-    parse_prompt,
-)
-from mockhub.faults.types import TRANSPORT_FAULTS
 from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec, RoutingError
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
 from mockhub.spec.request_validation import validate
-from mockhub.web import cors, fault_injection, request_body, responses, serializers
-from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web import cors, request_body, responses, serializers
+from mockhub.web.asgi import (
+    Receive,
+    Scope,
+    Send,
+    body_source,
+    close_connection,
+    send_now,
+    send_response,
+)
 from mockhub.web.clock_waiter import ClockWaiter, WaitCancelled
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
-from mockhub.web.fault_injection import ConnectionAborted
+from mockhub.web.fault_injection import (
+    ConnectionAborted,
+    apply_after,
+    apply_before,
+    match_prompt_faults,
+    match_request_faults,
+    send_with_fault,
+)
 from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
+from mockhub.web.responses import Response
 
 Observer = Callable[[RequestContext], None]
+Handler = Callable[[RequestContext, Account], Awaitable[Response]]
 
 _REQUESTED_HEADERS = b"access-control-request-headers"
-_FAULT_HEADERS = frozenset({b"x-mockhub", b"prefer"})
+_ANONYMOUS = Account("anonymous")  # of operations that need no key, and so read no account
 
 
 class PublicApi:
     """The public API of all hubs, as a plain ASGI callable.
 
     Args:
-        law: what the documentation says.
-        store: the hubs.
-        public_url: what addresses in answers begin with.
-        limits: how much of a request is read.
-        validate_responses: whether a response that does not match the spec becomes a 500.
-        observers: called with every request's context when it is over.
+        spec: The API spec.
+        hub_registry: The hubs.
+        public_url: The URL that URLs in responses begin with.
+        limits: The bounds on a request.
+        validate_responses: Whether a response that does not match the spec becomes a 500.
+        observers: Called with the context of every finished request.
+
+    Attributes:
+        handlers: The function of each operation, which does steps 4 to 7.
     """
 
     def __init__(
@@ -66,39 +86,59 @@ class PublicApi:
         self.hub_registry = hub_registry
         self.public_url = public_url
         self.limits = limits or Limits()
-        self.clock_waiter = ClockWaiter()
-        self.observers = [*observers]
         self.validate_responses = validate_responses
+        self.observers = [*observers]
+        self.clock_waiter = ClockWaiter()
         self.links = lru_cache(maxsize=1024)(self._create_links)
+        self.handlers: dict[str, Handler] = {
+            OperationId.LIST_MODELS: self.list_models,
+            OperationId.GET_CREDITS: self.get_credits,
+            OperationId.CREATE_GENERATION: self.create_generation,
+            OperationId.GET_GENERATION: self.get_generation,
+        }
         self._models_response = responses.json_response(200, spec.model_list)
         self._key_prefix = spec.key_format.prefix.encode()
-        self.handlers: Mapping[
-            str, Callable[[RequestContext, Account], Awaitable[responses.Response]]
-        ] = {
-            OperationId.GET_CREDITS: self._get_credits,
-            OperationId.CREATE_GENERATION: self._create_generation,
-            OperationId.GET_GENERATION: self._get_generation,
-        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = RequestContext(scope, receive)
         try:
             response = await self.handle(context)
-            if context.pending_faults or not self._try_send_now(context, response):
-                await self._send(context, response, send)
+            await self.respond(context, response, send)
         except ConnectionAborted:
             pass
         except ClientDisconnected:
             context.client_disconnected = True
         except WaitCancelled:
-            fault_injection.close_connection(scope, reset=False)
+            close_connection(scope, reset=False)
         finally:
             self.record(context)
 
-    async def handle(self, context: RequestContext) -> responses.Response:
-        """The answer to a visit, be it a refusal; only a lost connection leaves by an exception."""
+    # -- the nine steps --------------------------------------------------------------------------
+
+    async def handle(self, context: RequestContext) -> Response:
+        """Return the response to a request, which may be an error.
+
+        Raises:
+            ConnectionAborted, ClientDisconnected, WaitCancelled: if no response can be sent.
+        """
         try:
-            return await self.dispatch(context)
+            # 1. Route: find the hub and the operation.
+            self.find_hub(context)
+            operation = self.route(context)
+            if operation is None:
+                requested_headers = context.headers.get(_REQUESTED_HEADERS)
+                return cors.options(context.allowed_methods, requested_headers)
+
+            # 2. Apply the transport faults that act before the operation.
+            faults = match_request_faults(context, operation.id)
+            if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+                return response
+
+            # 3. Authenticate before the body is read.
+            account = self.authenticate(context) if operation.requires_auth else _ANONYMOUS
+
+            # 4 to 7. Run the operation.
+            return await self.handlers[operation.id](context, account)
         except ApiError as error:
             return self.error_response(context, error)
         except ValidationError as error:
@@ -108,47 +148,71 @@ class PublicApi:
         except Exception as error:
             return self.internal_error(context, f"{type(error).__name__}: {error}")
 
-    def error_response(self, context: RequestContext, error: ApiError) -> responses.Response:
-        """A refusal quotes what it refuses, but never a key (AUTH-7)."""
-        error.message = redact(error.message, self.spec.key_format.prefix)
-        return self.validated_response(
-            context, error.status, responses.error_body(error), error.headers
-        )
+    async def create_generation(self, context: RequestContext, account: Account) -> Response:
+        # 4. Read, coerce and validate the body. Faults may depend on the prompt.
+        hub, operation_id = context.hub, OperationId.CREATE_GENERATION
+        request = context.parsed_request = await self.parse_request(context)
+        faults = match_prompt_faults(context, operation_id, request.prompt)
+        if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+            return response
 
-    async def dispatch(self, context: RequestContext) -> responses.Response:
+        # 5. Settle what is due, quote, decide, and commit once; nothing awaits in between.
+        generation = hub.create_generation(account, request, context.pending_faults)
+        context.generation = generation.id
+
+        # 6. Wait on the hub's clock, for a synchronous generation that takes time.
+        if not request.run_async and generation.ended_at is None:
+            generation = await self._wait_for_completion(context, generation)
+
+        # 7. Serialize, and validate the response against the schema of its status.
+        links = self.links(hub.name)
+        if request.run_async:
+            content = serializers.generation_log(generation, hub, links, now=generation.created_at)
+            return self.validated_response(context, 202, content)
+        if generation.status == "failed":
+            raise self.spec.errors.error("generationFailed")
+        content = serializers.generation_result(generation, account, hub, links)
+        return self.validated_response(context, 200, content)
+
+    async def respond(self, context: RequestContext, response: Response, send: Send) -> None:
+        # 8. Apply the transport faults that act after the operation.
+        fault = None
+        if context.pending_faults:
+            response, fault = await apply_after(context, response, self.clock_waiter)
+
+        # 9. Send the response. `record` adds the exchange to the journal.
+        if b"origin" in context.headers:
+            response = cors.with_origin(response)
+        context.response = response
+        if fault is not None:
+            await send_with_fault(fault, context, response, send)
+        elif not send_now(response, context.scope):
+            await send_response(response, context.scope, send)
+
+    def record(self, context: RequestContext) -> None:
+        context.finalize(self._key_prefix)
+        for observe in self.observers:
+            observe(context)
+        context.hub.journal.add(context.to_exchange() if context.contains_api_key else context)
+
+    # -- 1. route --------------------------------------------------------------------------------
+
+    def find_hub(self, context: RequestContext) -> None:
+        """Set the hub by the API key, or by the path prefix ``/hubs/NAME``, which has priority."""
         context.hub = self.hub_registry.find_by_key(context.key_digest)
-        if HUB_NAME_SCOPE_KEY in context.scope:
-            self.select_hub(context, context.scope[HUB_NAME_SCOPE_KEY])
-        operation = self.route(context)
-        if operation is None:
-            return cors.options(context.allowed_methods, context.headers.get(_REQUESTED_HEADERS))
-        if context.hub.faults.armed or not _FAULT_HEADERS.isdisjoint(context.headers):
-            faults = self._match_request_faults(context, operation)
-            if faults and (early := await self.apply_early_faults(context, faults)):
-                return early
-        if not operation.requires_auth:
-            return self._models_response
-        account = context.hub.authenticate(
-            context.key_digest, has_authorization=context.authorization is not None
-        )
-        context.account, context.initial_balance = account, account.balance
-        return await self.handlers[operation.id](context, account)
-
-    def select_hub(self, context: RequestContext, name: str) -> None:
-        """The hub that the path names goes before that of the key."""
-        context.hub_name = name
-        try:
-            context.hub = self.hub_registry.get(name)
-        except MockhubError as error:
-            raise self.spec.errors.error("notFound", str(error)) from None
+        if (name := context.scope.get(HUB_NAME_SCOPE_KEY)) is not None:
+            context.hub_name = name
+            try:
+                context.hub = self.hub_registry.get(name)
+            except MockhubError as error:
+                raise self.spec.errors.error("notFound", str(error)) from None
 
     def route(self, context: RequestContext) -> Operation | None:
-        """The operation that is asked for; None for OPTIONS, which asks what there is."""
+        """Find the operation by path and method; None for OPTIONS, which a path itself answers."""
         found = self.spec.router.match(context.path)
         if found is None:
-            raise self._routing_error(
-                self.spec.unknown_path, f"There is nothing at {context.path[:200]!r}"
-            )
+            message = f"There is nothing at {context.path[:200]!r}"
+            raise _routing_error(self.spec.unknown_path, message)
         methods, context.path_param = found
         method = "GET" if context.method == "HEAD" else context.method
         operation = context.operation = methods.get(method)
@@ -156,196 +220,68 @@ class PublicApi:
             context.allowed_methods = _allowed_methods(methods)
             if method != "OPTIONS":
                 allowed = ", ".join(context.allowed_methods)
-                message = f"{method} is not offered at {context.path[:200]}; expected {allowed}"
-                raise self._routing_error(self.spec.unknown_method, message, {"Allow": allowed})
+                message = f"{method} is not allowed at {context.path[:200]}; expected {allowed}"
+                raise _routing_error(self.spec.unknown_method, message, {"Allow": allowed})
         return operation
 
-    def _routing_error(
-        self, default: RoutingError, message: str, headers: Mapping[str, str] | None = None
-    ) -> ApiError:
-        return ApiError(default.status, default.code, message, headers=headers)
+    # -- 3. authenticate -------------------------------------------------------------------------
 
-    # -- faults ----------------------------------------------------------------------------------
+    def authenticate(self, context: RequestContext) -> Account:
+        """Return the account of the API key; raises ApiError 401 (AUTH-3 to AUTH-6)."""
+        account = context.account = context.hub.authenticate(context.credentials)
+        context.initial_balance = account.balance
+        return account
 
-    def _match_request_faults(
-        self, context: RequestContext, operation: Operation
-    ) -> tuple[Directive, ...]:
-        """What the headers and the hub's board want done before the world is asked."""
-        hub = context.hub
-        faults: tuple[Directive, ...] = ()
-        if header := context.headers.get(b"x-mockhub"):
-            faults += self._parse_faults(parse_directives, "X-Mockhub", header)
-        if header := context.headers.get(b"prefer"):
-            faults += self._parse_faults(parse_prefer_header, "Prefer", header)
-        if faults:
-            faults = hub.faults.match_inline(
-                faults, operation.id, hub.ids.random, scope=context.key_digest
-            )
-        if hub.faults.armed:
-            suppressed = any(one.is_terminal for one in faults)
-            faults += hub.faults.match_request(operation.id, hub.ids.random, terminated=suppressed)
-        return faults
+    # -- 4 to 7. the operations ------------------------------------------------------------------
 
-    def _match_prompt_faults(
-        self, context: RequestContext, operation: str, prompt: str
-    ) -> tuple[Directive, ...]:
-        """What the prompt wants, or what is armed for it."""
-        hub = context.hub
-        faults: tuple[Directive, ...] = ()
-        if "[[" in prompt:
-            directives, by = (
-                self._parse_faults(parse_prompt, "prompt", prompt),
-                (context.key_digest, prompt),
-            )
-            faults = hub.faults.match_inline(directives, operation, hub.ids.random, scope=by)
-        if hub.faults.armed:
-            suppressed = any(one.is_terminal for one in (*context.pending_faults, *faults))
-            faults += hub.faults.match_prompt(
-                operation, prompt, hub.ids.random, terminated=suppressed
-            )
-        return faults
+    async def list_models(self, context: RequestContext, account: Account) -> Response:
+        return self._models_response
 
-    def _parse_faults(
-        self, parser: Callable[[str], tuple[Directive, ...]], source: str, text: bytes | str
-    ) -> tuple[Directive, ...]:
-        try:
-            return parser(text.decode("latin-1") if isinstance(text, bytes) else text)
-        except MockhubError as error:
-            raise ValidationError(f"{source}: {error}") from None
-
-    async def apply_early_faults(
-        self, context: RequestContext, directives: tuple[Directive, ...]
-    ) -> responses.Response | None:
-        """Let happen what happens before the world moves; the rest waits in the visit."""
-        context.pending_faults += directives
-        for directive in directives:
-            is_early = directive.name in TRANSPORT_FAULTS and directive.phase == "before"
-            if is_early and (early := await self.apply_fault(directive, context)):
-                context.pending_faults = fault_injection.response_faults(
-                    context.pending_faults
-                )  # nothing comes after
-                return early
-        return None
-
-    async def apply_fault(
-        self, directive: Directive, context: RequestContext
-    ) -> responses.Response | None:
-        context.fired_faults += (str(directive),)
-        if directive.name == "reset" and context.has_unread_body:
-            context.body = ParsedBody()
-            await request_body.drain(context.receive)
-        return await fault_injection.apply_fault(
-            directive,
-            context.hub,
-            self.clock_waiter,
-            context.scope,
-            context.receive,
-            self.spec.errors,
-        )
-
-    def _try_send_now(self, context: RequestContext, response: responses.Response) -> bool:
-        context.response = cors.with_origin(response) if b"origin" in context.headers else response
-        return fault_injection.try_send_now(context.response, context.scope)
-
-    async def _send(
-        self, context: RequestContext, response: responses.Response, send: Send
-    ) -> None:
-        """Send the answer, or what the faults after it leave of it."""
-        response_fault = None
-        for directive in context.pending_faults:
-            if directive.name in fault_injection.RESPONSE_FAULTS:
-                response_fault = directive
-            elif directive.phase == "after" and (
-                replacement := await self.apply_fault(directive, context)
-            ):
-                response = replacement
-        if b"origin" in context.headers:
-            response = cors.with_origin(response)
-        if response_fault is None:
-            context.response = response
-            await fault_injection.send_response(response, context.scope, send)
-        else:
-            context.fired_faults += (str(response_fault),)
-            context.response = fault_injection.corrupted(response, response_fault)
-            await fault_injection.send_with_fault(response, response_fault, send, context.scope)
-
-    # -- the operations --------------------------------------------------------------------------
-
-    async def _get_credits(self, context: RequestContext, account: Account) -> responses.Response:
-        return self.validated_response(
-            context, 200, serializers.balance(context.hub.get_credits(account))
-        )
-
-    async def _get_generation(
-        self, context: RequestContext, account: Account
-    ) -> responses.Response:
-        hub, id = context.hub, context.path_param or ""
-        existing = hub.find_generation(account, id)
-        if existing and (hub.faults.armed or "[[" in existing.request.prompt):
-            faults = self._match_prompt_faults(
-                context, OperationId.GET_GENERATION, existing.request.prompt
-            )
-            if faults and (early := await self.apply_early_faults(context, faults)):
-                return early
-        generation = hub.get_generation(account, id)
-        context.generation = generation.id
-        content = serializers.generation_log(
-            generation, hub, self.links(hub.name), now=hub.clock.now()
-        )
+    async def get_credits(self, context: RequestContext, account: Account) -> Response:
+        content = serializers.balance(context.hub.get_credits(account))
         return self.validated_response(context, 200, content)
 
-    async def _create_generation(
-        self, context: RequestContext, account: Account
-    ) -> responses.Response:
-        parsed_request = context.parsed_request = await self.parse_request(context)
-        hub = context.hub
-        if hub.faults.armed or "[[" in parsed_request.prompt:
-            faults = self._match_prompt_faults(
-                context, OperationId.CREATE_GENERATION, parsed_request.prompt
-            )
-            if faults and (early := await self.apply_early_faults(context, faults)):
-                return early
-        generation = hub.create_generation(account, parsed_request, context.pending_faults)
+    async def get_generation(self, context: RequestContext, account: Account) -> Response:
+        hub, id, operation_id = context.hub, context.path_param or "", OperationId.GET_GENERATION
+        if existing := hub.find_generation(account, id):
+            faults = match_prompt_faults(context, operation_id, existing.request.prompt)
+            if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+                return response
+        generation = hub.get_generation(account, id)
         context.generation = generation.id
-        links = self.links(hub.name)
-        if parsed_request.run_async:
-            content = serializers.generation_log(generation, hub, links, now=generation.created_at)
-            return self.validated_response(context, 202, content)
-        if generation.ended_at is None:
-            generation = await self._wait_for_completion(context, generation.id, generation.due_at)
-        if generation.status == "failed":
-            raise self.spec.errors.error("generationFailed")
-        return self.validated_response(
-            context, 200, serializers.generation_result(generation, account, hub, links)
-        )
-
-    async def _wait_for_completion(
-        self, context: RequestContext, id: str, due_at: int | None
-    ) -> Generation:
-        """A synchronous generation takes its time on the hub's clock (GEN-1, LIM-1)."""
-        hub = context.hub
-
-        def is_complete() -> bool:
-            hub.settle()
-            return id in hub.generations and hub.generations[id].ended
-
-        await self.clock_waiter.wait_until(hub, due_at, context.receive, is_done=is_complete)
-        hub.settle()
-        return hub.generations[id]
+        links, now = self.links(hub.name), hub.clock.now()
+        content = serializers.generation_log(generation, hub, links, now=now)
+        return self.validated_response(context, 200, content)
 
     async def parse_request(self, context: RequestContext) -> GenerationRequest:
+        """Read and validate the body of create_generation; raises ValidationError."""
         operation = self.spec.operations[OperationId.CREATE_GENERATION]
         body = context.body = ParsedBody()
-        source = fault_injection.body_source(context.scope, context.receive)
+        source = body_source(context.scope, context.receive)
         await request_body.read_body(body, source, context.headers, operation, self.limits)
         values = validate(body.values, operation.bodies[body.media_type])
         self.spec.catalog.check_request(values, len(body.references))
         return serializers.build_request(values, body.references)
 
-    # -- the answer ------------------------------------------------------------------------------
+    async def _wait_for_completion(
+        self, context: RequestContext, generation: Generation
+    ) -> Generation:
+        """Wait until a synchronous generation has ended (GEN-1, LIM-1)."""
+        hub, id = context.hub, generation.id
+
+        def is_complete() -> bool:
+            hub.settle()
+            return id in hub.generations and hub.generations[id].ended
+
+        await self.clock_waiter.wait_until(
+            hub, generation.due_at, context.receive, is_done=is_complete
+        )
+        hub.settle()
+        return hub.generations[id]
+
+    # -- responses -------------------------------------------------------------------------------
 
     def _create_links(self, hub_name: str) -> serializers.Links:
-        """The addresses of a hub; only the default one has none of its own."""
         prefix = "" if hub_name == self.hub_registry.default.name else f"/hubs/{hub_name}"
         return serializers.Links(self.spec, self.public_url + prefix)
 
@@ -355,8 +291,8 @@ class PublicApi:
         status: int,
         content: Any,
         headers: Mapping[str, str] | None = None,
-    ) -> responses.Response:
-        """Hold an answer to the law's schema of its status; a mismatch is our bug and says so."""
+    ) -> Response:
+        """Make a response; one that does not match the API spec becomes a 500 that says so."""
         operation = context.operation
         if operation is not None and self.validate_responses:
             validator = operation.responses.get(status)
@@ -367,26 +303,31 @@ class PublicApi:
         context.state = content.get("status")
         return responses.json_response(status, content, headers)
 
-    def internal_error(self, context: RequestContext, violation: str) -> responses.Response:
+    def error_response(self, context: RequestContext, error: ApiError) -> Response:
+        """Make an error response; its message may quote the request, but never a key (AUTH-7)."""
+        error.message = redact(error.message, self.spec.key_format.prefix)
+        content = responses.error_body(error)
+        return self.validated_response(context, error.status, content, error.headers)
+
+    def internal_error(self, context: RequestContext, violation: str) -> Response:
         context.spec_violation = violation
         error = responses.internal_error(violation)
         context.code, context.state = error.code, None
         return responses.error_response(error)
 
-    def record(self, context: RequestContext) -> None:
-        context.finalize(self._key_prefix)
-        for observe in self.observers:
-            observe(context)
-        context.hub.journal.add(context.to_exchange() if context.contains_api_key else context)
 
-
-def _describe_mismatch(operation: Operation, status: int, content: Any) -> str:
-    """How an answer breaks the law."""
-    validator = operation.responses.get(status)
-    reason = next(validator.iter_errors(content)).message if validator else "an undocumented status"
-    return f"{operation.id} answered {status}: {reason}"
+def _routing_error(
+    default: RoutingError, message: str, headers: Mapping[str, str] | None = None
+) -> ApiError:
+    return ApiError(default.status, default.code, message, headers=headers)
 
 
 def _allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
-    """What a path offers, with what HTTP gives along: HEAD where there is GET, and OPTIONS."""
+    """Return the methods of a path, with HEAD, where there is GET, and OPTIONS."""
     return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
+
+
+def _describe_mismatch(operation: Operation, status: int, content: Any) -> str:
+    validator = operation.responses.get(status)
+    reason = next(validator.iter_errors(content)).message if validator else "an undocumented status"
+    return f"{operation.id} answered {status}: {reason}"

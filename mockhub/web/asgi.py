@@ -1,32 +1,52 @@
-"""The shapes of ASGI that the door is made of."""
+"""ASGI types, and how the application talks to the server that runs it.
+
+Any ASGI server will do. mockhub's own passes its request cycle in the scope, which can send a
+response in one write, read a body that has arrived without waiting, and reset the connection.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from mockhub.web.responses import Response
+
+CYCLE_SCOPE_KEY = "mockhub.cycle"
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+T = TypeVar("T")
+
 
 class BodySource(Protocol):
-    """A request's body on its way."""
+    """Where the body of a request is read from."""
 
     @property
-    def receive(self) -> Receive:
-        """Waits for the next piece."""
+    def receive(self) -> Receive: ...
 
     def receive_nowait(self) -> Message | None:
-        """What `receive` would tell without a wait; None where only waiting can tell."""
+        """Return what `receive` would return without waiting, or None."""
 
     def body_nowait(self) -> bytes | None:
-        """The whole body, where it has come and none of it was taken; else None."""
+        """Return the whole body, or None if it has not arrived or was partly read."""
+
+
+class RequestCycle(BodySource, Protocol):
+    """The request cycle of mockhub's own server."""
+
+    def send_response(self, response: Response) -> bool:
+        """Send a response in one write; return False if the client has to read first."""
+
+    def abort(self, *, reset: bool) -> None:
+        """Close the connection: at once by a reset, or after what was sent."""
 
 
 class AsgiBodySource:
-    """A body of which only waiting can tell."""
+    """The body of a request under any ASGI server: only `receive` reads it."""
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
@@ -38,8 +58,12 @@ class AsgiBodySource:
         return None
 
 
+def body_source(scope: Scope, receive: Receive) -> BodySource:
+    return scope.get(CYCLE_SCOPE_KEY) or AsgiBodySource(receive)
+
+
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """A request's headers by name; one that is sent twice reads as a list (RFC 9110, 5.3)."""
+    """Return the headers of a request by name; repeated ones are joined (RFC 9110, 5.3)."""
     fields: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(fields)
     if len(headers) < len(fields):
@@ -47,3 +71,47 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
         for name, value in fields:
             headers[name] = headers[name] + b", " + value if name in headers else value
     return headers
+
+
+def send_now(response: Response, scope: Scope) -> bool:
+    """Send a response in one write; return False if only `send_response` can do it."""
+    cycle: RequestCycle | None = scope.get(CYCLE_SCOPE_KEY)
+    return cycle is not None and cycle.send_response(response)
+
+
+async def send_response(response: Response, scope: Scope, send: Send) -> None:
+    """Send a response, without its body if the request is HEAD."""
+    if send_now(response, scope):
+        return
+    await send_head(response, send)
+    body = b"" if scope["method"] == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_head(response: Response, send: Send) -> None:
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+
+
+def close_connection(scope: Scope, *, reset: bool) -> None:
+    """Close the connection: at once by a reset, or after what was sent.
+
+    Raises:
+        ConnectionResetError: if another server runs the application, which cannot do so.
+    """
+    cycle: RequestCycle | None = scope.get(CYCLE_SCOPE_KEY)
+    if cycle is None:
+        raise ConnectionResetError("mockhub closed the connection, as a fault demands")
+    cycle.abort(reset=reset)
+
+
+async def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
+    """Do what `asyncio.wait_for` does, also where no task runs yet.
+
+    mockhub's server runs a request without a task until it waits for the first time, and
+    `asyncio.wait_for` needs one from Python 3.12 on.
+    """
+    if asyncio.current_task() is None:
+        await asyncio.sleep(0)
+    return await asyncio.wait_for(awaitable, timeout)

@@ -1,4 +1,4 @@
-"""Waiting on a hub's clock; the only place where a request waits for time to pass."""
+"""Wait on a hub's clock: the only place where a request waits for time to pass."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from collections.abc import Callable
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
-from mockhub.server.eager import wait_for
-from mockhub.web.asgi import Receive
+from mockhub.web.asgi import Receive, wait_for
 from mockhub.web.request_body import ClientDisconnected
 
 
 class WaitCancelled(Exception):
-    """What was waited for will not come: the server goes down, or the hub is no more."""
+    """The server shuts down, or the hub was reset or deleted."""
 
 
 class ClockWaiter:
-    """All that waits in one server, so that closing it can end every wait."""
+    """Every wait of one server, so that a shutdown can end them all."""
 
     def __init__(self) -> None:
         self.wakers: set[Callable[[], None]] = set()
         self._closed = False
 
     def close(self) -> None:
-        """End every wait, now and from now on."""
+        """Cancel all waits, and every later one."""
         self._closed = True
         for wake in tuple(self.wakers):
             wake()
@@ -38,13 +37,19 @@ class ClockWaiter:
         *,
         is_done: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Wait until *moment* (milliseconds, the hub's clock; None: no moment) or until *done*.
+        """Wait until the hub's clock reaches the deadline, or until *is_done* returns true.
 
-        A manual clock in the autojump mode is moved there instead.
+        A manual clock in the mode `autojump` is set to the deadline instead.
+
+        Args:
+            hub: The hub, which also wakes the wait when anything in it changes.
+            deadline: A time in milliseconds, or None to wait for *is_done* only.
+            receive: The request to watch for a disconnect, if its body has been read.
+            is_done: Ends the wait early.
 
         Raises:
-            Closing: if the server goes down meanwhile, or the hub is reset or dropped.
-            ClientGone: if *receive* is given and the client leaves meanwhile.
+            WaitCancelled: if the server shuts down, or the hub is reset or deleted.
+            ClientDisconnected: if the watched client disconnects.
         """
         waiter, epoch = None, hub.epoch
         try:
@@ -60,8 +65,8 @@ class ClockWaiter:
                 waiter.close()
 
     async def wait_forever(self, hub: HubBackend, receive: Receive) -> None:
-        """Wait until the client leaves or the server goes down; always raises."""
-        await self.wait_until(hub, None, receive, is_done=lambda: False)
+        """Wait until the client disconnects or the server shuts down; always raises."""
+        await self.wait_until(hub, None, receive)
 
     def raise_if_closed(self) -> None:
         if self._closed:
@@ -69,7 +74,7 @@ class ClockWaiter:
 
 
 def _autojump(hub: HubBackend, deadline: int) -> bool:
-    """Move a manual clock that jumps to *moment*; whether there is one."""
+    """Set a manual clock in the mode `autojump` to the deadline; return whether it is one."""
     clock = hub.clock
     if isinstance(clock, ManualClock) and clock.mode == "autojump":
         clock.set(deadline)
@@ -78,14 +83,13 @@ def _autojump(hub: HubBackend, deadline: int) -> bool:
 
 
 def _remaining(hub: HubBackend, deadline: int | None) -> int | None:
-    """How long until *moment*, where time passes by itself."""
     if deadline is None or isinstance(hub.clock, ManualClock):
         return None
     return deadline - hub.clock.now()
 
 
 class _Waiter:
-    """One request's wait: woken by the hub, by time, by the client leaving, or by closing."""
+    """The wait of one request: the hub, time, a disconnect or a shutdown wakes it."""
 
     def __init__(self, owner: ClockWaiter, hub: HubBackend, receive: Receive | None) -> None:
         self._owner = owner

@@ -1,26 +1,26 @@
-"""One visit of a client: what came, what was found on the way, and what left."""
+"""The context of one request: what arrived, what was found out about it, and its response."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import orjson
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.keys import key_digest
+from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.faults.grammar import Directive
-from mockhub.journal.exchange import CoverageKey, Exchange
-from mockhub.journal.exchange import StoredBody as StoredBody
-from mockhub.journal.redaction import _redacted_body, redact
+from mockhub.journal.exchange import CoverageKey, Exchange, StoredBody
+from mockhub.journal.redaction import redact, redact_body
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import Message, Receive, Scope, headers_of
 from mockhub.web.request_body import EMPTY_BODY, ParsedBody, to_stored_body
 from mockhub.web.responses import Response
 
-HUB_NAME_SCOPE_KEY = "mockhub.hub"  # where the app leaves the hub's name that it took from the path
+HUB_NAME_SCOPE_KEY = "mockhub.hub"  # the name of the hub, if the path has the prefix /hubs/NAME
 
 _BEARER_PREFIX = b"bearer "
 _MAX_FIELD_NAME_LENGTH = 60
@@ -33,136 +33,161 @@ async def _disconnected() -> Message:
     return {"type": "http.disconnect"}
 
 
+@dataclass(slots=True, eq=False)
 class RequestContext:
-    """One request on its way; when it is over the journal keeps it, until a record is asked for."""
+    """One request and what is known about it.
 
-    # What a visit has not met yet stays as it stands here; most visits meet little of it.
-    hub: HubBackend
+    The journal keeps a finished context; `to_exchange` makes the record when somebody reads it.
+
+    Attributes:
+        authorization: The Authorization header with the raw key, until the request is finished.
+        credentials: The digest of the API key, or why there is none.
+        hub: The hub that serves the request.
+        hub_name: The name of the hub in the path, whether there is such a hub or not.
+        initial_balance: The balance of the account before the request changed it.
+        pending_faults: The faults that fire for the request and have not all acted yet.
+        fired_faults: The faults that have acted.
+        generation: The id of the generation that was created or read.
+        spec_violation: How the response breaks the API spec.
+        timestamp: When the request was finished, in milliseconds of the hub's clock.
+        code: The error code of the response.
+        state: The status of the generation in the response.
+        size: About how many bytes the journal keeps for it.
+        contains_api_key: Whether a key stands where none belongs, so that the record has to be
+            made and redacted at once.
+    """
+
+    scope: Scope
+    receive: Receive
+
+    # What arrived.
+    started_at: float = field(init=False)
+    method: str = field(init=False)
+    path: str = field(init=False)
+    headers: dict[bytes, bytes] = field(init=False)
+    authorization: bytes | None = field(init=False)
+    credentials: Credentials = field(init=False)
+
+    # What is found out in the steps of `PublicApi`.
+    hub: HubBackend = field(init=False)
+    hub_name: str | None = None
     operation: Operation | None = None
     path_param: str | None = None
     allowed_methods: tuple[str, ...] = ()
     account: Account | None = None
-    initial_balance = 0  # of the account, before the visit did anything to it
+    initial_balance: int = 0
     pending_faults: tuple[Directive, ...] = ()
     fired_faults: tuple[str, ...] = ()
     body: ParsedBody | None = None
     parsed_request: GenerationRequest | None = None
     generation: str | None = None
     response: Response | None = None
-    client_disconnected = False
+    client_disconnected: bool = False
     spec_violation: str | None = None
-    milliseconds = 0.0
-    coverage_key: CoverageKey = (None, 0, None, None)
-    number = 0
-    timestamp = 0
-    credit_delta = 0
-    query_string = b""
     code: str | None = None
     state: str | None = None
-    stored_body = EMPTY_BODY
-    unknown_fields: tuple[str, ...] = ()
-    size = 0  # about how many bytes the journal keeps with it
-    contains_api_key = False  # where none belongs: its record must be written at once
-    hub_name: str | None = None  # of the path, be there such a hub or not
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    # What `finalize` adds for the journal.
+    number: int = field(init=False)
+    timestamp: int = field(init=False)
+    milliseconds: float = field(init=False)
+    credit_delta: int = field(init=False)
+    query_string: bytes = field(init=False)
+    stored_body: StoredBody = field(init=False)
+    unknown_fields: tuple[str, ...] = field(init=False)
+    size: int = field(init=False)
+    contains_api_key: bool = field(init=False)
+    coverage_key: CoverageKey = field(init=False)
+
+    def __post_init__(self) -> None:
+        scope = self.scope
         self.started_at = perf_counter()
-        self.scope: Scope = scope
-        self.receive: Receive = receive
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = headers_of(scope)
-        self.authorization = authorization = self.headers.get(b"authorization")
+        self.method = scope["method"]
+        self.path = scope["path"]
+        headers = self.headers = headers_of(scope)
+        authorization = self.authorization = headers.get(b"authorization")
         if authorization is None:
-            self.key_digest = None
+            self.credentials = NoApiKey.MISSING
         else:
-            self.headers[b"authorization"] = _REDACTED_BEARER
-            self.key_digest = (
-                key_digest(token) if (token := parse_bearer_token(authorization)) else None
-            )
+            self.credentials = parse_credentials(authorization)
+            headers[b"authorization"] = _REDACTED_BEARER
+
+    @property
+    def key_digest(self) -> bytes | None:
+        return None if isinstance(self.credentials, NoApiKey) else self.credentials
 
     @property
     def has_unread_body(self) -> bool:
-        """Whether a body belongs to it that nobody has read."""
         return self.body is None and bool(self.operation and self.operation.bodies)
 
     @property
     def current_credit_delta(self) -> int:
-        """What the visit did to the account's balance, so far.
+        """What the request has changed in the account's balance so far.
 
-        While it waits for its images others may spend: a generation's own entries are what counts.
+        Other requests may spend while it waits for its images: only its own generation counts.
         """
         if self.parsed_request and (generation := self.hub.generations.get(self.generation or "")):
             return -generation.charged_credits
         return self.account.balance - self.initial_balance if self.account else 0
 
     def finalize(self, key_prefix: bytes) -> None:
-        """It is over: note what will not stay as it is; let go of key (AUTH-7) and connection."""
+        """Keep what the journal needs; release the connection, the body and the key (AUTH-7)."""
         self.milliseconds = (perf_counter() - self.started_at) * 1000
-        hub = self.hub
-        self.number, self.timestamp, self.credit_delta = (
-            hub.journal.total + 1,
-            hub.clock.now(),
-            self.current_credit_delta,
-        )
+        self.number, self.timestamp = self.hub.journal.total + 1, self.hub.clock.now()
+        self.credit_delta = self.current_credit_delta
         self.query_string = self.scope["query_string"]
         self.scope, self.receive, self.authorization = _EMPTY_SCOPE, _disconnected, None
-        if (parsed_body := self.body) is not None:
-            self.stored_body, self.body = parsed_body.stored_body, None
-            if parsed_body.unknown_fields:
-                self.unknown_fields = self._truncated_names(parsed_body.unknown_fields)
-        if (response := self.response) is None or self.fired_faults:
+        body, self.body = self.body, None
+        self.stored_body = body.stored_body if body else EMPTY_BODY
+        unknown_fields = body.unknown_fields if body else ()
+        self.unknown_fields = self._shortened_names(unknown_fields) if unknown_fields else ()
+        response, headers = self.response, self.headers
+        if response is None or self.fired_faults:
             self.code, self.state = _error_code_and_status(response)
-        operation, headers, content = self.operation, self.headers, self.stored_body.content or b""
-        searched = b" ".join(
-            [self.path.encode(), *headers, *headers.values(), self.query_string, content]
-        )
+        texts = [self.path.encode(), *headers, *headers.values(), self.query_string]
+        searched = b" ".join([*texts, self.stored_body.content or b""])
         self.contains_api_key = key_prefix in searched
-        size, status = len(searched), 0
-        if response is not None:
-            size, status = size + len(response.body), response.status
-        if self.parsed_request is not None:
-            size += len(self.parsed_request.prompt)
-        self.size = size
-        self.coverage_key = (operation.id if operation else None, status, self.code, self.state)
+        prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
+        self.size = len(searched) + (len(response.body) if response else 0) + prompt_size
+        operation_id = self.operation.id if self.operation else None
+        status = response.status if response else 0
+        self.coverage_key = (operation_id, status, self.code, self.state)
 
     def to_exchange(self) -> Exchange:
-        """What the journal tells of it; no key is in any of it (AUTH-7)."""
+        """Make the record of the journal, in which every key is redacted (AUTH-7)."""
         response, headers = self.response, self.headers
         prefix = self.hub.spec.key_format.prefix
         for name, value in headers.items():
             if prefix.encode() in value:
                 headers[name] = redact(value.decode("latin-1"), prefix).encode("latin-1")
-        query_string = self.query_string
-        target = f"{self.path}?{query_string.decode('latin-1')}" if query_string else self.path
+        query = f"?{self.query_string.decode('latin-1')}" if self.query_string else ""
         return Exchange(
-            self.number,
-            self.timestamp,
-            self.method,
-            redact(target, prefix),
-            self.operation.id if self.operation else None,
-            self.account.id if self.account else None,
-            self.generation,
-            headers,
-            _redacted_body(self.stored_body, prefix),
-            response.status if response else 0,
-            response.headers if response else (),
-            to_stored_body(response.body) if response else EMPTY_BODY,  # no message repeats a key
-            self.credit_delta,
-            self.fired_faults,
-            self.milliseconds,
-            self.client_disconnected,
-            self.spec_violation,
-            self.key_digest,
-            self.parsed_request,
-            self.unknown_fields,
-            self.code,
-            self.state,
-            self.started_at,
+            number=self.number,
+            timestamp=self.timestamp,
+            method=self.method,
+            target=redact(self.path + query, prefix),
+            operation=self.operation.id if self.operation else None,
+            account=self.account.id if self.account else None,
+            generation=self.generation,
+            request_headers=headers,
+            request=redact_body(self.stored_body, prefix),
+            status=response.status if response else 0,
+            response_headers=response.headers if response else (),
+            response=to_stored_body(response.body) if response else EMPTY_BODY,  # has no keys
+            credits=self.credit_delta,
+            faults=self.fired_faults,
+            milliseconds=self.milliseconds,
+            client_disconnected=self.client_disconnected,
+            spec_violation=self.spec_violation,
+            key_digest=self.key_digest,
+            parsed_request=self.parsed_request,
+            unknown_fields=self.unknown_fields,
+            code=self.code,
+            state=self.state,
+            started_at=self.started_at,
         )
 
-    def _truncated_names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """A few of the fields that the law does not know, shortened."""
+    def _shortened_names(self, names: Iterable[str]) -> tuple[str, ...]:
         prefix = self.hub.spec.key_format.prefix
         return tuple(
             redact(name[:_MAX_FIELD_NAME_LENGTH], prefix)
@@ -170,18 +195,24 @@ class RequestContext:
         )
 
 
+def parse_credentials(authorization: bytes) -> Credentials:
+    """Return the digest of the API key in an Authorization header, or why there is none."""
+    token = parse_bearer_token(authorization)
+    return key_digest(token) if token else NoApiKey.MALFORMED
+
+
+def parse_bearer_token(authorization: bytes) -> bytes | None:
+    """Return the token of an Authorization header; the scheme may be in any case."""
+    if authorization[:7].lower() != _BEARER_PREFIX:
+        return None
+    return authorization[7:].strip() or None
+
+
 def _error_code_and_status(response: Response | None) -> tuple[str | None, str | None]:
-    """The error code and the generation's state that an answer tells who can read it."""
+    """Return the error code and the generation's status that a client can read in a response."""
     try:
         content = orjson.loads(response.body if response else b"{}")
     except orjson.JSONDecodeError:
         return None, None
     error = content.get("error")
     return error["code"] if error else None, content.get("status")
-
-
-def parse_bearer_token(authorization: bytes) -> bytes | None:
-    """The key of an Authorization header; the scheme's case does not count, the key's does."""
-    if authorization[:7].lower() != _BEARER_PREFIX:
-        return None
-    return authorization[7:].strip() or None

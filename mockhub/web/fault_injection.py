@@ -1,27 +1,33 @@
-"""The last yard of the wire: answers as they are, and answers as a fault leaves them."""
+"""Faults of a request: which ones fire, and one function for each transport fault."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
 from mockhub._timestamps import SECOND
-from mockhub.domain.hub import HubBackend
-from mockhub.exceptions import ApiError
-from mockhub.faults.grammar import Directive
-from mockhub.spec.error_catalog import ErrorCatalog
-from mockhub.web import responses
-from mockhub.web.asgi import AsgiBodySource, BodySource, Receive, Scope, Send
+from mockhub.exceptions import ApiError, MockhubError, ValidationError
+from mockhub.faults.grammar import (
+    Directive,
+    parse_directives,
+    parse_prefer_header,
+    parse_prompt,
+)
+from mockhub.faults.types import RESPONSE_FAULTS
+from mockhub.web import request_body, responses
+from mockhub.web.asgi import Send, close_connection, send_head, send_response
 from mockhub.web.clock_waiter import ClockWaiter
+from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
-CYCLE_SCOPE_KEY = "mockhub.cycle"  # where our own server leaves its end of the line
-
-RESPONSE_FAULTS = frozenset({"corrupt", "truncate", "drip"})
+RequestFault = Callable[[Directive, RequestContext, ClockWaiter], Awaitable[Response | None]]
+ResponseFault = Callable[[Directive, RequestContext, Response, Send], Awaitable[None]]
 
 _CHUNKS = 20
 _TOO_MANY_REQUESTS = 429
+_FAULT_HEADERS = {b"x-mockhub", b"prefer"}
 _GATEWAY_ERRORS = {
     502: "Bad Gateway",
     503: "Service Temporarily Unavailable",
@@ -34,124 +40,198 @@ _GATEWAY_ERROR_PAGE = (
 
 
 class ConnectionAborted(Exception):
-    """A fault ended the connection; there is nothing to answer any more."""
+    """A fault closed the connection; no response can be sent."""
 
 
-async def apply_fault(
-    directive: Directive,
-    hub: HubBackend,
-    clock_waiter: ClockWaiter,
-    scope: Scope,
-    receive: Receive,
-    errors: ErrorCatalog,
-) -> responses.Response | None:
-    """Let a fault happen between the client and the world; an answer ends the request there.
+# -- which faults fire ---------------------------------------------------------------------------
+
+
+def match_request_faults(context: RequestContext, operation_id: str) -> tuple[Directive, ...]:
+    """Return the faults that fire for a request, by its headers or because they are armed."""
+    hub, headers = context.hub, context.headers
+    if not hub.faults.armed and _FAULT_HEADERS.isdisjoint(headers):
+        return ()
+    faults: tuple[Directive, ...] = ()
+    if header := headers.get(b"x-mockhub"):
+        faults += _parse("X-Mockhub", parse_directives, header.decode("latin-1"))
+    if header := headers.get(b"prefer"):
+        faults += _parse("Prefer", parse_prefer_header, header.decode("latin-1"))
+    random = hub.ids.random
+    faults = hub.faults.match_inline(faults, operation_id, random, scope=context.key_digest)
+    terminated = any(fault.is_terminal for fault in faults)
+    return faults + hub.faults.match_request(operation_id, random, terminated=terminated)
+
+
+def match_prompt_faults(
+    context: RequestContext, operation_id: str, prompt: str
+) -> tuple[Directive, ...]:
+    """Return the faults that fire for a prompt, by its text or because they are armed for it."""
+    hub = context.hub
+    if not hub.faults.armed and "[[" not in prompt:
+        return ()
+    faults, random = _parse("prompt", parse_prompt, prompt), hub.ids.random
+    scope = (context.key_digest, prompt)
+    faults = hub.faults.match_inline(faults, operation_id, random, scope=scope)
+    terminated = any(fault.is_terminal for fault in (*context.pending_faults, *faults))
+    return faults + hub.faults.match_prompt(operation_id, prompt, random, terminated=terminated)
+
+
+def _parse(
+    source: str, parser: Callable[[str], tuple[Directive, ...]], text: str
+) -> tuple[Directive, ...]:
+    try:
+        return parser(text)
+    except MockhubError as error:
+        raise ValidationError(f"{source}: {error}") from None
+
+
+# -- when they act -------------------------------------------------------------------------------
+
+
+async def apply_before(
+    context: RequestContext, faults: tuple[Directive, ...], clock_waiter: ClockWaiter
+) -> Response | None:
+    """Apply the faults that act before the operation, and leave the others for `apply_after`.
+
+    Returns:
+        The response, if a fault sends one in place of the operation's.
 
     Raises:
-        ConnectionDropped: if the fault ends the connection.
-        ClientGone, Closing: if a wait ends otherwise.
+        ConnectionAborted: if a fault closes the connection.
+        ClientDisconnected, WaitCancelled: if a wait ends early.
     """
-    if directive.name == "delay":
-        disconnect_receive = (
-            receive if directive.phase == "after" else None
-        )  # before, the body is still to come
-        await clock_waiter.wait_until(hub, hub.clock.now() + directive.value, disconnect_receive)
-    elif directive.name == "reset":
-        close_connection(scope, reset=True)
-        raise ConnectionAborted
-    elif directive.name == "hang":
-        await clock_waiter.wait_forever(hub, receive)
-    elif directive.name == "status":
-        return status_response(directive.value, errors)
+    context.pending_faults += faults
+    for fault in faults:
+        apply = REQUEST_FUNCTIONS.get(fault.name)
+        if apply and fault.phase == "before":
+            context.fired_faults += (str(fault),)
+            if response := await apply(fault, context, clock_waiter):
+                context.pending_faults = tuple(
+                    [fault for fault in context.pending_faults if fault.name in RESPONSE_FAULTS]
+                )
+                return response
     return None
 
 
-def status_response(status: int, errors: ErrorCatalog) -> responses.Response:
-    """What a client meets under a status: our error, or the page of a gateway before us."""
-    if status in _GATEWAY_ERRORS:
-        body = _GATEWAY_ERROR_PAGE.format(status, _GATEWAY_ERRORS[status]).encode()
-        headers = ((b"content-type", b"text/html"), (b"content-length", b"%d" % len(body)))
-        return responses.Response(status, body, headers)
-    if code := errors.code_by_status.get(status):
-        error = errors.error(code)
-    elif status == _TOO_MANY_REQUESTS:
-        message = "Too many requests; this fault was asked for"
-        error = ApiError(status, "tooManyRequests", message, headers={"Retry-After": "1"})
-    else:
-        error = ApiError(status, f"http{status}", f"Status {status}, as a fault asked for")
-    return responses.error_response(error)
+async def apply_after(
+    context: RequestContext, response: Response, clock_waiter: ClockWaiter
+) -> tuple[Response, Directive | None]:
+    """Apply the pending faults that act after the operation.
 
+    Returns:
+        The response, which a fault may have replaced, and the fault to send it with.
 
-def close_connection(scope: Scope, *, reset: bool) -> None:
-    """End the connection: at once by a reset, or after what was sent.
-
-    Where there is no connection, as in a test that calls the app itself, the caller sees the reset
-    as an exception.
+    Raises:
+        ConnectionAborted: if a fault closes the connection.
+        ClientDisconnected, WaitCancelled: if a wait ends early.
     """
-    cycle = scope.get(CYCLE_SCOPE_KEY)
-    if cycle is None:
-        raise ConnectionResetError("mockhub dropped the connection, as a fault asked for")
-    cycle.abort(reset=reset)
-
-
-def body_source(scope: Scope, receive: Receive) -> BodySource:
-    """The body of a request; where our own server is, what has come is had without a wait."""
-    return scope.get(CYCLE_SCOPE_KEY) or AsgiBodySource(receive)
-
-
-def try_send_now(response: responses.Response, scope: Scope) -> bool:
-    """Whether our own server is there and has sent all of an answer."""
-    cycle = scope.get(CYCLE_SCOPE_KEY)
-    return cycle is not None and cycle.send_response(response)
-
-
-async def send_response(response: responses.Response, scope: Scope, send: Send) -> None:
-    """Send an answer as it is, in one write where our own server allows it.
-
-    A HEAD request gets its headers only.
-    """
-    if try_send_now(response, scope):
-        return
-    is_head = scope["method"] == "HEAD"
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
-    await send({"type": "http.response.body", "body": b"" if is_head else response.body})
-
-
-def response_faults(directives: Iterable[Directive]) -> tuple[Directive, ...]:
-    """Those of *directives* that let an answer come, but not whole."""
-    return tuple(one for one in directives if one.name in RESPONSE_FAULTS)
-
-
-def corrupted(response: responses.Response, fault: Directive) -> responses.Response:
-    """What is left of an answer: text that no JSON parser takes, or its first half."""
-    half = len(response.body) // 2
-    if fault.name == "corrupt":
-        return replace(response, body=response.body[:half] + b"\x00" + response.body[half + 1 :])
-    if fault.name == "truncate":
-        return replace(response, body=response.body[:half])
-    return response
+    response_fault = None
+    for fault in context.pending_faults:
+        apply = REQUEST_FUNCTIONS.get(fault.name)
+        if fault.name in RESPONSE_FAULTS:
+            response_fault = fault
+        elif apply and fault.phase == "after":
+            context.fired_faults += (str(fault),)
+            response = await apply(fault, context, clock_waiter) or response
+    return response, response_fault
 
 
 async def send_with_fault(
-    response: responses.Response, fault: Directive, send: Send, scope: Scope
+    fault: Directive, context: RequestContext, response: Response, send: Send
 ) -> None:
-    """Send what is left of an answer: unreadable, broken off, or drop by drop."""
-    faulty = corrupted(response, fault)
-    if fault.name == "corrupt":
-        await send_response(faulty, scope, send)
-        return
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
-    if fault.name == "truncate":
-        await send({"type": "http.response.body", "body": faulty.body, "more_body": True})
-        close_connection(scope, reset=False)
-        raise ConnectionAborted
+    """Send a response through one of the `RESPONSE_FAULTS`."""
+    context.fired_faults += (str(fault),)
+    await RESPONSE_FUNCTIONS[fault.name](fault, context, response, send)
+
+
+# -- the transport faults ------------------------------------------------------------------------
+
+
+async def status(
+    fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
+) -> Response | None:
+    """Respond with an error of that status, or with the page of a gateway."""
+    status, errors = fault.value, context.hub.spec.errors
+    if status in _GATEWAY_ERRORS:
+        body = _GATEWAY_ERROR_PAGE.format(status, _GATEWAY_ERRORS[status]).encode()
+        headers = ((b"content-type", b"text/html"), (b"content-length", b"%d" % len(body)))
+        return Response(status, body, headers)
+    if code := errors.code_by_status.get(status):
+        error = errors.error(code)
+    elif status == _TOO_MANY_REQUESTS:
+        message = "Too many requests, as a fault demands"
+        error = ApiError(status, "tooManyRequests", message, headers={"Retry-After": "1"})
+    else:
+        error = ApiError(status, f"http{status}", f"Status {status}, as a fault demands")
+    return responses.error_response(error)
+
+
+async def delay(
+    fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
+) -> Response | None:
+    """Wait on the hub's clock."""
+    # Before the operation the body is still to be read, so that `receive` cannot be watched.
+    receive = context.receive if fault.phase == "after" else None
+    hub = context.hub
+    await clock_waiter.wait_until(hub, hub.clock.now() + fault.value, receive)
+    return None
+
+
+async def reset(
+    fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
+) -> Response | None:
+    """Reset the connection, once a short body has arrived."""
+    if context.has_unread_body:
+        context.body = request_body.ParsedBody()
+        await request_body.drain(context.receive)
+    close_connection(context.scope, reset=True)
+    raise ConnectionAborted
+
+
+async def hang(
+    fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
+) -> Response | None:
+    """Wait until the client disconnects."""
+    await clock_waiter.wait_forever(context.hub, context.receive)
+    return None
+
+
+async def corrupt(
+    fault: Directive, context: RequestContext, response: Response, send: Send
+) -> None:
+    """Send a body with a NUL byte in its middle, which no JSON parser accepts."""
+    body, middle = response.body, len(response.body) // 2
+    context.response = replace(response, body=body[:middle] + b"\x00" + body[middle + 1 :])
+    await send_response(context.response, context.scope, send)
+
+
+async def truncate(
+    fault: Directive, context: RequestContext, response: Response, send: Send
+) -> None:
+    """Send the first half of the body and close the connection."""
+    body = response.body[: len(response.body) // 2]
+    context.response = replace(response, body=body)
+    await send_head(response, send)
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    close_connection(context.scope, reset=False)
+    raise ConnectionAborted
+
+
+async def drip(fault: Directive, context: RequestContext, response: Response, send: Send) -> None:
+    """Send the body in small chunks, over the time that the fault states."""
+    context.response = response
+    await send_head(response, send)
     chunk_size = max(1, -(-len(response.body) // _CHUNKS))
     for start in range(0, len(response.body), chunk_size):
         await asyncio.sleep(fault.value / _CHUNKS / SECOND)
         chunk = response.body[start : start + chunk_size]
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+REQUEST_FUNCTIONS: dict[str, RequestFault] = {
+    function.__name__: function for function in (status, delay, reset, hang)
+}
+RESPONSE_FUNCTIONS: dict[str, ResponseFault] = {
+    function.__name__: function for function in (corrupt, truncate, drip)
+}

@@ -12,9 +12,8 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.web import cors, responses, serializers
-from mockhub.web.asgi import Receive, Scope, Send, headers_of
+from mockhub.web.asgi import Receive, Scope, Send, headers_of, send_response
 from mockhub.web.context import HUB_NAME_SCOPE_KEY
-from mockhub.web.fault_injection import send_response
 
 if TYPE_CHECKING:
     from mockhub.images.renderer import Cache, ImageSpec

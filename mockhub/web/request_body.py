@@ -15,10 +15,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from mockhub._text import format_value
 from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
-from mockhub.server.eager import wait_for
 from mockhub.spec.operations import FORM, JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object
-from mockhub.web.asgi import AsgiBodySource, BodySource, Receive
+from mockhub.web.asgi import AsgiBodySource, BodySource, Receive, wait_for
 from mockhub.web.limits import Limits
 from mockhub.web.multipart import CHARSETS, MultipartHandler
 

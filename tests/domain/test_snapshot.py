@@ -49,7 +49,7 @@ def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
     hub.manual_clock().advance(SECOND)
     hub.image_format = "webp"
     hub.reset()
-    account = hub.authenticate(key_digest(KEY.encode()), has_authorization=True)
+    account = hub.authenticate(key_digest(KEY.encode()))
     assert account.balance == 120
     assert key_digest(b"gih_live_new") not in hub.keys
     assert hub.faults.armed == {}
@@ -111,10 +111,10 @@ def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
     """A key that is told to expire opens until then, and the next event is that moment."""
     digest = key_digest(KEY.encode())
     hub.set_key_expiry(digest, PUBLISHED + SECOND)
-    assert hub.authenticate(digest, has_authorization=True).id == "documentation"
+    assert hub.authenticate(digest).id == "documentation"
     hub.advance_to_next_event()
     with pytest.raises(ApiError) as refused:
-        hub.authenticate(digest, has_authorization=True)
+        hub.authenticate(digest)
     assert refused.value.code == "expiredApiKey"
 
 
@@ -123,7 +123,7 @@ def test_a_key_can_be_revoked(hub: HubBackend) -> None:
     digest = key_digest(KEY.encode())
     hub.revoke_key(digest)
     with pytest.raises(ApiError) as refused:
-        hub.authenticate(digest, has_authorization=True)
+        hub.authenticate(digest)
     assert refused.value.code == "invalidApiKey"
 
 

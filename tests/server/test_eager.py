@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mockhub.server.eager import run_eagerly, wait_for
+from mockhub.server.eager import run_eagerly
+from mockhub.web.asgi import wait_for
 
 pytestmark = pytest.mark.asyncio
 

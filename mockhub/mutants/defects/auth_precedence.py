@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mockhub.exceptions import ValidationError
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.wrapping import Original, wrap
@@ -20,10 +21,14 @@ from mockhub.web.responses import Response
 def body_before_key(server: PatchedServer) -> None:
     path = server.spec.operations[OperationId.CREATE_GENERATION].path
 
-    @wrap(server.api, "dispatch")
+    @wrap(server.api, "handle")
     async def validate_first(original: Original, context: RequestContext) -> Response:
         if context.method == "POST" and context.path == path:
-            context.parsed_request = await server.api.parse_request(context)
+            context.hub = server.hub
+            try:
+                context.parsed_request = await server.api.parse_request(context)
+            except ValidationError as error:
+                return responses.error_response(server.error("invalid_request", str(error)))
         response: Response = await original(context)
         return response
 
@@ -38,15 +43,14 @@ def body_before_key(server: PatchedServer) -> None:
     conforms_if_documented=True,
 )
 def content_type_before_key(server: PatchedServer) -> None:
-    @wrap(server.api, "dispatch")
-    async def dispatch(original: Any, context: RequestContext) -> Any:
+    @wrap(server.api, "authenticate")
+    def authenticate(original: Any, context: RequestContext) -> Any:
         content_type = context.headers.get(b"content-type", b"")
         if context.method == "POST" and not content_type.startswith(
             (b"application/json", b"multipart/")
         ):
-            context.hub = server.hub
             raise server.error("invalid_request")
-        return await original(context)
+        return original(context)
 
 
 @mutant("AUTH-3", "An unknown generation is not found, with or without a key.", level="inferred")
@@ -64,16 +68,11 @@ def unknown_id_before_key(server: PatchedServer) -> None:
     conforms_if_documented=True,
 )
 def models_validate_keys(server: PatchedServer) -> None:
-    @wrap(server.api, "dispatch")
-    async def dispatch(original: Any, context: RequestContext) -> Any:
-        response = await original(context)
-        if (
-            context.operation
-            and context.operation.id == OperationId.LIST_MODELS
-            and context.authorization is not None
-        ):
-            server.hub.authenticate(context.key_digest, has_authorization=True)
-        return response
+    @server.wrap_handler(OperationId.LIST_MODELS)
+    async def list_models(call_next: Any, context: RequestContext, account: Any) -> Any:
+        if context.authorization is not None:
+            server.hub.authenticate(context.credentials)
+        return await call_next(context, account)
 
 
 @mutant(

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from mockhub.domain.accounts import Account
 from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
-from mockhub.server.eager import wait_for
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses, serializers
+from mockhub.web.asgi import wait_for
 from mockhub.web.context import RequestContext
 
 
