@@ -1,15 +1,16 @@
-"""Request bodies: JSON and forms, malformed or of another content type (REQ-2, 10, 14, 16)."""
+"""Request bodies: JSON, forms, malformed bodies and other content types (REQ-2, 10, 14, 16)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 
 from mockhub.verify import multipart, oracle
-from mockhub.verify.assertions import assert_equal, expect_error, require_response
+from mockhub.verify.assertions import expect, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import expect_invalid_request
+from mockhub.verify.error_assertions import describe_fields, expect_invalid_request
 from mockhub.verify.generation_assertions import assert_accepted
 from mockhub.verify.outcomes import Failed
 
@@ -19,17 +20,15 @@ _JSON = "application/json"
 
 @check("REQ-10", cost=3 * _MIN_PRICE)
 def request_rejects_malformed_json(context: CheckContext) -> None:
-    """A body that is not JSON is refused, and no failure of the server."""
+    """Reject a body that is not a JSON object with a client error."""
     body = json.dumps(context.request_body())
-    for raw in (body[:-1], f"[{body}]", '"a prompt"'):
-        exchange = require_response(
-            context.client.post(
-                raw=(_JSON, raw.encode()), cost=_MIN_PRICE, unspecified=context.documented
-            )
+    for text in (body[:-1], f"[{body}]", '"a prompt"'):
+        exchange = context.client.post(
+            raw=(_JSON, text.encode()), cost=_MIN_PRICE, unspecified=context.documented
         )
-        if not 400 <= exchange.status < 500:
+        if not 400 <= require_response(exchange).status < 500:
             raise Failed(
-                f"HTTP {exchange.status} to a body that is no JSON object",
+                f"HTTP {exchange.status} to a body that is not a JSON object",
                 exchange,
                 expected="400 invalid_request",
             )
@@ -37,77 +36,74 @@ def request_rejects_malformed_json(context: CheckContext) -> None:
 
 @check("REQ-2", "END-3", fixtures=("example", "example_form", "plain_form"))
 def request_accepts_json_and_form(context: CheckContext) -> None:
-    """The page's own requests are taken, in JSON and as a form with or without a file."""
+    """Accept the documented requests: JSON, a form with a file, and a form without one."""
     for name in ("example", "example_form", "plain_form"):
         assert_accepted(context, name)
 
 
 @check("REQ-14", cost=6 * _MIN_PRICE)
 def request_rejects_unreadable_body(context: CheckContext) -> None:
-    """Another content type, malformed JSON or a malformed form is 400 invalid_request."""
-    valid_json = json.dumps(context.request_body()).encode()
-    form = multipart.encode_form(context.form_fields())
-    media_type = f"multipart/form-data; boundary={multipart.BOUNDARY}"
-    bodies = (
-        (_JSON, b""), (_JSON, valid_json[:-1]), (_JSON, valid_json + b" {}"), (_JSON, valid_json + b" tail"),  # noqa: E501
-        (_JSON, b"[" + valid_json + b"]"), (_JSON, b"[1]"), (_JSON, b"null"), (_JSON, b'{"n": NaN}'),  # noqa: E501
-        ("", valid_json), ("text/plain", valid_json), ("application/xml", b"<a/>"),
-        ("application/x-www-form-urlencoded", b"model=gpt-image-2&prompt=a"),
-        ("multipart/form-data", form), (media_type, form[: len(form) // 2]), (media_type, b"nonsense"),  # noqa: E501
-    )  # fmt: skip
+    """Reject other content types, malformed JSON and malformed forms with 400 invalid_request."""
+    bodies = list(_unreadable_bodies(context))
     with context.expect_no_charge("an unreadable body"):
-        calls = [partial(context.client.post, raw=raw, cost=_MIN_PRICE) for raw in bodies]
-        for exchange, raw in zip(context.run_batch(calls, cost=_MIN_PRICE), bodies, strict=True):
-            try:
-                expect_error(exchange, 400, "invalid_request")
-            except Failed as failure:
-                raise Failed(
-                    f"a body of {raw[0]}: {failure.message}", exchange, expected=failure.expected
-                ) from None
+        calls = [partial(context.client.post, raw=body, cost=_MIN_PRICE) for body in bodies]
+        responses = context.run_batch(calls, cost=_MIN_PRICE)
+        for exchange, (media_type, _) in zip(responses, bodies, strict=True):
+            expect_invalid_request(exchange, f"a body of {media_type or 'no content type'}")
+
+
+def _unreadable_bodies(context: CheckContext) -> Iterator[tuple[str, bytes]]:
+    """Iterate over pairs of a content type and a body that must not be accepted."""
+    valid = json.dumps(context.request_body()).encode()
+    for malformed in (b"", valid[:-1], valid + b" {}", valid + b" tail", b'{"n": NaN}'):
+        yield _JSON, malformed
+    for not_object in (b"[" + valid + b"]", b"[1]", b"null"):
+        yield _JSON, not_object
+    for media_type in ("", "text/plain"):
+        yield media_type, valid
+    yield "application/xml", b"<a/>"
+    yield "application/x-www-form-urlencoded", b"model=gpt-image-2&prompt=a"
+    form = multipart.encode_form(context.form_fields())
+    yield "multipart/form-data", form
+    for malformed in (form[: len(form) // 2], b"nonsense"):
+        yield f"multipart/form-data; boundary={multipart.BOUNDARY}", malformed
 
 
 @check("REQ-14", fixtures=("unknown_field",))
 def request_accepts_charset(context: CheckContext) -> None:
-    """JSON whose content type names UTF-8 as its charset is taken."""
-    assert_variant_accepted(context, "unknown_field", "JSON with a charset")
+    """Accept JSON with a content type that has charset=utf-8."""
+    _assert_variant_accepted(context, "unknown_field", "JSON with a charset")
 
 
 @check("REQ-16", fixtures=("form_async",))
 def request_accepts_files_before_fields(context: CheckContext) -> None:
-    """In a form the texts that stand behind a file count like any other."""
-    assert_variant_accepted(context, "form_async", "a form with its file first")
+    """Accept a form whose text fields follow its file."""
+    _assert_variant_accepted(context, "form_async", "a form with its file first")
 
 
-@check("REQ-16", fixtures=("form_async",))
-def request_accepts_async_in_form(context: CheckContext) -> None:
-    """async=true in a form queues a task."""
-    assert_accepted(context, "form_async")
-    assert_equal(
-        202,
-        context.generation("form_async").exchange.status,
-        "the status",
-        context.generation("form_async").exchange,
-    )
-
-
-@check("REQ-16", cost=4 * _MIN_PRICE)
-def request_rejects_malformed_form_values(context: CheckContext) -> None:
-    """A text that does not spell its field's type is 400 invalid_request."""
-    with context.expect_no_charge("a form with a wrong text"):
-        for change in ({"n": "two"}, {"n": "1.5"}, {"n": ""}, {"async": "yes"}, {"async": "1"}):
-            form = {**context.form_fields(), **change}
-            expect_invalid_request(
-                context.client.post(form=form, cost=4 * _MIN_PRICE), change, "a form"
-            )
-
-
-def assert_variant_accepted(context: CheckContext, name: str, description: str) -> None:
-    """Hold a generation to having been taken in its recipe's manner, not in the usual one only."""
+def _assert_variant_accepted(context: CheckContext, name: str, description: str) -> None:
+    """Require a generation to be accepted in the variant of its fixture, not only without it."""
     generation = context.generation(name)
     if generation.first_rejection and generation.accepted:
         raise Failed(
-            f"{description} is answered {generation.first_rejection.status}, and taken otherwise",
+            f"HTTP {generation.first_rejection.status} to {description}, which works otherwise",
             generation.first_rejection,
             expected="200, or 202 for a task",
         )
     assert_accepted(context, name)
+
+
+@check("REQ-16", fixtures=("form_async",))
+def request_accepts_async_in_form(context: CheckContext) -> None:
+    """Queue a task for a form with async=true."""
+    expect(assert_accepted(context, "form_async").exchange, 202)
+
+
+@check("REQ-16", cost=4 * _MIN_PRICE)
+def request_rejects_malformed_form_values(context: CheckContext) -> None:
+    """Reject a form field whose text is not a value of its type with 400 invalid_request."""
+    with context.expect_no_charge("a form with a malformed value"):
+        for change in ({"n": "two"}, {"n": "1.5"}, {"n": ""}, {"async": "yes"}, {"async": "1"}):
+            form = {**context.form_fields(), **change}
+            exchange = context.client.post(form=form, cost=4 * _MIN_PRICE)
+            expect_invalid_request(exchange, f"a form with {describe_fields(change)}")

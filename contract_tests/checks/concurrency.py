@@ -11,7 +11,7 @@ from mockhub.verify.outcomes import Failed
 
 @check("LED-6", fixtures=ALL_FIXTURES)
 def ledger_balance_is_sum_of_usage(context: CheckContext) -> None:
-    """The balance equals the start minus the sum of usage.credits, and is never negative."""
+    """Keep the balance at the start minus the sum of usage.credits, and never negative."""
     assert_balances_match_costs(context)
     for role in context.starting_balances:
         if context.credits(role) < 0:

@@ -1,4 +1,4 @@
-"""Credentials in another form or place, and key secrecy (AUTH-7 to AUTH-11)."""
+"""Keys outside a Bearer header, partial keys, and keys in responses (AUTH-7 to AUTH-11)."""
 
 from __future__ import annotations
 
@@ -12,85 +12,74 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_unauthorized, unknown_key
 from mockhub.verify.outcomes import Failed, Skipped
 
+_MIN_PRICE = oracle.min_price()
 
-@check("AUTH-8", fixtures=("example",), cost=7 * oracle.min_price())
+
+@check("AUTH-8", fixtures=("example",), cost=7 * _MIN_PRICE)
 def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
-    """Another scheme, an empty token, or a key outside the header is not accepted."""
+    """Reject another scheme, an empty token, and a key outside the Authorization header."""
     valid = context.profile.keys["valid"]
     encoded = [b64encode(pair.encode()).decode() for pair in (f":{valid}", f"{valid}:")]
     basic = [f"Basic {credentials}" for credentials in (valid, *encoded)]
-    for header in (*basic, f"Token {valid}", valid, "Bearer"):
-        expect_unauthorized(
-            context, case=f"with Authorization: {header.replace(valid, '<key>')}",
-            key=None, headers={"Authorization": header},
-        )  # fmt: skip
+    for value in (*basic, f"Token {valid}", valid, "Bearer"):
+        case = f"with Authorization: {value.replace(valid, '<key>')}"
+        expect_unauthorized(context, case=case, key=None, headers={"Authorization": value})
     for name in ("X-API-Key", "Api-Key", "Cookie"):
         value = f"api_key={valid}; key={valid}" if name == "Cookie" else valid
-        expect_unauthorized(
-            context,
-            "missingApiKey",
-            case=f"with the key in {name}",
-            key=None,
-            headers={name: value},
-        )
+        case = f"with the key in {name}"
+        expect_unauthorized(context, "missingApiKey", case=case, key=None, headers={name: value})
     for name in ("key", "api_key", "apiKey", "token", "access_token", "authorization"):
         exchange = context.client.get(f"credits?{name}={valid}", key=None)
         expect_error(exchange, 401, "missingApiKey")
 
 
-@check("AUTH-9", fixtures=("example",), cost=4 * oracle.min_price())
+@check("AUTH-9", fixtures=("example",), cost=4 * _MIN_PRICE)
 def auth_compares_whole_key(context: CheckContext) -> None:
-    """A prefix, another case or trailing characters make a key unknown."""
+    """Reject a prefix of a key, its other case, and a key with trailing characters."""
     valid = context.profile.keys["valid"]
-    bare = valid.removeprefix("gih_live_")
+    secret = valid.removeprefix("gih_live_")
     variants = {
-        "a prefix of the key": valid[:-1],
-        "half of the key": valid[: len(valid) // 2],
-        "the key and one character more": valid + "x",
-        "the key twice": valid + valid,
-        "the key in upper case": valid.upper(),
-        "the key in swapped case": "gih_live_" + bare.swapcase(),
-        "the key without its prefix": bare,
-        "the prefix alone": "gih_live_",
+        "with a prefix of the key": valid[:-1],
+        "with half of the key": valid[: len(valid) // 2],
+        "with the key and another character": valid + "x",
+        "with the key twice": valid + valid,
+        "with the key in upper case": valid.upper(),
+        "with the key in swapped case": "gih_live_" + secret.swapcase(),
+        "with the key without its prefix": secret,
+        "with the prefix alone": "gih_live_",
     }
     for case, raw in variants.items():
-        if raw != valid and raw not in context.profile.keys.values():
-            expect_unauthorized(context, "invalidApiKey", case=f"with {case}", key=RawKey(raw))
+        if raw not in context.profile.keys.values():
+            expect_unauthorized(context, "invalidApiKey", case=case, key=RawKey(raw))
 
 
-@check("AUTH-10", cost=oracle.min_price() * 4)
+@check("AUTH-10", cost=4 * _MIN_PRICE)
 def auth_precedes_body_validation(context: CheckContext) -> None:
-    """A bad body without a good key is 401, not 400."""
-    malformed = ("application/json", b"{")
-    for key, code in ((None, "missingApiKey"), (RawKey(unknown_key(context)), "invalidApiKey")):
-        for arguments in (
-            {"json": context.request_body(n=0)},
-            {"raw": malformed},
-            {"raw": ("text/plain", b"x")},
-            {"form": {"n": "9"}},
-        ):
-            expect_error(context.client.post(key=key, **arguments), 401, code)
+    """Reject an invalid body without a valid key with 401 instead of 400."""
+    post = context.client.post
+    for key, code in ((None, "missingApiKey"), (unknown_key(context), "invalidApiKey")):
+        expect_error(post(context.request_body(n=0), key=key), 401, code)
+        expect_error(post(raw=("application/json", b"{"), key=key), 401, code)
+        expect_error(post(raw=("text/plain", b"x"), key=key), 401, code)
+        expect_error(post(form={"n": "9"}, key=key), 401, code)
 
 
 @check("AUTH-11")
 def models_ignore_invalid_credentials(context: CheckContext) -> None:
-    """The list is public whatever Authorization header comes along."""
-    for header in ("Bearer gih_live_" + "0" * 32, "Bearer x", "Basic eDp5", "nonsense"):
-        expect(context.client.get("models", key=None, headers={"Authorization": header}), 200)
+    """Return the model list whatever the Authorization header is."""
+    for value in ("Bearer gih_live_" + "0" * 32, "Bearer x", "Basic eDp5", "nonsense"):
+        expect(context.client.get("models", key=None, headers={"Authorization": value}), 200)
 
 
 @check("AUTH-7")
 def responses_contain_no_keys(context: CheckContext) -> None:
-    """No answer contains a raw key."""
+    """Never return a raw key in a response."""
     secrets = context.profile.keys.values()
     for exchange in context.client.exchanges:
         if any(raw in exchange.request.url for raw in secrets):
-            continue  # the suite itself put it into the address
-        head = " ".join(exchange.headers.values())
-        for raw in secrets:
-            if raw.encode() in exchange.content or raw in head:
-                raise Failed(
-                    "an answer contains a raw key", exchange, expected="no key in any answer"
-                )
+            continue  # a response may repeat the URL that a check sent
+        headers = " ".join(exchange.headers.values())
+        if any(raw.encode() in exchange.content or raw in headers for raw in secrets):
+            raise Failed("a response contains a raw key", exchange, expected="no key in responses")
     if not context.client.exchanges:
-        raise Skipped("nothing was exchanged")
+        raise Skipped("no request was sent")

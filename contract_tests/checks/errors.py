@@ -11,37 +11,38 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import error_exchanges, expect_error_codes
 from mockhub.verify.outcomes import Failed, Inconclusive
 
-_BURST, _MAX_CONCURRENT = 24, 5
+_BURST = 24
+_WARM_UP = 5  # concurrent requests that a server with a short queue accepts
 
 
 @check("ERR-1")
 def errors_have_documented_shape(context: CheckContext) -> None:
-    """Every error is {error: {message, code}}."""
+    """Return every error as {error: {message, code}}."""
     found = error_exchanges(context)
     for exchange in found:
         if exchange.status not in (429, 503):
             error_code(exchange)
     if not found:
-        raise Inconclusive("nothing was refused")
+        raise Inconclusive("no request was rejected")
 
 
 @check("ERR-2")
 def errors_400_have_documented_code(context: CheckContext) -> None:
-    """Every 400 is invalid_request."""
+    """Return invalid_request in every 400."""
     expect_error_codes(context, 400, "invalid_request")
 
 
 @check("ERR-5")
 def errors_404_have_documented_code(context: CheckContext) -> None:
-    """Every 404 is notFound."""
+    """Return notFound in every 404."""
     expect_error_codes(context, 404, "notFound")
 
 
 @check("LIM-2")
 def limits_exclude_request_rate(context: CheckContext) -> None:
-    """There is no rate limit: many requests at once are answered, and 429 never comes."""
+    """Never return 429, even to many requests at the same time."""
     burst = [partial(context.client.get, "credits") for _ in range(_BURST)]
-    parallel(burst[:_MAX_CONCURRENT])  # servers with a short queue let no more wait
+    parallel(burst[:_WARM_UP])
     list(context.run_batch(burst))
     for exchange in context.client.exchanges:
         if exchange.status == 429:
@@ -50,17 +51,14 @@ def limits_exclude_request_rate(context: CheckContext) -> None:
 
 @check("ERR-7")
 def responses_are_json(context: CheckContext) -> None:
-    """Errors and answers alike are application/json, and messages are for a person."""
+    """Return application/json, and errors with a message that is not empty."""
     for exchange in context.client.exchanges:
-        if (
-            "/api/v1/" not in exchange.request.url
-            or exchange.error
-            or exchange.request.method == "HEAD"
-        ):
+        is_api = "/api/v1/" in exchange.request.url and exchange.request.method != "HEAD"
+        if not is_api or exchange.error:
             continue
-        media = exchange.headers.get("content-type", "").partition(";")[0].strip()
-        if media != "application/json":
-            raise Failed(f"content-type is {media!r}", exchange, expected="application/json")
+        media_type = exchange.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type != "application/json":
+            raise Failed(f"content-type is {media_type!r}", exchange, expected="application/json")
         if exchange.status >= 400:
             error_code(exchange)
             if not expect(exchange, exchange.status)["error"]["message"].strip():

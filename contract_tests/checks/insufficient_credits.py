@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
     assert_distinct_generations,
@@ -15,75 +13,69 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.exchange import Exchange
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
-_EXTRA_REQUESTS = 2  # requests sent at once beyond those that can be paid
-_MAX_PAID = 6  # requests that may be paid at once
+_EXTRA_REQUESTS = 2  # concurrent requests beyond those that the balance pays for
+_MAX_PAID = 6  # concurrent requests that the balance may pay for
 
 
-@check("ASY-8", requires=("broke",), cost=oracle.min_price())
+@check("ASY-8", requires=("broke",), cost=_MIN_PRICE)
 def tasks_require_sufficient_credits(context: CheckContext) -> None:
-    """An asynchronous request that the balance cannot pay is 402 at submission."""
-    require_insufficient_credits(context, "broke")
-    expect_insufficient_credits(context, context.request_body(**{"async": True}), "broke")
+    """Reject an asynchronous request without enough credits with 402 at submission."""
+    _require_no_credits(context)
+    _expect_insufficient_credits(context, "broke", context.request_body(**{"async": True}))
 
 
-@check("ASY-8", requires=("low",), cost=4 * oracle.min_price())
+@check("ASY-8", requires=("low",), cost=4 * _MIN_PRICE)
 def tasks_require_full_price(context: CheckContext) -> None:
-    """A task is refused if the balance pays for some of its images only."""
+    """Reject an asynchronous request if the credits pay for some of its images only."""
     credits = context.credits("low")
-    if not oracle.min_price() <= credits < 4 * oracle.min_price():
-        raise Skipped(f"keys.low has {credits} credits; expected some, but not for 4 images")
-    expect_insufficient_credits(context, context.request_body(n=4, **{"async": True}), "low")
+    if not _MIN_PRICE <= credits < 4 * _MIN_PRICE:
+        raise Skipped(f"keys.low has {credits} credits, expected enough for 1 to 3 images")
+    _expect_insufficient_credits(context, "low", context.request_body(n=4, **{"async": True}))
 
 
 @check("LED-4", "ERR-4", requires=("broke",), cost=_MIN_PRICE)
 def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
-    """Not enough credits: 402 insufficientCredits, in JSON and in a form, for one image or four."""
-    require_insufficient_credits(context, "broke")
-    expect_insufficient_credits(context, context.request_body(), "broke")
-    expect_insufficient_credits(context, context.request_body(n=4), "broke")
-    expect_insufficient_credits(context, {}, "broke", form=context.form_fields())
+    """Reject JSON and forms without enough credits with 402 insufficientCredits."""
+    _require_no_credits(context)
+    _expect_insufficient_credits(context, "broke", context.request_body())
+    _expect_insufficient_credits(context, "broke", context.request_body(n=4))
+    _expect_insufficient_credits(context, "broke", form=context.form_fields())
 
 
 @check("LED-4", requires=("broke",), cost=_MIN_PRICE)
 def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
-    """A task that the balance cannot pay is refused, or fails; it is not drawn for free."""
-    before = require_insufficient_credits(context, "broke")
-    exchange = context.client.post(
-        context.request_body(**{"async": True}), key="broke", cost=_MIN_PRICE
-    )
+    """Generate no images for a task without enough credits."""
+    before = _require_no_credits(context)
+    body = context.request_body(**{"async": True})
+    exchange = context.client.post(body, key="broke", cost=_MIN_PRICE)
     if require_response(exchange).status == 402:
         return
     after = context.credits("broke")
     if after < 0:
         raise Failed(f"the balance is {after}", exchange, expected=f"{before}, or 402")
     if exchange.status == 202:
-        _assert_not_generated(context, expect(exchange, 202), exchange)
-
-
-def _assert_not_generated(context: CheckContext, body: dict[str, Any], exchange: Exchange) -> None:
-    generation = ObservedGeneration("on credit", None, 1, "1024x1024", exchange)  # type: ignore[arg-type]
-    for _ in range(3):
-        poll = context.client.get(f"generations/{generation.id}", key="broke")
-        if poll.status == 200 and expect(poll, 200).get("status") == "succeeded":
-            raise Failed("a task was drawn that could not be paid", exchange, poll, expected="402")
+        path = f"generations/{expect(exchange, 202).get('id')}"
+        for _ in range(3):
+            poll = context.client.get(path, key="broke")
+            if poll.status == 200 and poll.json_object.get("status") == "succeeded":
+                raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
 
 
 @check("LED-4", requires=("low",), cost=4 * _MIN_PRICE)
 def ledger_requires_full_price(context: CheckContext) -> None:
-    """An account that can pay for some of the images, but not for all, is refused."""
+    """Reject a request if the credits pay for some of its images only."""
     credits = _spend_down(context)
     if credits < _MIN_PRICE:
-        raise Inconclusive(f"keys.low has {credits} credits; expected enough for an image")
-    expect_insufficient_credits(context, context.request_body(n=4), "low")
+        raise Inconclusive(f"keys.low has {credits} credits, expected enough for an image")
+    _expect_insufficient_credits(context, "low", context.request_body(n=4))
 
 
 def _spend_down(context: CheckContext) -> int:
-    """The credits of low, spent down to fewer than four images cost."""
+    """Spend the credits of `low` until they pay for fewer than four images; return them."""
     credits = context.credits("low")
     for _ in range(2):
         if credits < 4 * _MIN_PRICE:
@@ -92,60 +84,64 @@ def _spend_down(context: CheckContext) -> int:
         exchange = context.client.post(context.request_body(n=n), key="low", cost=n * _MIN_PRICE)
         expect(exchange, 200)
         context.record_cost([exchange])
-        assert_equal(
-            credits - n * _MIN_PRICE, context.credits("low"), "the balance of low", exchange
-        )
         credits -= n * _MIN_PRICE
+        assert_equal(credits, context.credits("low"), "the balance of low", exchange)
     if credits >= 4 * _MIN_PRICE:
-        raise Skipped(f"keys.low has {credits} credits; expected enough for a few images")
+        raise Skipped(f"keys.low has {credits} credits, expected enough for a few images")
     return credits
 
 
 @check("LED-4", "LED-1", requires=("low",), cost=3 * _MIN_PRICE)
 def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
-    """Requests at once: as many are paid as the balance allows, none is lost, none overdrawn."""
+    """Accept as many concurrent requests as the balance pays for, and charge each."""
     start = context.credits("low")
-    n = next((n for n in (1, 2, 3, 4) if start // (n * _MIN_PRICE) <= _MAX_PAID), 4)
-    payable = int(start // (n * _MIN_PRICE))
-    if payable > _MAX_PAID:
-        raise Skipped(f"keys.low has {start} credits; expected enough for a few images")
-    if payable < 1:
-        raise Inconclusive(f"keys.low has {start} credits; expected enough for 1 to 6 images")
-    others = {
-        role: context.credits(role) for role in ("valid", "other") if role in context.profile.keys
-    }
+    n, payable = _concurrent_requests(start)
+    roles = [role for role in ("valid", "other") if role in context.profile.keys]
+    others = {role: context.credits(role) for role in roles}
     exchanges = context.client.post_simultaneously(
         [context.request_body(n=n) for _ in range(payable + _EXTRA_REQUESTS)],
         key="low",
-        costs=[n * _MIN_PRICE] * payable,  # nobody can pay for the others
+        costs=[n * _MIN_PRICE] * payable,  # the balance does not pay for the others
     )
     context.concurrent_payment_start = start
     context.record_cost(exchanges)
-    paid = [exchange for exchange in exchanges if require_response(exchange).status == 200]
     for exchange in exchanges:
-        if exchange.status != 200:
+        if require_response(exchange).status != 200:
             expect_error(exchange, 402, "insufficientCredits")
-    _assert_not_overdrawn(context, start, n, paid, exchanges)
+    _assert_not_overdrawn(context, start, n * _MIN_PRICE, exchanges)
+    paid = [exchange for exchange in exchanges if exchange.status == 200]
     assert_distinct_generations(paid)
     for role, before in others.items():
-        assert_equal(
-            before, context.credits(role), f"the balance of {role} while low paid", *paid[:1]
-        )
+        what = f"the balance of {role} after requests of low"
+        assert_equal(before, context.credits(role), what, *paid[:1])
+
+
+def _concurrent_requests(credits: int) -> tuple[int, int]:
+    """Return n, and how many requests of n images the credits pay for."""
+    n = next((n for n in (1, 2, 3, 4) if credits // (n * _MIN_PRICE) <= _MAX_PAID), 4)
+    payable = int(credits // (n * _MIN_PRICE))
+    if payable > _MAX_PAID:
+        raise Skipped(f"keys.low has {credits} credits, expected enough for a few images")
+    if payable < 1:
+        raise Inconclusive(f"keys.low has {credits} credits, expected enough for 1 to 6 images")
+    return n, payable
 
 
 def _assert_not_overdrawn(
-    context: CheckContext, start: int, n: int, paid: list[Exchange], exchanges: list[Exchange]
+    context: CheckContext, start: int, cost: int, exchanges: list[Exchange]
 ) -> None:
-    cost, last = n * _MIN_PRICE, context.client.get("credits", key="low")
+    last = context.client.get("credits", key="low")
     end = find_balance(expect(last, 200), last)
+    paid = [exchange for exchange in exchanges if exchange.status == 200]
     if len(paid) * cost > start or end < 0:
         raise Failed(
-            f"{len(paid)} requests of {cost} credits were paid from {start}; {end} are left",
-            *paid, last, expected=f"at most {start // cost} paid, the others 402",
-        )  # fmt: skip
-    assert_equal(
-        start - len(paid) * cost, end, f"the balance after {len(paid)} requests", last, *paid
-    )
+            f"{len(paid)} requests of {cost} credits were accepted with {start}; {end} are left",
+            *paid,
+            last,
+            expected=f"at most {start // cost} accepted, the others 402",
+        )
+    what = f"the balance after {len(paid)} requests"
+    assert_equal(start - len(paid) * cost, end, what, last, *paid)
     margin = 1 if context.documented else 0  # that an exact balance is enough is inferred
     if end >= cost + margin:
         rejected = [exchange for exchange in exchanges if exchange.status == 402]
@@ -154,63 +150,66 @@ def _assert_not_overdrawn(
 
 @check("LED-5", requires=("broke",), cost=_MIN_PRICE)
 def ledger_stores_nothing_after_402(context: CheckContext) -> None:
-    """402 charges nothing and leaves no generation behind."""
-    require_insufficient_credits(context, "broke")
-    body = expect(expect_insufficient_credits(context, context.request_body(), "broke"), 402)
+    """Charge nothing and store no generation on 402."""
+    _require_no_credits(context)
+    exchange = _expect_insufficient_credits(context, "broke", context.request_body())
+    body = expect(exchange, 402)
     generation_id = body.get("id") or (body.get("error") or {}).get("generation_id")
     if isinstance(generation_id, str):
-        expect_error(
-            context.client.get(f"generations/{generation_id}", key="broke"), 404, "notFound"
-        )
+        read = context.client.get(f"generations/{generation_id}", key="broke")
+        expect_error(read, 404, "notFound")
 
 
 @check("LED-7", requires=("low",), after=("ledger_is_never_overdrawn_concurrently",))
 def ledger_accepts_exact_balance(context: CheckContext) -> None:
-    """A balance exactly equal to the price is enough."""
+    """Accept a request whose price is exactly the balance."""
     start = context.concurrent_payment_start
     if not start:
         raise Inconclusive("keys.low had no credits to spend")
     end = context.credits("low")
     if start % _MIN_PRICE:
-        raise Inconclusive(f"keys.low had {start} credits, no multiple of {_MIN_PRICE}")
-    assert_equal(0, end, "what is left of an exact balance", context.client.exchanges[-1])
+        raise Inconclusive(f"keys.low had {start} credits, not a multiple of {_MIN_PRICE}")
+    assert_equal(0, end, "the rest of an exact balance", context.client.exchanges[-1])
 
 
 @check("LED-4", requires=("state_handlers",), cost=_MIN_PRICE)
 def ledger_rejects_one_credit_short(context: CheckContext) -> None:
-    """An account with one credit less than an image costs is refused, and keeps what it has."""
+    """Reject a request of an account that lacks one credit, without a charge."""
     key = context.state_key("fresh_account", credits=_MIN_PRICE - 1)
-    expect_insufficient_credits(context, context.request_body(), key)
+    _expect_insufficient_credits(context, key, context.request_body())
 
 
 @check("LED-7", requires=("state_handlers",), cost=_MIN_PRICE)
 def ledger_accepts_exact_price(context: CheckContext) -> None:
-    """An account with exactly the price of an image gets it, and has nothing left."""
+    """Accept a request of an account with exactly its price, and leave no credits."""
     key = context.state_key("fresh_account", credits=_MIN_PRICE)
     exchange = context.client.post(context.request_body(), key=key, cost=_MIN_PRICE)
     expect(exchange, 200)
-    assert_equal(0, context.credits(key), "what is left", exchange)
+    assert_equal(0, context.credits(key), "the balance after the request", exchange)
     context.record_cost([exchange])
 
 
-def require_insufficient_credits(context: CheckContext, role: str) -> int:
-    """The credits of *role*, if they do not pay for one image."""
-    credits = context.credits(role)
+def _require_no_credits(context: CheckContext) -> int:
+    """Return the credits of `broke`, which must not pay for an image."""
+    credits = context.credits("broke")
     if credits >= _MIN_PRICE:
-        raise Inconclusive(f"keys.{role} has {credits} credits, which pay for an image")
+        raise Inconclusive(f"keys.broke has {credits} credits, enough for an image")
     return credits
 
 
-def expect_insufficient_credits(
-    context: CheckContext, body: dict[str, Any], role: str, **options: Any
+def _expect_insufficient_credits(
+    context: CheckContext,
+    key: str,
+    body: JsonObject | None = None,
+    *,
+    form: dict[str, str] | None = None,
 ) -> Exchange:
-    """Hold a request to 402 insufficientCredits and to leaving the balance as it is."""
-    before = context.credits(role)
-    with context.expect_no_charge("a request answered 402", role):
-        arguments = options or {"json": body}
-        exchange = context.client.post(key=role, cost=before, **arguments)
-        if exchange.status == 429 and context.client.get("credits", key=role).status == 200:
-            raise Failed("HTTP 429 for want of credits", exchange, expected="402")
+    """Require a request to be rejected with 402 insufficientCredits, without a charge."""
+    before = context.credits(key)
+    with context.expect_no_charge("a request without enough credits", key):
+        exchange = context.client.post(body, form=form, key=key, cost=before)
+        if exchange.status == 429 and context.client.get("credits", key=key).status == 200:
+            raise Failed("HTTP 429 without enough credits", exchange, expected="402")
         expect_error(exchange, 402, "insufficientCredits")
-    assert_equal(before, context.credits(role), f"the balance of {role} after 402", exchange)
+    assert_equal(before, context.credits(key), "the balance after 402", exchange)
     return exchange

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+from mockhub.spec.operations import OperationId
 from mockhub.verify import oracle
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.outcomes import Failed, Inconclusive
@@ -153,10 +155,8 @@ def find_balance(body: JsonObject, exchange: Exchange) -> int:
 
 def assert_common_fields(body: object, exchange: Exchange) -> None:
     """Require the fields that every published response about a generation has."""
-    assert_equal(
-        "image_generation", require_field(body, "object", str, exchange), "object", exchange
-    )
-    assert_equal(oracle.MODEL, require_field(body, "model", str, exchange), "model", exchange)
+    assert_field(body, "object", "image_generation", exchange)
+    assert_field(body, "model", oracle.MODEL, exchange)
     for name in ("id", "status", "aspect_ratio", "quality"):
         require_field(body, name, str, exchange, allow_empty=False)
     require_field(body, "images", list, exchange)
@@ -201,3 +201,40 @@ def assert_distinct_generations(exchanges: Sequence[Exchange]) -> None:
         raise Failed(
             "two requests were answered with one generation", *exchanges, expected="one each"
         )
+
+
+def assert_field(body: object, path: str, expected: object, exchange: Exchange) -> None:
+    """Require the value at a dotted *path* of *body* to equal *expected*."""
+    assert_equal(expected, require_field(body, path, type(expected), exchange), path, exchange)
+
+
+def assert_matches_schema(exchange: Exchange, operation: OperationId, status: int = 200) -> None:
+    """Require a response to match its schema in the API spec."""
+    validator = oracle.response_validator(operation, status)
+    for error in validator.iter_errors(expect(exchange, status)):
+        pointer = "/".join(str(part) for part in error.instance_path) or "the body"
+        raise Failed(
+            f"{pointer}: {error.message[:200]}",
+            exchange,
+            expected=f"the schema of the {status} response of {operation}",
+        )
+
+
+@contextmanager
+def prefix_failure(prefix: str) -> Iterator[None]:
+    """Prefix the message of an assertion that fails within."""
+    try:
+        yield
+    except Failed as failure:
+        raise Failed(
+            f"{prefix}: {failure.message}", *failure.exchanges, expected=failure.expected
+        ) from None
+
+
+def require_complete_balance(exchange: Exchange) -> int:
+    """Return the credits of a balance that has all documented fields (CRD-2)."""
+    balance = balance_object(expect(exchange, 200), exchange)
+    credits = require_field(balance, "credits", int, exchange)
+    require_field(balance, "account_type", str, exchange, allow_empty=False)
+    assert_expiration(balance, exchange)
+    return credits

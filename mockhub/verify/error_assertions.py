@@ -5,115 +5,117 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TypedDict, Unpack
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import expect_error
+from mockhub.verify.assertions import expect_error, prefix_failure
+from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 
+class Credentials(TypedDict, total=False):
+    """How a request authenticates; by default with the key `valid`."""
+
+    key: str | None
+    headers: Mapping[str, str]
+
+
+def expect_invalid_request(exchange: Exchange, case: str) -> None:
+    """Require 400 invalid_request; *case* says what was sent."""
+    with prefix_failure(case):
+        expect_error(exchange, 400, "invalid_request")
+
+
 def expect_rejection(
-    context: CheckContext, *changes: Mapping[str, Any], also_form: bool = True
+    context: CheckContext, *changes: Mapping[str, object], also_form: bool = True
 ) -> None:
-    """Hold requests with *changes* to 400 invalid_request, in JSON and in a form, for nothing."""
-    with context.expect_no_charge("a request that is refused"):
-        calls, cases, max_cost = [], [], max(map(_max_cost, changes))
+    """Require requests with *changes* to be rejected with 400, in JSON and in a form."""
+    calls: list[Callable[[], Exchange]] = []
+    cases: list[str] = []
+    with context.expect_no_charge("an invalid request"):
         for change in changes:
             cost, post = _max_cost(change), context.client.post
             calls.append(partial(post, context.request_body(**change), cost=cost))
-            cases.append((change, "JSON"))
+            cases.append(f"JSON with {describe_fields(change)}")
             if also_form:
                 calls.append(partial(post, form=context.form_fields(**change), cost=cost))
-                cases.append((change, "a form"))
-        for exchange, (change, encoding) in zip(
-            context.run_batch(calls, cost=max_cost), cases, strict=True
-        ):
-            expect_invalid_request(exchange, change, encoding)
+                cases.append(f"a form with {describe_fields(change)}")
+        responses = context.run_batch(calls, cost=max(map(_max_cost, changes)))
+        for exchange, case in zip(responses, cases, strict=True):
+            expect_invalid_request(exchange, case)
 
 
-def _max_cost(change: Mapping[str, Any]) -> int:
+def _max_cost(change: Mapping[str, object]) -> int:
     n = change.get("n", 1)
-    return oracle.max_price() * (
-        max(int(n) + 1, 1) if isinstance(n, float) else max(_as_count(n), 1)
+    count = int(n) + 1 if isinstance(n, float) else n if isinstance(n, int) else 4
+    return oracle.max_price() * max(count, 1)
+
+
+def describe_fields(change: Mapping[str, object]) -> str:
+    """Return the changed fields of a request as text."""
+    return ", ".join(
+        f"no {name}" if value is ... else f"{name} {json.dumps(value)[:60]}"
+        for name, value in change.items()
     )
 
 
-def _as_count(n: Any) -> int:
-    return n if isinstance(n, int) else 4
-
-
-def expect_invalid_request(exchange: Exchange, change: Mapping[str, Any], encoding: str) -> None:
-    try:
-        expect_error(exchange, 400, "invalid_request")
-    except Failed as failure:
-        changed_fields = ", ".join(
-            f"{name} {'left out' if value is ... else json.dumps(value)[:60]}"
-            for name, value in change.items()
-        )
-        raise Failed(
-            f"{encoding} with {changed_fields}: {failure.message}",
-            *failure.exchanges,
-            expected=failure.expected,
-        ) from None
-
-
 def protected_operations(
-    context: CheckContext, **options: object
+    context: CheckContext, **credentials: Unpack[Credentials]
 ) -> Iterator[tuple[str, Callable[[], Exchange]]]:
-    """Every protected operation, ready to be asked with a key or with headers of one's own."""
+    """Iterate over the operations that need a key, with a function that calls each."""
     client = context.client
-    yield "credits", lambda: client.get("credits", **options)  # type: ignore[arg-type]
-    generation_id = _known_id(context) or "clx_no_such_generation"
-    yield "retrieve", lambda: client.get(f"generations/{generation_id}", **options)  # type: ignore[arg-type]
-    if not context.documented:  # whether a key is asked for before the id is looked up is open
-        yield "retrieve what is not there", lambda: client.get("generations/clx_none", **options)  # type: ignore[arg-type]
+    yield "GET /credits", partial(client.get, "credits", **credentials)
+    known_id = _known_id(context)
+    if known_id or context.documented:
+        path = f"generations/{known_id or 'clx_no_such_generation'}"
+        yield "GET /generations/{id}", partial(client.get, path, **credentials)
+    if not context.documented:  # whether the key is checked before the id is an open point
+        unknown = partial(client.get, "generations/clx_none", **credentials)
+        yield "GET /generations/{unknown id}", unknown
     if not client.read_only:
-        cost = oracle.min_price()
-        yield "generate", lambda: client.post(context.request_body(), cost=cost, **options)  # type: ignore[arg-type]
-
-
-def expect_unauthorized(context: CheckContext, *codes: str, case: str, **options: object) -> None:
-    """Hold every protected operation to 401 with one of *codes*, and to taking nothing."""
-    names, requests = zip(*protected_operations(context, **options), strict=True)
-    with context.expect_no_charge(f"a request {case}"):
-        for name, exchange in zip(
-            names, context.run_batch(requests, cost=oracle.min_price()), strict=True
-        ):
-            try:
-                expect_error(exchange, 401, *codes)
-            except Failed as failure:
-                raise Failed(
-                    f"{name}, {case}: {failure.message}",
-                    *failure.exchanges,
-                    expected=failure.expected,
-                ) from None
-    record = context.no_charge_checks[-1] if context.no_charge_checks else None
-    if record and record.balance_before != record.balance_after:
-        message = f"{record.description} moved the balance from {record.balance_before} to {record.balance_after}"  # noqa: E501
-        raise Failed(message, record.exchange, expected=f"{record.balance_before} credits still")
+        body, cost = context.request_body(), oracle.min_price()
+        yield "POST /images/generations", partial(client.post, body, cost=cost, **credentials)
 
 
 def _known_id(context: CheckContext) -> str | None:
-    """The id of a generation that exists, so that a 404 cannot hide a missing 401."""
+    """Return the id of a generation that exists, so that a 404 cannot hide a missing 401."""
     try:
         return context.completed("example").id
     except CheckOutcome:
         return None
 
 
-def unknown_key(context: CheckContext, tail: str = "") -> str:
-    """A key of the documented form that nobody has."""
+def expect_unauthorized(
+    context: CheckContext, *codes: str, case: str, **credentials: Unpack[Credentials]
+) -> None:
+    """Require every protected operation to return 401 with one of *codes*, without a charge."""
+    names, calls = zip(*protected_operations(context, **credentials), strict=True)
+    with context.expect_no_charge(f"a request {case}"):
+        responses = context.run_batch(calls, cost=oracle.min_price())
+        for name, exchange in zip(names, responses, strict=True):
+            with prefix_failure(f"{name} {case}"):
+                expect_error(exchange, 401, *codes)
+    record = context.no_charge_checks[-1] if context.no_charge_checks else None
+    if record and record.balance_before != record.balance_after:
+        raise Failed(
+            f"{record.description} changed the balance "
+            f"from {record.balance_before} to {record.balance_after}",
+            record.exchange,
+            expected=f"still {record.balance_before} credits",
+        )
+
+
+def unknown_key(context: CheckContext) -> RawKey:
+    """Return a key of the documented form that does not exist."""
     key_format = oracle.api_spec().key_format
-    secret = f"{context.seed:x}mockhubverify{tail}".ljust(key_format.length, "q")[
-        : key_format.length
-    ]
-    return key_format.prefix + secret
+    secret = f"{context.seed:x}mockhubverify".ljust(key_format.length, "q")[: key_format.length]
+    return RawKey(key_format.prefix + secret)
 
 
 def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
-    """The error answers so far, of which the page says how they look."""
+    """Return the exchanges so far with an error whose shape is documented."""
     return [
         exchange
         for exchange in context.client.exchanges
@@ -125,8 +127,9 @@ def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
 
 
 def expect_error_codes(context: CheckContext, status: int, *codes: str) -> None:
+    """Require every response so far with *status* to have one of *codes*."""
     found = error_exchanges(context, status)
     for exchange in found:
         expect_error(exchange, status, *codes)
     if not found:
-        raise Inconclusive(f"nothing was answered {status}")
+        raise Inconclusive(f"there was no response with HTTP {status}")

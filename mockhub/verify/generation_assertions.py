@@ -3,49 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
-from mockhub.verify.assertions import expect, require_response
+from mockhub.verify import oracle
+from mockhub.verify.assertions import assert_equal, expect, require_field, require_response
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import DOCUMENTED_SIZES, FIXTURES
+from mockhub.verify.exchange import JsonObject
+from mockhub.verify.fixtures import DOCUMENTED_SIZES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
 
+T = TypeVar("T")
 
-def assert_accepted(context: CheckContext, name: str) -> None:
+
+def assert_accepted(context: CheckContext, name: str) -> ObservedGeneration:
+    """Return a generation that was accepted; sizes that are not documented may be rejected."""
     generation = context.generation(name)
     exchange = require_response(generation.exchange)
-    if exchange.status == 402 and (generation.balance_before or 0) < FIXTURES[name].max_cost:
-        raise Inconclusive("the account cannot pay for it", exchange)
+    if exchange.status == 402 and (generation.balance_before or 0) < generation.fixture.max_cost:
+        raise Inconclusive("the account has not enough credits", exchange)
     if exchange.status == 401:
-        raise Inconclusive("the key keys.valid is refused; is it right?", exchange)
-    must_be_offered = generation.size in DOCUMENTED_SIZES or not context.documented
-    if not generation.accepted and (must_be_offered or exchange.status != 400):
+        raise Inconclusive("HTTP 401 with keys.valid; is the key right?", exchange)
+    must_be_accepted = generation.size in DOCUMENTED_SIZES or not context.documented
+    if not generation.accepted and (must_be_accepted or exchange.status != 400):
         raise Failed(
-            f"a valid request is answered {exchange.status}",
+            f"HTTP {exchange.status} to a valid request",
             exchange,
             expected="200, or 202 for a task",
         )
+    return generation
 
 
 def accepted_tasks(
     context: CheckContext, *names: str
-) -> list[tuple[ObservedGeneration, dict[str, Any]]]:
-    """The tasks of *names* with their 202 answers."""
+) -> list[tuple[ObservedGeneration, JsonObject]]:
+    """Return the tasks of *names* with the bodies of their 202 responses."""
     tasks = []
     for name in names:
-        assert_accepted(context, name)
-        generation = context.generation(name)
+        generation = assert_accepted(context, name)
         tasks.append((generation, expect(generation.exchange, 202)))
     return tasks
 
 
 def assert_completed(context: CheckContext, generation: ObservedGeneration) -> None:
+    """Require a task to have reached a final status within limits.poll_timeout."""
     if generation.finished:
         return
     for poll in generation.polls[-1:]:
-        if require_response(poll).status != 200:
-            raise Failed(f"a poll is answered {poll.status}", poll, expected="HTTP 200")
         expect(poll, 200)
     raise Failed(
         f"the task has not ended after {context.profile.poll_timeout:g} s (limits.poll_timeout)",
@@ -57,9 +61,10 @@ def assert_completed(context: CheckContext, generation: ObservedGeneration) -> N
 def completed_generations(
     context: CheckContext, names: tuple[str, ...]
 ) -> Iterator[ObservedGeneration]:
-    """The generations of *names* that were accepted and ended.
+    """Iterate over the generations of *names* that were accepted and have ended.
 
-    What could not be made is told at the end, when the others have been judged.
+    Raises:
+        CheckOutcome: After the last one, if some could not be created.
     """
     deferred: CheckOutcome | None = None
     found_any = False
@@ -80,12 +85,46 @@ def completed_generations(
 
 
 def generations_with_id(context: CheckContext, names: tuple[str, ...]) -> list[ObservedGeneration]:
-    """The generations of *names* that were accepted and gave an id."""
-    generations = [
-        generation
-        for name in names
-        if (generation := context.generation(name)).accepted and generation.id
-    ]
+    """Return the generations of *names* that were accepted with an id."""
+    generations = [one for name in names if (one := context.generation(name)).accepted and one.id]
     if not generations:
-        raise Inconclusive("no generation gave an id", context.generation(names[0]).exchange)
+        raise Inconclusive("no generation has an id", context.generation(names[0]).exchange)
     return generations
+
+
+def require_final(
+    generation: ObservedGeneration, path: str, expected_type: type[T], *, allow_empty: bool = True
+) -> T:
+    """Return a field of the last known state of a generation."""
+    return require_field(
+        generation.final_body,
+        path,
+        expected_type,
+        generation.final_exchange,
+        allow_empty=allow_empty,
+    )
+
+
+def assert_final(generation: ObservedGeneration, path: str, expected: object) -> None:
+    """Require a field of the last known state of a generation to equal *expected*."""
+    found = require_final(generation, path, type(expected))
+    assert_equal(expected, found, path, generation.final_exchange)
+
+
+def assert_image_count(generation: ObservedGeneration, expected: int | None = None) -> list[object]:
+    """Return the images of a generation, of which there must be as many as requested."""
+    images: list[object] = require_final(generation, "images", list)
+    count = generation.n if expected is None else expected
+    assert_equal(count, len(images), "the number of images", generation.final_exchange)
+    return images
+
+
+def assert_ratio_of_size(generation: ObservedGeneration) -> None:
+    """Require aspect_ratio to be the ratio of the requested size (GEN-5)."""
+    ratio = require_final(generation, "aspect_ratio", str)
+    if not oracle.same_ratio(generation.size, ratio):
+        raise Failed(
+            f"aspect_ratio of {generation.size} is {ratio!r}",
+            generation.final_exchange,
+            expected="the ratio of the size",
+        )
