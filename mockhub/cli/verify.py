@@ -1,21 +1,24 @@
-"""`mockhub verify`: judge an implementation of the API and tell what was found."""
+"""`mockhub verify`: check an implementation of the API, clause by clause."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError
 from mockhub.verify import runner
+from mockhub.verify.check import Check
+from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.client import is_loopback
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
@@ -23,13 +26,10 @@ from mockhub.verify.reporters import diff, terminal
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
-
-if TYPE_CHECKING:
-    from mockhub.verify.reporters.report import Report
+from mockhub.verify.reporters.report import CheckResult, Report
 
 _SEED_RANGE = 1_000_000
-
-
+_FILE = click.Path(path_type=Path)
 _DEFAULT_BUDGETS = " or ".join(
     f"{budget} ({level})" for level, budget in runner.DEFAULT_BUDGETS.items()
 )
@@ -38,50 +38,61 @@ _DEFAULT_BUDGETS = " or ".join(
 @click.command()
 @click.option(
     "--target",
-    type=click.Path(path_type=Path),
+    type=_FILE,
     metavar="FILE",
-    help="The profile of the implementation; without it our own mock is judged.",
+    help="The profile of the implementation. Without it our own mock is checked.",
 )
 @click.option(
     "--level",
-    type=click.Choice(["documented", "inferred"]),
-    default="documented",
+    type=click.Choice(LEVELS),
+    default=DOCUMENTED,
     show_default=True,
-    help="Hold it to what the page says, or to the natural readings of its open points too.",
+    help="Check what is documented, or also the natural reading of what is left open.",
 )
 @click.option(
     "--budget",
     type=click.IntRange(min=0),
     metavar="CREDITS",
-    help=f"Never spend more.  [default: {_DEFAULT_BUDGETS}, or the profile's max_credits if less]",
+    help="Spend at most this many credits.  "
+    f"[default: {_DEFAULT_BUDGETS}, or the profile's max_credits if less]",
 )
-@click.option("--seed", type=click.IntRange(min=0), help="What random requests are made from.")
-@click.option("--no-fuzz", is_flag=True, help="The fixed checks alone, nothing random.")
-@click.option("--read-only", is_flag=True, help="Send nothing but GETs.")
-@click.option("--plan", is_flag=True, help="Tell what a run would send and cost; send nothing.")
-@click.option("-k", "only", metavar="EXPR", help='Only some, as in -k "AUTH and not AUTH-9".')
-@click.option("--report-json", type=click.Path(path_type=Path), metavar="F", help="Write JSON.")
-@click.option("--report-html", type=click.Path(path_type=Path), metavar="F", help="Write a page.")
 @click.option(
-    "--report-junit", type=click.Path(path_type=Path), metavar="F", help="Write JUnit XML."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=lambda: secrets.randbelow(_SEED_RANGE),
+    help="The seed of generated requests.  [default: random]",
 )
+@click.option("--no-fuzz", is_flag=True, help="Send no generated requests.")
+@click.option("--read-only", is_flag=True, help="Send only GETs.")
+@click.option("--plan", is_flag=True, help="Print what a run would send and cost; send nothing.")
+@click.option(
+    "-k",
+    "keyword",
+    metavar="EXPR",
+    help='Run the checks whose name or clause matches, as in -k "AUTH and not AUTH-9".',
+)
+@click.option("--report-json", type=_FILE, metavar="FILE", help="Write a JSON report.")
+@click.option("--report-html", type=_FILE, metavar="FILE", help="Write an HTML report.")
+@click.option("--report-junit", type=_FILE, metavar="FILE", help="Write a JUnit XML report.")
 @click.option(
     "--compare",
-    type=click.Path(path_type=Path),
-    metavar="OLD",
-    help="Tell what has changed since a report that --report-json wrote.",
+    type=_FILE,
+    metavar="FILE",
+    help="Print what has changed since the run that wrote this JSON report.",
 )
-@click.option("--self-test", is_flag=True, help="Judge our own defective servers: all are caught.")
+@click.option(
+    "--self-test", is_flag=True, help="Check that the suite kills every mutant; nothing else."
+)
 @click.pass_context
 def verify(ctx: click.Context, /, **options: Any) -> None:
-    """Judge an implementation of the API, clause by clause.
+    """Check an implementation of the API, clause by clause.
 
     Exit code 0: it conforms. 1: a clause failed. 2: the run was not possible. 3: nothing
     failed, but something is inconclusive.
 
     \b
-    mockhub verify                                   our own mock
-    mockhub verify --target target.yaml --plan       what a run would cost
+    mockhub verify                                   check our own mock
+    mockhub verify --target target.yaml --plan       print what a run would cost
     mockhub verify --target target.yaml --budget 310
     """
     if options.pop("self_test"):
@@ -100,29 +111,22 @@ def _self_test() -> int:
     return 0 if result.ok else 1
 
 
+@dataclass(frozen=True)
 class VerifyCommand:
-    """One call of the command."""
+    """One call of the command, with its options."""
 
-    def __init__(
-        self,
-        target: Path | None,
-        level: str,
-        budget: int | None,
-        seed: int | None,
-        no_fuzz: bool,
-        read_only: bool,
-        plan: bool,
-        only: str | None,
-        report_json: Path | None,
-        report_html: Path | None,
-        report_junit: Path | None,
-        compare: Path | None,
-    ) -> None:
-        self.target, self.level, self.budget, self.only = target, level, budget, only
-        self.no_fuzz, self.read_only, self.plan = no_fuzz, read_only, plan
-        self.seed = secrets.randbelow(_SEED_RANGE) if seed is None else seed
-        self.report_files = {"json": report_json, "html": report_html, "junit": report_junit}
-        self.baseline = diff.read_report(compare) if compare else None
+    target: Path | None
+    level: str
+    budget: int | None
+    seed: int
+    no_fuzz: bool
+    read_only: bool
+    plan: bool
+    keyword: str | None
+    report_json: Path | None
+    report_html: Path | None
+    report_junit: Path | None
+    compare: Path | None
 
     def run(self) -> int:
         if self.target is None:
@@ -137,13 +141,14 @@ class VerifyCommand:
         if not (loopback or self.read_only or self.plan) and self.budget is None:
             raise MockhubError(
                 f"{profile.base_url} is not this machine, and its credits may be real: "
-                "give --budget (--plan tells what a run costs), or --read-only"
+                "give --budget (--plan prints what a run costs), or --read-only"
             )
 
     def _run_checks(self, profile: Profile) -> int:
+        baseline = diff.read_report(self.compare) if self.compare else None
         if self.plan:
             return self._print_plan(profile)
-        click.echo(f"Judging {profile.base_url} at level {self.level}, seed {self.seed}", err=True)
+        click.echo(f"Checking {profile.base_url} at level {self.level}, seed {self.seed}", err=True)
         with _sigterm_as_interrupt(), terminal.progress(self._check_count()) as progress:
             report = runner.run(
                 profile,
@@ -151,18 +156,18 @@ class VerifyCommand:
                 seed=self.seed,
                 budget=self.budget,
                 no_fuzz=self.no_fuzz,
-                keyword=self.only,
+                keyword=self.keyword,
                 read_only=self.read_only,
                 progress=progress,
             )
         self._write_reports(report)
         terminal.print_report(report)
-        if self.baseline:
-            terminal.print_diff(diff.diff(self.baseline, report))
+        if baseline:
+            terminal.print_diff(diff.diff(baseline, report))
         return report.exit_code
 
     def _check_count(self) -> int:
-        return len(runner.select_checks(self.level, self.only))
+        return len(runner.select_checks(self.level, self.keyword))
 
     def _print_plan(self, profile: Profile) -> int:
         plan = self._dry_run(profile)
@@ -171,21 +176,20 @@ class VerifyCommand:
             click.echo(line)
         if not self.no_fuzz and not self.read_only:
             click.echo(
-                f"Then random requests with what is left of {budget} credits; --no-fuzz omits them."
+                f"Then generated requests for the rest of {budget} credits; --no-fuzz omits them."
             )
         return 0
 
     def _dry_run(self, profile: Profile) -> Plan:
-        meter, peaks = DryRunBudget(), {}
+        budget, peaks = DryRunBudget(), {}
 
-        def record_peak(check: Any, result: Any) -> None:
-            peaks[check.name], meter.peak = meter.peak, 0
+        def record_peak(check: Check, result: CheckResult) -> None:
+            peaks[check.name], budget.peak = budget.peak, 0
 
         with local_mock() as mock:
-            keys = {role: mock.keys[role] for role in profile.keys}
             mock_profile = replace(
                 mock,
-                keys=keys,
+                keys={role: mock.keys[role] for role in profile.keys},
                 provider_failure=profile.provider_failure and mock.provider_failure,
                 partial=profile.partial and mock.partial,
             )
@@ -194,24 +198,21 @@ class VerifyCommand:
                 level=self.level,
                 seed=self.seed,
                 no_fuzz=True,
-                keyword=self.only,
+                keyword=self.keyword,
                 read_only=self.read_only,
                 progress=record_peak,
-                budget_tracker=meter,
+                budget_tracker=budget,
             )
-        return build_plan(report, meter, peaks, runner.select_checks(self.level, self.only))
+        return build_plan(report, budget, peaks, runner.select_checks(self.level, self.keyword))
 
     def _write_reports(self, report: Report) -> None:
-        import json
-
-        renderers: dict[str, Callable[[], bytes]] = {
-            "json": lambda: json.dumps(report.as_json(), ensure_ascii=False, indent=2).encode(),
-            "html": lambda: html(report).encode(),
-            "junit": lambda: junit(report),
-        }
-        for kind, file in self.report_files.items():
-            if file:
-                _write_file(file, renderers[kind]())
+        if self.report_json:
+            content = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
+            _write_file(self.report_json, content.encode())
+        if self.report_html:
+            _write_file(self.report_html, html(report).encode())
+        if self.report_junit:
+            _write_file(self.report_junit, junit(report))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             _write_file(Path(summary), markdown(report).encode(), "ab")
 
@@ -226,7 +227,7 @@ def _write_file(file: Path, content: bytes, mode: str = "wb") -> None:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let a request to end, as CI sends it, end the run as Ctrl-C does: with a report."""
+    """Let SIGTERM, as CI sends it, end the run as Ctrl-C does: with a report."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -240,7 +241,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def local_mock() -> Iterator[Profile]:
-    """Serve the default scenario in a thread; its profile."""
+    """Serve the default scenario in a thread and yield its profile."""
     from mockhub.scenarios.loader import bundled_scenarios, load_scenario
     from mockhub.server.server import ServerThread, bind
     from mockhub.spec.api_spec import load_spec

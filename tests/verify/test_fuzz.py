@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockhub.verify.fuzz.generated_bodies import INVALID, UNSPECIFIED, VALID, classify
+from mockhub.verify.fuzz.generated_bodies import Validity, classify
 from mockhub.verify.reporters.report import Report
 from mockhub.verify.runner import DEFAULT_BUDGET, run
 from tests.support.scripted_server import (
@@ -21,6 +21,7 @@ from tests.support.scripted_server import (
 )
 
 ONLY = "random"
+VALID, INVALID, UNSPECIFIED = Validity
 GOOD_BODY = {"model": "gpt-image-2", "prompt": "A lighthouse", "size": "auto"}
 
 

@@ -1,4 +1,4 @@
-"""What is random: played after the deck, with the budget that is left."""
+"""Checks with generated requests; they run last, with the budget that is left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BODY_CLAUSES = ("REQ-10", "END-3")
 
 
 def random_sequences(context: CheckContext) -> None:
-    """Any sequence of requests leaves the books balanced and every generation readable."""
+    """Any sequence of requests leaves the ledger balanced and every generation readable."""
     from mockhub.verify.fuzz import stateful
 
     _require_credits(context)
@@ -22,7 +22,7 @@ def random_sequences(context: CheckContext) -> None:
 
 
 def random_bodies(context: CheckContext) -> None:
-    """Generated bodies are taken if they are good, and refused if they are bad."""
+    """Generated bodies are accepted if they are valid, and rejected if they are invalid."""
     from mockhub.verify.fuzz import generated_bodies
 
     _require_credits(context)
@@ -35,7 +35,7 @@ def _require_credits(context: CheckContext) -> None:
         raise Inconclusive("the balance cannot be read", exchange)
     context.client.budget.settle()
     if context.client.budget.remaining < oracle.min_price():
-        raise Skipped("no credits are left for what is random")
+        raise Skipped("no credits are left for generated requests")
 
 
 FUZZ_CHECKS = [
