@@ -78,9 +78,7 @@ def serve(findings: Findings) -> Iterator[tuple[str, HubRegistry, ServerThread]]
     template = build_hub(
         load_scenario(resource_path("fixtures/scenarios/endless.yaml")), "default", spec
     )
-    template.max_generations = MAX_GENERATIONS
-    for account in template.accounts.values():
-        account.max_entries = 4 * MAX_GENERATIONS
+    template.set_max_generations(MAX_GENERATIONS)
     registry = HubRegistry(template)
     for name, faults in FAULTS.items():
         hub = registry.add(template.fork(name))

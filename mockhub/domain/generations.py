@@ -1,4 +1,7 @@
-"""Generations: decided here, by values alone, and committed by the hub."""
+"""Generations, and the pure functions that create and complete them.
+
+The functions decide what would change; the hub commits it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ FINAL_STATUSES = ("succeeded", "failed")
 
 
 class Generation(FrozenStruct, frozen=True):
-    """One generation's log."""
+    """One request for images, and what became of it."""
 
     id: str
     account: str
@@ -29,8 +32,8 @@ class Generation(FrozenStruct, frozen=True):
     outcome: Outcome
     allocations: Allocations
     created_at: int
-    due_at: int | None  # when it ends, if time ends it
-    polls: int = 0  # how often its owner has read it
+    due_at: int | None  # when it completes, if time completes it
+    polls: int = 0  # how often its owner has read it while it ran
     status: Literal["queued", "succeeded", "failed"] = "queued"
     delivered: int = 0
     ended_at: int | None = None
@@ -45,24 +48,24 @@ class Generation(FrozenStruct, frozen=True):
 
     @property
     def credits(self) -> int:
-        """What it cost: nothing yet while it runs (ASY-4), the delivered images at the end."""
+        """What it cost: nothing while it runs (ASY-4), the delivered images at the end."""
         return self.quote.credits_per_image * self.delivered
 
     @property
     def charged_credits(self) -> int:
-        """What the ledger has taken for it so far: all that was asked while it runs."""
+        """What the ledger has charged for it so far: all requested images while it runs."""
         images = self.request.n if self.ended_at is None else self.delivered
         return self.quote.credits_per_image * images
 
     def status_at(self, now: int) -> Status:
-        """Queued at the moment of submission, processing later, until it ends (ASY-6)."""
+        """Return ``queued`` at the time of submission, later ``processing`` (ASY-6)."""
         if self.ended or (now == self.created_at and not self.polls):
             return self.status
         return "processing"
 
 
 class Changes(FrozenStruct, frozen=True):
-    """What a decision would change: entries of one account, and a generation."""
+    """What a decision changes: entries of one account, and a generation."""
 
     entries: tuple[Entry, ...]
     generation: Generation
@@ -78,44 +81,43 @@ def create_generation(
     now: int,
     timeout_ms: int,
 ) -> Changes:
-    """Accept a request: charge it (LED-1) and, where nothing is waited for, end it at once.
+    """Charge a request (LED-1), and complete it at once if it is synchronous and takes no time.
 
     Raises:
-        Insufficient: if the account cannot pay; nothing changes then.
+        InsufficientCredits: if the account cannot pay.
     """
     allocations = account.allocate(quote.credits_per_image * request.n)
     due_at = _due_at(request, outcome, now, timeout_ms)
     entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in allocations])
-    if request.run_async or due_at != now:
-        generation = Generation(id, account.id, request, quote, outcome, allocations, now, due_at)
-        return Changes(entries, generation)
-    delivered = outcome.delivered_images(request.n)
+    ends_now = due_at == now and not request.run_async
+    delivered = outcome.delivered_images(request.n) if ends_now else 0
     generation = Generation(
-        id,
-        account.id,
-        request,
-        quote,
-        outcome,
-        allocations,
-        now,
-        due_at,
-        0,
-        _final_status(delivered),
-        delivered,
-        now,
+        id=id,
+        account=account.id,
+        request=request,
+        quote=quote,
+        outcome=outcome,
+        allocations=allocations,
+        created_at=now,
+        due_at=due_at,
+        status=_final_status(delivered) if ends_now else "queued",
+        delivered=delivered,
+        ended_at=now if ends_now else None,
     )
-    return Changes(entries + _refund_entries(generation, now), generation)
+    if ends_now:
+        entries += _refund_entries(generation, now)
+    return Changes(entries, generation)
 
 
 def _due_at(request: GenerationRequest, outcome: Outcome, now: int, timeout_ms: int) -> int | None:
-    """When time ends it: a synchronous one, which nobody polls, at the limit (LIM-1)."""
+    """Return when time completes it; a synchronous one fails at the time limit (LIM-1)."""
     if request.run_async:
         return None if outcome.never or outcome.polls else now + outcome.duration
     return now + (timeout_ms if outcome.never else min(outcome.duration, timeout_ms))
 
 
 def complete_generation(generation: Generation, now: int, *, failed: bool) -> Changes:
-    """End a generation and refund what was not delivered (LED-2, LED-3)."""
+    """Complete a generation and refund what was not delivered (LED-2, LED-3)."""
     delivered = 0 if failed else generation.outcome.delivered_images(generation.request.n)
     completed = replace(
         generation, status=_final_status(delivered), delivered=delivered, ended_at=now
@@ -138,6 +140,6 @@ def _refund_entries(completed: Generation, now: int) -> tuple[Entry, ...]:
 
 
 def has_timed_out(generation: Generation, timeout_ms: int) -> bool:
-    """Whether a synchronous generation was told to take longer than it may (LIM-1)."""
+    """Return whether a synchronous generation takes longer than the time limit (LIM-1)."""
     outcome = generation.outcome
     return not generation.request.run_async and (outcome.never or outcome.duration > timeout_ms)

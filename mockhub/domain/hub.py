@@ -1,11 +1,11 @@
-"""A hub: one isolated world, and the four operations in it.
+"""A hub: one isolated instance of the simulated service, and the operations of its API.
 
-The operations decide by values and commit once; each first settles what is due. Nothing here waits.
+Every operation first settles what is due by now, decides on values alone, and commits once.
+Nothing here waits.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -13,42 +13,42 @@ from msgspec.structs import replace
 from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
-from mockhub.domain.clock import Clock, ManualClock, SystemClock, copy_clock
+from mockhub.domain.clock import Clock, ManualClock, SystemClock
 from mockhub.domain.generations import (
-    Changes,
     Generation,
     complete_generation,
     create_generation,
     has_timed_out,
 )
+from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS, HubState
 from mockhub.domain.ids import Ids
-from mockhub.domain.keys import ApiKey, Credentials, NoApiKey, key_digest
+from mockhub.domain.keys import ApiKey, Credentials, key_digest
 from mockhub.domain.ledger import Entry, EntryKind, InsufficientCredits
-from mockhub.domain.provider import SUCCESS, Outcome, Provider, apply_to_outcome
-from mockhub.domain.scheduler import Scheduler
-from mockhub.domain.snapshot import copy_state
+from mockhub.domain.provider import SUCCESS, Outcome, apply_to_outcome
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.faults.grammar import Directive
-from mockhub.faults.registry import FaultRegistry
 from mockhub.journal.journal import Journal
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
-DEFAULT_MAX_GENERATIONS = 100_000
-_ENTRIES_PER_GENERATION = 4
 
-
-class HubBackend:
-    """Everything that can change, for one set of users.
+class HubBackend(HubState):
+    """One isolated instance of the simulated service.
 
     Args:
-        name: how the server finds it.
-        law: what the documentation says.
-        clock: the system's unless another is given.
-        seed: what ids, keys, chance and pictures are made from.
-        keep: how many generations are remembered; older ones that have ended are let go.
+        name: the name by which the server finds it.
+        spec: the API spec.
+        clock: the system's clock unless another one is given.
+        seed: determines ids, keys, random numbers and images.
+        max_generations: how many generations that have ended are kept; older ones are evicted,
+            and with them the older entries of the ledgers.
         image_format: ``png``, ``jpeg`` or ``webp``.
+
+    Attributes:
+        listeners: called when the clock is moved, or a generation starts or ends.
+        epoch: how often the hub was reset or deleted; a request that waits ends with its epoch.
+        on_key_added: called with the digest of each new key.
     """
 
     def __init__(
@@ -61,49 +61,44 @@ class HubBackend:
         max_generations: int = DEFAULT_MAX_GENERATIONS,
         image_format: str = "png",
     ) -> None:
+        super().__init__(
+            clock=clock or SystemClock(),
+            ids=Ids(seed),
+            max_generations=max_generations,
+            image_format=image_format,
+        )
         self.name = name
         self.spec = spec
-        self.clock: Clock = clock or SystemClock()
-        self.ids = Ids(seed)
-        self.max_generations = max_generations
-        self.image_format = image_format
-        self.accounts: dict[str, Account] = {}
-        self.keys: dict[bytes, ApiKey] = {}
-        self.generations: dict[str, Generation] = {}
-        self.provider = Provider()
-        self.faults = FaultRegistry()
         self.journal = Journal()
         self.on_key_added: Callable[[bytes], None] = lambda digest: None
-        self.listeners: list[Callable[[], None]] = []  # told when time or a generation moves
-        self.epoch = 0  # how often it was reset or dropped; nobody waits beyond it
-        self._snapshot: HubBackend | None = None
+        self.listeners: list[Callable[[], None]] = []
+        self.epoch = 0
         self.clock.listeners.append(self._notify)
-        self._eviction_order: deque[str] = deque()
-        self._scheduler = Scheduler()
+        self._snapshot: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
 
-    # -- the operations of the law -------------------------------------------------------------
+    # -- the operations of the API ---------------------------------------------------------------
 
     def list_models(self) -> object:
-        """The catalogue (END-1)."""
+        """Return the model catalog (END-1)."""
         return self.spec.model_list
 
     def get_credits(self, account: Account) -> Balance:
-        """The balance of the account (END-2)."""
+        """Return the balance of the account (END-2)."""
         self.settle()
         return account.balance_snapshot()
 
     def create_generation(
         self, account: Account, request: GenerationRequest, directives: Sequence[Directive] = ()
     ) -> Generation:
-        """Charge a request and begin it (END-3, LED-1).
+        """Charge a request and start its generation (END-3, LED-1).
 
         Raises:
-            ApiError: 402, with nothing charged and nothing left behind (LED-5).
+            ApiError: 402; then nothing is charged or created (LED-5).
         """
         now = self.settle()
         quote = self.spec.catalog.quote(request.model, request.size)
-        if account.balance < quote.credits_per_image * request.n:  # it never reaches the provider
+        if account.balance < quote.credits_per_image * request.n:  # uses up no outcome
             raise self._insufficient_credits(account, request, quote)
         outcome = self.provider.next()
         if self.faults.armed or directives:
@@ -112,21 +107,21 @@ class HubBackend:
         return self.start_generation(account, request, quote, outcome, self.ids.generation(), now)
 
     def get_generation(self, account: Account, id: str) -> Generation:
-        """Read a generation of the account's own (RET-2); a read is a poll.
+        """Read a generation of the account (RET-2), which counts as a poll.
 
         Raises:
-            ApiError: 404, alike for another user's and for one that there is not.
+            ApiError: 404, the same for an unknown id and for another account's generation.
         """
         now = self.settle()
         generation = self.find_generation(account, id)
         if generation is None:
             raise self.spec.errors.error("notFound", f"There is no generation {id[:80]!r}")
-        if not generation.ended:
-            generation = self.record_poll(generation, now)
-        return generation
+        return generation if generation.ended else self.record_poll(generation, now)
+
+    # -- the steps of a generation ---------------------------------------------------------------
 
     def find_generation(self, account: Account, id: str) -> Generation | None:
-        """A generation of the account's own, or None; no poll."""
+        """Return a generation of the account without polling it."""
         generation = self.generations.get(id)
         return generation if generation and generation.account == account.id else None
 
@@ -138,7 +133,7 @@ class HubBackend:
         id: str | None,
         created_at: int | None,
     ) -> Generation:
-        """A generation of the past, paid for and ended; raises ApiError if it cannot be paid."""
+        """Add a generation that was created in the past; raises ApiError if it cannot be paid."""
         quote = self.spec.catalog.quote(request.model, request.size)
         now = self.clock.now() if created_at is None else created_at
         return self.start_generation(
@@ -154,6 +149,7 @@ class HubBackend:
         id: str,
         now: int,
     ) -> Generation:
+        """Charge and add a generation; raises ApiError if it cannot be paid."""
         try:
             changes = create_generation(
                 account, request, quote, outcome, id=id, now=now, timeout_ms=self._timeout_ms
@@ -161,24 +157,48 @@ class HubBackend:
         except InsufficientCredits:
             raise self._insufficient_credits(account, request, quote) from None
         self.commit(account, changes)
-        self._track(changes.generation)
+        generation = changes.generation
+        if not generation.ended:
+            self.scheduler.add_completion(generation.due_at, generation.id)
+            self._notify()
+        self.evict_generations()
+        return generation
+
+    def record_poll(self, generation: Generation, now: int) -> Generation:
+        """Count a poll, which may complete the generation."""
+        generation = replace(generation, polls=generation.polls + 1)
+        self.generations[generation.id] = generation
+        if generation.polls == generation.outcome.polls:
+            return self.complete_generation(generation, now, failed=False)
+        return generation
+
+    def complete(self, id: str, *, failed: bool = False) -> Generation:
+        """Complete a running generation by hand; raises KeyError if the id is unknown."""
+        now = self.settle()
+        generation = self.generations[id]
+        if generation.ended:
+            return generation
+        return self.complete_generation(generation, now, failed=failed)
+
+    def complete_generation(self, generation: Generation, now: int, *, failed: bool) -> Generation:
+        """Complete a running generation, with a refund for what was not delivered."""
+        changes = complete_generation(generation, now, failed=failed)
+        self.commit(self.accounts[generation.account], changes)
+        if changes.entries:
+            self.expire_credits(now)  # a refund to an expired lot expires at once
+        self._notify()
         return changes.generation
 
-    # -- keys ------------------------------------------------------------------------------------
+    # -- credits and keys -------------------------------------------------------------------------
 
-    def authenticate(self, credentials: Credentials) -> Account:
-        """Return the account of an API key.
-
-        Raises:
-            ApiError: 401 missingApiKey, invalidApiKey or expiredApiKey (AUTH-3 to AUTH-6).
-        """
-        key = None if isinstance(credentials, NoApiKey) else self.keys.get(credentials)
-        if key is None or key.revoked:
-            is_missing = credentials is NoApiKey.MISSING
-            raise self.spec.errors.error("missingApiKey" if is_missing else "invalidApiKey")
-        if key.expires_at is not None and key.expires_at <= self.clock.now():
-            raise self.spec.errors.error("expiredApiKey")
-        return self.accounts[key.account]
+    def grant(self, account: Account, credits: int, *, expires_at: int | None = None) -> None:
+        """Give an account credits, which may expire (milliseconds)."""
+        now = self.settle()
+        account.apply(Entry(now, "grant", credits, account.add_lot(expires_at), None))
+        self.evict_entries(account)
+        self.scheduler.add_expiry(expires_at)
+        if expires_at is not None:
+            self.expire_credits(now)
 
     def add_key(
         self,
@@ -189,70 +209,50 @@ class HubBackend:
         expires_at: int | None = None,
         revoked: bool = False,
     ) -> str:
-        """Make a key for an account and return it, once: only its hash is kept (AUTH-7)."""
+        """Create a key of an account and return it; only its hash is kept (AUTH-7)."""
         key_format = self.spec.key_format
         raw = raw or self.ids.key(key_format.prefix, key_format.length, name=self.name)
         digest = key_digest(raw.encode())
         self.keys[digest] = ApiKey(digest, account, name or account, expires_at, revoked)
-        self._scheduler.add(expires_at)
         self.on_key_added(digest)
         return raw
 
-    def revoke_key(self, digest: bytes) -> ApiKey:
-        """Let a key open nothing from now on (AUTH-5)."""
-        key = self.keys[digest] = self.keys[digest]._replace(revoked=True)
-        return key
+    def authenticate(self, credentials: Credentials) -> Account:
+        """Return the account of an API key.
 
-    def set_key_expiry(self, digest: bytes, expires_at: int | None) -> ApiKey:
-        """Let a key expire at a moment (milliseconds), or never (AUTH-6)."""
-        self._scheduler.add(expires_at)
-        key = self.keys[digest] = self.keys[digest]._replace(expires_at=expires_at)
-        return key
+        Raises:
+            ApiError: 401 missingApiKey, invalidApiKey or expiredApiKey (AUTH-3 to AUTH-6).
+        """
+        key = self.keys.authenticate(credentials, self.clock.now(), self.spec.errors)
+        return self.accounts[key.account]
 
-    # -- money and time --------------------------------------------------------------------------
-
-    def add_account(self, id: str, *, account_type: str = "PRO") -> Account:
-        """Open an account with nothing in it."""
-        max_entries = self.max_generations * _ENTRIES_PER_GENERATION
-        account = self.accounts[id] = Account(
-            id, account_type=account_type, max_entries=max_entries
-        )
-        return account
-
-    def grant(self, account: Account, credits: int, *, expires_at: int | None = None) -> None:
-        """Give an account credits, which may expire (milliseconds)."""
-        now = self.settle()
-        account.apply(Entry(now, "grant", credits, account.add_lot(expires_at), None))
-        self._scheduler.add(expires_at)
-        if expires_at is not None:
-            self._expire_credits(now)
+    # -- time ------------------------------------------------------------------------------------
 
     def settle(self) -> int:
-        """Do what is due by now, in its order; returns now."""
+        """Complete generations and expire credits that are due by now; return now."""
         now = self.clock.now()
-        while item := self._scheduler.pop_due(now):
-            due_at, id = item
+        while event := self.scheduler.pop_due(now):
+            due_at, id = event
             if not id:
-                self._expire_credits(due_at)
-            elif (generation := self.generations.get(id)) and not generation.ended:
-                self.complete_generation(
-                    generation, due_at, failed=has_timed_out(generation, self._timeout_ms)
-                )
+                self.expire_credits(due_at)
+            elif self.is_running(id):
+                generation = self.generations[id]
+                failed = has_timed_out(generation, self._timeout_ms)
+                self.complete_generation(generation, due_at, failed=failed)
         return now
 
     def next_event(self) -> int | None:
-        """When something next falls due, or None if nothing will."""
-        self.settle()
-        return self._scheduler.next_due(self._is_pending)
-
-    def _is_pending(self, due_at: int, id: str) -> bool:
-        """Whether something still happens then: it may have been ended or changed meanwhile."""
-        if id:
-            return id in self.generations and not self.generations[id].ended
-        return audit.is_expiry_event(due_at, self.accounts.values(), self.keys.values())
+        """Return when a generation completes, or a key or credits expire, next."""
+        now = self.settle()
+        times = (
+            self.scheduler.next_completion(self.is_running),
+            self.keys.next_expiry(now),
+            *(account.next_expiration() for account in self.accounts.values()),
+        )
+        return min((time for time in times if time is not None), default=None)
 
     def advance_to_next_event(self) -> int:
-        """Move a manual clock to what falls due next, if anything does; returns now.
+        """Move a manual clock to the next event, if there is one; return now.
 
         Raises:
             MockhubError: if the clock is the system's.
@@ -263,83 +263,70 @@ class HubBackend:
         return self.settle()
 
     def manual_clock(self) -> ManualClock:
-        """The clock, to be moved; raises MockhubError if it is the system's."""
+        """Return the clock, which can be moved; raises MockhubError if it is the system's."""
         if isinstance(self.clock, ManualClock):
             return self.clock
         raise MockhubError(f"the clock of the hub {self.name!r} is the system's: make it manual")
 
     def set_clock(self, clock: Clock) -> None:
-        """Live by another clock from now on.
+        """Replace the clock.
 
         Raises:
-            MockhubError: if it stands before the one until now.
+            MockhubError: if the new one is behind the present one.
         """
         if clock.now() < self.clock.now():
             raise MockhubError(
                 f"it is {format_timestamp(self.clock.now())} in the hub {self.name!r}; "
                 f"a clock at {format_timestamp(clock.now())} would turn time back"
             )
-        self._replace_clock(clock)
-        self._notify()
-
-    def _replace_clock(self, clock: Clock) -> None:
         self.clock.listeners.remove(self._notify)
         clock.listeners.append(self._notify)
         self.clock = clock
-
-    def complete(self, id: str, *, failed: bool = False) -> Generation:
-        """End a running generation by hand; raises KeyError if there is no such."""
-        now = self.settle()
-        generation = self.generations[id]
-        return (
-            generation
-            if generation.ended
-            else self.complete_generation(generation, now, failed=failed)
-        )
-
-    def record_poll(self, generation: Generation, now: int) -> Generation:
-        generation = replace(generation, polls=generation.polls + 1)
-        self.generations[generation.id] = generation
-        if generation.polls == generation.outcome.polls:
-            return self.complete_generation(generation, now, failed=False)
-        return generation
-
-    def complete_generation(self, generation: Generation, now: int, *, failed: bool) -> Generation:
-        changes = complete_generation(generation, now, failed=failed)
-        self.commit(self.accounts[generation.account], changes)
-        if changes.entries:
-            self._expire_credits(now)  # a refund to a lot that has expired expires with it
         self._notify()
-        return changes.generation
+
+    # -- copies ----------------------------------------------------------------------------------
+
+    def fork(self, name: str) -> HubBackend:
+        """Return an independent copy under another name, with an empty journal."""
+        clone = HubBackend(name, self.spec)
+        clone.restore(self)
+        return clone
+
+    def restore(self, state: HubState) -> None:
+        """Replace everything by a copy of another state."""
+        self.clock.listeners.remove(self._notify)
+        super().restore(state)
+        self.clock.listeners.append(self._notify)
+
+    def save_snapshot(self) -> None:
+        """Save the present state, to which `reset` returns."""
+        self._snapshot = self.snapshot()
+
+    def reset(self) -> None:
+        """Return to the saved state, with an empty journal, and cancel the requests that wait.
+
+        Raises:
+            MockhubError: if no state was saved.
+        """
+        if self._snapshot is None:
+            raise MockhubError(f"the hub {self.name!r} has no snapshot to reset to")
+        self.restore(self._snapshot)
+        self.journal = Journal()
+        self.cancel_waits()
+
+    def cancel_waits(self) -> None:
+        """Cancel all requests that wait in this hub."""
+        self.epoch += 1
+        self._notify()
+
+    def credit_totals(self) -> dict[EntryKind, int]:
+        """Return the credits granted, charged, refunded and expired since the snapshot."""
+        before = self._snapshot.accounts.values() if self._snapshot else ()
+        return audit.credit_totals_since(before, self.accounts.values())
 
     def _notify(self) -> None:
         for listener in tuple(self.listeners):
             listener()
-
-    def commit(self, account: Account, changes: Changes) -> None:
-        for entry in changes.entries:
-            account.apply(entry)
-        generation = changes.generation
-        self.generations[generation.id] = generation
-
-    def _track(self, generation: Generation) -> None:
-        self._eviction_order.append(generation.id)
-        if generation.ended_at is None:
-            self._scheduler.add(generation.due_at, generation.id)
-            self._notify()
-        if len(self._eviction_order) > self.max_generations:
-            self._evict_oldest()
-
-    def _evict_oldest(self) -> None:
-        id = self._eviction_order.popleft()
-        if self.generations[id].ended:
-            del self.generations[id]
-        else:
-            self._eviction_order.append(id)
-
-    def _expire_credits(self, now: int) -> None:
-        for account in self.accounts.values():
-            account.expire_lots(now)
 
     def _insufficient_credits(
         self, account: Account, request: GenerationRequest, quote: Quote
@@ -347,56 +334,3 @@ class HubBackend:
         code = "insufficientCredits"
         detail = f"{account.balance} left, {quote.credits_per_image * request.n} needed"
         return self.spec.errors.error(code, f"{self.spec.errors.messages[code]}: {detail}")
-
-    # -- the law of the house --------------------------------------------------------------------
-
-    def audit(self) -> list[str]:
-        """What is wrong with the books, as sentences; empty if every entry and balance agrees."""
-        return list(audit.audit(self.accounts.values(), self.generations))
-
-    # -- copies ----------------------------------------------------------------------------------
-
-    def fork(self, name: str) -> HubBackend:
-        """The same world under another name; what happens in one is not seen in the other."""
-        clone = HubBackend(name, self.spec, clock=copy_clock(self.clock))
-        self._copy_state_to(clone)
-        return clone
-
-    def save_snapshot(self) -> None:
-        """Let the world as it stands now be what `reset` comes back to."""
-        self._snapshot = self.fork(self.name)
-
-    def reset(self) -> None:
-        """Come back to the start, with an empty journal; who waits is let go.
-
-        Raises:
-            MockhubError: if no start was remembered.
-        """
-        if self._snapshot is None:
-            raise MockhubError(f"the hub {self.name!r} remembers no start to come back to")
-        self._snapshot._copy_state_to(self)
-        self._replace_clock(copy_clock(self._snapshot.clock))
-        self.journal = Journal()
-        self.cancel_waits()
-
-    def cancel_waits(self) -> None:
-        """Let everybody go who waits in this life of the hub."""
-        self.epoch += 1
-        self._notify()
-
-    def credit_totals(self) -> dict[EntryKind, int]:
-        """The credits granted, charged, refunded and expired since the start."""
-        accounts_before = self._snapshot.accounts.values() if self._snapshot else ()
-        return audit.credit_totals_since(accounts_before, self.accounts.values())
-
-    def _copy_state_to(self, target: HubBackend) -> None:
-        target.max_generations, target.image_format = self.max_generations, self.image_format
-        target.ids = Ids(self.ids.seed, counter=self.ids.counter)
-        target.accounts = {id: account.copy() for id, account in self.accounts.items()}
-        target.keys = dict(self.keys)
-        target.generations = dict(self.generations)
-        target.provider, target.faults = self.provider.copy(), copy_state(self.faults)
-        target._eviction_order, target._scheduler = (
-            self._eviction_order.copy(),
-            self._scheduler.copy(),
-        )

@@ -1,11 +1,10 @@
-"""The ledger: entries are facts, and a balance is their sum."""
+"""The ledger: entries that never change, and the lots of credits that they fill and empty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, get_args
-
-from msgspec import Struct
 
 from mockhub.exceptions import MockhubError
 from mockhub.spec.frozen_struct import FrozenStruct
@@ -13,19 +12,22 @@ from mockhub.spec.frozen_struct import FrozenStruct
 EntryKind = Literal["grant", "charge", "refund", "expiry"]
 ENTRY_KINDS: tuple[EntryKind, ...] = get_args(EntryKind)
 
+Allocations = tuple[tuple[int, int], ...]  # (lot, credits), in the order of spending
+
 
 class Entry(FrozenStruct, frozen=True):
-    """One movement of credits; never changed."""
+    """One movement of credits."""
 
     created_at: int
     kind: EntryKind
-    credits: int  # below zero for a charge or an expiry
+    credits: int  # negative for a charge or an expiry
     lot: int
     generation: str | None
 
 
-class Lot(Struct, gc=False):
-    """Credits of one grant that are left, and when they expire (milliseconds; None: never)."""
+@dataclass(slots=True)
+class Lot:
+    """What is left of one grant, and when it expires (milliseconds; None: never)."""
 
     id: int
     expires_at: int | None
@@ -33,17 +35,14 @@ class Lot(Struct, gc=False):
 
 
 class InsufficientCredits(MockhubError):
-    """The lots do not hold the credits that are asked for."""
-
-
-Allocations = tuple[tuple[int, int], ...]  # (lot, credits), in the order of spending
+    """The lots of an account do not hold enough credits."""
 
 
 def allocate(lots: Iterable[Lot], credits: int) -> Allocations:
     """Decide which lots pay *credits*: those that expire soonest first.
 
     Raises:
-        Insufficient: if they cannot; a sum exactly equal is enough (LED-7).
+        InsufficientCredits: if they cannot; exactly enough is enough (LED-7).
     """
     allocations = []
     for lot in sorted(lots, key=_expiry_order):
@@ -56,7 +55,7 @@ def allocate(lots: Iterable[Lot], credits: int) -> Allocations:
 
 
 def deallocate(allocations: Allocations, credits: int) -> Allocations:
-    """Decide which lots *credits* of what was spent return to: those spent last come back first."""
+    """Decide which lots a refund of *credits* returns to: those that were spent last first."""
     returned = []
     for lot, amount in reversed(allocations):
         if amount := min(credits, amount):

@@ -1,8 +1,9 @@
-"""The provider: the scripted outside party that makes the images, or does not."""
+"""The provider: a script of outcomes that decides how each generation goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mockhub.exceptions import MockhubError
@@ -11,16 +12,16 @@ from mockhub.faults.types import FLAGS, PROVIDER_FAULTS
 
 
 class Outcome(NamedTuple):
-    """How one generation goes."""
+    """How one generation goes; each field is named like the fault that sets it."""
 
-    deliver: int | None = None  # images; None: as many as asked for
+    deliver: int | None = None  # images; None: as many as requested
     duration: int = 0  # milliseconds until it ends
     polls: int | None = None  # ends at this poll instead, counted from 1
     fail: bool = False
-    never: bool = False  # ends only by hand
+    never: bool = False  # ends only when it is completed by hand
 
     def delivered_images(self, requested: int) -> int:
-        """How many of the images asked for arrive."""
+        """Return how many of the requested images are delivered."""
         if self.fail:
             return 0
         return requested if self.deliver is None else min(self.deliver, requested)
@@ -29,28 +30,26 @@ class Outcome(NamedTuple):
 SUCCESS = Outcome()
 
 
+@dataclass(init=False)
 class Provider:
-    """A row of outcomes, one a generation; the last one repeats."""
+    """A script of outcomes, one for each generation; the last one repeats."""
+
+    script: tuple[Outcome, ...]
+    used: int
 
     def __init__(self, outcomes: Iterable[Outcome] = (SUCCESS,)) -> None:
         self.script = tuple(outcomes) or (SUCCESS,)
         self.used = 0
 
     def next(self) -> Outcome:
-        """The next generation's outcome."""
+        """Return the outcome of the next generation."""
         script, used = self.script, self.used
         self.used = used + 1
         return script[used] if used < len(script) else script[-1]
 
-    def copy(self) -> Provider:
-        """The same script, as far as it has come."""
-        clone = Provider(self.script)
-        clone.used = self.used
-        return clone
-
 
 def parse_outcome(text: str) -> Outcome:
-    """One outcome of the provider, such as ``deliver=3 duration=2s``.
+    """Parse an outcome, such as ``deliver=3 duration=2s``.
 
     Raises:
         MockhubError: if *text* contains a transport fault or a modifier.
@@ -68,7 +67,7 @@ def parse_outcome(text: str) -> Outcome:
 
 
 def apply_to_outcome(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:
-    """*outcome* as the provider's directives among *directives* change it."""
+    """Return *outcome*, changed by those of *directives* that are provider outcomes."""
     for directive in directives:
         name = directive.name
         if name in PROVIDER_FAULTS:

@@ -1,36 +1,47 @@
-"""The agenda: what falls due in a hub, and when."""
+"""The events of a hub that time brings about, in their order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 
+@dataclass(slots=True)
 class Scheduler:
-    """Moments in milliseconds, each with the id of the generation that ends then, if one does."""
+    """When generations complete and lots of credits expire, in milliseconds.
 
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, str]] = []
+    Attributes:
+        completions: a heap of times with the ids of generations.
+        expiries: a heap of times.
+    """
 
-    def add(self, due_at: int | None, id: str = "") -> None:
-        """Note a moment; None, which is never, is not noted."""
+    completions: list[tuple[int, str]] = field(default_factory=list)
+    expiries: list[int] = field(default_factory=list)
+
+    def add_completion(self, due_at: int | None, id: str) -> None:
+        """Add a generation; None means that time does not complete it."""
         if due_at is not None:
-            heappush(self._heap, (due_at, id))
+            heappush(self.completions, (due_at, id))
+
+    def add_expiry(self, due_at: int | None) -> None:
+        """Add the expiry of a lot; None means that it never expires."""
+        if due_at is not None:
+            heappush(self.expiries, due_at)
 
     def pop_due(self, now: int) -> tuple[int, str] | None:
-        """What is due first, struck out; None if nothing is due by now."""
-        if self._heap and self._heap[0][0] <= now:
-            return heappop(self._heap)
-        return None
+        """Remove and return the first event that is due: its time, and the id of a generation.
 
-    def next_due(self, is_pending: Callable[[int, str], bool]) -> int | None:
-        """The soonest moment that still *matters*, or None; those that do not are struck out."""
-        while self._heap and not is_pending(*self._heap[0]):
-            heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        The id is empty where a lot expires. At the same time lots expire first.
+        """
+        completions, expiries = self.completions, self.expiries
+        due_at = completions[0][0] if completions else None
+        if expiries and expiries[0] <= now and (due_at is None or expiries[0] <= due_at):
+            return heappop(expiries), ""
+        return heappop(completions) if due_at is not None and due_at <= now else None
 
-    def copy(self) -> Scheduler:
-        """The same agenda, apart."""
-        clone = Scheduler()
-        clone._heap = self._heap.copy()
-        return clone
+    def next_completion(self, is_running: Callable[[str], bool]) -> int | None:
+        """Return when the next running generation completes; discard those that have ended."""
+        while self.completions and not is_running(self.completions[0][1]):
+            heappop(self.completions)
+        return self.completions[0][0] if self.completions else None

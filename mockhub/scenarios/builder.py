@@ -8,7 +8,8 @@ from typing import Any
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.clock import Clock, ManualClock, SystemClock
-from mockhub.domain.hub import DEFAULT_MAX_GENERATIONS, HubBackend
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import ApiError, ValidationError
 from mockhub.scenarios.loader import (

@@ -178,13 +178,13 @@ class KeysHandle:
     def revoke(self, key: str) -> None:
         """Let a key open nothing any more, from now on; raises MockhubError."""
         digest = self._digest_of(key)
-        self._run_on_server(lambda: self._backend.revoke_key(digest))
+        self._run_on_server(lambda: self._backend.keys.revoke(digest))
 
     def expire(self, key: str, at: Timestamp | None = None) -> None:
         """Let a key expire, now or at a time; raises MockhubError."""
         digest = self._digest_of(key)
         expires_at_ms = self._backend.clock.now() if at is None else timestamp_ms(at)
-        self._run_on_server(lambda: self._backend.set_key_expiry(digest, expires_at_ms))
+        self._run_on_server(lambda: self._backend.keys.set_expiry(digest, expires_at_ms))
 
     def _digest_of(self, key: str) -> bytes:
         if (digest := key_digest(key.encode())) in self._backend.keys:

@@ -293,6 +293,18 @@ def test_a_request_is_a_line() -> None:
     assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none", fifth)
 
 
+def test_max_generations_limits_the_hub() -> None:
+    """`--max-generations` bounds the generations and the ledger."""
+    with started("--max-generations", "3") as process:
+        url = base_url(greeting(process))
+        for _ in range(15):
+            assert generate(url, RICH).status_code == 200
+        hub = httpx.get(f"{url}/_mockhub/hubs/default").json()
+        assert sum(hub["generations"].values()) == 3
+        account = httpx.get(f"{url}/_mockhub/hubs/default/accounts/rich/entries").json()
+        assert len(account["entries"]) == 12
+
+
 def test_the_log_is_json_when_asked_for() -> None:
     """With --log-format json every line is an object: the start first, then a request each."""
     with started("--log-format", "json") as process:

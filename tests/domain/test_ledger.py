@@ -22,6 +22,7 @@ from mockhub.spec.generation_request import GenerationRequest
 from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub
 
 HOUR = 3_600_000
+LAW = load_spec(resource_path("openapi.yaml"))
 
 
 def entries(hub: LiveHub, account: str) -> list[tuple[str, int]]:
@@ -120,7 +121,7 @@ def test_late_refund_of_an_old_charge_is_no_mistake(hub_server: LiveHub) -> None
     """A generation may end long after its charge was let go; the books still agree."""
     with hub_server.new_hub(mode="hold") as hub:
         (account,) = (one for one in hub.backend.accounts.values() if one.balance > 1000)
-        account.max_entries = 4
+        hub.backend.set_max_generations(1)
         made = hub.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
         for _ in range(5):
             hub.generate(key=RICH, json={})
@@ -195,6 +196,21 @@ def test_a_refund_to_an_expired_lot_expires_with_it(hub: LiveHub) -> None:
     assert entries(hub, "low")[-2:] == [("refund", 8), ("expiry", -8)]
 
 
+def test_refund_to_a_spent_lot_expires_though_the_next_event_was_read() -> None:
+    """Reading when credits expire next does not forget a lot that is empty at the moment."""
+    hub = HubBackend("h", LAW, clock=ManualClock(PUBLISHED))
+    account = hub.add_account("a")
+    hub.grant(account, 8, expires_at=PUBLISHED + HOUR)
+    hub.provider = Provider([Outcome(never=True)])
+    request = GenerationRequest("gpt-image-2", "x", "1024x1024", "auto", 1, True)
+    generation = hub.create_generation(account, request)
+    assert hub.next_event() is None
+    hub.complete(generation.id, failed=True)
+    assert hub.next_event() == PUBLISHED + HOUR
+    hub.manual_clock().advance(HOUR)
+    assert hub.get_credits(account).credits == 0
+
+
 LOTS = st.lists(
     st.tuples(st.none() | st.integers(0, 9), st.integers(0, 50)).map(tuple), max_size=6
 ).map(lambda lots: [Lot(i, expires, left) for i, (expires, left) in enumerate(lots)])
@@ -229,9 +245,6 @@ def test_refunds_never_exceed_what_a_lot_paid(lots: list[Lot], credits: int, bac
     paid = dict(portions)
     assert min(back, credits) == sum(part for _, part in returned)
     assert all(part <= paid[lot] for lot, part in returned)
-
-
-LAW = load_spec(resource_path("openapi.yaml"))
 
 
 class Books(RuleBasedStateMachine):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields, is_dataclass
 from threading import Event
 
 import httpx
@@ -14,8 +16,10 @@ from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain.clock import ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
+from mockhub.domain.hub_state import HubState
 from mockhub.domain.keys import key_digest
 from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.domain.snapshot import copy_state
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
@@ -43,7 +47,7 @@ def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
     """Credits, keys, generations, faults, provider, clock and ids are as at the start."""
     first = spend(hub)
     hub.add_key("documentation", raw="gih_live_new")
-    hub.revoke_key(key_digest(KEY.encode()))
+    hub.keys.revoke(key_digest(KEY.encode()))
     hub.faults.arm(parse_directives("reset"))
     hub.provider = Provider([parse_outcome("fail")])
     hub.manual_clock().advance(SECOND)
@@ -66,9 +70,43 @@ def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
         assert hub.accounts["documentation"].balance == 120
 
 
+def test_every_attribute_of_a_hub_is_state_or_listed_here(hub: HubBackend) -> None:
+    """An attribute outside of HubState is not copied, so each one is named."""
+    state = {field.name for field in fields(HubState)}
+    outside = {"name", "spec", "journal", "on_key_added", "listeners", "epoch"}
+    assert vars(hub).keys() - state == outside | {"_snapshot", "_timeout_ms"}
+
+
+def mutable_parts(value: object) -> Iterator[object]:
+    """Yield every object within *value* that can change."""
+    if isinstance(value, (dict, list, deque, ManualClock)) or is_dataclass(value):
+        yield value
+    if isinstance(value, dict):
+        parts: Iterable[object] = value.values()
+    elif isinstance(value, (list, deque)):
+        parts = value
+    else:
+        parts = [getattr(value, one.name) for one in fields(value)] if is_dataclass(value) else ()  # type: ignore[arg-type]
+    for part in parts:
+        yield from mutable_parts(part)
+
+
+def test_a_snapshot_shares_nothing_that_can_change(hub: HubBackend) -> None:
+    spend(hub)
+    hub.faults.arm(parse_directives("reset x2"))
+    first, second = ([*mutable_parts(state)] for state in (hub.snapshot(), hub.snapshot()))
+    assert len(first) == len(second) > 30
+    assert {*map(id, first)}.isdisjoint(map(id, second))
+
+
+def test_unknown_types_are_not_copied_silently() -> None:
+    with pytest.raises(TypeError, match="cannot copy Event"):
+        copy_state({"a": [Event()]})
+
+
 def test_a_hub_without_a_start_says_so() -> None:
     """A reset needs a start that was remembered."""
-    with pytest.raises(MockhubError, match="'bare' remembers no start"):
+    with pytest.raises(MockhubError, match="'bare' has no snapshot to reset to"):
         HubBackend("bare", LAW).reset()
 
 
@@ -110,7 +148,7 @@ def test_the_next_event_ends_a_job(hub: HubBackend) -> None:
 def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
     """A key that is told to expire opens until then, and the next event is that moment."""
     digest = key_digest(KEY.encode())
-    hub.set_key_expiry(digest, PUBLISHED + SECOND)
+    hub.keys.set_expiry(digest, PUBLISHED + SECOND)
     assert hub.authenticate(digest).id == "documentation"
     hub.advance_to_next_event()
     with pytest.raises(ApiError) as refused:
@@ -121,7 +159,7 @@ def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
 def test_a_key_can_be_revoked(hub: HubBackend) -> None:
     """A revoked key is invalid from that moment."""
     digest = key_digest(KEY.encode())
-    hub.revoke_key(digest)
+    hub.keys.revoke(digest)
     with pytest.raises(ApiError) as refused:
         hub.authenticate(digest)
     assert refused.value.code == "invalidApiKey"

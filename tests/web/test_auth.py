@@ -192,7 +192,7 @@ def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
     """From its revocation on a key opens nothing; its task goes on for the other keys (AUTH-5)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
-    hub.server.call(lambda: hub.backend.revoke_key(key_digest(key.encode())))
+    hub.server.call(lambda: hub.backend.keys.revoke(key_digest(key.encode())))
     assert code(ask(hub, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
         401,
         "invalidApiKey",
@@ -205,9 +205,9 @@ def test_an_expiry_may_be_moved(hub: LiveHub) -> None:
     """A key that is told to expire does so then; told never to, it opens again (AUTH-6)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     digest = key_digest(key.encode())
-    hub.server.call(lambda: hub.backend.set_key_expiry(digest, PUBLISHED))
+    hub.server.call(lambda: hub.backend.keys.set_expiry(digest, PUBLISHED))
     assert code(ask(hub, f"Bearer {key}")) == (401, "expiredApiKey")
-    hub.server.call(lambda: hub.backend.set_key_expiry(digest, None))
+    hub.server.call(lambda: hub.backend.keys.set_expiry(digest, None))
     assert ask(hub, f"Bearer {key}").status_code == 200
 
 

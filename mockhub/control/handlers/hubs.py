@@ -57,7 +57,7 @@ def update_hub(request: ControlRequest) -> object:
     if "seed" in request.body:
         hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # no id is given twice
     hub.image_format = request.body.get("image_format", hub.image_format)
-    hub.max_generations = request.body.get("max_generations", hub.max_generations)
+    hub.set_max_generations(request.body.get("max_generations", hub.max_generations))
     return _hub_detail(request, hub)
 
 

@@ -25,13 +25,13 @@ def create_key(request: ControlRequest) -> object:
 def expire_key(request: ControlRequest) -> object:
     """Let it expire at a moment, or never."""
     return serializers.key(
-        request.hub.set_key_expiry(_find_key(request).digest, request.parse_expiry())
+        request.hub.keys.set_expiry(_find_key(request).digest, request.parse_expiry())
     )
 
 
 def revoke_key(request: ControlRequest) -> object:
     """Let it open nothing."""
-    return serializers.key(request.hub.revoke_key(_find_key(request).digest))
+    return serializers.key(request.hub.keys.revoke(_find_key(request).digest))
 
 
 def _find_key(request: ControlRequest) -> ApiKey:

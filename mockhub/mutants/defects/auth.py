@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockhub.domain.keys import KeyStore
 from mockhub.exceptions import ApiError
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
@@ -185,8 +186,10 @@ def replace_keys(change: dict[str, Any], *operations: str) -> Callable[[PatchedS
     """A defect that takes keys for other ones, at some operations only."""
 
     def apply(server: PatchedServer) -> None:
-        original_keys = dict(server.hub.keys)
-        patched_keys = {digest: key._replace(**change) for digest, key in original_keys.items()}
+        original_keys = server.hub.keys
+        patched_keys = KeyStore(
+            {digest: key._replace(**change) for digest, key in original_keys.items()}
+        )
 
         @wrap(server.api, "route")
         def route(original: Any, context: RequestContext) -> Any:

@@ -1,0 +1,100 @@
+"""The state of a hub: everything that a fork copies and a reset brings back."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mockhub.domain import audit
+from mockhub.domain.accounts import Account
+from mockhub.domain.clock import Clock
+from mockhub.domain.generations import Changes, Generation
+from mockhub.domain.ids import Ids
+from mockhub.domain.keys import KeyStore
+from mockhub.domain.provider import Provider
+from mockhub.domain.scheduler import Scheduler
+from mockhub.domain.snapshot import copy_state
+from mockhub.faults.registry import FaultRegistry
+
+DEFAULT_MAX_GENERATIONS = 100_000
+_ENTRIES_PER_GENERATION = 4
+
+
+@dataclass(kw_only=True, eq=False)
+class HubState:
+    """The data of a hub, and the changes that need nothing else.
+
+    Attributes:
+        max_generations: how many generations that have ended are kept; see `set_max_generations`.
+        image_format: ``png``, ``jpeg`` or ``webp``.
+        ended_ids: the ids of the generations that have ended, in that order.
+    """
+
+    clock: Clock
+    ids: Ids
+    max_generations: int
+    image_format: str
+    accounts: dict[str, Account] = field(default_factory=dict)
+    keys: KeyStore = field(default_factory=KeyStore)
+    generations: dict[str, Generation] = field(default_factory=dict)
+    ended_ids: deque[str] = field(default_factory=deque)
+    provider: Provider = field(default_factory=Provider)
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+
+    def snapshot(self) -> HubState:
+        """Return an independent copy."""
+        return HubState(**_copied_fields(self))
+
+    def restore(self, state: HubState) -> None:
+        """Replace everything by a copy of another state."""
+        vars(self).update(_copied_fields(state))
+
+    def add_account(self, id: str, *, account_type: str = "PRO") -> Account:
+        """Add an account without credits."""
+        account = self.accounts[id] = Account(id, account_type=account_type)
+        return account
+
+    def commit(self, account: Account, changes: Changes) -> None:
+        """Write entries to the ledger and store the generation."""
+        for entry in changes.entries:
+            account.apply(entry)
+        self.evict_entries(account)
+        generation = changes.generation
+        self.generations[generation.id] = generation
+        if generation.ended:
+            self.ended_ids.append(generation.id)
+
+    def set_max_generations(self, max_generations: int) -> None:
+        """Change how many generations are kept, and evict what is too old now."""
+        self.max_generations = max_generations
+        self.evict_generations()
+        for account in self.accounts.values():
+            self.evict_entries(account)
+
+    def evict_generations(self) -> None:
+        """Evict generations that have ended, the first ones first; never those that run."""
+        while len(self.ended_ids) > self.max_generations:
+            self.generations.pop(self.ended_ids.popleft(), None)
+
+    def evict_entries(self, account: Account) -> None:
+        """Evict the oldest entries of a ledger that holds more than the generations need."""
+        account.evict_entries(self.max_generations * _ENTRIES_PER_GENERATION)
+
+    def expire_credits(self, now: int) -> None:
+        """Write off the lots that have expired."""
+        for account in self.accounts.values():
+            account.expire_lots(now)
+
+    def is_running(self, id: str) -> bool:
+        """Return whether there is such a generation and it has not ended."""
+        return id in self.generations and not self.generations[id].ended
+
+    def audit(self) -> list[str]:
+        """Return a sentence for each balance or generation that contradicts the ledger."""
+        return list(audit.audit(self.accounts.values(), self.generations))
+
+
+def _copied_fields(state: HubState) -> dict[str, Any]:
+    return {one.name: copy_state(getattr(state, one.name)) for one in fields(HubState)}
