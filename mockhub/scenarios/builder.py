@@ -17,7 +17,7 @@ from mockhub.scenarios.loader import (
 )
 from mockhub.scenarios.schema import parse_fault_entry
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.document import Pointer, error_at
+from mockhub.spec.config_file import Pointer, error_at
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import JSON, OperationId
 from mockhub.spec.request_validation import validate

@@ -11,8 +11,8 @@ from typing import Any
 from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
-from mockhub.scenarios.schema import find_errors
-from mockhub.spec.document import error_at, load_yaml
+from mockhub.scenarios.schema import check_scenario
+from mockhub.spec.config_file import load_yaml
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,8 @@ def load_scenario(path: Path) -> Scenario:
     Raises:
         MockhubError: naming the file, the line, the key and what is allowed.
     """
-    try:
-        content = _dates_to_text(load_yaml(path))
-    except RecursionError:
-        raise MockhubError(f"{path}: it contains itself, or is nested too deeply") from None
-    for pointer, message in find_errors(content):
-        raise error_at(path, pointer, message)
+    content = load_yaml(path)
+    check_scenario(content, path)
     return Scenario(path, content)
 
 
@@ -66,18 +62,8 @@ def scenario_from_json(source: str, content: Mapping[str, Any]) -> Scenario:
     Raises:
         MockhubError: naming the place and what is allowed.
     """
-    for pointer, message in find_errors(content):
-        raise error_at(Path(source), pointer, message)
+    check_scenario(content, Path(source))
     return Scenario(Path(source), content)
-
-
-def _dates_to_text(value: Any) -> Any:
-    """YAML makes times of unquoted dates; a scenario means their text."""
-    if isinstance(value, dict):
-        return {key: _dates_to_text(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_dates_to_text(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def find_scenario(name: str) -> Scenario:
@@ -86,8 +72,6 @@ def find_scenario(name: str) -> Scenario:
     Raises:
         MockhubError: if there is none, or its file cannot be used.
     """
-    from mockhub.scenarios.loader import bundled_scenarios, load_scenario
-
     known = bundled_scenarios()
     if name in known:
         return load_scenario(known[name])

@@ -9,7 +9,8 @@ from typing import Any
 
 from mockhub.exceptions import MockhubError
 from mockhub.spec.catalog import Catalog, build_model_catalog
-from mockhub.spec.document import Document, Pointer, load_document
+from mockhub.spec.config_file import Pointer, format_pointer
+from mockhub.spec.document import Document, load_document
 from mockhub.spec.error_catalog import ErrorCatalog
 from mockhub.spec.error_catalog import build_error_catalog as read_errors
 from mockhub.spec.operations import FORM, JSON, Operation, OperationId, compile_operations
@@ -176,8 +177,8 @@ def _assumptions(node: Any, pointer: Pointer) -> Iterator[Assumption]:
     if not isinstance(node, dict):
         return
     if "x-assumed" in node:
-        place = "#/" + "/".join(str(part).replace("/", "~1") for part in pointer)
-        yield Assumption(place, tuple(node.get("x-clauses", ())), node["x-assumed"])
+        clauses = tuple(node.get("x-clauses", ()))
+        yield Assumption(format_pointer(pointer), clauses, node["x-assumed"])
     for name, value in node.items():
         if name != "value":
             yield from _assumptions(value, (*pointer, name))

@@ -14,7 +14,7 @@ import yaml
 
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
-from mockhub.spec.document import error_at
+from mockhub.spec.config_file import error_at
 
 ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
 

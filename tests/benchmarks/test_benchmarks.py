@@ -17,7 +17,7 @@ from benchmarks.servers import Server
 from benchmarks.table import mock_server_table, throughput_table
 from benchmarks.throughput import Subject
 from mockhub._resources import resource_path
-from mockhub.spec.document import load_yaml
+from mockhub.spec.config_file import load_yaml
 from tests.support.live_server import LiveHub
 
 RESULT = LoadResult(100.0, 0.001, 0.002, failed=0), 100

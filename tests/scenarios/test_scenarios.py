@@ -110,13 +110,18 @@ MISTAKES = [
         "'2026-04-30' is not a time",
     ),
     (ONE % "keys: [{key: a b}]", 1, "#/accounts/a/keys/0/key", "expected a text without blanks"),
-    (ONE % "keys: [{key: k}, {key: k}]", 1, "#/accounts/a/keys/1/key", "stands twice"),
+    (ONE % "keys: [{key: k}, {key: k}]", 1, "#/accounts/a/keys/1/key", '"k" occurs twice'),
     ("accounts: {}\nprovider: fail", 2, "#/provider", "expected a list of outcomes"),
     ("accounts: {}\nprovider: [fial]", 2, "#/provider/0", "did you mean 'fail'?"),
     ("accounts: {}\nprovider: [reset]", 2, "#/provider/0", "not a provider outcome"),
     ("accounts: {}\nprovider: [fail x2]", 2, "#/provider/0", "takes no modifiers"),
     ("accounts: {}\nfaults: [reset@x]", 2, "#/faults/0", "expected @before or @after"),
-    ("accounts: {}\nfaults: [{fault: reset, promt: x}]", 2, "#/faults/0", "expected a fault such"),
+    (
+        "accounts: {}\nfaults: [{fault: reset, promt: x}]",
+        2,
+        "#/faults/0/promt",
+        "mean 'prompt'",
+    ),
     (
         "accounts: {}\nfaults: [{fault: reset on=get_credits, prompt: x}]",
         2,
@@ -146,7 +151,7 @@ MISTAKES = [
         f"  - {{id: g, account: a, request: {REQUEST}}}",
         4,
         "#/generations/1/id",
-        'the id "g" stands twice',
+        '"g" occurs twice',
     ),
 ]
 
@@ -165,11 +170,17 @@ def test_a_mistake_names_line_and_place(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("accounts: {a: {}}\naccounts: {b: {}}", "own.yaml:2: the key 'accounts' stands twice"),
-        ("accounts: {a: {keys: [], keys: []}}", "own.yaml:1: the key 'keys' stands twice"),
+        (
+            "accounts: {a: {}}\naccounts: {b: {}}",
+            "own.yaml:2: #/accounts: the key 'accounts' occurs",
+        ),
+        (
+            "accounts: {a: {keys: [], keys: []}}",
+            "own.yaml:1: #/accounts/a/keys: the key 'keys'",
+        ),
         ("accounts: {", "not YAML"),
         ("accounts:\n\ta: {}", "not YAML"),
-        ("accounts: !!python/object:os.system {}", "not YAML"),
+        ("accounts: !!python/object:os.system {}", "is not a JSON type"),
     ],
 )
 def test_what_is_no_yaml_is_told(make: Make, text: str, says: str) -> None:
