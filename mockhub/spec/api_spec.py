@@ -18,6 +18,7 @@ from mockhub.spec.router import Router, build_router
 from mockhub.spec.sizes import build_size_rules
 
 _FIRST_ERROR_STATUS = 400
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def build_spec(document: Document) -> ApiSpec:
     """Read the law from a document that was loaded and checked; raises MockhubError."""
     operations = compile_operations(document)
     _check_operations(document, operations)
+    _check_security(document, operations)
     size_rules = document.inline_references(document.lookup("#/components/schemas/Size/x-sizes"))
     model_list = _model_list(document, operations)
     unrouted = document.root["x-unrouted"]
@@ -118,6 +120,20 @@ def _check_operations(document: Document, operations: tuple[Operation, ...]) -> 
         if unexpected := sorted(operation.bodies.keys() - {JSON, FORM}):
             pointer = ("paths", operation.path, operation.method.lower(), "requestBody", "content")
             raise document.error((*pointer, unexpected[0]), f"expected {JSON} or {FORM}")
+
+
+def _check_security(document: Document, operations: tuple[Operation, ...]) -> None:
+    """Check that an operation that works on an account requires a key, and documents the 401."""
+    for operation in operations:
+        pointer = ("paths", operation.path, operation.method.lower())
+        if operation.requires_auth and _UNAUTHORIZED not in operation.responses:
+            message = f"expected a response 401: {operation.id} requires an API key"
+            raise document.error((*pointer, "responses"), message)
+        if not operation.requires_auth and operation.id != OperationId.LIST_MODELS:
+            node = document.root["paths"][operation.path][operation.method.lower()]
+            place = (*pointer, "security") if "security" in node else pointer
+            message = f"expected a security requirement: {operation.id} needs the account of a key"
+            raise document.error(place, message)
 
 
 def _model_list(document: Document, operations: tuple[Operation, ...]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -100,7 +100,7 @@ def _compile_operation(
         id=node["operationId"],
         method=method.upper(),
         path=path,
-        requires_auth=bool(node.get("security", document.root.get("security"))),
+        requires_auth=_requires_auth(node.get("security", document.root.get("security", ()))),
         parameters=_parameter_schemas(
             document, [*item.get("parameters", ()), *node.get("parameters", ())]
         ),
@@ -116,6 +116,11 @@ def _compile_operation(
         examples={status: _examples(document, response) for status, response in responses.items()},
         timeout_seconds=node.get("x-timeout-seconds"),
     )
+
+
+def _requires_auth(security: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether every alternative names a scheme; an empty one makes the key optional."""
+    return bool(security) and all(security)
 
 
 def _parameter_schemas(document: Document, nodes: list[Any]) -> Mapping[str, BodySchema]:

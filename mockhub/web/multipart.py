@@ -1,52 +1,69 @@
-"""Parse multipart/form-data bodies as they arrive."""
+"""Parse multipart/form-data bodies chunk by chunk: keep the text fields, hash the files."""
 
 from __future__ import annotations
 
+import logging
 import re
 from hashlib import sha256
-from typing import Any
 
-from python_multipart.multipart import parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mockhub.exceptions import ValidationError
 from mockhub.spec.error_messages import describe_expected
 from mockhub.spec.media_types import SNIFF_BYTES, sniff_media_type
-from mockhub.spec.operations import FORM, BodySchema, FileConstraints, Operation
+from mockhub.spec.operations import FORM, FileConstraints, Operation
 from mockhub.web.limits import Limits
 
-CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
-
-
-# python-multipart reads only the plain spelling; older clients send other names as filename*=...
+# The `filename` parameter, also as `filename*=`, which python-multipart does not read.
 _FILENAME = re.compile(rb";\s*filename\*?[0-9]*\*?\s*=", re.IGNORECASE)
 
+# What the parser would log is in the response.
+_SILENT_LOGGER = logging.Logger("mockhub.multipart")
+_SILENT_LOGGER.disabled = True
 
-class MultipartHandler:
-    """The callbacks of the multipart parser: texts are kept, files are weighed and hashed."""
 
-    def __init__(self, operation: Operation, limits: Limits) -> None:
-        self._file_constraints = operation.files
-        self._schema: BodySchema = operation.bodies[FORM]
-        self._limits = limits
+class FormParser:
+    """A parser of one form.
+
+    Attributes:
+        texts: The names and values of the text fields.
+        digests: The SHA-256 digests of the files.
+        complete: Whether the last boundary was read.
+    """
+
+    def __init__(self, boundary: bytes, operation: Operation, limits: Limits) -> None:
+        """Raise FormParserError if the boundary cannot be used."""
         self.texts: list[tuple[str, str]] = []
         self.digests: list[str] = []
         self.complete = False
+        self._file_constraints = operation.files
+        self._fields = operation.bodies[FORM].fields
+        self._limits = limits
         self._part_count = 0
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
         self._part: TextPart | FilePart | None = None
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+        self._parser.logger = _SILENT_LOGGER
 
-    def callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._on_part_begin,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
+    def write(self, chunk: bytes) -> None:
+        """Parse a chunk; raise FormParserError or ValidationError if it is not valid."""
+        self._parser.write(chunk)
+
+    def finalize(self) -> None:
+        self._parser.finalize()
 
     def _on_part_begin(self) -> None:
         self._part_count += 1
@@ -82,12 +99,12 @@ class MultipartHandler:
     def _part_for(self, name: str, is_file: bool, *, has_file: bool) -> TextPart | FilePart | None:
         constraints = self._file_constraints.get(name)
         if constraints and not is_file:
-            raise ValidationError(f"{name} is a text; expected a file with a filename")
+            raise ValidationError(f"{name} is a text field; expected a file with a filename")
         if constraints:
             return FilePart(name, constraints, has_file=has_file)
-        if is_file and name in self._schema.fields:
+        if is_file and name in self._fields:
             raise ValidationError(
-                f"{name} is a file; expected {describe_expected(self._schema.fields[name])}"
+                f"{name} is a file; expected {describe_expected(self._fields[name])}"
             )
         return None if is_file else TextPart(name, self._limits.max_text_field_bytes)
 
@@ -127,9 +144,10 @@ class TextPart:
 
 
 class FilePart:
-    """A file that is only weighed, hashed and looked at: never kept.
+    """A file, whose size, type and digest are determined without keeping its content.
 
-    A browser sends an input without a file as an empty one without a name: nothing was *chosen*.
+    A browser sends a file input in which nothing was chosen as an empty file with an empty name:
+    *has_file* is then false.
     """
 
     def __init__(self, name: str, constraints: FileConstraints, *, has_file: bool) -> None:
@@ -148,8 +166,9 @@ class FilePart:
         self.has_file = True
         self._size += len(chunk)
         if self._size > self._constraints.max_bytes:
+            limit = self._constraints.max_bytes
             raise ValidationError(
-                f"{self._name} is too large; expected at most {self._constraints.max_bytes} bytes a file"  # noqa: E501
+                f"{self._name} is too large; expected at most {limit} bytes a file"
             )
         self._digest.update(chunk)
 

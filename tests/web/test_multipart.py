@@ -202,7 +202,7 @@ def test_texts_and_files_keep_their_places(shared_hub: LiveHub) -> None:
     """A text where a file belongs is refused, and a file where a text belongs (REQ-6)."""
     for value in ("", "abc", "https://example.com/a.png"):
         message = refusal(shared_hub, form(text("reference_image", value)))
-        assert message == "reference_image is a text; expected a file with a filename"
+        assert message == "reference_image is a text field; expected a file with a filename"
     assert refusal(shared_hub, form(file(b"2", name="n"))).startswith(
         "n is a file; expected an integer"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -47,7 +49,7 @@ def test_a_form_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
     """Where the network cuts a form into pieces changes nothing that is read of it."""
     whole = taken([WHOLE])
     pieces = [WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)])]
-    assert vars(whole) == vars(taken(pieces))
+    assert taken(pieces) == whole
     assert (whole.values["n"], len(whole.references)) == (2, 2)
 
 
@@ -202,3 +204,20 @@ def test_a_silent_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     reading = read_body(ParsedBody(), incoming, headers, CREATE, Limits(idle_timeout=0.01))
     with pytest.raises(ValidationError, match="expected its next bytes within 0.01 s"):
         asyncio.run(reading)
+
+
+def test_parser_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """The response says what is wrong with a form; the log of the tests stays empty."""
+    with pytest.raises(ValidationError):
+        taken([b"bytes before the first boundary" + WHOLE])
+    assert caplog.records == []
+
+
+def test_import_changes_no_logger_of_another_library() -> None:
+    program = (
+        "import logging, mockhub.web.app\n"
+        "logger = logging.getLogger('python_multipart')\n"
+        "print(logger.level, logger.propagate, logger.disabled, logger.filters, logger.handlers)\n"
+    )
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert output.stdout.decode().strip() == "0 True False [] []"
