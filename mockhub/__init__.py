@@ -1,6 +1,6 @@
-"""The GPT Image Hub API on a laptop.
+"""The GPT Image Hub API on a laptop: a stateful mock server, contract tests and a pytest plugin.
 
-Names are looked up when they are asked for: to import this package costs next to nothing.
+The public names are imported at their first use, so importing this package costs next to nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m mockhub`."""
+"""Run the command line: `python -m mockhub`."""
 
 from mockhub.cli.main import main
 

@@ -1,13 +1,13 @@
-"""The pytest plugin: a clean, isolated mock for every test, and the options of the contract suite.
+"""The pytest plugin: an isolated hub for every test, and the options of the contract tests.
 
-The entry point imports this in every session, before coverage starts, so it imports next to
-nothing; the rest of mockhub is imported by the first test that asks for it (T9).
+Every session imports this module, before coverage starts. So it imports next to nothing; the first
+test that uses a hub imports the rest of mockhub (T9).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
@@ -15,14 +15,14 @@ from mockhub.testing import options
 from mockhub.testing.collector import REPORT_ATTRIBUTE, Collector
 
 if TYPE_CHECKING:
+    from mockhub.testing.config import HubOptions
     from mockhub.testing.hub import Hub
     from mockhub.testing.network_guard import LiveServiceGuard
     from mockhub.testing.server import HubServer
 
-MARK = "@pytest.mark.mockhub"
 MARKER_DESCRIPTION = (
-    "mockhub(scenario=, credits=, clock=, seed=, faults=, provider=): how the hub of a test begins; "  # noqa: E501
-    "the innermost mark that names an option decides it"
+    "mockhub(scenario=, credits=, clock=, seed=, faults=, provider=): the initial state of the "
+    "test's hub; for each option the innermost marker wins"
 )
 
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()
@@ -33,14 +33,13 @@ _GUARD_KEY: pytest.StashKey[LiveServiceGuard] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare every option, also those of the suite: its conftest would be read too late (T8)."""
+    # Also those of the contract tests: their conftest is loaded too late to add options (T8).
     options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and gather what tests see; a worker of xdist passes it on."""
     config.addinivalue_line("markers", MARKER_DESCRIPTION)
-    if not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput"):  # an xdist worker sends its reports to the controller
         config.pluginmanager.register(Collector(config), "mockhub-collector")
 
 
@@ -49,7 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def mockhub_server() -> Iterator[HubServer]:
-    """The server of the session, or of its xdist worker; every hub has an address on it."""
+    """Start the server of the session, or of the xdist worker, on which every hub has a URL.
+
+    `HubServer.create_hub` creates a hub that lives longer than a test.
+    """
     from mockhub.testing.server import HubServer
 
     with HubServer() as server:
@@ -60,14 +62,18 @@ def mockhub_server() -> Iterator[HubServer]:
 def mockhub_factory(
     request: pytest.FixtureRequest, mockhub_server: HubServer
 ) -> Iterator[Callable[..., Hub]]:
-    """Makes hubs: `mockhub_factory(credits=16)`; what is not given, mark and options decide."""
+    """Return a function that creates hubs: ``mockhub_factory(credits=16)``.
+
+    Its arguments are the options of the marker. The marker and the session decide the others. The
+    hubs are deleted after the test.
+    """
     from mockhub.testing.hub import Hub
     from mockhub.testing.markers import hub_config, min_poll_interval
 
-    min_poll_interval(request.config)  # a mistake in it is told before the test runs
+    min_poll_interval(request.config)  # raises before the test if the option is not valid
     hubs = request.node.stash.setdefault(_HUBS_KEY, [])
 
-    def create(**overrides: Any) -> Hub:
+    def create(**overrides: Unpack[HubOptions]) -> Hub:
         hub = Hub.create(mockhub_server, hub_config(request.node, overrides), request.node.name)
         hubs.append(hub)
         return hub
@@ -80,7 +86,7 @@ def mockhub_factory(
 
 @pytest.fixture
 def mockhub(request: pytest.FixtureRequest, mockhub_factory: Callable[..., Hub]) -> Hub:
-    """A fresh hub, isolated from that of every other test."""
+    """Create a hub, isolated from that of every other test, and delete it after the test."""
     from mockhub.exceptions import MockhubError
 
     try:
@@ -92,7 +98,10 @@ def mockhub(request: pytest.FixtureRequest, mockhub_factory: Callable[..., Hub])
 
 @pytest.fixture
 def mockhub_env(mockhub: Hub, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Hub:
-    """The hub, with the environment variables set that the ini option mockhub_env names."""
+    """Return the hub, and set the environment variables of the ini option mockhub_env.
+
+    By default these are OPENAI_BASE_URL and OPENAI_API_KEY.
+    """
     from mockhub.testing.markers import environment
 
     for name, value in environment(pytestconfig.getini("mockhub_env"), mockhub).items():
@@ -100,12 +109,12 @@ def mockhub_env(mockhub: Hub, monkeypatch: pytest.MonkeyPatch, pytestconfig: pyt
     return mockhub
 
 
-# -- a test on its way -----------------------------------------------------------------------------
+# -- hooks around tests ----------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Keep the paid service out of reach while tests run."""
+    """Block the live service while tests run."""
     config = session.config
     if _is_live_allowed(config):
         return (yield)
@@ -117,22 +126,24 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _is_live_allowed(config: pytest.Config) -> bool:
-    """Whether it was said that the paid service is meant; the suite's target has its own budget."""
+    # The target of the contract tests has a budget of its own.
     allowed = config.getoption("mockhub_allow_live") or config.getoption("mockhub_target")
     return bool(allowed or config.getini("mockhub_allow_live"))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail the test for what it did not see: a breach of the law, a call to the paid service."""
+    """Fail the test for a spec violation or a blocked host, and for a marker without effect."""
     yield from _check_after(item)
     if _HUBS_KEY not in item.stash and any(mark.name == "mockhub" for mark in item.own_markers):
-        pytest.fail(f"{MARK} had no effect: the test asked for no hub", pytrace=False)
+        pytest.fail(
+            "@pytest.mark.mockhub had no effect: the test uses no fixture of mockhub", pytrace=False
+        )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail it also for what its fixtures did when they ended."""
+    """Fail the test also for what its fixtures did in their teardown."""
     yield from _check_after(item)
 
 
@@ -167,7 +178,7 @@ def _fail_on_spec_violations(hubs: Iterable[Hub]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach the journal to what failed, and to the end of a test what its hubs have seen."""
+    """Attach the journal to a failure, and the data of the session report to the teardown."""
     report = yield
     if report.failed and call.excinfo:
         for hub in _hubs_of(item):
@@ -182,7 +193,5 @@ def pytest_runtest_makereport(
             min_poll_interval=min_poll_interval(item.config),
             include_journals=item.config.getoption("mockhub_report_html") is not None,
         )
-        del item.stash[
-            _HUBS_KEY
-        ]  # an item lives as long as the session; what its hubs hold need not
+        del item.stash[_HUBS_KEY]  # pytest keeps the item until the end of the session
     return report

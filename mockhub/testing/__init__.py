@@ -1,4 +1,4 @@
-"""A hub in the hand of a test: its money, its time, its faults, and what the client did.
+"""The implementation of the pytest plugin, and the public `Hub`.
 
-Nothing is imported here: the plugin takes from this package, in sessions that never use a hub.
+Imports nothing here: the plugin imports this package in sessions that never use a hub.
 """

@@ -1,4 +1,4 @@
-"""The httpx clients of a hub; import this module only when one is wanted, for it brings httpx."""
+"""httpx clients of a hub. Imports httpx, so import this module only to create one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TIMEOUT = 30.0  # seconds
 
 
 class HubClient(httpx.Client):
-    """An httpx client below ``/api/v1`` that takes paths with that prefix too, as the page does."""
+    """An httpx client whose paths are relative to ``/api/v1``, or begin with it."""
 
     def __init__(self, url: str, prefix: str, key: str, options: dict[str, Any]) -> None:
         self.prefix = prefix
@@ -21,7 +21,7 @@ class HubClient(httpx.Client):
 
 
 class AsyncHubClient(httpx.AsyncClient):
-    """As `Client`, for asynchronous code."""
+    """The same as `HubClient` for asynchronous code."""
 
     def __init__(self, url: str, prefix: str, key: str, options: dict[str, Any]) -> None:
         self.prefix = prefix
@@ -32,11 +32,8 @@ class AsyncHubClient(httpx.AsyncClient):
 
 
 def _client_options(base_url: str, key: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Address and key, under the *options* of the user.
-
-    A proxy of the environment is for the world outside, not for a server on loopback.
-    """
     headers = {"Authorization": f"Bearer {key}"} | options.get("headers", {})
+    # trust_env=False ignores the proxies of the environment: the server is on loopback.
     defaults = {"base_url": base_url, "timeout": _TIMEOUT, "trust_env": False}
     return defaults | options | {"headers": headers}
 

@@ -1,4 +1,4 @@
-"""Gathers what tests have seen, in a session's own process: also those of xdist's workers."""
+"""Collects what the hubs of all tests saw, also in xdist workers, and reports it at the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 if TYPE_CHECKING:
     from mockhub.testing.session_report import SessionReport
 
-REPORT_ATTRIBUTE = "mockhub"  # of a report, where a test's hubs leave what they have seen
+REPORT_ATTRIBUTE = "mockhub"  # of a pytest report: the JSON of a test's hubs
 
 
 class Collector:
-    """A plugin that tells at the end of the session what the client did."""
+    """The plugin of the controlling process, which reports on the session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._show_hints = config.get_verbosity() > 0
@@ -29,20 +29,17 @@ class Collector:
         return SessionReport()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a test's hubs have seen."""
         if hub_data := report.__dict__.get(REPORT_ATTRIBUTE):
             self._has_data = True
             self._session_report.add(report.nodeid, hub_data)
 
     def pytest_sessionfinish(self) -> None:
-        """Write the page, if one is wanted."""
         if self._html_path:
             from mockhub.testing.html_report import render
 
             self._html_path.write_text(render(self._session_report), "utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell the mistakes, and what was never met."""
         if self._has_data and self._session_report.tests:
             terminalreporter.section("mockhub")
             for line in self._session_report.terminal_lines(show_hints=self._show_hints):
@@ -52,15 +49,15 @@ class Collector:
 
 
 def html_report_path(config: pytest.Config) -> Path | None:
-    """Where the page is to be written.
+    """Return the path of the HTML report, if one is wanted.
 
     Raises:
-        pytest.UsageError: if there is no such folder.
+        pytest.UsageError: if its folder does not exist.
     """
     option = config.getoption("mockhub_report_html")
     if option is None:
         return None
     path: Path = config.invocation_params.dir / option
     if not path.parent.is_dir():
-        raise pytest.UsageError(f"--mockhub-report-html {option}: there is no folder {path.parent}")
+        raise pytest.UsageError(f"--mockhub-report-html {option}: no such folder: {path.parent}")
     return path

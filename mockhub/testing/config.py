@@ -1,9 +1,9 @@
-"""Recipes: how a test wants its world to begin, and the worlds made from them."""
+"""HubConfig: the options of a test's hub, and prototypes of hubs to fork."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, get_args
@@ -22,15 +22,20 @@ from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
 
 DEFAULT_SCENARIO = "plain"
-_MAX_PROTOTYPES = 256  # as many marks as tests have that run beside each other
-
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"
 
+_MAX_PROTOTYPES = 256
 _CLOCK_MODES: tuple[str, ...] = get_args(ClockMode)
+_CLOCK_VALUES = (
+    f"expected 'system', 'autojump', 'hold', or a start time such as {DEFAULT_START_TIME}"
+)
 
 
 class HubOptions(TypedDict, total=False):
-    """What a marker, `running` and `ASGI` take."""
+    """The options of the marker ``mockhub``, `running`, `ASGI` and `HubServer.create_hub`.
+
+    `HubConfig` describes them.
+    """
 
     scenario: str | Path
     credits: int
@@ -42,15 +47,17 @@ class HubOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class HubConfig:
-    """How a world begins.
+    """The initial state of a test's hub.
 
     Attributes:
-        scenario: one that comes along, or a file.
-        credits: the balance of the first account, instead of the scenario's.
-        clock: ``system``, ``autojump``, ``hold``, a time to start at, or a time and a manner.
-        seed: what ids, keys, chance and pictures are made from.
-        faults: directives to arm, such as ``reset@after x1``.
-        provider: one outcome a generation, such as ``deliver=3``; the last one repeats.
+        scenario: The name of a bundled scenario, or the path of a YAML file.
+        credits: The balance of the first account, instead of the scenario's.
+        clock: ``system``, or a start time, ``autojump`` or ``hold``, or a start time and one of
+            the two.
+        seed: The seed of ids, keys, random numbers and images, instead of the scenario's.
+        faults: Faults to arm, such as ``reset@after x1``.
+        provider: The outcomes of generations, one each, such as ``deliver=3``. The last one
+            repeats.
     """
 
     scenario: str = DEFAULT_SCENARIO
@@ -61,21 +68,20 @@ class HubConfig:
     provider: tuple[str, ...] = ()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], *, source: str) -> HubConfig:
-        """A recipe of *options*, checked.
+    def from_options(cls, options: Mapping[str, object], *, source: str) -> HubConfig:
+        """Validate *options*.
 
         Raises:
-            MockhubError: naming *where*, the option, its value and what is allowed.
+            MockhubError: naming *source*, the option, its value and what is allowed.
         """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in known:
-                hint = suggest(name, known)
-                raise MockhubError(
-                    f"{source}: {name!r} is not an option{hint}; known are {', '.join(known)}"
-                )
         checked: dict[str, Any] = {}
         for name, value in options.items():
+            if name not in _VALIDATORS:
+                hint = suggest(name, _VALIDATORS)
+                raise MockhubError(
+                    f"{source}: unknown option {name!r}{hint}; known options: "
+                    f"{', '.join(_VALIDATORS)}"
+                )
             try:
                 checked[name] = _VALIDATORS[name](value)
             except MockhubError as error:
@@ -83,54 +89,50 @@ class HubConfig:
         return cls(**checked)
 
 
-def _validate_int(value: Any, minimum: int | None = None) -> int:
-    if (
-        not isinstance(value, int)
-        or isinstance(value, bool)
-        or (minimum is not None and value < minimum)
-    ):
-        raise MockhubError(
-            "expected a whole number" + ("" if minimum is None else f" from {minimum}")
-        )
+def _validate_int(value: object, minimum: int | None = None) -> int:
+    too_small = minimum is not None and isinstance(value, int) and value < minimum
+    if isinstance(value, bool) or not isinstance(value, int) or too_small:
+        bound = "" if minimum is None else f" of at least {minimum}"
+        raise MockhubError(f"expected a whole number{bound}")
     return value
 
 
-def _validate_scenario(value: Any) -> str:
+def _validate_scenario(value: object) -> str:
     if not isinstance(value, str | Path):
-        raise MockhubError("expected the name of a scenario, or a YAML file")
+        raise MockhubError("expected the name of a scenario, or the path of a YAML file")
     find_scenario(str(value))
     return str(value)
 
 
-def _validate_clock(value: Any) -> str:
+def _validate_clock(value: object) -> str:
     if not isinstance(value, str):
-        raise MockhubError(f"expected a text such as 'hold' or {DEFAULT_START_TIME!r}")
+        raise MockhubError(f"expected a string such as 'hold' or {DEFAULT_START_TIME!r}")
     _parse_clock(value)
     return value
 
 
-def _validate_texts(value: Any) -> tuple[str, ...]:
+def _validate_texts(value: object) -> tuple[str, ...]:
     texts = [value] if isinstance(value, str) else value
     if isinstance(texts, Iterable):
         texts = tuple(texts)
         if all(isinstance(text, str) for text in texts):
             return texts
-    raise MockhubError("expected directives such as 'reset@after', in one text or a list")
+    raise MockhubError("expected a string such as 'reset@after', or a list of them")
 
 
-def _validate_faults(value: Any) -> tuple[str, ...]:
+def _validate_faults(value: object) -> tuple[str, ...]:
     texts = _validate_texts(value)
     parse_all_directives(texts)
     return texts
 
 
-def _validate_provider(value: Any) -> tuple[str, ...]:
+def _validate_provider(value: object) -> tuple[str, ...]:
     texts = _validate_texts(value)
     parse_provider(texts)
     return texts
 
 
-_VALIDATORS: Mapping[str, Any] = {
+_VALIDATORS: Mapping[str, Callable[[object], object]] = {
     "scenario": _validate_scenario,
     "credits": lambda value: _validate_int(value, 0),
     "clock": _validate_clock,
@@ -141,48 +143,48 @@ _VALIDATORS: Mapping[str, Any] = {
 
 
 def parse_all_directives(texts: Iterable[str]) -> tuple[Directive, ...]:
-    """All directives of several texts; raises MockhubError."""
+    """Parse faults, one or more in each text; raises MockhubError."""
     return tuple(directive for text in texts for directive in parse_directives(text))
 
 
 def parse_provider(texts: Iterable[str]) -> Provider:
-    """A provider of one outcome a text; raises MockhubError."""
+    """Parse outcomes, one in each text; raises MockhubError."""
     return Provider(parse_outcome(text) for text in texts)
 
 
 def _parse_clock(text: str) -> Clock:
-    """A clock of ``system``, ``autojump``, ``hold``, a time, or a time and a manner."""
     if text == "system":
         return SystemClock()
     words = text.split()
     mode = words.pop() if words and words[-1] in _CLOCK_MODES else "autojump"
     if len(words) > 1 or not text:
-        raise MockhubError(f"{text!r} is no clock; expected 'system', a time, 'autojump' or 'hold'")
+        raise MockhubError(f"unknown clock {text!r}; {_CLOCK_VALUES}")
     try:
         start = parse_timestamp(words[0] if words else DEFAULT_START_TIME)
     except MockhubError:
         hint = suggest(words[0], ("system", *_CLOCK_MODES))
-        raise MockhubError(
-            f"{words[0]!r} is no clock{hint}; expected 'system', 'autojump', 'hold', or a time such "  # noqa: E501
-            f"as {DEFAULT_START_TIME}"
-        ) from None
+        raise MockhubError(f"unknown clock {words[0]!r}{hint}; {_CLOCK_VALUES}") from None
     return ManualClock(start, mode="hold" if mode == "hold" else "autojump")
 
 
 @cache
 def default_spec() -> ApiSpec:
-    """The law, read once a process."""
+    """Load the bundled API spec, once a process."""
     return load_spec(resource_path("openapi.yaml"))
 
 
 @lru_cache(maxsize=_MAX_PROTOTYPES)
 def prototype_hub(config: HubConfig) -> HubBackend:
-    """The world of a recipe, to be forked: reading and building it is done once."""
+    """Build a hub to fork; the same config returns the same hub.
+
+    Raises:
+        MockhubError: if the scenario has no account.
+    """
     scenario = find_scenario(config.scenario)
     clock = _initial_clock(config, scenario)
     backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
     if not backend.accounts:
-        raise MockhubError(f"{scenario.path}: accounts: a hub of a test needs one or more")
+        raise MockhubError(f"{scenario.path}: accounts: the hub of a test needs at least one")
     if config.credits is not None:
         scenario = _with_credits(scenario, backend, config.credits)
         backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
@@ -199,7 +201,7 @@ def _initial_clock(config: HubConfig, scenario: Scenario) -> Clock | None:
 
 
 def _with_credits(scenario: Scenario, backend: HubBackend, credits: int) -> Scenario:
-    """*scenario* with the first account's grants such that *credits* are left of them."""
+    """Replace the grants of the first account so that *credits* are left after its charges."""
     accounts = dict(scenario.content["accounts"])
     first_id = next(iter(accounts))
     grant = {"credits": credits + credits_spent(backend.accounts[first_id])}
@@ -208,5 +210,5 @@ def _with_credits(scenario: Scenario, backend: HubBackend, credits: int) -> Scen
 
 
 def credits_spent(account: Account) -> int:
-    """What an account has ever paid for images, refunds taken off."""
+    """Return what the account has paid for images since it was created, minus refunds."""
     return -account.totals["charge"] - account.totals["refund"]

@@ -1,4 +1,4 @@
-"""What a client did: a hub's journal as a test reads it."""
+"""The journal of a hub as tests see it: a list of recorded exchanges."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from msgspec.structs import asdict
 from mockhub._text import printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
-from mockhub.journal.exchange import Exchange as RecordedExchange
-from mockhub.journal.exchange import StoredBody
-from mockhub.spec.generation_request import GenerationRequest
+from mockhub.journal.exchange import Exchange, StoredBody
 
 _MAX_ROWS = 40
 _MAX_PROMPT_LENGTH = 60
 
 
-class ExchangeView(NamedTuple):
-    """One request and its answer.
+class RecordedExchange(NamedTuple):
+    """One request with its response.
 
     Attributes:
-        number: counted from 1 in the hub.
-        operation: such as ``create_generation``; None where the path was unknown.
-        at: when, by the hub's clock.
-        headers: of the request, in small letters; the key is not among them.
-        fields: of a generation request, with its defaults; of a refused one, what was sent.
-        status: 0 if no answer was sent.
-        answer: the JSON of the answer, or its bytes.
-        code: of an error, such as ``insufficientCredits``.
-        credits: what it did to the balance.
-        faults: what was armed and struck.
-        gone: whether the client left before it had the answer.
-        violation: how the server broke its own law.
+        number: The position in the hub's journal, from 1.
+        timestamp: The time of the request by the hub's clock.
+        method: The HTTP method.
+        path: The path with the query.
+        operation: The operation id, such as ``create_generation``; None for an unknown path.
+        headers: The request headers in lower case; the API key is redacted.
+        fields: The fields of a generation request: with defaults if it was valid, else as sent.
+        status: The status of the response; 0 if none was sent.
+        response: The decoded JSON of the response, or its bytes.
+        code: The error code, such as ``insufficientCredits``.
+        credits: The change of the balance, such as -8.
+        generation: The id of the generation that the request created or read.
+        faults: The faults that fired.
+        client_disconnected: Whether the client disconnected before the end of the response.
+        spec_violation: How the response differs from the API spec, which is a bug of mockhub.
     """
 
     number: int
@@ -54,10 +55,35 @@ class ExchangeView(NamedTuple):
     client_disconnected: bool
     spec_violation: str | None
 
+    @classmethod
+    def from_journal(cls, exchange: Exchange) -> RecordedExchange:
+        request = exchange.parsed_request
+        return cls(
+            number=exchange.number,
+            timestamp=to_datetime(exchange.timestamp),
+            method=exchange.method,
+            path=exchange.target,
+            operation=exchange.operation,
+            headers={
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in exchange.request_headers.items()
+            },
+            fields={**asdict(request), "references": len(request.references)}
+            if request
+            else _raw_fields(exchange.request),
+            status=exchange.status,
+            response=_decode(exchange.response),
+            code=exchange.code,
+            credits=exchange.credits,
+            generation=exchange.generation,
+            faults=exchange.faults,
+            client_disconnected=exchange.client_disconnected,
+            spec_violation=exchange.spec_violation,
+        )
+
     def __str__(self) -> str:
-        words = [
-            f"#{self.number:<3} {self.method} {printable(self.path)}  {self.status or 'no response'}"  # noqa: E501
-        ]
+        status = self.status or "no response"
+        words = [f"#{self.number:<3} {self.method} {printable(self.path)}  {status}"]
         words += [self.code] if self.code else []
         words += [f"{self.credits:+d} credits"] if self.credits else []
         words += [_truncate_prompt(self.fields["prompt"])] if "prompt" in self.fields else []
@@ -67,32 +93,36 @@ class ExchangeView(NamedTuple):
         return "  ".join(words)
 
 
-class JournalView(Sequence[ExchangeView]):
-    """The exchanges of a hub, oldest first; `str` of it is a table to read."""
+class ExchangeList(Sequence[RecordedExchange]):
+    """The exchanges of a hub, oldest first. Its `str` is a table with one line for each."""
 
-    def __init__(self, exchanges: Sequence[ExchangeView]) -> None:
+    def __init__(self, exchanges: Iterable[RecordedExchange]) -> None:
         self._exchanges = tuple(exchanges)
 
     @overload
-    def __getitem__(self, index: int) -> ExchangeView: ...
+    def __getitem__(self, index: int) -> RecordedExchange: ...
     @overload
-    def __getitem__(self, index: slice) -> JournalView: ...
-    def __getitem__(self, index: int | slice) -> ExchangeView | JournalView:
+    def __getitem__(self, index: slice) -> ExchangeList: ...
+    def __getitem__(self, index: int | slice) -> RecordedExchange | ExchangeList:
         if isinstance(index, slice):
-            return JournalView(self._exchanges[index])
+            return ExchangeList(self._exchanges[index])
         return self._exchanges[index]
 
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def __iter__(self) -> Iterator[ExchangeView]:
+    def __iter__(self) -> Iterator[RecordedExchange]:
         return iter(self._exchanges)
 
-    def filter(self, **criteria: Any) -> JournalView:
-        """Those whose attributes are all as wanted: ``journal.filter(status=402)``."""
-        check_field_names(criteria, ExchangeView._fields, "an exchange")
-        return JournalView(
-            [one for one in self if all(getattr(one, name) == criteria[name] for name in criteria)]
+    def filter(self, **criteria: Any) -> ExchangeList:
+        """Return the exchanges with these attributes, such as ``journal.filter(status=402)``.
+
+        Raises:
+            MockhubError: if an exchange has no such attribute.
+        """
+        check_field_names(criteria, RecordedExchange._fields, "an exchange")
+        return ExchangeList(
+            one for one in self if all(getattr(one, name) == criteria[name] for name in criteria)
         )
 
     def __str__(self) -> str:
@@ -105,42 +135,12 @@ class JournalView(Sequence[ExchangeView]):
     __repr__ = __str__
 
 
-def to_exchange_view(exchange: RecordedExchange) -> ExchangeView:
-    """A record of the journal."""
-    return ExchangeView(
-        number=exchange.number,
-        timestamp=to_datetime(exchange.timestamp),
-        method=exchange.method,
-        path=exchange.target,
-        operation=exchange.operation,
-        headers={
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in exchange.request_headers.items()
-        },
-        fields=_parsed_fields(exchange.parsed_request)
-        if exchange.parsed_request
-        else _raw_fields(exchange.request),
-        status=exchange.status,
-        response=_content(exchange.response),
-        code=exchange.code,
-        credits=exchange.credits,
-        generation=exchange.generation,
-        faults=exchange.faults,
-        client_disconnected=exchange.client_disconnected,
-        spec_violation=exchange.spec_violation,
-    )
-
-
-def _parsed_fields(request: GenerationRequest) -> dict[str, Any]:
-    return {**asdict(request), "references": len(request.references)}
-
-
 def _raw_fields(body: StoredBody) -> Mapping[str, Any]:
-    content = _content(body)
+    content = _decode(body)
     return content if isinstance(content, dict) else {}
 
 
-def _content(body: StoredBody) -> Any:
+def _decode(body: StoredBody) -> Any:
     try:
         return json.loads(body.content or b"")
     except ValueError:
@@ -148,16 +148,18 @@ def _content(body: StoredBody) -> Any:
 
 
 def to_datetime(timestamp: int) -> datetime:
-    """A moment of the world, for people."""
+    """Convert milliseconds since 1970 to a datetime in UTC."""
     return datetime.fromtimestamp(timestamp / SECOND, UTC)
 
 
 def check_field_names(names: Iterable[str], known: Sequence[str], subject: str) -> None:
-    """Refuse a name that nothing is called; raises MockhubError."""
+    """Raise MockhubError for a name that is not known."""
     for name in names:
         if name not in known:
             hint = suggest(name, known)
-            raise MockhubError(f"{subject} has no {name!r}{hint}; it has {', '.join(known)}")
+            raise MockhubError(
+                f"{subject} has no field {name!r}{hint}; known fields: {', '.join(known)}"
+            )
 
 
 def _truncate_prompt(prompt: object) -> str:

@@ -1,4 +1,4 @@
-"""What hangs on a hub's handle: its accounts, its keys and its clock."""
+"""The parts of a Hub: its accounts, its API keys and its clock."""
 
 from __future__ import annotations
 
@@ -24,20 +24,24 @@ Duration = str | float | timedelta
 
 
 class RunOnServer(Protocol):
-    """Runs a function where no request runs meanwhile, and returns its result."""
+    """Runs a function in the thread that handles the requests, between two of them."""
 
     def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
 def duration_ms(value: Duration) -> int:
-    """A length of time as the world counts it; raises MockhubError."""
+    """Convert ``"800s"``, ``"2m"``, seconds or a timedelta to milliseconds; raises MockhubError."""
     if isinstance(value, timedelta):
         return round(value.total_seconds() * SECOND)
     return parse_duration(value)
 
 
 def timestamp_ms(value: Timestamp) -> int:
-    """A moment as the world counts it; raises MockhubError."""
+    """Convert ``"2026-05-01T00:00:00Z"`` or an aware datetime to milliseconds since 1970.
+
+    Raises:
+        MockhubError: if the text is not a timestamp, or the time zone is missing.
+    """
     return parse_timestamp(value.isoformat() if isinstance(value, datetime) else value)
 
 
@@ -46,7 +50,7 @@ def _resolve_expiry(
 ) -> int | None:
     if expires_at is not None and expires_in is not None:
         raise MockhubError(
-            f"expires_at={expires_at!r} and expires_in={expires_in!r}: give one of the two"
+            f"expires_at={expires_at!r} and expires_in={expires_in!r}: give only one of them"
         )
     if expires_in is not None:
         return backend.clock.now() + duration_ms(expires_in)
@@ -54,10 +58,10 @@ def _resolve_expiry(
 
 
 class AccountHandle:
-    """One user of a hub.
+    """One account of a hub.
 
     Attributes:
-        id: its name in the hub.
+        id: The name of the account.
     """
 
     def __init__(self, backend: HubBackend, id: str, run_on_server: RunOnServer) -> None:
@@ -74,12 +78,12 @@ class AccountHandle:
 
     @property
     def credits(self) -> int:
-        """The balance now: what is due by the hub's clock has been refunded or has expired."""
+        """The balance at the hub's time, after all refunds and expiries that are due."""
         return self._run_on_server(lambda: self._backend.get_credits(self._account).credits)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Every movement of its credits: `grant`, `charge`, `refund` and `expiry`, oldest first."""
+        """The ledger: entries of kind `grant`, `charge`, `refund` or `expiry`, oldest first."""
 
         def read_entries() -> tuple[Entry, ...]:
             self._backend.settle()
@@ -89,7 +93,7 @@ class AccountHandle:
 
     @cached_property
     def key(self) -> str:
-        """An API key that opens it, made when it is first asked for."""
+        """An API key of the account, created at the first access."""
         return self._run_on_server(lambda: self._backend.add_key(self.id))
 
     def grant(
@@ -99,10 +103,15 @@ class AccountHandle:
         expires_at: Timestamp | None = None,
         expires_in: Duration | None = None,
     ) -> None:
-        """Give it credits, for ever or until a time.
+        """Add credits.
+
+        Args:
+            credits: How many.
+            expires_at: When they expire: ``"2026-05-01T00:00:00Z"`` or an aware datetime.
+            expires_in: Or after how long: ``"30d"``, seconds or a timedelta.
 
         Raises:
-            MockhubError: if a time cannot be read.
+            MockhubError: if a time is not valid, or both are given.
         """
         expires_at_ms = _resolve_expiry(self._backend, expires_at, expires_in)
         self._run_on_server(
@@ -111,7 +120,7 @@ class AccountHandle:
 
 
 class AccountsHandle(Mapping[str, AccountHandle]):
-    """The users of a hub by name."""
+    """The accounts of a hub by name, a mapping; an unknown name raises MockhubError."""
 
     def __init__(self, backend: HubBackend, run_on_server: RunOnServer) -> None:
         self._backend = backend
@@ -122,7 +131,7 @@ class AccountsHandle(Mapping[str, AccountHandle]):
         if id not in self._backend.accounts:
             known = self._backend.accounts
             raise MockhubError(
-                f"there is no account {id!r}{suggest(id, known)}; known are {', '.join(known)}"
+                f"unknown account {id!r}{suggest(id, known)}; known accounts: {', '.join(known)}"
             )
         if id not in self._handles:
             self._handles[id] = AccountHandle(self._backend, id, self._run_on_server)
@@ -135,13 +144,13 @@ class AccountsHandle(Mapping[str, AccountHandle]):
         return len(self._backend.accounts)
 
     def create(self, id: str, *, credits: int = 0, account_type: str = "PRO") -> AccountHandle:
-        """Open an account for another user, whose `.key` opens it.
+        """Create an account for another user; its API key is `AccountHandle.key`.
 
         Raises:
             MockhubError: if the name is taken.
         """
         if id in self._backend.accounts:
-            raise MockhubError(f"there is an account {id!r} already")
+            raise MockhubError(f"the account {id!r} exists already")
         self._run_on_server(lambda: self._backend.add_account(id, account_type=account_type))
         account = self[id]
         if credits:
@@ -150,7 +159,7 @@ class AccountsHandle(Mapping[str, AccountHandle]):
 
 
 class KeysHandle:
-    """The API keys of a hub; a raw key is shown once, when it is made (AUTH-7)."""
+    """The API keys of a hub. A key is returned once, when it is created (AUTH-7)."""
 
     def __init__(
         self, backend: HubBackend, accounts: AccountsHandle, run_on_server: RunOnServer
@@ -166,22 +175,27 @@ class KeysHandle:
         expires_at: Timestamp | None = None,
         expires_in: Duration | None = None,
     ) -> str:
-        """A new key of an account, or of the first one.
+        """Create a key and return it.
+
+        Args:
+            account: The name of an account; the first one by default.
+            expires_at: When it expires: ``"2026-05-01T00:00:00Z"`` or an aware datetime.
+            expires_in: Or after how long: ``"10m"``, seconds or a timedelta.
 
         Raises:
-            MockhubError: if there is no such account, or a time cannot be read.
+            MockhubError: if the account is unknown, a time is not valid, or both are given.
         """
         id = self._accounts[account if account is not None else next(iter(self._accounts))].id
         expires_at_ms = _resolve_expiry(self._backend, expires_at, expires_in)
         return self._run_on_server(lambda: self._backend.add_key(id, expires_at=expires_at_ms))
 
     def revoke(self, key: str) -> None:
-        """Let a key open nothing any more, from now on; raises MockhubError."""
+        """Revoke a key; raises MockhubError for a key of another hub."""
         digest = self._digest_of(key)
         self._run_on_server(lambda: self._backend.keys.revoke(digest))
 
     def expire(self, key: str, at: Timestamp | None = None) -> None:
-        """Let a key expire, now or at a time; raises MockhubError."""
+        """Expire a key, now or at a time; raises MockhubError for a key of another hub."""
         digest = self._digest_of(key)
         expires_at_ms = self._backend.clock.now() if at is None else timestamp_ms(at)
         self._run_on_server(lambda: self._backend.keys.set_expiry(digest, expires_at_ms))
@@ -189,46 +203,55 @@ class KeysHandle:
     def _digest_of(self, key: str) -> bytes:
         if (digest := key_digest(key.encode())) in self._backend.keys:
             return digest
-        raise MockhubError("that is no key of this hub; expected one that it made or began with")
+        raise MockhubError("unknown API key; expected one of this hub")
 
 
 class ClockHandle:
-    """A hub's clock, in a test's hand."""
+    """The clock of a hub. A clock of the system can only be read."""
 
     def __init__(self, backend: HubBackend, run_on_server: RunOnServer) -> None:
         self._backend = backend
         self._run_on_server = run_on_server
 
     def now(self) -> datetime:
-        """What time it is in the hub."""
+        """Return the hub's time, in UTC."""
         return to_datetime(self._backend.clock.now())
 
     def advance(self, duration: Duration) -> datetime:
-        """Let time pass: ``"800s"``, ``"2m"``, seconds or a timedelta; returns the time then.
+        """Advance the clock by ``"800s"``, ``"2m"``, seconds or a timedelta.
+
+        Returns:
+            The new time.
 
         Raises:
-            MockhubError: if the length cannot be read, or the clock is the system's.
+            MockhubError: if the duration is not valid, or the clock is the system's.
         """
         return self._move_to(self._manual_clock().now() + duration_ms(duration))
 
     def set(self, timestamp: Timestamp) -> datetime:
-        """Let it be a later moment: ``"2026-05-01T00:00:00Z"`` or a datetime with its zone.
+        """Set the clock to a later time: ``"2026-05-01T00:00:00Z"`` or an aware datetime.
+
+        Returns:
+            The new time.
 
         Raises:
-            MockhubError: if it cannot be read or lies in the past, or the clock is the system's.
+            MockhubError: if the time is not valid or in the past, or the clock is the system's.
         """
         return self._move_to(timestamp_ms(timestamp))
 
     def advance_to_next_event(self) -> datetime:
-        """Let time pass until something falls due: a generation, a key or credits.
+        """Advance the clock to the next completion or expiry: of a generation, key or credits.
+
+        Returns:
+            The new time.
 
         Raises:
-            MockhubError: if nothing will, or the clock is the system's.
+            MockhubError: if nothing is due at any time, or the clock is the system's.
         """
         self._manual_clock()
         due_at = self._run_on_server(self._backend.next_event)
         if due_at is None:
-            raise MockhubError("nothing falls due by time: no generation, no key and no credits")
+            raise MockhubError("no next event: no generation, key or credits are due at a time")
         return self._move_to(due_at)
 
     def _manual_clock(self) -> ManualClock:
@@ -236,8 +259,8 @@ class ClockHandle:
         if isinstance(clock, ManualClock):
             return clock
         raise MockhubError(
-            "the hub's clock is the system's and cannot be moved; begin with clock='autojump', 'hold' "  # noqa: E501
-            "or a time"
+            "the clock of the hub is the system's and cannot be moved; create the hub with "
+            "clock='autojump', 'hold' or a start time"
         )
 
     def _move_to(self, timestamp: int) -> datetime:

@@ -1,12 +1,11 @@
-"""The handle of one hub: what a test may ask of a world, and do to it."""
+"""The public Hub: what a test can do to an isolated instance of the service, and ask of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from copy import copy
 from threading import Event
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from mockhub._text import plural
 from mockhub.client_report.report import ClientReport, build_report
@@ -23,13 +22,13 @@ from mockhub.testing.config import (
     parse_provider,
     prototype_hub,
 )
-from mockhub.testing.exchanges import JournalView, to_exchange_view
+from mockhub.testing.exchanges import ExchangeList, RecordedExchange
 from mockhub.testing.handles import (
     AccountsHandle,
     ClockHandle,
     Duration,
     KeysHandle,
-    Timestamp,
+    T,
     duration_ms,
 )
 
@@ -38,29 +37,30 @@ if TYPE_CHECKING:
 
     from mockhub.testing.app_host import AppHost
 
-T = TypeVar("T")
-
 
 class Hub:
-    """One isolated world in the hand of a test; a context manager that drops it.
+    """One isolated instance of the service; a context manager that deletes it.
+
+    The assert methods raise AssertionError with a message that contains the journal.
 
     Example:
         >>> with mockhub.running(credits=8, provider="fail") as hub:
         ...     body = {"model": "gpt-image-2", "prompt": "A cat"}
-        ...     answer = hub.client().post("/images/generations", json=body)
+        ...     response = hub.client().post("/images/generations", json=body)
         ...     hub.assert_generated(prompt="A cat", status="failed", times=1)
-        >>> answer.status_code, hub.account.credits
+        >>> response.status_code, hub.account.credits
         (500, 8)
 
     Attributes:
-        name: its name on the server.
-        url: where its API is, without ``/api/v1``.
-        base_url: the same with ``/api/v1``, as the OpenAI SDKs want it.
-        server_url: the server's own address; there the hub's keys alone lead to the hub.
-        key: an API key of the first user.
-        account: the first user; `accounts` are all of them by name.
-        keys: makes, revokes and expires keys.
-        clock: moves the hub's time.
+        name: The name on the server.
+        url: The address of the hub, without ``/api/v1``.
+        base_url: The same with ``/api/v1``, as the OpenAI SDKs want it.
+        server_url: The address of the server, where the API key alone selects the hub.
+        key: An API key of the first account.
+        account: The first account.
+        accounts: All accounts by name.
+        keys: Creates, revokes and expires API keys.
+        clock: Reads and moves the hub's time.
     """
 
     def __init__(self, app_host: AppHost, backend: HubBackend, *, in_process: bool) -> None:
@@ -71,8 +71,8 @@ class Hub:
         self._clients: list[httpx.Client] = []
         self._spent_before = self._total_spent()
         self._initial_generations = frozenset(backend.generations)
-        self._unrouted_count = app_host.hub_registry.default.journal.total
-        self._checked_count = 0  # up to which exchange
+        self._unrouted_count = app_host.hub_registry.default.journal.total  # requests of no hub
+        self._checked_count = 0  # exchanges before the last check for violations
         self.name = backend.name
         self.server_url = app_host.url
         self.url = app_host.url if in_process else f"{app_host.url}/hubs/{self.name}"
@@ -89,7 +89,7 @@ class Hub:
 
     @classmethod
     def create(cls, app_host: AppHost, config: HubConfig, name: str | None = None) -> Self:
-        """A fresh hub of *site*, called like *name*, or without one the site's only hub."""
+        """Create a hub on *app_host*: under a name like *name*, else as its only, default hub."""
         hub_name = (
             app_host.hub_registry.default.name if name is None else app_host.unique_name(name)
         )
@@ -98,10 +98,12 @@ class Hub:
     def __repr__(self) -> str:
         return f"<Hub {self.name!r} at {self.url}>"
 
-    # -- clients -----------------------------------------------------------------------------------
-
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
-        """An httpx client with a key; its paths are ``/credits`` or ``/api/v1/credits``.
+        """Return an httpx client for paths such as ``/credits`` or ``/api/v1/credits``.
+
+        Args:
+            key: An API key; that of the first account by default.
+            options: Arguments of `httpx.Client`.
 
         Raises:
             MockhubError: in process, where only `async_client` works.
@@ -118,7 +120,7 @@ class Hub:
         return client
 
     def async_client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
-        """As `client`, for asynchronous code; close it, or use it in `async with`."""
+        """Return the same as `client` for asynchronous code; use it in ``async with``."""
         from httpx import ASGITransport
 
         from mockhub.testing.clients import AsyncHubClient
@@ -127,10 +129,10 @@ class Hub:
             options.setdefault("transport", ASGITransport(self._app_host.app))
         return AsyncHubClient(self.url, self._api_prefix, key or self.key, options)
 
-    # -- misbehaviour ------------------------------------------------------------------------------
+    # -- state and faults --------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Begin again: the world as the hub was made, with the same key and an empty journal."""
+        """Restore the initial state, with the same key and an empty journal."""
         self._run_on_server(lambda: self._app_host.hub_registry.reset(self.name))
 
     def arm(
@@ -143,87 +145,72 @@ class Hub:
         nth: int | None = None,
         prompt: str | None = None,
     ) -> None:
-        """Arm faults, such as ``reset@after`` or ``status=503 x2``; their counters start anew.
+        """Arm faults, such as ``reset@after`` or ``status=503 x2``. Their counters restart.
 
         Args:
-            faults: in the grammar of the magic prompts.
-            times: how often each strikes.
-            p: how likely, from 0 to 1; seeded.
-            on: the operation, such as ``get_credits``.
-            nth: the call that it strikes, counted from 1.
-            prompt: what the prompt has to contain.
+            faults: One or more faults, in the grammar of the magic prompts.
+            times: How many times each fires.
+            p: The probability that it fires, from 0 to 1; seeded.
+            on: The operation, such as ``get_credits``.
+            nth: The number of the request that it fires for, from 1.
+            prompt: A text that the prompt must contain.
 
         Raises:
-            MockhubError: naming the word and the closest known one.
+            MockhubError: naming the unknown word and the closest known one.
         """
         conditions = {"times": times, "p": p, "on": on, "nth": nth, "prompt": prompt}
         armed = [with_conditions(one, **conditions) for one in parse_all_directives([faults])]
         self._run_on_server(lambda: self._backend.faults.arm(armed))
 
     def disarm(self) -> None:
-        """Let no armed fault strike any more."""
+        """Disarm all faults."""
         self._run_on_server(self._backend.faults.clear)
 
     def provider(self, *script: str) -> None:
-        """Script the provider, one outcome a generation, such as ``deliver=3 duration=2s``.
+        """Set the outcomes of the next generations, one each, such as ``deliver=3 duration=2s``.
 
-        The last outcome repeats.
+        The last one repeats.
 
         Raises:
-            MockhubError: naming the word that is not the provider's doing.
+            MockhubError: naming the word that is not a provider outcome.
         """
         self._backend.provider = parse_provider(script)
-
-    def grant(
-        self,
-        credits: int,
-        *,
-        expires_at: Timestamp | None = None,
-        expires_in: Duration | None = None,
-    ) -> None:
-        """Give the first user credits, for ever or until a time; raises MockhubError."""
-        self.account.grant(credits, expires_at=expires_at, expires_in=expires_in)
 
     # -- what happened -----------------------------------------------------------------------------
 
     @property
     def request_count(self) -> int:
-        """How many requests have been answered since the hub began."""
+        """The number of requests since the hub was created."""
         return self._backend.journal.total
 
     @property
-    def journal(self) -> JournalView:
-        """The exchanges as the client saw them, oldest first; the last thousand are kept."""
-        return JournalView(
-            [
-                to_exchange_view(record)
-                for record in self._run_on_server(lambda: list(self._backend.journal))
-            ]
-        )
+    def journal(self) -> ExchangeList:
+        """The exchanges, oldest first. The last thousand are kept."""
+        exchanges = self._run_on_server(lambda: list(self._backend.journal))
+        return ExchangeList(map(RecordedExchange.from_journal, exchanges))
 
     @property
     def generations(self) -> tuple[Generation, ...]:
-        """What was accepted since the hub began, oldest first, as it stands now."""
+        """The generations accepted since the hub was created, in their present state."""
 
         def settled() -> tuple[Generation, ...]:
             self._backend.settle()
-            return tuple(self._backend.generations.values())
+            initial = self._initial_generations
+            return tuple(one for id, one in self._backend.generations.items() if id not in initial)
 
-        return tuple(
-            one for one in self._run_on_server(settled) if one.id not in self._initial_generations
-        )
+        return self._run_on_server(settled)
 
     def images(self, generation: str | None = None) -> list[bytes]:
-        """The files that image URLs lead to: of one generation by its id, or of all.
+        """Return the files that the image URLs serve, of one generation by its id or of all.
 
         Raises:
-            MockhubError: if there is no such generation.
+            MockhubError: if the generation does not exist.
         """
         from mockhub.images.renderer import image_spec, render
 
         selected = [one for one in self.generations if generation in (None, one.id)]
         if generation is not None and not selected:
-            raise MockhubError(f"there is no generation {generation!r} in this hub")
+            raise MockhubError(f"unknown generation {generation!r}")
         backend = self._backend
         return [
             render(image_spec(one, index, seed=backend.ids.seed, format=backend.image_format))
@@ -233,14 +220,15 @@ class Hub:
 
     @property
     def credits_spent(self) -> int:
-        """What the images cost since the hub began, refunds taken off."""
+        """The credits charged since the hub was created, minus refunds."""
         return self._run_on_server(self._total_spent) - self._spent_before
 
     def wait_for_generations(self, count: int = 1, *, timeout: float = 5.0) -> None:
-        """Wait until so many generations have been accepted, from a thread that asks for none.
+        """Block until *count* generations were accepted from other threads.
 
-        Raises:
-            AssertionError: after *timeout* real seconds.
+        Args:
+            count: The number of generations since the hub was created.
+            timeout: The longest time without a new one, in real seconds; then it fails.
         """
         __tracebackhide__ = True
         changed = Event()
@@ -255,7 +243,22 @@ class Hub:
         finally:
             self._run_on_server(lambda: self._backend.listeners.remove(changed.set))
 
-    # -- claims ------------------------------------------------------------------------------------
+    def report(self, *, min_poll_interval: Duration = 1) -> ClientReport:
+        """Report what the client did wrong, and how much of the API contract it covered.
+
+        Args:
+            min_poll_interval: Polls that follow each other faster are a finding: ``"500ms"``,
+                seconds or a timedelta.
+
+        Raises:
+            MockhubError: if the interval is not valid.
+        """
+        interval_ms = duration_ms(min_poll_interval)
+        return self._run_on_server(
+            lambda: build_report(self._backend, min_poll_interval=interval_ms)
+        )
+
+    # -- assertions --------------------------------------------------------------------------------
 
     def assert_generated(
         self,
@@ -265,17 +268,18 @@ class Hub:
         times: int | None = None,
         **fields: Any,
     ) -> None:
-        """Claim that such a generation was accepted: at least one, or exactly so many.
+        """Assert that at least one matching generation was accepted, or exactly *times*.
 
         Args:
-            prompt: the whole prompt, or a pattern that is found in it.
-            n: how many images were asked for.
-            times: exactly how many such generations there are; 0 for none.
-            fields: `model`, `size`, `quality`, `run_async`, `references` (how many), and of its
-                end `status`, `delivered` and `credits`.
+            prompt: The whole prompt, or a pattern to search in it.
+            n: The number of requested images.
+            times: The exact number of matching generations; 0 for none.
+            fields: Of the request `model`, `size`, `quality`, `run_async` and `references` (the
+                number of reference images); of the result `status`, `delivered` and `credits`.
 
         Raises:
-            AssertionError: with the requests that come closest, and the journal.
+            AssertionError: with the most similar requests.
+            MockhubError: if a field is unknown.
         """
         __tracebackhide__ = True
         criteria = {"prompt": prompt, "n": n}
@@ -284,47 +288,23 @@ class Hub:
             self._fail(message)
 
     def assert_spent(self, credits: int) -> None:
-        """Claim what the images cost since the hub began, refunds taken off.
-
-        Raises:
-            AssertionError: with the journal.
-        """
+        """Assert how many credits were charged since the hub was created, minus refunds."""
         __tracebackhide__ = True
         if credits != self.credits_spent:
             self._fail(f"expected {credits} credits to be spent; {self.credits_spent} were")
 
     def assert_no_double_charge(self) -> None:
-        """Claim that nothing was paid for twice, as after a retry of a lost answer.
-
-        Raises:
-            AssertionError: naming the exchanges, with the journal.
-        """
+        """Assert that no request was charged twice, such as by a retry after a lost response."""
         __tracebackhide__ = True
         findings = [one for one in self.report().findings if one.kind == "double_charge"]
         if findings:
-            self._fail(
-                "\n".join(f"{one.summary}\n  suggestion: {one.suggestion}" for one in findings)
-            )
-
-    def report(self, *, min_poll_interval: Duration = 1) -> ClientReport:
-        """What the client did wrong, and how much of the contract it has met.
-
-        Args:
-            min_poll_interval: the shortest pause between polls that is not told as a mistake.
-
-        Raises:
-            MockhubError: if that cannot be read.
-        """
-        interval_ms = duration_ms(min_poll_interval)
-        return self._run_on_server(
-            lambda: build_report(self._backend, min_poll_interval=interval_ms)
-        )
+            texts = (f"{one.summary}\n  suggestion: {one.suggestion}" for one in findings)
+            self._fail("\n".join(texts))
 
     def assert_no_spec_violations(self) -> None:
-        """Claim that the server kept its own law; each breach is told once.
+        """Assert that all responses since the last call match the API spec, and audit the ledger.
 
-        Raises:
-            AssertionError: naming the answers that broke it, or the books that do not agree.
+        A failure is a bug of mockhub. The plugin calls this after every test.
         """
         __tracebackhide__ = True
         unrouted = self._app_host.unrouted_violations
@@ -338,35 +318,24 @@ class Hub:
             self._fail("\n  ".join(["internal mockhub error, please report it:", *violations]))
 
     def format_journal(self) -> str:
-        """The journal as a table, and what reached the server without a way to any hub."""
-        unrouted_journal = self._app_host.hub_registry.default.journal
-        new_exchanges = (
-            []
-            if self._in_process
-            else [one for one in unrouted_journal if one.number > self._unrouted_count]
-        )
-        if not new_exchanges:
+        """Format the journal as a table, with the requests that matched no hub of the server."""
+        if self._in_process:
             return str(self.journal)
-        lines = "\n".join(str(to_exchange_view(one)) for one in new_exchanges)
-        return f"{self.journal}\nOf no hub, for want of its key or of /hubs/{self.name}:\n{lines}"
+        unrouted = self._app_host.unrouted_exchanges(after=self._unrouted_count)
+        if not unrouted:
+            return str(self.journal)
+        title = f"Without a key of a hub and without /hubs/{self.name} in the URL:"
+        return f"{self.journal}\n{title}\n{unrouted}"
 
     def _fail(self, message: str) -> None:
         __tracebackhide__ = True
         raise AssertionError(f"{message}\n\n{self.format_journal()}")
 
-    # -- its end -----------------------------------------------------------------------------------
-
     def close(self) -> None:
-        """Drop it from the server; what it saw can still be asked for."""
-
-        def detach() -> None:
-            backend, self._backend = self._backend, copy(self._backend)
-            self._backend.generations = dict(backend.generations)  # a dropped world forgets them
-            self._app_host.remove_hub(backend)
-
+        """Delete the hub from the server. Its journal and its state can still be read."""
         for client in self._clients:
             client.close()
-        self._run_on_server(detach)
+        self._run_on_server(lambda: self._app_host.remove_hub(self._backend))
 
     def __enter__(self) -> Self:
         return self

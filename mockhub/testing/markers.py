@@ -1,10 +1,10 @@
-"""What marks, ini options and the command line say of a test's hub."""
+"""Resolves the options of a test's hub: from markers, the command line and the ini file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _INTEGER_OPTIONS = ("credits", "seed")
 
 
-def hub_config(item: pytest.Item, overrides: Mapping[str, Any]) -> HubConfig:
-    """How a hub of a test begins: by *options*, else its marks from the inside, else the session's.
+def hub_config(item: pytest.Item, overrides: Mapping[str, object]) -> HubConfig:
+    """Return the config of a hub: *overrides*, else the innermost marker, else the session.
 
     Raises:
         MockhubError: naming the test, the option, its value and what is allowed.
@@ -31,22 +31,24 @@ def hub_config(item: pytest.Item, overrides: Mapping[str, Any]) -> HubConfig:
     if overrides:
         source = f"{path}: mockhub_factory"
         options |= overrides
-    if isinstance(options.get("scenario"), str | Path):
-        options["scenario"] = _resolve_path(item, options["scenario"])
+    if isinstance(scenario := options.get("scenario"), str | Path):
+        options["scenario"] = _resolve_path(item, scenario)
     return HubConfig.from_options(options, source=source)
 
 
-def _marker_options(item: pytest.Item, source: str) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+def _marker_options(item: pytest.Item, source: str) -> dict[str, object]:
+    options: dict[str, object] = {}
     for mark in reversed(list(item.iter_markers("mockhub"))):
         if mark.args:
-            raise MockhubError(f"{source}: {mark.args[0]!r} has no name; write option=value")
+            raise MockhubError(
+                f"{source}: {mark.args[0]!r} is a positional argument; write option=value"
+            )
         options |= mark.kwargs
     return options
 
 
-def _session_options(item: pytest.Item) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+def _session_options(item: pytest.Item) -> dict[str, object]:
+    options: dict[str, object] = {}
     for name in ("scenario", "credits", "clock", "seed"):
         value, source = item.config.getoption(f"mockhub_{name}", None), f"--mockhub-{name}"
         if value is None and (text := item.config.getini(f"mockhub_{name}")):
@@ -66,7 +68,7 @@ def _parse_int(source: str, text: str) -> int:
 
 
 def min_poll_interval(config: pytest.Config) -> int:
-    """The shortest pause between polls that is no mistake, in milliseconds; raises MockhubError."""
+    """Return the ini option in milliseconds; raises MockhubError."""
     text = config.getini("mockhub_min_poll_interval")
     try:
         return duration_ms(text)
@@ -75,7 +77,7 @@ def min_poll_interval(config: pytest.Config) -> int:
 
 
 def _resolve_path(item: pytest.Item, scenario: str | Path) -> str | Path:
-    """A scenario's file beside the test, or in the root folder; else as it was said."""
+    """Return the file beside the test or in the root folder, or *scenario* if there is none."""
     for folder in (item.path.parent, item.config.rootpath):
         if (file := folder / scenario).is_file():
             return file
@@ -83,7 +85,7 @@ def _resolve_path(item: pytest.Item, scenario: str | Path) -> str | Path:
 
 
 def environment(lines: Sequence[str], hub: Hub) -> dict[str, str]:
-    """The variables that the ini option mockhub_env wants, with the hub's values in them.
+    """Return the environment variables of the ini option mockhub_env, for a hub.
 
     Raises:
         MockhubError: naming the line.
@@ -99,7 +101,7 @@ def environment(lines: Sequence[str], hub: Hub) -> dict[str, str]:
         except (KeyError, ValueError, AttributeError, IndexError) as error:
             unknown = str(error.args[0]) if error.args else line
             raise MockhubError(
-                f"ini option mockhub_env: {line!r}: {unknown!r} is no value of a hub"
-                f"{suggest(unknown, values)}; known are {', '.join(values)}"
+                f"ini option mockhub_env: {line!r}: unknown value {unknown!r}"
+                f"{suggest(unknown, values)}; known values: {', '.join(values)}"
             ) from None
     return variables

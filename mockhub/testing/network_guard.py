@@ -1,4 +1,9 @@
-"""The paid service cannot be reached by mistake: its name is not resolved while tests run."""
+"""Blocks the live service while tests run, so that a test cannot spend credits by mistake.
+
+pytest-socket blocks sockets by IP address, for every host or by an allow list. This guard must
+block exactly one host name, also for a client behind a proxy, and leave all other traffic alone;
+so it refuses to resolve the name. It therefore needs no dependency and no configuration.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +23,19 @@ _RESOLVER_FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
 
 
 class LiveServiceGuard:
-    """Refuses the domain, and remembers that it had to: who asks may swallow the refusal."""
+    """Fails a test that resolves the domain, also if its code swallows the error."""
 
     def __init__(self) -> None:
         self._blocked_hosts: list[str] = []
 
     @contextmanager
     def activate(self) -> Iterator[None]:
-        """Refuse while the block runs."""
         with pytest.MonkeyPatch.context() as patch:
             for name in _RESOLVER_FUNCTIONS:
                 patch.setattr(socket, name, self._wrap_resolver(getattr(socket, name)))
             for name, value in _no_proxy_variables().items():
                 patch.setenv(name, value)
-            if uvloop := sys.modules.get("uvloop"):  # it resolves names by itself
+            if uvloop := sys.modules.get("uvloop"):  # has its own resolver
                 patch.setattr(
                     uvloop.Loop,
                     "getaddrinfo",
@@ -40,11 +44,11 @@ class LiveServiceGuard:
             yield
 
     def clear(self) -> None:
-        """Forget what was refused; the test has failed anyway."""
+        """Forget the blocked hosts, after the test has failed."""
         self._blocked_hosts.clear()
 
     def fail_if_blocked(self) -> None:
-        """Fail the test if something asked for the domain and went on."""
+        """Fail the test if a host was blocked since the last call."""
         if self._blocked_hosts:
             host = self._blocked_hosts[0]
             self.clear()
@@ -65,18 +69,18 @@ class LiveServiceGuard:
 
 
 def _no_proxy_variables() -> dict[str, str]:
-    """The variables that keep the domain from a proxy, which would resolve its name itself."""
+    """Return the variables that exclude the domain from proxies, which would resolve it."""
     if not any(
         os.environ.get(name) for name in (*_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES))
     ):
-        return {}  # a no_proxy alone would, on some systems, hide the proxies of the settings
+        return {}  # no_proxy alone would hide the proxies of the system settings on some systems
     existing = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     value = ",".join([*([existing] if existing else []), LIVE_DOMAIN])
     return {"no_proxy": value, "NO_PROXY": value}
 
 
 def is_live_host(host: object) -> bool:
-    """Whether a name is the paid service's, or one below it."""
+    """Return whether a host name is the live service's or a subdomain of it."""
     if not isinstance(host, str | bytes):
         return False
     name = _host_text(host).rstrip(".").lower()
@@ -89,6 +93,6 @@ def _host_text(host: object) -> str:
 
 def _message(host: str) -> str:
     return (
-        f"mockhub: a test asked for {host}, the paid service. Give the client the hub's base_url "
-        "(see the fixture mockhub_env), or run pytest with --mockhub-allow-live if it is meant."
+        f"mockhub blocked {host}, the live service. Give the client the hub's base_url (see the "
+        "fixture mockhub_env), or run pytest with --mockhub-allow-live if the test needs it."
     )

@@ -1,4 +1,4 @@
-"""A server for tests: one address, and a hub of its own for each test."""
+"""The test server: one address in a thread, and a separate hub for each test."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from mockhub.testing.hub import Hub
 
 
 class HubServer(AppHost):
-    """A server on loopback in a thread of its own; a context manager.
+    """A server on loopback in a thread; a context manager that stops it.
 
     Args:
-        port: where to listen; 0 picks a free one.
+        port: The port to listen on; 0 picks a free one.
 
     Attributes:
-        url: its address. The hubs have addresses below it.
+        url: The server's address. The addresses of its hubs begin with it.
+
+    Raises:
+        MockhubError: if the port is in use.
     """
 
     def __init__(self, *, port: int = 0) -> None:
@@ -27,27 +30,30 @@ class HubServer(AppHost):
         self._server_thread: ServerThread | None = ServerThread(self.app, listener)
 
     def run_on_server(self, function: Callable[[], T]) -> T:
-        """Run *function* on the server's own loop, so that it never meets a request."""
-        if self._server_thread is None:  # nothing runs any more, and hubs can still be asked
+        """Run *function* on the server's event loop, between two requests.
+
+        After `stop` it runs in the caller's thread, so that the hubs can still be inspected.
+        """
+        if self._server_thread is None:
             return function()
         value: Any = self._server_thread.call(function)
         result: T = value
         return result
 
     def create_hub(self, *, name: str = "hub", **options: Unpack[HubOptions]) -> Hub:
-        """A new hub; drop it by `close`, or use it as a context manager.
+        """Create a hub; delete it with `Hub.close`, or use it as a context manager.
 
         Args:
-            name: what it is called like in its address.
-            options: as the marker takes them.
+            name: The name in its URL; a number is appended if it is taken.
+            options: The options of the marker ``mockhub``.
 
         Raises:
-            MockhubError: if an option cannot be used.
+            MockhubError: if an option is not valid.
         """
         return Hub.create(self, HubConfig.from_options(options, source="create_hub"), name)
 
     def stop(self) -> None:
-        """Go down, and wait for it."""
+        """Stop the server and wait for its thread."""
         if self._server_thread is not None:
             self._server_thread.stop()
             self._server_thread = None

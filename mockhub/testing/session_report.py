@@ -1,4 +1,4 @@
-"""What all tests of a session have seen of the client: its mistakes, and what it has met."""
+"""The report of a test session: what the client did wrong, and how much of the API it used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mockhub._text import plural, printable
 from mockhub.client_report.coverage import Coverage
 from mockhub.testing.hub import Hub
 
-MAX_EXCHANGES = 200  # of a hub's journal, in the page
+MAX_EXCHANGES = 200  # of each hub, in the HTML report
 
 _EXCHANGE_FIELDS = (
     "number",
@@ -26,10 +26,11 @@ _EXCHANGE_FIELDS = (
     "client_disconnected",
     "spec_violation",
 )
+_SEVERITIES = ("money", "warning", "hint")
 
 
 def to_json(hubs: Iterable[Hub], *, min_poll_interval: int, include_journals: bool) -> str:
-    """What a test's hubs have seen, as JSON, which xdist carries from a worker to the session."""
+    """Return the data of a test's hubs as JSON, which xdist can send to the controller."""
     return json.dumps(
         [_hub_report(hub, min_poll_interval, include_journals) for hub in hubs if hub.request_count]
     )
@@ -50,12 +51,12 @@ def _hub_report(hub: Hub, min_poll_interval: int, include_journals: bool) -> dic
 
 @dataclass
 class FindingGroup:
-    """One kind of mistake, in all tests.
+    """The findings of one kind in all tests.
 
     Attributes:
-        finding: the first one, as the report tells it.
-        tests: where it was seen.
-        credits: how many were spent for nothing, in all tests.
+        finding: The first one, as JSON.
+        tests: The ids of the tests.
+        credits: The credits that were wasted in all tests.
     """
 
     finding: Mapping[str, Any]
@@ -64,23 +65,26 @@ class FindingGroup:
 
 
 class SessionReport:
-    """What the tests have told so far."""
+    """The data of all tests so far.
+
+    Attributes:
+        tests: The data of the hubs of each test, by its id.
+    """
 
     def __init__(self) -> None:
-        self.tests: dict[str, list[dict[str, Any]]] = {}  # what the hubs of each have seen
+        self.tests: dict[str, list[dict[str, Any]]] = {}
 
     def add(self, test: str, data: str) -> None:
-        """Take in what the hubs of a test have seen."""
+        """Add what `to_json` returned for a test."""
         if hubs := json.loads(data):
             self.tests.setdefault(test, []).extend(hubs)
 
     @property
     def hubs(self) -> list[dict[str, Any]]:
-        """What every hub has seen."""
         return [hub for hubs in self.tests.values() for hub in hubs]
 
     def finding_groups(self) -> list[FindingGroup]:
-        """The mistakes by kind, the costly ones first."""
+        """Return the findings by kind, ordered by severity."""
         groups: dict[tuple[str, str], FindingGroup] = {}
         for test, hubs in self.tests.items():
             for finding in (one for hub in hubs for one in hub["findings"]):
@@ -88,18 +92,17 @@ class SessionReport:
                 group.credits += finding["credits"]
                 if test not in group.tests:
                     group.tests.append(test)
-        severities = ("money", "warning", "hint")
-        return sorted(groups.values(), key=lambda one: severities.index(one.finding["severity"]))
+        return sorted(groups.values(), key=lambda one: _SEVERITIES.index(one.finding["severity"]))
 
     def coverage(self) -> Coverage:
-        """What of the contract was met, by all tests together."""
+        """Return the coverage of all tests together."""
         coverages = [hub["coverage"] for hub in self.hubs]
         return Coverage(
             operations=_sum(one["operations"] for one in coverages),
             statuses={
                 operation: {
-                    int(status): times
-                    for status, times in _sum(
+                    int(status): count
+                    for status, count in _sum(
                         one["statuses"][operation] for one in coverages
                     ).items()
                 }
@@ -111,7 +114,7 @@ class SessionReport:
         )
 
     def terminal_lines(self, *, show_hints: bool) -> Iterator[str]:
-        """The end of the session's output; *hints* are told only where more is wanted."""
+        """Yield the lines that pytest prints at the end of the session."""
         exchanges = sum(hub["exchanges"] for hub in self.hubs)
         credits_spent = sum(hub["credits_spent"] for hub in self.hubs)
         tests, exchange_text = plural(len(self.tests), "test"), plural(exchanges, "exchange")
@@ -127,15 +130,15 @@ class SessionReport:
 
 
 def _group_key(finding: Mapping[str, Any]) -> tuple[str, str]:
-    """Unknown fields are told each; of other mistakes one stands for all."""
+    # Each unknown field is a group of its own.
     detail = finding["summary"] if finding["kind"] == "unknown_field" else ""
     return finding["kind"], detail
 
 
-def _sum(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for table in tables:
-        total.update(table)
+    for one in counts:
+        total.update(one)
     return dict(total)
 
 
@@ -149,18 +152,18 @@ def _format_finding(group: FindingGroup) -> Iterator[str]:
 
 
 def _uncovered_lines(coverage: Coverage) -> Iterator[str]:
-    """What was never met, a line a kind; of an operation that was never called, no statuses."""
+    """Yield a line for each kind; statuses only of operations that were called."""
     statuses = {
-        f"{status} of {operation}": times
-        for operation, known in coverage.statuses.items()
-        for status, times in known.items()
+        f"{status} of {operation}": count
+        for operation, counts in coverage.statuses.items()
+        for status, count in counts.items()
         if coverage.operations[operation]
     }
-    for kind, table in (
+    for kind, counts in (
         ("operations", coverage.operations),
         ("statuses", statuses),
         ("error codes", coverage.codes),
         ("job states", coverage.states),
     ):
-        if uncovered := [name for name, times in table.items() if not times]:
+        if uncovered := [name for name, count in counts.items() if not count]:
             yield f"  {kind}: {', '.join(uncovered)}"

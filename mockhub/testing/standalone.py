@@ -1,4 +1,4 @@
-"""A hub without pytest: for unittest and scripts, and in process without a socket."""
+"""Hubs without pytest: `mockhub.running` on a server, and `mockhub.ASGI` in process."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from mockhub.web.asgi import Receive, Scope, Send
 
 @contextmanager
 def running(*, port: int = 0, **options: Unpack[HubOptions]) -> Iterator[Hub]:
-    """A server with one hub, for unittest and scripts; both are gone at the end of the block.
+    """Serve one hub on loopback until the end of the block, for unittest and scripts.
 
     Args:
-        port: where to listen on loopback; 0 picks a free one.
-        options: `scenario`, `credits`, `clock`, `seed`, `faults` and `provider`, as the marker takes
-            them.
+        port: The port to listen on; 0 picks a free one.
+        options: The options of the marker ``mockhub``: `scenario`, `credits`, `clock`, `seed`,
+            `faults` and `provider`.
 
     Raises:
-        MockhubError: if an option cannot be used, or the address cannot be had.
-        AssertionError: at the end, if the server broke its own law.
+        MockhubError: if an option is not valid, or the port is in use.
+        AssertionError: at the end, if a response did not match the API spec.
 
     Example:
         >>> import mockhub
         >>> with mockhub.running(credits=16) as hub:
-        ...     answer = hub.client().get("/credits")
-        >>> answer.json()["credits"]
+        ...     response = hub.client().get("/credits")
+        >>> response.json()["credits"]
         16
-    """  # noqa: E501
+    """
     config = HubConfig.from_options(options, source="mockhub.running")
     with HubServer(port=port) as server, Hub.create(server, config, "hub") as hub:
         yield hub
@@ -40,22 +40,25 @@ def running(*, port: int = 0, **options: Unpack[HubOptions]) -> Iterator[Hub]:
 
 
 class ASGI:
-    """The API as an ASGI application in process, without a socket.
+    """The API with one hub as an ASGI application, in process and without a socket.
 
     Args:
-        base_url: what addresses in answers begin with; a client in process may use any.
-        options: as `running` takes them.
+        base_url: The base of URLs in responses; a client in process may use any.
+        options: As for `running`.
 
     Attributes:
-        hub: its world.
+        hub: The hub.
+
+    Raises:
+        MockhubError: if an option is not valid.
 
     Example:
         >>> import asyncio, mockhub
         >>> app = mockhub.ASGI(credits=16)
-        >>> async def ask():
+        >>> async def get_credits():
         ...     async with app.hub.async_client() as client:
         ...         return (await client.get("/credits")).json()["credits"]
-        >>> asyncio.run(ask())
+        >>> asyncio.run(get_credits())
         16
     """
 

@@ -1,4 +1,4 @@
-"""The examples and the page of the plugin run as printed."""
+"""The examples and the blocks of docs/pytest.md run as printed."""
 
 from __future__ import annotations
 
@@ -29,32 +29,31 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples, away from the checkout and its settings."""
+    """Copy the examples to a folder without the settings of the checkout."""
     folder = tmp_path_factory.mktemp("examples")
     return Path(shutil.copytree(ROOT / "examples", folder / "examples"))
 
 
-def test_the_examples_pass(examples: Path) -> None:
-    """All of them, synchronous, asynchronous and unittest, and their client makes no mistake."""
+def test_examples_pass(examples: Path) -> None:
+    """They are synchronous, asynchronous and unittest, and their client has no findings."""
     done = session(examples, "", "-v", plugins=("asyncio",))
     assert done.code == 0, done.output
-    assert {"passed"} == done.counts.keys()
+    assert done.counts.keys() == {"passed"}
     assert {"test_pictures.py", "test_pictures_async.py", "test_pictures_unittest.py"} <= {
         line.partition("::")[0] for line in done.output.splitlines() if "::" in line
     }
     assert not re.search("^(money|warning|hint):", done.output, re.MULTILINE), done.output
 
 
-def test_the_unittests_need_no_pytest(examples: Path) -> None:
-    """They run under unittest alone."""
+def test_unittest_example_needs_no_pytest(examples: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "unittest", "test_pictures_unittest"]
     done = subprocess.run(command, cwd=examples, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session of every Python block of the page, each in a file of its own."""
+def page_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Run a session of every Python block of the page, each in a file of its own."""
     folder = tmp_path_factory.mktemp("page")
     for number, block in enumerate(blocks("python")):
         (folder / f"test_block_{number}.py").write_text(block)
@@ -62,48 +61,47 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_every_python_block_is_a_test_that_passes(page: Session, number: int) -> None:
-    """Each is a whole file, and passes as printed."""
-    told = re.findall(rf"^test_block_{number}.py::.* \w+ +\[.*\]$", page.output, re.MULTILINE)
-    assert told, page.output
-    assert all("PASSED" in line for line in told), page.output
+def test_every_python_block_is_a_passing_test(page_session: Session, number: int) -> None:
+    """Each is a complete file and passes as printed."""
+    results = re.findall(
+        rf"^test_block_{number}.py::.* \w+ +\[.*\]$", page_session.output, re.MULTILINE
+    )
+    assert results, page_session.output
+    assert all("PASSED" in line for line in results), page_session.output
 
 
-def test_the_page_starts_with_nine_lines() -> None:
-    """The first thing that a reader sees is a test of nine lines."""
+def test_page_begins_with_a_test_of_nine_lines() -> None:
     assert len(blocks("python")[0].splitlines()) == 9
     assert PAGE.startswith("# Testing with pytest\n\n```python\n")
 
 
 @pytest.mark.parametrize("block", blocks("ini"))
-def test_every_ini_block_is_taken(tmp_path: Path, block: str) -> None:
-    """pytest knows each option of the page, and a hub begins with it."""
-    assert configparser.ConfigParser(interpolation=None).read_string(block) is None
+def test_every_ini_block_is_valid(tmp_path: Path, block: str) -> None:
+    """pytest knows each option of the page, and a hub can be created with them."""
+    configparser.ConfigParser(interpolation=None).read_string(block)
     ini = block.removeprefix("[pytest]\n")
     done = session(tmp_path, "def test_it(mockhub_env): pass", "--strict-config", ini=ini)
     assert done.counts == {"passed": 1}, done.output
 
 
-def test_the_yaml_block_is_a_workflow() -> None:
-    """What CI would read can be read."""
+def test_yaml_block_is_a_workflow() -> None:
     (workflow,) = map(yaml.safe_load, blocks("yaml"))
     assert any(
         "pytest -n auto" in step.get("run", "") for step in workflow["jobs"]["test"]["steps"]
     )
 
 
-def test_the_page_shows_a_failure_as_it_is(mockhub: Hub) -> None:
-    """The message on the page is that of the requests that it shows."""
+def test_page_shows_a_failure_as_it_is_printed(mockhub: Hub) -> None:
     for prompt in ("A cow", "A cat"):
         body = {"model": "gpt-image-2", "prompt": prompt}
         mockhub.client().post("/images/generations", json=body)
     with pytest.raises(AssertionError) as caught:
         mockhub.assert_generated(prompt="A cat", n=2)
-    assert f"AssertionError: {caught.value}\n" == blocks("text")[0]
+    assert blocks("text")[0] == f"AssertionError: {caught.value}\n"
 
 
-def test_the_page_names_all_that_there_is() -> None:
-    """Every public name of a hub, every option of the mark and of the plugin stands on the page."""
+def test_page_names_all_public_names() -> None:
+    """It has every public name of Hub, and every option of the marker and of the plugin."""
     for name in (name for name in dir(Hub) if not name.startswith("_")):
         if name not in ("create", "assert_no_spec_violations", "close", "format_journal"):
             assert re.search(rf"\b{name}\b", PAGE), name

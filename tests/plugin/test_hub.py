@@ -1,4 +1,4 @@
-"""The hub in a test's hand, through the fixture that users have."""
+"""The public Hub, through the fixture `mockhub`."""
 
 from __future__ import annotations
 
@@ -17,29 +17,26 @@ from mockhub.images.renderer import read_metadata
 CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
 
 
-def ask(hub: Hub, **fields: object) -> httpx.Response:
-    """Ask for a picture of a cat, or for what *fields* say."""
+def post_generation(hub: Hub, **fields: object) -> httpx.Response:
+    """Request an image of a cat, or what *fields* say."""
     return hub.client().post("/images/generations", json={**CAT, **fields})
 
 
-# -- where it is -----------------------------------------------------------------------------------
+# -- addresses -------------------------------------------------------------------------------------
 
 
-def test_base_url_is_what_an_sdk_wants(mockhub: Hub) -> None:
-    """An OpenAI client with the hub's base_url and key generates, and pays."""
+def test_openai_sdk_works_with_base_url_and_key(mockhub: Hub) -> None:
     client = openai.OpenAI(base_url=mockhub.base_url, api_key=mockhub.key)
     client.images.generate(**CAT)
     mockhub.assert_spent(8)
 
 
-def test_url_is_the_same_without_api_v1(mockhub: Hub) -> None:
-    """`url` stands in the place of the published host, `base_url` has /api/v1 after it."""
+def test_url_is_base_url_without_api_v1(mockhub: Hub) -> None:
     assert mockhub.base_url == f"{mockhub.url}/api/v1"
     assert httpx.get(f"{mockhub.url}/api/v1/models").status_code == 200
 
 
-def test_clients_take_paths_with_and_without_api_v1(mockhub: Hub) -> None:
-    """A path may be written as the documentation writes it, or as it follows the base URL."""
+def test_client_accepts_paths_with_and_without_api_v1(mockhub: Hub) -> None:
     client = mockhub.client()
     for path in ("/api/v1/credits", "/credits", "credits", f"{mockhub.base_url}/credits"):
         assert client.get(path).status_code == 200, path
@@ -47,29 +44,28 @@ def test_clients_take_paths_with_and_without_api_v1(mockhub: Hub) -> None:
 
 
 @pytest.mark.asyncio
-async def test_async_clients_take_them_too(mockhub: Hub) -> None:
-    """What holds for `client` holds for `async_client`."""
+async def test_async_client_accepts_paths_with_and_without_api_v1(mockhub: Hub) -> None:
     async with mockhub.async_client() as client:
         assert (await client.get("/api/v1/credits")).status_code == 200
         assert (await client.get("/credits")).status_code == 200
 
 
-def test_the_key_alone_leads_to_the_hub(mockhub: Hub) -> None:
-    """At the server's own address a hub's key finds its account, its journal and its picture."""
+def test_key_selects_the_hub_at_the_server_url(mockhub: Hub) -> None:
+    """Without /hubs/NAME, the key finds the account, the journal and the image."""
     headers = {"Authorization": f"Bearer {mockhub.key}"}
     url = f"{mockhub.server_url}/api/v1/images/generations"
-    answer = httpx.post(url, json=CAT, headers=headers).json()
-    assert answer["balance"]["credits"] == mockhub.account.credits
+    response = httpx.post(url, json=CAT, headers=headers).json()
+    assert response["balance"]["credits"] == mockhub.account.credits
     assert len(mockhub.journal) == 1
-    assert mockhub.images() == [httpx.get(answer["images"][0]["url"]).content]
+    assert mockhub.images() == [httpx.get(response["images"][0]["url"]).content]
 
 
-def test_a_closed_hub_is_gone_from_the_server(mockhub_factory: Callable[..., Hub]) -> None:
-    """After `close` the address is 404 and the key opens nothing, but the test can go on asking."""
+def test_closed_hub_is_deleted_but_can_be_inspected(mockhub_factory: Callable[..., Hub]) -> None:
+    """After `close` the URL responds with 404 and the key is invalid; the state is readable."""
     hub = mockhub_factory(faults="reset@after x1")
     with pytest.raises(httpx.TransportError):
-        ask(hub)
-    ask(hub)
+        post_generation(hub)
+    post_generation(hub)
     hub.close()
     headers = {"Authorization": f"Bearer {hub.key}"}
     assert httpx.get(f"{hub.base_url}/credits", headers=headers).status_code == 404
@@ -81,80 +77,74 @@ def test_a_closed_hub_is_gone_from_the_server(mockhub_factory: Callable[..., Hub
         hub.assert_no_double_charge()
 
 
-def test_hubs_of_one_test_are_apart(mockhub_factory: Callable[..., Hub]) -> None:
-    """What one hub of a test pays, another one does not see."""
+def test_hubs_of_one_test_are_isolated(mockhub_factory: Callable[..., Hub]) -> None:
     one, two = mockhub_factory(credits=8), mockhub_factory(credits=8)
-    ask(one)
+    post_generation(one)
     assert (one.account.credits, two.account.credits) == (0, 8)
     assert one.url != two.url
     assert one.key != two.key
 
 
-# -- money -----------------------------------------------------------------------------------------
+# -- credits ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.mockhub(credits=8)
-def test_credits_are_what_the_mark_says(mockhub: Hub) -> None:
-    """The first picture is paid, the second refused."""
-    assert [ask(mockhub).status_code for _ in range(2)] == [200, 402]
+def test_marker_sets_the_balance(mockhub: Hub) -> None:
+    assert [post_generation(mockhub).status_code for _ in range(2)] == [200, 402]
     assert mockhub.account.credits == 0
 
 
 @pytest.mark.mockhub(scenario="default", credits=20)
-def test_credits_are_what_is_left_after_a_scenarios_own_generations(mockhub: Hub) -> None:
-    """A balance is a balance, whatever the scenario's account has paid before."""
+def test_marker_sets_the_balance_after_the_generations_of_the_scenario(mockhub: Hub) -> None:
     assert mockhub.account.credits == 20
     mockhub.assert_spent(0)
     assert mockhub.generations == ()
 
 
 @pytest.mark.mockhub(credits=0)
-def test_granted_credits_expire_by_the_hubs_clock(mockhub: Hub) -> None:
-    """A grant that expires is gone when its time has come."""
-    mockhub.grant(16, expires_in="1h")
+def test_granted_credits_expire_on_the_hubs_clock(mockhub: Hub) -> None:
+    mockhub.account.grant(16, expires_in="1h")
     assert mockhub.account.credits == 16
     mockhub.clock.advance_to_next_event()
     assert mockhub.account.credits == 0
     assert [one.kind for one in mockhub.account.entries] == ["grant", "grant", "expiry"]
 
 
-def test_another_user_has_an_account_and_a_key(mockhub: Hub) -> None:
-    """A second user pays from their own purse, and does not see the first one's generation."""
+def test_created_account_has_its_own_key_and_balance(mockhub: Hub) -> None:
+    """A second user pays from their own balance and cannot read the generations of the first."""
     bob = mockhub.accounts.create("bob", credits=8)
-    made = ask(mockhub).json()["id"]
+    made = post_generation(mockhub).json()["id"]
     client = mockhub.client(bob.key)
     assert client.get(f"/generations/{made}").status_code == 404
     assert client.post("/images/generations", json=CAT).status_code == 200
     assert (mockhub.account.credits, bob.credits) == (112, 0)
 
 
-def test_an_unknown_account_is_explained(mockhub: Hub) -> None:
-    """The error names the closest account."""
+def test_unknown_and_existing_accounts_are_rejected(mockhub: Hub) -> None:
+    """The error suggests the closest account."""
     mockhub.accounts.create("robert")
-    with pytest.raises(MockhubError, match=r"no account 'robrt'; did you mean 'robert'\?"):
+    with pytest.raises(MockhubError, match=r"unknown account 'robrt'; did you mean 'robert'\?"):
         mockhub.accounts["robrt"]
-    with pytest.raises(MockhubError, match="there is an account 'robert' already"):
+    with pytest.raises(MockhubError, match="the account 'robert' exists already"):
         mockhub.accounts.create("robert")
 
 
 # -- keys ------------------------------------------------------------------------------------------
 
 
-def test_keys_are_made_revoked_and_expired(mockhub: Hub) -> None:
-    """A new key works until it is revoked, or until its time has come."""
+def test_keys_can_be_created_revoked_and_expired(mockhub: Hub) -> None:
     keys = [mockhub.keys.create(), mockhub.keys.create(expires_in="10m"), mockhub.keys.create()]
     clients = [mockhub.client(key) for key in keys]
     assert [one.get("/credits").status_code for one in clients] == [200, 200, 200]
     mockhub.keys.revoke(keys[0])
     mockhub.keys.expire(keys[2])
     mockhub.clock.advance("10m")
-    answers = [one.get("/credits").json()["error"]["code"] for one in clients]
-    assert answers == ["invalidApiKey", "expiredApiKey", "expiredApiKey"]
+    codes = [one.get("/credits").json()["error"]["code"] for one in clients]
+    assert codes == ["invalidApiKey", "expiredApiKey", "expiredApiKey"]
 
 
-def test_a_foreign_key_is_refused(mockhub: Hub) -> None:
-    """To revoke what is no key of the hub is a mistake that is told, without the key."""
-    with pytest.raises(MockhubError, match="no key of this hub"):
+def test_revoking_an_unknown_key_fails(mockhub: Hub) -> None:
+    with pytest.raises(MockhubError, match="unknown API key"):
         mockhub.keys.revoke("gih_live_nobody")
 
 
@@ -162,107 +152,98 @@ def test_a_foreign_key_is_refused(mockhub: Hub) -> None:
 
 
 @pytest.mark.mockhub(clock="2030-01-01T00:00:00Z")
-def test_the_clock_moves_only_when_told(mockhub: Hub) -> None:
-    """It begins where the mark says, and is advanced by texts, seconds and timedeltas."""
-    assert datetime(2030, 1, 1, tzinfo=UTC) == mockhub.clock.now()
+def test_clock_moves_only_by_advance_and_set(mockhub: Hub) -> None:
+    """It starts at the time of the marker; advance accepts strings, seconds and timedeltas."""
+    assert mockhub.clock.now() == datetime(2030, 1, 1, tzinfo=UTC)
     mockhub.clock.advance("2m")
     mockhub.clock.advance(30)
     mockhub.clock.advance(timedelta(hours=1))
-    assert datetime(2030, 1, 1, 1, 2, 30, tzinfo=UTC) == mockhub.clock.now()
+    assert mockhub.clock.now() == datetime(2030, 1, 1, 1, 2, 30, tzinfo=UTC)
     moment = datetime(2031, 1, 1, tzinfo=UTC)
-    assert moment == mockhub.clock.set(moment)
+    assert mockhub.clock.set(moment) == moment
 
 
-def test_the_clock_does_not_go_back(mockhub: Hub) -> None:
-    """The error says where the clock stands."""
+def test_clock_cannot_be_set_to_the_past(mockhub: Hub) -> None:
     with pytest.raises(MockhubError, match="the clock stands at 2026-04-30T08:00:00.000Z"):
         mockhub.clock.set("2020-01-01T00:00:00Z")
 
 
 @pytest.mark.mockhub(clock="system")
-def test_the_systems_clock_cannot_be_moved(mockhub: Hub) -> None:
-    """The error says how to begin instead."""
-    with pytest.raises(MockhubError, match="begin with clock='autojump'"):
+def test_system_clock_cannot_be_moved(mockhub: Hub) -> None:
+    """The error names the clocks that can be moved."""
+    with pytest.raises(MockhubError, match="create the hub with clock='autojump'"):
         mockhub.clock.advance(1)
 
 
-def test_nothing_due_is_told(mockhub: Hub) -> None:
-    """To wait for what will not happen is a mistake."""
-    with pytest.raises(MockhubError, match="nothing falls due"):
+def test_advancing_without_a_next_event_fails(mockhub: Hub) -> None:
+    with pytest.raises(MockhubError, match="no next event"):
         mockhub.clock.advance_to_next_event()
 
 
 @pytest.mark.mockhub(provider="duration=90s")
-def test_a_job_ends_at_the_next_event(mockhub: Hub) -> None:
-    """A queued generation is there once its 90 seconds have passed on the hub's clock."""
-    queued = ask(mockhub, **{"async": True}).json()
+def test_generation_completes_at_the_next_event(mockhub: Hub) -> None:
+    queued = post_generation(mockhub, **{"async": True}).json()
     assert mockhub.generations[0].status == "queued"
     mockhub.clock.advance_to_next_event()
     polled = mockhub.client().get(f"/generations/{queued['id']}").json()
     assert polled["status"] == "succeeded"
-    assert timedelta(seconds=90) == mockhub.clock.now() - datetime(2026, 4, 30, 8, tzinfo=UTC)
+    assert mockhub.clock.now() - datetime(2026, 4, 30, 8, tzinfo=UTC) == timedelta(seconds=90)
 
 
 @pytest.mark.mockhub(clock="hold", provider="duration=30s")
-def test_a_held_request_stays_open_until_time_passes(mockhub: Hub) -> None:
-    """In the hold manner the money is gone and the answer open, until the test moves the clock."""
+def test_hold_keeps_a_request_open_until_the_clock_moves(mockhub: Hub) -> None:
+    """The credits are charged while the response is still pending."""
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(ask, mockhub)
+        response = pool.submit(post_generation, mockhub)
         mockhub.wait_for_generations()
         assert mockhub.account.credits == 112
-        assert not answer.done()
+        assert not response.done()
         mockhub.clock.advance("30s")
-        assert answer.result(timeout=10).status_code == 200
+        assert response.result(timeout=10).status_code == 200
 
 
-def test_waiting_in_vain_ends(mockhub: Hub) -> None:
-    """A generation that does not come is told with the journal."""
+def test_waiting_for_generations_times_out(mockhub: Hub) -> None:
     with pytest.raises(AssertionError, match="timed out waiting for 1 generation; there are 0"):
         mockhub.wait_for_generations(timeout=0.01)
 
 
-# -- misbehaviour ----------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------
 
 
-def test_an_armed_fault_strikes_as_often_as_said(mockhub: Hub) -> None:
-    """`times=1` strikes once; the next call is answered."""
+def test_fault_fires_as_often_as_times_says(mockhub: Hub) -> None:
     mockhub.arm("status=503", times=1)
-    assert [ask(mockhub).status_code for _ in range(2)] == [503, 200]
+    assert [post_generation(mockhub).status_code for _ in range(2)] == [503, 200]
 
 
-def test_faults_can_be_disarmed(mockhub: Hub) -> None:
-    """After `disarm` nothing strikes."""
+def test_disarm_removes_all_faults(mockhub: Hub) -> None:
     mockhub.arm("status=503 on=get_credits")
     mockhub.disarm()
     assert mockhub.client().get("/credits").status_code == 200
 
 
 @pytest.mark.mockhub(faults=["status=503 x1", "fail on=create_generation"])
-def test_the_mark_arms(mockhub: Hub) -> None:
-    """Directives of the mark are armed before the test begins."""
-    assert [ask(mockhub).status_code for _ in range(2)] == [503, 500]
+def test_marker_arms_faults(mockhub: Hub) -> None:
+    assert [post_generation(mockhub).status_code for _ in range(2)] == [503, 500]
     assert mockhub.account.credits == 120
 
 
-def test_a_lost_answer_has_been_paid_for(mockhub: Hub) -> None:
-    """`reset@after` takes the money and loses the answer."""
+def test_reset_after_charges_credits(mockhub: Hub) -> None:
     mockhub.arm("reset@after", times=1)
     with pytest.raises(httpx.TransportError):
-        ask(mockhub)
+        post_generation(mockhub)
     mockhub.assert_spent(8)
     assert mockhub.journal[0].faults == ("reset@after",)
 
 
-def test_the_provider_is_scripted(mockhub: Hub) -> None:
-    """One outcome a generation; the last one repeats."""
+def test_provider_outcomes_apply_in_order_and_the_last_repeats(mockhub: Hub) -> None:
     mockhub.provider("deliver=1", "fail")
-    answers = [ask(mockhub, n=2) for _ in range(3)]
-    assert [one.status_code for one in answers] == [200, 500, 500]
+    responses = [post_generation(mockhub, n=2) for _ in range(3)]
+    assert [one.status_code for one in responses] == [200, 500, 500]
     assert [(one.delivered, one.credits) for one in mockhub.generations] == [(1, 8), (0, 0), (0, 0)]
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         (lambda hub: hub.arm("rseet"), "unknown directive 'rseet'; did you mean 'reset'"),
         (lambda hub: hub.arm("reset", on="get_credit"), "did you mean 'get_credits'"),
@@ -270,28 +251,29 @@ def test_the_provider_is_scripted(mockhub: Hub) -> None:
         (lambda hub: hub.provider("reset"), "'reset' is not a provider outcome"),
         (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
         (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
-        (lambda hub: hub.grant(8, expires_at="x", expires_in=1), "give one of the two"),
-        (lambda hub: hub.images("clx"), "no generation 'clx'"),
-        (lambda hub: hub.assert_generated(promt="x"), "no 'promt'; did you mean 'prompt'"),
-        (lambda hub: hub.journal.filter(staus=1), "no 'staus'; did you mean 'status'"),
+        (lambda hub: hub.account.grant(8, expires_at="x", expires_in=1), "give only one"),
+        (lambda hub: hub.images("clx"), "unknown generation 'clx'"),
+        (lambda hub: hub.assert_generated(promt="x"), "no field 'promt'; did you mean 'prompt'"),
+        (lambda hub: hub.journal.filter(staus=1), "no field 'staus'; did you mean 'status'"),
     ],
 )
-def test_mistakes_are_explained(mockhub: Hub, call: Callable[[Hub], object], told: str) -> None:
-    """An error shows the value and says what is allowed."""
-    with pytest.raises(MockhubError, match=re.escape(told)):
+def test_invalid_arguments_are_explained(
+    mockhub: Hub, call: Callable[[Hub], object], message: str
+) -> None:
+    """The error shows the value and what is allowed."""
+    with pytest.raises(MockhubError, match=re.escape(message)):
         call(mockhub)
 
 
 # -- what happened ---------------------------------------------------------------------------------
 
 
-def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
-    """An exchange has the fields that were asked for, the answer, its code and its credits."""
-    ask(mockhub, n=2)
+def test_journal_has_requests_and_responses(mockhub: Hub) -> None:
+    post_generation(mockhub, n=2)
     mockhub.clock.advance("1m")
-    ask(mockhub, n=9)
+    post_generation(mockhub, n=9)
     good, bad = mockhub.journal
-    assert timedelta(minutes=1) == bad.timestamp - good.timestamp
+    assert bad.timestamp - good.timestamp == timedelta(minutes=1)
     assert good.headers["user-agent"].startswith("python-httpx/")
     assert mockhub.key not in str(good)
     assert (
@@ -302,13 +284,13 @@ def test_the_journal_tells_what_the_client_did(mockhub: Hub) -> None:
     ) == ("create_generation", 200, -16, 2)
     assert good.response["status"] == "succeeded"
     assert (bad.code, bad.fields["n"]) == ("invalid_request", 9)
-    assert [bad] == list(mockhub.journal.filter(status=400))
-    assert [good] == list(mockhub.journal[:1])
+    assert list(mockhub.journal.filter(status=400)) == [bad]
+    assert list(mockhub.journal[:1]) == [good]
 
 
-def test_the_journal_is_a_table_without_keys(mockhub: Hub) -> None:
-    """Its text has a line an exchange, escapes hostile prompts, and holds no key."""
-    ask(mockhub, prompt=f"\x1b[2J {mockhub.key}")
+def test_journal_text_has_one_line_each_and_no_keys(mockhub: Hub) -> None:
+    """Control characters of prompts and paths are escaped."""
+    post_generation(mockhub, prompt=f"\x1b[2J {mockhub.key}")
     mockhub.client().get("/%0Anothing")
     text = str(mockhub.journal)
     assert len(text.splitlines()) == 2
@@ -316,22 +298,20 @@ def test_the_journal_is_a_table_without_keys(mockhub: Hub) -> None:
     assert "-8 credits" in text
 
 
-def test_images_are_the_files_behind_the_urls(mockhub: Hub) -> None:
-    """`images` gives what a client downloads, and the file tells the prompt."""
-    answer = ask(mockhub, n=2).json()
-    ask(mockhub, prompt="A dog")
-    downloaded = [httpx.get(image["url"]).content for image in answer["images"]]
-    assert downloaded == mockhub.images(answer["id"])
+def test_images_returns_the_files_of_the_image_urls(mockhub: Hub) -> None:
+    response = post_generation(mockhub, n=2).json()
+    post_generation(mockhub, prompt="A dog")
+    downloaded = [httpx.get(image["url"]).content for image in response["images"]]
+    assert mockhub.images(response["id"]) == downloaded
     assert [read_metadata(one)["prompt"] for one in mockhub.images()] == ["A cat", "A cat", "A dog"]
 
 
-# -- claims ----------------------------------------------------------------------------------------
+# -- assertions ------------------------------------------------------------------------------------
 
 
-def test_claims_that_hold_say_nothing(mockhub: Hub) -> None:
-    """Prompts may be patterns; all fields and the end of a generation can be claimed."""
-    ask(mockhub, n=2)
-    ask(mockhub, prompt="A [[fail]] dog")
+def test_assertions_that_hold_pass(mockhub: Hub) -> None:
+    post_generation(mockhub, n=2)
+    post_generation(mockhub, prompt="A [[fail]] dog")
     mockhub.assert_generated()
     mockhub.assert_generated(prompt="A cat", n=2, times=1, status="succeeded", size="1024x1024")
     mockhub.assert_generated(prompt=re.compile("dog$"), status="failed", credits=0)
@@ -339,10 +319,10 @@ def test_claims_that_hold_say_nothing(mockhub: Hub) -> None:
     mockhub.assert_spent(16)
 
 
-def test_a_claim_that_fails_shows_near_misses(mockhub: Hub) -> None:
-    """The closest request comes first, with the fields that differ, and then the journal."""
-    ask(mockhub, prompt="A dog with a very long tail")
-    ask(mockhub, n=2)
+def test_failed_assertion_shows_near_misses(mockhub: Hub) -> None:
+    """The most similar request comes first, with the fields that differ, then the journal."""
+    post_generation(mockhub, prompt="A dog with a very long tail")
+    post_generation(mockhub, n=2)
     with pytest.raises(AssertionError) as caught:
         mockhub.assert_generated(prompt="A cat", n=3)
     lines = str(caught.value).splitlines()
@@ -353,40 +333,37 @@ def test_a_claim_that_fails_shows_near_misses(mockhub: Hub) -> None:
 
 
 @pytest.mark.mockhub(credits=0)
-def test_a_near_miss_may_be_a_refusal(mockhub: Hub) -> None:
-    """A request that was refused says with what it was answered."""
-    ask(mockhub)
+def test_rejected_request_can_be_a_near_miss(mockhub: Hub) -> None:
+    post_generation(mockhub)
     with pytest.raises(
         AssertionError, match="near miss: #1: the response was 402 insufficientCredits"
     ):
         mockhub.assert_generated(prompt="A cat")
 
 
-def test_too_many_are_told_by_their_ids(mockhub: Hub) -> None:
-    """Two where one was claimed: both are named, and there is no near miss."""
-    ids = [ask(mockhub).json()["id"] for _ in range(2)]
+def test_too_many_generations_are_listed_by_id(mockhub: Hub) -> None:
+    ids = [post_generation(mockhub).json()["id"] for _ in range(2)]
     with pytest.raises(AssertionError) as caught:
         mockhub.assert_generated(prompt="A cat", times=1)
     first = str(caught.value).splitlines()[0]
-    assert f"expected 1 generation with prompt='A cat'; there are 2: {', '.join(ids)}" == first
+    assert first == f"expected 1 generation with prompt='A cat'; there are 2: {', '.join(ids)}"
     assert "near miss" not in str(caught.value)
 
 
-def test_a_wrong_sum_is_told(mockhub: Hub) -> None:
-    """The claim says what was spent, refunds taken off."""
-    ask(mockhub, prompt="[[deliver=1]]", n=3)
+def test_assert_spent_shows_the_actual_credits(mockhub: Hub) -> None:
+    post_generation(mockhub, prompt="[[deliver=1]]", n=3)
     with pytest.raises(AssertionError, match="expected 24 credits to be spent; 8 were"):
         mockhub.assert_spent(24)
 
 
-def test_paying_twice_for_one_request_is_told(mockhub: Hub) -> None:
-    """A lost answer that is sent again is paid again; the claim names it and what to do instead."""
+def test_double_charge_is_detected(mockhub: Hub) -> None:
+    """A retry after a lost response is charged again; the message suggests a remedy."""
     mockhub.assert_no_double_charge()
     mockhub.arm("reset@after", times=1)
     with pytest.raises(httpx.TransportError):
-        ask(mockhub)
+        post_generation(mockhub)
     mockhub.assert_no_double_charge()
-    ask(mockhub)
+    post_generation(mockhub)
     with pytest.raises(
         AssertionError, match="One request was charged 2 times.*\n  suggestion: Send"
     ):
@@ -394,21 +371,21 @@ def test_paying_twice_for_one_request_is_told(mockhub: Hub) -> None:
     assert [one.kind for one in mockhub.report().findings] == ["double_charge"]
 
 
-def test_a_reset_hub_begins_again(mockhub: Hub) -> None:
-    """After `reset` the money, the clock and the journal are as at the start, and the key works."""
+def test_reset_restores_the_initial_state(mockhub: Hub) -> None:
     mockhub.arm("status=503")
     mockhub.clock.advance("1h")
-    ask(mockhub)
+    post_generation(mockhub)
     mockhub.reset()
     assert mockhub.client().get("/credits").json()["credits"] == 120
-    assert datetime(2026, 4, 30, 8, tzinfo=UTC) == mockhub.clock.now()
+    assert mockhub.clock.now() == datetime(2026, 4, 30, 8, tzinfo=UTC)
     assert [one.path for one in mockhub.journal] == ["/api/v1/credits"]
     assert mockhub.generations == ()
     mockhub.assert_spent(0)
 
 
-def test_what_went_astray_is_told(mockhub: Hub) -> None:
-    """A request that found no hub, for want of a key, is shown beside the journal."""
+def test_requests_of_no_hub_are_shown_beside_the_journal(mockhub: Hub) -> None:
     httpx.get(f"{mockhub.server_url}/api/v1/credits", headers={"Authorization": "Bearer nobody"})
-    with pytest.raises(AssertionError, match="Of no hub, .*\n#[0-9]+ +GET /api/v1/credits  401"):
+    with pytest.raises(
+        AssertionError, match="Without a key of a hub .*\n#[0-9]+ +GET /api/v1/credits  401"
+    ):
         mockhub.assert_spent(8)

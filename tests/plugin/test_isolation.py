@@ -1,4 +1,4 @@
-"""Hubs never meet: under xdist, and in threads on one server."""
+"""Hubs are isolated: under xdist, and in threads on one server."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def client():
 
 @pytest.mark.parametrize("number", range(1000))
 def test_alone(mockhub, client, number):
-    mockhub.grant(number)
+    mockhub.account.grant(number)
     headers = {"Authorization": f"Bearer {mockhub.key}"}
     body = {"model": "gpt-image-2", "prompt": f"Number {number}", "n": 1 + number % 4}
-    where = mockhub.base_url if number % 2 else f"{mockhub.server_url}/api/v1"
-    answer = client.post(f"{where}/images/generations", json=body, headers=headers).json()
+    base_url = mockhub.base_url if number % 2 else f"{mockhub.server_url}/api/v1"
+    response = client.post(f"{base_url}/images/generations", json=body, headers=headers).json()
     spent = 8 * (1 + number % 4)
-    assert 120 + number - spent == answer["balance"]["credits"] == mockhub.account.credits
+    assert 120 + number - spent == response["balance"]["credits"] == mockhub.account.credits
     mockhub.assert_generated(prompt=f"Number {number}", times=1)
     mockhub.assert_spent(spent)
-    assert 1 == len(mockhub.journal)
+    assert len(mockhub.journal) == 1
 """
 
 
-def test_a_thousand_tests_in_four_workers_do_not_meet(tmp_path: Path) -> None:
-    """Each finds its own money, prompt and journal, by its address or by its key alone."""
+def test_thousand_tests_in_four_workers_are_isolated(tmp_path: Path) -> None:
+    """Each sees only its own credits, prompt and journal, by its URL or by its key alone."""
     done = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
     assert done.counts == {"passed": 1000}, done.output
 
@@ -55,20 +55,21 @@ def client():
 def test_alone(client, number):
     made = client.post(f"{URL}/_mockhub/hubs", json={"credits": 100 + number}).json()
     name, headers = made["hub"]["name"], {"Authorization": f"Bearer {made['key']}"}
-    where = made["hub"]["base_url"] if number % 2 else f"{URL}/api/v1"
+    base_url = made["hub"]["base_url"] if number % 2 else f"{URL}/api/v1"
     body = {"model": "gpt-image-2", "prompt": f"Number {number}"}
-    client.post(f"{where}/images/generations", json=body, headers=headers)
-    assert 92 + number == client.get(f"{where}/credits", headers=headers).json()["credits"]
+    client.post(f"{base_url}/images/generations", json=body, headers=headers)
+    balance = client.get(f"{base_url}/credits", headers=headers).json()
+    assert balance["credits"] == 92 + number
     logs = client.get(f"{URL}/_mockhub/hubs/{name}/generations").json()["generations"]
-    assert [f"Number {number}"] == [log["prompt"] for log in logs]
+    assert [log["prompt"] for log in logs] == [f"Number {number}"]
     assert 200 <= client.delete(f"{URL}/_mockhub/hubs/{name}").status_code < 300
 """
 
 
-def test_four_workers_on_one_server_do_not_meet(
+def test_four_workers_on_one_server_are_isolated(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thousand tests of four processes, each with a hub that it makes on the same server."""
+    """A thousand tests in four processes each create a hub on the same server."""
     with serve("--control") as server:
         monkeypatch.setenv("MOCKHUB_URL", server.url)
         done = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
@@ -77,21 +78,21 @@ def test_four_workers_on_one_server_do_not_meet(
     assert [hub["name"] for hub in hubs] == ["default"]
 
 
-def test_64_threads_on_one_server_do_not_meet() -> None:
-    """A thousand hubs, made, asked and dropped by 64 threads at once, each with its own money."""
+def test_64_threads_on_one_server_are_isolated() -> None:
+    """A thousand hubs are created, used and deleted by 64 threads."""
     with HubServer() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
 
-        def alone(number: int) -> tuple[int, int, int]:
+        def use_hub(number: int) -> tuple[int, int, int]:
             with server.create_hub(credits=100 + number, name="same") as hub:
                 headers = {"Authorization": f"Bearer {hub.key}"}
                 body = {"model": "gpt-image-2", "prompt": str(number)}
-                where = hub.base_url if number % 2 else f"{server.url}/api/v1"
-                client.post(f"{where}/images/generations", json=body, headers=headers)
+                base_url = hub.base_url if number % 2 else f"{server.url}/api/v1"
+                client.post(f"{base_url}/images/generations", json=body, headers=headers)
                 hub.assert_generated(prompt=str(number), times=1)
                 hub.assert_no_spec_violations()
                 return hub.account.credits, hub.credits_spent, len(hub.journal)
 
         with ThreadPoolExecutor(64) as pool:
-            seen = list(pool.map(alone, range(1000)))
-        assert [(92 + number, 8, 1) for number in range(1000)] == seen
+            seen = list(pool.map(use_hub, range(1000)))
+        assert seen == [(92 + number, 8, 1) for number in range(1000)]
         assert [hub.name for hub in server.hub_registry] == ["default"]

@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.pytest_sessions import session
 
-TELL = """
-def test_told(pytestconfig):
-    told = [pytestconfig.getoption(f"mockhub_{n}") for n in ("target", "level", "budget", "seed")]
-    assert EXPECTED == told
+SOURCE = """
+def test_options(pytestconfig):
+    values = [pytestconfig.getoption(f"mockhub_{n}") for n in ("target", "level", "budget", "seed")]
+    assert values == EXPECTED
 """
 
 
@@ -26,9 +26,8 @@ def test_told(pytestconfig):
         ),
     ],
 )
-def test_the_suites_options_are_known_without_its_conftest(
+def test_options_of_the_contract_tests_need_no_conftest(
     tmp_path: Path, options: list[str], expected: list[object]
 ) -> None:
-    """Any session takes the contract suite's options, and tells them by their names."""
-    done = session(tmp_path, TELL.replace("EXPECTED", repr(expected)), *options)
+    done = session(tmp_path, SOURCE.replace("EXPECTED", repr(expected)), *options)
     assert done.counts == {"passed": 1}, done.output

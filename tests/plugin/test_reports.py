@@ -1,4 +1,4 @@
-"""What a session tells at its end of the client under test."""
+"""The report on the client under test at the end of a session."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import pytest
 
 EVIL = "<script>alert(1)</script>"
 
-def ask(hub, **fields):
+def post_generation(hub, **fields):
     body = {"model": "gpt-image-2", "prompt": EVIL, "size": "1024x1024", **fields}
     return hub.client().post("/images/generations", json=body)
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_unknown(mockhub, seed):
-    ask(mockhub, seed=seed)
+    post_generation(mockhub, seed=seed)
 
 def test_twice(mockhub):
     for _ in range(2):
         mockhub.arm("reset@after", times=1)
         with pytest.raises(Exception):
-            ask(mockhub)
-        ask(mockhub)
+            post_generation(mockhub)
+        post_generation(mockhub)
 
 def test_polls(mockhub):
-    id = ask(mockhub, **{"async": True}).json()["id"]
+    id = post_generation(mockhub, **{"async": True}).json()["id"]
     for _ in range(2):
         mockhub.client().get(f"/generations/{id}")
 
@@ -39,50 +39,51 @@ def test_idle(mockhub):
     pass
 """
 
-TOLD = """\
+SUMMARY = """\
 4 tests, 9 exchanges, 56 credits spent
 money: double_charge in test_it.py::test_twice, 16 credits in all
 """
 
 
 @pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["alone", "xdist"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session of careless tests, in one process and in two."""
-    folder = tmp_path_factory.mktemp("told")
-    options = ("--mockhub-report-html", "page.html", *request.param)
+def finished_session(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Session:
+    """Run tests of a careless client, in one process and in two; append the HTML report."""
+    folder = tmp_path_factory.mktemp("reports")
+    options = ("--mockhub-report-html", "report.html", *request.param)
     done = session(folder, TESTS, *options, plugins=("xdist",))
-    return Session(done.code, done.output + (folder / "page.html").read_text("utf-8"))
+    return Session(done.code, done.output + (folder / "report.html").read_text("utf-8"))
 
 
-def test_the_session_ends_with_the_clients_mistakes(told: Session) -> None:
-    """Costly ones first, each once, with where it was seen and what to do instead."""
-    assert TOLD in told.output
-    assert "suggestion: Send async: true and keep the id" in told.output
+def test_session_ends_with_findings_and_coverage(finished_session: Session) -> None:
+    """Findings are ordered by severity, each once, with its tests and a suggestion."""
+    assert SUMMARY in finished_session.output
+    assert "suggestion: Send async: true and keep the id" in finished_session.output
     assert re.search(
-        r"warning: unknown_field in test_it.py::test_unknown\[.\] and 1 other", told.output
+        r"warning: unknown_field in test_it.py::test_unknown\[.\] and 1 other",
+        finished_session.output,
     )
-    assert "Contract coverage: " in told.output
-    assert "  operations: list_models, get_credits\n  statuses: " in told.output
-    assert "of list_models" not in told.output.partition("<!doctype")[0]  # it was never called
-    assert re.search("  error codes: .*insufficientCredits", told.output)
-    assert "hint: " not in told.output
+    assert "Contract coverage: " in finished_session.output
+    assert "  operations: list_models, get_credits\n  statuses: " in finished_session.output
+    assert (
+        "of list_models" not in finished_session.output.partition("<!doctype")[0]
+    )  # it was never called
+    assert re.search("  error codes: .*insufficientCredits", finished_session.output)
+    assert "hint: " not in finished_session.output
 
 
-def test_hints_are_told_where_more_is_wanted(tmp_path: Path) -> None:
-    """`-v` tells of polls after the end, too."""
+def test_verbose_session_shows_hints(tmp_path: Path) -> None:
     assert "hint: poll_after_completion" in session(tmp_path, TESTS, "-v").output
 
 
-def test_a_session_without_a_hub_ends_as_ever(tmp_path: Path) -> None:
-    """Where no hub was asked, there is no section."""
+def test_session_without_requests_has_no_section(tmp_path: Path) -> None:
     done = session(tmp_path, "def test_it(mockhub): pass")
     assert done.counts == {"passed": 1}
     assert "= mockhub =" not in done.output
 
 
-class Tags(HTMLParser):
-    """The tags of a page."""
-
+class TagParser(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.seen: list[str] = []
@@ -92,31 +93,28 @@ class Tags(HTMLParser):
         self.seen.append(tag)
 
 
-def test_the_page_escapes_what_clients_sent(told: Session) -> None:
-    """A prompt that is a script is text, and the page could not run one anyway."""
-    page = told.output[told.output.index("<!doctype html>") :]
+def test_html_report_escapes_prompts(finished_session: Session) -> None:
+    """A prompt that is a script is shown as text, and the page could not run one anyway."""
+    page = finished_session.output[finished_session.output.index("<!doctype html>") :]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "script" not in Tags(page).seen
+    assert "script" not in TagParser(page).seen
     assert "default-src 'none'" in page
 
 
-def test_the_page_tells_of_every_test(told: Session) -> None:
-    """Mistakes, coverage, and a table of what each test's client did."""
-    page = told.output[told.output.index("<!doctype html>") :]
-    assert Tags(page).seen.count("details") - 3 == 4  # three kinds of mistakes have one, too
+def test_html_report_has_every_test(finished_session: Session) -> None:
+    page = finished_session.output[finished_session.output.index("<!doctype html>") :]
+    assert TagParser(page).seen.count("details") - 3 == 4  # three findings have one each
     assert '<td class="uncovered">never' in page
     assert "<td>reset@after</td>" in page
 
 
-def test_a_page_that_cannot_be_written_is_told_at_once(tmp_path: Path) -> None:
-    """The error names the option and the folder, before a test runs."""
-    done = session(tmp_path, TESTS, "--mockhub-report-html", "no/page.html")
+def test_unwritable_html_report_is_an_error_before_the_first_test(tmp_path: Path) -> None:
+    done = session(tmp_path, TESTS, "--mockhub-report-html", "no/report.html")
     assert done.code == 4
-    assert "--mockhub-report-html no/page.html: there is no folder" in done.output
+    assert "--mockhub-report-html no/report.html: no such folder" in done.output
 
 
-def test_the_pause_between_polls_can_be_configured(tmp_path: Path) -> None:
-    """With `mockhub_min_poll_interval` a client may poll as fast as that; a wrong value is explained."""  # noqa: E501
+def test_min_poll_interval_can_be_configured(tmp_path: Path) -> None:
     source = """
 import pytest
 

@@ -1,4 +1,4 @@
-"""The plugin in real sessions: marks, mistakes, failures, and the paid service."""
+"""The plugin in real sessions: markers, errors, failures, and the live service."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from mockhub._resources import resource_path
 from mockhub.testing.network_guard import LIVE_DOMAIN, is_live_host
 from tests.support.pytest_sessions import COMMAND, Session, session
 
-MARKS = """
+MARKERS = """
 import pytest
 
 pytestmark = pytest.mark.mockhub(credits=8, seed=5)
 
 def test_of_module(mockhub):
-    assert 8 == mockhub.account.credits
+    assert mockhub.account.credits == 8
 
 @pytest.mark.mockhub(credits=16)
 class TestClass:
     def test_of_class(self, mockhub):
-        assert 16 == mockhub.account.credits
+        assert mockhub.account.credits == 16
 
     @pytest.mark.mockhub(credits=24, clock="2030-01-01T00:00:00Z")
     def test_of_function(self, mockhub):
-        assert 24 == mockhub.account.credits
-        assert 2030 == mockhub.clock.now().year
+        assert mockhub.account.credits == 24
+        assert mockhub.clock.now().year == 2030
 
     def test_of_factory(self, mockhub_factory):
-        assert [16, 0] == [mockhub_factory(**o).account.credits for o in ({}, {"credits": 0})]
+        assert [mockhub_factory(**o).account.credits for o in ({}, {"credits": 0})] == [16, 0]
 
 @pytest.mark.mockhub(scenario="mine.yaml")
 def test_of_file(mockhub):
-    assert 8 == mockhub.account.credits
-    assert "MINE" == mockhub.client().get("/credits").json()["account_type"]
+    assert mockhub.account.credits == 8
+    assert mockhub.client().get("/credits").json()["account_type"] == "MINE"
 """
 
 MINE = """
@@ -47,25 +47,25 @@ accounts:
 """
 
 
-def test_the_innermost_mark_decides(tmp_path: Path) -> None:
-    """A function's mark stands above its class's, that above the module's; a call above all."""
+def test_innermost_marker_wins(tmp_path: Path) -> None:
+    """A function has precedence over its class, a class over its module, a call over all."""
     (tmp_path / "mine.yaml").write_text(MINE)
-    done = session(tmp_path, MARKS)
+    done = session(tmp_path, MARKERS)
     assert done.counts == {"passed": 5}, done.output
 
 
-def test_options_and_ini_decide_where_no_mark_does(tmp_path: Path) -> None:
-    """The command line stands above the ini file, and marks above both."""
+def test_command_line_and_ini_are_the_defaults_of_markers(tmp_path: Path) -> None:
+    """The command line has precedence over the ini file, and markers over both."""
     source = """
 import pytest
 
 def test_of_session(mockhub):
-    assert 8 == mockhub.account.credits
-    assert 2031 == mockhub.clock.now().year
+    assert mockhub.account.credits == 8
+    assert mockhub.clock.now().year == 2031
 
 @pytest.mark.mockhub(credits=0)
 def test_of_mark(mockhub):
-    assert 0 == mockhub.account.credits
+    assert mockhub.account.credits == 0
 """
     ini = "mockhub_credits = 8\nmockhub_clock = 2030-01-01T00:00:00Z\n"
     done = session(tmp_path, source, "--mockhub-clock=2031-01-01T00:00:00Z", ini=ini)
@@ -73,24 +73,28 @@ def test_of_mark(mockhub):
 
 
 @pytest.mark.parametrize(
-    ("option", "ini", "told"),
+    ("option", "ini", "message"),
     [
-        ("--mockhub-clock=hlod", "", "--mockhub-clock: clock='hlod': 'hlod' is no clock; did you"),
+        (
+            "--mockhub-clock=hlod",
+            "",
+            "--mockhub-clock: clock='hlod': unknown clock 'hlod'; did you",
+        ),
         ("--mockhub-scenario=plian", "", "--mockhub-scenario: scenario='plian': there is no"),
         ("-v", "mockhub_credits = many\n", "ini option mockhub_credits: 'many': expected a whole"),
         ("-v", "mockhub_credits = -1\n", "ini option mockhub_credits: credits=-1: expected a"),
     ],
 )
-def test_a_mistake_in_an_option_is_told_with_its_door(
-    tmp_path: Path, option: str, ini: str, told: str
+def test_error_in_an_option_names_the_option(
+    tmp_path: Path, option: str, ini: str, message: str
 ) -> None:
-    """The error names the option or the ini option, not the mark."""
+    """The error names the command-line or ini option, not the marker."""
     done = session(tmp_path, "def test_it(mockhub): pass", option, ini=ini)
     assert done.counts == {"error": 1}
-    assert told in done.output
+    assert message in done.output
 
 
-MISTAKES = """
+INVALID_MARKERS = """
 import pytest
 
 @pytest.mark.mockhub(credts=8)
@@ -111,33 +115,33 @@ def test_file(mockhub): pass
 
 
 @pytest.fixture(scope="module")
-def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session in which every mark is wrong."""
-    folder = tmp_path_factory.mktemp("mistaken")
+def invalid_markers(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Run a session in which every marker is invalid."""
+    folder = tmp_path_factory.mktemp("invalid_markers")
     (folder / "mine.yaml").write_text(MINE.replace("grants", "grant"))
-    return session(folder, MISTAKES)
+    return session(folder, INVALID_MARKERS)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
-        "test_it.py:4: @pytest.mark.mockhub: 'credts' is not an option; did you mean 'credits'?",
-        "test_it.py:7: @pytest.mark.mockhub: 8 has no name; write option=value",
+        "test_it.py:4: @pytest.mark.mockhub: unknown option 'credts'; did you mean 'credits'?",
+        "test_it.py:7: @pytest.mark.mockhub: 8 is a positional argument; write option=value",
         "test_it.py:10: @pytest.mark.mockhub: faults='dorp': unknown directive 'dorp'; did you",
         "test_it.py:13: @pytest.mark.mockhub: scenario='plian': there is no scenario 'plian'; did",
         "mine.yaml:5: #/accounts/me/grant: 'grant' is not known here; did you mean 'grants'?",
     ],
 )
-def test_a_mistake_in_a_mark_is_an_error_of_its_test(mistaken: Session, told: str) -> None:
-    """The error names file, line, option, value and the closest known word, and nothing else."""
-    assert mistaken.counts == {"error": 5}, mistaken.output
-    assert told in mistaken.output
-    assert "Traceback" not in mistaken.output
-    assert "During handling" not in mistaken.output
+def test_error_in_a_marker_is_an_error_of_its_test(invalid_markers: Session, message: str) -> None:
+    """The error names file, line, option, value and the closest known word, without a traceback."""
+    assert invalid_markers.counts == {"error": 5}, invalid_markers.output
+    assert message in invalid_markers.output
+    assert "Traceback" not in invalid_markers.output
+    assert "During handling" not in invalid_markers.output
 
 
-def test_a_mark_without_a_hub_is_a_mistake(tmp_path: Path) -> None:
-    """A function's own mark has to have an effect; that of a module need not, in every test."""
+def test_marker_without_a_hub_fails_the_test(tmp_path: Path) -> None:
+    """The marker of a function must have an effect; that of a module need not in every test."""
     source = """
 import pytest
 
@@ -150,11 +154,11 @@ def test_of_function(): pass
 
 @pytest.mark.mockhub(credits=8)
 def test_late(request):
-    assert 8 == request.getfixturevalue("mockhub").account.credits
+    assert request.getfixturevalue("mockhub").account.credits == 8
 """
     done = session(tmp_path, source)
     assert done.counts == {"passed": 2, "failed": 1}, done.output
-    assert "@pytest.mark.mockhub had no effect: the test asked for no hub" in done.output
+    assert "@pytest.mark.mockhub had no effect: the test uses no fixture of mockhub" in done.output
 
 
 ENV = """
@@ -164,21 +168,21 @@ def test_defaults(mockhub_env):
     assert os.environ["OPENAI_BASE_URL"] == mockhub_env.base_url
     assert os.environ["OPENAI_API_KEY"] == mockhub_env.key
 
-def test_gone():
+def test_without_the_fixture():
     assert "OPENAI_API_KEY" not in os.environ
 """
 
 
-def test_the_environment_is_set_for_the_test(
+def test_mockhub_env_sets_the_variables_of_the_openai_sdk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By default the OpenAI SDKs' own variables, and only while the test runs."""
+    """They are set only while the test runs."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     done = session(tmp_path, ENV)
     assert done.counts == {"passed": 2}, done.output
 
 
-def test_the_ini_names_the_variables(tmp_path: Path) -> None:
+def test_ini_option_sets_other_variables(tmp_path: Path) -> None:
     """Each line is NAME=value with values of the hub in it."""
     source = """
 import os
@@ -192,41 +196,41 @@ def test_it(mockhub_env):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
-        ("HUB={ur}", "'ur' is no value of a hub; did you mean 'url'?"),
+        ("HUB={ur}", "unknown value 'ur'; did you mean 'url'?"),
         ("HUB", "expected NAME=value"),
     ],
 )
-def test_a_mistake_in_the_ini_is_explained(tmp_path: Path, line: str, told: str) -> None:
-    """The error names the ini option and the line."""
+def test_error_in_mockhub_env_names_the_line(tmp_path: Path, line: str, message: str) -> None:
     done = session(tmp_path, "def test_it(mockhub_env): pass", ini=f"mockhub_env = {line}\n")
     assert done.counts == {"error": 1}
-    assert f"ini option mockhub_env: '{line}': {told}" in done.output
+    assert f"ini option mockhub_env: '{line}': {message}" in done.output
 
 
 # -- failures --------------------------------------------------------------------------------------
 
-BROKEN = """
+FAILURES = """
 import httpx, pytest
+from mockhub.testing.config import default_spec
 from mockhub.web import serializers
 
 @pytest.fixture
-def broken(monkeypatch):
+def wrong_balance(monkeypatch):
     monkeypatch.setattr(serializers, "balance", lambda balance: {"credits": "many"})
 
-def test_unaware(mockhub, broken):
+def test_wrong_response(mockhub, wrong_balance):
     mockhub.client().get("/credits")
 
-def test_unaware_of_no_hub(mockhub, monkeypatch):
-    validator = mockhub._backend.spec.operations["get_credits"].responses
-    monkeypatch.setitem(validator, 401, validator[200])
+def test_wrong_response_of_no_hub(mockhub, monkeypatch):
+    schemas = default_spec().operations["get_credits"].responses
+    monkeypatch.setitem(schemas, 401, schemas[200])
     httpx.get(f"{mockhub.server_url}/api/v1/credits")
 
-def test_well(mockhub):
+def test_passes(mockhub):
     mockhub.client().get("/credits")
 
-def test_red(mockhub):
+def test_fails(mockhub):
     mockhub.client().get("/credits")
     assert "\\x1b" == ""
 
@@ -236,31 +240,33 @@ def test_without_a_hub():
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session with a server that answers wrongly in one test, and with tests that fail."""
-    return session(tmp_path_factory.mktemp("broken"), BROKEN, "-rA")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Run a session with failing tests, one of them because of a wrong response of the server."""
+    return session(tmp_path_factory.mktemp("failures"), FAILURES, "-rA")
 
 
-def test_an_answer_against_the_law_fails_the_test_that_caused_it(broken: Session) -> None:
-    """The test failed, though it did not look, and its neighbours did not."""
-    assert broken.counts == {"passed": 1, "failed": 4}, broken.output
-    assert "FAILED test_it.py::test_unaware" in broken.output
-    assert "FAILED test_it.py::test_unaware_of_no_hub" in broken.output
+def test_spec_violation_fails_the_test_that_caused_it(failures: Session) -> None:
+    """The test fails although it does not check the response, and its neighbours pass."""
+    assert failures.counts == {"passed": 1, "failed": 4}, failures.output
+    assert "FAILED test_it.py::test_wrong_response" in failures.output
+    assert "FAILED test_it.py::test_wrong_response_of_no_hub" in failures.output
     assert (
-        broken.output.count("mockhub error, please report it:\n  GET /api/v1/credits: get_credits")
+        failures.output.count(
+            "mockhub error, please report it:\n  GET /api/v1/credits: get_credits"
+        )
         == 2
     )
 
 
-def test_the_journal_is_attached_to_a_failure(broken: Session) -> None:
-    """What failed shows its journal, once; what has no hub shows none."""
-    assert broken.output.count(" mockhub journal: test_red ") == 1
-    assert "#1   GET /api/v1/credits  200" in broken.output
-    assert "mockhub journal: test_unaware" not in broken.output  # the message has it
-    assert "mockhub journal: test_without_a_hub" not in broken.output
+def test_journal_is_attached_to_a_failure(failures: Session) -> None:
+    """It is shown once, and not for a test without a hub."""
+    assert failures.output.count(" mockhub journal: test_fails ") == 1
+    assert "#1   GET /api/v1/credits  200" in failures.output
+    assert "mockhub journal: test_wrong_response" not in failures.output  # the message has it
+    assert "mockhub journal: test_without_a_hub" not in failures.output
 
 
-# -- the paid service ------------------------------------------------------------------------------
+# -- the live service ------------------------------------------------------------------------------
 
 LIVE = """
 import asyncio, contextlib, os, socket
@@ -297,14 +303,14 @@ def test_others():
 """
 
 
-def test_the_paid_service_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every way to its name fails the test: through a proxy, too, and if the error is swallowed."""
+def test_live_service_is_blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test fails also behind a proxy, and also if its code swallows the error."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "localhost")
     done = session(tmp_path, LIVE)
     assert done.counts == {"failed": 5, "passed": 1}, done.output
-    assert done.output.count("--mockhub-allow-live if it is meant.\n") == 5
-    assert "asked for www.gptimagehub.com, the paid service" in done.output
+    assert done.output.count("--mockhub-allow-live if the test needs it.\n") == 5
+    assert "mockhub blocked www.gptimagehub.com, the live service" in done.output
 
 
 @pytest.mark.parametrize(
@@ -315,8 +321,8 @@ def test_the_paid_service_is_out_of_reach(tmp_path: Path, monkeypatch: pytest.Mo
         ([], "mockhub_allow_live = true\n"),
     ],
 )
-def test_the_paid_service_can_be_meant(tmp_path: Path, options: list[str], ini: str) -> None:
-    """The option, the ini option or a target of the contract suite leave names alone."""
+def test_live_service_can_be_allowed(tmp_path: Path, options: list[str], ini: str) -> None:
+    """The option, the ini option or a target of the contract tests switch the guard off."""
     source = """
 import _socket, socket
 
@@ -327,44 +333,43 @@ def test_it():
     assert done.counts == {"passed": 1}, done.output
 
 
-def test_only_the_laws_own_host_is_refused() -> None:
-    """The domain is that of the law's server, with what lies below it, and nothing else."""
+def test_only_the_host_of_the_spec_is_blocked() -> None:
+    """The guard blocks the domain of the server in openapi.yaml with its subdomains."""
     (server,) = yaml.safe_load(resource_path("openapi.yaml").read_text("utf-8"))["servers"]
     host = server["url"].removeprefix("https://")
-    assert f"www.{LIVE_DOMAIN}" == host
+    assert host == f"www.{LIVE_DOMAIN}"
     for name in (host, host.upper(), f"{host}.", host.encode(), LIVE_DOMAIN):
         assert is_live_host(name)
     for other in (f"not{LIVE_DOMAIN}", "localhost", None, 80, f"{LIVE_DOMAIN}.example.com", ""):
         assert not is_live_host(other)
 
 
-# -- what it costs who does not use it -------------------------------------------------------------
+# -- sessions without a hub ------------------------------------------------------------------------
 
 
-def test_a_session_without_a_hub_imports_nothing_of_mockhub(tmp_path: Path) -> None:
-    """The plugin, the guard, and none of the packages that a server needs."""
+def test_session_without_a_hub_imports_only_the_plugin(tmp_path: Path) -> None:
     source = """
 import sys
 
 def test_it():
-    ours = sorted(name for name in sys.modules if name.startswith("mockhub"))
-    assert ["collector", "network_guard", "options"] == [name.split(".")[-1] for name in ours[3:]], ours
-    assert ["mockhub", "mockhub.pytest_plugin", "mockhub.testing"] == ours[:3]
+    modules = {name for name in sys.modules if name.startswith("mockhub.testing.")}
+    expected = ("collector", "network_guard", "options")
+    assert modules == {f"mockhub.testing.{name}" for name in expected}
+    others = {name for name in sys.modules if name.partition(".")[0] == "mockhub"} - modules
+    assert others == {"mockhub", "mockhub.pytest_plugin", "mockhub.testing"}
     assert not {"yaml", "httpx", "starlette", "uvicorn", "click", "PIL"} & sys.modules.keys()
-"""  # noqa: E501
+"""
     done = session(tmp_path, source)
     assert done.counts == {"passed": 1}, done.output
 
 
-def test_the_plugin_can_be_switched_off(tmp_path: Path) -> None:
-    """`-p no:mockhub` leaves nothing of it."""
+def test_plugin_can_be_switched_off(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(mockhub): pass")
     command = [*COMMAND, "-p", "no:mockhub"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "fixture 'mockhub' not found" in done.stdout
 
 
-def test_its_options_are_told_by_help(tmp_path: Path) -> None:
-    """`pytest --help` has a group of them, and `--markers` the mark."""
+def test_help_lists_options_and_marker(tmp_path: Path) -> None:
     assert "mockhub: a hub for every test" in session(tmp_path, "", "--help").output
     assert "@pytest.mark.mockhub(scenario=" in session(tmp_path, "", "--markers").output

@@ -13,12 +13,13 @@ from starlette.testclient import TestClient
 
 import mockhub
 from mockhub import ASGI, MockhubError, running
+from mockhub.domain.hub import HubBackend
 
 CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
 
 
-def test_running_serves_until_the_block_ends() -> None:
-    """A hub can be asked within the block, and its journal after it."""
+def test_running_serves_until_the_end_of_the_block() -> None:
+    """The journal of the hub can be read afterwards."""
     with running(credits=8) as hub:
         assert hub.client().post("/images/generations", json=CAT).status_code == 200
     with pytest.raises(httpx.ConnectError):
@@ -27,106 +28,101 @@ def test_running_serves_until_the_block_ends() -> None:
     hub.assert_spent(8)
 
 
-def test_running_fails_for_a_breach_of_the_law() -> None:
-    """Books that do not agree fail the block."""
-    with pytest.raises(AssertionError, match="internal mockhub error"), running() as hub:
-        hub._backend.accounts[hub.account.id].balance += 1
+def test_running_raises_for_a_failed_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HubBackend, "audit", lambda hub: ["the balance is not the sum"])
+    message = "internal mockhub error, please report it:\n  the balance is not the sum"
+    with pytest.raises(AssertionError, match=message), running() as hub:
         hub.client().get("/credits")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"credit": 1}, "mockhub.running: 'credit' is not an option; did you mean 'credits'"),
-        ({"credits": -1}, "mockhub.running: credits=-1: expected a whole number from 0"),
+        ({"credit": 1}, "mockhub.running: unknown option 'credit'; did you mean 'credits'"),
+        ({"credits": -1}, "mockhub.running: credits=-1: expected a whole number of at least 0"),
         ({"credits": True}, "credits=True: expected a whole number"),
-        ({"clock": "hld"}, "clock='hld': 'hld' is no clock; did you mean 'hold'"),
-        ({"clock": 5}, "clock=5: expected a text such as 'hold'"),
+        ({"clock": "hld"}, "clock='hld': unknown clock 'hld'; did you mean 'hold'"),
+        ({"clock": 5}, "clock=5: expected a string such as 'hold'"),
         ({"seed": "x"}, "seed='x': expected a whole number"),
-        ({"scenario": 3}, "scenario=3: expected the name of a scenario, or a YAML file"),
+        (
+            {"scenario": 3},
+            "scenario=3: expected the name of a scenario, or the path of a YAML file",
+        ),
         ({"provider": "reset"}, "provider='reset': 'reset' is not a provider outcome"),
-        ({"faults": 7}, "faults=7: expected directives such as 'reset@after'"),
+        ({"faults": 7}, "faults=7: expected a string such as 'reset@after'"),
     ],
 )
-def test_mistakes_in_options_are_explained(options: dict[str, object], told: str) -> None:
-    """The error names the door, the option, its value and what is allowed."""
+def test_invalid_options_are_explained(options: dict[str, object], message: str) -> None:
+    """The error names the function, the option, its value and what is allowed."""
     with pytest.raises(MockhubError) as caught, running(**options):  # type: ignore[arg-type]
         pass
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-async def ask(app: ASGI) -> int:
+async def post_generation(app: ASGI) -> int:
     async with app.hub.async_client() as client:
-        answer = await client.post("/images/generations", json=CAT)
-    status: int = answer.status_code
-    return status
+        response = await client.post("/images/generations", json=CAT)
+    return response.status_code
 
 
 @pytest.mark.asyncio
-async def test_asgi_needs_no_socket() -> None:
-    """In process the same API answers, and the same claims hold."""
+async def test_asgi_works_in_process() -> None:
+    """The same API and the same assertions work without a socket."""
     app = ASGI(credits=8)
-    assert [await ask(app) for _ in range(2)] == [200, 402]
+    assert [await post_generation(app) for _ in range(2)] == [200, 402]
     app.hub.assert_generated(prompt="A cat", times=1)
     app.hub.assert_spent(8)
     app.hub.assert_no_spec_violations()
 
 
 @pytest.mark.asyncio
-async def test_a_fault_in_process_is_an_exception() -> None:
-    """Where there is no connection to break, the client sees the reset as an exception."""
+async def test_reset_in_process_raises_connection_reset_error() -> None:
     app = ASGI(faults="reset@after x1")
     with pytest.raises(ConnectionResetError):
-        await ask(app)
+        await post_generation(app)
     app.hub.assert_spent(8)
 
 
 @pytest.mark.asyncio
-async def test_a_held_request_in_process_ends_when_time_passes() -> None:
-    """The clock of a hub in process lets a request go that waits in the same loop."""
+async def test_advance_completes_a_held_request_in_process() -> None:
+    """The clock can be moved in the event loop in which the request waits."""
     app = ASGI(clock="hold", provider="duration=30s")
-    answer = asyncio.create_task(ask(app))
+    response = asyncio.create_task(post_generation(app))
     while not app.hub.generations:
         await asyncio.sleep(0)
     assert app.hub.account.credits == 112
     app.hub.clock.advance("30s")
-    assert await asyncio.wait_for(answer, 10) == 200
+    assert await asyncio.wait_for(response, 10) == 200
 
 
 def test_asgi_works_with_starlettes_test_client() -> None:
-    """Starlette's TestClient is the synchronous client in process."""
     app = ASGI()
     headers = {"Authorization": f"Bearer {app.hub.key}"}
     with TestClient(app, headers=headers) as client:
         assert client.get("/api/v1/credits").json()["credits"] == 120
 
 
-def test_asgi_has_no_synchronous_client_of_its_own() -> None:
-    """The error names the three ways there are."""
+def test_asgi_has_no_synchronous_client() -> None:
+    """The error names the three alternatives."""
     with pytest.raises(MockhubError, match=r"async_client\(\), Starlette's TestClient, or mockhub"):
         ASGI().hub.client()
 
 
-def test_two_asgi_worlds_are_apart() -> None:
-    """Each has its own hub."""
+def test_two_asgi_applications_are_isolated() -> None:
     one, two = ASGI(credits=1), ASGI(credits=2)
     assert (one.hub.account.credits, two.hub.account.credits) == (1, 2)
 
 
-class TestInUnittest(unittest.TestCase):
-    """A hub in a TestCase."""
-
+class TestUnittest(unittest.TestCase):
     def setUp(self) -> None:
         self.hub = self.enterContext(running(credits=8))
 
-    def test_it_generates(self) -> None:
-        """`enterContext` gives a hub to each test."""
+    def test_generates(self) -> None:
         self.hub.client().post("/images/generations", json=CAT)
         self.hub.assert_generated(prompt="A cat")
 
 
-def test_the_public_names_are_what_all_says() -> None:
-    """`mockhub` offers these names, sorted, and each can be had; no other."""
+def test_all_is_sorted_and_complete() -> None:
     assert sorted(mockhub.__all__) == mockhub.__all__
     assert set(mockhub.__all__) <= set(dir(mockhub))
     assert all(getattr(mockhub, name) for name in mockhub.__all__)
@@ -135,8 +131,7 @@ def test_the_public_names_are_what_all_says() -> None:
 
 
 @pytest.mark.parametrize("module", ["mockhub.testing.standalone", "mockhub.testing.hub"])
-def test_the_docstrings_examples_run(module: str) -> None:
-    """Each example gives what it says."""
+def test_examples_in_docstrings_run(module: str) -> None:
     failed, tried = doctest.testmod(import_module(module), extraglobs={"mockhub": mockhub})
     assert failed == 0
     assert tried > 0
