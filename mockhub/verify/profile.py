@@ -10,24 +10,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
-from mockhub.spec.config_file import error_at
+from mockhub.spec.config_file import (
+    ConfigSchema,
+    Pointer,
+    error_at,
+    integer,
+    load_yaml,
+    mapping,
+    text,
+)
 
 ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
 
 # Accounts of the mock's default scenario whose name is not the role that they play.
 _MOCK_ACCOUNTS = {"valid": "rich", "broke": "poor"}
 
-_KNOWN_KEYS = {
-    "": ("base_url", "keys", "triggers", "limits", "state_handlers"),
-    "keys": ROLES,
-    "triggers": ("provider_failure", "partial"),
-    "partial": ("prompt", "n", "delivered"),
-    "limits": ("max_credits", "poll_timeout"),
-}
 _ENV_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -84,140 +82,115 @@ def read_profile(path: Path, environ: Mapping[str, str] | None = None) -> Profil
     Raises:
         MockhubError: with the file, the line, the key, its value and what is allowed.
     """
+    content = _expand(load_yaml(path), os.environ if environ is None else environ, path, ())
+    _SCHEMA.check(content, path)
+    triggers, limits = content.get("triggers") or {}, content.get("limits") or {}
+    _check_keys_differ(content["keys"], path)
+    return Profile(
+        base_url=_parse_base_url(content["base_url"]),
+        keys=content["keys"],
+        provider_failure=triggers.get("provider_failure"),
+        partial=_partial(triggers.get("partial"), path),
+        max_credits=int(limits.get("max_credits", Profile.max_credits)),
+        poll_timeout=limits.get("poll_timeout", Profile.poll_timeout),
+        state_handlers=_state_handlers(content.get("state_handlers"), path),
+    )
+
+
+def _parse_base_url(text: str) -> str:
+    url = text.rstrip("/")
     try:
-        root = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(root, dict):
-        raise MockhubError(f"{path}: expected a mapping that begins with base_url")
-    return _ProfileReader(path, os.environ if environ is None else environ).read(root)
+        split = urlsplit(url)
+        is_valid = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid or split.query or split.fragment:
+        raise MockhubError(f"{url!r} is not an address such as http://127.0.0.1:8080")
+    return url.removesuffix("/api/v1")
 
 
-@dataclass(frozen=True)
-class _ProfileReader:
-    path: Path
-    environ: Mapping[str, str]
+def _optional(schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | {"type": [schema["type"], "null"]}
 
-    def read(self, root: Mapping[str, Any]) -> Profile:
-        self._check_keys(root, "", ())
-        keys = self._read_section(root, "keys", required=True)
-        triggers = self._read_section(root, "triggers")
-        limits = self._read_section(root, "limits")
-        if "valid" not in keys:
-            raise self._error(("keys",), "valid is missing; expected the key of a paying account")
-        raw_keys = {role: self._read_text(keys, role, ("keys", role)) for role in keys}
-        self._check_keys_differ(raw_keys)
-        provider_failure = triggers.get("provider_failure")
-        return Profile(
-            base_url=self._read_base_url(root),
-            keys=raw_keys,
-            provider_failure=provider_failure
-            and self._read_text(triggers, "provider_failure", ("triggers", "provider_failure")),
-            partial=self._read_partial(triggers),
-            max_credits=self._read_number(limits, "max_credits", 0, 5000, integer=True),
-            poll_timeout=self._read_number(limits, "poll_timeout", 0, 10),
-            state_handlers=self._read_state_handlers(root),
-        )
 
-    def _read_section(
-        self, root: Mapping[str, Any], name: str, *, required: bool = False
-    ) -> dict[str, Any]:
-        section = root.get(name)
-        if section is None and not required:
-            return {}
-        if not isinstance(section, dict):
-            raise self._error((name,), f"{section!r} is not a mapping")
-        self._check_keys(section, name, (name,))
-        return section
+_PROMPT = text("a prompt", pattern=r"\S")
+_KEY = text("a key as a text", pattern=r"\S", writeOnly=True)
+_PARTIAL = mapping(
+    "a mapping such as {prompt: a prompt, n: 4, delivered: 3}",
+    {
+        "prompt": _PROMPT,
+        "n": integer("a whole number from 2 to 4", 2, 4),
+        "delivered": integer("a whole number from 1", 1),
+    },
+    required=("prompt", "n", "delivered"),
+)
+_TRIGGERS = mapping(
+    "a mapping such as {provider_failure: a prompt}",
+    {"provider_failure": _optional(_PROMPT), "partial": _optional(_PARTIAL)},
+)
+_SECONDS = {"description": "a number of seconds, 0 or more", "type": "number", "minimum": 0}
+_LIMITS = mapping(
+    "a mapping such as {max_credits: 5000, poll_timeout: 10}",
+    {"max_credits": integer("a whole number, 0 or more", 0), "poll_timeout": _SECONDS},
+)
+_SCHEMA = ConfigSchema(
+    mapping(
+        "a mapping such as {base_url: http://127.0.0.1:8080, keys: {valid: gih_live_...}}",
+        {
+            "base_url": text("an address such as http://127.0.0.1:8080", parser="base_url"),
+            "keys": mapping(
+                "a mapping with valid, the key of a paying account",
+                dict.fromkeys(ROLES, _KEY),
+                required=("valid",),
+            ),
+            "triggers": _optional(_TRIGGERS),
+            "limits": _optional(_LIMITS),
+            "state_handlers": text("the name of a Python file"),
+        },
+        required=("base_url", "keys"),
+    ),
+    {"base_url": _parse_base_url},
+)
 
-    def _check_keys(
-        self, section: Mapping[str, Any], section_name: str, pointer: tuple[str, ...]
-    ) -> None:
-        for name in section:
-            if name not in _KNOWN_KEYS[section_name]:
-                known = ", ".join(_KNOWN_KEYS[section_name])
-                hint = suggest(str(name), _KNOWN_KEYS[section_name])
-                raise self._error(
-                    (*pointer, name), f"{name!r} is not known{hint}; known are {known}"
-                )
 
-    def _read_text(self, section: Mapping[str, Any], name: str, pointer: tuple[str, ...]) -> str:
-        value = section.get(name)
-        if not isinstance(value, str) or not value.strip():
-            raise self._error(pointer, f"{value!r} is not a text")
-        return _ENV_VARIABLE.sub(lambda match: self._read_variable(match[1], pointer), value)
-
-    def _read_variable(self, name: str, pointer: tuple[str, ...]) -> str:
-        if not self.environ.get(name):
-            raise self._error(
-                pointer, f"the environment has no {name}; set it, or leave this line out"
-            )
-        return self.environ[name]
-
-    def _read_base_url(self, root: Mapping[str, Any]) -> str:
-        url = self._read_text(root, "base_url", ("base_url",)).rstrip("/")
-        try:
-            split = urlsplit(url)
-            is_valid = (
-                split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
-            )
-        except ValueError:
-            is_valid = False
-        if not is_valid or split.query or split.fragment:
-            raise self._error(
-                ("base_url",), f"{url!r} is not an address such as http://127.0.0.1:8080"
-            )
-        return url.removesuffix("/api/v1")
-
-    def _read_partial(self, triggers: Mapping[str, Any]) -> Partial | None:
-        partial, pointer = triggers.get("partial"), ("triggers", "partial")
-        if partial is None:
-            return None
-        if not isinstance(partial, dict):
-            raise self._error(pointer, f"{partial!r} is not {{prompt: ..., n: 4, delivered: 3}}")
-        self._check_keys(partial, "partial", pointer)
-        prompt = self._read_text(partial, "prompt", (*pointer, "prompt"))
-        n, delivered = partial.get("n"), partial.get("delivered")
-        if not isinstance(n, int) or isinstance(n, bool) or not 2 <= n <= 4:
-            raise self._error((*pointer, "n"), f"{n!r} is not a number from 2 to 4")
-        if not isinstance(delivered, int) or not 1 <= delivered < n:
-            raise self._error((*pointer, "delivered"), f"{delivered!r} is not from 1 to {n - 1}")
-        return Partial(prompt, n, delivered)
-
-    def _read_number(
-        self,
-        section: Mapping[str, Any],
-        name: str,
-        minimum: float,
-        default: Any,
-        *,
-        integer: bool = False,
-    ) -> Any:
-        value = section.get(name, default)
-        types = (int,) if integer else (int, float)
-        if isinstance(value, bool) or not isinstance(value, types) or value < minimum:
-            expected = "a whole number" if integer else "a number of seconds"
-            raise self._error(("limits", name), f"{value!r} is not {expected}, {minimum} or more")
+def _expand(value: Any, environ: Mapping[str, str], path: Path, pointer: Pointer) -> Any:
+    """Replace ``${NAME}`` in every text of *value*."""
+    if isinstance(value, dict):
+        return {
+            name: _expand(item, environ, path, (*pointer, name)) for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_expand(item, environ, path, (*pointer, i)) for i, item in enumerate(value)]
+    if not isinstance(value, str):
         return value
+    for name in _ENV_VARIABLE.findall(value):
+        if not environ.get(name):
+            message = f"the environment has no {name}; set it, or leave this line out"
+            raise error_at(path, pointer, message)
+    return _ENV_VARIABLE.sub(lambda match: environ[match[1]], value)
 
-    def _read_state_handlers(self, root: Mapping[str, Any]) -> Path | None:
-        if "state_handlers" not in root:
-            return None
-        file = self.path.parent / self._read_text(root, "state_handlers", ("state_handlers",))
-        if not file.is_file():
-            raise self._error(("state_handlers",), f"{file} is not a file")
-        return file
 
-    def _check_keys_differ(self, keys: Mapping[str, str]) -> None:
-        seen: dict[str, str] = {}
-        for role, key in keys.items():
-            if key in seen:
-                raise self._error(
-                    ("keys", role), f"the key of {role} is that of {seen[key]}; expected another"
-                )
-            seen[key] = role
+def _partial(entry: Mapping[str, Any] | None, path: Path) -> Partial | None:
+    if entry is None:
+        return None
+    n, delivered = int(entry["n"]), int(entry["delivered"])
+    if delivered >= n:
+        message = f"{delivered} is not valid; expected a whole number from 1 to {n - 1}"
+        raise error_at(path, ("triggers", "partial", "delivered"), message)
+    return Partial(entry["prompt"], n, delivered)
 
-    def _error(self, pointer: tuple[str, ...], message: str) -> MockhubError:
-        return error_at(self.path, pointer, message)
+
+def _state_handlers(name: str | None, path: Path) -> Path | None:
+    if name is None:
+        return None
+    if not (file := path.parent / name).is_file():
+        raise error_at(path, ("state_handlers",), f"{file} is not a file")
+    return file
+
+
+def _check_keys_differ(keys: Mapping[str, str], path: Path) -> None:
+    roles: dict[str, str] = {}
+    for role, key in keys.items():
+        if (first := roles.setdefault(key, role)) != role:
+            message = f"the key of {role} is that of {first}; expected another"
+            raise error_at(path, ("keys", role), message)

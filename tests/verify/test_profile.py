@@ -53,28 +53,41 @@ def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
     [
         ("- a", "expected a mapping"),
         ("base_url: [", "not YAML"),
-        ("keys: {valid: a}", "base_url.*None is not a text"),
+        ("keys: {valid: a}", "#/: 'base_url' is missing"),
         ("base_url: localhost\nkeys: {valid: a}", "'localhost' is not an address"),
         ("base_url: http://a:0x\nkeys: {valid: a}", "is not an address"),
-        ("base_url: http://a", "keys.*None is not a mapping"),
-        ("base_url: http://a\nkeys: {other: a}", "valid is missing"),
-        ("base_url: http://a\nkeys: {valid: ''}", "#/keys/valid: '' is not a text"),
-        ("base_url: http://a\nkeys: {valid: 7}", ":2: #/keys/valid: 7 is not a text"),
+        ("base_url: http://a", "#/: 'keys' is missing"),
+        (
+            "base_url: http://a\nkeys: {other: a}",
+            "'valid' is missing; expected",
+        ),
+        (
+            "base_url: http://a\nkeys: {valid: ''}",
+            "valid: the value is not valid; expected a key",
+        ),
+        (
+            "base_url: http://a\nkeys: {valid: 7}",
+            ":2: #/keys/valid: the value is not valid",
+        ),
         ("base_url: http://a\nkeys: {valid: '${NO}'}", "the environment has no NO"),
         ("base_url: http://a\nkeys: {valid: a, revoekd: b}", "did you mean 'revoked'"),
         ("base_url: http://a\nkeys: {valid: a, other: a}", "the key of other is that of valid"),
         ("base_url: http://a\nkeys: {valid: a}\ntriggers: {fail: b}", "'fail' is not known"),
         (
-            "base_url: http://a\nkeys: {valid: a}\ntriggers: {partial: {prompt: b, n: 9}}",
-            "partial/n: 9 is not a number from 2 to 4",
+            "base_url: http://a\nkeys: {valid: a}\n"
+            "triggers: {partial: {prompt: b, n: 9, delivered: 8}}",
+            "partial/n: 9 is not valid; expected a whole number from 2 to 4",
         ),
         (
             "base_url: http://a\nkeys: {valid: a}\n"
             "triggers: {partial: {prompt: b, n: 2, delivered: 2}}",
-            "delivered: 2 is not from 1 to 1",
+            "delivered: 2 is not valid; expected a whole number from 1 to 1",
         ),
         ("base_url: http://a\nkeys: {valid: a}\nlimits: {max_credits: 1.5}", "a whole number"),
-        ("base_url: http://a\nkeys: {valid: a}\nlimits: {poll_timeout: true}", "True is not"),
+        (
+            "base_url: http://a\nkeys: {valid: a}\nlimits: {poll_timeout: true}",
+            "a number of seconds",
+        ),
         ("base_url: http://a\nkeys: {valid: a}\nstate_handlers: no.py", "is not a file"),
     ],
 )
