@@ -1,25 +1,25 @@
-"""A client's connection: requests are parsed as they arrive and answered in their order."""
+"""The asyncio protocol of one client connection: HTTP/1.1 with pipelining and timeouts."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from mockhub.server.eager import run_eagerly
+from mockhub.server.flow_control import FlowControl
 from mockhub.server.request_cycle import RequestResponseCycle
 from mockhub.server.request_parser import BadRequest, RequestParser
 from mockhub.server.timeouts import ServerContext
 from mockhub.server.write_buffer import WriteBuffer
-from mockhub.web.asgi import Scope
+from mockhub.web.asgi import CYCLE_SCOPE_KEY, Scope
 from mockhub.web.request_body import ClientDisconnected
 
 if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-MAX_PIPELINED = 16  # requests that wait; whom we do not listen to we do not see leave
+MAX_PIPELINED = 16  # beyond it we stop reading, and then cannot detect a disconnect
 NO_DEADLINE = float("inf")
 _ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
@@ -27,35 +27,41 @@ logger = logging.getLogger("mockhub.server")
 
 
 class HttpProtocol(asyncio.Protocol):
-    """An asyncio protocol as uvicorn's server makes them."""
+    """One connection, created by uvicorn's server.
+
+    Requests are parsed as they arrive and answered one at a time, in their order.
+
+    Attributes:
+        deadline: When `on_timeout` is due, in seconds of the event loop's time.
+    """
 
     def __init__(
         self,
         *,
-        config: Config,
+        config: Config | None,
         server_state: ServerState,
         app_state: dict[str, Any],
         context: ServerContext,
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.context = context
         self.deadline = context.now + context.limits.keep_alive_timeout
-        self.write_paused = False  # the client does not read what was written
+        self._context = context
+        self._limits = context.limits
         self._server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
-        self._ignore_input = False  # what still comes is not looked at
+        self._ignore_input = False
+        self._eof_received = False
         self._current_cycle: RequestResponseCycle | None = None
         self._pipelined: deque[tuple[RequestResponseCycle, Scope]] = deque()
-        self.read_paused = False  # nothing more is taken from the client for now
-        self._drain_waiter: asyncio.Future[None] | None = None
 
-    # -- what the loop tells ---------------------------------------------------------------------
+    # -- called by the event loop ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
-        self.write_buffer = WriteBuffer(transport, self.context.write_batch, self._loop)
+        self._transport = cast(asyncio.Transport, transport)
+        self._flow = FlowControl(self._transport)
+        self._write_buffer = WriteBuffer(self._transport, self._context.write_batch)
         self._server_state.connections.add(self)  # type: ignore[arg-type]
-        scope = {
+        base_scope = {
             "type": "http",
             "asgi": _ASGI_VERSIONS,
             "scheme": "http",
@@ -63,22 +69,22 @@ class HttpProtocol(asyncio.Protocol):
             "client": transport.get_extra_info("peername"),
             "server": transport.get_extra_info("sockname"),
         }
-        self._parser = RequestParser(self, self._pipelined.append, self.context.limits, scope)
-        if len(self._server_state.connections) > self.context.limits.max_connections:
-            max_connections = self.context.limits.max_connections
+        self._parser = RequestParser(self, self._limits, base_scope)
+        max_connections = self._limits.max_connections
+        if len(self._server_state.connections) > max_connections:
             self._reject(503, f"Too many connections; expected at most {max_connections}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server_state.connections.discard(self)
         self._ignore_input = True
-        self.write_buffer.discard()
+        self._write_buffer.discard()
         incomplete = self._parser.incomplete_cycle
         self._parser.close()
-        for cycle in (self._current_cycle, incomplete, *(one for one, _ in self._pipelined)):
+        for cycle in (self._current_cycle, incomplete, *(cycle for cycle, _ in self._pipelined)):
             if cycle is not None:
                 cycle.disconnect()
         self._pipelined.clear()
-        self.resume_writing()
+        self._flow.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._ignore_input:
@@ -90,62 +96,113 @@ class HttpProtocol(asyncio.Protocol):
             self._reject(error.status, f"Not an HTTP request: {error}")
         if self._pipelined:
             self._start_next()
-        if self._parser.in_headers and not (
-            was_in_headers or self._current_cycle or self._ignore_input
-        ):
-            self.deadline = self.context.now + self.context.limits.header_timeout
+        is_idle = self._current_cycle is None and not self._ignore_input
+        if is_idle and self._parser.in_headers and not was_in_headers:
+            self._set_deadline(self._limits.header_timeout)
 
     def eof_received(self) -> bool:
-        while self._pipelined and self._current_cycle is None:
-            self._start_next()  # it may have asked all that it wanted to
-        self.write_buffer.flush()
-        return False
+        """Close the connection, but first send the responses that are ready without waiting."""
+        self._eof_received = True
+        self._loop.call_soon(self._close_if_waiting, self._current_cycle)
+        return True
 
     def pause_writing(self) -> None:
-        self.write_paused = True
-        self.deadline = self.context.now + self.context.limits.idle_timeout
+        self._flow.pause_writing()
+        self._set_deadline(self._limits.idle_timeout)
 
     def resume_writing(self) -> None:
-        self.write_paused = False
-        if self._drain_waiter is not None and not self._drain_waiter.done():
-            self._drain_waiter.set_result(None)
+        self._flow.resume_writing()
         if self._current_cycle is not None:
-            self._set_deadline(self._current_cycle)
+            self._limit_request_time(self._current_cycle)
         elif not self._ignore_input:
             self._go_idle()
 
-    # -- what the reader tells -------------------------------------------------------------------
+    # -- called by the parser --------------------------------------------------------------------
 
-    def pause_reading(self) -> None:
-        """Enough waits here: let the client wait."""
-        if not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
+    def on_request(
+        self, scope: Scope, *, keep_alive: bool, expects_continue: bool
+    ) -> RequestResponseCycle:
+        cycle = self._create_cycle(
+            keep_alive=keep_alive,
+            expects_continue=expects_continue,
+            is_head=scope["method"] == "HEAD",
+        )
+        scope[CYCLE_SCOPE_KEY] = cycle
+        self._pipelined.append((cycle, scope))
+        return cycle
+
+    def on_body_full(self) -> None:
+        self._flow.pause_reading()
 
     def on_request_complete(self, cycle: RequestResponseCycle) -> None:
-        """A request is whole."""
         if cycle is self._current_cycle:
-            self._set_deadline(cycle)
+            self._limit_request_time(cycle)
         elif cycle.response_complete and self._current_cycle is None:
             self._go_idle()
 
-    # -- what an exchange asks -------------------------------------------------------------------
+    # -- called by uvicorn and by the timer ------------------------------------------------------
 
-    def resume_reading(self) -> None:
-        """Take more of the request from the client."""
-        if self.read_paused and not self.transport.is_closing():
-            self.read_paused = False
-            self.transport.resume_reading()
+    def shutdown(self) -> None:
+        """Finish a response that is about to be sent; close everything else."""
+        cycle = self._current_cycle
+        if cycle is None or not cycle.request_complete:
+            self._write_buffer.close()
+        elif cycle.response_started or self._flow.write_paused:  # this may take long
+            self._write_buffer.abort()
+            if cycle.task is not None:
+                cycle.task.cancel()
+        else:
+            cycle.keep_alive = False
 
-    async def drain(self) -> None:
-        """Wait until the client has read most of what was written."""
-        if self.write_paused:
-            if self._drain_waiter is None or self._drain_waiter.done():
-                self._drain_waiter = self._loop.create_future()
-            await self._drain_waiter
+    def on_timeout(self) -> None:
+        limits, cycle = self._limits, self._current_cycle
+        if self._flow.write_paused or self._ignore_input:
+            self._write_buffer.abort()
+        elif cycle is not None:
+            timeout = limits.request_timeout
+            self._reject(408, f"The request is slow; expected it within {timeout:g} s")
+        elif self._parser.in_headers:
+            timeout = limits.header_timeout
+            self._reject(408, f"The request broke off; expected its headers within {timeout:g} s")
+        else:
+            self._write_buffer.close()
 
-    def on_response_complete(self, cycle: RequestResponseCycle) -> None:
-        """An answer has left: on to the next request, or to the end."""
+    # -- one request after another ---------------------------------------------------------------
+
+    def _start_next(self) -> None:
+        """Start the next request, unless one is in progress."""
+        if self._current_cycle is None and self._pipelined:
+            cycle, scope = self._pipelined.popleft()
+            self._current_cycle = cycle
+            cycle.task = self._loop.create_task(self._run_app(cycle, scope))
+            cycle.task.add_done_callback(self._on_task_done)
+            self._server_state.tasks.add(cycle.task)
+            self._limit_request_time(cycle)
+            if self._eof_received:
+                self._loop.call_soon(self._close_if_waiting, cycle)  # after the task's first step
+        if len(self._pipelined) > MAX_PIPELINED:
+            self._flow.pause_reading()
+
+    async def _run_app(self, cycle: RequestResponseCycle, scope: Scope) -> None:
+        try:
+            await self._context.app(scope, cycle.receive, cycle.send)
+        except ClientDisconnected:
+            pass
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if not cycle.response_started and not cycle.disconnected:
+                cycle.keep_alive = False
+                message = "mockhub failed; its log says why"
+                cycle.send_response(self._context.error_response(500, message))
+        finally:
+            if cycle is self._current_cycle:  # there is no response, or only a part of it
+                self._write_buffer.close()
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._server_state.tasks.discard(task)
+        self._start_next()
+
+    def _on_response_complete(self, cycle: RequestResponseCycle) -> None:
         self._current_cycle = None
         if not cycle.keep_alive:
             self._close_gracefully(
@@ -153,114 +210,68 @@ class HttpProtocol(asyncio.Protocol):
             )
         elif cycle.request_complete:
             self._go_idle()
-        else:
-            self.resume_reading()  # to what is left of the body, which nobody wants
-            self.deadline = self.context.now + self.context.limits.idle_timeout
-
-    # -- the life of a connection ----------------------------------------------------------------
-
-    def on_timeout(self) -> None:
-        """What was waited for did not come."""
-        limits, cycle = self.context.limits, self._current_cycle
-        if self.write_paused or self._ignore_input:
-            self.write_buffer.abort()
-        elif cycle is not None:
-            self._reject(
-                408, f"The request is slow; expected it within {limits.request_timeout:g} s"
-            )
-        elif self._parser.in_headers:
-            limit = limits.header_timeout
-            self._reject(408, f"The request broke off; expected its headers within {limit:g} s")
-        else:
-            self.write_buffer.close()
-
-    def shutdown(self) -> None:
-        """The server goes down: what will soon be answered may be, all else ends now."""
-        cycle = self._current_cycle
-        if cycle is None or not cycle.request_complete:
-            self.write_buffer.close()
-        elif (
-            cycle.response_started or self.write_paused
-        ):  # drop by drop, or to a client that does not read
-            self.write_buffer.abort()
-            if cycle.task is not None:
-                cycle.task.cancel()
-        else:
-            cycle.keep_alive = False
-
-    def _start_next(self) -> None:
-        """Start the next request, unless one is being answered; one at a time, to be fair."""
-        if self._current_cycle is None and self._pipelined:
-            cycle, scope = self._pipelined.popleft()
-            self._current_cycle = cycle
-            if task := run_eagerly(self._run_app(cycle, scope), self._loop):
-                cycle.task = task
-                self._server_state.tasks.add(task)
-                if cycle is self._current_cycle:
-                    self._set_deadline(cycle)
-            elif self._pipelined:
-                self._loop.call_soon(self._start_next)
-        if len(self._pipelined) > MAX_PIPELINED:
-            self.pause_reading()
-
-    def _set_deadline(self, cycle: RequestResponseCycle) -> None:
-        """Give a request its time to arrive; the answer may take any."""
-        if not self.write_paused:
-            timeout = NO_DEADLINE if cycle.request_complete else self.context.limits.request_timeout
-            self.deadline = self.context.now + timeout
-
-    async def _run_app(self, cycle: RequestResponseCycle, scope: Scope) -> None:
-        try:
-            await self.context.app(scope, cycle.receive, cycle.send)
-        except ClientDisconnected:
-            pass
-        except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
-            if not cycle.response_started and not cycle.disconnected:
-                cycle.keep_alive = False
-                cycle.send_response(
-                    self.context.error_response(500, "mockhub failed; its log says why")
-                )
-        finally:
-            if cycle is self._current_cycle:  # nothing left of it, or half an answer
-                self.write_buffer.close()
-            if cycle.task is not None:
-                self._server_state.tasks.discard(cycle.task)
-                if self._pipelined:
-                    self._start_next()
+        else:  # skip the rest of the body
+            self._flow.resume_reading()
+            self._set_deadline(self._limits.idle_timeout)
 
     def _go_idle(self) -> None:
-        limits = self.context.limits
-        timeout = limits.header_timeout if self._parser.in_headers else limits.keep_alive_timeout
-        self.deadline = self.context.now + timeout
-        if self.read_paused and not self._pipelined:
-            self.resume_reading()
+        in_headers, limits = self._parser.in_headers, self._limits
+        self._set_deadline(limits.header_timeout if in_headers else limits.keep_alive_timeout)
+        if not self._pipelined:
+            self._flow.resume_reading()
+
+    def _limit_request_time(self, cycle: RequestResponseCycle) -> None:
+        """Limit the time in which the request arrives. The response may take any time."""
+        if not self._flow.write_paused:
+            complete = cycle.request_complete
+            self._set_deadline(NO_DEADLINE if complete else self._limits.request_timeout)
+
+    def _create_cycle(
+        self, *, keep_alive: bool, expects_continue: bool, is_head: bool
+    ) -> RequestResponseCycle:
+        return RequestResponseCycle(
+            self._write_buffer,
+            self._flow,
+            self._context,
+            self._on_response_complete,
+            keep_alive=keep_alive,
+            expects_continue=expects_continue,
+            is_head=is_head,
+        )
+
+    def _set_deadline(self, timeout: float) -> None:
+        self.deadline = self._context.now + timeout
+
+    # -- the end of a connection -----------------------------------------------------------------
 
     def _reject(self, status: int, message: str) -> None:
-        """Tell a client that is not understood, unless it is being answered; then leave."""
+        """Send an error, unless a response is due, and close the connection."""
         self._ignore_input = True
         if self._pipelined and not self._pipelined[-1][0].request_complete:
-            self._pipelined.pop()  # its turn never comes, and those before it are not to suffer
+            self._pipelined.pop()
         cycle = self._pipelined[-1][0] if self._pipelined else self._current_cycle
         if cycle is not None and (cycle.request_complete or cycle.response_started):
             cycle.keep_alive = False
             return
-        response = self.context.error_response(status, message)
-        error_cycle = RequestResponseCycle(
-            self, keep_alive=False, expects_continue=False, is_head=False
-        )
         if cycle is not None:
             cycle.disconnect()
-        if not error_cycle.send_response(response):
-            self.write_buffer.close()  # after what it has yet to read
+        error_cycle = self._create_cycle(keep_alive=False, expects_continue=False, is_head=False)
+        if not error_cycle.send_response(self._context.error_response(status, message)):
+            self._write_buffer.close()  # the client does not read
+
+    def _close_if_waiting(self, cycle: RequestResponseCycle | None) -> None:
+        """Close a half-closed connection if *cycle* has to wait, or if no request is left."""
+        is_idle = self._current_cycle is None and not self._pipelined
+        if is_idle or (cycle is not None and cycle is self._current_cycle):
+            self._write_buffer.close()
 
     def _close_gracefully(self, *, request_complete: bool) -> None:
-        """Close, but hear the client out first: a reset would take the answer from it."""
+        """Close the connection after the client: unread input would reset it (RFC 9112, 9.6)."""
         self._ignore_input = True
         self._pipelined.clear()
-        if request_complete or not self.transport.can_write_eof():
-            self.write_buffer.close()
+        if request_complete or not self._transport.can_write_eof():
+            self._write_buffer.close()
             return
-        self.deadline = self.context.now + self.context.limits.lingering_time
-        self.resume_reading()
-        self.write_buffer.write_eof()
+        self._set_deadline(self._limits.lingering_time)
+        self._flow.resume_reading()
+        self._write_buffer.write_eof()

@@ -44,7 +44,9 @@ class Server(uvicorn.Server):
         return should_exit
 
     def _tick(self) -> None:
-        self._context.expire_timeouts(asyncio.get_running_loop().time(), self.server_state)
+        self._context.set_default_headers(self.server_state.default_headers)
+        connections = cast("set[HttpProtocol]", self.server_state.connections)
+        self._context.expire_timeouts(asyncio.get_running_loop().time(), connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.api.clock_waiter.close()

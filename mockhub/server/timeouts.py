@@ -1,9 +1,12 @@
-"""What the connections of a server share: the app, the limits and the time."""
+"""What the connections of a server share, and the periodic check of their deadlines."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import Protocol
+
+from starlette.types import ASGIApp
 
 from mockhub.exceptions import ApiError
 from mockhub.server.write_buffer import WriteBatch
@@ -11,16 +14,27 @@ from mockhub.spec.error_catalog import ErrorCatalog
 from mockhub.web import responses
 from mockhub.web.limits import Limits
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-    from uvicorn.server import ServerState
 
-    from mockhub.server.protocol import HttpProtocol
+class SupportsDeadline(Protocol):
+    @property
+    def deadline(self) -> float: ...
+
+    def on_timeout(self) -> None: ...
 
 
 @dataclass
 class ServerContext:
-    """What the connections of a server share; the time is the loop's, as of the last look."""
+    """What the connections of a server share.
+
+    Attributes:
+        app: The ASGI application.
+        errors: The error codes, for requests that never reach the application.
+        limits: The bounds on requests and connections.
+        write_batch: Batches the responses of all connections.
+        now: The event loop's time at the last tick, in seconds.
+        default_headers: The last lines of every response head.
+        default_headers_and_close: The same for the last response on a connection.
+    """
 
     app: ASGIApp
     errors: ErrorCatalog
@@ -30,18 +44,18 @@ class ServerContext:
     default_headers: bytes = b"\r\n"
     default_headers_and_close: bytes = b"connection: close\r\n\r\n"
 
-    def expire_timeouts(self, now: float, state: ServerState) -> None:
-        """Take note of the time, and end what has taken too long."""
-        self.now = now
-        headers = state.default_headers
-        self.default_headers = b"".join(b"%s: %s\r\n" % header for header in headers) + b"\r\n"
+    def set_default_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.default_headers = b"".join([b"%s: %s\r\n" % header for header in headers]) + b"\r\n"
         self.default_headers_and_close = b"connection: close\r\n" + self.default_headers
-        protocols = cast("set[HttpProtocol]", state.connections)
-        for protocol in tuple(protocols):
-            if protocol.deadline < now:
-                protocol.on_timeout()
+
+    def expire_timeouts(self, now: float, connections: Iterable[SupportsDeadline]) -> None:
+        """Set the time, and call `on_timeout` of every connection whose deadline has passed."""
+        self.now = now
+        for connection in tuple(connections):
+            if connection.deadline < now:
+                connection.on_timeout()
 
     def error_response(self, status: int, message: str) -> responses.Response:
-        """The answer to what could not be read as a request."""
+        """Return the response to a request that never reached the application."""
         code = self.errors.code_by_status.get(status, f"http{status}")
         return responses.error_response(ApiError(status, code, message))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from starlette.applications import Starlette
 
@@ -84,14 +82,14 @@ class App(Starlette):
         self.api = api
         self.image_endpoint = image_endpoint or ImageEndpoint(api.hub_registry)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(_OTHER_PREFIXES):
-            return self.api(scope, receive, send)
-        return self._dispatch_other(scope, receive, send)
+            await self.api(scope, receive, send)
+        else:
+            await self._dispatch_other(scope, receive, send)
 
     async def _dispatch_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (_is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
-            await asyncio.sleep(0)  # Starlette needs a task; the server makes one at the first wait
             await super().__call__(scope, receive, send)
             return
         if scope["path"].startswith(_HUBS_PREFIX):

@@ -6,9 +6,8 @@ response in one write, read a body that has arrived without waiting, and reset t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from mockhub.web.responses import Response
 
@@ -18,8 +17,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-T = TypeVar("T")
 
 
 class BodySource(Protocol):
@@ -104,14 +101,3 @@ def close_connection(scope: Scope, *, reset: bool) -> None:
     if cycle is None:
         raise ConnectionResetError("mockhub closed the connection, as a fault demands")
     cycle.abort(reset=reset)
-
-
-async def wait_for(awaitable: Awaitable[T], timeout: float | None) -> T:
-    """Do what `asyncio.wait_for` does, also where no task runs yet.
-
-    mockhub's server runs a request without a task until it waits for the first time, and
-    `asyncio.wait_for` needs one from Python 3.12 on.
-    """
-    if asyncio.current_task() is None:
-        await asyncio.sleep(0)
-    return await asyncio.wait_for(awaitable, timeout)

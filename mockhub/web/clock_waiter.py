@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
-from mockhub.web.asgi import Receive, wait_for
+from mockhub.web.asgi import Receive
 from mockhub.web.request_body import ClientDisconnected
 
 
@@ -108,7 +108,7 @@ class _Waiter:
         self._owner.raise_if_closed()
         seconds = None if milliseconds is None else max(milliseconds, 1) / SECOND
         try:
-            await wait_for(self._event.wait(), seconds)
+            await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
             return
         self._event.clear()

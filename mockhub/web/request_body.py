@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.spec.operations import FORM, JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object
-from mockhub.web.asgi import AsgiBodySource, BodySource, Receive, wait_for
+from mockhub.web.asgi import AsgiBodySource, BodySource, Receive
 from mockhub.web.limits import Limits
 from mockhub.web.multipart import FormParser
 
@@ -180,7 +181,7 @@ async def _chunks(source: BodySource, limits: Limits) -> AsyncIterator[bytes]:
         try:
             message = source.receive_nowait()
             if message is None:
-                message = await wait_for(source.receive(), limits.idle_timeout)
+                message = await asyncio.wait_for(source.receive(), limits.idle_timeout)
         except TimeoutError:
             raise ValidationError(
                 f"The body is incomplete; expected its next bytes within {limits.idle_timeout:g} s"

@@ -229,7 +229,7 @@ async def converse(
     if not line.over and asked:
         assert asked[-1].wait == connection.deadline, (names, script)
         if connection.deadline < EVER:
-            site.watch.expire_timeouts(connection.deadline + 1, site.state)
+            site.watch.expire_timeouts(connection.deadline + 1, [connection])
             assert line.over, (names, script)
             line.read(100_000)
     if line.over or sum(len(one.raw) for one in unheard) < len(LONG):

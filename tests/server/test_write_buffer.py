@@ -35,8 +35,8 @@ class Transport:
 def met(count: int) -> tuple[list[WriteBuffer], list[Transport], WriteBatch]:
     """So many outlets in one round."""
     transports: list[Any] = [Transport() for _ in range(count)]
-    round, loop = WriteBatch(), asyncio.get_running_loop()
-    return [WriteBuffer(transport, round, loop) for transport in transports], transports, round
+    round = WriteBatch()
+    return [WriteBuffer(transport, round) for transport in transports], transports, round
 
 
 async def test_answers_leave_when_all_that_came_was_looked_at() -> None:

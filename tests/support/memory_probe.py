@@ -30,7 +30,7 @@ GENERATED = settings(
 def start_server() -> Iterator[Server]:
     """A server in the endless world, whose memory is its own."""
     with running(
-        mockhub_command(port=(port := free_port())), port=port, first="/api/v1/models"
+        mockhub_command(port=(port := free_port())), port=port, ready_path="/api/v1/models"
     ) as one:
         yield one
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
@@ -9,7 +11,6 @@ from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses, serializers
-from mockhub.web.asgi import wait_for
 from mockhub.web.context import RequestContext
 
 
@@ -53,7 +54,7 @@ def sync_gateway_timeout(server: PatchedServer) -> None:
         call_next: Handler, context: RequestContext, account: Account
     ) -> responses.Response:
         try:
-            return await wait_for(call_next(context, account), 4)
+            return await asyncio.wait_for(call_next(context, account), 4)
         except TimeoutError:
             content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
             return responses.json_response(504, content)
@@ -66,7 +67,7 @@ def slow_sync_becomes_async(server: PatchedServer) -> None:
         call_next: Handler, context: RequestContext, account: Account
     ) -> responses.Response:
         try:
-            return await wait_for(call_next(context, account), 4)
+            return await asyncio.wait_for(call_next(context, account), 4)
         except TimeoutError:
             links, now = server.api.links(server.hub.name), server.hub.clock.now()
             generation = server.hub.generations[context.generation or ""]
