@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
@@ -49,6 +50,7 @@ class HttpProtocol(asyncio.Protocol):
         self._limits = context.limits
         self._server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
+        self._context_vars = contextvars.copy_context()  # each request runs in a copy
         self._ignore_input = False
         self._eof_received = False
         self._current_cycle: RequestResponseCycle | None = None
@@ -174,9 +176,10 @@ class HttpProtocol(asyncio.Protocol):
         if self._current_cycle is None and self._pipelined:
             cycle, scope = self._pipelined.popleft()
             self._current_cycle = cycle
-            cycle.task = self._loop.create_task(self._run_app(cycle, scope))
-            cycle.task.add_done_callback(self._on_task_done)
-            self._server_state.tasks.add(cycle.task)
+            tasks, context_vars = self._server_state.tasks, self._context_vars.copy()
+            cycle.task = self._loop.create_task(self._run_app(cycle, scope), context=context_vars)
+            cycle.task.add_done_callback(tasks.discard)
+            tasks.add(cycle.task)
             self._limit_request_time(cycle)
             if self._eof_received:
                 self._loop.call_soon(self._close_if_waiting, cycle)  # after the task's first step
@@ -198,10 +201,6 @@ class HttpProtocol(asyncio.Protocol):
             if cycle is self._current_cycle:  # there is no response, or only a part of it
                 self._write_buffer.close()
 
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._server_state.tasks.discard(task)
-        self._start_next()
-
     def _on_response_complete(self, cycle: RequestResponseCycle) -> None:
         self._current_cycle = None
         if not cycle.keep_alive:
@@ -215,10 +214,14 @@ class HttpProtocol(asyncio.Protocol):
             self._set_deadline(self._limits.idle_timeout)
 
     def _go_idle(self) -> None:
+        """Start the next request in the next iteration, or wait for the client to send one."""
+        if self._pipelined:
+            self.deadline = NO_DEADLINE
+            self._loop.call_soon(self._start_next)
+            return
         in_headers, limits = self._parser.in_headers, self._limits
         self._set_deadline(limits.header_timeout if in_headers else limits.keep_alive_timeout)
-        if not self._pipelined:
-            self._flow.resume_reading()
+        self._flow.resume_reading()
 
     def _limit_request_time(self, cycle: RequestResponseCycle) -> None:
         """Limit the time in which the request arrives. The response may take any time."""
