@@ -9,13 +9,15 @@
 7. serialize, and validate the response against the schema of its status
 8. transport faults ``@after``: the credits are charged and the response is lost
 9. send the response, and record the exchange in the journal
+
+`PublicApi.handle` does steps 1 to 3, the function of the operation (such as `create_generation`)
+4 to 7, and `respond` 8 and 9.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
@@ -289,7 +291,7 @@ class PublicApi:
         self,
         context: RequestContext,
         status: int,
-        content: Any,
+        content: Mapping[str, object],
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Make a response; one that does not match the API spec becomes a 500 that says so."""
@@ -298,9 +300,9 @@ class PublicApi:
             validator = operation.responses.get(status)
             if validator is None or not validator.is_valid(content):
                 return self.internal_error(context, _describe_mismatch(operation, status, content))
-        error = content.get("error")
-        context.code = error["code"] if error else None
-        context.state = content.get("status")
+        error, state = content.get("error"), content.get("status")
+        context.code = error["code"] if isinstance(error, dict) else None
+        context.state = state if isinstance(state, str) else None
         return responses.json_response(status, content, headers)
 
     def error_response(self, context: RequestContext, error: ApiError) -> Response:
@@ -309,9 +311,10 @@ class PublicApi:
         content = responses.error_body(error)
         return self.validated_response(context, error.status, content, error.headers)
 
-    def internal_error(self, context: RequestContext, violation: str) -> Response:
-        context.spec_violation = violation
-        error = responses.internal_error(violation)
+    def internal_error(self, context: RequestContext, problem: str) -> Response:
+        """Make the 500 for a bug of mockhub, which also fails the tests of the pytest plugin."""
+        context.spec_violation = problem
+        error = responses.internal_error(problem)
         context.code, context.state = error.code, None
         return responses.error_response(error)
 
@@ -327,7 +330,7 @@ def _allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
 
 
-def _describe_mismatch(operation: Operation, status: int, content: Any) -> str:
+def _describe_mismatch(operation: Operation, status: int, content: object) -> str:
     validator = operation.responses.get(status)
     reason = next(validator.iter_errors(content)).message if validator else "an undocumented status"
-    return f"{operation.id} answered {status}: {reason}"
+    return f"{operation.id} returned {status}: {reason}"

@@ -1,4 +1,4 @@
-"""What a browser needs to hear before its pages may call the API from another origin."""
+"""CORS: the headers that let web pages of any origin call the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mockhub.web.responses import Response
 
 _NO_CONTENT = 204
-_MAX_ECHOED_BYTES = 1000  # bytes that are said again; answers' heads are remembered
+_MAX_ECHOED_BYTES = 1000  # the server caches rendered response headers
 _DEFAULT_ALLOWED_HEADERS = b"Authorization, Content-Type"
 
 CORS_HEADERS = (
@@ -22,12 +22,12 @@ CORS_HEADERS = (
 
 
 def with_origin(response: Response) -> Response:
-    """The answer, readable for pages of any origin."""
+    """Return the response with the headers that let pages of any origin read it."""
     return replace(response, headers=(*response.headers, *CORS_HEADERS))
 
 
 def options(methods: Iterable[str], requested_headers: bytes | None) -> Response:
-    """The answer to OPTIONS: what the path offers, to a browser and to anybody."""
+    """Return the response to OPTIONS, be it a preflight request or not."""
     allowed = ", ".join(methods).encode()
     is_short = requested_headers is not None and len(requested_headers) <= _MAX_ECHOED_BYTES
     return Response(

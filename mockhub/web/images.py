@@ -1,4 +1,4 @@
-"""Image addresses: drawn when fetched, cached, conditional and in ranges."""
+"""The image endpoint: images are rendered when they are fetched, with ETag, HEAD and ranges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMAGES_PREFIX = "/images/"
 
 _PATH = re.compile(r"/images/([^/]+)/([1-9][0-9]?)\.(png|jpg|webp)")
 _RANGE = re.compile(rb"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
-_MAX_RANGE_DIGITS = 18  # of a number in a range; more are no picture's either
+_MAX_RANGE_DIGITS = 18  # further digits of a range are ignored: no image is that long
 _FORMATS_BY_EXTENSION = {extension: name for name, extension in serializers.FILE_EXTENSIONS.items()}
 _METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -49,10 +49,8 @@ class ImageEndpoint:
         except ApiError as error:
             response = responses.error_response(error)
         except Exception as error:
-            internal_error = responses.internal_error(
-                f"{scope['path']}: {type(error).__name__}: {error}"
-            )
-            response = responses.error_response(internal_error)
+            problem = f"{scope['path']}: {type(error).__name__}: {error}"
+            response = responses.error_response(responses.internal_error(problem))
         if b"origin" in headers:
             response = cors.with_origin(response)
         await send_response(response, scope, send)
@@ -65,7 +63,7 @@ class ImageEndpoint:
             return cors.options(_METHODS, headers.get(b"access-control-request-headers"))
         if method not in _METHODS:
             routing_error, allowed = hub.spec.unknown_method, ", ".join(_METHODS)
-            message = f"{method} is not offered for images; expected {allowed}"
+            message = f"{method} is not allowed for images; expected {allowed}"
             raise ApiError(
                 routing_error.status, routing_error.code, message, headers={"Allow": allowed}
             )
@@ -93,7 +91,7 @@ class ImageEndpoint:
     async def _conditional_response(
         self, image: ImageSpec, headers: Mapping[bytes, bytes]
     ) -> responses.Response:
-        """200, or 304 where the client has it already, or 206 where it wants a part."""
+        """Return 200, 304 if the client has the image already, or 206 or 416 for a range."""
         from mockhub.images.renderer import digest
 
         etag = f'"{digest(image)}"'.encode()
@@ -112,7 +110,7 @@ class ImageEndpoint:
         return _byte_range(data, range_header, common)
 
     async def render(self, image: ImageSpec) -> bytes:
-        """From the cache, or drawn in a thread: a large one keeps nobody waiting."""
+        """Return the image from the cache, or render it in a thread, so that no request waits."""
         from mockhub.images.renderer import Cache
 
         if self._cache is None:
@@ -133,7 +131,7 @@ def _content_length(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _byte_range(data: bytes, header: bytes, common: responses.Headers) -> responses.Response:
-    """One range of bytes (RFC 9110, 14.1.2); several, or what is no range, get the whole."""
+    """Return one byte range (RFC 9110, 14.1.2), or all of it for several or invalid ranges."""
     match = _RANGE.fullmatch(header.strip())
     start, end = (number[:_MAX_RANGE_DIGITS] for number in match.groups()) if match else (b"", b"")
     if not (start or end) or (start and end and int(end) < int(start)):

@@ -1,4 +1,4 @@
-"""How much of a client is borne before it is refused; all can be configured."""
+"""The bounds on requests and connections."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what one request or connection may make the server hold or wait for.
+    """Bounds on what a request or a connection may make the server hold or wait for.
+
+    Times are in seconds.
 
     Attributes:
-        json_bytes: the longest JSON body.
-        text_bytes: the longest text field of a form.
-        parts: the most parts of a form.
-        head_bytes: the longest request line and headers together.
-        headers: the most of them; short ones cost more memory than their bytes tell.
-        head_seconds: the longest time that they may take to arrive.
-        idle_seconds: the longest silence within a body, or of a client that does not read.
-        read_seconds: the longest time that a whole request may take to arrive.
-        keep_alive_seconds: the longest silence between two requests.
-        linger_seconds: how long a connection that is over still hears out its client.
-        connections: the most of them at a time.
+        max_json_bytes: The longest JSON body.
+        max_text_field_bytes: The longest text field of a form.
+        max_form_parts: The largest number of parts of a form.
+        max_header_bytes: The longest request line and headers together.
+        max_headers: The largest number of headers. Short ones use more memory than their bytes.
+        header_timeout: How long the request line and the headers may take to arrive.
+        idle_timeout: How long a client may send nothing within a body, or read nothing.
+        request_timeout: How long a whole request may take to arrive.
+        keep_alive_timeout: How long a connection may be idle between two requests.
+        lingering_time: How long a closing connection still reads and discards what the client
+            sends.
+        max_connections: The largest number of connections at a time.
     """
 
     max_json_bytes: int = 2 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Metrics: counted in plain numbers as visits end, made into Prometheus text when asked for."""
+"""Count finished requests, and render the metrics in the Prometheus text format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CREDIT_METRICS: dict[EntryKind, str] = {
 
 
 class HistogramCell:
-    """Visits that met the same: how many took as long as each bucket says, and their time."""
+    """The latencies of requests with the same operation, status, error code and state."""
 
     __slots__ = ("milliseconds", "bucket_counts")
 
@@ -39,20 +39,19 @@ class HistogramCell:
 
 
 class RequestMetrics:
-    """What is counted of every visit."""
+    """The counts and latencies of all requests; `observe` is an observer of `PublicApi`."""
 
     def __init__(self) -> None:
         self.cells: defaultdict[CoverageKey, HistogramCell] = defaultdict(HistogramCell)
 
     def observe(self, context: RequestContext) -> None:
-        """Count a visit that is over."""
         cell, milliseconds = self.cells[context.coverage_key], context.milliseconds
         cell.bucket_counts[bisect_left(BUCKETS, milliseconds)] += 1
         cell.milliseconds += milliseconds
 
 
 def render_metrics(hub_registry: HubRegistry, request_metrics: RequestMetrics) -> tuple[str, str]:
-    """The media type and the text of the exposition."""
+    """Return the content type and the text."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -78,7 +77,7 @@ class _Collector:
 
         family = CounterMetricFamily(
             "mockhub_requests",
-            "Requests of the public API; status 0 is an answer that never came.",
+            "Requests of the public API; status 0 means that no response was sent.",
             labels=["operation", "status"],
         )
         counts: Counter[tuple[str | None, int]] = Counter()
@@ -93,7 +92,7 @@ class _Collector:
 
         family = HistogramMetricFamily(
             "mockhub_request_seconds",
-            "From a request's headers to the end of its answer.",
+            "From the headers of a request to the end of its response.",
             labels=["operation"],
         )
         bounds = [*(f"{bound / 1000:g}" for bound in BUCKETS), "+Inf"]
@@ -125,7 +124,7 @@ class _Collector:
         from prometheus_client.core import GaugeMetricFamily
 
         family = GaugeMetricFamily(
-            "mockhub_generations", "Generations that the hubs remember.", labels=["state"]
+            "mockhub_generations", "Generations that the hubs keep.", labels=["state"]
         )
         counts: Counter[str] = Counter(dict.fromkeys(STATUSES, 0))
         for hub in self._hub_registry:
@@ -139,4 +138,4 @@ class _Collector:
         from prometheus_client.core import GaugeMetricFamily
 
         hubs = sum(1 for _ in self._hub_registry)
-        return GaugeMetricFamily("mockhub_hubs", "Hubs that the server holds.", hubs)
+        return GaugeMetricFamily("mockhub_hubs", "Hubs of the server.", hubs)

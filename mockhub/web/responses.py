@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 
 from mockhub.exceptions import ApiError
 from mockhub.spec.frozen_struct import FrozenStruct
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 
-
 _INTERNAL_SERVER_ERROR = 500
-
-
-Headers = tuple[tuple[bytes, bytes], ...]
+_MAX_PROBLEM_LENGTH = 1000
 
 
 class Response(FrozenStruct, frozen=True):
-    """An answer as the door sends it."""
-
     status: int
     body: bytes
     headers: Headers
@@ -31,7 +27,6 @@ class Response(FrozenStruct, frozen=True):
 
 @lru_cache(maxsize=64)
 def status_line(status: int) -> bytes:
-    """The first line of an answer."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -39,9 +34,11 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
 
-def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """Render a JSON answer."""
-    body = b"%b" % orjson.dumps(content)  # a copy is as long as it is; orjson's own take 4 KB each
+def json_response(
+    status: int, content: object, headers: Mapping[str, str] | None = None
+) -> Response:
+    # orjson allocates 4 KB for every result; the journal keeps this copy.
+    body = b"%b" % orjson.dumps(content)
     default_headers = _default_headers(len(body))
     if not headers:
         return Response(status, body, default_headers)
@@ -56,17 +53,16 @@ def _default_headers(length: int) -> Headers:
     return JSON_CONTENT_TYPE, (b"content-length", b"%d" % length)
 
 
-def error_body(error: ApiError) -> dict[str, Any]:
-    """The documented shape of an error (ERR-1)."""
+def error_body(error: ApiError) -> dict[str, object]:
+    """Return the documented body of an error (ERR-1)."""
     return {"error": {"message": error.message, "code": error.code}}
 
 
-def error_response(api_error: ApiError) -> Response:
-    """The answer to a request that is refused."""
-    return json_response(api_error.status, error_body(api_error), api_error.headers)
+def error_response(error: ApiError) -> Response:
+    return json_response(error.status, error_body(error), error.headers)
 
 
-def internal_error(violation: str) -> ApiError:
-    """What a client is told when mockhub itself is wrong."""
-    message = f"internal error: the response does not match the API spec: {violation[:1000]}. Please report it."  # noqa: E501
+def internal_error(problem: str) -> ApiError:
+    """Return the error for a bug of mockhub."""
+    message = f"internal mockhub error, please report it: {problem[:_MAX_PROBLEM_LENGTH]}"
     return ApiError(_INTERNAL_SERVER_ERROR, "mockhubError", message)

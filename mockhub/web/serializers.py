@@ -1,4 +1,4 @@
-"""Our nouns as the documentation's JSON, and answers as bytes."""
+"""Convert balances and generations to the documented JSON, and a body to a request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from mockhub.domain.hub import HubBackend
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
+from mockhub.web.responses import error_body
 
 FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> GenerationRequest:
-    """A checked body as a request; a JSON integer may have been written as 1.0.
+    """Make a request from a valid body; its JSON integers may have been written as 1.0.
 
-    The words that all requests share are kept once for all of them.
+    The strings that most requests have in common are interned, which saves memory.
     """
     return GenerationRequest(
         intern(values["model"]),
@@ -35,7 +36,7 @@ def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> Gen
 
 
 class Links:
-    """The addresses in a hub's answers, absolute and never from the Host header."""
+    """The URLs in the responses of a hub: absolute, and never built from the Host header."""
 
     def __init__(self, spec: ApiSpec, base_url: str) -> None:
         self.base_url = base_url
@@ -51,8 +52,8 @@ class Links:
         return f"{self._image_prefix}{generation.id}/{index + 1}.{FILE_EXTENSIONS[image_format]}"
 
 
-def balance(balance: Balance) -> dict[str, Any]:
-    """The balance object (CRD-2)."""
+def balance(balance: Balance) -> dict[str, object]:
+    """Return the balance object (CRD-2)."""
     expiration = balance.next_expiration
     return {
         "credits": balance.credits,
@@ -63,40 +64,43 @@ def balance(balance: Balance) -> dict[str, Any]:
 
 def generation_result(
     generation: Generation, account: Account, hub: HubBackend, links: Links
-) -> dict[str, Any]:
-    """The answer to a synchronous generation (GEN-2)."""
-    content = _generation_fields(generation, "succeeded")
-    content["images"] = _images(generation, hub, links)
-    content["usage"] = {"credits": generation.credits}
-    content["balance"] = balance(account.balance_snapshot())
-    return content
+) -> dict[str, object]:
+    """Return the response to a synchronous generation (GEN-2)."""
+    return {
+        **_generation_fields(generation, "succeeded"),
+        "images": _images(generation, hub, links),
+        "usage": {"credits": generation.credits},
+        "balance": balance(account.balance_snapshot()),
+    }
 
 
 def generation_log(
     generation: Generation, hub: HubBackend, links: Links, *, now: int
-) -> dict[str, Any]:
-    """A generation as it stands: queued or processing (ASY-3), succeeded, or failed (ASY-7)."""
+) -> dict[str, object]:
+    """Return a generation in its status: queued, processing (ASY-3), succeeded, failed (ASY-7)."""
     status = generation.status_at(now)
-    content = _generation_fields(generation, status)
-    content["created_at"] = timestamp(generation.created_at)
-    content["images"] = _images(generation, hub, links)
-    content["usage"] = {"credits": generation.credits}
+    usage = {"credits": generation.credits}
+    content = {
+        **_generation_fields(generation, status),
+        "created_at": timestamp(generation.created_at),
+        "images": _images(generation, hub, links),
+        "usage": usage,
+    }
     if not generation.ended:
-        content["usage"]["credits_requested"] = generation.credits_requested
+        usage["credits_requested"] = generation.credits_requested
         content["poll_url"] = links.poll_url(generation)
     if status == "failed":
-        api_error = hub.spec.errors.error("generationFailed")
-        content["error"] = {"message": api_error.message, "code": api_error.code}
+        content |= error_body(hub.spec.errors.error("generationFailed"))
     return content
 
 
 @lru_cache(maxsize=1024)
 def timestamp(moment: int) -> str:
-    """ISO 8601 in UTC, in milliseconds (GEN-8)."""
+    """Return a time as ISO 8601 in UTC with milliseconds (GEN-8)."""
     return format_timestamp(moment)
 
 
-def _generation_fields(generation: Generation, status: str) -> dict[str, Any]:
+def _generation_fields(generation: Generation, status: str) -> dict[str, object]:
     quote = generation.quote
     return {
         "object": "image_generation",
@@ -108,7 +112,7 @@ def _generation_fields(generation: Generation, status: str) -> dict[str, Any]:
     }
 
 
-def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[str, Any]]:
+def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[str, object]]:
     if not generation.delivered:
         return []
     created_at = timestamp(generation.ended_at or generation.created_at)
