@@ -1,4 +1,4 @@
-"""The hubs of a server: many isolated worlds, found by name or by key."""
+"""The hubs of a server, found by name or by API key."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ DEFAULT = "default"
 
 
 class HubRegistry:
-    """All hubs by name, and which hub a key belongs to."""
+    """All hubs by name, and the hubs of each API key.
+
+    Attributes:
+        default: the hub of requests that name no hub and have no key of another one.
+        totals_of_deleted_hubs: the credits of each kind that hubs moved before they were deleted,
+            replaced or reset.
+    """
 
     def __init__(self, default: HubBackend) -> None:
         self.default = default
+        self.totals_of_deleted_hubs: Counter[EntryKind] = Counter()
         self._hubs: dict[str, HubBackend] = {}
-        self._hubs_by_key: dict[bytes, dict[str, HubBackend]] = {}  # in the order of coming in
-        self.totals_of_deleted_hubs: Counter[EntryKind] = (
-            Counter()
-        )  # credits moved in hubs that are gone
+        self._hubs_by_key: dict[bytes, dict[str, HubBackend]] = {}  # in the order of addition
         self.add(default)
 
     def add(self, hub: HubBackend) -> HubBackend:
-        """Take a hub in, in the place of one of the same name.
+        """Add a hub, replacing the one of the same name.
 
-        A key that several hubs know, such as one from a scenario, leads to the default hub or else
-        to the first of them; the others are found by their names.
+        A key that several hubs have, such as one of a scenario, leads to the default hub, or else
+        to the hub that was added first; the others are found by their names.
         """
         replaced = self._hubs.get(hub.name)
         self._hubs[hub.name] = hub
@@ -41,7 +45,7 @@ class HubRegistry:
         return hub
 
     def get(self, name: str) -> HubBackend:
-        """The hub of that name.
+        """Return the hub with that name.
 
         Raises:
             MockhubError: if there is none.
@@ -51,30 +55,30 @@ class HubRegistry:
         raise MockhubError(f"there is no hub {name!r}{suggest(name, self._hubs)}")
 
     def find_by_key(self, digest: bytes | None) -> HubBackend:
-        """The hub of a key, or the default one."""
+        """Return the hub of a key, or the default hub."""
         candidates = self._hubs_by_key.get(digest) if digest else None
         if not candidates or self.default.name in candidates:
             return self.default
         return next(iter(candidates.values()))
 
     def delete(self, name: str) -> None:
-        """Let a hub go.
+        """Delete a hub, and cancel the requests that wait in it.
 
         Raises:
-            MockhubError: if there is none of that name, or it is the default one.
+            MockhubError: if there is none with that name, or it is the default one.
         """
         hub = self.get(name)
         if hub is self.default:
-            raise MockhubError(f"the hub {name!r} is the default one and stays; reset it instead")
+            raise MockhubError(f"the hub {name!r} is the default one; reset it instead")
         self._retire(hub, hub.keys)
         hub.cancel_waits()
         del self._hubs[name]
 
     def reset(self, name: str) -> HubBackend:
-        """Let a hub come back to its start.
+        """Reset a hub to its snapshot.
 
         Raises:
-            MockhubError: if there is none of that name, or it remembers no start.
+            MockhubError: if there is none with that name, or it has no snapshot.
         """
         hub = self.get(name)
         old_keys, totals = hub.keys, hub.credit_totals()
