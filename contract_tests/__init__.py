@@ -1,1 +1,1 @@
-"""The contract suite: it judges any implementation of the API by the law alone."""
+"""The contract suite of the GPT Image Hub API: its clauses, and the checks of each."""

@@ -1,6 +1,6 @@
-"""`pytest contract_tests --mockhub-target FILE`: the checks of `mockhub verify`, a test each.
+"""`pytest contract_tests --mockhub-target FILE`: the checks of `mockhub verify` as tests.
 
-The options are declared by mockhub's pytest plugin; this file would be read too late (T8).
+mockhub's pytest plugin declares the options: pytest reads this file too late for that (T8).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,70 +26,62 @@ from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.reporters.report import EXIT_ERROR, EXIT_INCONCLUSIVE
 from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
 
-_OUTCOMES = pytest.StashKey[set[str]]()
+_OUTCOMES = pytest.StashKey[set[Outcome]]()
 
 
 @dataclass
 class VerifySession:
-    """The run that the tests of a session share."""
+    """The run that the tests of a session share, and the generations that it needs."""
 
     run: Run
-    fixtures: list[str] = field(default_factory=list)
+    fixtures: list[str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Remember the verdicts of this session, for its exit code."""
     config.stash[_OUTCOMES] = set()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test for each check of the level."""
+    """Generate a test for each check of the level."""
     if "check" in metafunc.fixturenames:
         level = metafunc.config.getoption("mockhub_level")
         checks = [*select_checks(level), *filter_checks(FUZZ_CHECKS, level, None)]
-        metafunc.parametrize("check", checks, ids=[_test_id(check) for check in checks])
-
-
-def _test_id(check: Check) -> str:
-    return f"{'+'.join(check.clauses)}:{check.name}"
+        ids = [f"{'+'.join(check.clauses)}:{check.name}" for check in checks]
+        metafunc.parametrize("check", checks, ids=ids)
 
 
 @pytest.fixture(scope="session")
 def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
-    """The implementation of --mockhub-target, or our own mock, ready to be asked."""
+    """Start a run against the implementation of --mockhub-target, or against our own mock."""
     config = request.config
     try:
         with _open_profile(config.getoption("mockhub_target")) as profile:
-            yield from _start_session(request, profile)
+            client = _open_client(config, profile)
+            seed = config.getoption("mockhub_seed") or 0
+            context = CheckContext(client, config.getoption("mockhub_level"), seed)
+            run = Run(client, context, lambda check, result: None)
+            run.start()
+            try:
+                yield VerifySession(run, _needed_fixtures(request.session.items))
+            finally:
+                run.finish()
+                client.close()
     except MockhubError as error:
         pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
 
 
-def _start_session(request: pytest.FixtureRequest, profile: Profile) -> Iterator[VerifySession]:
-    config = request.config
+def _open_client(config: pytest.Config, profile: Profile) -> BudgetedClient:
     budget = config.getoption("mockhub_budget")
     if budget is None and not is_loopback(profile.base_url):
         raise MockhubError(f"{profile.base_url} is not this machine: give --mockhub-budget")
-    client = BudgetedClient(
-        profile, Budget(effective_budget(profile, budget, config.getoption("mockhub_level")))
-    )
-    seed = config.getoption("mockhub_seed") or 0
-    context = CheckContext(client, config.getoption("mockhub_level"), seed)
-    verification = Run(client, context, lambda check, result: None)
-    verification.start()
-    checks = [check for item in request.session.items if (check := _check_of(item))]
-    try:
-        yield VerifySession(
-            verification, list(dict.fromkeys(name for check in checks for name in check.fixtures))
-        )
-    finally:
-        verification.finish()
-        client.close()
+    limit = effective_budget(profile, budget, config.getoption("mockhub_level"))
+    return BudgetedClient(profile, Budget(limit))
 
 
-def _check_of(item: pytest.Item) -> Check | None:
-    check: Check | None = getattr(getattr(item, "callspec", None), "params", {}).get("check")
-    return check
+def _needed_fixtures(items: list[pytest.Item]) -> list[str]:
+    params = [getattr(getattr(item, "callspec", None), "params", {}) for item in items]
+    checks: list[Check] = [one["check"] for one in params if "check" in one]
+    return list(dict.fromkeys(name for check in checks for name in check.fixtures))
 
 
 @contextmanager
@@ -109,12 +101,12 @@ def _open_profile(file: str | None) -> Iterator[Profile]:
 
 
 @pytest.fixture
-def outcomes(request: pytest.FixtureRequest) -> set[str]:
-    """The verdicts of this session so far."""
+def outcomes(request: pytest.FixtureRequest) -> set[Outcome]:
+    """Return the outcomes of this session so far."""
     return request.config.stash[_OUTCOMES]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Nothing broken, but something inconclusive: 3, as `mockhub verify` ends."""
+    """Exit with 3, as `mockhub verify` does, if nothing failed but something is inconclusive."""
     if exitstatus == pytest.ExitCode.OK and Outcome.INCONCLUSIVE in session.config.stash[_OUTCOMES]:
         session.exitstatus = EXIT_INCONCLUSIVE

@@ -1,4 +1,4 @@
-"""Every check as a test; see conftest.py."""
+"""Each check as a test; the fixtures are in conftest.py."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mockhub.verify.reporters.report import CheckResult
 from .conftest import VerifySession
 
 
-def test_contract(check: Check, verify_session: VerifySession, outcomes: set[str]) -> None:
-    """The implementation keeps what the clauses of the check say."""
+def test_contract(check: Check, verify_session: VerifySession, outcomes: set[Outcome]) -> None:
+    """The implementation conforms to the clauses of the check."""
     if check in FUZZ_CHECKS and not verify_session.run.no_failures:
-        pytest.skip("skipped: a check has failed already")
+        pytest.skip("skipped: another check has failed")
     result = verify_session.run.run_one(check, verify_session.fixtures)
     outcomes.add(result.outcome)
     if result.outcome == Outcome.FAILED:
@@ -30,4 +30,5 @@ def _failure_message(check: Check, result: CheckResult) -> str:
         lines.append(f"expected  {result.expected}")
     for exchange in result.evidence[:3]:
         lines += [f"sent      {exchange.curl()}", f"received  {exchange.describe()}"]
+    lines += [f"explain   mockhub explain {clause}" for clause in check.clauses]
     return "\n".join(lines)

@@ -198,9 +198,7 @@ def assert_distinct_generations(exchanges: Sequence[Exchange]) -> None:
     """Require each response to be about another generation."""
     ids = [require_field(expect(one, one.status), "id", str, one) for one in exchanges]
     if len(set(ids)) < len(ids):
-        raise Failed(
-            "two requests were answered with one generation", *exchanges, expected="one each"
-        )
+        raise Failed("two requests returned the same generation", *exchanges, expected="one each")
 
 
 def assert_field(body: object, path: str, expected: object, exchange: Exchange) -> None:

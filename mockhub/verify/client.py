@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Lock
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,20 +34,6 @@ _LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 class RawKey(str):
     """A raw token to send that is not in the profile."""
-
-
-class RequestOptions(TypedDict, total=False):
-    """The options that `get` and `post` share.
-
-    Attributes:
-        key: A role of the profile, a `RawKey`, or None for no Authorization header.
-        headers: Further headers.
-        unspecified: Whether the documentation leaves open how such a request is answered.
-    """
-
-    key: str | None
-    headers: Mapping[str, str]
-    unspecified: bool
 
 
 class _EncodedBody(NamedTuple):
@@ -96,7 +82,7 @@ class BudgetedClient:
         headers: Mapping[str, str] | None = None,
         unspecified: bool = False,
     ) -> Exchange:
-        """GET a path below /api/v1, or an absolute URL; options as in `RequestOptions`."""
+        """GET a path below /api/v1, or an absolute URL; the options are those of `send`."""
         url = path if "://" in path else f"{self.profile.base_url}/api/v1/{path}"
         return self.send("GET", url, key=key, headers=headers, unspecified=unspecified)
 
@@ -116,7 +102,7 @@ class BudgetedClient:
         """POST a generation as JSON, as a form, or as raw (content type, bytes).
 
         *cost* is the worst case in credits, which stays reserved until the balances are read. The
-        other options are those of `RequestOptions`.
+        other options are those of `send`.
         """
         if raw is not None:
             body = _raw_body(*raw)
@@ -151,12 +137,23 @@ class BudgetedClient:
         unspecified: bool = False,
         timeout: float = READ_TIMEOUT,
     ) -> Exchange:
-        """Send one request, without retries, and record the exchange."""
+        """Send one request, without retries, and record the exchange.
+
+        Args:
+            key: A role of the profile, a `RawKey`, or None for no Authorization header.
+            headers: Further headers.
+            unspecified: Whether the documentation leaves open how such a request is answered.
+            timeout: Seconds without a response.
+
+        Raises:
+            Inconclusive: if requests of this kind no longer get a response.
+            Skipped: if the profile has no such key, or does not allow the method.
+        """
         if self.read_only and method != "GET":
             raise Skipped("--read-only sends nothing but GETs")
         kind = _request_kind(method, url)
         if self._unanswered[kind] >= _MAX_UNANSWERED:
-            raise Inconclusive(f"not sent: the server no longer answers {kind}")
+            raise Inconclusive(f"not sent: the server no longer responds to {kind}")
         sent_headers = {**self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
         request = Request(method, url, sent_headers, stored, curl_body, unspecified)

@@ -22,7 +22,7 @@ from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget, Skip
 T = TypeVar("T")
 
 SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
-_TIME_LIMIT_SECONDS = 20.0
+TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
@@ -76,7 +76,7 @@ class CheckContext:
     @property
     def timed_out(self) -> bool:
         """Whether a slow implementation leaves no time for further generated requests."""
-        return time.monotonic() - self._started_at > _TIME_LIMIT_SECONDS
+        return time.monotonic() - self._started_at > TIME_LIMIT_SECONDS
 
     @property
     def is_slow(self) -> bool:
@@ -243,11 +243,11 @@ class CheckContext:
         require_response(generation.exchange)
         if not generation.accepted:
             raise Inconclusive(
-                f"the generation that this needs was answered {generation.exchange.status}",
+                f"the generation that this check needs returned HTTP {generation.exchange.status}",
                 generation.exchange,
             )
         if generation.exchange.status == 202 and not generation.finished:
-            raise Inconclusive("the task that this needs did not end", *generation.polls[-1:])
+            raise Inconclusive("the task that this check needs did not end", *generation.polls[-1:])
         return generation
 
     def accepted(self, name: str) -> ObservedGeneration:

@@ -106,7 +106,7 @@ class ObservedGeneration:
 
     @property
     def failed_with_500(self) -> bool:
-        """Whether a poll was answered 500, as a failed task may be (ASY-7 is inferred)."""
+        """Whether a poll returned 500, as a failed task may (ASY-7 is inferred)."""
         return not self.finished and any(poll.status == 500 for poll in self.polls)
 
     @property

@@ -1,4 +1,4 @@
-"""The profile: what the suite is told of the implementation that it judges."""
+"""Profiles: the address, keys and limits of the implementation to check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ENV_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Partial:
-    """A prompt that makes the provider deliver fewer images than asked for."""
+    """A prompt that makes the provider deliver fewer images than requested."""
 
     prompt: str
     n: int
@@ -40,17 +40,23 @@ class Partial:
 
 @dataclass(frozen=True)
 class Profile:
-    """Where an implementation is, the keys to it, and how its provider can be made to misbehave."""
+    """What the suite knows about an implementation.
+
+    Attributes:
+        keys: Raw keys by role.
+        provider_failure: A prompt that makes the provider fail.
+        max_credits: The credits that no run exceeds.
+        poll_timeout: Seconds within which a task ends.
+        state_handlers: A Python file that brings the implementation into provider states.
+    """
 
     base_url: str
-    keys: Mapping[str, str]  # by role; raw
-    provider_failure: str | None = None  # a prompt
+    keys: Mapping[str, str]
+    provider_failure: str | None = None
     partial: Partial | None = None
     max_credits: int = 5000
-    poll_timeout: float = 10  # seconds until a task has ended
-    state_handlers: Path | None = (
-        None  # a Python file with states that keys and prompts cannot give
-    )
+    poll_timeout: float = 10
+    state_handlers: Path | None = None
 
     @classmethod
     def for_mock(cls, url: str, keys: Mapping[str, str]) -> Profile:
@@ -67,7 +73,7 @@ class Profile:
         )
 
     def offers(self, requirement: str) -> bool:
-        """Whether the profile has *requirement*: a role, a trigger, or `state_handlers`."""
+        """Return whether it has *requirement*: a role, a trigger, or `state_handlers`."""
         return requirement in self.keys or bool(getattr(self, requirement, None))
 
 

@@ -1,4 +1,4 @@
-"""A tiny HTTP server whose answers the test chooses, and our own mock with a profile of it."""
+"""An HTTP server whose responses a test scripts, and our own mock with its profile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import httpx
 
 from mockhub.domain.clock import SystemClock
+from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Profile
+from mockhub.verify.reporters.report import Report
 from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, LiveHub, serve_hub
 
 _MOCK_KEYS = {
@@ -28,70 +30,78 @@ KEYS = Profile.for_mock("", _MOCK_KEYS).keys
 
 
 def build_profile(url: str, **changes: Any) -> Profile:
-    """The profile of a server in the mock's default scenario."""
+    """Return the profile of a server with the keys of the mock's default scenario."""
     return replace(Profile.for_mock(url, _MOCK_KEYS), **changes)
+
+
+def problems(report: Report) -> list[tuple[str, str]]:
+    """Return the clauses of a report that failed or are inconclusive, with the reasons."""
+    found = report.with_outcome(Outcome.FAILED, Outcome.INCONCLUSIVE)
+    return [(clause.id, clause.reason) for clause in found]
 
 
 @contextmanager
 def mock() -> Iterator[LiveHub]:
-    """The mock on the system's clock, as `mockhub serve` runs it."""
+    """Serve the mock on the system clock, as `mockhub serve` does."""
     with serve_hub(clock=SystemClock()) as served:
         yield served
 
 
 class Request(NamedTuple):
-    """What the scripted server was asked."""
-
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
 
+
+class Response(NamedTuple):
+    """A response; without a status the server closes the connection instead."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+
     def json(self) -> Any:
+        """Return the body as JSON, or {} if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return {}
 
 
-class Response(NamedTuple):
-    """What it is to answer; without a status it closes the connection."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+Change = Callable[[Request, Response], Response | None]
 
 
-def json_response(body: Any, status: int = 200) -> Response:
-    """A reply of JSON."""
+def json_response(body: object, status: int = 200) -> Response:
     return Response(status, json.dumps(body).encode())
 
 
 @contextmanager
 def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
-    """Serve what *answer* gives; yields the base URL."""
+    """Serve the responses of *handler* and yield the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
-        def _handle(self) -> None:
+        def handle_request(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             request = Request(
                 self.command, self.path, dict(self.headers.items()), self.rfile.read(length)
             )
-            reply = handler(request)
-            if not reply.status:
+            response = handler(request)
+            if not response.status:
                 self.close_connection = True
                 return
-            self.send_response(reply.status)
-            for name, value in (*reply.headers, ("Content-Length", str(len(reply.body)))):
+            self.send_response(response.status)
+            for name, value in (*response.headers, ("Content-Length", str(len(response.body)))):
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(ConnectionError):  # the suite may have hung up
-                self.wfile.write(reply.body if self.command != "HEAD" else b"")
+            with suppress(ConnectionError):  # the client may have closed the connection
+                self.wfile.write(response.body if self.command != "HEAD" else b"")
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = _handle
-
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
+
+    for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+        setattr(Handler, f"do_{method}", Handler.handle_request)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -106,21 +116,23 @@ def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
 
 
 @contextmanager
-def mock_with_changes(change: Callable[[Request, Response], Response | None]) -> Iterator[str]:
-    """Our mock behind a proxy that may change an answer: a defect in two lines."""
+def mock_with_changes(change: Change) -> Iterator[str]:
+    """Serve the mock behind a proxy that replaces responses; None keeps a response."""
     with mock() as served:
 
-        def answer(request: Request) -> Response:
-            passed = served.client.request(
+        def forward(request: Request) -> Response:
+            forwarded = served.client.request(
                 request.method,
                 request.path,
                 headers=_request_headers(request),
                 content=request.body,
             )
-            reply = Response(passed.status_code, passed.content, _forwarded_headers(passed))
-            return change(request, reply) or reply
+            response = Response(
+                forwarded.status_code, forwarded.content, _forwarded_headers(forwarded)
+            )
+            return change(request, response) or response
 
-        with scripted_server(answer) as url:
+        with scripted_server(forward) as url:
             yield url
 
 

@@ -11,7 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockhub.cli.main import main
-from tests.support.scripted_server import KEYS, Response, json_response, mock, scripted_server
+from tests.support.scripted_server import (
+    KEYS,
+    Request,
+    Response,
+    json_response,
+    mock,
+    scripted_server,
+)
 
 PROFILE = """
 base_url: {url}
@@ -21,7 +28,7 @@ keys: {{valid: {valid}, other: {other}}}
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[str]:
-    """The profile of a running mock."""
+    """Start a mock and return the file with its profile."""
     with mock() as served:
         yield write(tmp_path, served.url)
 
@@ -36,15 +43,15 @@ def verify(*options: str, **environment: str) -> Result:
     return CliRunner().invoke(main, ["verify", *options], env=environment or None)
 
 
-def test_without_a_target_our_own_mock_is_judged() -> None:
-    """`mockhub verify` alone starts the mock, judges it and ends with 0."""
+def test_own_mock_is_checked_without_target() -> None:
+    """`mockhub verify` without a target starts the mock, checks it and exits with 0."""
     result = verify("--no-fuzz", "-k", "MOD or CRD-1")
     assert result.exit_code == 0, result.output
     assert "0 failed" in result.output
 
 
-def test_every_report_is_written(target: str, tmp_path: Path) -> None:
-    """JSON as the design fixes it, JUnit, a static page, and the step summary of GitHub."""
+def test_reports_are_written(target: str, tmp_path: Path) -> None:
+    """A run writes JSON, HTML, JUnit XML and the step summary of GitHub."""
     files = {name: tmp_path / name for name in ("r.json", "r.html", "r.xml", "summary.md")}
     result = verify(
         "--target", target, "--no-fuzz", "--seed", "3", "-k", "AUTH-3 or LED-4 or GEN-6",
@@ -63,8 +70,8 @@ def test_every_report_is_written(target: str, tmp_path: Path) -> None:
     assert "| AUTH-3 | passed |" in files["summary.md"].read_text()
 
 
-def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
-    """What was sent as a curl command without the key, what came, what the page says; exit 1."""
+def test_failed_clause_is_printed_with_evidence(tmp_path: Path) -> None:
+    """A failure shows the curl command without the key, the response and the statement; exit 1."""
     page = tmp_path / "r.html"
     hostile = json_response(
         {"error": {"message": "<script>alert(1)</script>", "code": "nope"}}, 401
@@ -80,59 +87,59 @@ def test_a_broken_clause_is_told_with_its_evidence(tmp_path: Path) -> None:
     assert "<script>" not in page.read_text()
 
 
-def test_the_key_in_a_curl_command_is_a_variable(tmp_path: Path) -> None:
-    """A command can be pasted: the shell puts the key in."""
+def test_key_in_curl_command_is_shell_variable(tmp_path: Path) -> None:
+    """A command can be pasted into a shell in which MOCKHUB_KEY is set."""
     with scripted_server(lambda request: Response(500, b"oops")) as url:
         result = verify("--target", write(tmp_path, url), "-k", "END-2")
     assert '-H "Authorization: Bearer $MOCKHUB_KEY"' in result.output
 
 
-def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
-    """Where nothing answers the run was not possible, in one sentence."""
+def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
+    """A server that cannot be reached is an error in one sentence."""
     result = verify("--target", write(tmp_path, "http://127.0.0.1:1"))
     assert result.exit_code == 2
     assert "could not be reached" in result.output
     assert "Traceback" not in result.output
 
 
-def test_a_far_host_needs_a_budget(tmp_path: Path) -> None:
-    """Credits of a host that is not this machine are spent only up to a budget that was given."""
+def test_remote_host_needs_budget(tmp_path: Path) -> None:
+    """Credits of a remote host are spent only if --budget is given."""
     result = verify("--target", write(tmp_path, "https://gptimagehub.example"))
     assert result.exit_code == 2
     assert "give --budget" in result.output
 
 
-def test_the_plan_sends_nothing(tmp_path: Path) -> None:
-    """--plan prices the run without a request to the target."""
-    asked = []
+def test_plan_sends_nothing(tmp_path: Path) -> None:
+    """--plan prints the cost of a run without a request to the target."""
+    received = []
 
-    def answer(request: object) -> Response:
-        asked.append(request)
+    def handler(request: Request) -> Response:
+        received.append(request)
         return Response()
 
-    with scripted_server(answer) as url:
+    with scripted_server(handler) as url:
         result = verify("--target", write(tmp_path, url), "--plan", "--budget", "20")
     assert result.exit_code == 0, result.output
-    assert asked == []
+    assert received == []
     assert "credits, if the implementation conforms" in result.output
     assert "<- this budget is too small" in result.output
 
 
-def test_safe_sends_only_gets(tmp_path: Path) -> None:
-    """--read-only changes nothing on the server and says what it could not ask."""
+def test_read_only_sends_only_gets(tmp_path: Path) -> None:
+    """--read-only changes nothing on the server."""
     methods = set()
 
-    def answer(request: object) -> Response:
-        methods.add(request.method)  # type: ignore[attr-defined]
+    def handler(request: Request) -> Response:
+        methods.add(request.method)
         return json_response({"error": {"message": "No", "code": "missingApiKey"}}, 401)
 
-    with scripted_server(answer) as url:
+    with scripted_server(handler) as url:
         verify("--target", write(tmp_path, url), "--read-only", "--level", "inferred")
-    assert {"GET"} == methods
+    assert methods == {"GET"}
 
 
-def test_drift_is_told(target: str, tmp_path: Path) -> None:
-    """--compare names the clauses whose verdict changed, and what vanished from the answers."""
+def test_compare_prints_what_changed(target: str, tmp_path: Path) -> None:
+    """--compare names the clauses whose outcome changed, and the values that vanished."""
     old = tmp_path / "old.json"
     clauses = [{"id": "MOD-7", "outcome": "failed"}]
     seen = {"statuses": ["GET 418"], "codes": [], "fields": []}
@@ -153,8 +160,8 @@ def test_drift_is_told(target: str, tmp_path: Path) -> None:
         (("--level", "strict"), "documented"),
     ],
 )
-def test_a_wrong_option_ends_with_2(options: tuple[str, ...], message: str) -> None:
-    """A mistake of the user is told in a line."""
+def test_invalid_option_exits_with_2(options: tuple[str, ...], message: str) -> None:
+    """A mistake of the user is reported in one line."""
     result = verify(*options)
     assert result.exit_code == 2, result.output
     assert message in result.output

@@ -1,4 +1,4 @@
-"""A profile is read strictly, and says what is wrong with it."""
+"""Profiles: every field is read, and every error names its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from mockhub.exceptions import MockhubError
 from mockhub.verify.profile import Partial, read_profile
 
-WHOLE = """
+COMPLETE = """
 base_url: http://127.0.0.1:9911/
 keys:
   valid: ${KEY}
@@ -29,20 +29,20 @@ def _read(tmp_path: Path, text: str) -> object:
     return read_profile(file, {"KEY": "gih_live_secret"})
 
 
-def test_a_whole_profile_is_read(tmp_path: Path) -> None:
-    """Every field of the profile has its place, and ${KEY} is the environment's."""
+def test_complete_profile_is_read(tmp_path: Path) -> None:
+    """Every field is read, and ${KEY} is replaced by the environment variable."""
     file = tmp_path / "target.yaml"
-    file.write_text(WHOLE, "utf-8")
+    file.write_text(COMPLETE, "utf-8")
     profile = read_profile(file, {"KEY": "gih_live_secret"})
     assert profile.base_url == "http://127.0.0.1:9911"
     assert profile.keys == {"valid": "gih_live_secret", "other": "gih_live_other"}
     assert profile.provider_failure == "fail: yes"
-    assert Partial("some of gih_live_secret", 4, 3) == profile.partial
+    assert profile.partial == Partial("some of gih_live_secret", 4, 3)
     assert (profile.max_credits, profile.poll_timeout) == (400, 2.5)
 
 
-def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
-    """An address that ends in /api/v1, as SDKs want it, is understood."""
+def test_base_url_may_end_in_api_path(tmp_path: Path) -> None:
+    """A URL that ends in /api/v1, as SDKs expect it, is accepted."""
     file = tmp_path / "target.yaml"
     file.write_text("base_url: https://a.example/api/v1\nkeys: {valid: a}\n", "utf-8")
     assert read_profile(file, {}).base_url == "https://a.example"
@@ -91,8 +91,8 @@ def test_a_base_url_may_name_the_api_itself(tmp_path: Path) -> None:
         ("base_url: http://a\nkeys: {valid: a}\nstate_handlers: no.py", "is not a file"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, message: str) -> None:
-    """The error names the file, the key and its value, and says what is allowed."""
+def test_invalid_profile_is_rejected(tmp_path: Path, text: str, message: str) -> None:
+    """The error names the file, the key and its value, and what is allowed."""
     with pytest.raises(MockhubError, match=message) as caught:
         _read(tmp_path, text)
     assert "target.yaml" in str(caught.value)

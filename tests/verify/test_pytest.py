@@ -1,4 +1,4 @@
-"""`pytest contract_tests`: the same questions, a test each, with the same exit codes."""
+"""`pytest contract_tests`: the checks of `mockhub verify` as tests, with the same exit codes."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ def write(folder: Path, url: str) -> str:
     return str(file)
 
 
-def test_a_conforming_server_passes(tmp_path: Path) -> None:
-    """Each check is a test that can be picked by its clause; what is not asked skips."""
+def test_conforming_server_passes(tmp_path: Path) -> None:
+    """Each check is a test that can be selected by its clause."""
     with mock() as served:
         done = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
     assert done.returncode == 0, done.stdout
     assert "skipped" in done.stdout
 
 
-def test_a_broken_server_fails(tmp_path: Path) -> None:
-    """Broken is a failed test that shows the exchange; exit code 1."""
+def test_failed_check_fails_its_test(tmp_path: Path) -> None:
+    """A failure shows the exchange, and the session exits with 1."""
     with scripted_server(lambda request: Response(200, b"{}")) as url:
         done = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
     assert done.returncode == 1, done.stdout
     assert "gpt-image-2 is not listed" in done.stdout
     assert "curl " in done.stdout
+    assert "mockhub explain MOD-7" in done.stdout
 
 
-def test_nothing_there_ends_with_2(tmp_path: Path) -> None:
-    """Where nothing answers the session ends at once."""
+def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
+    """A server that cannot be reached ends the session at once."""
     done = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
     assert done.returncode == 2, done.stdout
     assert "could not be reached" in done.stdout + done.stderr
 
 
-def test_without_a_target_our_own_mock_is_asked() -> None:
-    """The mock is started for the session."""
+def test_own_mock_is_checked_without_target() -> None:
+    """The session starts the mock."""
     done = run("-k", "MOD-7 or CRD-2")
     assert done.returncode == 0, done.stdout

@@ -1,11 +1,8 @@
-"""The suite judges: our mock passes, hand-made defects are found, weird servers end clearly."""
+"""Runs of the suite: the mock conforms, defects are found, odd servers end with an outcome."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from threading import Event
-from typing import Any
 
 import pytest
 
@@ -13,36 +10,36 @@ from mockhub.verify import client
 from mockhub.verify.clauses import clauses
 from mockhub.verify.runner import DEFAULT_BUDGETS, UnreachableError, run, select_checks
 from tests.support.scripted_server import (
+    Change,
     Request,
     Response,
     build_profile,
     json_response,
     mock,
     mock_with_changes,
+    problems,
     scripted_server,
 )
 
 
 @pytest.mark.parametrize("level", ["documented", "inferred"])
-def test_the_mock_conforms_within_the_budget(level: str) -> None:
-    """Our own mock breaks no clause and leaves none open, for at most 310 credits."""
+def test_mock_conforms_within_budget(level: str) -> None:
+    """No clause of our own mock fails or is inconclusive, within the default budget."""
     with mock() as served:
         report = run(build_profile(served.url), level=level, no_fuzz=True)
-    assert [
-        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ] == []
+    assert problems(report) == []
     assert report.exit_code == 0
     assert 0 < report.credits_spent <= DEFAULT_BUDGETS[level]
 
 
-def test_every_clause_that_a_profile_can_show_is_asked() -> None:
+def test_every_clause_has_a_check() -> None:
     """Each clause has at least one check."""
-    asked = {name for check in select_checks("inferred") for name in check.clauses}
-    assert set() == clauses().keys() - asked
+    checked = {name for check in select_checks("inferred") for name in check.clauses}
+    assert clauses().keys() - checked == set()
 
 
-def test_a_second_run_on_the_same_server_is_no_false_alarm() -> None:
-    """The low account is empty after a run; its clauses are then inconclusive, not broken."""
+def test_second_run_on_same_server_fails_no_clause() -> None:
+    """keys.low is spent after a run; its clauses are then inconclusive, not failed."""
     with mock() as served:
         first = run(build_profile(served.url), keyword="LED or CRD", no_fuzz=True)
         second = run(build_profile(served.url), keyword="LED or CRD", no_fuzz=True)
@@ -51,37 +48,37 @@ def test_a_second_run_on_the_same_server_is_no_false_alarm() -> None:
     assert second.exit_code == 3
 
 
-def test_what_the_profile_lacks_is_not_asked() -> None:
-    """Without keys and triggers their clauses are not asked, and none is passed for it."""
+def test_clauses_without_key_are_skipped() -> None:
+    """Clauses whose keys are missing in the profile are skipped, not passed."""
     with mock() as served:
         profile = build_profile(served.url, keys={"valid": build_profile("").keys["valid"]})
         report = run(profile, no_fuzz=True)
     found = {clause.id: clause.outcome for clause in report.clauses}
     assert report.exit_code == 0
-    assert {"skipped"} == {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")}
+    assert {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")} == {"skipped"}
 
 
-def _swap(status: int, code: str) -> Callable[[Request, Response], Response | None]:
-    def change(request: Request, reply: Response) -> Response | None:
-        if reply.status != status:
+def _replace_code(status: int, code: str) -> Change:
+    def change(request: Request, response: Response) -> Response | None:
+        if response.status != status:
             return None
         return json_response({"error": {"message": "No", "code": code}}, status)
 
     return change
 
 
-def _double(request: Request, reply: Response) -> Response | None:
-    if request.path != "/api/v1/images/generations" or reply.status != 200:
+def _double_credits(request: Request, response: Response) -> Response | None:
+    if request.path != "/api/v1/images/generations" or response.status != 200:
         return None
-    body = json.loads(reply.body)
+    body = response.json()
     body["usage"]["credits"] *= 2
     return json_response(body)
 
 
-def _drifting(request: Request, reply: Response) -> Response | None:
-    if "/generations/" not in request.path or reply.status != 200:
+def _change_image_ids(request: Request, response: Response) -> Response | None:
+    if "/generations/" not in request.path or response.status != 200:
         return None
-    body: dict[str, Any] = json.loads(reply.body)
+    body = response.json()
     for image in body["images"]:
         image["id"] += str(id(request))
     return json_response(body)
@@ -90,31 +87,29 @@ def _drifting(request: Request, reply: Response) -> Response | None:
 @pytest.mark.parametrize(
     ("clause", "change"),
     [
-        ("REQ-4", _swap(400, "invalidRequest")),
-        ("AUTH-3", _swap(401, "invalidApiKey")),
-        ("RET-2", _swap(404, "forbidden")),
-        ("LED-4", _swap(402, "insufficient_credits")),
-        ("ERR-6", _swap(500, "generation_failed")),
-        ("GEN-6", _double),
-        ("RET-1", _drifting),
+        ("REQ-4", _replace_code(400, "invalidRequest")),
+        ("AUTH-3", _replace_code(401, "invalidApiKey")),
+        ("RET-2", _replace_code(404, "forbidden")),
+        ("LED-4", _replace_code(402, "insufficient_credits")),
+        ("ERR-6", _replace_code(500, "generation_failed")),
+        ("GEN-6", _double_credits),
+        ("RET-1", _change_image_ids),
     ],
 )
-def test_a_defect_is_found_in_its_clause(
-    clause: str, change: Callable[[Request, Response], Response | None]
-) -> None:
-    """A server with one thing wrong breaks the clause that says so, with evidence."""
+def test_defect_fails_its_clause(clause: str, change: Change) -> None:
+    """A server with one defect fails the clause that it violates, with evidence."""
     with mock_with_changes(change) as url:
         report = run(build_profile(url), keyword=clause, no_fuzz=True)
-    broken = {found.id: found for found in report.with_outcome("failed")}
+    failed = {found.id: found for found in report.with_outcome("failed")}
     assert report.exit_code == 1
-    assert clause in broken
-    deciding = broken[clause].deciding
+    assert clause in failed
+    deciding = failed[clause].deciding
     assert deciding is not None
     assert deciding.evidence[0].curl().startswith("curl ")
 
 
 @pytest.mark.parametrize(
-    "reply",
+    "response",
     [
         Response(200, b"<html>hello</html>", (("Content-Type", "text/html"),)),
         Response(301, b"", (("Location", "https://example.com/"),)),
@@ -124,11 +119,11 @@ def test_a_defect_is_found_in_its_clause(
         Response(500, b"Internal Server Error"),
         Response(200, b'{"error": [], "data": 7, "credits": "many", "id": 5, "images": {}}'),
     ],
-    ids=["html", "redirect", "list", "null", "nothing", "crash", "wrong-types"],
+    ids=["html", "redirect", "list", "null", "empty", "crash", "wrong-types"],
 )
-def test_a_server_that_talks_nonsense_is_broken(reply: Response) -> None:
-    """Whatever comes back, the run ends with verdicts, and none of them is a crash of ours."""
-    with scripted_server(lambda request: reply) as url:
+def test_meaningless_responses_fail(response: Response) -> None:
+    """Whatever a server responds, every check ends with an outcome, and none crashes."""
+    with scripted_server(lambda request: response) as url:
         report = run(build_profile(url), level="inferred", keyword="not REQ-9", no_fuzz=True)
     assert report.exit_code == 1
     crashed = [
@@ -140,8 +135,8 @@ def test_a_server_that_talks_nonsense_is_broken(reply: Response) -> None:
     assert crashed == []
 
 
-def test_a_server_that_hangs_up_cannot_be_judged() -> None:
-    """Where every connection is closed there is nothing to judge."""
+def test_server_that_closes_every_connection_is_unreachable() -> None:
+    """A server that never responds cannot be checked."""
     with (
         scripted_server(lambda request: Response(0)) as url,
         pytest.raises(UnreachableError, match="closed"),
@@ -149,17 +144,17 @@ def test_a_server_that_hangs_up_cannot_be_judged() -> None:
         run(build_profile(url), no_fuzz=True)
 
 
-def test_a_server_that_hangs_up_on_posts_is_broken() -> None:
-    """A request that gets no answer is none that the page describes."""
+def test_server_that_closes_connections_of_posts_fails() -> None:
+    """A POST without a response violates END-3."""
     with mock_with_changes(
-        lambda request, reply: Response(0) if request.method == "POST" else None
+        lambda request, response: Response(0) if request.method == "POST" else None
     ) as url:
         report = run(build_profile(url), keyword="END-3", no_fuzz=True)
     assert "END-3" in {clause.id for clause in report.with_outcome("failed")}
 
 
-def test_one_check_can_be_picked_out() -> None:
-    """-k asks only what matches, and pays for no more."""
+def test_keyword_selects_clauses() -> None:
+    """-k runs only the checks that match."""
     with mock() as served:
         report = run(build_profile(served.url), keyword="MOD and not MOD-4", no_fuzz=True)
     assert {"MOD-1", "MOD-2", "MOD-5", "MOD-6", "MOD-7"} <= {
@@ -168,22 +163,22 @@ def test_one_check_can_be_picked_out() -> None:
     assert "MOD-4" not in {one.id for one in report.with_outcome("passed")}
 
 
-def test_a_server_that_falls_silent_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After two requests of a kind without an answer no more of it are sent."""
+def test_unanswered_requests_are_not_repeated_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two requests of one kind without a response no more of it are sent."""
     monkeypatch.setattr(client, "GENERATE_TIMEOUT", 0.1)
-    over, asked = Event(), []
+    over, received = Event(), []
 
-    def answer(request: Request) -> Response:
+    def handler(request: Request) -> Response:
         if request.method == "POST":
-            asked.append(request)
+            received.append(request)
             over.wait(20)
         return json_response({"credits": 100, "account_type": "PRO", "next_expiration": None})
 
-    with scripted_server(answer) as url:
+    with scripted_server(handler) as url:
         try:
             report = run(build_profile(url), keyword="GEN or CRD-2", no_fuzz=True)
         finally:
             over.set()
-    assert len(asked) == 2
+    assert len(received) == 2
     found = {clause.id: clause.outcome for clause in report.clauses}
     assert (found["GEN-2"], found["CRD-1"]) == ("inconclusive", "passed")

@@ -1,4 +1,4 @@
-"""A provision makes the states that keys and prompts cannot give."""
+"""State handlers bring the implementation into states that keys and prompts cannot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mockhub.verify.runner import run
 from tests.support.live_server import KEY
 from tests.support.scripted_server import build_profile, mock
 
-WHOLE = f"""
+HANDLERS = f"""
 def state(name, **params):
     if name == "second_key":
         return {{"key": {KEY!r}}}
@@ -21,39 +21,39 @@ def state(name, **params):
 """
 
 
-def _judge(tmp_path: Path, text: str, only: str) -> dict[str, tuple[str, str]]:
+def _run(tmp_path: Path, text: str, keyword: str) -> dict[str, tuple[str, str]]:
     file = tmp_path / "states.py"
     file.write_text(text)
     with mock() as served:
         profile = build_profile(served.url, state_handlers=file)
-        report = run(profile, level="inferred", keyword=only, no_fuzz=True)
+        report = run(profile, level="inferred", keyword=keyword, no_fuzz=True)
     return {clause.id: (clause.outcome, clause.reason) for clause in report.clauses}
 
 
-def test_a_state_is_asked_for_and_judged(tmp_path: Path) -> None:
-    """What the provision makes is judged; here it lies, and is found out."""
-    found = _judge(tmp_path, WHOLE, "credits_are_shared or accepts_any_key or waits_for_slow")
+def test_provider_state_is_checked(tmp_path: Path) -> None:
+    """Checks use the provider states; the wrong states of these handlers are found."""
+    found = _run(tmp_path, HANDLERS, "credits_are_shared or accepts_any_key or waits_for_slow")
     assert found["CRD-3"][0] == "failed"  # another account's key
     assert found["RET-5"][0] == "failed"
     assert found["LIM-1"][0] == "failed"
     assert found["LIM-1"][1].startswith("the response came after 1.")
 
 
-def test_a_state_that_is_not_offered_is_not_asked(tmp_path: Path) -> None:
-    """A LookupError is an honest no."""
-    found = _judge(tmp_path, WHOLE, "accepts_exact_price")
+def test_check_of_unknown_state_is_skipped(tmp_path: Path) -> None:
+    """A LookupError means that the handler does not offer the state."""
+    found = _run(tmp_path, HANDLERS, "accepts_exact_price")
     assert found["LED-7"] == ("skipped", "the state handlers do not offer the state fresh_account")
 
 
-def test_a_provision_that_fails_is_inconclusive(tmp_path: Path) -> None:
-    """A crash of the provision is told, and is not the server's fault."""
-    found = _judge(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
+def test_check_is_inconclusive_if_handler_fails(tmp_path: Path) -> None:
+    """An exception in a handler is reported, and fails no clause."""
+    found = _run(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
     assert found["LED-7"][0] == "inconclusive"
     assert "ZeroDivisionError" in found["LED-7"][1]
 
 
 @pytest.mark.parametrize("text", ["x = 1", "syntax error", "1 / 0"])
-def test_a_file_that_is_no_provision_is_told(tmp_path: Path, text: str) -> None:
-    """A file without a function `state`, or that cannot be run, is the user's mistake."""
+def test_file_without_state_function_is_rejected(tmp_path: Path, text: str) -> None:
+    """A file that cannot be run, or has no function `state`, is an error."""
     with pytest.raises(MockhubError, match=r"states\.py"):
-        _judge(tmp_path, text, "MOD-7")
+        _run(tmp_path, text, "MOD-7")

@@ -1,4 +1,4 @@
-"""What the page leaves open is not flagged at level documented, by hand-made answers."""
+"""Conforming servers that interpret open points otherwise pass at level documented."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ from mockhub.verify.runner import run
 from tests.support.live_server import LiveHub
 from tests.support.scripted_server import (
     KEYS,
+    Change,
     Request,
     Response,
     build_profile,
     json_response,
     mock,
     mock_with_changes,
+    problems,
 )
 
-Change = Callable[[Request, Any], Any]
+BodyChange = Callable[[Request, dict[str, Any]], dict[str, Any]]
 
 
-def _changing(change: Change) -> Callable[[Request, Response], Response | None]:
-    def altering(request: Request, reply: Response) -> Response | None:
-        body = Request("", "", {}, reply.body).json()
-        return (
-            json_response(change(request, body), reply.status) if isinstance(body, dict) else None
-        )
+def _change_body(change: BodyChange) -> Change:
+    def change_response(request: Request, response: Response) -> Response | None:
+        body = response.json()
+        if not isinstance(body, dict):
+            return None
+        return json_response(change(request, body), response.status)
 
-    return altering
+    return change_response
 
 
-def _keyed(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """A model list keyed by id, in other words."""
+def _models_by_id(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a model list keyed by id, with other field names."""
     if not request.path.endswith("/models"):
         return body
     model = body["data"][0]
-    told = {
+    renamed = {
         "vendor": model["provider"],
         "aspectRatios": [{"id": ratio} for ratio in model["supported_aspect_ratios"]],
         "resolutions": {
@@ -47,11 +49,11 @@ def _keyed(request: Request, body: dict[str, Any]) -> dict[str, Any]:
         },
         "limits": {"reference_image_limit": model["reference_image_limit"]},
     }
-    return {"models": {model["id"]: told, "another": {**told, "vendor": "gemini"}}}
+    return {"models": {model["id"]: renamed, "another": {**renamed, "vendor": "gemini"}}}
 
 
-def _nested(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """A balance within an object, in fractions, that expires on a day."""
+def _nested_balance(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a balance within an object, with an expiration that is a date."""
     if request.path.endswith("/credits") and "credits" in body:
         return {"object": "balance", "balance": {**body, "next_expiration": "2027-01-31"}}
     if "balance" in body:
@@ -59,19 +61,17 @@ def _nested(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("change", [_keyed, _nested], ids=["model-list", "balance"])
-def test_another_shape_is_not_flagged(change: Change) -> None:
-    """Where the page shows no body, another one that tells the same passes."""
-    only = "MOD or CRD or END-1 or END-2"
-    with mock_with_changes(_changing(change)) as url:
-        report = run(build_profile(url), keyword=only, no_fuzz=True)
-    assert [
-        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ] == []
+@pytest.mark.parametrize("change", [_models_by_id, _nested_balance], ids=["model-list", "balance"])
+def test_undocumented_shape_passes(change: BodyChange) -> None:
+    """Another shape of a body that the documentation does not show passes."""
+    keyword = "MOD or CRD or END-1 or END-2"
+    with mock_with_changes(_change_body(change)) as url:
+        report = run(build_profile(url), keyword=keyword, no_fuzz=True)
+    assert problems(report) == []
 
 
-def test_slow_tasks_are_waited_for() -> None:
-    """An implementation that takes its time is judged side by side, and nothing is flagged."""
+def test_slow_tasks_pass() -> None:
+    """The generations of a slow implementation run in parallel, and no clause fails."""
     with mock() as served:
         served.backend.provider = Provider([Outcome(duration=600)])
         profile = build_profile(
@@ -80,13 +80,11 @@ def test_slow_tasks_are_waited_for() -> None:
             partial=Partial("Two of them [[deliver=3 duration=600ms]]", 4, 3),
         )
         report = run(profile, keyword="ASY or LED or GEN", no_fuzz=True)
-    assert [
-        (clause.id, clause.reason) for clause in report.with_outcome("failed", "inconclusive")
-    ] == []
+    assert problems(report) == []
 
 
-def test_a_task_that_never_ends_is_broken() -> None:
-    """A task that has not ended within limits.poll_timeout breaks ASY-5."""
+def test_task_that_never_ends_fails() -> None:
+    """A task that has not ended within limits.poll_timeout violates ASY-5."""
     with mock() as served:
         served.backend.provider = Provider([Outcome(), Outcome(never=True)])
         report = run(build_profile(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
@@ -94,15 +92,13 @@ def test_a_task_that_never_ends_is_broken() -> None:
 
 
 @pytest.mark.parametrize("credits", [16, 40, 80])
-def test_the_low_account_may_have_any_small_balance(credits: int) -> None:
-    """Two images' worth or ten: what is too much is spent, and the balance ends at nothing."""
+def test_low_account_may_have_any_small_balance(credits: int) -> None:
+    """Credits for two images or ten: the suite spends them, and the balance ends at 0."""
     with mock() as served:
         key = served.server.call(lambda: _account(served, credits))
         profile = build_profile(served.url, keys={**KEYS, "low": key})
         report = run(profile, keyword="ledger", level="inferred", no_fuzz=True)
-    assert report.exit_code == 0, [
-        (one.id, one.reason) for one in report.with_outcome("failed", "inconclusive")
-    ]
+    assert problems(report) == []
     found = {clause.id: clause.outcome for clause in report.clauses}
     assert (found["LED-4"], found["LED-7"]) == ("passed", "passed")
 

@@ -14,7 +14,7 @@ _BODY_CLAUSES = ("REQ-10", "END-3")
 
 
 def random_sequences(context: CheckContext) -> None:
-    """Any sequence of requests leaves the ledger balanced and every generation readable."""
+    """Keep the ledger balanced and generations readable through any sequence of requests."""
     from mockhub.verify.fuzz import stateful
 
     _require_credits(context)
@@ -22,7 +22,7 @@ def random_sequences(context: CheckContext) -> None:
 
 
 def random_bodies(context: CheckContext) -> None:
-    """Generated bodies are accepted if they are valid, and rejected if they are invalid."""
+    """Accept generated bodies that are valid and reject those that are invalid."""
     from mockhub.verify.fuzz import generated_bodies
 
     _require_credits(context)

@@ -363,4 +363,4 @@ def run(context: CheckContext) -> None:
     if run_state.inconclusive:
         raise run_state.inconclusive
     if not run_state.paid_count:
-        raise Skipped("no credits were left for random sequences")
+        raise Skipped("no credits or no time were left for generated sequences")

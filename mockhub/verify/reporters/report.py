@@ -76,7 +76,7 @@ class ClauseResult:
         return f"mockhub explain {self.id}"
 
     def evidence_lines(self) -> Iterator[str]:
-        """The deciding exchanges, as curl commands and responses, and what was expected."""
+        """Describe the deciding exchanges and what was expected."""
         if self.deciding is None:
             return
         for exchange in self.deciding.evidence:
