@@ -52,6 +52,27 @@ def credits_have_documented_fields(context: CheckContext) -> None:
         raise Failed("credits are negative", exchange, expected="0 or more")
 
 
+@check("END-3", fixtures=("example",))
+def generation_has_documented_path(context: CheckContext) -> None:
+    """Generate at POST /api/v1/images/generations."""
+    _require_operation(context.generation("example").exchange)
+
+
+@check("END-4", fixtures=("example",))
+def retrieval_has_documented_path(context: CheckContext) -> None:
+    """Return the log of a generation at GET /api/v1/generations/{id}."""
+    _require_operation(context.client.get(context.completed("example").path))
+
+
+def _require_operation(exchange: Exchange) -> None:
+    if require_response(exchange).status in (404, 405):
+        raise Failed(
+            f"HTTP {exchange.status} to {exchange.request.method} of a documented path",
+            exchange,
+            expected="HTTP 200",
+        )
+
+
 @check("END-5")
 def unknown_paths_return_404(context: CheckContext) -> None:
     """Return 404 notFound for an unknown path under /api/v1."""
