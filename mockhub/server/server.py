@@ -1,4 +1,4 @@
-"""The server: uvicorn's life, and our own connections."""
+"""The server: uvicorn's lifecycle with mockhub's own HTTP protocol."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from errno import EADDRINUSE
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
@@ -19,11 +20,12 @@ from mockhub.server.timeouts import ServerContext
 from mockhub.web.app import App
 
 _BACKLOG = 2048
-_SHUTDOWN_TIMEOUT = 1  # seconds that open requests get when the server goes down
+_SHUTDOWN_TIMEOUT = 1  # seconds for open requests
+T = TypeVar("T")
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that ends every wait before it asks its connections to finish."""
+    """A uvicorn server that cancels waiting requests before it closes its connections."""
 
     def __init__(
         self, config: uvicorn.Config, app: App, context: ServerContext, on_ready: Callable[[], None]
@@ -35,7 +37,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._tick()
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise MockhubError("the application failed to start; see the log") from None
         self.on_ready()
 
     async def on_tick(self, counter: int) -> bool:
@@ -54,10 +59,10 @@ class Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 picks a free one.
+    """Return a listening socket; port 0 picks a free port.
 
     Raises:
-        MockhubError: if the address cannot be had.
+        MockhubError: if the address cannot be used.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -79,7 +84,13 @@ def bind(host: str, port: int) -> socket.socket:
 def create_server(
     app: App, *, on_ready: Callable[[], None] = lambda: None, **settings: Any
 ) -> Server:
-    """A server of *app* that keeps quiet, calls *ready* when it is up, and goes down quickly."""
+    """Create a server for *app* that writes no log of its own.
+
+    Args:
+        app: The application.
+        on_ready: Called when the server accepts connections.
+        settings: More settings of `uvicorn.Config`.
+    """
     context = ServerContext(app, app.api.spec.errors, app.api.limits)
     config = uvicorn.Config(
         app,
@@ -99,40 +110,43 @@ def create_server(
 
 
 class ServerThread:
-    """A server in a thread of its own, for tests and scripts."""
+    """A server in a thread of its own, for tests and scripts.
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
+    Raises:
+        MockhubError: if the server does not start in time, or the application fails to start.
+    """
+
+    def __init__(self, app: App, listener: socket.socket, *, start_timeout: float = 30.0) -> None:
         self._listener = listener
-        self._server = create_server(app)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
+        self._loop_when_started: Future[asyncio.AbstractEventLoop] = Future()
+        self._server = create_server(
+            app, on_ready=lambda: self._loop_when_started.set_result(asyncio.get_running_loop())
+        )
         self._thread = threading.Thread(target=self._run, name="mockhub", daemon=True)
         self._thread.start()
-        self._ready.wait()
+        if not wait([self._loop_when_started], start_timeout).done:
+            self._server.should_exit = True
+            raise MockhubError(f"the server did not start within {start_timeout:g} s")
+        self._loop = self._loop_when_started.result()
 
-    def call(self, function: Callable[[], Any]) -> Any:
-        """Run *function* where the requests run, so that the two never meet; returns its result."""
-        assert self._loop is not None
+    def call(self, function: Callable[[], T]) -> T:
+        """Run *function* in the thread of the server, between requests; return its result."""
 
-        async def run() -> Any:
+        async def run() -> T:
             return function()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     def stop(self) -> None:
-        """Go down and wait for it."""
+        """Shut the server down and wait until it has ended."""
         self._server.should_exit = True
         self._thread.join()
 
     def _run(self) -> None:
-        runner = asyncio.Runner(loop_factory=self._server.config.get_loop_factory())
-        with runner:
-            self._loop = runner.get_loop()
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        task = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
-        while not self._server.started and not task.done():
-            await asyncio.sleep(0)
-        self._ready.set()
-        await task
+        try:
+            with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
+                runner.run(self._server.serve(sockets=[self._listener]))
+        except BaseException as error:
+            if self._loop_when_started.done():
+                raise
+            self._loop_when_started.set_exception(error)
