@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
@@ -95,15 +94,3 @@ def tier_of(size: str) -> str:
 def price(size: str, n: int) -> int:
     """Return the credits for *n* images of *size*."""
     return prices()[tier_of(size)] * n
-
-
-@dataclass
-class ExpectedBalance:
-    """The balance that an account should have after what it has paid for."""
-
-    initial: int
-    spent: int = 0
-
-    @property
-    def balance(self) -> int:
-        return self.initial - self.spent

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
@@ -26,12 +25,12 @@ from mockhub.verify.assertions import (
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.fuzz.model import ExpectedBalance, RunState, TrackedGeneration
 from mockhub.verify.generation import is_final
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, OverBudget, Skipped
 
 MAX_EXAMPLES, MAX_STEPS = 8, 10
 _MAX_PAID = 3  # generations that one sequence may pay for
-_MAX_SHRINK_RUNS = 8  # attempts to shorten a failing sequence
 _SIZES = ("1024x1024", "auto")
 _QUALITIES = ("auto", "low", "medium", "high")
 _INVALID_CHANGES: tuple[dict[str, object], ...] = (
@@ -41,55 +40,6 @@ _INVALID_CHANGES: tuple[dict[str, object], ...] = (
     {"model": "no-such-model"},
     {"size": "big"},
 )
-
-
-@dataclass
-class TrackedGeneration:
-    """A generation of the sequence in the model.
-
-    Attributes:
-        pending: Whether it is a task that has not been seen ended.
-        reservation: The budget's reservation for a task.
-        last_body: The last final response, or {}.
-    """
-
-    id: str
-    n: int
-    exchange: Exchange
-    pending: bool
-    cost: int
-    reservation: int = 0
-    last_body: JsonObject = field(default_factory=dict)
-
-
-@dataclass
-class RunState:
-    """The state that all sequences of a run share.
-
-    Attributes:
-        shortest_failure: The steps and the failure of the shortest failing sequence.
-        inconclusive: Why a sequence could not be checked.
-        paid_count: The generations that were paid for.
-    """
-
-    context: CheckContext
-    shortest_failure: tuple[list[str], Failed] | None = None
-    inconclusive: CheckOutcome | None = None
-    shrink_attempts: int = 0
-    paid_count: int = 0
-
-    def record_failure(self, steps: list[str], failure: Failed) -> None:
-        if self.shortest_failure is None or len(steps) < len(self.shortest_failure[0]):
-            self.shortest_failure = (list(steps), failure)
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether nothing more should be sent."""
-        return (
-            self.inconclusive is not None
-            or self.context.timed_out
-            or (self.shortest_failure is not None and self.shrink_attempts > _MAX_SHRINK_RUNS)
-        )
 
 
 class ApiStateMachine(RuleBasedStateMachine):
@@ -106,7 +56,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self.steps: list[str] = []
         self.generations: list[TrackedGeneration] = []
         self.paid_count = 0
-        self.expected = oracle.ExpectedBalance(0)
+        self.expected = ExpectedBalance(0)
         self.started = False
         if self.run_state.shortest_failure:
             self.run_state.shrink_attempts += 1
@@ -173,7 +123,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         try:
             if not self.started:
                 self.started = True
-                self.expected = oracle.ExpectedBalance(self.context.credits())
+                self.expected = ExpectedBalance(self.context.credits())
             action()
             self._check_balance()
         except Failed as failure:
