@@ -155,7 +155,7 @@ class ConfigSchema:
         unknown_key: str = "is not known here",
     ) -> None:
         self.schema = dict(schema)
-        self._parsers = parsers or {}
+        self._parsers = {"integer": _reject_fraction, **(parsers or {})}
         self._unknown_key = unknown_key
 
     def load(self, path: Path) -> Any:
@@ -172,8 +172,12 @@ class ConfigSchema:
     def errors(self, content: Any) -> Iterator[ConfigError]:
         """Describe what is wrong: the structure first, and the texts if the structure is right."""
         for validator in self._validators:
-            errors = [self._describe(error) for error in validator.iter_errors(content)]
-            yield from errors
+            try:
+                errors = list(validator.iter_errors(content))
+            except ValueError as error:  # a Python object, or one nested too deeply
+                yield (), f"not JSON: {error}"
+                return
+            yield from map(self._describe, errors)
             if errors:
                 return
 
@@ -226,6 +230,12 @@ def _parser_keyword(parsers: Mapping[str, Callable[[Any], object]]) -> type:
     return ParserKeyword
 
 
+def _reject_fraction(value: object) -> None:
+    """Raise MockhubError for 1.0, which JSON Schema takes for an integer."""
+    if isinstance(value, float):
+        raise MockhubError(f"{value} is not valid; expected it without a fraction")
+
+
 def mapping(
     description: str, properties: Mapping[str, Any], required: tuple[str, ...] = ()
 ) -> dict[str, Any]:
@@ -251,4 +261,5 @@ def text(description: str, **keywords: Any) -> dict[str, Any]:
 
 def integer(description: str, minimum: int, maximum: int = MAX_INTEGER) -> dict[str, Any]:
     """Return the schema of a whole number."""
-    return {"description": description, "type": "integer", "minimum": minimum, "maximum": maximum}
+    bounds = {"minimum": minimum, "maximum": maximum}
+    return {"description": description, "type": "integer", "parser": "integer", **bounds}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from mockhub.faults.grammar import Directive, parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
+from mockhub.spec.config_file import MAX_INTEGER, ConfigSchema, integer, mapping, sequence, text
 
 DEFAULT_SCENARIO = "plain"
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"
@@ -75,71 +76,21 @@ class HubConfig:
             MockhubError: naming *source*, the option, its value and what is allowed.
         """
         checked: dict[str, Any] = {}
-        for name, value in options.items():
-            if name not in _VALIDATORS:
-                hint = suggest(name, _VALIDATORS)
-                raise MockhubError(
-                    f"{source}: unknown option {name!r}{hint}; known options: "
-                    f"{', '.join(_VALIDATORS)}"
-                )
-            try:
-                checked[name] = _VALIDATORS[name](value)
-            except MockhubError as error:
-                raise MockhubError(f"{source}: {name}={value!r}: {error}") from None
+        for name, option in options.items():
+            value = _to_json(name, option)
+            for _, message in _OPTIONS.errors({name: value}):
+                place = f"{name}: " if name in HubOptions.__annotations__ else ""
+                raise MockhubError(f"{source}: {place}{message}")
+            checked[name] = tuple(value) if isinstance(value, list) else value
         return cls(**checked)
 
 
-def _validate_int(value: object, minimum: int | None = None) -> int:
-    too_small = minimum is not None and isinstance(value, int) and value < minimum
-    if isinstance(value, bool) or not isinstance(value, int) or too_small:
-        bound = "" if minimum is None else f" of at least {minimum}"
-        raise MockhubError(f"expected a whole number{bound}")
-    return value
-
-
-def _validate_scenario(value: object) -> str:
-    if not isinstance(value, str | Path):
-        raise MockhubError("expected the name of a scenario, or the path of a YAML file")
-    find_scenario(str(value))
-    return str(value)
-
-
-def _validate_clock(value: object) -> str:
-    if not isinstance(value, str):
-        raise MockhubError(f"expected a string such as 'hold' or {DEFAULT_START_TIME!r}")
-    _parse_clock(value)
-    return value
-
-
-def _validate_texts(value: object) -> tuple[str, ...]:
-    texts = [value] if isinstance(value, str) else value
-    if isinstance(texts, Iterable):
-        texts = tuple(texts)
-        if all(isinstance(text, str) for text in texts):
-            return texts
-    raise MockhubError("expected a string such as 'reset@after', or a list of them")
-
-
-def _validate_faults(value: object) -> tuple[str, ...]:
-    texts = _validate_texts(value)
-    parse_all_directives(texts)
-    return texts
-
-
-def _validate_provider(value: object) -> tuple[str, ...]:
-    texts = _validate_texts(value)
-    parse_provider(texts)
-    return texts
-
-
-_VALIDATORS: Mapping[str, Callable[[object], object]] = {
-    "scenario": _validate_scenario,
-    "credits": lambda value: _validate_int(value, 0),
-    "clock": _validate_clock,
-    "seed": _validate_int,
-    "faults": _validate_faults,
-    "provider": _validate_provider,
-}
+def _to_json(name: str, value: object) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        return [value] if name in ("faults", "provider") else value
+    return list(value) if isinstance(value, Iterable) else value
 
 
 def parse_all_directives(texts: Iterable[str]) -> tuple[Directive, ...]:
@@ -165,6 +116,34 @@ def _parse_clock(text: str) -> Clock:
         hint = suggest(words[0], ("system", *_CLOCK_MODES))
         raise MockhubError(f"unknown clock {words[0]!r}{hint}; {_CLOCK_VALUES}") from None
     return ManualClock(start, mode="hold" if mode == "hold" else "autojump")
+
+
+_TEXTS = sequence(
+    "a string such as 'reset@after', or a list of them",
+    {"description": "a string such as 'reset@after'", "type": "string"},
+)
+_OPTIONS = ConfigSchema(
+    mapping(
+        "options of a hub",
+        {
+            "scenario": text(
+                "the name of a scenario, or the path of a YAML file", parser="scenario"
+            ),
+            "credits": integer("a whole number of at least 0", 0),
+            "clock": text(f"a string such as 'hold' or {DEFAULT_START_TIME!r}", parser="clock"),
+            "seed": integer("a whole number", -MAX_INTEGER),
+            "faults": _TEXTS | {"parser": "faults"},
+            "provider": _TEXTS | {"parser": "provider"},
+        },
+    ),
+    {
+        "scenario": find_scenario,
+        "clock": _parse_clock,
+        "faults": parse_all_directives,
+        "provider": parse_provider,
+    },
+    unknown_key="is not an option",
+)
 
 
 @cache

@@ -97,7 +97,7 @@ def read_profile(path: Path, environ: Mapping[str, str] | None = None) -> Profil
         keys=content["keys"],
         provider_failure=triggers.get("provider_failure"),
         partial=_partial(triggers.get("partial"), path),
-        max_credits=int(limits.get("max_credits", Profile.max_credits)),
+        max_credits=limits.get("max_credits", Profile.max_credits),
         poll_timeout=limits.get("poll_timeout", Profile.poll_timeout),
         state_handlers=_state_handlers(content.get("state_handlers"), path),
     )
@@ -179,7 +179,7 @@ def _expand(value: Any, environ: Mapping[str, str], path: Path, pointer: Pointer
 def _partial(entry: Mapping[str, Any] | None, path: Path) -> Partial | None:
     if entry is None:
         return None
-    n, delivered = int(entry["n"]), int(entry["delivered"])
+    n, delivered = entry["n"], entry["delivered"]
     if delivered >= n:
         message = f"{delivered} is not valid; expected a whole number from 1 to {n - 1}"
         raise error_at(path, ("triggers", "partial", "delivered"), message)

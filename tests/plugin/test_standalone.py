@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import doctest
 import unittest
+from datetime import UTC, datetime
 from importlib import import_module
 
 import httpx
@@ -38,18 +39,26 @@ def test_running_raises_for_a_failed_audit(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"credit": 1}, "mockhub.running: unknown option 'credit'; did you mean 'credits'"),
-        ({"credits": -1}, "mockhub.running: credits=-1: expected a whole number of at least 0"),
-        ({"credits": True}, "credits=True: expected a whole number"),
-        ({"clock": "hld"}, "clock='hld': unknown clock 'hld'; did you mean 'hold'"),
-        ({"clock": 5}, "clock=5: expected a string such as 'hold'"),
-        ({"seed": "x"}, "seed='x': expected a whole number"),
+        ({"credit": 1}, "mockhub.running: 'credit' is not an option; did you mean 'credits'"),
+        (
+            {"credits": -1},
+            "mockhub.running: credits: -1 is not valid; expected a whole number",
+        ),
+        ({"credits": True}, "credits: true is not valid; expected a whole number"),
+        ({"clock": "hld"}, "clock: unknown clock 'hld'; did you mean 'hold'"),
+        ({"clock": 5}, "clock: 5 is not valid; expected a string such as 'hold'"),
+        ({"seed": "x"}, 'seed: "x" is not valid; expected a whole number'),
         (
             {"scenario": 3},
-            "scenario=3: expected the name of a scenario, or the path of a YAML file",
+            "scenario: 3 is not valid; expected the name of a scenario, or the path of a YAML file",
         ),
-        ({"provider": "reset"}, "provider='reset': 'reset' is not a provider outcome"),
-        ({"faults": 7}, "faults=7: expected a string such as 'reset@after'"),
+        ({"provider": "reset"}, "provider: 'reset' is not a provider outcome"),
+        ({"credits": 1.0}, "credits: 1.0 is not valid"),
+        (
+            {"clock": datetime(2026, 4, 30, tzinfo=UTC)},
+            "clock: not JSON: Unsupported type",
+        ),
+        ({"faults": 7}, "faults: 7 is not valid; expected a string such as 'reset@after'"),
     ],
 )
 def test_invalid_options_are_explained(options: dict[str, object], message: str) -> None:

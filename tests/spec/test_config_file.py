@@ -107,6 +107,7 @@ def test_missing_file_is_reported(file: Path) -> None:
         ("name: x\ncolor: gren", '"gren" is not valid; expected one of red, green; did you mean'),
         ("name: x\nsizes:\n- 1\n- 5", ":4: #/sizes/1: 5 is not valid; expected a size from 1 to 4"),
         ("name: x\nsizes: [.nan]", "#/sizes/0: null is not valid; expected a size"),
+        ("name: x\nsizes: [1.0]", "#/sizes/0: 1.0 is not valid; expected it without a fraction"),
         ("name: x\nsince: today", ":2: #/since: 'today' is not a time"),
         ("name: 5\nsince: today", "#/name: 5 is not valid; expected a name"),
         ("name: x\nsecret: 12345", "#/secret: the value is not valid; expected a password"),
