@@ -1,4 +1,4 @@
-"""Time: it moves jobs, keys and credits together, and only when it is told to."""
+"""A manual clock moves generations, keys and credits together, and only when it is moved."""
 
 from __future__ import annotations
 
@@ -21,107 +21,106 @@ HOUR = 3_600_000
 
 @pytest.fixture
 def held(hub_server: LiveHub) -> Iterator[LiveHub]:
-    """A hub whose clock stands still until it is told: who waits, waits."""
+    """Yield a hub whose clock stands still, so that requests wait."""
     with hub_server.new_hub(mode="hold") as hub:
         yield hub
 
 
-Ask = Callable[..., "Future[httpx.Response]"]
+Send = Callable[..., "Future[httpx.Response]"]
 
 
 @pytest.fixture
-def ask(held: LiveHub) -> Iterator[Ask]:
-    """Asks for an image in a thread, and returns when the request waits in the hub."""
+def send(held: LiveHub) -> Iterator[Send]:
+    """Return a function that sends a request in a thread and returns when it waits in the hub."""
     with ThreadPoolExecutor(4) as pool:
 
         def post(prompt: str, **headers: str) -> Future[httpx.Response]:
             waits = Event()
             held.server.call(lambda: held.backend.listeners.append(waits.set))
             before = len(held.backend.listeners)
-            answer = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
+            response = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
             while (
-                not answer.done()
+                not response.done()
                 and held.server.call(lambda: len(held.backend.listeners)) <= before
             ):
                 waits.wait(0.01)
-            return answer
+            return response
 
         yield post
 
 
-def test_a_held_request_stays_open(held: LiveHub, ask: Ask) -> None:
-    """A synchronous request on a clock that is held is answered when it is moved (GEN-1)."""
-    answer = ask("[[duration=60s]]")
+def test_request_waits_until_the_clock_is_moved(held: LiveHub, send: Send) -> None:
+    """A synchronous request on a held clock gets its response when the clock is moved (GEN-1)."""
+    response = send("[[duration=60s]]")
     assert held.credits() == 112
     held.server.call(lambda: held.backend.clock.advance(59_999))
-    assert not answer.done()
+    assert not response.done()
     held.server.call(lambda: held.backend.clock.advance(1))
-    assert answer.result(10).json()["status"] == "succeeded"
+    assert response.result(10).json()["status"] == "succeeded"
 
 
-def test_a_held_request_fails_at_the_limit(held: LiveHub, ask: Ask) -> None:
-    """A held generation that is told to take too long fails at 800 seconds, refunded (LIM-1)."""
-    answer = ask("[[duration=2h]]")
+def test_held_request_fails_at_the_time_limit(held: LiveHub, send: Send) -> None:
+    """A held generation that takes too long fails at 800 seconds and is refunded (LIM-1)."""
+    response = send("[[duration=2h]]")
     held.server.call(lambda: held.backend.clock.advance(799_999))
-    assert (held.credits(), answer.done()) == (112, False)
+    assert (held.credits(), response.done()) == (112, False)
     held.server.call(lambda: held.backend.clock.advance(1))
     assert (
-        answer.result(10).status_code,
-        answer.result().json()["error"]["code"],
+        response.result(10).status_code,
+        response.result().json()["error"]["code"],
     ) == (500, "generationFailed")
     assert held.credits() == 120
 
 
-def test_a_held_request_may_be_ended_by_hand(held: LiveHub, ask: Ask) -> None:
-    """A held generation that is ended by hand is answered at once, without time passing."""
-    answer = ask("[[never]]")
+def test_held_request_can_be_completed_by_hand(held: LiveHub, send: Send) -> None:
+    """A held generation that is completed by hand gets its response without time passing."""
+    response = send("[[never]]")
     (id,) = (one.id for one in held.backend.generations.values() if not one.ended)
     held.server.call(lambda: held.backend.complete(id))
-    assert answer.result(10).json()["status"] == "succeeded"
+    assert response.result(10).json()["status"] == "succeeded"
     assert held.backend.clock.now() == PUBLISHED
 
 
-def test_a_held_delay_waits_for_the_clock(held: LiveHub, ask: Ask) -> None:
-    """A delay on a clock that is held lasts until it is moved."""
-    answer = ask("x", **{"X-Mockhub": "delay=30s"})
-    assert (held.credits(), answer.done()) == (120, False)
+def test_delay_waits_for_a_held_clock(held: LiveHub, send: Send) -> None:
+    response = send("x", **{"X-Mockhub": "delay=30s"})
+    assert (held.credits(), response.done()) == (120, False)
     held.server.call(lambda: held.backend.clock.advance(30_000))
-    assert answer.result(10).status_code == 200
+    assert response.result(10).status_code == 200
 
 
-def test_several_wait_for_the_same_clock(held: LiveHub, ask: Ask) -> None:
-    """Each waiting request ends at its own moment, whoever came first."""
-    answers = [ask(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
+def test_several_requests_wait_for_the_same_clock(held: LiveHub, send: Send) -> None:
+    """Each waiting request ends at its own time, whatever their order was."""
+    responses = [send(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
     ended = []
     for _ in range(3):
         held.server.call(held.backend.advance_to_next_event)
-        (now,) = (i for i, one in enumerate(answers) if i not in ended and _soon(one))
+        (now,) = (i for i, one in enumerate(responses) if i not in ended and _soon(one))
         ended.append(now)
     assert ended == [1, 2, 0]
 
 
-def _soon(answer: Future[httpx.Response]) -> bool:
+def _soon(response: Future[httpx.Response]) -> bool:
     try:
-        return answer.result(0.3).status_code == 200
+        return response.result(0.3).status_code == 200
     except TimeoutError:
         return False
 
 
 @pytest.mark.parametrize("end", ["reset", "delete"])
 @pytest.mark.parametrize("prompt", ["[[never]]", "[[delay=30s]]", "[[hang]]"])
-def test_nobody_waits_in_a_hub_that_ended(held: LiveHub, end: str, prompt: str) -> None:
-    """Who waits in a hub that is reset or dropped is let go: the connection ends."""
-    store = held.app.api.hub_registry
+def test_waiting_requests_end_with_their_hub(held: LiveHub, end: str, prompt: str) -> None:
+    """The connection of a waiting request closes when its hub is reset or deleted."""
+    registry = held.app.api.hub_registry
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(held.generate, {"prompt": prompt})
+        response = pool.submit(held.generate, {"prompt": prompt})
         while not held.server.call(lambda: len(held.backend.listeners)):
-            assert not answer.done()
-        held.server.call(lambda: getattr(store, end)(held.backend.name))
-        assert isinstance(answer.exception(10), httpx.RemoteProtocolError)
+            assert not response.done()
+        held.server.call(lambda: getattr(registry, end)(held.backend.name))
+        assert isinstance(response.exception(10), httpx.RemoteProtocolError)
 
 
-def test_who_leaves_pays(held: LiveHub) -> None:
-    """A client that gives up has been charged, and its images come all the same (LED-1)."""
+def test_client_that_disconnects_is_charged(held: LiveHub) -> None:
+    """A client that disconnects has been charged, and its images are still made (LED-1)."""
     held.client.timeout = httpx.Timeout(30, read=0.2)
     with pytest.raises(httpx.ReadTimeout):
         held.generate({"prompt": "[[duration=60s]]"})
@@ -133,8 +132,8 @@ def test_who_leaves_pays(held: LiveHub) -> None:
     assert held.credits() == 112
 
 
-def test_jobs_keys_and_credits_move_together(hub: LiveHub) -> None:
-    """The next event is whatever falls due first: a job, a key or a lot of credits."""
+def test_next_event_is_a_generation_a_key_or_credits(hub: LiveHub) -> None:
+    """The next event is whatever is due first: a generation, a key or a lot of credits."""
     low = hub.backend.accounts["low"]
     hub.server.call(lambda: hub.backend.grant(low, 100, expires_at=PUBLISHED + 3 * HOUR))
     key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED + 2 * HOUR))
@@ -158,8 +157,8 @@ def test_jobs_keys_and_credits_move_together(hub: LiveHub) -> None:
     assert None is hub.server.call(hub.backend.next_event)
 
 
-def test_the_systems_clock_passes_by_itself(hub_server: LiveHub) -> None:
-    """On the system's clock a generation takes its time in earnest, and nobody can move it."""
+def test_system_clock_cannot_be_moved(hub_server: LiveHub) -> None:
+    """On the system clock a generation takes real time, and nobody can move the clock."""
     with hub_server.new_hub(clock=SystemClock()) as hub:
         before = hub.server.call(lambda: hub.backend.clock.now())
         assert hub.generate({"prompt": "[[duration=30ms]]"}).status_code == 200
@@ -168,8 +167,8 @@ def test_the_systems_clock_passes_by_itself(hub_server: LiveHub) -> None:
             hub.server.call(hub.backend.advance_to_next_event)
 
 
-def test_time_does_not_run_backwards() -> None:
-    """A manual clock moves on or stands; going back is refused with both times."""
+def test_manual_clock_does_not_go_back() -> None:
+    """A manual clock rejects an earlier time and names both times."""
     clock = ManualClock(PUBLISHED)
     clock.advance(0)
     with pytest.raises(MockhubError, match="cannot go back to 2026-04-30T07:59:59.999Z"):
@@ -178,27 +177,26 @@ def test_time_does_not_run_backwards() -> None:
 
 
 @given(st.integers(0, parse_timestamp("9999-12-31T23:59:59.999Z")))
-def test_times_are_written_and_read_exactly(moment: int) -> None:
-    """A moment that is written reads back to the millisecond (GEN-8)."""
-    assert moment == parse_timestamp(format_timestamp(moment))
+def test_timestamps_round_trip(timestamp: int) -> None:
+    """A formatted time is parsed back to the millisecond (GEN-8)."""
+    assert timestamp == parse_timestamp(format_timestamp(timestamp))
 
 
 @pytest.mark.parametrize(
     "text", ["", "now", "2026-04-30", "2026-04-30T08:00:00", "1777536000", "x"]
 )
-def test_a_time_has_a_zone(text: str) -> None:
-    """What is no moment in time is refused with an example."""
+def test_text_that_is_not_a_timestamp_is_rejected(text: str) -> None:
     with pytest.raises(MockhubError, match="expected one such as"):
         parse_timestamp(text)
 
 
-def test_the_server_goes_down_while_somebody_waits() -> None:
-    """A request that is held ends when the server does, and the server with it."""
+def test_server_stops_while_a_request_waits() -> None:
+    """A waiting request ends when the server stops, and does not keep the server running."""
     with ThreadPoolExecutor(1) as pool, serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as hub:
         headers = {"Authorization": f"Bearer {KEY}"}
         body = {**BODY, "prompt": "[[never]]"}
         where = f"{hub.url}/api/v1/images/generations"
-        answer = pool.submit(httpx.post, where, json=body, headers=headers, timeout=30)
+        response = pool.submit(httpx.post, where, json=body, headers=headers, timeout=30)
         while hub.credits() == 120:
             pass
-    assert isinstance(answer.exception(10), httpx.HTTPError)
+    assert isinstance(response.exception(10), httpx.HTTPError)

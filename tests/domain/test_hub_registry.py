@@ -1,4 +1,4 @@
-"""Hubs: isolated worlds on one server."""
+"""Hubs on one server are isolated, and are found by URL prefix or by API key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Make = Callable[..., HubBackend]
 
 @pytest.fixture
 def make(hub_server: LiveHub) -> Iterator[Make]:
-    """Makes hubs on the server: `make("a", seed=7)`; they are dropped behind the test."""
+    """Return a function that adds hubs, such as `make("a", seed=7)`; delete them later."""
     made: list[str] = []
 
     def put(name: str, *, scenario: str = "default", seed: int | None = None) -> HubBackend:
@@ -52,13 +52,13 @@ def post(url: str, key: str = KEY, **fields: object) -> httpx.Response:
 
 
 def credits(url: str, key: str = KEY) -> int:
-    answer = httpx.get(f"{url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
-    balance: int = answer.json()["credits"]
+    response = httpx.get(f"{url}/api/v1/credits", headers={"Authorization": f"Bearer {key}"})
+    balance: int = response.json()["credits"]
     return balance
 
 
-def test_a_hub_is_found_by_its_address(hub_server: LiveHub, make: Make) -> None:
-    """The same key in two hubs is two accounts, and addresses in answers stay in their hub."""
+def test_hub_is_found_by_url_prefix(hub_server: LiveHub, make: Make) -> None:
+    """The same key is two accounts in two hubs, and URLs in responses stay in their hub."""
     make("a"), make("b")
     made = post(f"{hub_server.url}/hubs/a").json()
     assert made["images"][0]["url"].startswith(f"{hub_server.url}/hubs/a/images/")
@@ -67,8 +67,8 @@ def test_a_hub_is_found_by_its_address(hub_server: LiveHub, make: Make) -> None:
     assert httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code == 404
 
 
-def test_a_hub_is_found_by_its_key(hub_server: LiveHub, make: Make) -> None:
-    """A key that only one hub knows leads there without any prefix."""
+def test_hub_is_found_by_its_key(hub_server: LiveHub, make: Make) -> None:
+    """A key that only one hub has leads there without a prefix."""
     hub = make("by-key")
     key = hub_server.server.call(lambda: hub.add_key("low"))
     assert credits(hub_server.url, key) == 24
@@ -79,35 +79,34 @@ def test_a_hub_is_found_by_its_key(hub_server: LiveHub, make: Make) -> None:
     assert credits(f"{hub_server.url}/hubs/by-key", key) == 16
 
 
-def test_everything_else_is_the_default_hub(hub_server: LiveHub, make: Make) -> None:
-    """No prefix and no own key is the hub `default`, which has its prefix too."""
+def test_other_requests_go_to_the_default_hub(hub_server: LiveHub, make: Make) -> None:
+    """A request without prefix or own key goes to `default`, which also has a prefix."""
     make("other")
     before = credits(hub_server.url, RICH)
     post(f"{hub_server.url}/hubs/default", RICH)
     assert before - 8 == credits(hub_server.url, RICH)
 
 
-def test_a_key_opens_nothing_in_another_hub(hub_server: LiveHub, make: Make) -> None:
-    """A key of one hub is unknown in another."""
+def test_key_is_invalid_in_another_hub(hub_server: LiveHub, make: Make) -> None:
     hub = make("a")
     make("b")
     key = hub_server.server.call(lambda: hub.add_key("low"))
-    answer = httpx.get(
+    response = httpx.get(
         f"{hub_server.url}/hubs/b/api/v1/credits", headers={"Authorization": f"Bearer {key}"}
     )
-    assert answer.json()["error"]["code"] == "invalidApiKey"
+    assert response.json()["error"]["code"] == "invalidApiKey"
 
 
-def test_an_unknown_hub_is_not_found(hub_server: LiveHub, make: Make) -> None:
-    """A hub that there is not is 404 and names the closest one."""
+def test_unknown_hub_is_not_found(hub_server: LiveHub, make: Make) -> None:
+    """An unknown hub is 404 with the closest name."""
     make("checkout")
-    answer = httpx.get(f"{hub_server.url}/hubs/chekout/api/v1/models")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
-    assert "did you mean 'checkout'?" in answer.json()["error"]["message"]
+    response = httpx.get(f"{hub_server.url}/hubs/chekout/api/v1/models")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
+    assert "did you mean 'checkout'?" in response.json()["error"]["message"]
 
 
-def test_nothing_leaks_between_hubs(hub_server: LiveHub, make: Make) -> None:
-    """Faults, clock, script, journal and money of a hub are its own."""
+def test_hubs_share_nothing(hub_server: LiveHub, make: Make) -> None:
+    """Each hub has its own faults, clock, script, journal and credits."""
     first, second = make("first"), make("second")
     hub_server.server.call(lambda: first.faults.arm(parse_directives("status=503")))
     hub_server.server.call(lambda: first.clock.advance(3_600_000))
@@ -117,30 +116,30 @@ def test_nothing_leaks_between_hubs(hub_server: LiveHub, make: Make) -> None:
     assert [first.clock.now(), second.clock.now()] == [PUBLISHED + 3_600_000, PUBLISHED]
 
 
-def test_64_threads_never_meet(hub_server: LiveHub, make: Make) -> None:
-    """64 clients at the same time, each in hubs of its own, see only what they did."""
+def test_64_threads_do_not_interfere(hub_server: LiveHub, make: Make) -> None:
+    """64 concurrent clients, each in its own hubs, see only their own requests."""
 
     def work(number: int) -> list[tuple[str, object]]:
         found = []
         for round in range(4):
             name = f"w{number}-{round}"
             hub = make(name, seed=number)
-            url, mine = f"{hub_server.url}/hubs/{name}", number % 5 + 1
+            url, count = f"{hub_server.url}/hubs/{name}", number % 5 + 1
             with httpx.Client(
                 base_url=url, headers={"Authorization": f"Bearer {KEY}"}, verify=False
             ) as client:
-                prompts = [f"{name} {i}" for i in range(mine)]
+                prompts = [f"{name} {i}" for i in range(count)]
                 made = [
                     client.post("/api/v1/images/generations", json={**BODY, "prompt": p}).json()
                     for p in prompts
                 ]
                 left = client.get("/api/v1/credits").json()["credits"]
-            asked = [hub.generations[one["id"]].request.prompt for one in made]
+            prompts_seen = [hub.generations[one["id"]].request.prompt for one in made]
             wrong = (
-                left != 120 - 8 * mine
-                or asked != prompts
-                or hub_server.server.call(lambda hub=hub: len(hub.journal)) != mine + 1
-                or len(hub.generations) != mine + 1
+                left != 120 - 8 * count
+                or prompts_seen != prompts
+                or hub_server.server.call(lambda hub=hub: len(hub.journal)) != count + 1
+                or len(hub.generations) != count + 1
             )
             found += [(name, made)] if wrong else []
         return found
@@ -149,22 +148,22 @@ def test_64_threads_never_meet(hub_server: LiveHub, make: Make) -> None:
         assert [wrong for many in pool.map(work, range(64)) for wrong in many] == []
 
 
-def test_the_same_seed_gives_the_same_hub(hub_server: LiveHub, make: Make) -> None:
-    """Same seed and requests: same ids, times, keys and bytes; another seed, others."""
+def test_same_seed_gives_the_same_hub(hub_server: LiveHub, make: Make) -> None:
+    """The same seed and requests give the same ids, times, keys and image bytes."""
 
     def run(name: str, seed: int) -> str:
         url = f"{hub_server.url}/hubs/{name}"
         make(name, seed=seed)
         made = post(url, n=2).json()
-        pictures = [httpx.get(image["url"]).content for image in made["images"]]
-        return repr((made, pictures)).replace(f"/hubs/{name}/", "/")
+        images = [httpx.get(image["url"]).content for image in made["images"]]
+        return repr((made, images)).replace(f"/hubs/{name}/", "/")
 
     assert run("one", 7) == run("two", 7)
     assert run("three", 7) != run("four", 8)
 
 
-def test_a_fork_is_the_same_world_apart(hub_server: LiveHub, make: Make) -> None:
-    """A fork has the same money, keys, tasks, script, faults and time; then both go their ways."""
+def test_fork_is_an_independent_copy(hub_server: LiveHub, make: Make) -> None:
+    """A fork has the same credits, keys, generations, faults and time, then changes alone."""
     hub = make("trunk")
     queued = post(
         f"{hub_server.url}/hubs/trunk", prompt="[[duration=60s]]", **{"async": True}
@@ -189,8 +188,8 @@ def test_a_fork_is_the_same_world_apart(hub_server: LiveHub, make: Make) -> None
     hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("branch"))
 
 
-def test_a_dropped_hub_is_gone(hub_server: LiveHub, make: Make) -> None:
-    """A dropped hub is 404, its keys open nothing, and the default one cannot be dropped."""
+def test_deleted_hub_is_gone(hub_server: LiveHub, make: Make) -> None:
+    """A deleted hub is 404, its keys are invalid, and the default hub cannot be deleted."""
     hub = make("gone")
     key = hub_server.server.call(lambda: hub.add_key("low"))
     hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("gone"))
@@ -200,20 +199,20 @@ def test_a_dropped_hub_is_gone(hub_server: LiveHub, make: Make) -> None:
         hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("default"))
 
 
-def test_a_shared_key_finds_the_next_hub(hub_server: LiveHub) -> None:
-    """A key that several hubs know leads to the default one, or else to the first there is."""
-    law = hub_server.backend.spec
+def test_shared_key_leads_to_the_next_hub(hub_server: LiveHub) -> None:
+    """A key that several hubs have leads to the default one, or else to the first one."""
+    spec = hub_server.backend.spec
     scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
-    store = HubRegistry(HubBackend("default", law))
-    first, second = (store.add(build_hub(scenario, name, law)) for name in ("first", "second"))
+    registry = HubRegistry(HubBackend("default", spec))
+    first, second = (registry.add(build_hub(scenario, name, spec)) for name in ("first", "second"))
     digest = key_digest(KEY.encode())
-    assert first is store.find_by_key(digest)
-    store.add(first.fork("first"))
-    assert store.get("first") is store.find_by_key(digest)
-    store.delete("first")
-    assert second is store.find_by_key(digest)
-    default = store.add(build_hub(scenario, "default", law))
-    assert default is store.find_by_key(digest)
+    assert first is registry.find_by_key(digest)
+    registry.add(first.fork("first"))
+    assert registry.get("first") is registry.find_by_key(digest)
+    registry.delete("first")
+    assert second is registry.find_by_key(digest)
+    default = registry.add(build_hub(scenario, "default", spec))
+    assert default is registry.find_by_key(digest)
     default.save_snapshot()
-    store.reset("default")
-    assert default is store.find_by_key(digest)
+    registry.reset("default")
+    assert default is registry.find_by_key(digest)

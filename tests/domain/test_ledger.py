@@ -1,4 +1,4 @@
-"""Money: charged once, refunded exactly, never lost, never overdrawn."""
+"""Credits are charged once and refunded exactly, and no balance is ever negative."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from mockhub.spec.generation_request import GenerationRequest
 from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub
 
 HOUR = 3_600_000
-LAW = load_spec(resource_path("openapi.yaml"))
+SPEC = load_spec(resource_path("openapi.yaml"))
 
 
 def entries(hub: LiveHub, account: str) -> list[tuple[str, int]]:
-    book = hub.server.call(lambda: list(hub.backend.accounts[account].entries))
-    return [(entry.kind, entry.credits) for entry in book]
+    ledger = hub.server.call(lambda: list(hub.backend.accounts[account].entries))
+    return [(entry.kind, entry.credits) for entry in ledger]
 
 
-def test_a_generation_is_charged_once(hub: LiveHub) -> None:
-    """One charge, taken before the provider is asked, pays for one generation (LED-1)."""
+def test_generation_is_charged_once(hub: LiveHub) -> None:
+    """One charge at acceptance pays for one generation (LED-1)."""
     queued = hub.generate({"async": True, "prompt": "[[duration=60s]]", "n": 2}, key=LOW).json()
     assert entries(hub, "low") == [("grant", 24), ("charge", -16)]
     hub.server.call(lambda: hub.backend.clock.advance(60_000))
@@ -43,17 +43,17 @@ def test_a_generation_is_charged_once(hub: LiveHub) -> None:
 @pytest.mark.parametrize(
     "prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=700s]]", "[[never]]"]
 )
-def test_a_failure_is_refunded_whole(hub: LiveHub, prompt: str) -> None:
-    """The provider fails: 500 generationFailed, and the balance is as before (LED-2, ERR-6)."""
-    answer = hub.generate({"prompt": prompt, "n": 3}, key=LOW)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "generationFailed")
+def test_failed_generation_is_refunded_in_full(hub: LiveHub, prompt: str) -> None:
+    """A failure is 500 generationFailed, and the balance is as before (LED-2, ERR-6)."""
+    response = hub.generate({"prompt": prompt, "n": 3}, key=LOW)
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "generationFailed")
     assert hub.credits(LOW) == 24
     assert entries(hub, "low") == [("grant", 24), ("charge", -24), ("refund", 24)]
 
 
 @pytest.mark.parametrize(("deliver", "n"), [(1, 3), (2, 3), (3, 3), (7, 3), (1, 1)])
 def test_missing_images_are_refunded(hub: LiveHub, deliver: int, n: int) -> None:
-    """Fewer images than asked: the missing ones are refunded, the others paid (LED-3)."""
+    """Of fewer images than requested, the missing ones are refunded (LED-3)."""
     made = hub.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
     arrived = min(deliver, n)
     assert ("succeeded", arrived, 8 * arrived) == (
@@ -64,22 +64,22 @@ def test_missing_images_are_refunded(hub: LiveHub, deliver: int, n: int) -> None
     assert 24 - 8 * arrived == made["balance"]["credits"] == hub.credits(LOW)
 
 
-def test_too_few_credits(hub: LiveHub) -> None:
+def test_402_names_balance_and_price(hub: LiveHub) -> None:
     """402 insufficientCredits says what is left and what is needed (LED-4, ERR-4)."""
-    answer = hub.generate({"n": 4}, key=LOW)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "insufficientCredits")
-    assert "24 left, 32 needed" in answer.json()["error"]["message"]
+    response = hub.generate({"n": 4}, key=LOW)
+    assert (response.status_code, response.json()["error"]["code"]) == (402, "insufficientCredits")
+    assert "24 left, 32 needed" in response.json()["error"]["message"]
 
 
-def test_402_leaves_nothing_behind(hub: LiveHub) -> None:
-    """What is refused for money charges nothing and makes no generation (LED-5)."""
+def test_402_changes_nothing(hub: LiveHub) -> None:
+    """A request that cannot be paid charges nothing and creates no generation (LED-5)."""
     before = len(hub.backend.generations)
     assert {402} == {hub.generate({}, key=POOR).status_code for _ in range(3)}
     assert (5, before) == (hub.credits(POOR), len(hub.backend.generations))
     assert entries(hub, "poor") == [("grant", 5)]
 
 
-def test_402_asks_no_provider(hub: LiveHub) -> None:
+def test_402_uses_up_no_outcome(hub: LiveHub) -> None:
     """A request that cannot be paid uses up none of the provider's outcomes (LED-5)."""
     script = Provider([Outcome(deliver=1), Outcome(deliver=2)])
     hub.server.call(lambda: setattr(hub.backend, "provider", script))
@@ -87,14 +87,14 @@ def test_402_asks_no_provider(hub: LiveHub) -> None:
     assert [len(hub.generate({"n": 2}).json()["images"]) for _ in range(3)] == [1, 2, 2]
 
 
-def test_an_exact_balance_is_enough(hub: LiveHub) -> None:
-    """24 credits buy three images of 8, and leave 0 (LED-7)."""
+def test_exact_balance_is_enough(hub: LiveHub) -> None:
+    """24 credits buy three images of 8 and leave 0 (LED-7)."""
     assert hub.generate({"n": 3}, key=LOW).json()["balance"]["credits"] == 0
     assert hub.generate({}, key=LOW).status_code == 402
 
 
 def test_64_threads_spend_one_account(hub: LiveHub) -> None:
-    """Whoever asks at the same time, nothing is lost and nothing overdrawn (LED-6)."""
+    """Concurrent requests lose no credits and overdraw nothing (LED-6)."""
     hub.server.call(lambda: hub.backend.grant(hub.backend.accounts["low"], 10_000 - 24))
     prompts = ["x", "x", "x", "[[fail]]", "[[deliver=1]]"]
 
@@ -102,23 +102,23 @@ def test_64_threads_spend_one_account(hub: LiveHub) -> None:
         headers = {"Authorization": f"Bearer {LOW}"}
         with httpx.Client(base_url=hub.url, headers=headers, timeout=30) as client:
             where = "/api/v1/images/generations"
-            asked = [prompts[(number + i) % len(prompts)] for i in range(10)]
-            return [client.post(where, json={**BODY, "n": 4, "prompt": p}) for p in asked]
+            prompts_sent = [prompts[(number + i) % len(prompts)] for i in range(10)]
+            return [client.post(where, json={**BODY, "n": 4, "prompt": p}) for p in prompts_sent]
 
     with ThreadPoolExecutor(64) as pool:
-        answers = [one for many in pool.map(spend_some, range(64)) for one in many]
-    paid = sum(a.json()["usage"]["credits"] for a in answers if a.status_code == 200)
-    assert {200, 402, 500} == {answer.status_code for answer in answers}
+        responses = [one for many in pool.map(spend_some, range(64)) for one in many]
+    paid = sum(a.json()["usage"]["credits"] for a in responses if a.status_code == 200)
+    assert {200, 402, 500} == {response.status_code for response in responses}
     assert 10_000 - paid == hub.credits(LOW)
     assert 0 <= hub.credits(LOW) < 32
     assert hub.server.call(hub.backend.audit) == []
-    book = hub.server.call(lambda: list(hub.backend.accounts["low"].entries))
-    charged = {entry.generation for entry in book if entry.kind == "charge"}
-    assert sum(answer.status_code != 402 for answer in answers) == len(charged)
+    ledger = hub.server.call(lambda: list(hub.backend.accounts["low"].entries))
+    charged = {entry.generation for entry in ledger if entry.kind == "charge"}
+    assert sum(response.status_code != 402 for response in responses) == len(charged)
 
 
-def test_late_refund_of_an_old_charge_is_no_mistake(hub_server: LiveHub) -> None:
-    """A generation may end long after its charge was let go; the books still agree."""
+def test_audit_accepts_a_late_refund_of_an_evicted_charge(hub_server: LiveHub) -> None:
+    """A generation may end long after its charge was evicted; the audit still passes."""
     with hub_server.new_hub(mode="hold") as hub:
         (account,) = (one for one in hub.backend.accounts.values() if one.balance > 1000)
         hub.backend.set_max_generations(1)
@@ -131,8 +131,8 @@ def test_late_refund_of_an_old_charge_is_no_mistake(hub_server: LiveHub) -> None
         assert hub.server.call(hub.backend.audit) == []
 
 
-def test_concurrent_answers_tell_distinct_balances(hub: LiveHub) -> None:
-    """Each answer's balance is the one after its own charge (GEN-7, LED-6)."""
+def test_concurrent_responses_have_distinct_balances(hub: LiveHub) -> None:
+    """The balance in each response is the one after its own charge (GEN-7, LED-6)."""
     headers = {"Authorization": f"Bearer {KEY}"}
 
     def one(_: int) -> int:
@@ -147,8 +147,8 @@ def test_concurrent_answers_tell_distinct_balances(hub: LiveHub) -> None:
 # -- lots ------------------------------------------------------------------------------------------
 
 
-def test_what_expires_soonest_is_spent_first(hub: LiveHub) -> None:
-    """Credits that expire soonest pay first; next_expiration follows to the next lot (CRD-1)."""
+def test_credits_that_expire_soonest_are_spent_first(hub: LiveHub) -> None:
+    """Credits that expire soonest pay first; next_expiration moves on to the next lot (CRD-1)."""
     low = hub.backend.accounts["low"]
     for credits, hours in ((8, 3), (8, 1), (8, 2)):
         at = PUBLISHED + hours * HOUR
@@ -160,7 +160,7 @@ def test_what_expires_soonest_is_spent_first(hub: LiveHub) -> None:
     assert [text and text[11:13] for text in seen] == ["09", "10", "11", None]
 
 
-def test_a_refund_returns_to_its_lot(hub: LiveHub) -> None:
+def test_refund_returns_to_its_lot(hub: LiveHub) -> None:
     """Refunded credits expire when the grant that bought them does (LED-2)."""
     low = hub.backend.accounts["low"]
     hub.server.call(lambda: hub.backend.grant(low, 16, expires_at=PUBLISHED + HOUR))
@@ -177,8 +177,8 @@ def test_a_refund_returns_to_its_lot(hub: LiveHub) -> None:
     assert hub.get(f"generations/{queued['id']}", LOW).json()["status"] == "failed"
 
 
-def test_a_partial_refund_returns_to_what_was_spent_last(hub: LiveHub) -> None:
-    """Of two lots that paid, the one that lasts longer gets its credits back first (LED-3)."""
+def test_partial_refund_returns_to_the_lot_spent_last(hub: LiveHub) -> None:
+    """Of two lots that paid, the one that expires later is refunded first (LED-3)."""
     low = hub.backend.accounts["low"]
     hub.server.call(lambda: hub.backend.grant(low, 8, expires_at=PUBLISHED + HOUR))
     made = hub.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
@@ -186,8 +186,8 @@ def test_a_partial_refund_returns_to_what_was_spent_last(hub: LiveHub) -> None:
     assert entries(hub, "low")[-3:] == [("charge", -8), ("charge", -8), ("refund", 8)]
 
 
-def test_a_refund_to_an_expired_lot_expires_with_it(hub: LiveHub) -> None:
-    """A refund does not outlive its grant, though it comes later (LED-2)."""
+def test_refund_to_an_expired_lot_expires_at_once(hub: LiveHub) -> None:
+    """A refund does not outlive its grant, even if it comes later (LED-2)."""
     low = hub.backend.accounts["low"]
     hub.server.call(lambda: hub.backend.grant(low, 8, expires_at=PUBLISHED + HOUR))
     hub.generate({"async": True, "prompt": "[[fail duration=2h]]"}, key=LOW)
@@ -196,9 +196,9 @@ def test_a_refund_to_an_expired_lot_expires_with_it(hub: LiveHub) -> None:
     assert entries(hub, "low")[-2:] == [("refund", 8), ("expiry", -8)]
 
 
-def test_refund_to_a_spent_lot_expires_though_the_next_event_was_read() -> None:
-    """Reading when credits expire next does not forget a lot that is empty at the moment."""
-    hub = HubBackend("h", LAW, clock=ManualClock(PUBLISHED))
+def test_reading_the_next_event_keeps_the_expiry_of_a_spent_lot() -> None:
+    """A refund to a lot that was empty when the next event was read still expires."""
+    hub = HubBackend("h", SPEC, clock=ManualClock(PUBLISHED))
     account = hub.add_account("a")
     hub.grant(account, 8, expires_at=PUBLISHED + HOUR)
     hub.provider = Provider([Outcome(never=True)])
@@ -218,42 +218,42 @@ LOTS = st.lists(
 
 @given(LOTS, st.integers(1, 200))
 def test_lots_pay_exactly_or_not_at_all(lots: list[Lot], credits: int) -> None:
-    """Lots pay the sum, the soonest to expire first, or raise; and give all of it back."""
+    """Lots pay the exact sum, the soonest to expire first, or raise; a refund returns all of it."""
     left = {lot.id: lot for lot in lots}
     try:
-        portions = allocate(lots, credits)
+        allocations = allocate(lots, credits)
     except InsufficientCredits:
         assert sum(lot.remaining for lot in lots) < credits
         return
-    assert credits == sum(part for _, part in portions)
-    assert all(0 < part <= left[lot].remaining for lot, part in portions)
-    soonest = [left[lot].expires_at for lot, _ in portions]
+    assert credits == sum(part for _, part in allocations)
+    assert all(0 < part <= left[lot].remaining for lot, part in allocations)
+    soonest = [left[lot].expires_at for lot, _ in allocations]
     assert soonest == sorted(soonest, key=lambda at: (at is None, at or 0))
-    assert set(portions) == set(deallocate(portions, credits))
+    assert set(allocations) == set(deallocate(allocations, credits))
 
 
 @given(LOTS, st.integers(1, 100), st.integers(0, 100))
-def test_refunds_never_exceed_what_a_lot_paid(lots: list[Lot], credits: int, back: int) -> None:
-    """What is given back goes to the lots that paid, to none more than it paid."""
+def test_refund_never_exceeds_what_a_lot_paid(lots: list[Lot], credits: int, back: int) -> None:
+    """A refund goes to the lots that paid, and to none more than it paid."""
     account = Account("a")
     for lot in lots:
         account.apply(Entry(0, "grant", lot.remaining, account.add_lot(lot.expires_at), None))
     if account.balance < credits:
         return
-    portions = account.allocate(credits)
-    returned = deallocate(portions, min(back, credits))
-    paid = dict(portions)
+    allocations = account.allocate(credits)
+    returned = deallocate(allocations, min(back, credits))
+    paid = dict(allocations)
     assert min(back, credits) == sum(part for _, part in returned)
     assert all(part <= paid[lot] for lot, part in returned)
 
 
-class Books(RuleBasedStateMachine):
-    """Whatever happens to an account, its books agree and its balance is never below zero."""
+class LedgerMachine(RuleBasedStateMachine):
+    """Whatever happens to an account, the audit passes and the balance is never negative."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = ManualClock(0)
-        self.hub = HubBackend("books", LAW, clock=self.clock)
+        self.hub = HubBackend("books", SPEC, clock=self.clock)
         self.account = self.hub.add_account("a")
         self.running: list[str] = []
 
@@ -267,15 +267,15 @@ class Books(RuleBasedStateMachine):
         size=st.sampled_from(["auto", "2048x2048", "3840x2160"]),
         run_async=st.booleans(),
         deliver=st.none() | st.integers(0, 4),
-        take=st.integers(0, 3 * HOUR),
+        duration=st.integers(0, 3 * HOUR),
         end=st.sampled_from([{}, {"fail": True}, {"never": True}, {"polls": 2}]),
     )
     def generate(
-        self, n: int, size: str, run_async: bool, deliver: int, take: int, end: dict[str, int]
+        self, n: int, size: str, run_async: bool, deliver: int, duration: int, end: dict[str, int]
     ) -> None:
         before = self.hub.get_credits(self.account).credits
-        price = LAW.catalog.quote("gpt-image-2", size).credits_per_image * n
-        self.hub.provider = Provider([Outcome(deliver=deliver, duration=take, **end)])  # type: ignore[arg-type]
+        price = SPEC.catalog.quote("gpt-image-2", size).credits_per_image * n
+        self.hub.provider = Provider([Outcome(deliver=deliver, duration=duration, **end)])  # type: ignore[arg-type]
         request = GenerationRequest("gpt-image-2", "x", size, "auto", n, run_async)
         try:
             made = self.hub.create_generation(self.account, request)
@@ -305,7 +305,7 @@ class Books(RuleBasedStateMachine):
         assert self.hub.complete(data.draw(st.sampled_from(self.running)), failed=failed).ended
 
     @invariant()
-    def books_agree(self) -> None:
+    def audit_passes(self) -> None:
         self.hub.settle()
         assert self.hub.audit() == []
         made = self.hub.generations.values()
@@ -314,4 +314,4 @@ class Books(RuleBasedStateMachine):
         assert given - net == self.account.balance >= 0
 
 
-test_books = Books.TestCase
+test_ledger_machine = LedgerMachine.TestCase

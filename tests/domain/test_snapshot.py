@@ -1,4 +1,4 @@
-"""A hub that comes back to its start, lives by another clock, or is dropped."""
+"""Snapshots, resets and clocks of a hub, and the requests that wait in it."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from mockhub.spec.api_spec import ApiSpec, load_spec
 from mockhub.spec.generation_request import GenerationRequest
 from tests.support.live_server import KEY, PUBLISHED, LiveHub, serve_hub
 
-LAW: ApiSpec = load_spec(resource_path("openapi.yaml"))
-ASKED = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
+SPEC: ApiSpec = load_spec(resource_path("openapi.yaml"))
+REQUEST = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
 
 
 @pytest.fixture
 def hub() -> HubBackend:
     return build_hub(
-        load_scenario(bundled_scenarios()["default"]), "default", LAW, clock=ManualClock(PUBLISHED)
+        load_scenario(bundled_scenarios()["default"]), "default", SPEC, clock=ManualClock(PUBLISHED)
     )
 
 
 def spend(hub: HubBackend) -> str:
-    return hub.create_generation(hub.accounts["documentation"], ASKED).id
+    return hub.create_generation(hub.accounts["documentation"], REQUEST).id
 
 
-def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
-    """Credits, keys, generations, faults, provider, clock and ids are as at the start."""
+def test_reset_restores_the_snapshot(hub: HubBackend) -> None:
+    """Credits, keys, generations, faults, provider, clock and ids are as in the snapshot."""
     first = spend(hub)
     hub.add_key("documentation", raw="gih_live_new")
     hub.keys.revoke(key_digest(KEY.encode()))
@@ -62,8 +62,8 @@ def test_a_reset_brings_the_start_back(hub: HubBackend) -> None:
     assert hub.audit() == []
 
 
-def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
-    """What happens after a reset does not seep into the start."""
+def test_reset_can_be_repeated(hub: HubBackend) -> None:
+    """Changes after a reset do not reach the snapshot."""
     for _ in range(2):
         spend(hub)
         hub.reset()
@@ -71,7 +71,7 @@ def test_a_reset_can_be_repeated(hub: HubBackend) -> None:
 
 
 def test_every_attribute_of_a_hub_is_state_or_listed_here(hub: HubBackend) -> None:
-    """An attribute outside of HubState is not copied, so each one is named."""
+    """An attribute outside of HubState is not copied, so each one is listed."""
     state = {field.name for field in fields(HubState)}
     outside = {"name", "spec", "journal", "on_key_added", "listeners", "epoch"}
     assert vars(hub).keys() - state == outside | {"_snapshot", "_timeout_ms"}
@@ -91,7 +91,7 @@ def mutable_parts(value: object) -> Iterator[object]:
         yield from mutable_parts(part)
 
 
-def test_a_snapshot_shares_nothing_that_can_change(hub: HubBackend) -> None:
+def test_snapshot_shares_nothing_mutable(hub: HubBackend) -> None:
     spend(hub)
     hub.faults.arm(parse_directives("reset x2"))
     first, second = ([*mutable_parts(state)] for state in (hub.snapshot(), hub.snapshot()))
@@ -104,40 +104,39 @@ def test_unknown_types_are_not_copied_silently() -> None:
         copy_state({"a": [Event()]})
 
 
-def test_a_hub_without_a_start_says_so() -> None:
-    """A reset needs a start that was remembered."""
+def test_reset_needs_a_snapshot() -> None:
     with pytest.raises(MockhubError, match="'bare' has no snapshot to reset to"):
-        HubBackend("bare", LAW).reset()
+        HubBackend("bare", SPEC).reset()
 
 
-def test_the_store_forgets_keys_that_a_reset_undoes(hub: HubBackend) -> None:
-    """A key that was made after the start leads nowhere after a reset; the first ones lead home."""
-    store = HubRegistry(HubBackend("default", LAW))
-    twin = store.add(hub.fork("twin"))
+def test_reset_removes_keys_added_after_the_snapshot(hub: HubBackend) -> None:
+    """A key that was added after the snapshot is unknown after a reset."""
+    registry = HubRegistry(HubBackend("default", SPEC))
+    twin = registry.add(hub.fork("twin"))
     twin.save_snapshot()
     raw = twin.add_key("rich")
-    assert store.find_by_key(key_digest(raw.encode())) is twin
-    store.reset("twin")
-    assert store.find_by_key(key_digest(raw.encode())) is store.default
-    assert store.find_by_key(key_digest(KEY.encode())) is twin
+    assert registry.find_by_key(key_digest(raw.encode())) is twin
+    registry.reset("twin")
+    assert registry.find_by_key(key_digest(raw.encode())) is registry.default
+    assert registry.find_by_key(key_digest(KEY.encode())) is twin
 
 
-def test_moved_credits_are_counted_since_the_start(hub: HubBackend) -> None:
-    """Grants, charges, refunds and expiries of each hub, and of those that are gone, add up."""
-    store = HubRegistry(hub)
+def test_credit_totals_count_since_the_snapshot(hub: HubBackend) -> None:
+    """Grants, charges, refunds and expiries of present and deleted hubs add up."""
+    registry = HubRegistry(hub)
     assert hub.credit_totals() == {"grant": 0, "charge": 0, "refund": 0, "expiry": 0}
     hub.provider = Provider([parse_outcome("fail")])
     spend(hub)
     hub.settle()
     hub.grant(hub.accounts["poor"], 7, expires_at=PUBLISHED)
-    moved = {"grant": 7, "charge": -8, "refund": 8, "expiry": -7}
-    assert moved == hub.credit_totals()
-    store.reset("default")
-    assert (moved, 0) == (dict(store.totals_of_deleted_hubs), hub.credit_totals()["charge"])
+    totals = {"grant": 7, "charge": -8, "refund": 8, "expiry": -7}
+    assert totals == hub.credit_totals()
+    registry.reset("default")
+    assert (totals, 0) == (dict(registry.totals_of_deleted_hubs), hub.credit_totals()["charge"])
 
 
-def test_the_next_event_ends_a_job(hub: HubBackend) -> None:
-    """The clock moves to the moment at which something falls due, and no further."""
+def test_next_event_completes_a_generation(hub: HubBackend) -> None:
+    """The clock moves to the time at which something is due, and no further."""
     hub.provider = Provider([parse_outcome("duration=40s")])
     id = spend(hub)
     assert hub.advance_to_next_event() == PUBLISHED + 40 * SECOND
@@ -145,28 +144,27 @@ def test_the_next_event_ends_a_job(hub: HubBackend) -> None:
     assert hub.advance_to_next_event() == PUBLISHED + 40 * SECOND
 
 
-def test_a_key_expires_at_its_moment(hub: HubBackend) -> None:
-    """A key that is told to expire opens until then, and the next event is that moment."""
+def test_key_expires_at_its_time(hub: HubBackend) -> None:
+    """A key is valid until it expires, and its expiry is the next event."""
     digest = key_digest(KEY.encode())
     hub.keys.set_expiry(digest, PUBLISHED + SECOND)
     assert hub.authenticate(digest).id == "documentation"
     hub.advance_to_next_event()
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as caught:
         hub.authenticate(digest)
-    assert refused.value.code == "expiredApiKey"
+    assert caught.value.code == "expiredApiKey"
 
 
-def test_a_key_can_be_revoked(hub: HubBackend) -> None:
-    """A revoked key is invalid from that moment."""
+def test_revoked_key_is_invalid(hub: HubBackend) -> None:
     digest = key_digest(KEY.encode())
     hub.keys.revoke(digest)
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(ApiError) as caught:
         hub.authenticate(digest)
-    assert refused.value.code == "invalidApiKey"
+    assert caught.value.code == "invalidApiKey"
 
 
-def test_time_does_not_run_backwards(hub: HubBackend) -> None:
-    """A clock can be exchanged for one that stands later, not for one that stands earlier."""
+def test_clock_cannot_be_replaced_by_an_earlier_one(hub: HubBackend) -> None:
+    """A clock can be replaced by one that is ahead, not by one that is behind."""
     hub.set_clock(SystemClock())
     with pytest.raises(MockhubError, match="would turn time back"):
         hub.set_clock(ManualClock(PUBLISHED))
@@ -174,14 +172,14 @@ def test_time_does_not_run_backwards(hub: HubBackend) -> None:
         hub.manual_clock()
 
 
-def test_an_exchanged_clock_no_longer_tells_the_hub(hub: HubBackend) -> None:
-    """Who listens to the hub hears its present clock only."""
-    old, heard = hub.manual_clock(), []
+def test_replaced_clock_no_longer_notifies_the_hub(hub: HubBackend) -> None:
+    """Listeners of the hub are called by its present clock only."""
+    old, seen = hub.manual_clock(), []
     hub.set_clock(ManualClock(PUBLISHED))
-    hub.listeners.append(lambda: heard.append(format_timestamp(hub.clock.now())))
+    hub.listeners.append(lambda: seen.append(format_timestamp(hub.clock.now())))
     old.advance(SECOND)
     hub.manual_clock().advance(SECOND)
-    assert heard == ["2026-04-30T08:00:01.000Z"]
+    assert seen == ["2026-04-30T08:00:01.000Z"]
 
 
 # -- while a request waits ---------------------------------------------------------------------
@@ -194,37 +192,37 @@ def held_hub() -> Iterator[LiveHub]:
         yield running
 
 
-def waiting(held_hub: LiveHub, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
-    """A synchronous request that has been charged and waits for its images."""
-    begun = Event()
+def start_waiting_request(held_hub: LiveHub, pool: ThreadPoolExecutor) -> Future[httpx.Response]:
+    """Send a synchronous request and return when it has been charged and waits."""
+    started = Event()
     commit = held_hub.backend.commit
 
-    def told(*arguments: object) -> None:
+    def commit_and_signal(*arguments: object) -> None:
         commit(*arguments)  # type: ignore[arg-type]
-        begun.set()
+        started.set()
 
-    held_hub.backend.commit = told  # type: ignore[method-assign]
-    answer = pool.submit(held_hub.generate, {})
-    assert begun.wait(10)
-    return answer
+    held_hub.backend.commit = commit_and_signal  # type: ignore[method-assign]
+    response = pool.submit(held_hub.generate, {})
+    assert started.wait(10)
+    return response
 
 
 @pytest.mark.parametrize("how", ["reset", "cancel_waits"])
-def test_a_wait_ends_with_its_hub(held_hub: LiveHub, how: str) -> None:
-    """A request that waits in a hub that is reset or dropped loses its connection, soon."""
+def test_reset_closes_the_connection_of_a_waiting_request(held_hub: LiveHub, how: str) -> None:
+    """A request that waits in a hub that is reset or deleted loses its connection."""
     with ThreadPoolExecutor(1) as pool:
-        answer = waiting(held_hub, pool)
+        response = start_waiting_request(held_hub, pool)
         held_hub.server.call(getattr(held_hub.backend, how))
         with pytest.raises(httpx.TransportError):
-            answer.result(10)
+            response.result(10)
 
 
-def test_a_wait_goes_on_by_a_new_clock(held_hub: LiveHub) -> None:
-    """A held request follows the hub to a clock that jumps, and ends there."""
+def test_waiting_request_follows_a_replaced_clock(held_hub: LiveHub) -> None:
+    """A request that waits on a held clock ends when the clock is replaced by one that jumps."""
     with ThreadPoolExecutor(1) as pool:
-        answer = waiting(held_hub, pool)
+        response = start_waiting_request(held_hub, pool)
         held_hub.server.call(
             lambda: held_hub.backend.set_clock(ManualClock(PUBLISHED, mode="autojump"))
         )
-        assert answer.result(10).status_code == 200
+        assert response.result(10).status_code == 200
     assert held_hub.backend.clock.now() == PUBLISHED + 60 * SECOND

@@ -1,4 +1,4 @@
-"""Faults over HTTP: through every door, before and after the world moves, on every operation."""
+"""Faults over HTTP: from every channel, before and after the operation, on every operation."""
 
 from __future__ import annotations
 
@@ -36,112 +36,111 @@ def by_python(hub: LiveHub, text: str) -> httpx.Response:
         hub.server.call(hub.backend.faults.clear)
 
 
-DOORS = {"prompt": by_prompt, "header": by_header, "python": by_python}
+CHANNELS = {"prompt": by_prompt, "header": by_header, "python": by_python}
 
 
-@pytest.fixture(params=DOORS)
-def door(request: pytest.FixtureRequest) -> Callable[[LiveHub, str], httpx.Response]:
-    """Asks for an image with a fault, through one of the doors that need no file."""
-    found: Callable[[LiveHub, str], httpx.Response] = DOORS[request.param]
+@pytest.fixture(params=CHANNELS)
+def inject(request: pytest.FixtureRequest) -> Callable[[LiveHub, str], httpx.Response]:
+    """Return a function that sends a request with a fault, for each channel without a file."""
+    found: Callable[[LiveHub, str], httpx.Response] = CHANNELS[request.param]
     return found
 
 
-Door = Callable[[LiveHub, str], httpx.Response]
+Inject = Callable[[LiveHub, str], httpx.Response]
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 404, 500, 408, 418, 429, 502, 503, 504, 599])
-def test_a_status_before_moves_nothing(hub: LiveHub, door: Door, status: int) -> None:
-    """status=NNN answers so, and by itself before the world moves."""
-    assert status == door(hub, f"status={status}").status_code
+def test_status_before_changes_nothing(hub: LiveHub, inject: Inject, status: int) -> None:
+    """status=NNN sends that status, by default before the operation."""
+    assert status == inject(hub, f"status={status}").status_code
     assert hub.credits() == 120
 
 
 @pytest.mark.parametrize("status", [402, 429, 503])
-def test_a_status_after_has_cost(hub: LiveHub, door: Door, status: int) -> None:
-    """status=NNN@after answers so though the money has moved and the image is there."""
+def test_status_after_is_charged(hub: LiveHub, inject: Inject, status: int) -> None:
+    """status=NNN@after sends that status although the credits were charged and the image exists."""
     made = len(hub.backend.generations)
-    assert status == door(hub, f"status={status}@after").status_code
+    assert status == inject(hub, f"status={status}@after").status_code
     assert (112, made + 1) == (hub.credits(), len(hub.backend.generations))
 
 
-def test_gateways_send_pages(hub: LiveHub, door: Door) -> None:
-    """502, 503 and 504 come as a gateway's page of HTML, which no JSON parser takes."""
+def test_gateway_statuses_send_html(hub: LiveHub, inject: Inject) -> None:
+    """502, 503 and 504 are a gateway's HTML page, which no JSON parser accepts."""
     for status in (502, 503, 504):
-        answer = door(hub, f"status={status}")
-        assert answer.headers["content-type"] == "text/html"
-        assert f"<title>{status} " in answer.text
+        response = inject(hub, f"status={status}")
+        assert response.headers["content-type"] == "text/html"
+        assert f"<title>{status} " in response.text
 
 
-def test_too_many_requests_tell_when(hub: LiveHub, door: Door) -> None:
-    """429 tells in Retry-After when to come again."""
-    answer = door(hub, "status=429")
+def test_429_has_retry_after(hub: LiveHub, inject: Inject) -> None:
+    response = inject(hub, "status=429")
     assert (
-        answer.headers["retry-after"],
-        answer.json()["error"]["code"],
+        response.headers["retry-after"],
+        response.json()["error"]["code"],
     ) == ("1", "tooManyRequests")
 
 
-def test_documented_statuses_have_their_codes(hub: LiveHub, door: Door) -> None:
-    """A documented status comes in the documented shape, 401 with its challenge."""
+def test_documented_statuses_have_their_codes(hub: LiveHub, inject: Inject) -> None:
+    """A documented status has the documented shape, and 401 its challenge."""
     codes = {400: "invalid_request", 402: "insufficientCredits", 404: "notFound"}
     codes |= {401: "missingApiKey", 500: "generationFailed"}
     for status, code in codes.items():
-        answer = door(hub, f"status={status}")
-        assert code == answer.json()["error"]["code"]
-        assert ("www-authenticate" in answer.headers) == (status == 401)
+        response = inject(hub, f"status={status}")
+        assert code == response.json()["error"]["code"]
+        assert ("www-authenticate" in response.headers) == (status == 401)
 
 
 @pytest.mark.parametrize(
     ("text", "left"), [("reset", 120), ("reset@before", 120), ("reset@after", 112)]
 )
-def test_a_drop_resets_the_connection(hub: LiveHub, door: Door, text: str, left: int) -> None:
-    """reset ends the connection by a reset: before the money moves, or after."""
+def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, left: int) -> None:
+    """reset resets the connection before or after the credits are charged."""
     with pytest.raises(httpx.ReadError, match="reset"):
-        door(hub, text)
+        inject(hub, text)
     assert left == hub.credits()
 
 
 @pytest.mark.parametrize(("text", "left"), [("hang", 120), ("hang@after", 112)])
-def test_a_hang_answers_nothing(hub: LiveHub, door: Door, text: str, left: int) -> None:
-    """hang keeps the client waiting until it gives up: before the money moves, or after."""
+def test_hang_sends_no_response(hub: LiveHub, inject: Inject, text: str, left: int) -> None:
+    """hang keeps the client waiting until it gives up, before or after the credits are charged."""
     hub.client.timeout = httpx.Timeout(30, read=0.1)
     with pytest.raises(httpx.ReadTimeout):
-        door(hub, text)
+        inject(hub, text)
     hub.client.timeout = httpx.Timeout(30)
     assert left == hub.credits()
 
 
-def test_a_truncated_answer_is_paid(hub: LiveHub, door: Door) -> None:
-    """truncate breaks the answer off in its middle; what it was has been done."""
+def test_truncated_response_is_charged(hub: LiveHub, inject: Inject) -> None:
+    """truncate cuts the response in its middle; the request was processed."""
     with pytest.raises(httpx.RemoteProtocolError, match="incomplete|without sending complete"):
-        door(hub, "truncate")
+        inject(hub, "truncate")
     assert hub.credits() == 112
 
 
-def test_a_garbled_answer_is_no_json(hub: LiveHub, door: Door) -> None:
-    """corrupt spoils the JSON but neither status nor length; what it was has been done."""
-    answer = door(hub, "corrupt")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
-    assert str(len(answer.content)) == answer.headers["content-length"]
+def test_corrupt_response_is_not_json(hub: LiveHub, inject: Inject) -> None:
+    """corrupt spoils the JSON but neither status nor length; the request was processed."""
+    response = inject(hub, "corrupt")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+    assert str(len(response.content)) == response.headers["content-length"]
     with pytest.raises(ValueError, match="control character"):
-        answer.json()
+        response.json()
     assert hub.credits() == 112
 
 
-def test_a_drip_comes_in_drops(hub: LiveHub) -> None:
-    """drip sends the whole answer, and many pieces of it."""
+def test_drip_sends_many_chunks(hub: LiveHub) -> None:
+    """drip sends the whole response in many chunks."""
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": "drip=100ms"}
     where = "/api/v1/images/generations"
-    with hub.client.stream("POST", where, json=BODY, headers=headers) as answer:
-        pieces = list(answer.iter_raw())
-    assert len(pieces) > 5
-    assert str(sum(map(len, pieces))) == answer.headers["content-length"]
+    with hub.client.stream("POST", where, json=BODY, headers=headers) as response:
+        chunks = list(response.iter_raw())
+    assert len(chunks) > 5
+    assert str(sum(map(len, chunks))) == response.headers["content-length"]
 
 
-def test_a_delay_passes_on_the_hubs_clock(hub: LiveHub, door: Door) -> None:
-    """delay moves a clock that jumps; the answer is as it would have been."""
+def test_delay_moves_the_clock_of_the_hub(hub: LiveHub, inject: Inject) -> None:
+    """delay moves a clock that jumps; the response is the usual one."""
     began = hub.backend.clock.now()
-    assert door(hub, "delay=30s").status_code == 200
+    assert inject(hub, "delay=30s").status_code == 200
     assert hub.backend.clock.now() - began == 30_000
 
 
@@ -149,14 +148,16 @@ def test_a_delay_passes_on_the_hubs_clock(hub: LiveHub, door: Door) -> None:
     ("text", "status", "left"),
     [("fail", 500, 120), ("deliver=0", 500, 120), ("duration=801s", 500, 120), ("never", 500, 120)],
 )
-def test_the_providers_words(hub: LiveHub, door: Door, text: str, status: int, left: int) -> None:
-    """What the provider is told happens to the generation, through every door (LED-2)."""
-    assert status == door(hub, text).status_code
+def test_provider_outcomes_work_in_every_channel(
+    hub: LiveHub, inject: Inject, text: str, status: int, left: int
+) -> None:
+    """A provider outcome applies to the generation, whatever channel it came from (LED-2)."""
+    assert status == inject(hub, text).status_code
     assert left == hub.credits()
 
 
 def test_partial_delivery(hub: LiveHub) -> None:
-    """deliver=2 of 4 through prompt, header and Python costs two images (LED-3)."""
+    """deliver=2 of 4 in a prompt, a header and Python costs two images (LED-3)."""
     found = [
         hub.generate({"n": 4, "prompt": "[[deliver=2]]"}),
         hub.generate({"n": 4}, headers={"X-Mockhub": "deliver=2"}),
@@ -170,39 +171,38 @@ def test_partial_delivery(hub: LiveHub) -> None:
 # -- counting --------------------------------------------------------------------------------------
 
 
-def test_two_failures_and_then_it_works(hub: LiveHub, door: Door) -> None:
-    """x2 strikes two requests; the third, which is the same, passes."""
-    if door is by_python:
+def test_two_failures_and_then_success(hub: LiveHub, inject: Inject) -> None:
+    """x2 fires on two requests; the third equal request succeeds."""
+    if inject is by_python:
         arm(hub, "status=503 x2")
         found = [hub.generate({}).status_code for _ in range(4)]
     else:
-        found = [door(hub, "status=503 x2").status_code for _ in range(4)]
+        found = [inject(hub, "status=503 x2").status_code for _ in range(4)]
     assert found == [503, 503, 200, 200]
     assert hub.credits() == 104
 
 
-def test_a_row_of_faults_comes_one_by_one(hub: LiveHub, door: Door) -> None:
-    """Two 503, one 429, and then peace, whatever door the row comes through."""
+def test_listed_faults_fire_one_by_one(hub: LiveHub, inject: Inject) -> None:
+    """Two 503, one 429, and then success, whatever channel the list came from."""
     row = "status=503 x2, status=429 x1"
-    if door is by_python:
+    if inject is by_python:
         arm(hub, row)
         found = [hub.generate({}).status_code for _ in range(4)]
     else:
-        found = [door(hub, row).status_code for _ in range(4)]
+        found = [inject(hub, row).status_code for _ in range(4)]
     assert found == [503, 503, 429, 200]
 
 
-def test_the_second_call_is_struck(hub: LiveHub, door: Door) -> None:
-    """nth=2 strikes the second request only."""
-    if door is by_python:
+def test_nth_fires_on_the_second_request_only(hub: LiveHub, inject: Inject) -> None:
+    if inject is by_python:
         arm(hub, "status=503 nth=2")
         assert [hub.generate({}).status_code for _ in range(3)] == [200, 503, 200]
     else:
-        assert [door(hub, "status=503 nth=2").status_code for _ in range(3)] == [200, 503, 200]
+        assert [inject(hub, "status=503 nth=2").status_code for _ in range(3)] == [200, 503, 200]
 
 
-def test_each_client_counts_for_itself(hub: LiveHub) -> None:
-    """Whose key is another's does not use up what a prompt or a header asks for."""
+def test_each_key_has_its_own_counter(hub: LiveHub) -> None:
+    """Requests with another key do not use up the fault of a prompt or a header."""
     first = [
         hub.generate({"prompt": "[[status=503 x1]]"}, key=key).status_code for key in (KEY, RICH)
     ]
@@ -213,8 +213,8 @@ def test_each_client_counts_for_itself(hub: LiveHub) -> None:
     assert (first, again, other) == ([503, 503], [200, 200], 503)
 
 
-def test_chance_is_the_hubs(hub: LiveHub) -> None:
-    """p=0.5 strikes some requests, the same ones in every world of the same seed."""
+def test_probability_depends_on_the_seed_of_the_hub(hub: LiveHub) -> None:
+    """p=0.5 fires on some requests, the same ones in every hub with the same seed."""
 
     def run(server: LiveHub) -> list[int]:
         with_header = {"X-Mockhub": "status=503 p=0.5"}
@@ -226,7 +226,7 @@ def test_chance_is_the_hubs(hub: LiveHub) -> None:
     assert {200, 503} == set(found)
 
 
-def test_a_refused_request_uses_up_no_providers_word(hub: LiveHub) -> None:
+def test_rejected_request_uses_up_no_outcome(hub: LiveHub) -> None:
     """fail x1 waits for a generation that is paid (LED-5)."""
     arm(hub, "fail x1")
     found = [hub.generate({}, key=POOR), hub.generate({"n": 9}), hub.generate({}), hub.generate({})]
@@ -240,8 +240,8 @@ def test_a_refused_request_uses_up_no_providers_word(hub: LiveHub) -> None:
     ("operation", "where"),
     [("list_models", "models"), ("get_credits", "credits"), ("get_generation", GENERATION)],
 )
-def test_reads_are_struck_too(hub: LiveHub, operation: str, where: str) -> None:
-    """A header, Prefer or on= strikes an operation that reads, and no other."""
+def test_faults_fire_on_reads(hub: LiveHub, operation: str, where: str) -> None:
+    """A header, Prefer or on= affects an operation that reads, and no other."""
     assert hub.get(where, headers={"X-Mockhub": "status=503"}).status_code == 503
     assert hub.get(where, headers={"Prefer": "code=402"}).status_code == 402
     assert hub.get(where, headers={"X-Mockhub": "reset on=create_generation"}).status_code == 200
@@ -252,8 +252,8 @@ def test_reads_are_struck_too(hub: LiveHub, operation: str, where: str) -> None:
     assert hub.generate({}).status_code == 200
 
 
-def test_a_poll_may_be_lost_after_it_counted(hub: LiveHub) -> None:
-    """reset@after on a poll: the task has moved on, and the client has not heard of it."""
+def test_poll_lost_after_it_counted(hub: LiveHub) -> None:
+    """After reset@after on a poll, the generation has moved on without the client knowing."""
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     arm(hub, "reset@after on=get_generation x1")
     with pytest.raises(httpx.ReadError):
@@ -261,18 +261,18 @@ def test_a_poll_may_be_lost_after_it_counted(hub: LiveHub) -> None:
     assert hub.get(f"generations/{queued}").json()["status"] == "succeeded"
 
 
-def test_a_poll_may_be_lost_before_it_counted(hub: LiveHub) -> None:
-    """reset on a poll: the task has not moved."""
+def test_poll_lost_before_it_counted(hub: LiveHub) -> None:
+    """A fault @before on a poll does not count the poll."""
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     for _ in range(3):
-        answer = hub.get(f"generations/{queued}", headers={"X-Mockhub": "status=503"})
-        assert answer.status_code == 503
+        response = hub.get(f"generations/{queued}", headers={"X-Mockhub": "status=503"})
+        assert response.status_code == 503
     states = [hub.get(f"generations/{queued}").json()["status"] for _ in range(2)]
     assert states == ["processing", "succeeded"]
 
 
-def test_a_prompt_reaches_the_polls_of_its_task(hub: LiveHub) -> None:
-    """[[... on=get_generation]] strikes the polls of what it asked for, and nobody else's."""
+def test_prompt_applies_to_the_polls_of_its_generation(hub: LiveHub) -> None:
+    """[[... on=get_generation]] affects the polls of its own generation, and of no other."""
     prompt = "[[status=503 x2 on=get_generation]] [[polls=2]]"
     queued = hub.generate({"async": True, "prompt": prompt}).json()["id"]
     found = [hub.get(f"generations/{queued}") for _ in range(4)]
@@ -282,8 +282,8 @@ def test_a_prompt_reaches_the_polls_of_its_task(hub: LiveHub) -> None:
     assert hub.get(f"generations/{queued}", RICH).status_code == 404
 
 
-def test_a_fault_may_wait_for_a_prompt(hub: LiveHub) -> None:
-    """A fault that is armed for a prompt strikes only requests whose prompt has it."""
+def test_armed_fault_waits_for_its_prompt(hub: LiveHub) -> None:
+    """A fault that is armed for a prompt fires only on requests whose prompt contains it."""
     arm(hub, "status=503", prompt="cat")
     prompts = ["a dog", "a cat", "concatenate", "Cat"]
     found = [hub.generate({"prompt": prompt}).status_code for prompt in prompts]
@@ -291,8 +291,8 @@ def test_a_fault_may_wait_for_a_prompt(hub: LiveHub) -> None:
     assert hub.get("credits").status_code == 200
 
 
-def test_what_is_struck_is_not_judged(hub: LiveHub) -> None:
-    """A fault before the world moves comes before key and body; one in a prompt after them."""
+def test_early_fault_comes_before_validation(hub: LiveHub) -> None:
+    """A fault @before comes before key and body are checked; one in a prompt comes after."""
     headers = {"X-Mockhub": "status=503"}
     assert hub.generate({"n": 9}, key=None, headers=headers).status_code == 503
     assert hub.generate({"n": 9, "prompt": "[[status=503]]"}).status_code == 400
@@ -300,43 +300,42 @@ def test_what_is_struck_is_not_judged(hub: LiveHub) -> None:
     assert hub.generate({"prompt": "[[status=503@after]]"}, key=POOR).status_code == 503
 
 
-def test_nothing_comes_after_what_ends_a_request(hub: LiveHub) -> None:
-    """Behind a status before the world moves no @after strikes; but an answer may be spoilt."""
+def test_nothing_fires_after_a_terminal_fault(hub: LiveHub) -> None:
+    """After an early status no @after fault fires, except one that alters the response."""
     assert by_header(hub, "status=503 reset@after delay=30s@after").status_code == 503
     assert hub.backend.clock.now() == PUBLISHED
-    spoilt = by_header(hub, "status=500 corrupt")
-    assert spoilt.status_code == 500
+    altered = by_header(hub, "status=500 corrupt")
+    assert altered.status_code == 500
     with pytest.raises(ValueError, match="control character"):
-        spoilt.json()
+        altered.json()
     assert hub.credits() == 120
 
 
-def test_forms_have_prompts_too(hub: LiveHub) -> None:
-    """A magic prompt works in a form as it does in JSON."""
+def test_prompt_of_a_form_has_faults(hub: LiveHub) -> None:
     form = {"model": "gpt-image-2", "prompt": "[[status=503]]"}
-    answer = hub.generate(data=form, files={"reference_image": ("r.png", PNG)})
-    assert answer.status_code == 503
+    response = hub.generate(data=form, files={"reference_image": ("r.png", PNG)})
+    assert response.status_code == 503
 
 
-@pytest.mark.parametrize("door", ["X-Mockhub", "Prefer", "prompt"])
-def test_a_wrong_directive_is_told(hub: LiveHub, door: str) -> None:
-    """A wrong word is 400 and names the door and the closest word; nothing is charged."""
-    if door == "prompt":
-        answer = hub.generate({"prompt": "[[statsu=503]]"})
-    elif door == "Prefer":
-        answer = hub.generate({}, headers={door: "code=2000"})
+@pytest.mark.parametrize("channel", ["X-Mockhub", "Prefer", "prompt"])
+def test_wrong_directive_is_rejected(hub: LiveHub, channel: str) -> None:
+    """A wrong directive is 400 with the channel and the closest word; nothing is charged."""
+    if channel == "prompt":
+        response = hub.generate({"prompt": "[[statsu=503]]"})
+    elif channel == "Prefer":
+        response = hub.generate({}, headers={channel: "code=2000"})
     else:
-        answer = hub.generate({}, headers={door: "statsu=503"})
-    message = answer.json()["error"]["message"]
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    assert message.startswith(f"{door}: ")
+        response = hub.generate({}, headers={channel: "statsu=503"})
+    message = response.json()["error"]["message"]
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
+    assert message.startswith(f"{channel}: ")
     hints = ("did you mean 'status'?", "expected a whole number from 400 to 599")
     assert any(hint in message for hint in hints)
     assert hub.credits() == 120
 
 
-def test_two_headers_are_read_as_one(hub: LiveHub) -> None:
-    """X-Mockhub that is sent twice counts twice, and a mistake in either is told."""
+def test_repeated_header_is_one_list(hub: LiveHub) -> None:
+    """X-Mockhub sent twice counts twice, and an error in either is reported."""
     both = [
         ("Authorization", f"Bearer {KEY}"),
         ("X-Mockhub", "delay=5s"),
@@ -349,17 +348,17 @@ def test_two_headers_are_read_as_one(hub: LiveHub) -> None:
     assert hub.client.get("/api/v1/credits", headers=wrong).status_code == 400
 
 
-def test_a_scenario_is_a_door(tmp_path: Path) -> None:
-    """Faults and the provider's script of a scenario hold from the start, in their order."""
-    world = resource_path("fixtures/scenarios/default.yaml").read_text("utf-8")
-    told = """
+def test_scenario_sets_faults_and_provider(tmp_path: Path) -> None:
+    """Faults and the provider script of a scenario hold from the start, in their order."""
+    accounts = resource_path("fixtures/scenarios/default.yaml").read_text("utf-8")
+    settings = """
 provider: [fail, deliver=1, "duration=5s"]
 faults:
   - status=503 x1
   - status=429 x1
   - {fault: "status=402@after", prompt: cat}
 """
-    (tmp_path / "own.yaml").write_text(world + told, "utf-8")
+    (tmp_path / "own.yaml").write_text(accounts + settings, "utf-8")
     with serve_hub(scenario=str(tmp_path / "own")) as hub:
         found = [hub.generate({"n": 2}) for _ in range(6)]
         cat = hub.generate({"prompt": "a cat"})
@@ -369,8 +368,8 @@ faults:
     assert (cat.status_code, clock - 1777536000000) == (402, 15_000)
 
 
-def test_the_journal_tells_what_struck(hub: LiveHub) -> None:
-    """An exchange that a fault struck is marked with it, and is no violation of the law."""
+def test_journal_lists_fired_faults(hub: LiveHub) -> None:
+    """An exchange lists the faults that fired, and they are no spec violation."""
     hub.generate({}, headers={"X-Mockhub": "corrupt"})
     hub.get("credits", headers={"X-Mockhub": "delay=1s status=503"})
     *_, made, read = hub.server.call(lambda: list(hub.backend.journal))

@@ -1,4 +1,4 @@
-"""The grammar of faults: what is read, what is refused, and what is counted."""
+"""The grammar of faults, and the counters of armed ones."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ VALUES = {
 }
 
 
-def spelt(word: str) -> str:
-    return f"{word}={VALUES[word]}" if word in VALUES else word
+def spelling(name: str) -> str:
+    return f"{name}={VALUES[name]}" if name in VALUES else name
 
 
-@pytest.mark.parametrize("word", sorted(PROVIDER_FAULTS | TRANSPORT_FAULTS))
-def test_every_word_is_read_and_told_alike(word: str) -> None:
-    """Each word is read, and spelt by the journal as it may be read again."""
-    (directive,) = parse_directives(spelt(word))
-    assert word == directive.name
+@pytest.mark.parametrize("name", sorted(PROVIDER_FAULTS | TRANSPORT_FAULTS))
+def test_every_fault_round_trips(name: str) -> None:
+    """Each fault is parsed, and formatted so that it can be parsed again."""
+    (directive,) = parse_directives(spelling(name))
+    assert name == directive.name
     assert (directive,) == parse_directives(str(directive))
 
 
@@ -62,14 +62,13 @@ def test_every_word_is_read_and_told_alike(word: str) -> None:
         ("deliver=0", Directive("deliver", 0)),
     ],
 )
-def test_values_and_modifiers_are_read(text: str, expected: Directive) -> None:
-    """Times are milliseconds, counts are counts, and a modifier belongs to the word before it."""
+def test_values_and_modifiers_are_parsed(text: str, expected: Directive) -> None:
+    """Times are milliseconds, counts are numbers, and a modifier belongs to the fault before it."""
     assert (expected,) == parse_directives(text)
 
 
 @pytest.mark.parametrize("between", [" ", ",", ";", ", ", " ; ", "\n", "\t"])
-def test_several_stand_in_a_row(between: str) -> None:
-    """Blanks, commas and semicolons separate directives and their modifiers."""
+def test_blanks_commas_and_semicolons_separate_faults(between: str) -> None:
     text = between.join(["fail", "x2", "reset@after", "p=0.5"])
     assert (
         Directive("fail", times=2),
@@ -78,7 +77,7 @@ def test_several_stand_in_a_row(between: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         ("", "an empty directive"),
         (" , ", "an empty directive"),
@@ -112,30 +111,30 @@ def test_several_stand_in_a_row(between: str) -> None:
         ("fail on=get_credits", "expected create_generation"),
     ],
 )
-def test_a_mistake_is_explained(text: str, says: str) -> None:
-    """What is wrong is named with what is allowed, or the closest known word."""
+def test_error_names_what_is_allowed(text: str, expected: str) -> None:
+    """An error names what is wrong with what is allowed, or with the closest known name."""
     with pytest.raises(MockhubError) as caught:
         parse_directives(text)
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
     assert len(str(caught.value)) < 6000
 
 
 @given(st.text(max_size=60) | st.text(alphabet="resetfailu=@x123 ,;pnth.", max_size=40))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    """No text ends the parser otherwise than by directives or a MockhubError."""
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
+    """The parsers return directives or raise MockhubError for any text."""
     for reader in (parse_directives, parse_prompt, parse_prefer_header):
         with suppress(MockhubError):
             assert all(isinstance(one, Directive) for one in reader(text))
 
 
 DIRECTIVES = st.builds(
-    lambda word, phase, times, p, nth, on: (
-        spelt(word)
-        + (phase if word in TRANSPORT_FAULTS - {"corrupt", "truncate", "drip"} else "")
+    lambda name, phase, times, p, nth, on: (
+        spelling(name)
+        + (phase if name in TRANSPORT_FAULTS - {"corrupt", "truncate", "drip"} else "")
         + (f" x{times}" if times else "")
         + (f" p={p}" if p is not None else "")
         + (f" nth={nth}" if nth else "")
-        + (f" on={on}" if on and word in TRANSPORT_FAULTS else "")
+        + (f" on={on}" if on and name in TRANSPORT_FAULTS else "")
     ),
     st.sampled_from(sorted(PROVIDER_FAULTS | TRANSPORT_FAULTS)),
     st.sampled_from(["", "@before", "@after"]),
@@ -147,14 +146,14 @@ DIRECTIVES = st.builds(
 
 
 @given(st.lists(DIRECTIVES, min_size=1, max_size=5))
-def test_what_is_allowed_is_read(texts: list[str]) -> None:
-    """Any words with any of their modifiers in a row give as many directives."""
+def test_every_combination_is_parsed(texts: list[str]) -> None:
+    """Any faults with any of their modifiers give as many directives."""
     assert len(texts) == len(parse_directives(" ".join(texts)))
 
 
 @given(st.integers(0, 10**9))
-def test_durations_are_read_exactly(milliseconds: int) -> None:
-    """A duration in milliseconds, or seconds with a point, is read to the millisecond."""
+def test_durations_are_exact(milliseconds: int) -> None:
+    """A duration in milliseconds, or in seconds with a point, is parsed to the millisecond."""
     assert (
         milliseconds
         == parse_duration(f"{milliseconds}ms")
@@ -162,8 +161,8 @@ def test_durations_are_read_exactly(milliseconds: int) -> None:
     )
 
 
-def test_prompts_hold_directives_in_brackets() -> None:
-    """[[...]] holds directives for making it; on=get_generation is for polling it."""
+def test_prompt_has_directives_in_brackets() -> None:
+    """[[...]] applies to the creation of a generation, and with on=get_generation to its polls."""
     made, polled = parse_prompt("A [[fail]] cat [[reset on=get_generation]]")
     assert (made.name, made.operation) == ("fail", "create_generation")
     assert (polled.name, polled.operation) == ("reset", "get_generation")
@@ -171,21 +170,21 @@ def test_prompts_hold_directives_in_brackets() -> None:
 
 
 @pytest.mark.parametrize("prompt", [16_000 * "[[", 10_000 * "[[ ", 16_000 * "]]", 4_000 * "[[x "])
-def test_brackets_are_read_in_one_pass(prompt: str) -> None:
-    """A prompt full of brackets is read like any other, not once a bracket."""
-    looked = [0]
+def test_brackets_are_parsed_in_one_pass(prompt: str) -> None:
+    """A prompt full of brackets takes one pass, not one for each bracket."""
+    calls = [0]
 
     class Counting(str):
         def find(self, *arguments: object) -> int:
-            looked[0] += 1
+            calls[0] += 1
             return str.find(self, *arguments)  # type: ignore[arg-type]
 
     assert parse_prompt(Counting(prompt)) == ()
-    assert looked[0] <= 2
+    assert calls[0] <= 2
 
 
 @pytest.mark.parametrize(
-    ("prompt", "says"),
+    ("prompt", "expected"),
     [
         ("[[fial]]", "did you mean 'fail'?"),
         ("[[]]", "an empty directive"),
@@ -194,11 +193,11 @@ def test_brackets_are_read_in_one_pass(prompt: str) -> None:
         ("a [[ reset@after", "is not closed"),
     ],
 )
-def test_a_mistake_in_a_prompt_is_explained(prompt: str, says: str) -> None:
-    """A wrong word, a wrong place or a missing bracket is refused, never ignored."""
+def test_error_in_a_prompt_is_explained(prompt: str, expected: str) -> None:
+    """A wrong name, a wrong operation or a missing bracket is rejected, never ignored."""
     with pytest.raises(MockhubError, match=".") as caught:
         parse_prompt(prompt)
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -210,38 +209,37 @@ def test_a_mistake_in_a_prompt_is_explained(prompt: str, says: str) -> None:
         ("dynamic=true; code=404", 404),
     ],
 )
-def test_prefer_names_a_status(header: str, status: int) -> None:
-    """Prefer: code=NNN, as Prism has it, is status=NNN; other preferences are not ours."""
+def test_prefer_header_asks_for_a_status(header: str, status: int) -> None:
+    """Prefer: code=NNN, as in Prism, is status=NNN; other preferences are ignored."""
     assert (Directive("status", status),) == parse_prefer_header(header)
     assert parse_prefer_header("return=minimal, encode=1") == ()
 
 
-def test_an_outcome_is_the_providers_alone() -> None:
-    """A provider's outcome takes the provider's words and refuses the wire's."""
+def test_outcome_rejects_transport_faults() -> None:
     assert Outcome(deliver=2, duration=3000) == parse_outcome("deliver=2 duration=3s")
     with pytest.raises(MockhubError, match="not a provider outcome"):
         parse_outcome("reset")
 
 
-# -- the board ------------------------------------------------------------------------------------
+# -- the registry ---------------------------------------------------------------------------------
 
 
-def strikes(
-    board: FaultRegistry, calls: int, operation: str = "get_credits", seed: int = 0
+def fired_faults(
+    registry: FaultRegistry, calls: int, operation: str = "get_credits", seed: int = 0
 ) -> list[str]:
-    """What strikes each of some calls, as one text a call."""
-    chance = Ids(seed).random
-    struck = (board.match_request(operation, chance) for _ in range(calls))
-    return [" ".join(str(one) for one in call) for call in struck]
+    """Return what fires on each of some requests, as one text for each."""
+    random = Ids(seed).random
+    fired = (registry.match_request(operation, random) for _ in range(calls))
+    return [" ".join(str(one) for one in call) for call in fired]
 
 
 def armed(*texts: str) -> FaultRegistry:
-    board = FaultRegistry()
-    board.arm(one for text in texts for one in parse_directives(text))
-    return board
+    registry = FaultRegistry()
+    registry.arm(one for text in texts for one in parse_directives(text))
+    return registry
 
 
-def counted(found: Iterable[str]) -> str:
+def pattern(found: Iterable[str]) -> str:
     return "".join("x" if one else "." for one in found)
 
 
@@ -258,84 +256,81 @@ def counted(found: Iterable[str]) -> str:
         ("fail", "......"),
     ],
 )
-def test_calls_are_counted(text: str, expected: str) -> None:
-    """xN strikes N times, nth=N at the Nth call, on= on one operation only."""
-    assert expected == counted(strikes(armed(text), 6))
+def test_requests_are_counted(text: str, expected: str) -> None:
+    """xN fires N times, nth=N on the Nth request, on= on one operation only."""
+    assert expected == pattern(fired_faults(armed(text), 6))
 
 
-def test_chance_is_seeded() -> None:
-    """The same seed gives the same strikes, another seed others, about as often as told."""
-    found = counted(strikes(armed("reset p=0.3"), 1000, seed=7))
-    assert found == counted(strikes(armed("reset p=0.3"), 1000, seed=7))
-    assert found != counted(strikes(armed("reset p=0.3"), 1000, seed=8))
+def test_probability_is_seeded() -> None:
+    """A fault fires about as often as stated, and the same way for the same seed."""
+    found = pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
+    assert found == pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
+    assert found != pattern(fired_faults(armed("reset p=0.3"), 1000, seed=8))
     assert 250 < found.count("x") < 350
 
 
-def test_one_fatal_fault_a_request() -> None:
-    """What ends a request uses up no other fault that would: they come one after the other."""
-    found = strikes(armed("status=503 x2", "reset x1"), 4)
+def test_one_terminal_fault_fires_for_each_request() -> None:
+    """A terminal fault does not use up another one: they fire one after the other."""
+    found = fired_faults(armed("status=503 x2", "reset x1"), 4)
     assert found == ["status=503@before", "status=503@before", "reset@before", ""]
 
 
-def test_a_row_is_armed_in_one_breath() -> None:
-    """The same word twice in one arming stands in a row."""
-    found = strikes(armed("status=503 x1 status=429 x1"), 3)
+def test_equal_faults_armed_together_fire_in_order() -> None:
+    found = fired_faults(armed("status=503 x1 status=429 x1"), 3)
     assert found == ["status=503@before", "status=429@before", ""]
-    found = strikes(armed("status=503 nth=1 status=429 nth=2"), 3)
+    found = fired_faults(armed("status=503 nth=1 status=429 nth=2"), 3)
     assert found == ["status=503@before", "status=429@before", ""]
 
 
-def test_a_delay_goes_with_what_ends_the_request() -> None:
-    """What does not end a request strikes beside what does."""
-    assert strikes(armed("delay=2s reset@after"), 1) == ["delay=2000ms@before reset@after"]
+def test_delay_fires_together_with_a_terminal_fault() -> None:
+    assert fired_faults(armed("delay=2s reset@after"), 1) == ["delay=2000ms@before reset@after"]
 
 
-def test_arming_again_starts_anew() -> None:
-    """Armed again, a fault has its whole number of times again, and its new value."""
-    board = armed("status=503 x2")
-    assert counted(strikes(board, 3)) == "xx."
-    board.arm(parse_directives("status=503 x2"))
-    assert counted(strikes(board, 3)) == "xx."
-    board.arm(parse_directives("status=429 x2"))
-    assert strikes(board, 1) == ["status=429@before"]
-    board.arm(parse_directives("status=500@after x1"))
-    assert strikes(board, 3) == ["status=429@before", "status=500@after", ""]
+def test_arming_again_restarts_the_counter() -> None:
+    """A fault that is armed again has its full number of times and its new value."""
+    registry = armed("status=503 x2")
+    assert pattern(fired_faults(registry, 3)) == "xx."
+    registry.arm(parse_directives("status=503 x2"))
+    assert pattern(fired_faults(registry, 3)) == "xx."
+    registry.arm(parse_directives("status=429 x2"))
+    assert fired_faults(registry, 1) == ["status=429@before"]
+    registry.arm(parse_directives("status=500@after x1"))
+    assert fired_faults(registry, 3) == ["status=429@before", "status=500@after", ""]
 
 
-def test_a_copy_goes_on_by_itself() -> None:
-    """A copied board has come as far as the first, and goes on alone."""
-    board = armed("reset x3")
-    strikes(board, 1)
-    twin = copy_state(board)
-    assert counted(strikes(twin, 3)) == "xx."
-    assert counted(strikes(board, 3)) == "xx."
+def test_copied_registry_counts_alone() -> None:
+    """A copied registry starts at the same counts and then counts alone."""
+    registry = armed("reset x3")
+    fired_faults(registry, 1)
+    twin = copy_state(registry)
+    assert pattern(fired_faults(twin, 3)) == "xx."
+    assert pattern(fired_faults(registry, 3)) == "xx."
 
 
-def test_clearing_forgets_everything() -> None:
-    """A cleared board strikes nobody and has counted nothing."""
-    board = armed("reset")
+def test_clear_disarms_and_resets_counters() -> None:
+    registry = armed("reset")
     (limited,) = parse_directives("reset x1")
-    chance = Ids(0).random
-    found = [board.match_inline([limited], "get_credits", chance, scope="me") for _ in range(2)]
+    random = Ids(0).random
+    found = [registry.match_inline([limited], "get_credits", random, scope="me") for _ in range(2)]
     assert [(limited,), ()] == found
-    board.clear()
-    assert counted(strikes(board, 3)) == "..."
-    assert (limited,) == board.match_inline([limited], "get_credits", chance, scope="me")
+    registry.clear()
+    assert pattern(fired_faults(registry, 3)) == "..."
+    assert (limited,) == registry.match_inline([limited], "get_credits", random, scope="me")
 
 
-def test_the_provider_is_asked_by_paid_generations_only() -> None:
-    """A provider's word waits for a generation, and a prompt for its own."""
-    board = FaultRegistry()
-    board.arm([with_conditions(one, prompt="cat") for one in parse_directives("fail x1")])
-    chance = Ids(0).random
-    assert counted(strikes(board, 3, "create_generation")) == "..."
-    assert board.match_provider("a dog", chance) == ()
-    assert str(board.match_provider("a cat", chance)[0]) == "fail"
-    assert board.match_provider("a cat", chance) == ()
+def test_provider_outcome_waits_for_its_prompt() -> None:
+    """A provider outcome applies to generations only, and only to those with its prompt."""
+    registry = FaultRegistry()
+    registry.arm([with_conditions(one, prompt="cat") for one in parse_directives("fail x1")])
+    random = Ids(0).random
+    assert pattern(fired_faults(registry, 3, "create_generation")) == "..."
+    assert registry.match_provider("a dog", random) == ()
+    assert str(registry.match_provider("a cat", random)[0]) == "fail"
+    assert registry.match_provider("a cat", random) == ()
 
 
-def test_a_wrong_scenario_names_the_line(tmp_path: object) -> None:
-    """A wrong directive in a scenario is told with file, line, place and the closest word."""
+def test_error_in_a_scenario_names_the_line(tmp_path: object) -> None:
+    """The error has the file, the line, the pointer and the closest name."""
     file = resource_path("fixtures/scenarios/outage.yaml")
     broken = file.read_text("utf-8").replace("status=503", "statsu=503")
     target = tmp_path / "broken.yaml"  # type: ignore[operator]
