@@ -21,7 +21,7 @@ from mockhub.mutants.defects import (  # noqa: F401
     field_defaults,
     image_count,
     images,
-    intermittent,
+    insufficient_credits,
     models,
     ownership,
     reference_images,

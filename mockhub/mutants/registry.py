@@ -85,7 +85,7 @@ def mutant(
 
     def decorator(change: Change) -> Change:
         registered = Mutant(
-            name or _to_name(change.__name__),
+            _to_name(name or change.__name__),
             clause,
             level or levels()[clause],
             description,
@@ -115,7 +115,7 @@ def mutant_table(
                 description,
                 level=level,
                 conforms_if_documented=conforms_if_documented,
-                name=_to_name(name),
+                name=name,
             )(hook(function))
 
     return register
@@ -127,7 +127,7 @@ def variant(
     """Register a function as a conforming variant; *level* is the highest at which it conforms."""
 
     def decorator(change: Change) -> Change:
-        registered = Variant(name or _to_name(change.__name__), level, description, change)
+        registered = Variant(_to_name(name or change.__name__), level, description, change)
         assert registered.name not in VARIANTS, f"duplicate variant {registered.name}"
         VARIANTS[registered.name] = registered
         return change
@@ -140,7 +140,7 @@ def variant_table(hook: Hook[C], *, level: Level = "inferred") -> Rows[C]:
 
     def register(**rows: tuple[str, C]) -> None:
         for name, (description, function) in rows.items():
-            variant(description, level=level, name=_to_name(name))(hook(function))
+            variant(description, level=level, name=name)(hook(function))
 
     return register
 

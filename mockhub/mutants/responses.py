@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from mockhub.domain.generations import Generation
 from mockhub.web import responses
 from mockhub.web.context import RequestContext
 from mockhub.web.responses import Response, json_response
@@ -46,6 +47,11 @@ def server_error() -> Response:
     body = b"Internal Server Error"
     headers = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)))
     return Response(500, body, headers)
+
+
+def generation_of(context: RequestContext) -> Generation:
+    """Return the generation that a request has created or read."""
+    return context.hub.generations[context.generation or ""]
 
 
 def error_code(response: Response) -> str | None:

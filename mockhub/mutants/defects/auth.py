@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from mockhub.domain.keys import KeyStore
 from mockhub.exceptions import ApiError
+from mockhub.mutants.hooks import at_every, mutate_json, replace_errors
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant
+from mockhub.mutants.registry import mutant, mutant_table
 from mockhub.mutants.responses import server_error, with_json
 from mockhub.mutants.wrapping import wrap
+from mockhub.spec.error_catalog import REQUIRED_CODES
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.asgi import Scope
@@ -275,3 +277,23 @@ def credits_reject_all_keys(server: PatchedServer) -> None:
     @server.on_response(OperationId.GET_CREDITS, status=200)
     def reject(response: responses.Response, context: RequestContext) -> responses.Response:
         return responses.error_response(server.error("invalidApiKey"))
+
+
+mutant_table("AUTH-3", at_every(2, mutate_json(code="missingApiKey")))(
+    every_second_missing_key_is_invalid_key=(
+        "Every second request without a key returns invalidApiKey.",
+        lambda content, context: content["error"].update(code="invalidApiKey"),
+    ),
+)
+
+
+def _snake_case(code: str) -> str:
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in code)
+
+
+mutant_table("ERR-3", replace_errors(*REQUIRED_CODES))(
+    codes_in_snake_case=(
+        "Codes are in snake case: missing_api_key.",
+        lambda error: {"error": {**error, "code": _snake_case(error["code"])}},
+    ),
+)

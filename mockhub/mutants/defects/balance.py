@@ -1,343 +1,196 @@
-"""Defects of the balance as it is told, and of what it lets an account buy."""
+"""Mutants of the balance (CRD-1 to CRD-4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from mockhub.domain.accounts import Account
+from mockhub.domain.generations import Generation
+from mockhub.domain.ledger import Entry
 from mockhub.exceptions import ApiError
+from mockhub.mutants.hooks import (
+    every,
+    hook,
+    mutate_balances,
+    mutate_json,
+    remove,
+    replace_json,
+    update,
+)
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.generation_request import GenerationRequest
+from mockhub.mutants.registry import mutant, mutant_table
+from mockhub.mutants.responses import Json
 from mockhub.spec.operations import OperationId
-from mockhub.web import responses
 from mockhub.web.context import RequestContext
 
-Change = Callable[[dict[str, Any]], object]
+_SMALL_BALANCE = 10_000
+
+mutate_credits = mutate_json(OperationId.GET_CREDITS, status=200)
 
 
-def mutate_balance(server: PatchedServer, *operations: str, change: Change) -> None:
-    """Change the balance object of /credits, of a generation's answer, or of both."""
-
-    @server.mutate_json(
-        *(operations or (OperationId.GET_CREDITS, OperationId.CREATE_GENERATION)), status=200
-    )
-    def rewrite(content: Any, context: RequestContext) -> None:
-        change(content.get("balance", content))
-
-
-@mutant("CRD-2", "The balance is a string of digits.")
-def credits_as_string(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.GET_CREDITS,
-        change=lambda balance: balance.update(credits=str(balance["credits"])),
-    )
-
-
-@mutant("CRD-2", "The balance has no account type.")
-def missing_account_type(server: PatchedServer) -> None:
-    mutate_balance(
-        server, OperationId.GET_CREDITS, change=lambda balance: balance.pop("account_type")
-    )
-
-
-@mutant("CRD-2", "The account type is null.")
-def null_account_type(server: PatchedServer) -> None:
-    mutate_balance(server, change=lambda balance: balance.update(account_type=None))
-
-
-@mutant("CRD-2", "The balance has no next_expiration, where nothing expires.")
-def missing_next_expiration(server: PatchedServer) -> None:
-    mutate_balance(
-        server, OperationId.GET_CREDITS, change=lambda balance: balance.pop("next_expiration")
-    )
-
-
-@mutant("CRD-2", "Accounts with fewer than ten thousand credits are not told of a next_expiration.")
-def missing_next_expiration_below_10000(server: PatchedServer) -> None:
-    def remove(balance: dict[str, Any]) -> None:
-        if balance["credits"] < 10_000:  # noqa: PLR2004
-            del balance["next_expiration"]
-
-    mutate_balance(server, OperationId.GET_CREDITS, change=remove)
-
-
-@mutant("CRD-2", "Where nothing expires, next_expiration is an empty string.")
-def empty_next_expiration(server: PatchedServer) -> None:
-    mutate_balance(server, change=lambda balance: balance.update(next_expiration=""))
-
-
-@mutant("CRD-2", "next_expiration counts seconds since 1970.")
-def numeric_next_expiration(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.GET_CREDITS,
-        change=lambda balance: balance.update(next_expiration=1893456000),
-    )
-
-
-@mutant("CRD-2", "The balance calls its credits `balance`.")
-def renamed_credits(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.GET_CREDITS,
-        change=lambda balance: balance.update(balance=balance.pop("credits")),
-    )
-
-
-@mutant("CRD-2", "/credits wraps the balance object in `data`.", level="inferred")
-def wrapped_balance(server: PatchedServer) -> None:
-    server.replace_json(OperationId.GET_CREDITS, status=200)(
-        lambda content, context: {"data": content}
-    )
-
-
-@mutant("CRD-2", "The balance is told in thousandths, not in credits.")
-def credits_divided_by_1000(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.GET_CREDITS,
-        change=lambda balance: balance.update(credits=balance["credits"] / 1000),
-    )
-
-
-@mutant("GEN-7", "The balance in the answer is the one before the charge.")
-def balance_before_charge(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["balance"]["credits"] -= context.current_credit_delta
-
-
-@mutant("GEN-7", "The balance in the answer has the cost taken off twice; the ledger has it once.")
-def balance_charged_twice(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["balance"]["credits"] += context.current_credit_delta
-
-
-@mutant(
-    "GEN-7",
-    "The balance in the answer has the price of one image taken off, however many there are.",
-)
-def balance_charged_for_one_image(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["balance"]["credits"] += content["usage"]["credits"] * (len(content["images"]) - 1)
-
-
-@mutant("GEN-7", "The balance in the answer is a string of digits.")
-def balance_credits_as_string(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.CREATE_GENERATION,
-        change=lambda balance: balance.update(credits=str(balance["credits"])),
-    )
-
-
-@mutant("GEN-7", "The answer's balance is a bare number.")
-def balance_as_number(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["balance"] = content["balance"]["credits"]
-
-
-@mutant("GEN-7", "Every answer shows the balance of the account's first one.")
-def balance_of_first_response(server: PatchedServer) -> None:
-    first: dict[str, Any] = {}
-
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.account:
-            content["balance"] = first.setdefault(context.account.id, content["balance"])
-
-
-@mutant("GEN-7", "With reference images, the balance in the answer is the one before the charge.")
-def balance_before_charge_with_references(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.parsed_request and context.parsed_request.references:
-            content["balance"]["credits"] -= context.current_credit_delta
-
-
-@mutant("CRD-1", "/credits shows what an account had when it was first asked for.")
-def stale_balance(server: PatchedServer) -> None:
-    first: dict[str, int] = {}
+@hook
+def replace_credits(server: PatchedServer, change: Callable[[int, str], int]) -> None:
+    """Replace the credits of /credits, given the id of the account."""
 
     @server.mutate_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.account:
-            content["credits"] = first.setdefault(context.account.id, content["credits"])
+    def mutate(content: Json, context: RequestContext) -> None:
+        assert context.account
+        content["credits"] = change(content["credits"], context.account.id)
 
 
-@mutant("CRD-1", "/credits shows what it should have shown the time before.")
+# -- the value -----------------------------------------------------------------------------------
+
+
+@mutant("CRD-1", "/credits returns the balance that an account had at its first request of it.")
+def stale_balance(server: PatchedServer) -> None:
+    first: dict[str, int] = {}
+    replace_credits(lambda credits, account: first.setdefault(account, credits))(server)
+
+
+@mutant("CRD-1", "/credits returns the balance of the request before.")
 def balance_one_read_behind(server: PatchedServer) -> None:
     last: dict[str, int] = {}
 
-    @server.mutate_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.account:
-            current = content["credits"]
-            content["credits"] = last.get(context.account.id, current)
-            last[context.account.id] = current
+    @replace_credits
+    def change(credits: int, account: str) -> int:
+        previous, last[account] = last.get(account, credits), credits
+        return previous
+
+    change(server)
 
 
-@mutant("CRD-1", "/credits shows what was ever granted, not what is left.")
+@mutant("CRD-1", "Every third response of /credits has the balance of the one before.")
+def every_third_balance_read_stale(server: PatchedServer) -> None:
+    third = every(3)
+    last: dict[str, int] = {}
+
+    @replace_credits
+    def change(credits: int, account: str) -> int:
+        last[account] = last.get(account, credits) if third() else credits
+        return last[account]
+
+    change(server)
+
+
+@mutant("CRD-1", "/credits returns the credits that were granted, not what is left of them.")
 def balance_is_total_granted(server: PatchedServer) -> None:
     granted = {account.id: account.balance for account in server.hub.accounts.values()}
-
-    @server.mutate_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.account:
-            content["credits"] = granted[context.account.id]
-
-
-@mutant("CRD-3", "Everybody is shown the same account's balance.")
-def same_balance_for_everyone(server: PatchedServer) -> None:
-    mutate_balance(
-        server, OperationId.GET_CREDITS, change=lambda balance: balance.update(credits=120)
-    )
-
-
-@mutant(
-    "CRD-3", "The balance is kept per address, not per user: who asks next is shown the last one's."
-)
-def balance_of_previous_caller(server: PatchedServer) -> None:
-    balances: list[Any] = []
-
-    @server.replace_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> Any:
-        balances.append(content)
-        return balances.pop(0) if len(balances) > 1 else content
-
-
-@mutant("CRD-3", "Each key has a balance of its own, also two keys of one user.")
-def balance_per_key(server: PatchedServer) -> None:
-    spent: dict[bytes, int] = {}
-
-    @server.after_success(OperationId.CREATE_GENERATION)
-    def count(context: RequestContext, account: Account) -> None:
-        spent[context.key_digest or b""] = (
-            spent.get(context.key_digest or b"", 0) - context.current_credit_delta
-        )
-
-    @server.mutate_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        others = sum(spent.values()) - spent.get(context.key_digest or b"", 0)
-        content["credits"] += others
-
-
-@mutant("LED-4", "An account that can pay one image may have four, and owes the rest.")
-def balance_checked_for_one_image(server: PatchedServer) -> None:
-    allow_overdraft(server, lambda account, price, request: account.balance >= price // request.n)
-
-
-@mutant("LED-4", "An account that has any credit at all may buy, and owes the rest.")
-def balance_checked_above_zero(server: PatchedServer) -> None:
-    allow_overdraft(server, lambda account, price, request: account.balance > 0)
-
-
-@mutant("LED-4", "An account may buy whatever it has, below zero.")
-def balance_not_checked(server: PatchedServer) -> None:
-    allow_overdraft(server, lambda account, price, request: True)
-
-
-@mutant("LED-4", "An account that cannot pay pays what it has, and gets its images.")
-def charge_clamped_to_balance(server: PatchedServer) -> None:
-    allow_overdraft(server, lambda account, price, request: True, record_debt=False)
-
-
-@mutant("LED-4", "A form is not held to the balance, which sinks below zero.")
-def balance_not_checked_in_forms(server: PatchedServer) -> None:
-    seen: dict[str, bool] = {}
-
-    @server.on_request_body
-    def note(request: Any) -> None:
-        seen["form"] = request.media_type != "application/json"
-
-    allow_overdraft(server, lambda account, price, request: seen.pop("form", False))
-
-
-@mutant("ASY-8", "An asynchronous request is not held to the balance, which sinks below zero.")
-def balance_not_checked_if_async(server: PatchedServer) -> None:
-    allow_overdraft(server, lambda account, price, request: request.run_async)
-
-
-@mutant("LED-7", "A balance exactly equal to the price is refused.")
-def exact_balance_rejected(server: PatchedServer) -> None:
-    @wrap(server.hub, "create_generation")
-    def create(original: Any, account: Account, request: Any, *rest: Any) -> Any:
-        quote = server.spec.catalog.quote(request.model, request.size)
-        if account.balance == quote.credits_per_image * request.n:
-            raise server.error("insufficientCredits")
-        return original(account, request, *rest)
-
-
-@mutant("LED-5", "A request that cannot be paid takes what the account has.")
-def rejection_takes_remaining_credits(server: PatchedServer) -> None:
-    @server.after_error(OperationId.CREATE_GENERATION)
-    def charge(account: Account, error: Exception) -> None:
-        if isinstance(error, ApiError) and error.code == "insufficientCredits":
-            server.adjust_balance(account, -account.balance)
-
-
-@mutant("LED-5", "A request that cannot be paid is refused and charged all the same.")
-def rejection_still_charged(server: PatchedServer) -> None:
-    @server.after_error(OperationId.CREATE_GENERATION)
-    def charge(account: Account, error: Exception) -> None:
-        if isinstance(error, ApiError) and error.code == "insufficientCredits":
-            server.adjust_balance(account, -8)
-
-
-def allow_overdraft(
-    server: PatchedServer,
-    allowed: Callable[[Account, int, GenerationRequest], bool],
-    *,
-    record_debt: bool = True,
-) -> None:
-    """Let an account that cannot pay buy all the same where *allowed*, and owe what is missing."""
-
-    @wrap(server.hub, "create_generation")
-    def create(original: Any, account: Account, request: Any, *rest: Any) -> Any:
-        price = server.spec.catalog.quote(request.model, request.size).credits_per_image * request.n
-        missing = max(0, price - account.balance)
-        if not missing or not allowed(account, price, request):
-            return original(account, request, *rest)
-        server.adjust_balance(account, missing)
-        generation = original(account, request, *rest)
-        if record_debt:
-            server.adjust_balance(account, -missing)
-        return generation
-
-
-@mutant(
-    "ASY-8", "A task is taken from an account that can pay one of its images, and owes the rest."
-)
-def balance_checked_for_one_image_if_async(server: PatchedServer) -> None:
-    allow_overdraft(
-        server,
-        lambda account, price, request: request.run_async and account.balance >= price // request.n,
-    )
-
-
-@mutant("LED-4", "A form that the balance cannot pay is answered 400 invalid_request.")
-def insufficient_credits_is_400_in_forms(server: PatchedServer) -> None:
-    @server.on_response(OperationId.CREATE_GENERATION, code="insufficientCredits")
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        form = context.headers.get(b"content-type", b"").startswith(b"multipart/")
-        return responses.error_response(server.error("invalid_request")) if form else response
+    replace_credits(lambda credits, account: granted[account])(server)
 
 
 @mutant(
     "CRD-1",
-    "The account type beside a generation is another than /credits tells.",
+    "The account type in the response of a generation differs from that of /credits.",
     level="inferred",
 )
-def account_types_differ(server: PatchedServer) -> None:
-    mutate_balance(
-        server,
-        OperationId.CREATE_GENERATION,
-        change=lambda balance: balance.update(account_type="FREE"),
+@mutate_json(OperationId.CREATE_GENERATION, status=200)
+def account_types_differ(content: Json, context: RequestContext) -> None:
+    content["balance"]["account_type"] = "FREE"
+
+
+# -- the fields ----------------------------------------------------------------------------------
+
+mutant_table("CRD-2", mutate_credits)(
+    credits_as_string=(
+        "The credits are a string.",
+        lambda content, context: content.update(credits=str(content["credits"])),
+    ),
+    missing_account_type=("The balance has no account_type.", remove("account_type")),
+    missing_next_expiration=("The balance has no next_expiration.", remove("next_expiration")),
+    missing_next_expiration_below_10000=(
+        "A balance of fewer than 10,000 credits has no next_expiration.",
+        lambda content, context: (
+            content.pop("next_expiration") if content["credits"] < _SMALL_BALANCE else None
+        ),
+    ),
+    numeric_next_expiration=("next_expiration is a number.", update(next_expiration=1893456000)),
+    renamed_credits=(
+        "The field for the credits is `balance`.",
+        lambda content, context: content.update(balance=content.pop("credits")),
+    ),
+    credits_divided_by_1000=(
+        "The balance is in thousands of credits.",
+        lambda content, context: content.update(credits=content["credits"] / 1000),
+    ),
+)
+mutant_table("CRD-2", mutate_balances)(
+    null_account_type=("account_type is null.", update(account_type=None)),
+    empty_next_expiration=("next_expiration is an empty string.", update(next_expiration="")),
+)
+mutant_table("CRD-2", replace_json(OperationId.GET_CREDITS, status=200), level="inferred")(
+    wrapped_balance=(
+        "The balance object of /credits is wrapped in `data`.",
+        lambda content, context: {"data": content},
+    ),
+)
+
+# -- the account ---------------------------------------------------------------------------------
+
+mutant_table("CRD-3", mutate_credits)(
+    same_balance_for_everyone=("Every user gets the same balance.", update(credits=120)),
+)
+
+
+@mutant("CRD-3", "The balance is cached per host: a request gets the balance of the previous user.")
+def balance_of_previous_caller(server: PatchedServer) -> None:
+    balances: list[Json] = []
+
+    @server.replace_json(OperationId.GET_CREDITS, status=200)
+    def replace(content: Json, context: RequestContext) -> Json:
+        balances.append(content)
+        return balances[-2:][0]
+
+
+@mutant("CRD-3", "Each key has a balance of its own, even two keys of one user.")
+def balance_per_key(server: PatchedServer) -> None:
+    spent: Counter[bytes | None] = Counter()
+
+    @server.after_success(OperationId.CREATE_GENERATION)
+    def count(context: RequestContext, account: Account) -> None:
+        spent[context.key_digest] -= context.current_credit_delta
+
+    @server.mutate_json(OperationId.GET_CREDITS, status=200)
+    def mutate(content: Json, context: RequestContext) -> None:
+        content["credits"] += spent.total() - spent[context.key_digest]
+
+
+@mutant("CRD-3", "A generation is charged to the richest account of the same account type.")
+def charged_to_richest_account(server: PatchedServer) -> None:
+    @server.on_ledger_entry("charge")
+    def charge(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
+        richest = server.richest_account()
+        if richest is account or richest.account_type != account.account_type:
+            return [entry]
+        return server.adjust_balance(richest, entry.credits)
+
+
+# -- requests that are free ----------------------------------------------------------------------
+
+
+@mutant("CRD-4", "Reading a generation costs a credit.")
+def generation_reads_charged(server: PatchedServer) -> None:
+    server.after_success(OperationId.GET_GENERATION)(
+        lambda context, account: server.adjust_balance(account, -1)
+    )
+
+
+@mutant("CRD-4", "Reading the balance costs a credit.")
+def balance_reads_charged(server: PatchedServer) -> None:
+    server.after_success(OperationId.GET_CREDITS)(
+        lambda context, account: server.adjust_balance(account, -1)
+    )
+
+
+@mutant("CRD-4", "An invalid request costs as much as a valid one.")
+def invalid_requests_charged(server: PatchedServer) -> None:
+    server.after_error(OperationId.CREATE_GENERATION)(
+        lambda account, error: isinstance(error, ApiError) or server.adjust_balance(account, -8)
+    )
+
+
+@mutant("CRD-4", "Reading a generation that does not exist costs a credit.")
+def unknown_ids_charged(server: PatchedServer) -> None:
+    server.after_error(OperationId.GET_GENERATION)(
+        lambda account, error: server.adjust_balance(account, -1)
     )

@@ -36,7 +36,7 @@ def key_in_log(server: PatchedServer) -> None:
 
 @mutant("AUTH-7", "Image URLs carry the key, so that it passes on with them.")
 def key_in_image_url(server: PatchedServer) -> None:
-    @server.mutate_generation
+    @server.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
     def rewrite(content: Any, context: RequestContext) -> None:
         for image in content.get("images", ()):
             image["url"] += "?key=" + (context.authorization or b"").decode("latin-1")[7:]

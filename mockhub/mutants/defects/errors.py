@@ -1,322 +1,180 @@
-"""Defects of errors: their shape, their codes, their statuses and their types."""
+"""Mutants of errors and of rate limits (ERR-1, ERR-2, ERR-5, ERR-7, LIM-2)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import asyncio
+from collections import Counter
 
-from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Level, mutant
-from mockhub.mutants.responses import with_body
+from mockhub.domain.accounts import Account
+from mockhub.mutants.hooks import (
+    at_every,
+    change_error,
+    on_response,
+    replace_content_type,
+    replace_errors,
+)
+from mockhub.mutants.patched_server import Handler, PatchedServer
+from mockhub.mutants.registry import mutant, mutant_table
+from mockhub.mutants.responses import rate_limited
 from mockhub.spec.error_catalog import REQUIRED_CODES
 from mockhub.spec.operations import OperationId
-from mockhub.web import responses
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
+_MOST_GENERATIONS = 5
 
-def mutate_errors(
-    name: str,
-    clause: str,
-    description: str,
-    change: Callable[[dict[str, Any]], object],
-    *,
-    level: Level | None = None,
-    conforms_if_documented: bool = False,
-    codes: Iterable[str] = REQUIRED_CODES,
-) -> None:
-    """Register a mutant that changes the content of errors, given their message and code."""
+# -- JSON ----------------------------------------------------------------------------------------
 
-    def apply(server: PatchedServer) -> None:
-        for code in codes:
+mutant_table("ERR-1", replace_errors(*REQUIRED_CODES))(
+    errors_are_strings=(
+        "An error is a string without a code.",
+        lambda error: {"error": error["message"]},
+    ),
+    errors_not_wrapped=("Errors are not wrapped in `error`.", lambda error: error),
+    errors_in_detail=("An error is in `detail`.", lambda error: {"detail": error["message"]}),
+    errors_are_lists=("Errors are a list.", lambda error: {"errors": [error]}),
+    errors_without_code=(
+        "Errors have no code.",
+        lambda error: {"error": {"message": error["message"]}},
+    ),
+    errors_without_message=(
+        "Errors have no message.",
+        lambda error: {"error": {"code": error["code"]}},
+    ),
+    code_named_type=(
+        "The code of an error is in the field `type`.",
+        lambda error: {"error": {"message": error["message"], "type": error["code"]}},
+    ),
+    messages_are_lists=(
+        "The message of an error is a list.",
+        lambda error: {"error": {**error, "message": [error["message"]]}},
+    ),
+)
+mutant_table("ERR-7", replace_errors(*REQUIRED_CODES), conforms_if_documented=True)(
+    messages_empty=(
+        "The message of an error is empty.",
+        lambda error: {"error": {**error, "message": ""}},
+    ),
+)
+mutant_table("ERR-1", replace_errors("invalid_request"))(
+    messages_are_objects=(
+        "The message of an invalid request is an object.",
+        lambda error: {"error": {**error, "message": {"body": error["message"]}}},
+    ),
+)
+mutant_table("ERR-1", replace_errors("invalidApiKey"))(
+    invalid_key_error_is_string=(
+        "The error for an invalid key is a string.",
+        lambda error: {"error": error["message"]},
+    ),
+)
+mutant_table("ERR-1", replace_errors("insufficientCredits"))(
+    insufficient_credits_error_is_string=(
+        "The error of a 402 is a string.",
+        lambda error: {"error": error["message"]},
+    ),
+)
+mutant_table("ERR-1", replace_errors("notFound"))(
+    not_found_in_detail=(
+        "The error of a 404 is in `detail`.",
+        lambda error: {"detail": "Not Found"},
+    ),
+)
+mutant_table("ERR-1", replace_errors("generationFailed"))(
+    failure_in_detail=(
+        "The error of a failed generation is in `detail`.",
+        lambda error: {"detail": error["message"]},
+    ),
+)
 
-            @server.replace_json(code=code)
-            def rewrite(content: Any, context: RequestContext) -> object:
-                return change(content["error"])
+# -- codes ---------------------------------------------------------------------------------------
 
-    mutant(
-        clause,
-        level=level,
-        conforms_if_documented=conforms_if_documented,
-        name=name,
-        description=description,
-    )(apply)
+mutant_table("ERR-2", replace_errors(*REQUIRED_CODES))(
+    codes_in_upper_case=(
+        "Codes are in upper case.",
+        lambda error: {"error": {**error, "code": error["code"].upper()}},
+    ),
+)
+mutant_table("ERR-2", change_error("invalid_request"))(
+    codes_in_camel_case=("invalid_request is in camel case.", (400, "invalidRequest")),
+    invalid_is_bad_request=("The code invalid_request is `bad_request`.", (400, "bad_request")),
+    invalid_is_validation_error=(
+        "The code invalid_request is `validation_error`.",
+        (400, "validation_error"),
+    ),
+)
+mutant_table("ERR-5", change_error("notFound"))(
+    not_found_with_other_code=(
+        "The code notFound is `generationNotFound`.",
+        (404, "generationNotFound"),
+    ),
+    not_found_is_410=("What does not exist returns 410.", (410, "notFound")),
+)
 
+# -- content types -------------------------------------------------------------------------------
 
-mutate_errors(
-    "errors-are-strings",
-    "ERR-1",
-    "An error is a sentence, without a code.",
-    lambda error: {"error": error["message"]},
+mutant_table("ERR-7", replace_content_type(code="invalid_request"))(
+    errors_as_text=("Errors of invalid requests are text/plain.", "text/plain"),
 )
-mutate_errors(
-    "errors-not-wrapped", "ERR-1", "Message and code stand bare.", lambda error: {**error}
+mutant_table("ERR-7", replace_content_type(code="invalidApiKey"))(
+    invalid_key_error_as_html=("Errors of invalid keys are text/html.", "text/html; charset=utf-8"),
 )
-mutate_errors(
-    "errors-in-detail",
-    "ERR-1",
-    "An error is {detail: ...}.",
-    lambda error: {"detail": error["message"]},
+mutant_table("ERR-7", replace_content_type(code="missingApiKey"))(
+    missing_key_error_as_text=("Errors of missing keys are text/plain.", "text/plain"),
 )
-mutate_errors(
-    "errors-are-lists", "ERR-1", "Errors come as a list.", lambda error: {"errors": [error]}
+mutant_table("ERR-7", replace_content_type(OperationId.GET_CREDITS))(
+    balance_as_text=("The balance is text/plain.", "text/plain"),
 )
-mutate_errors(
-    "errors-without-code",
-    "ERR-1",
-    "Errors have no code.",
-    lambda error: {"error": {"message": error["message"]}},
+mutant_table("ERR-7", replace_content_type(OperationId.LIST_MODELS))(
+    models_as_html=("The model list is text/html.", "text/html"),
 )
-mutate_errors(
-    "errors-without-message",
-    "ERR-1",
-    "Errors have no message.",
-    lambda error: {"error": {"code": error["code"]}},
+mutant_table("ERR-7", replace_content_type(OperationId.CREATE_GENERATION, status=200))(
+    generations_as_octet_stream=(
+        "Generations are application/octet-stream.",
+        "application/octet-stream",
+    ),
 )
-mutate_errors(
-    "code-named-type",
-    "ERR-1",
-    "An error's code is called `type`, as upstream.",
-    lambda error: {"error": {"message": error["message"], "type": error["code"]}},
+mutant_table("ERR-7", replace_content_type(OperationId.GET_GENERATION, code="notFound"))(
+    not_found_as_problem_json=("A 404 is application/problem+json.", "application/problem+json"),
 )
-mutate_errors(
-    "codes-in-snake-case",
-    "ERR-3",
-    "Codes are written in snake case: missing_api_key.",
-    lambda error: {"error": {**error, "code": _snake(error["code"])}},
+
+# -- rate limits ---------------------------------------------------------------------------------
+
+on_authenticated_response = on_response(
+    OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, OperationId.GET_CREDITS
 )
-mutate_errors(
-    "codes-in-camel-case",
-    "ERR-2",
-    "invalid_request is written in camel case.",
-    lambda error: {"error": {**error, "code": "invalidRequest"}},
-    codes=("invalid_request",),
-)
-mutate_errors(
-    "codes-in-upper-case",
-    "ERR-2",
-    "Codes are written in capitals.",
-    lambda error: {"error": {**error, "code": error["code"].upper()}},
-)
-mutate_errors(
-    "messages-empty",
-    "ERR-7",
-    "Messages are empty.",
-    lambda error: {"error": {**error, "message": ""}},
-    conforms_if_documented=True,
-)
-mutate_errors(
-    "messages-are-lists",
-    "ERR-1",
-    "A message is a list of sentences.",
-    lambda error: {"error": {**error, "message": [error["message"]]}},
-)
-mutate_errors(
-    "messages-are-objects",
-    "ERR-1",
-    "The message of an invalid request is an object of fields.",
-    lambda error: {"error": {**error, "message": {"body": error["message"]}}},
-    codes=("invalid_request",),
-)
-mutate_errors(
-    "invalid-key-error-is-string",
-    "ERR-1",
-    "A refused key is answered by a bare sentence.",
-    lambda error: {"error": error["message"]},
-    codes=("invalidApiKey",),
-)
-mutate_errors(
-    "not-found-in-detail",
-    "ERR-1",
-    "What is not found is answered {detail: ...}.",
-    lambda error: {"detail": "Not Found"},
-    codes=("notFound",),
-)
-mutate_errors(
-    "failure-in-detail",
-    "ERR-1",
-    "A generation that failed is answered {detail: ...}.",
-    lambda error: {"detail": error["message"]},
-    codes=("generationFailed",),
-)
-mutate_errors(
-    "insufficient-credits-error-is-string",
-    "ERR-1",
-    "A 402 is answered by a bare sentence.",
-    lambda error: {"error": error["message"]},
-    codes=("insufficientCredits",),
+mutant_table("LIM-2", at_every(10, on_authenticated_response))(
+    every_tenth_request_is_429=(
+        "Every tenth authenticated request returns 429.",
+        lambda response, context: rate_limited(),
+    ),
 )
 
 
-def _snake(code: str) -> str:
-    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in code)
+@mutant("LIM-2", "From the sixth generation of an account on, the response is 429.")
+def too_many_generations_are_429(server: PatchedServer) -> None:
+    generations: Counter[str] = Counter()
+
+    @server.wrap_handler(OperationId.CREATE_GENERATION)
+    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
+        if generations[account.id] >= _MOST_GENERATIONS:
+            return rate_limited()
+        response = await call_next(context, account)
+        generations[account.id] += 1
+        return response
 
 
-def change_error_code(
-    name: str, clause: str, description: str, code: str, status: int = 0, new_code: str = ""
-) -> None:
-    """Register a mutant that answers an error under another status or code."""
-    mutant(clause, name=name, description=description)(
-        lambda server: server.change_error(code, status=status, new_code=new_code)
-    )
+@mutant("LIM-2", "A request that is concurrent with another of the same account returns 429.")
+def concurrent_requests_are_429(server: PatchedServer) -> None:
+    in_flight: set[str] = set()
 
-
-change_error_code(
-    "invalid-is-bad-request",
-    "ERR-2",
-    "An invalid request's code is bad_request.",
-    "invalid_request",
-    new_code="bad_request",
-)
-change_error_code(
-    "invalid-is-validation-error",
-    "ERR-2",
-    "An invalid request's code is validation_error.",
-    "invalid_request",
-    new_code="validation_error",
-)
-change_error_code(
-    "insufficient-credits-is-400",
-    "ERR-4",
-    "Who cannot pay is answered 400.",
-    "insufficientCredits",
-    400,
-)
-change_error_code(
-    "insufficient-credits-is-403",
-    "LED-4",
-    "Who cannot pay is answered 403.",
-    "insufficientCredits",
-    403,
-)
-change_error_code(
-    "insufficient-credits-is-429",
-    "LED-4",
-    "Who cannot pay is answered 429, as upstream.",
-    "insufficientCredits",
-    429,
-    "insufficient_quota",
-)
-change_error_code(
-    "insufficient-credits-with-other-code",
-    "ERR-4",
-    "A 402 has the code insufficient_credits.",
-    "insufficientCredits",
-    new_code="insufficient_credits",
-)
-change_error_code(
-    "insufficient-credits-is-500",
-    "LED-4",
-    "Who cannot pay is answered 500 generationFailed.",
-    "insufficientCredits",
-    500,
-    "generationFailed",
-)
-change_error_code(
-    "not-found-with-other-code",
-    "ERR-5",
-    "A 404 has the code generationNotFound.",
-    "notFound",
-    new_code="generationNotFound",
-)
-change_error_code(
-    "not-found-is-410", "ERR-5", "What there is not is answered 410.", "notFound", 410
-)
-change_error_code(
-    "failure-is-502", "ERR-6", "A generation that failed answers 502.", "generationFailed", 502
-)
-change_error_code(
-    "failure-is-503", "ERR-6", "A generation that failed answers 503.", "generationFailed", 503
-)
-change_error_code(
-    "failure-is-400", "ERR-6", "A generation that failed answers 400.", "generationFailed", 400
-)
-change_error_code(
-    "failure-is-422", "ERR-6", "A generation that failed answers 422.", "generationFailed", 422
-)
-change_error_code(
-    "failure-coded-internal-error",
-    "ERR-6",
-    "A generation that failed has the code internalError.",
-    "generationFailed",
-    new_code="internalError",
-)
-change_error_code(
-    "failure-coded-provider-error",
-    "ERR-6",
-    "A generation that failed has the code providerError.",
-    "generationFailed",
-    new_code="providerError",
-)
-
-
-@mutant("ERR-6", "A generation that failed answers 500 with a page of HTML.")
-def failure_is_html(server: PatchedServer) -> None:
-    @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        return with_body(response, b"<h1>Internal Server Error</h1>", "text/html")
-
-
-def change_content_type(
-    name: str, clause: str, description: str, content_type: str, *operations: str, **filters: Any
-) -> None:
-    """Register a mutant that sends answers under another content type."""
-
-    def apply(server: PatchedServer) -> None:
-        @server.on_response(*operations, **filters)
-        def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-            return with_body(response, response.body, content_type)
-
-    mutant(clause, name=name, description=description)(apply)
-
-
-change_content_type(
-    "errors-as-text",
-    "ERR-7",
-    "Invalid requests are answered as text/plain.",
-    "text/plain",
-    code="invalid_request",
-)
-change_content_type(
-    "invalid-key-error-as-html",
-    "ERR-7",
-    "Refused keys are answered as text/html.",
-    "text/html; charset=utf-8",
-    code="invalidApiKey",
-)
-change_content_type(
-    "missing-key-error-as-text",
-    "ERR-7",
-    "Missing keys are answered as text/plain.",
-    "text/plain",
-    code="missingApiKey",
-)
-change_content_type(
-    "balance-as-text",
-    "ERR-7",
-    "The balance is sent as text/plain.",
-    "text/plain",
-    OperationId.GET_CREDITS,
-)
-change_content_type(
-    "models-as-html",
-    "ERR-7",
-    "The model list is sent as text/html.",
-    "text/html",
-    OperationId.LIST_MODELS,
-)
-change_content_type(
-    "generations-as-octet-stream",
-    "ERR-7",
-    "Generations are sent as application/octet-stream.",
-    "application/octet-stream",
-    OperationId.CREATE_GENERATION,
-    status=200,
-)
-change_content_type(
-    "not-found-as-problem-json",
-    "ERR-7",
-    "404s are sent as application/problem+json.",
-    "application/problem+json",
-    OperationId.GET_GENERATION,
-    code="notFound",
-)
+    @server.wrap_handler(OperationId.CREATE_GENERATION)
+    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
+        if account.id in in_flight:
+            return rate_limited()
+        in_flight.add(account.id)
+        try:
+            await asyncio.sleep(0.05)
+            return await call_next(context, account)
+        finally:
+            in_flight.discard(account.id)

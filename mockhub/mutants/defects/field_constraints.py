@@ -11,6 +11,7 @@ from mockhub.mutants.field_mutants import (
     mutate_field,
     reject_value,
 )
+from mockhub.mutants.hooks import every
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant
 from mockhub.mutants.request_hook import ParsedRequest
@@ -241,3 +242,13 @@ def non_ascii_prompts_rejected(server: PatchedServer) -> None:
     def reject(request: ParsedRequest) -> None:
         if not str(request.values.get("prompt")).isascii():
             raise ValidationError("prompt: expected ASCII")
+
+
+@mutant("REQ-5", "Every second n=5 is accepted and returns four images.")
+def every_second_n_5_accepted(server: PatchedServer) -> None:
+    second = every(2)
+
+    @server.on_request_body
+    def clamp(request: ParsedRequest) -> None:
+        if request.values.get("n") == 5 and second():  # noqa: PLR2004
+            request.values["n"] = 4

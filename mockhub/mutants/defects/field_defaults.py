@@ -27,11 +27,6 @@ def default_size_is_2k(server: PatchedServer) -> None:
     set_default(server, "size", "2048x2048")
 
 
-@mutant("GEN-1", "Without async the answer does not wait.")
-def async_by_default(server: PatchedServer) -> None:
-    set_default(server, "async", True)
-
-
 @mutant("REQ-12", "A request without a size is refused.", conforms_if_documented=True)
 def size_required(server: PatchedServer) -> None:
     @server.on_request_body

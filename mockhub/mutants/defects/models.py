@@ -279,3 +279,18 @@ mutate_model(
 @mutant("MOD-7", "The limit of reference images is 10, in the list and in what is taken.")
 def reference_limit_is_10(server: PatchedServer) -> None:
     server.model["reference_image_limit"] = 10
+
+
+@mutant("MOD-3", "1K images are listed, charged and reported at 9 credits.")
+def overpriced_1k(server: PatchedServer) -> None:
+    server.model["credits_per_image"]["1K"] = 9
+
+
+@mutant("MOD-3", "4K images are listed, charged and reported at 16 credits.")
+def overpriced_4k(server: PatchedServer) -> None:
+    server.model["credits_per_image"]["4K"] = 16
+
+
+@mutant("MOD-4", "The size auto is billed as 2K.")
+def auto_size_billed_as_2k(server: PatchedServer) -> None:
+    server.schema("Size")["x-sizes"]["auto"] = "2048x2048"

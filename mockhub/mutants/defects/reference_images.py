@@ -8,8 +8,9 @@ from typing import Any
 from mockhub.exceptions import ValidationError
 from mockhub.mutants.defects.body_parsing import rewrite_body
 from mockhub.mutants.form_files import Upload
+from mockhub.mutants.hooks import replace_charge
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Level, mutant
+from mockhub.mutants.registry import Level, mutant, mutant_table
 from mockhub.mutants.request_hook import ParsedRequest
 from mockhub.spec.operations import FORM, JSON, OperationId
 
@@ -341,3 +342,11 @@ def references_without_usage_and_balance(server: PatchedServer) -> None:
 def reference_as_text_accepted(server: PatchedServer) -> None:
     text = b'name="reference_image"\r\n\r\n'
     rewrite_body(server, lambda raw, headers: raw.replace(text, b'name="note"\r\n\r\n'))
+
+
+mutant_table("GEN-9", replace_charge)(
+    references_cost_extra=(
+        "Each reference image costs a credit that is not in the price list.",
+        lambda credits, generation: credits + len(generation.request.references),
+    ),
+)

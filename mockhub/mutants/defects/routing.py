@@ -7,10 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockhub.mutants.hooks import at_every, on_response
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant
-from mockhub.mutants.responses import with_body, with_json
+from mockhub.mutants.registry import mutant, mutant_table
+from mockhub.mutants.responses import server_error, with_body, with_json
 from mockhub.mutants.wrapping import wrap
+from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.asgi import Scope
 from mockhub.web.context import RequestContext
@@ -133,4 +135,13 @@ remove_endpoint(
     "END-4",
     "There is no way to read a generation.",
     "/api/v1/generations",
+)
+
+
+on_generated = on_response(OperationId.CREATE_GENERATION, status=200)
+mutant_table("END-3", at_every(3, on_generated))(
+    every_third_generation_crashes=(
+        "Every third generation returns 500 and is charged.",
+        lambda response, context: server_error(),
+    ),
 )

@@ -1,76 +1,77 @@
-"""Defects of a synchronous generation, which is waited for."""
+"""Mutants of synchronous generations (GEN-1, LIM-1)."""
 
 from __future__ import annotations
 
 import asyncio
 
-from msgspec.structs import replace
-
 from mockhub.domain.accounts import Account
+from mockhub.mutants.hooks import (
+    mutate_generation,
+    mutate_result,
+    on_request_body,
+    replace_status,
+    update,
+)
 from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant
+from mockhub.mutants.registry import mutant, mutant_table
+from mockhub.mutants.request_hook import ParsedRequest
+from mockhub.mutants.responses import custom_error, generation_of
 from mockhub.spec.operations import OperationId
-from mockhub.web import responses, serializers
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response, json_response
+
+_PATIENCE = 4  # seconds that a gateway waits
+
+mutant_table("GEN-1", on_request_body)(
+    sync_is_202=(
+        "A synchronous request returns 202 with a queued task.",
+        lambda request: request.values.update({"async": True}),
+    ),
+    async_by_default=(
+        "A request without async is asynchronous.",
+        lambda request: request.values.setdefault("async", True),
+    ),
+)
+mutant_table("GEN-1", replace_status(OperationId.CREATE_GENERATION, status=200))(
+    sync_is_201=("A synchronous request returns 201 Created.", 201),
+)
+mutant_table("GEN-1", mutate_result)(
+    sync_does_not_wait=(
+        "A synchronous request returns 200 at once, with status processing and no images.",
+        update(status="processing", images=[]),
+    ),
+    sync_status_is_completed=("A finished generation is `completed`.", update(status="completed")),
+)
+mutant_table("GEN-1", mutate_generation)(
+    status_in_upper_case=(
+        "The status is written in capitals.",
+        lambda content, generation: content.update(status=content["status"].upper()),
+    ),
+)
 
 
-@mutant("GEN-1", "A synchronous request is answered 202, queued.")
-def sync_is_202(server: PatchedServer) -> None:
-    server.on_request_body(lambda request: request.values.update({"async": True}))
+@mutant("GEN-1", "A request with async=false is asynchronous.")
+@on_request_body
+def async_false_is_async(request: ParsedRequest) -> None:
+    if "async" in request.values:
+        request.values["async"] = True
 
 
-@mutant("GEN-1", "A synchronous request is answered 201 Created.")
-def sync_is_201(server: PatchedServer) -> None:
-    server.on_response(OperationId.CREATE_GENERATION, status=200)(
-        lambda response, context: replace(response, status=201)
-    )
-
-
-@mutant("GEN-1", "A synchronous request is answered 200 at once, processing, with no images.")
-def sync_does_not_wait(server: PatchedServer) -> None:
-    server.mutate_json(OperationId.CREATE_GENERATION, status=200)(
-        lambda content, context: content.update(status="processing", images=[])
-    )
-
-
-@mutant("GEN-1", "A finished generation's status is `completed`.")
-def sync_status_is_completed(server: PatchedServer) -> None:
-    server.mutate_json(OperationId.CREATE_GENERATION, status=200)(
-        lambda content, context: content.update(status="completed")
-    )
-
-
-@mutant("GEN-1", "Statuses are written in capitals.")
-def status_in_upper_case(server: PatchedServer) -> None:
-    server.mutate_generation(
-        lambda content, context: content.update(status=str(content.get("status")).upper())
-    )
-
-
-@mutant("LIM-1", "A gateway gives up after some seconds, although a generation may take longer.")
+@mutant("LIM-1", "A gateway times out after some seconds, before the documented limit.")
 def sync_gateway_timeout(server: PatchedServer) -> None:
     @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(
-        call_next: Handler, context: RequestContext, account: Account
-    ) -> responses.Response:
+    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
         try:
-            return await asyncio.wait_for(call_next(context, account), 4)
+            return await asyncio.wait_for(call_next(context, account), _PATIENCE)
         except TimeoutError:
-            content = {"error": {"message": "upstream timed out", "code": "gatewayTimeout"}}
-            return responses.json_response(504, content)
+            return custom_error(504, "gatewayTimeout", "upstream timed out")
 
 
-@mutant("LIM-1", "A synchronous generation that takes some seconds is answered 202, to be polled.")
+@mutant("LIM-1", "A synchronous generation that takes some seconds returns 202, to be polled.")
 def slow_sync_becomes_async(server: PatchedServer) -> None:
     @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(
-        call_next: Handler, context: RequestContext, account: Account
-    ) -> responses.Response:
+    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
         try:
-            return await asyncio.wait_for(call_next(context, account), 4)
+            return await asyncio.wait_for(call_next(context, account), _PATIENCE)
         except TimeoutError:
-            links, now = server.api.links(server.hub.name), server.hub.clock.now()
-            generation = server.hub.generations[context.generation or ""]
-            return responses.json_response(
-                202, serializers.generation_log(generation, server.hub, links, now=now)
-            )
+            return json_response(202, server.log_json(generation_of(context)))

@@ -1,91 +1,79 @@
-"""Defects of times: how they are written, and which they are."""
+"""Mutants of timestamps (GEN-8): their format, and the time that they denote."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 from mockhub._timestamps import SECOND, format_timestamp, parse_timestamp
+from mockhub.domain.generations import Generation
+from mockhub.mutants.hooks import hook, mutate_accepted, mutate_images, update
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Level, mutant
-from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
+from mockhub.mutants.registry import mutant_table
+from mockhub.mutants.responses import Json
+
+_UNIX_TIME = 1777536000
 
 
-def mutate_timestamps(
-    name: str, description: str, rewrite: Callable[[str], object], level: Level | None = None
-) -> None:
-    """Register a mutant that writes every created_at otherwise."""
+@hook
+def replace_timestamps(server: PatchedServer, rewrite: Callable[[str], object]) -> None:
+    """Rewrite created_at of every generation and image."""
 
-    def apply(server: PatchedServer) -> None:
-        @server.mutate_generation
-        def rewrite_all(content: Any, context: RequestContext) -> None:
-            for one in (content, *(content.get("images") or ())):
-                if "created_at" in one:
-                    one["created_at"] = rewrite(one["created_at"])
-
-    mutant("GEN-8", level=level, name=name, description=description)(apply)
+    @server.mutate_generation()
+    def rewrite_all(content: Json, generation: Generation) -> None:
+        for one in (content, *(content.get("images") or ())):
+            if "created_at" in one:
+                one["created_at"] = rewrite(one["created_at"])
 
 
-def _shifted(text: str, *, hours: int) -> str:
-    moment = parse_timestamp(text) + hours * 60 * 60 * SECOND
-    return format_timestamp(moment)
+def _shifted(text: str, hours: int) -> str:
+    return format_timestamp(parse_timestamp(text) + hours * 60 * 60 * SECOND)
 
 
-mutate_timestamps("timestamps-without-zone", "Times have no zone.", lambda text: text[:-1])
-mutate_timestamps(
-    "timestamps-with-space",
-    "Times have a blank between date and hour, and no zone.",
-    lambda text: text[:-5].replace("T", " "),
+mutant_table("GEN-8", replace_timestamps)(
+    timestamps_without_zone=("Timestamps have no time zone.", lambda text: text[:-1]),
+    timestamps_with_space=(
+        "Timestamps have a space between date and time, and no time zone.",
+        lambda text: text[:-5].replace("T", " "),
+    ),
+    timestamps_are_dates=("Timestamps are dates without a time.", lambda text: text[:10]),
+    timestamps_with_offset=(
+        "Timestamps are in a time zone east of UTC, with its offset.",
+        lambda text: text[:-1] + "+05:30",
+    ),
+    timestamps_in_seconds=("Timestamps are seconds since 1970.", lambda text: _UNIX_TIME),
+    timestamps_in_milliseconds=(
+        "Timestamps are milliseconds since 1970, as a string.",
+        lambda text: f"{_UNIX_TIME}000",
+    ),
+    timestamps_as_http_dates=(
+        "Timestamps have the format of HTTP dates.",
+        lambda text: "Thu, 30 Apr 2026 08:00:00 GMT",
+    ),
+    timestamps_null=("Timestamps are null.", lambda text: None),
 )
-mutate_timestamps("timestamps-are-dates", "Times are dates.", lambda text: text[:10])
-mutate_timestamps(
-    "timestamps-with-offset",
-    "Times are those of a zone east of Greenwich, with its offset.",
-    lambda text: text[:-1] + "+05:30",
+mutant_table("GEN-8", replace_timestamps, level="inferred")(
+    timestamps_ahead=(
+        "Timestamps are the local time of a zone east of UTC, marked as UTC.",
+        lambda text: _shifted(text, 5),
+    ),
+    timestamps_behind=(
+        "Timestamps are the local time of a zone west of UTC, marked as UTC.",
+        lambda text: _shifted(text, -8),
+    ),
+    timestamps_with_shifted_hour=(
+        "Timestamps have the hour of a zone east of UTC and the date of UTC.",
+        lambda text: f"{text[:11]}{(int(text[11:13]) + 5) % 24:02}{text[13:]}",
+    ),
 )
-mutate_timestamps(
-    "timestamps-in-seconds", "Times count seconds since 1970.", lambda text: 1777536000
+mutant_table("GEN-8", mutate_images)(
+    image_timestamps_without_zone=(
+        "The created_at of images has no time zone; that of generations has one.",
+        lambda image, index: image.update(created_at=image["created_at"][:-1]),
+    ),
 )
-mutate_timestamps(
-    "timestamps-in-milliseconds",
-    "Times are numbers of milliseconds, as text.",
-    lambda text: "1777536000000",
-)
-mutate_timestamps(
-    "timestamps-as-http-dates",
-    "Times are written as in mail.",
-    lambda text: "Thu, 30 Apr 2026 08:00:00 GMT",
-)
-mutate_timestamps("timestamps-null", "Times are null.", lambda text: None)
-for _name, _zone, _hours in (("ahead", "east", 5), ("behind", "west", -8)):
-    mutate_timestamps(
-        f"timestamps-{_name}",
-        f"Times are those of a zone {_zone} of Greenwich, called UTC.",
-        partial(_shifted, hours=_hours),
-        "inferred",
-    )
-
-
-@mutant("GEN-8", "An image's created_at has no zone; the generation's has.")
-def image_timestamps_without_zone(server: PatchedServer) -> None:
-    @server.mutate_generation
-    def rewrite(content: Any, context: RequestContext) -> None:
-        for image in content.get("images") or ():
-            image["created_at"] = image["created_at"][:-1]
-
-
-@mutant("GEN-8", "A queued task's created_at counts seconds since 1970.")
-def task_timestamp_in_seconds(server: PatchedServer) -> None:
-    server.mutate_json(OperationId.CREATE_GENERATION, status=202)(
-        lambda content, context: content.update(created_at=1777536000)
-    )
-
-
-mutate_timestamps(
-    "timestamps-with-shifted-hour",
-    "Times have the hour of a zone east of Greenwich and the day of UTC.",
-    lambda text: f"{text[:11]}{(int(text[11:13]) + 5) % 24:02}{text[13:]}",
-    "inferred",
+mutant_table("GEN-8", mutate_accepted)(
+    task_timestamp_in_seconds=(
+        "The created_at of a queued task is in seconds since 1970.",
+        update(created_at=_UNIX_TIME),
+    ),
 )

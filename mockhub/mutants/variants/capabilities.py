@@ -1,105 +1,111 @@
-"""Conforming servers that offer other images, sizes, models and manners."""
+"""Conforming variants with other images, sizes, models and routing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
-import orjson
 from msgspec.structs import replace
 
 from mockhub.domain.generations import Generation
 from mockhub.exceptions import ValidationError
-from mockhub.mutants.defects.async_polling import on_read
-from mockhub.mutants.defects.images import on_image_response, on_images
+from mockhub.mutants.hooks import (
+    hook,
+    mutate_generation,
+    mutate_images,
+    mutate_json,
+    on_image_response,
+    on_request_body,
+    on_response,
+)
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import variant
+from mockhub.mutants.registry import variant, variant_table
 from mockhub.mutants.request_hook import ParsedRequest
-from mockhub.mutants.responses import with_json
+from mockhub.mutants.responses import Json, error_response
 from mockhub.spec.operations import OperationId
 from mockhub.spec.sizes import parse_size
-from mockhub.web import responses, serializers
+from mockhub.web import serializers
+from mockhub.web.asgi import Scope
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
-_STANDARD_SIZES = ("1024x1024", "1536x1024", "1024x1536")
+_STANDARD_SIZES = ("1024x1024", "1536x1024", "1024x1536", "auto")
+_SIGNATURE = "?X-Amz-Expires=3600&X-Amz-Signature=8c1f%2F..&response-content-type=image%2Fpng"
 
+# -- images --------------------------------------------------------------------------------------
 
-@variant("Images lie on another host, which cannot be reached from here.", level="documented")
-def images_on_other_host(server: PatchedServer) -> None:
-    on_images(
-        server,
+variant_table(mutate_images, level="documented")(
+    images_on_other_host=(
+        "Images are on another host, which is not reachable.",
         lambda image, index: image.update(
             url=f"https://cdn.example.com/generations/user/{image['id']}.png"
         ),
-    )
+    ),
+)
+variant_table(mutate_images)(
+    signed_image_urls=(
+        "Image URLs have a signature in their query.",
+        lambda image, index: image.update(url=image["url"] + _SIGNATURE),
+    ),
+)
 
 
-@variant("Image URLs carry a signature in their query.")
-def signed_image_urls(server: PatchedServer) -> None:
-    query = "?X-Amz-Expires=3600&X-Amz-Signature=8c1f%2F..&response-content-type=image%2Fpng"
-    on_images(server, lambda image, index: image.update(url=image["url"] + query))
-
-
-@variant("Image URLs are signed anew at each read.", level="documented")
+@variant("Image URLs have a new signature at each read.", level="documented")
 def image_urls_signed_per_read(server: PatchedServer) -> None:
-    signed = iter(range(1 << 30))
-    on_images(
-        server,
-        lambda image, index: image.update(url=f"{image['url']}?expires=3600&sig={next(signed)}"),
-    )
+    signatures = iter(range(1 << 30))
+
+    @mutate_images
+    def sign(image: Json, index: int) -> None:
+        image["url"] += f"?expires=3600&sig={next(signatures)}"
+
+    sign(server)
 
 
-@variant("Images are JPEG.")
-def jpeg_images(server: PatchedServer) -> None:
-    server.hub.image_format = "jpeg"
+@hook
+def set_image_format(server: PatchedServer, image_format: str) -> None:
+    server.hub.image_format = image_format
 
 
-@variant("Images are WebP.")
-def webp_images(server: PatchedServer) -> None:
-    server.hub.image_format = "webp"
+variant_table(set_image_format)(
+    jpeg_images=("Images are JPEG.", "jpeg"),
+    webp_images=("Images are WebP.", "webp"),
+)
 
 
-@variant("Images are served as application/octet-stream.", level="documented")
-def images_as_octet_stream(server: PatchedServer) -> None:
-    def as_octet_stream(
-        response: responses.Response, scope: Any, headers: dict[bytes, bytes]
-    ) -> responses.Response:
-        other_headers = tuple(one for one in response.headers if one[0] != b"content-type")
-        return replace(
-            response, headers=(*other_headers, (b"content-type", b"application/octet-stream"))
-        )
-
-    on_image_response(server, as_octet_stream)
+@variant("Images have the type application/octet-stream.", level="documented")
+@on_image_response
+def images_as_octet_stream(
+    response: Response, scope: Scope, headers: Mapping[bytes, bytes]
+) -> Response:
+    others = tuple(one for one in response.headers if one[0] != b"content-type")
+    return replace(response, headers=(*others, (b"content-type", b"application/octet-stream")))
 
 
-@variant("An image's URL leads on to another one.", level="documented")
+@variant("An image URL redirects to another one.", level="documented")
 def images_redirected(server: PatchedServer) -> None:
-    def redirect(
-        response: responses.Response, scope: Any, headers: dict[bytes, bytes]
-    ) -> responses.Response:
+    @on_image_response
+    def redirect(response: Response, scope: Scope, headers: Mapping[bytes, bytes]) -> Response:
         if b"direct" in scope["query_string"]:
             return response
         location = (server.url + scope["path"] + "?direct=1").encode()
-        return responses.Response(302, b"", ((b"location", location), (b"content-length", b"0")))
+        return Response(302, b"", ((b"location", location), (b"content-length", b"0")))
 
-    on_image_response(server, redirect)
+    redirect(server)
 
 
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-@variant("Of sizes only the three standard ones and auto are offered.", level="documented")
-def standard_sizes_only(server: PatchedServer) -> None:
-    @server.on_request_body
-    def reject(request: ParsedRequest) -> None:
-        size = request.values.get("size", "auto")
-        if isinstance(size, str) and size not in (*_STANDARD_SIZES, "auto"):
-            raise ValidationError("size: expected 1024x1024, 1536x1024, 1024x1536 or auto")
+@variant("Only the three standard sizes and auto are supported.", level="documented")
+@on_request_body
+def standard_sizes_only(request: ParsedRequest) -> None:
+    size = request.values.get("size", "auto")
+    if isinstance(size, str) and size not in _STANDARD_SIZES:
+        raise ValidationError("size: expected 1024x1024, 1536x1024, 1024x1536 or auto")
 
 
 @variant(
-    "A size that is not offered is taken for the nearest that is, of about the same ratio.",
+    "An unsupported size is rounded to the nearest supported one of about the same ratio.",
     level="documented",
 )
 def sizes_rounded_to_nearest(server: PatchedServer) -> None:
@@ -120,19 +126,17 @@ def sizes_rounded_to_nearest(server: PatchedServer) -> None:
             )
 
 
-@variant("The ratio of size auto is the one that was chosen.")
-def auto_ratio_resolved(server: PatchedServer) -> None:
-    server.mutate_generation(
-        lambda content, context: (
-            content.update(aspect_ratio="1:1") if content.get("aspect_ratio") == "auto" else None
-        )
-    )
+@variant("The aspect ratio of size auto is the one that was chosen.")
+@mutate_generation
+def auto_ratio_resolved(content: Json, generation: Generation) -> None:
+    if content.get("aspect_ratio") == "auto":
+        content["aspect_ratio"] = "1:1"
 
 
-# -- what else there is --------------------------------------------------------------------------
+# -- models --------------------------------------------------------------------------------------
 
 
-def _model_entry(id: str, name: str, tiers: list[str], references: int) -> dict[str, Any]:
+def _model_entry(id: str, name: str, tiers: list[str], references: int) -> Json:
     return {
         "id": id,
         "object": "model",
@@ -146,37 +150,34 @@ def _model_entry(id: str, name: str, tiers: list[str], references: int) -> dict[
     }
 
 
-@variant("There are other models, which stand before ours in the list.")
+@variant("There are other models, before the documented one in the list.")
 def extra_models(server: PatchedServer) -> None:
     listing = server.document["components"]["examples"]["Models"]["value"]["data"]
     listing.insert(0, _model_entry("nanobananapro", "Nano Banana Pro", ["1K", "2K", "4K"], 14))
     listing.insert(0, _model_entry("nanobanana", "Nano Banana", ["1K"], 3))
 
 
-def reshape_models(server: PatchedServer, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Describe each model otherwise."""
+@hook
+def replace_models(server: PatchedServer, change: Callable[[Json], Json]) -> None:
+    """Replace each entry of the model list."""
     server.replace_json(OperationId.LIST_MODELS, status=200)(
         lambda content, context: {**content, "data": [change(one) for one in content["data"]]}
     )
 
 
-@variant(
-    "The model's fields have names in camel case, but for the one that the page names.",
-    level="documented",
-)
-def models_in_camel_case(server: PatchedServer) -> None:
-    def camel(name: str) -> str:
-        head, *rest = name.split("_")
-        return name if name == "reference_image_limit" else head + "".join(map(str.title, rest))
-
-    reshape_models(server, lambda model: {camel(name): value for name, value in model.items()})
+def _camel_case(name: str) -> str:
+    head, *rest = name.split("_")
+    return name if name == "reference_image_limit" else head + "".join(map(str.title, rest))
 
 
-@variant("What a model can do, and what it costs, are objects within it.", level="documented")
-def models_nested(server: PatchedServer) -> None:
-    def nest(model: dict[str, Any]) -> dict[str, Any]:
-        prices = model["credits_per_image"]
-        return {
+variant_table(replace_models, level="documented")(
+    models_in_camel_case=(
+        "The fields of models are in camel case, except the one that the documentation names.",
+        lambda model: {_camel_case(name): value for name, value in model.items()},
+    ),
+    models_nested=(
+        "The capabilities and the prices of a model are nested objects.",
+        lambda model: {
             "id": model["id"],
             "title": model["name"],
             "provider": {"id": model["provider"]},
@@ -186,90 +187,81 @@ def models_nested(server: PatchedServer) -> None:
                 "qualities": model["supported_qualities"],
                 "defaults": ["auto", "1K"],
             },
-            "pricing": [{"quality": tier, "credits": unit} for tier, unit in prices.items()],
-        }
+            "pricing": [
+                {"quality": tier, "credits": credits}
+                for tier, credits in model["credits_per_image"].items()
+            ],
+        },
+    ),
+)
 
-    reshape_models(server, nest)
+# -- routing and keys ----------------------------------------------------------------------------
 
 
-@variant("A method that a path does not have answers 404.")
+@variant("A method that a path does not have returns 404.")
 def other_methods_not_found(server: PatchedServer) -> None:
     server.document["x-unrouted"]["method"]["status"] = "404"
 
 
-@variant("Without a key, an unknown path answers 401.", level="documented")
-def auth_before_routing(server: PatchedServer) -> None:
-    @server.on_response(status=404)
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        known = context.key_digest in server.hub.keys
-        return response if known else responses.error_response(server.error("missingApiKey"))
+@variant("An unknown path returns 401 without a key.", level="documented")
+@on_response(status=404)
+def auth_before_routing(response: Response, context: RequestContext) -> Response:
+    known = context.key_digest in context.hub.keys
+    return response if known else error_response(context, "missingApiKey")
 
 
-@variant("An Authorization header of another scheme is answered as a missing key.")
-def other_schemes_are_missing_key(server: PatchedServer) -> None:
-    @server.mutate_json(code="invalidApiKey")
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.key_digest is None:
-            content["error"]["code"] = "missingApiKey"
+@variant("An Authorization header with another scheme counts as a missing key.")
+@mutate_json(code="invalidApiKey")
+def other_schemes_are_missing_key(content: Json, context: RequestContext) -> None:
+    if context.key_digest is None:
+        content["error"]["code"] = "missingApiKey"
 
 
-@variant("The error of a failed generation names its id, which reads back as failed.")
-def failures_with_generation_id(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, code="generationFailed")
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["error"]["generation_id"] = context.generation
+# -- generations ---------------------------------------------------------------------------------
 
 
-@variant("A synchronous generation that failed leaves nothing behind.")
-def failures_not_stored(server: PatchedServer) -> None:
-    @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        server.hub.generations.pop(context.generation or "", None)
-        return response
+@variant("The error of a failed generation has its id, which can be read and is failed.")
+@mutate_json(OperationId.CREATE_GENERATION, code="generationFailed")
+def failures_with_generation_id(content: Json, context: RequestContext) -> None:
+    content["error"]["generation_id"] = context.generation
 
 
-@variant("Logs keep poll_url and what was requested, and tell the balance.")
+@variant("A failed synchronous generation is not stored.")
+@on_response(OperationId.CREATE_GENERATION, code="generationFailed")
+def failures_not_stored(response: Response, context: RequestContext) -> Response:
+    context.hub.generations.pop(context.generation or "", None)
+    return response
+
+
+@variant("Logs keep poll_url and credits_requested, and have the balance.")
 def verbose_logs(server: PatchedServer) -> None:
-    @server.mutate_generation
-    def rewrite(content: Any, context: RequestContext) -> None:
-        generation = server.hub.generations.get(str(content.get("id")))
-        if generation and context.account:
-            content.setdefault("poll_url", server.api.links(server.hub.name).poll_url(generation))
-            content["usage"].setdefault("credits_requested", generation.credits_requested)
-            content.setdefault("balance", serializers.balance(context.account.balance_snapshot()))
-            content.setdefault("created_at", serializers.timestamp(generation.created_at))
-            content.setdefault("error", None)
+    @server.mutate_generation()
+    def mutate(content: Json, generation: Generation) -> None:
+        links, account = server.api.links(server.hub.name), server.hub.accounts[generation.account]
+        content.setdefault("poll_url", links.poll_url(generation))
+        content["usage"].setdefault("credits_requested", generation.credits_requested)
+        content.setdefault("balance", serializers.balance(account.balance_snapshot()))
+        content.setdefault("created_at", serializers.timestamp(generation.created_at))
+        content.setdefault("error", None)
 
 
-@variant("While a task is processing, its first image is shown already.", level="documented")
+@variant("A task that is processing has its first image already.", level="documented")
 def images_while_processing(server: PatchedServer) -> None:
-    def show(content: Any, generation: Generation, reads: int) -> None:
+    @server.mutate_generation(OperationId.GET_GENERATION, status=200)
+    def mutate(content: Json, generation: Generation) -> None:
         if content["status"] == "processing" and not generation.outcome.fail:
-            url = server.api.links(server.hub.name).image_url(generation, 0, "png")
-            id, created_at = server.hub.ids.image(generation.id, 0), content["created_at"]
-            content["images"] = [
-                {"id": id, "object": "image", "url": url, "created_at": created_at}
-            ]
-
-    on_read(server, show)
+            content["images"] = [server.image_json(generation, 0)]
 
 
-@variant("poll_url has the name of the host, not its number.")
-def poll_url_with_hostname(server: PatchedServer) -> None:
-    server.mutate_generation(
-        lambda content, context: (
-            content.update(poll_url=content["poll_url"].replace("127.0.0.1", "localhost"))
-            if content.get("poll_url")
-            else None
-        )
-    )
+@variant("poll_url has the name of the host instead of its address.")
+@mutate_generation
+def poll_url_with_hostname(content: Json, generation: Generation) -> None:
+    if "poll_url" in content:
+        content["poll_url"] = content["poll_url"].replace("127.0.0.1", "localhost")
 
 
-@variant("A failed task has no usage and no images in its log.", level="documented")
-def failed_log_without_usage_and_images(server: PatchedServer) -> None:
-    @server.on_response(OperationId.GET_GENERATION, status=200)
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        content = orjson.loads(response.body)
-        if content.get("status") == "failed":
-            del content["usage"], content["images"]
-        return with_json(response, content)
+@variant("The log of a failed task has no usage and no images.", level="documented")
+@mutate_generation
+def failed_log_without_usage_and_images(content: Json, generation: Generation) -> None:
+    if content["status"] == "failed":
+        del content["usage"], content["images"]

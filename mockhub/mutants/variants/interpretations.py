@@ -1,30 +1,29 @@
-"""Conforming servers that read ids, time and money otherwise."""
+"""Conforming variants with other ids, other times and other accounting."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.provider import Provider, parse_outcome
-from mockhub.mutants.defects.async_polling import on_read, rename_status
-from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import variant
+from mockhub.mutants.defects.async_polling import rename_status
+from mockhub.mutants.hooks import hook, mutate_balances
+from mockhub.mutants.patched_server import Handler, PatchedServer
+from mockhub.mutants.registry import variant, variant_table
+from mockhub.mutants.responses import Json
 from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
 _MONTH = 30 * 24 * 3600 * SECOND
 
 
-# -- ids -----------------------------------------------------------------------------------------
-
-
+@hook
 def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
-    """Make ids otherwise, out of ours."""
     ids = server.hub.ids
     wrap(ids, "generation")(lambda original: rewrite(original()))
     wrap(ids, "image")(
@@ -32,92 +31,65 @@ def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
     )
 
 
-@variant("Ids are UUIDs.")
-def uuids(server: PatchedServer) -> None:
-    rewrite_ids(server, lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id)))
+@hook
+def replace_provider(server: PatchedServer, script: list[str]) -> None:
+    server.hub.provider = Provider([parse_outcome(outcome) for outcome in script])
 
 
-@variant("Ids are digits.")
-def numeric_ids(server: PatchedServer) -> None:
-    rewrite_ids(server, lambda id: str(int(id[-12:], 16)))
-
-
-@variant("Ids are long, with capitals, dots, dashes and underscores.")
-def long_ids(server: PatchedServer) -> None:
-    rewrite_ids(server, lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2")
-
-
-# -- time ----------------------------------------------------------------------------------------
-
-
-@variant("A task stays queued until it ends.")
-def no_processing_status(server: PatchedServer) -> None:
-    on_read(server, rename_status("processing", "queued"))
-
-
-@variant("A task is processing for several polls.")
-def many_polls(server: PatchedServer) -> None:
-    server.hub.provider = Provider([parse_outcome("polls=6")])
-
-
-@variant("A task has ended when it is first polled.")
-def done_at_first_poll(server: PatchedServer) -> None:
-    server.hub.provider = Provider()
-
-
-@variant("A generation takes most of a second, whether it is waited for or polled.")
-def slow_generations(server: PatchedServer) -> None:
-    server.hub.provider = Provider([parse_outcome("duration=700ms")])
-
-
-# -- money ---------------------------------------------------------------------------------------
-
-
+@hook
 def show_reserved_credits(server: PatchedServer, matches: Callable[[Generation], bool]) -> None:
-    """Tell what is reserved for some running generations as still there."""
-
-    def reserved(account: str) -> int:
-        unfinished = (
-            generation for generation in server.hub.generations.values() if not generation.ended
-        )
-        return sum(
-            made.credits_requested
-            for made in unfinished
-            if made.account == account and matches(made)
-        )
+    """Add the credits of some running generations to the balances that are returned."""
 
     @server.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        if context.account:
-            content.get("balance", content)["credits"] += reserved(context.account.id)
+    def mutate(content: Json, context: RequestContext) -> None:
+        if account := context.account:
+            content.get("balance", content)["credits"] += sum(
+                one.credits_requested
+                for one in server.hub.generations.values()
+                if one.account == account.id and not one.ended and matches(one)
+            )
 
 
-@variant(
-    "A task is charged when its generation starts, not when it is submitted.", level="documented"
+variant_table(rewrite_ids)(
+    uuids=("Ids are UUIDs.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id))),
+    numeric_ids=("Ids are digits.", lambda id: str(int(id[-12:], 16))),
+    long_ids=(
+        "Ids are long, with capitals, dots, dashes and underscores.",
+        lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2",
+    ),
 )
-def charged_at_start(server: PatchedServer) -> None:
-    show_reserved_credits(server, lambda generation: not generation.polls)
-
-
-@variant(
-    "A task is queued until the moment at which it is charged, made and done.", level="documented"
+variant_table(rename_status)(
+    no_processing_status=("A task is queued until it ends.", ("processing", "queued")),
 )
+variant_table(replace_provider)(
+    many_polls=("A task is processing for several polls.", ["polls=6"]),
+    done_at_first_poll=("A task has ended when it is first polled.", []),
+    slow_generations=(
+        "A generation takes most of a second, be it synchronous or asynchronous.",
+        ["duration=700ms"],
+    ),
+)
+variant_table(show_reserved_credits, level="documented")(
+    charged_at_start=(
+        "A task is charged when its generation starts, not when it is submitted.",
+        lambda generation: not generation.polls,
+    ),
+)
+variant_table(mutate_balances, level="documented")(
+    fractional_credits=(
+        "Balances have fractions: every account has half a credit more.",
+        lambda balance: balance.update(credits=balance["credits"] + 0.5),
+    ),
+)
+
+
+@variant("A task is queued until it is charged and ends at the same time.", level="documented")
 def charged_at_completion(server: PatchedServer) -> None:
-    show_reserved_credits(server, lambda generation: True)
-    no_processing_status(server)
+    show_reserved_credits(lambda generation: True)(server)
+    rename_status(("processing", "queued"))(server)
 
 
-@variant(
-    "A balance may have fractions: half a credit is left over from elsewhere.", level="documented"
-)
-def fractional_credits(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        balance = content.get("balance", content)
-        balance["credits"] += 0.5
-
-
-@variant("Everybody has credits that expire in a month.")
+@variant("Every account has credits that expire in a month.")
 def expiring_credits(server: PatchedServer) -> None:
     now = server.hub.clock.now()
     for account in server.hub.accounts.values():
@@ -126,18 +98,19 @@ def expiring_credits(server: PatchedServer) -> None:
             server.hub.grant(account, credits, expires_at=now + _MONTH)
 
 
-@variant("Account types are small and long: `enterprise_annual`.")
+@variant("The account type is long and in lower case: `enterprise_annual`.")
 def other_account_types(server: PatchedServer) -> None:
     for account in server.hub.accounts.values():
         account.account_type = "enterprise_annual"
 
 
 @variant(
-    "Who cannot pay for any image is answered 402, whatever the body says.", level="documented"
+    "A balance that cannot pay for any image returns 402, whatever the body is.",
+    level="documented",
 )
 def balance_checked_before_body(server: PatchedServer) -> None:
     @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Any, context: RequestContext, account: Account) -> Any:
+    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
         if account.balance < min(server.spec.catalog.models["gpt-image-2"].prices.values()):
             raise server.error("insufficientCredits")
         return await call_next(context, account)

@@ -1,0 +1,204 @@
+"""The parts of a mock, each built at its first use, so that a mutant can change it before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from functools import cached_property, partial
+from typing import cast
+
+from mockhub.domain.accounts import Account
+from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import DEFAULT
+from mockhub.domain.keys import key_digest
+from mockhub.domain.ledger import Entry, EntryKind
+from mockhub.exceptions import ApiError
+from mockhub.mutants.middleware import MiddlewareApp
+from mockhub.mutants.responses import Json
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import Scenario
+from mockhub.spec.api_spec import ApiSpec, build_spec
+from mockhub.spec.document import Document
+from mockhub.spec.generation_request import GenerationRequest
+from mockhub.spec.operations import FORM, JSON
+from mockhub.web import serializers
+from mockhub.web.api import Observer, PublicApi
+from mockhub.web.app import create_app
+from mockhub.web.images import ImageObserver
+from mockhub.web.limits import Limits
+
+_SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
+
+
+class ServerParts:
+    """The parts of one server, and short ways to look into them.
+
+    Args:
+        spec: The API spec; an edit of `document` changes it for this server only.
+        scenario: The initial state.
+        url: The public URL.
+        seed: Replaces the scenario's seed of ids and images.
+        image_format: Replaces the scenario's format of images.
+        max_generations: Replaces the scenario's number of generations to keep.
+        limits: The bounds on requests and connections.
+        observers: Called with the context of every finished request.
+        image_observer: Called after every finished request of an image.
+
+    Attributes:
+        keys: The API keys of the scenario by name.
+    """
+
+    def __init__(
+        self,
+        spec: ApiSpec,
+        scenario: Scenario,
+        url: str,
+        *,
+        seed: int | None = None,
+        image_format: str | None = None,
+        max_generations: int | None = None,
+        limits: Limits | None = None,
+        observers: Iterable[Observer] = (),
+        image_observer: ImageObserver | None = None,
+    ) -> None:
+        self._base_spec = spec
+        self._build_hub = partial(
+            build_hub,
+            scenario,
+            DEFAULT,
+            seed=seed,
+            image_format=image_format,
+            max_generations=max_generations,
+        )
+        self._limits = limits
+        self._observers = observers
+        self._image_observer = image_observer
+        self._edited_document: Json | None = None
+        self.url = url
+        self.keys = {name: raw for raw, name, _ in scenario.predefined_keys()}
+
+    # -- the parts, built at their first use -----------------------------------------------------
+
+    @property
+    def document_edited(self) -> bool:
+        return self._edited_document is not None
+
+    @property
+    def document(self) -> Json:
+        """The OpenAPI document, to be edited before any part that is built from it is used."""
+        assert "spec" not in self.__dict__, "edit the document before the spec is built"
+        if self._edited_document is None:
+            self._edited_document = deepcopy(dict(self._base_spec.document.root))
+        return self._edited_document
+
+    @cached_property
+    def spec(self) -> ApiSpec:
+        if self._edited_document is None:
+            return self._base_spec
+        return build_spec(Document(self._base_spec.document.path, self._edited_document))
+
+    @cached_property
+    def hub(self) -> HubBackend:
+        return self._build_hub(self.spec)
+
+    @cached_property
+    def app(self) -> MiddlewareApp:
+        """The application; it does not validate its responses."""
+        return MiddlewareApp(
+            create_app(
+                self.spec,
+                self.hub,
+                url=self.url,
+                limits=self._limits,
+                validate_responses=False,
+                observers=self._observers,
+                image_observer=self._image_observer,
+            )
+        )
+
+    @property
+    def api(self) -> PublicApi:
+        return self.app.api
+
+    # -- the API spec ----------------------------------------------------------------------------
+
+    def field(self, name: str, media_type: str) -> Json:
+        """Return the schema of a request field in one media type only, to be edited."""
+        fields = self.document["components"]["schemas"][_SCHEMAS[media_type]]["properties"]
+        document = Document(self._base_spec.document.path, self.document)
+        fields[name] = deepcopy(document.resolve(fields[name]))
+        return cast("Json", fields[name])
+
+    def schema(self, name: str) -> Json:
+        """Return a schema of the document, to be edited."""
+        return cast("Json", self.document["components"]["schemas"][name])
+
+    @property
+    def model(self) -> Json:
+        """The first entry of the model list, to be edited."""
+        listing = self.document["components"]["examples"]["Models"]["value"]
+        return cast("Json", listing["data"][0])
+
+    def error(self, code: str, message: str | None = None) -> ApiError:
+        """Return a documented error, to be raised."""
+        return self.spec.errors.error(code, message)
+
+    # -- generations and accounts ----------------------------------------------------------------
+
+    def price(self, request: GenerationRequest) -> int:
+        quote = self.spec.catalog.quote(request.model, request.size)
+        return quote.credits_per_image * request.n
+
+    def generation_ids(self, account: Account) -> list[str]:
+        """Return the ids of the generations of an account, the oldest first."""
+        generations = self.hub.generations.values()
+        return [one.id for one in generations if one.account == account.id]
+
+    def log_json(self, generation: Generation) -> Json:
+        links, now = self.api.links(self.hub.name), self.hub.clock.now()
+        return serializers.generation_log(generation, self.hub, links, now=now)
+
+    def image_json(self, generation: Generation, index: int) -> Json:
+        """Return an image as it will be in the log when it is delivered."""
+        return {
+            "id": self.hub.ids.image(generation.id, index),
+            "object": "image",
+            "url": self.api.links(self.hub.name).image_url(generation, index, "png"),
+            "created_at": serializers.timestamp(generation.created_at),
+        }
+
+    def adjust_balance(self, account: Account, credits: int) -> tuple[()]:
+        """Grant an account credits, or charge it if *credits* is negative.
+
+        Returns:
+            No entries, so that `on_ledger_entry` writes nothing in addition.
+        """
+        lot = next(iter(account.lots))
+        kind: EntryKind = "grant" if credits > 0 else "charge"
+        account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
+        return ()
+
+    def richest_account(self) -> Account:
+        return max(self.hub.accounts.values(), key=lambda account: account.balance)
+
+    def other_account(self, account: Account) -> Account:
+        """Return another account than *account*; add one if there is none."""
+        others = (other for other in self.hub.accounts.values() if other is not account)
+        if found := next(others, None):
+            return found
+        created = self.hub.add_account("other-account")
+        self.hub.grant(created, account.balance)
+        return created
+
+    def usable_key(self) -> str:
+        """Return a key of the scenario that is neither revoked nor expires, or add one."""
+        keys = {raw: self.hub.keys[key_digest(raw.encode())] for raw in self.keys.values()}
+        balances = {
+            raw: self.hub.accounts[key.account].balance
+            for raw, key in keys.items()
+            if not key.revoked and key.expires_at is None
+        }
+        if not balances:
+            return self.hub.add_key(self.richest_account().id)
+        return max(balances, key=lambda raw: balances[raw])
