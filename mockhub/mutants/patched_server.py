@@ -164,8 +164,7 @@ class PatchedServer(ServerParts):
         """Replace the handler of an operation; the function receives the original first."""
 
         def decorator(function: HandlerWrapper) -> HandlerWrapper:
-            handlers = self.api.handlers
-            handlers[operation] = partial(function, handlers[operation])
+            self.api.handlers[operation] = partial(function, self.api.handlers[operation])
             return function
 
         return decorator

@@ -153,7 +153,7 @@ def test_words_choose_among_them() -> None:
     """`mockhub mutants` lists those that have all words, by clause."""
     told = run("mutants", "LED-2", "fee").stdout
     assert "LED-2  (documented)\n" in told
-    assert "  failure-fee  A failed generation gives its charge back but for a credit.\n" in told
+    assert "  failure-fee  A failed generation is refunded except for one credit.\n" in told
     assert "failure-not-refunded" not in told
     assert run("mutants", "nothing", "like", "this").exit_code == 2
 

@@ -64,8 +64,8 @@ def test_a_survivor_fails() -> None:
     assert not failed.ok
     assert failed.mutation_score == 0.0
     assert list(failure_messages(failed)) == [
-        "failure-fee (LED-2) survived: A failed generation gives its charge back but for a "
-        "credit. (another_check inconclusive)"
+        "failure-fee (LED-2) survived: A failed generation is refunded except for one credit. "
+        "(another_check inconclusive)"
     ]
 
 
