@@ -1,12 +1,11 @@
-"""The control plane: what a test or a person may ask of the server itself, under `/_mockhub`.
+"""The control plane: the API under `/_mockhub` with which tests and people manage the server.
 
-As the public API, from bytes to bytes: who asks - route - read, validate - do - validate - answer.
-Everything happens on the loop that serves requests, so that the two never meet.
+A request is authorized, routed, read and validated, and the response is validated, as in the
+public API. Handlers run on the event loop of the server, so that they never race with a request.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,6 +15,7 @@ from starlette.routing import Mount
 from mockhub._text import suggest
 from mockhub.control.context import ControlRequest, Handler, PlainResponse, not_found
 from mockhub.control.openapi import load_openapi
+from mockhub.control.security import AccessPolicy
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, validate
@@ -34,34 +34,22 @@ from mockhub.web.asgi import (
 from mockhub.web.metrics import RequestMetrics
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
 
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _SUCCESS_LIMIT = 300
-_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _METHOD_NOT_ALLOWED, _INTERNAL_SERVER_ERROR = (
-    400,
-    401,
-    403,
-    405,
-    500,
-)
+_BAD_REQUEST, _METHOD_NOT_ALLOWED = 400, 405
 
 
 def mount_control_plane(app: App, *, token: str | None, host: str = "127.0.0.1") -> None:
     """Serve the control plane on *app*.
 
     Args:
-        app: the server's application.
-        token: asked of everybody, as a Bearer token, if there is one.
-        host: what the server listens on; requests may name it.
+        app: The application.
+        token: The Bearer token that every request needs, if any.
+        host: The host that the server listens on, which requests may name.
     """
     request_metrics = RequestMetrics()
     app.api.observers.append(request_metrics.observe)
-    public_host = urlsplit(app.api.public_url).hostname or ""
-    control_plane = ControlPlane(
-        app,
-        request_metrics,
-        token=token,
-        hosts=frozenset({*_LOOPBACK_HOSTS, host.lower(), public_host}),
-    )
+    access_policy = AccessPolicy(token, (host, urlsplit(app.api.public_url).hostname))
+    control_plane = ControlPlane(app, request_metrics, access_policy)
     app.router.routes.append(Mount(CONTROL_PREFIX, app=control_plane))
     app.router.default = control_plane
     app.router.redirect_slashes = False
@@ -71,12 +59,11 @@ class ControlPlane:
     """The control plane of one application; a plain ASGI callable."""
 
     def __init__(
-        self, app: App, request_metrics: RequestMetrics, *, token: str | None, hosts: frozenset[str]
+        self, app: App, request_metrics: RequestMetrics, access_policy: AccessPolicy
     ) -> None:
         self._api = app.api
         self._request_metrics = request_metrics
-        self._token = token.encode() if token else None
-        self._hosts = hosts
+        self._access_policy = access_policy
         self._openapi: tuple[Router, Mapping[str, Handler]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,10 +83,8 @@ class ControlPlane:
         except ClientDisconnected:
             raise
         except Exception as error:
-            message = f"internal mockhub error, please report it: {type(error).__name__}: {error}"
-            return responses.error_response(
-                ApiError(_INTERNAL_SERVER_ERROR, "mockhubError", message)
-            )
+            problem = f"{type(error).__name__}: {error}"
+            return responses.error_response(responses.internal_error(problem))
 
     async def _dispatch(self, scope: Scope, receive: Receive) -> responses.Response:
         routes, handlers = self._load_openapi()
@@ -107,7 +92,7 @@ class ControlPlane:
         match = routes.match(path)
         operation = _find_operation(match[0], scope["method"]) if match else None
         if operation is None or operation.requires_auth:
-            self._authorize(headers)
+            self._access_policy.check(headers)
         if operation is None:
             raise _routing_error(routes, match[0] if match else {}, path, scope["method"])
         request = ControlRequest(
@@ -124,33 +109,6 @@ class ControlPlane:
             self._openapi = load_openapi()
         return self._openapi
 
-    def _authorize(self, headers: Mapping[bytes, bytes]) -> None:
-        """Refuse pages of other sites, which a browser would carry here, and who has no token."""
-        host = headers.get(b"host", b"").decode("latin-1")
-        if _hostname(host) not in self._hosts:
-            raise ApiError(
-                _FORBIDDEN, "foreignHost", self._foreign_host_message(f"Host: {host[:100]!r}")
-            )
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin.partition("://")[2] != host:
-            raise ApiError(
-                _FORBIDDEN, "foreignHost", self._foreign_host_message(f"Origin: {origin[:100]!r}")
-            )
-        if self._token is None:
-            return
-        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), self._token):
-            raise ApiError(
-                _UNAUTHORIZED,
-                "invalidToken",
-                "Authorization: expected Bearer and the token that the server was started with",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-
-    def _foreign_host_message(self, what: str) -> str:
-        known = ", ".join(sorted(filter(None, self._hosts)))
-        return f"{what} is not this server; expected one of {known} (or start it with --public-url)"
-
     async def _read_body(
         self, operation: Operation, headers: Mapping[bytes, bytes], source: BodySource
     ) -> Mapping[str, Any]:
@@ -162,13 +120,6 @@ class ControlPlane:
         return validate(parsed.values, operation.bodies[JSON])
 
 
-def _hostname(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
-
-
 def _find_operation(methods: Mapping[str, Operation], method: str) -> Operation | None:
     return methods.get("GET" if method == "HEAD" else method)
 
@@ -178,7 +129,7 @@ def _routing_error(
 ) -> ApiError:
     if methods:
         allowed = ", ".join(sorted(methods))
-        message = f"{method} is not offered at {path[:200]}; expected {allowed}"
+        message = f"{method} is not allowed at {path[:200]}; expected {allowed}"
         return ApiError(
             _METHOD_NOT_ALLOWED, "methodNotAllowed", message, headers={"Allow": allowed}
         )
@@ -203,13 +154,13 @@ def _query_params(operation: Operation, query: bytes) -> Mapping[str, Any]:
 
 
 def _validated_response(operation: Operation, content: object) -> responses.Response:
-    """The answer under the operation's one status of success, held to its schema."""
     status = next(status for status in operation.responses if status < _SUCCESS_LIMIT)
     if isinstance(content, PlainResponse):
         body, media_type = content.text.encode(), content.media_type
         length = (b"content-length", b"%d" % len(body))
         return responses.Response(status, body, ((b"content-type", media_type.encode()), length))
     for error in operation.responses[status].iter_errors(content):
-        message = f"internal error: the response does not match control.yaml: {operation.id}: {error.message[:1000]}"  # noqa: E501
-        raise ApiError(_INTERNAL_SERVER_ERROR, "mockhubError", message)
+        raise responses.internal_error(
+            f"the response does not match control.yaml: {operation.id}: {error.message}"
+        )
     return responses.json_response(status, content)

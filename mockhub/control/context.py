@@ -1,4 +1,4 @@
-"""One call of the control plane, as its operation sees it."""
+"""A request of the control plane, as its handler receives it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_FOUND, _CONFLICT = 404, 409
 
 
 class PlainResponse(NamedTuple):
-    """An answer that is no JSON."""
+    """A response that is not JSON."""
 
     media_type: str
     text: str
@@ -30,7 +30,7 @@ class PlainResponse(NamedTuple):
 
 @dataclass(frozen=True)
 class ControlRequest:
-    """What was asked for, checked, and the server that it was asked of."""
+    """A validated request, and the server that it is sent to."""
 
     api: PublicApi
     request_metrics: RequestMetrics
@@ -44,7 +44,7 @@ class ControlRequest:
 
     @cached_property
     def hub(self) -> HubBackend:
-        """The hub that the path names, settled; raises ApiError if there is none."""
+        """The hub in the path, settled; raises ApiError 404 if it does not exist."""
         try:
             hub = self.hub_registry.get(self.path_params["hub"])
         except MockhubError as error:
@@ -54,18 +54,18 @@ class ControlRequest:
 
     @property
     def account(self) -> Account:
-        """The account that the path names; raises ApiError if there is none."""
+        """The account in the path; raises ApiError 404 if it does not exist."""
         return self.find_account(self.path_params["account"])
 
     def find_account(self, id: str) -> Account:
-        """An account of the hub; raises ApiError if there is none."""
+        """Return an account of the hub; raise ApiError 404 if it does not exist."""
         accounts = self.hub.accounts
         if account := accounts.get(id):
             return account
         raise not_found(f"there is no account {id!r} in {self.hub.name!r}{suggest(id, accounts)}")
 
     def parse_expiry(self) -> int | None:
-        """The moment that `expires_at` or `expires_in` of the body means; None for never."""
+        """Return the time that `expires_at` or `expires_in` states, or None for never."""
         if "expires_in" in self.body:
             if "expires_at" in self.body:
                 raise ValidationError(
@@ -84,7 +84,7 @@ Handler = Callable[[ControlRequest], object]
 
 
 def parse_field(field: str, parser: Callable[[str], Parsed], text: str) -> Parsed:
-    """Read a text of the request; raises Invalid, which names its place."""
+    """Parse a field of the request; raise ValidationError with the name of the field."""
     try:
         return parser(text)
     except MockhubError as error:
@@ -92,10 +92,8 @@ def parse_field(field: str, parser: Callable[[str], Parsed], text: str) -> Parse
 
 
 def not_found(message: str) -> ApiError:
-    """404: there is no such thing."""
     return ApiError(_NOT_FOUND, "notFound", message)
 
 
 def conflict(message: str) -> ApiError:
-    """409: it cannot be done as things stand."""
     return ApiError(_CONFLICT, "conflict", message)

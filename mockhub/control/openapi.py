@@ -1,4 +1,4 @@
-"""control.yaml, read when it is first needed: a server that nobody controls need not know it."""
+"""Load control.yaml and find the handlers of its operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPENAPI_FILE = Path(__file__).with_name("control.yaml")
 
 
 def load_openapi() -> tuple[Router, Mapping[str, Handler]]:
-    """The routes of the control plane, and what serves each operation."""
+    """Return the router of the control plane, and the handler of each operation."""
     operations = compile_operations(load_document(OPENAPI_FILE))
     return build_router(operations), _handlers(operations)
 
@@ -34,7 +34,7 @@ def _handlers(operations: tuple[Operation, ...]) -> Mapping[str, Handler]:
     )
 
     modules = (server, hubs, accounts, keys, generations, provider, faults, clock, journal)
-    functions = {name: value for room in modules for name, value in vars(room).items()}
+    functions = {name: value for module in modules for name, value in vars(module).items()}
     operation_ids = [operation.id for operation in operations]
     if unimplemented := next((id for id in operation_ids if not callable(functions.get(id))), None):
         raise MockhubError(f"{OPENAPI_FILE}: the operation {unimplemented!r} is not implemented")

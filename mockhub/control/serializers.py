@@ -1,10 +1,9 @@
-"""What is in a hub, as the control plane's JSON."""
+"""Convert hubs and what they hold to the JSON of the control plane."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec.structs import asdict
 
@@ -25,8 +24,7 @@ API_PREFIX = "/api/v1"
 _KEY_ID_LENGTH = 12
 
 
-def hub_summary(hub: HubBackend, links: Links) -> dict[str, Any]:
-    """A hub in the list."""
+def hub_summary(hub: HubBackend, links: Links) -> dict[str, object]:
     return {
         "name": hub.name,
         "url": links.base_url,
@@ -38,8 +36,7 @@ def hub_summary(hub: HubBackend, links: Links) -> dict[str, Any]:
     }
 
 
-def hub_detail(hub: HubBackend, links: Links) -> dict[str, Any]:
-    """All that is to be told of one hub."""
+def hub_detail(hub: HubBackend, links: Links) -> dict[str, object]:
     return {
         **hub_summary(hub, links),
         "seed": hub.ids.seed,
@@ -54,14 +51,12 @@ def hub_detail(hub: HubBackend, links: Links) -> dict[str, Any]:
 
 
 def generation_counts(hub: HubBackend) -> dict[str, int]:
-    """How many generations are in which state."""
     now = hub.clock.now()
     counts = Counter(one.status_at(now) for one in hub.generations.values())
     return {state: counts[state] for state in STATUSES}
 
 
-def clock(hub: HubBackend) -> dict[str, Any]:
-    """The hub's clock."""
+def clock(hub: HubBackend) -> dict[str, object]:
     manual = isinstance(hub.clock, ManualClock)
     return {
         "kind": "manual" if manual else "system",
@@ -71,8 +66,7 @@ def clock(hub: HubBackend) -> dict[str, Any]:
     }
 
 
-def account(account: Account, hub: HubBackend) -> dict[str, Any]:
-    """An account with its lots."""
+def account(account: Account, hub: HubBackend) -> dict[str, object]:
     balance = account.balance_snapshot()
     return {
         "id": account.id,
@@ -88,18 +82,16 @@ def account(account: Account, hub: HubBackend) -> dict[str, Any]:
     }
 
 
-def ledger_entry(entry: Entry) -> dict[str, Any]:
-    """A line of a ledger."""
+def ledger_entry(entry: Entry) -> dict[str, object]:
     return {**asdict(entry), "created_at": format_timestamp(entry.created_at)}
 
 
 def key_id(key: ApiKey) -> str:
-    """How a key is spoken of: the beginning of its hash."""
+    """Return the id of a key, which is the beginning of its hash."""
     return key.digest.hex()[:_KEY_ID_LENGTH]
 
 
-def key(key: ApiKey) -> dict[str, Any]:
-    """A key, of which the server knows only the hash."""
+def key(key: ApiKey) -> dict[str, object]:
     return {
         "id": key_id(key),
         "name": key.name,
@@ -109,8 +101,7 @@ def key(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def generation(generation: Generation, hub: HubBackend) -> dict[str, Any]:
-    """A generation with its request and its fate."""
+def generation(generation: Generation, hub: HubBackend) -> dict[str, object]:
     request, quote = generation.request, generation.quote
     return {
         "id": generation.id,
@@ -137,7 +128,7 @@ def generation(generation: Generation, hub: HubBackend) -> dict[str, Any]:
 
 
 def outcome(outcome: Outcome) -> str:
-    """An outcome in the words of the fault grammar."""
+    """Write an outcome in the fault grammar."""
     words = [word for word in ("fail", "never") if getattr(outcome, word)]
     if outcome.deliver is not None:
         words.append(f"deliver={outcome.deliver}")
@@ -148,8 +139,7 @@ def outcome(outcome: Outcome) -> str:
     return " ".join(words)
 
 
-def armed_fault(armed: ArmedFault) -> dict[str, Any]:
-    """An armed fault and its counters."""
+def armed_fault(armed: ArmedFault) -> dict[str, object]:
     directive = armed.directive
     return {
         "fault": str(directive),
@@ -163,8 +153,7 @@ def armed_fault(armed: ArmedFault) -> dict[str, Any]:
     }
 
 
-def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, Any]:
-    """An exchange of the journal."""
+def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
     api_key = hub.keys.get(exchange.key_digest) if exchange.key_digest else None
     return {
         "number": exchange.number,
@@ -195,16 +184,13 @@ def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, Any]:
 
 
 def header_texts(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Headers as text."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
 
 
-def body(body: StoredBody) -> dict[str, Any]:
-    """A body as text, or of a long one its length and digest."""
+def body(body: StoredBody) -> dict[str, object]:
     text = None if body.content is None else body.content.decode("utf-8", "replace")
     return {"length": body.length, "text": text, "sha256": body.digest}
 
 
 def timestamp(milliseconds: int | None) -> str | None:
-    """A time as text, or None."""
     return None if milliseconds is None else format_timestamp(milliseconds)

@@ -1,1 +1,1 @@
-"""What the control plane does, a function for each operation of control.yaml, by its name."""
+"""Handlers of the control plane: one function for each operation of control.yaml, by its id."""

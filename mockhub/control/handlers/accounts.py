@@ -1,4 +1,4 @@
-"""Accounts, their credits and their ledgers."""
+"""Control-plane handlers for accounts, credits and ledgers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from mockhub.control.context import ControlRequest, conflict
 
 
 def list_accounts(request: ControlRequest) -> object:
-    """Every account."""
     hub = request.hub
     return {"accounts": [serializers.account(one, hub) for one in hub.accounts.values()]}
 
 
 def create_account(request: ControlRequest) -> object:
-    """An account with the credits it is given."""
     hub, id = request.hub, request.body["id"]
     if id in hub.accounts:
         raise conflict(f"there is an account {id!r} already; grant it credits, or choose another")
@@ -24,19 +22,16 @@ def create_account(request: ControlRequest) -> object:
 
 
 def get_account(request: ControlRequest) -> object:
-    """One account."""
     return serializers.account(request.account, request.hub)
 
 
 def grant_credits(request: ControlRequest) -> object:
-    """A lot of credits."""
     account = request.account
     request.hub.grant(account, request.body["credits"], expires_at=request.parse_expiry())
     return serializers.account(account, request.hub)
 
 
 def list_entries(request: ControlRequest) -> object:
-    """The last entries of the ledger."""
     generation, limit = request.query_params.get("generation"), request.query_params["limit"]
     entries = [
         entry

@@ -1,4 +1,4 @@
-"""The hub's time."""
+"""Control-plane handlers for the clock."""
 
 from __future__ import annotations
 
@@ -13,35 +13,30 @@ from mockhub.exceptions import MockhubError, ValidationError
 
 
 def get_clock(request: ControlRequest) -> object:
-    """What time it is."""
     return serializers.clock(request.hub)
 
 
 def update_clock(request: ControlRequest) -> object:
-    """Another kind or manner of clock."""
     hub = request.hub
     return _move_clock(request, lambda: hub.set_clock(build_clock(request.body, hub.clock)))
 
 
 def advance_clock(request: ControlRequest) -> object:
-    """Move on."""
     by = parse_field("by", parse_duration, request.body["by"])
     return _move_clock(request, lambda: request.hub.manual_clock().advance(by))
 
 
 def set_clock(request: ControlRequest) -> object:
-    """Move to a time."""
     to = parse_field("to", parse_timestamp, request.body["to"])
     return _move_clock(request, lambda: request.hub.manual_clock().set(to))
 
 
 def advance_to_next_event(request: ControlRequest) -> object:
-    """Move to what falls due next."""
     return _move_clock(request, request.hub.advance_to_next_event)
 
 
 def build_clock(settings: Mapping[str, Any], current: Clock) -> Clock:
-    """The clock that is asked for; what is left out stays as it is at *present*."""
+    """Build a clock from settings; those that are missing are taken from the current clock."""
     manual = isinstance(current, ManualClock)
     kind = settings.get(
         "kind", "manual" if manual or {"mode", "now"} & settings.keys() else "system"

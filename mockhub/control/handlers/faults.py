@@ -8,12 +8,10 @@ from mockhub.faults.grammar import Directive, parse_directives, with_conditions
 
 
 def list_faults(request: ControlRequest) -> object:
-    """What is armed."""
     return {"faults": [serializers.armed_fault(one) for one in request.hub.faults.armed.values()]}
 
 
 def arm_fault(request: ControlRequest) -> object:
-    """Arm a fault, or several in one text."""
     prompt = request.body.get("prompt")
 
     def parse(text: str) -> list[Directive]:
@@ -24,6 +22,5 @@ def arm_fault(request: ControlRequest) -> object:
 
 
 def clear_faults(request: ControlRequest) -> object:
-    """Disarm everything."""
     request.hub.faults.clear()
     return list_faults(request)

@@ -1,4 +1,4 @@
-"""Generations: what was asked for, and how it went."""
+"""Control-plane handlers for generations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from mockhub.domain.generations import Generation
 
 
 def list_generations(request: ControlRequest) -> object:
-    """The last ones, newest first."""
     hub, account, status = (
         request.hub,
         request.query_params.get("account"),
@@ -28,15 +27,16 @@ def list_generations(request: ControlRequest) -> object:
 
 
 def get_generation(request: ControlRequest) -> object:
-    """One of them; no poll."""
+    """Show a generation; this does not count as a poll."""
     return serializers.generation(_find_generation(request), request.hub)
 
 
 def complete_generation(request: ControlRequest) -> object:
-    """End it by hand."""
     generation = _find_generation(request)
     if generation.ended:
-        raise conflict(f"{generation.id} has {generation.status} already; what is final stays so")
+        raise conflict(
+            f"{generation.id} has already {generation.status}; only a running one can be completed"
+        )
     completed = request.hub.complete(generation.id, failed=request.body["outcome"] == "failed")
     return serializers.generation(completed, request.hub)
 

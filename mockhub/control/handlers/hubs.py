@@ -1,4 +1,4 @@
-"""Hubs: made, shown, changed, forked, reset and dropped."""
+"""Control-plane handlers for hubs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,11 @@ _PLAIN_HUB_FIELDS = ("credits", "account_type")
 
 
 def list_hubs(request: ControlRequest) -> object:
-    """Every hub."""
     links = request.api.links
     return {"hubs": [serializers.hub_summary(hub, links(hub.name)) for hub in request.hub_registry]}
 
 
 def create_hub(request: ControlRequest) -> object:
-    """A hub of a scenario or of a described world, or a plain one with its key."""
     name = _unique_name(request)
     clock = build_clock(request.body["clock"], SystemClock()) if "clock" in request.body else None
     credentials: dict[str, Any] = {}
@@ -47,22 +45,19 @@ def create_hub(request: ControlRequest) -> object:
 
 
 def get_hub(request: ControlRequest) -> object:
-    """One hub."""
     return _hub_detail(request, request.hub)
 
 
 def update_hub(request: ControlRequest) -> object:
-    """Its seed, image format or memory."""
     hub = request.hub
     if "seed" in request.body:
-        hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # no id is given twice
+        hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # ids stay unique
     hub.image_format = request.body.get("image_format", hub.image_format)
     hub.set_max_generations(request.body.get("max_generations", hub.max_generations))
     return _hub_detail(request, hub)
 
 
 def delete_hub(request: ControlRequest) -> object:
-    """Let it go, but for the default one."""
     name = request.hub.name
     try:
         request.hub_registry.delete(name)
@@ -72,14 +67,12 @@ def delete_hub(request: ControlRequest) -> object:
 
 
 def fork_hub(request: ControlRequest) -> object:
-    """The same world under another name."""
     fork = request.hub.fork(_unique_name(request))
     fork.save_snapshot()
     return _hub_detail(request, request.hub_registry.add(fork))
 
 
 def reset_hub(request: ControlRequest) -> object:
-    """Back to its start."""
     request.hub_registry.reset(request.hub.name)
     return _hub_detail(request, request.hub)
 
@@ -89,7 +82,7 @@ def _hub_detail(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
 
 
 def _unique_name(request: ControlRequest) -> str:
-    """The name that the body asks for, or one that nobody has."""
+    """Return the name in the body, or one that is not in use."""
     name: str | None = request.body.get("name")
     if name is None:
         return next(
@@ -103,7 +96,7 @@ def _unique_name(request: ControlRequest) -> str:
 
 
 def _requested_scenario(request: ControlRequest) -> Scenario | None:
-    """The starting world that the body names or describes, if it does."""
+    """Return the scenario that the body names or defines, if any."""
     given = [name for name in (*_SCENARIO_FIELDS, *_PLAIN_HUB_FIELDS) if name in request.body]
     if not set(given) & set(_SCENARIO_FIELDS):
         return None
@@ -123,7 +116,6 @@ def _requested_scenario(request: ControlRequest) -> Scenario | None:
 
 
 def _create_default_account(hub: HubBackend, request: ControlRequest) -> str:
-    """One account with credits and a key, which is returned."""
     account = hub.add_account(DEFAULT_ACCOUNT, account_type=request.body.get("account_type", "PRO"))
     hub.grant(account, request.body.get("credits", DEFAULT_CREDITS))
     return hub.add_key(DEFAULT_ACCOUNT)

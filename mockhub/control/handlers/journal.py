@@ -1,6 +1,9 @@
-"""What passed, and what the client does wrong."""
+"""Control-plane handlers for the journal and the client report."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from mockhub._timestamps import SECOND, parse_duration
 from mockhub.client_report.report import build_report
@@ -12,7 +15,6 @@ from mockhub.journal.har import as_har
 
 
 def get_journal(request: ControlRequest) -> object:
-    """The exchanges that fit every filter, in the form asked for."""
     hub, query = request.hub, request.query_params
     exchanges = [exchange for exchange in hub.journal if _matches(exchange, query)][
         -query["limit"] :
@@ -30,14 +32,12 @@ def get_journal(request: ControlRequest) -> object:
 
 
 def clear_journal(request: ControlRequest) -> object:
-    """Forget what passed."""
     stored = len(request.hub.journal)
     request.hub.journal.clear()
     return {"deleted": f"{stored} exchanges"}
 
 
 def get_report(request: ControlRequest) -> object:
-    """What the client does wrong, and never meets."""
     interval = request.query_params.get("min_poll_interval")
     min_poll_interval = (
         SECOND if interval is None else parse_field("min_poll_interval", parse_duration, interval)
@@ -48,8 +48,7 @@ def get_report(request: ControlRequest) -> object:
     return client_report.as_json()
 
 
-def _matches(exchange: Exchange, query: object) -> bool:
-    assert isinstance(query, dict)
+def _matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     if exchange.number <= query["since"]:
         return False
     names = ("operation", "status", "account", "generation")

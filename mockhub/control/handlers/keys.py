@@ -1,4 +1,4 @@
-"""API keys: made, listed, expired and revoked."""
+"""Control-plane handlers for API keys."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from mockhub.domain.keys import ApiKey, key_digest
 
 
 def list_keys(request: ControlRequest) -> object:
-    """Every key, none of them raw."""
     return {"keys": [serializers.key(key) for key in request.hub.keys.values()]}
 
 
 def create_key(request: ControlRequest) -> object:
-    """A key; its raw form is in this answer only (AUTH-7)."""
+    """Create a key; only this response has it raw (AUTH-7)."""
     hub, account = request.hub, request.find_account(request.body["account"])
     raw = hub.add_key(
         account.id, name=request.body.get("name", ""), expires_at=request.parse_expiry()
@@ -23,19 +22,17 @@ def create_key(request: ControlRequest) -> object:
 
 
 def expire_key(request: ControlRequest) -> object:
-    """Let it expire at a moment, or never."""
     return serializers.key(
         request.hub.keys.set_expiry(_find_key(request).digest, request.parse_expiry())
     )
 
 
 def revoke_key(request: ControlRequest) -> object:
-    """Let it open nothing."""
     return serializers.key(request.hub.keys.revoke(_find_key(request).digest))
 
 
 def _find_key(request: ControlRequest) -> ApiKey:
-    """The key of that id, or the only one of that name."""
+    """Find a key by its id, or by its name if it is unique."""
     keys, id_or_name = request.hub.keys.values(), request.path_params["key"]
     found = [key for key in keys if id_or_name in (serializers.key_id(key), key.name)]
     if len(found) == 1:

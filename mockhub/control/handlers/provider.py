@@ -1,4 +1,4 @@
-"""What goes wrong on request: the provider's script, and the armed faults."""
+"""Control-plane handlers for the provider's script."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from mockhub.domain.provider import Provider, parse_outcome
 
 
 def get_provider(request: ControlRequest) -> object:
-    """The script."""
     provider = request.hub.provider
     return {"script": [serializers.outcome(one) for one in provider.script], "used": provider.used}
 
 
 def set_provider_script(request: ControlRequest) -> object:
-    """Another script, from its first outcome on."""
     texts = enumerate(request.body["script"])
     request.hub.provider = Provider(
         [parse_field(f"script[{index}]", parse_outcome, text) for index, text in texts]

@@ -1,4 +1,4 @@
-"""The server as a whole."""
+"""Control-plane handlers for the server as a whole."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from mockhub.web.metrics import render_metrics
 
 
 def get_health(request: ControlRequest) -> object:
-    """It is up."""
     return {"status": "ok", "version": version(), "hubs": sum(1 for _ in request.hub_registry)}
 
 
 def get_metrics(request: ControlRequest) -> object:
-    """The metrics as text."""
     return PlainResponse(*render_metrics(request.hub_registry, request.request_metrics))
 
 
 def get_openapi(request: ControlRequest) -> object:
-    """control.yaml itself."""
     return PlainResponse("application/yaml", OPENAPI_FILE.read_text("utf-8"))
 
 
 def list_assumptions(request: ControlRequest) -> object:
-    """The readings of open points."""
     assumptions = request.api.spec.assumptions()
     return {
         "assumptions": [
@@ -36,6 +32,5 @@ def list_assumptions(request: ControlRequest) -> object:
 
 
 def list_scenarios(request: ControlRequest) -> object:
-    """The starting worlds that come along."""
     scenarios = map(load_scenario, bundled_scenarios().values())
     return {"scenarios": [{"name": one.name, "description": one.description} for one in scenarios]}
