@@ -1,4 +1,4 @@
-"""The control plane through HTTP: every route, and what it does to the world."""
+"""The control plane over HTTP: every operation and its effect on a hub."""
 
 from __future__ import annotations
 
@@ -64,28 +64,28 @@ def hub() -> Iterator[LiveHub]:
         yield running
 
 
-def ask(hub: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
+def send_request(hub: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
     return hub.client.request(method, f"/_mockhub{where}", json=json)
 
 
-def done(hub: LiveHub, method: str, where: str, json: Any = None) -> Any:
-    answer = ask(hub, method, where, json)
+def call(hub: LiveHub, method: str, where: str, json: Any = None) -> Any:
+    answer = send_request(hub, method, where, json)
     assert answer.is_success, answer.text
     return answer.json()
 
 
-def refused(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
-    answer = ask(hub, method, where, json)
+def call_error(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
+    answer = send_request(hub, method, where, json)
     error = answer.json()["error"]
     assert {"code", "message"} == error.keys()
     return answer.status_code, error["code"], error["message"]
 
 
 def test_every_operation_is_served(hub: LiveHub) -> None:
-    """Each operation of control.yaml answers with its one status of success."""
+    """Each operation of control.yaml returns its success status."""
     assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
     for id, (where, body) in CALLS.items():
-        answer = ask(hub, OPERATIONS[id].method, where, body)
+        answer = send_request(hub, OPERATIONS[id].method, where, body)
         success = next(status for status in OPERATIONS[id].responses if status < 300)
         assert (id, success) == (id, answer.status_code), answer.text
 
@@ -93,19 +93,19 @@ def test_every_operation_is_served(hub: LiveHub) -> None:
 # -- hubs ----------------------------------------------------------------------------------------
 
 
-def test_a_plain_hub_is_found_by_its_key_alone(hub: LiveHub) -> None:
-    """The key of a new hub leads to it, without a prefix; the default hub is not touched."""
-    made = done(hub, "POST", "/hubs", {"credits": 20})
+def test_plain_hub_is_found_by_its_key_alone(hub: LiveHub) -> None:
+    """The key of a new hub selects it without a prefix. The default hub does not change."""
+    made = call(hub, "POST", "/hubs", {"credits": 20})
     assert hub.credits(made["key"]) == 20
     assert hub.generate({}, key=made["key"]).status_code == 200
     assert (hub.credits(made["key"]), hub.credits()) == (12, 120)
     assert made["hub"]["name"] == "hub-1"
 
 
-def test_a_hub_of_a_scenario_is_found_by_its_address(hub: LiveHub) -> None:
-    """A scenario's keys lead to the hub under its own URL, with the clock that was asked for."""
+def test_hub_of_a_scenario_is_found_by_its_url(hub: LiveHub) -> None:
+    """The keys of a scenario work under the URL of the hub, with the clock of the request."""
     wanted = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
-    made = done(hub, "POST", "/hubs", wanted)
+    made = call(hub, "POST", "/hubs", wanted)
     assert "key" not in made
     assert made["hub"]["clock"]["now"] == "2027-01-01T00:00:00.000Z"
     credits = hub.client.get(
@@ -114,146 +114,146 @@ def test_a_hub_of_a_scenario_is_found_by_its_address(hub: LiveHub) -> None:
     assert credits.json()["credits"] == 120
 
 
-def test_a_world_can_be_described(hub: LiveHub) -> None:
-    """A hub can be made of the fields of a scenario file, sent as JSON."""
+def test_hub_can_be_created_from_a_definition(hub: LiveHub) -> None:
+    """A hub can be created from the fields of a scenario file, sent as JSON."""
     world = {
         "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
         "provider": ["fail"],
         "clock": {"manual": "2026-04-30T08:00:00Z"},
     }
-    made = done(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
+    made = call(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
     assert (made["hub"]["clock"]["kind"], made["hub"]["accounts"]) == ("manual", 1)
     assert hub.credits("gih_live_ann") == 9
     assert hub.generate({}, key="gih_live_ann").status_code == 500
 
 
-def test_a_fork_goes_its_own_way(hub: LiveHub) -> None:
-    """What is spent in a fork is not spent in the first hub; a reset goes back to the fork."""
+def test_fork_is_independent(hub: LiveHub) -> None:
+    """Credits spent in a fork are not spent in the original. A reset restores the fork."""
     hub.generate({})
-    twin = done(hub, "POST", f"{HUB}/fork", {"name": "twin"})
+    twin = call(hub, "POST", f"{HUB}/fork", {"name": "twin"})
     key = {"Authorization": f"Bearer {KEY}"}
     hub.client.post(f"{twin['base_url']}/images/generations", json=BODY, headers=key)
     assert hub.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 104
     assert hub.credits() == 112
-    done(hub, "POST", "/hubs/twin/reset")
+    call(hub, "POST", "/hubs/twin/reset")
     assert hub.client.get(f"{twin['base_url']}/credits", headers=key).json()["credits"] == 112
 
 
-def test_a_reset_undoes_everything(hub: LiveHub) -> None:
-    """Money, keys, faults and the journal come back to the start; ids begin anew."""
+def test_reset_restores_the_initial_state(hub: LiveHub) -> None:
+    """Credits, keys, faults and the journal return to the start, and ids begin again."""
     first = hub.generate({}).json()
-    raw = done(hub, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
-    done(hub, "POST", f"{HUB}/faults", {"fault": "status=503"})
-    done(hub, "POST", f"{HUB}/reset")
+    raw = call(hub, "POST", f"{HUB}/keys", {"account": "rich"})["key"]
+    call(hub, "POST", f"{HUB}/faults", {"fault": "status=503"})
+    call(hub, "POST", f"{HUB}/reset")
     assert hub.get("credits", raw).status_code == 401
     assert first == hub.generate({}).json()
-    assert done(hub, "GET", HUB)["exchanges"] == 2
+    assert call(hub, "GET", HUB)["exchanges"] == 2
 
 
-def test_a_made_hub_comes_back_to_how_it_was_made(hub: LiveHub) -> None:
-    """After a reset the key of a plain hub opens the credits that it was made with."""
-    made = done(hub, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
+def test_reset_of_a_plain_hub_keeps_its_key(hub: LiveHub) -> None:
+    """After a reset the key of a plain hub has the credits that it was created with."""
+    made = call(hub, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
     hub.generate({}, key=made["key"])
-    done(hub, "POST", "/hubs/t/reset")
+    call(hub, "POST", "/hubs/t/reset")
     assert hub.credits(made["key"]) == 20
-    assert done(hub, "GET", "/hubs/t")["image_format"] == "jpeg"
+    assert call(hub, "GET", "/hubs/t")["image_format"] == "jpeg"
 
 
-def test_a_dropped_hub_is_gone(hub: LiveHub) -> None:
-    """Its name, its address and its key lead nowhere; the default hub cannot be dropped."""
-    made = done(hub, "POST", "/hubs", {"name": "t"})
-    done(hub, "DELETE", "/hubs/t")
+def test_deleted_hub_is_not_found(hub: LiveHub) -> None:
+    """Its name, URL and key are unknown. The default hub cannot be deleted."""
+    made = call(hub, "POST", "/hubs", {"name": "t"})
+    call(hub, "DELETE", "/hubs/t")
     assert hub.client.get("/hubs/t/api/v1/models").status_code == 404
     assert hub.get("credits", made["key"]).status_code == 401
-    assert refused(hub, "DELETE", HUB)[:2] == (409, "conflict")
+    assert call_error(hub, "DELETE", HUB)[:2] == (409, "conflict")
 
 
-def test_the_detail_has_the_audit_and_what_moved(hub: LiveHub) -> None:
-    """A hub tells whether its books are right and how many credits moved since its start."""
+def test_hub_detail_has_audit_and_credit_totals(hub: LiveHub) -> None:
+    """A hub shows whether its ledgers agree and how many credits moved since its start."""
     hub.generate({"n": 2})
-    page = done(hub, "GET", HUB)
+    page = call(hub, "GET", HUB)
     assert (page["audit"], page["credit_totals"]["charge"]) == ([], -16)
     assert page["generations"]["succeeded"] == 2
 
 
-def test_a_cooked_book_is_told(hub: LiveHub) -> None:
-    """A balance that its entries do not add up to stands in the audit."""
+def test_wrong_balance_is_in_the_audit(hub: LiveHub) -> None:
+    """A balance that is not the sum of its entries is listed in the audit."""
     account = hub.backend.accounts["rich"]
     account.balance += 1
-    (wrong,) = done(hub, "GET", HUB)["audit"]
+    (wrong,) = call(hub, "GET", HUB)["audit"]
     assert "rich: balance 1000001" in wrong
     account.balance -= 1
 
 
-def test_a_seed_makes_the_same_ids(hub: LiveHub) -> None:
-    """Two hubs of one seed give their generations the same ids; another seed gives others."""
+def test_same_seed_makes_the_same_ids(hub: LiveHub) -> None:
+    """Two hubs with one seed give their generations the same ids. Another seed gives others."""
     ids = []
     for seed in (7, 7, 8):
-        made = done(hub, "POST", "/hubs", {"seed": seed})
+        made = call(hub, "POST", "/hubs", {"seed": seed})
         ids.append(hub.generate({}, key=made["key"]).json()["id"])
     assert ids[0] == ids[1] != ids[2]
 
 
-def test_a_new_seed_gives_no_id_twice(hub: LiveHub) -> None:
-    """Ids go on where they were, also under the seed that made the first ones."""
+def test_new_seed_gives_no_id_twice(hub: LiveHub) -> None:
+    """The counter of ids goes on, also with the seed that made the first ones."""
     first = hub.generate({}).json()["id"]
-    done(hub, "PATCH", HUB, {"seed": 0})
+    call(hub, "PATCH", HUB, {"seed": 0})
     assert first != hub.generate({}).json()["id"]
 
 
-def test_the_image_format_can_be_changed(hub: LiveHub) -> None:
-    """A hub that is told so serves WebP."""
-    done(hub, "PATCH", HUB, {"image_format": "webp"})
+def test_image_format_can_be_changed(hub: LiveHub) -> None:
+    """A hub with the format WebP serves WebP."""
+    call(hub, "PATCH", HUB, {"image_format": "webp"})
     assert hub.generate({}).json()["images"][0]["url"].endswith(".webp")
 
 
 # -- money and keys ------------------------------------------------------------------------------
 
 
-def test_a_grant_tops_up(hub: LiveHub) -> None:
-    """Granted credits are spent soonest-to-expire first, and the ledger shows both entries."""
-    granted = done(hub, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
+def test_grant_adds_a_lot(hub: LiveHub) -> None:
+    """Granted credits are spent in the order of their expiry, and the ledger shows both entries."""
+    granted = call(hub, "POST", f"{HUB}/accounts/poor/grants", {"credits": 9, "expires_in": "1h"})
     assert (granted["credits"], granted["next_expiration"]) == (14, "2026-04-30T09:00:00.000Z")
     id = hub.generate({}, key=POOR).json()["id"]
-    entries = done(hub, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
+    entries = call(hub, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
     assert [(one["kind"], one["credits"], one["lot"]) for one in entries] == [("charge", -8, 2)]
-    done(hub, "POST", f"{HUB}/clock/next")
+    call(hub, "POST", f"{HUB}/clock/next")
     assert hub.credits(POOR) == 5
 
 
-def test_a_new_key_opens_its_account(hub: LiveHub) -> None:
-    """A further key sees the same balance; its raw form is in no list."""
-    made = done(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
+def test_new_key_works_on_its_account(hub: LiveHub) -> None:
+    """A second key reads the same balance. No list shows it raw."""
+    made = call(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
     assert hub.credits(made["key"]) == 24
-    listed = ask(hub, "GET", f"{HUB}/keys").text
+    listed = send_request(hub, "GET", f"{HUB}/keys").text
     assert "second" in listed
     assert made["key"] not in listed
 
 
-def test_a_key_expires_with_the_clock(hub: LiveHub) -> None:
-    """A key that expires in an hour opens until the clock has gone there."""
-    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
+def test_key_expires_with_the_clock(hub: LiveHub) -> None:
+    """A key that expires in an hour works until the clock is there."""
+    call(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
     key = "gih_live_" + (11 * "low")[:32]
     assert hub.credits(key) == 24
-    done(hub, "POST", f"{HUB}/clock/advance", {"by": "1h"})
+    call(hub, "POST", f"{HUB}/clock/advance", {"by": "1h"})
     assert hub.get("credits", key).json()["error"]["code"] == "expiredApiKey"
-    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
+    call(hub, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
     assert hub.credits(key) == 24
 
 
-def test_a_revoked_key_opens_nothing(hub: LiveHub) -> None:
-    """Revoking by name or by id makes a key invalid; the account's other keys go on."""
-    keys = done(hub, "GET", f"{HUB}/keys")["keys"]
+def test_revoked_key_is_invalid(hub: LiveHub) -> None:
+    """Revoking by name or by id makes a key invalid. The other keys of the account still work."""
+    keys = call(hub, "GET", f"{HUB}/keys")["keys"]
     id = next(key["id"] for key in keys if key["name"] == "documentation")
-    assert done(hub, "DELETE", f"{HUB}/keys/{id}")["revoked"]
+    assert call(hub, "DELETE", f"{HUB}/keys/{id}")["revoked"]
     assert hub.get("credits").json()["error"]["code"] == "invalidApiKey"
 
 
-def test_a_name_of_two_keys_is_refused(hub: LiveHub) -> None:
-    """Where a name could mean two keys, the ids are asked for."""
+def test_ambiguous_key_name_is_rejected(hub: LiveHub) -> None:
+    """If several keys have the name, the error lists their ids."""
     for _ in range(2):
-        done(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
-    status, code, message = refused(hub, "DELETE", f"{HUB}/keys/twice")
+        call(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "twice"})
+    status, code, message = call_error(hub, "DELETE", f"{HUB}/keys/twice")
     assert (status, code) == (404, "notFound")
     assert "2 keys are named 'twice'; expected one of the ids " in message
 
@@ -261,108 +261,108 @@ def test_a_name_of_two_keys_is_refused(hub: LiveHub) -> None:
 # -- generations, provider, faults, time ---------------------------------------------------------
 
 
-def test_a_stuck_generation_is_ended_by_hand(hub: LiveHub) -> None:
-    """Finished as failed it is refunded; what is final cannot be finished again."""
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["never"]})
+def test_running_generation_can_be_completed(hub: LiveHub) -> None:
+    """Completed as failed it is refunded. A final generation cannot be completed again."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["never"]})
     id = hub.generate({"async": True}).json()["id"]
     assert hub.credits() == 112
-    ended = done(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
+    ended = call(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
     assert (ended["status"], ended["credits"], hub.credits()) == ("failed", 0, 120)
-    again = refused(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    again = call_error(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
     assert again[:2] == (409, "conflict")
 
 
 def test_generations_are_listed_newest_first(hub: LiveHub) -> None:
-    """Filtered by account and status, limited, with prompt, credits and outcome."""
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
+    """The list is filtered by account and status, limited, and has prompt, credits and outcome."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["deliver=1", "fail"]})
     hub.generate({"prompt": "two of these", "n": 2})
     hub.generate({"prompt": "none"})
-    listed = done(hub, "GET", f"{HUB}/generations?limit=2")["generations"]
+    listed = call(hub, "GET", f"{HUB}/generations?limit=2")["generations"]
     assert [(one["prompt"], one["credits"], one["outcome"]) for one in listed] == [
         ("none", 0, "fail"),
         ("two of these", 8, "deliver=1"),
     ]
-    (failed,) = done(hub, "GET", f"{HUB}/generations?status=failed")["generations"]
+    (failed,) = call(hub, "GET", f"{HUB}/generations?status=failed")["generations"]
     assert failed["prompt"] == "none"
-    assert done(hub, "GET", f"{HUB}/generations?account=poor")["generations"] == []
+    assert call(hub, "GET", f"{HUB}/generations?account=poor")["generations"] == []
 
 
-def test_a_script_reads_back_as_it_was_written(hub: LiveHub) -> None:
-    """What the provider is shown to do can be sent to it again."""
+def test_provider_script_can_be_sent_as_it_was_read(hub: LiveHub) -> None:
+    """The outcomes that GET returns can be sent back with PUT."""
     script = ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
     for _ in range(2):
-        script = done(hub, "PUT", f"{HUB}/provider", {"script": script})["script"]
+        script = call(hub, "PUT", f"{HUB}/provider", {"script": script})["script"]
     assert script == ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
 
 
-def test_a_fault_strikes_and_is_counted(hub: LiveHub) -> None:
-    """An armed fault tells how often it was looked at and struck; cleared, it is no more."""
-    done(hub, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
+def test_fault_fires_and_is_counted(hub: LiveHub) -> None:
+    """An armed fault shows how often it was evaluated and fired. A cleared fault is gone."""
+    call(hub, "POST", f"{HUB}/faults", {"fault": "status=503 x1 on=get_credits"})
     assert [hub.get("credits").status_code for _ in range(2)] == [503, 200]
-    (armed,) = done(hub, "GET", f"{HUB}/faults")["faults"]
+    (armed,) = call(hub, "GET", f"{HUB}/faults")["faults"]
     assert (armed["evaluated"], armed["fired"], armed["operation"]) == (2, 1, "get_credits")
-    assert done(hub, "DELETE", f"{HUB}/faults")["faults"] == []
+    assert call(hub, "DELETE", f"{HUB}/faults")["faults"] == []
 
 
-def test_a_fault_can_be_for_a_prompt(hub: LiveHub) -> None:
-    """Only requests whose prompt holds the text are struck."""
-    done(hub, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
+def test_fault_can_be_bound_to_a_prompt(hub: LiveHub) -> None:
+    """It fires only for requests whose prompt contains the text."""
+    call(hub, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})
     assert [hub.generate({"prompt": prompt}).status_code for prompt in ("A lake", "A volcano")] == [
         200,
         500,
     ]
 
 
-def test_time_moves_a_job(hub: LiveHub) -> None:
-    """A job is processing until the clock comes to its end."""
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+def test_clock_moves_a_generation(hub: LiveHub) -> None:
+    """A generation is processing until the clock reaches its end."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
     poll = "generations/" + hub.generate({"async": True}).json()["id"]
-    clock = done(hub, "POST", f"{HUB}/clock/advance", {"by": "39s"})
+    clock = call(hub, "POST", f"{HUB}/clock/advance", {"by": "39s"})
     assert clock["next_event"] == "2026-04-30T08:00:40.000Z"
     assert hub.get(poll).json()["status"] == "processing"
-    assert done(hub, "POST", f"{HUB}/clock/next")["now"] == "2026-04-30T08:00:40.000Z"
+    assert call(hub, "POST", f"{HUB}/clock/next")["now"] == "2026-04-30T08:00:40.000Z"
     assert hub.get(poll).json()["status"] == "succeeded"
-    assert None is done(hub, "GET", f"{HUB}/clock")["next_event"]
+    assert None is call(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_an_ended_job_is_no_event(hub: LiveHub) -> None:
-    """What was ended by hand does not fall due any more, nor does a revoked key's end."""
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
+def test_completed_generation_is_not_an_event(hub: LiveHub) -> None:
+    """Neither a generation that was completed early nor the expiry of a revoked key is due."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=40s"]})
     id = hub.generate({"async": True}).json()["id"]
-    done(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1m"})
-    done(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
-    done(hub, "DELETE", f"{HUB}/keys/low")
-    assert None is done(hub, "GET", f"{HUB}/clock")["next_event"]
+    call(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1m"})
+    call(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
+    call(hub, "DELETE", f"{HUB}/keys/low")
+    assert None is call(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_the_systems_clock_is_not_moved(hub: LiveHub) -> None:
-    """It has to be made manual first; time never runs backwards."""
-    done(hub, "PATCH", f"{HUB}/clock", {"kind": "system"})
-    status, code, message = refused(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+def test_system_clock_cannot_be_moved(hub: LiveHub) -> None:
+    """It has to be made manual first. Time never runs backwards."""
+    call(hub, "PATCH", f"{HUB}/clock", {"kind": "system"})
+    status, code, message = call_error(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
     assert (status, code) == (409, "conflict")
     assert "make it manual" in message
-    assert done(hub, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
-    done(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-    past = refused(hub, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
+    assert call(hub, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
+    call(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    past = call_error(hub, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
     assert past[:2] == (409, "conflict")
 
 
-def test_the_clock_ends_before_dates_do(hub: LiveHub) -> None:
-    """No clock can be set to where times can no longer be written."""
-    late = refused(hub, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
+def test_clock_ends_before_dates_do(hub: LiveHub) -> None:
+    """No clock can be set to a time that cannot be written as a date."""
+    late = call_error(hub, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
     assert late[:2] == (409, "conflict")
     assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
     assert (
-        done(hub, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
+        call(hub, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
     )
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=3650d"]})
     assert hub.generate({"async": True}).status_code == 202
-    assert done(hub, "GET", f"{HUB}/clock")["next_event"]
+    assert call(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
-def test_control_and_requests_never_meet(hub: LiveHub) -> None:
-    """Resets, scripts and clocks amid requests: only documented answers, and right books."""
-    done(hub, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
+def test_control_never_races_with_requests(hub: LiveHub) -> None:
+    """Resets and scripts between requests leave documented responses and correct ledgers."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
     key = "gih_live_" + 8 * "rich"
 
     def client() -> set[int]:
@@ -377,18 +377,18 @@ def test_control_and_requests_never_meet(hub: LiveHub) -> None:
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client) for _ in range(4)]
         while not all(one.done() for one in clients):
-            done(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
-            assert done(hub, "POST", f"{HUB}/reset")["audit"] == []
+            call(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+            assert call(hub, "POST", f"{HUB}/reset")["audit"] == []
     seen = set[int]().union(*(one.result() for one in clients))
     assert seen <= {202, 200, 404}  # 404: it was reset between the two
 
 
 # -- mistakes ------------------------------------------------------------------------------------
 
-MISTAKES = [
+INVALID_REQUESTS = [
     ("POST", "/hubs", {"nam": "x"}, '"nam" is not known here'),
     ("POST", "/hubs", {"nam": "x"}, "did you mean 'name'?"),
-    ("POST", "/hubs", {"name": "a/b"}, 'name: "a/b" is not valid; expected a hub\'s name'),
+    ("POST", "/hubs", {"name": "a/b"}, 'name: "a/b" is not valid; expected the name of a hub'),
     ("POST", "/hubs", {"clock": {"knd": "manual"}}, "clock.knd is not known here"),
     ("POST", "/hubs", {"clock": {"kind": "manul"}}, "did you mean 'manual'?"),
     ("POST", "/hubs", {"scenario": "slow", "credits": 5}, "scenario and credits are both given"),
@@ -449,17 +449,17 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "where", "body", "told"), MISTAKES)
-def test_a_mistake_is_explained(
-    hub: LiveHub, method: str, where: str, body: Any, told: str
+@pytest.mark.parametrize(("method", "where", "body", "expected"), INVALID_REQUESTS)
+def test_invalid_request_is_explained(
+    hub: LiveHub, method: str, where: str, body: Any, expected: str
 ) -> None:
-    """400 names the place, shows the value and says what is allowed."""
-    status, code, message = refused(hub, method, where, body)
+    """400 names the field, shows the value and says what is allowed."""
+    status, code, message = call_error(hub, method, where, body)
     assert (status, code) == (400, "invalidRequest")
-    assert told in message
+    assert expected in message
 
 
-LOST = [
+UNKNOWN_NAMES = [
     ("GET", "/hubs/defalt", "did you mean 'default'?"),
     ("GET", f"{HUB}/accounts/documentatoin", "did you mean 'documentation'?"),
     ("DELETE", f"{HUB}/keys/lo", "did you mean 'low'?"),
@@ -469,19 +469,19 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize(("method", "where", "told"), LOST)
-def test_what_is_not_there_is_told_with_the_closest(
-    hub: LiveHub, method: str, where: str, told: str
+@pytest.mark.parametrize(("method", "where", "expected"), UNKNOWN_NAMES)
+def test_not_found_suggests_the_closest_name(
+    hub: LiveHub, method: str, where: str, expected: str
 ) -> None:
     """404 names the closest known name."""
-    status, code, message = refused(hub, method, where)
+    status, code, message = call_error(hub, method, where)
     assert (status, code) == (404, "notFound")
-    assert told in message
+    assert expected in message
 
 
-def test_an_unknown_scenario_is_told(hub: LiveHub) -> None:
-    """A scenario that does not come along is 404, with the closest."""
-    status, _, message = refused(hub, "POST", "/hubs", {"scenario": "slo"})
+def test_unknown_scenario_is_not_found(hub: LiveHub) -> None:
+    """An unknown scenario is 404 with the closest name."""
+    status, _, message = call_error(hub, "POST", "/hubs", {"scenario": "slo"})
     assert status == 404
     assert "did you mean 'slow'?" in message
 
@@ -490,37 +490,37 @@ def test_an_unknown_scenario_is_told(hub: LiveHub) -> None:
     ("where", "body"),
     [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
 )
-def test_a_name_that_is_taken_is_a_conflict(hub: LiveHub, where: str, body: Any) -> None:
-    """409 says that the hub is there already."""
-    assert refused(hub, "POST", where, body)[:2] == (409, "conflict")
+def test_name_in_use_is_a_conflict(hub: LiveHub, where: str, body: Any) -> None:
+    """409 says that the hub already exists."""
+    assert call_error(hub, "POST", where, body)[:2] == (409, "conflict")
 
 
-def test_a_method_that_is_not_offered(hub: LiveHub) -> None:
-    """405 has the Allow header and the envelope."""
-    answer = ask(hub, "PUT", "/hubs")
+def test_unknown_method_is_405(hub: LiveHub) -> None:
+    """405 has the Allow header and the error body."""
+    answer = send_request(hub, "PUT", "/hubs")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert answer.json()["error"]["code"] == "methodNotAllowed"
 
 
-def test_our_own_mistake_wears_the_envelope(hub: LiveHub) -> None:
-    """What breaks in the control plane is 500 and says so."""
+def test_internal_error_is_500(hub: LiveHub) -> None:
+    """An exception in a handler is a 500 that describes it."""
     del hub.backend.accounts["low"].totals
-    status, code, message = refused(hub, "GET", f"{HUB}/accounts")
+    status, code, message = call_error(hub, "GET", f"{HUB}/accounts")
     assert (status, code) == (500, "mockhubError")
     assert "AttributeError" in message
     hub.backend.reset()
 
 
-def test_an_answer_that_breaks_the_description_is_told(hub: LiveHub) -> None:
-    """Every answer is held to its schema before it leaves."""
+def test_response_that_breaks_control_yaml_is_500(hub: LiveHub) -> None:
+    """Every response is validated against its schema before it is sent."""
     hub.backend.accounts["low"].account_type = 7  # type: ignore[assignment]
-    status, code, message = refused(hub, "GET", f"{HUB}/accounts")
+    status, code, message = call_error(hub, "GET", f"{HUB}/accounts")
     assert (status, code) == (500, "mockhubError")
     assert "list_accounts" in message
 
 
-def test_a_failed_wish_changes_nothing(hub: LiveHub) -> None:
-    """A script with a wrong outcome leaves the old one in place."""
-    before = done(hub, "GET", f"{HUB}/provider")
-    refused(hub, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
-    assert before == done(hub, "GET", f"{HUB}/provider")
+def test_invalid_script_changes_nothing(hub: LiveHub) -> None:
+    """A script with an invalid outcome leaves the old one in place."""
+    before = call(hub, "GET", f"{HUB}/provider")
+    call_error(hub, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
+    assert before == call(hub, "GET", f"{HUB}/provider")

@@ -48,27 +48,27 @@ def code(answer: httpx.Response) -> str:
         {"Authorization": "Bearer \xff".encode("latin-1")},
     ],
 )
-def test_a_token_is_asked_for(guarded: LiveHub, headers: dict[str, str]) -> None:
-    """Without the very token of the server there is 401, and nothing is told or done."""
+def test_token_is_required(guarded: LiveHub, headers: dict[str, str]) -> None:
+    """Without the server's token every request is 401 and changes nothing."""
     answer = guarded.client.post("/_mockhub/hubs", headers=headers)
     assert (answer.status_code, code(answer)) == (401, "invalidToken")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert [hub.name for hub in guarded.app.api.hub_registry] == ["default"]
 
 
-def test_the_token_opens(guarded: LiveHub) -> None:
-    """With the token everything is as on loopback; the scheme's case does not count."""
+def test_token_gives_access(guarded: LiveHub) -> None:
+    """With the token everything works as on loopback. The scheme may be in any case."""
     answer = guarded.client.get("/_mockhub/hubs", headers={"Authorization": f"bearer {TOKEN}"})
     assert answer.status_code == 200
 
 
-def test_who_has_no_token_learns_no_routes(guarded: LiveHub) -> None:
+def test_unknown_path_is_401_without_a_token(guarded: LiveHub) -> None:
     """An unknown path is 401, as a known one is."""
     assert guarded.client.get("/_mockhub/nowhere").status_code == 401
 
 
-def test_health_is_open(guarded: LiveHub) -> None:
-    """A probe needs neither token nor the right name, and learns no more than that we are up."""
+def test_health_needs_no_token(guarded: LiveHub) -> None:
+    """A probe needs neither token nor host name, and learns only that the server is up."""
     answer = guarded.client.get("/_mockhub/health", headers={"Host": "10.0.0.7:8080"})
     assert {"status": "ok", "version": answer.json()["version"], "hubs": 1} == answer.json()
 
@@ -77,37 +77,37 @@ def test_health_is_open(guarded: LiveHub) -> None:
     "host",
     ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil", "", "[::1"],
 )
-def test_foreign_hosts_are_refused(hub: LiveHub, host: str) -> None:
-    """A name that was rebound to this machine reaches nothing (DNS rebinding)."""
+def test_foreign_hosts_are_rejected(hub: LiveHub, host: str) -> None:
+    """A name that was rebound to this machine is rejected (DNS rebinding)."""
     answer = hub.client.get("/_mockhub/hubs", headers={"Host": host})
     assert (answer.status_code, code(answer)) == (403, "foreignHost")
     assert "expected one of 127.0.0.1, ::1, localhost" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:8080", "[::1]:8080"])
-def test_own_hosts_are_let_in(hub: LiveHub, host: str) -> None:
-    """Loopback by any of its names, at any port."""
+def test_loopback_hosts_are_accepted(hub: LiveHub, host: str) -> None:
+    """Loopback is accepted by any of its names, at any port."""
     assert hub.client.get("/_mockhub/hubs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["mockhub:8080", "192.168.1.5:9000"])
-def test_public_and_bound_hosts_are_let_in(host: str) -> None:
-    """So are the name of --public-url and the address that the server listens on."""
+def test_public_and_bound_hosts_are_accepted(host: str) -> None:
+    """The host of --public-url and the listening address are accepted."""
     spec = load_spec(resource_path("openapi.yaml"))
     app = create_app(spec, HubBackend("default", spec), url="http://mockhub:8080")
     mount_control_plane(app, token="t", host="192.168.1.5")
 
-    async def ask() -> int:
+    async def send() -> int:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
             headers = {"Authorization": "Bearer t"}
             return (await client.get("/_mockhub/hubs", headers=headers)).status_code
 
-    assert asyncio.run(ask()) == 200
+    assert asyncio.run(send()) == 200
 
 
-def test_serve_guards_its_control_plane(serve: Serve) -> None:
-    """`mockhub serve --control-token` asks for it; health is open."""
+def test_serve_requires_its_control_token(serve: Serve) -> None:
+    """`mockhub serve --control-token` requires the token, except for health."""
     with serve("--control", "--control-token", TOKEN) as server:
         assert httpx.get(f"{server.url}/_mockhub/health").status_code == 200
         assert httpx.get(f"{server.url}/_mockhub/hubs").status_code == 401
@@ -116,21 +116,21 @@ def test_serve_guards_its_control_plane(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000"])
-def test_pages_of_other_origins_are_refused(hub: LiveHub, origin: str) -> None:
-    """A page that posts across origins, which needs no preflight, resets nothing."""
+def test_requests_of_other_origins_are_rejected(hub: LiveHub, origin: str) -> None:
+    """A cross-origin POST without preflight resets nothing."""
     hub.generate({})
     answer = hub.client.post("/_mockhub/hubs/default/reset", headers={"Origin": origin})
     assert (answer.status_code, code(answer)) == (403, "foreignHost")
     assert hub.credits() == 112
 
 
-def test_a_page_of_the_server_itself_is_let_in(hub: LiveHub) -> None:
-    """The server's own origin may ask."""
+def test_own_origin_is_accepted(hub: LiveHub) -> None:
+    """The server's own origin is accepted."""
     assert hub.client.get("/_mockhub/hubs", headers={"Origin": hub.url}).status_code == 200
 
 
-def test_there_is_no_cors(hub: LiveHub) -> None:
-    """No answer lets another origin's page read it, and a preflight is refused."""
+def test_control_plane_has_no_cors(hub: LiveHub) -> None:
+    """No response lets a page of another origin read it, and a preflight is rejected."""
     plain = hub.client.get("/_mockhub/health", headers={"Origin": "https://evil.example"})
     preflight = hub.client.options("/_mockhub/hubs", headers={"Origin": "https://evil.example"})
     assert preflight.status_code == 403
@@ -138,15 +138,15 @@ def test_there_is_no_cors(hub: LiveHub) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_a_form_is_no_body(hub: LiveHub) -> None:
-    """What a browser sends without a preflight is refused by its type."""
+def test_form_is_rejected(hub: LiveHub) -> None:
+    """A body that a browser sends without a preflight is rejected by its content type."""
     answer = hub.client.post("/_mockhub/hubs", data={"name": "t"})
     assert (answer.status_code, code(answer)) == (400, "invalidRequest")
     assert "expected application/json" in answer.json()["error"]["message"]
 
 
-def test_bodies_are_bounded() -> None:
-    """A body of more than the limit is refused, however it is sent."""
+def test_body_over_the_limit_is_rejected() -> None:
+    """A body over the limit is rejected, with and without Content-Length."""
     with serve_hub(control=True, limits=Limits(max_json_bytes=1000)) as hub:
         for content in (b" " * 2000, iter([b" " * 600, b" " * 600])):
             answer = hub.client.post(
@@ -156,14 +156,14 @@ def test_bodies_are_bounded() -> None:
             assert "expected at most 1000 bytes" in answer.json()["error"]["message"]
 
 
-def test_without_a_control_plane_there_is_nothing() -> None:
-    """A server that was started with --no-control answers 404 to all of it."""
+def test_no_control_removes_the_control_plane() -> None:
+    """A server that was started with --no-control returns 404 for all its paths."""
     with serve_hub() as hub:
         assert hub.client.get("/_mockhub/health").status_code == 404
         assert hub.client.post("/_mockhub/hubs").status_code == 404
 
 
-def test_the_public_api_stays_open_to_all(guarded: LiveHub) -> None:
+def test_public_api_accepts_any_host(guarded: LiveHub) -> None:
     """Hosts, origins and the token concern the control plane only."""
     headers = {"Host": "anything.example", "Origin": "https://shop.example"}
     assert guarded.client.get("/api/v1/models", headers=headers).status_code == 200

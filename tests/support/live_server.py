@@ -45,7 +45,7 @@ BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x
 
 @dataclass
 class LiveHub:
-    """A running server and its default hub."""
+    """A running server and one of its hubs."""
 
     url: str
     app: App

@@ -26,7 +26,7 @@ def poll(hub: LiveHub, queued: dict[str, object]) -> dict[str, object]:
     return body
 
 
-def test_it_is_queued_at_once(hub: LiveHub) -> None:
+def test_async_request_is_queued_at_once(hub: LiveHub) -> None:
     """async true answers 202 with an id, queued, no images, and no more (ASY-1, ASY-3)."""
     queued = queue(hub, "[[duration=60s]]", n=2)
     assert queued.keys() == PROMISED
@@ -38,13 +38,13 @@ def test_it_is_queued_at_once(hub: LiveHub) -> None:
     assert queued["created_at"] == "2026-04-30T08:00:00.000Z"
 
 
-def test_poll_url_is_the_generations_address(hub: LiveHub) -> None:
+def test_poll_url_is_the_url_of_the_generation(hub: LiveHub) -> None:
     """poll_url is absolute and GET /api/v1/generations/{id} (ASY-2)."""
     queued = queue(hub)
     assert f"{hub.url}/api/v1/generations/{queued['id']}" == queued["poll_url"]
 
 
-def test_usage_says_what_was_asked(hub: LiveHub) -> None:
+def test_usage_has_the_requested_credits(hub: LiveHub) -> None:
     """While it runs, usage is 0 credits and what was requested, which is charged (ASY-4)."""
     queued = queue(hub, "[[duration=60s]]", n=3, size="2048x2048")
     asked = {"credits": 0, "credits_requested": 30}
@@ -53,7 +53,7 @@ def test_usage_says_what_was_asked(hub: LiveHub) -> None:
     assert asked == poll(hub, queued)["usage"]
 
 
-def test_polling_finds_the_end(hub: LiveHub) -> None:
+def test_polling_sees_every_status(hub: LiveHub) -> None:
     """Polled, it goes from queued to processing to succeeded with its images (ASY-5, ASY-6)."""
     queued = queue(hub, "[[duration=60s]]", n=2)
     states = [queued["status"]]
@@ -67,8 +67,8 @@ def test_polling_finds_the_end(hub: LiveHub) -> None:
     assert "poll_url" not in ended
 
 
-def test_an_ended_one_never_changes(hub: LiveHub) -> None:
-    """What has ended reads the same ever after, byte for byte (ASY-6, RET-4)."""
+def test_final_generation_never_changes(hub: LiveHub) -> None:
+    """A final generation reads the same ever after, byte for byte (ASY-6, RET-4)."""
     queued = queue(hub, "[[duration=60s]]")
     hub.server.call(lambda: hub.backend.clock.advance(60_000))
     first = poll(hub, queued)
@@ -77,8 +77,8 @@ def test_an_ended_one_never_changes(hub: LiveHub) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=5s]]"])
-def test_a_failed_one_is_told_and_refunded(hub: LiveHub, prompt: str) -> None:
-    """A failed task reads 200, failed, no images, no credits, and why (ASY-7)."""
+def test_failed_generation_is_reported_and_refunded(hub: LiveHub, prompt: str) -> None:
+    """A failed generation is 200 with status failed, no images, no credits and an error (ASY-7)."""
     queued = queue(hub, prompt, n=4)
     hub.server.call(lambda: hub.backend.clock.advance(5000))
     failed = poll(hub, queued)
@@ -88,8 +88,8 @@ def test_a_failed_one_is_told_and_refunded(hub: LiveHub, prompt: str) -> None:
 
 
 @pytest.mark.parametrize("first", ["credits", "generation", "other generation", "picture", "post"])
-def test_the_refund_is_there_the_moment_it_fails(hub: LiveHub, first: str) -> None:
-    """Whichever request comes first after the end finds the money back (LED-2, LED-3)."""
+def test_refund_is_visible_to_the_first_request(hub: LiveHub, first: str) -> None:
+    """The first request after the end, whichever it is, sees the refund (LED-2, LED-3)."""
     queued = queue(hub, "[[duration=60s deliver=1]]", n=4)
     assert hub.credits() == 88
     hub.server.call(lambda: hub.backend.clock.advance(60_000))
@@ -107,7 +107,7 @@ def test_the_refund_is_there_the_moment_it_fails(hub: LiveHub, first: str) -> No
     assert hub.credits() == 112
 
 
-def test_what_cannot_be_paid_is_refused_at_submission(hub: LiveHub) -> None:
+def test_insufficient_credits_are_rejected_at_submission(hub: LiveHub) -> None:
     """An asynchronous request that the balance cannot pay is 402 at once (ASY-8, LED-5)."""
     before = len(hub.backend.generations)
     answer = hub.generate({"async": True}, key=POOR)
@@ -115,8 +115,8 @@ def test_what_cannot_be_paid_is_refused_at_submission(hub: LiveHub) -> None:
     assert (5, before) == (hub.credits(POOR), len(hub.backend.generations))
 
 
-def test_800_seconds_bind_only_who_waits(hub: LiveHub) -> None:
-    """A task may take longer than a synchronous generation (LIM-1)."""
+def test_800_seconds_limit_synchronous_generations_only(hub: LiveHub) -> None:
+    """An asynchronous generation may take longer than a synchronous one (LIM-1)."""
     queued = queue(hub, "[[duration=2h]]")
     hub.server.call(lambda: hub.backend.clock.advance(801_000))
     assert poll(hub, queued)["status"] == "processing"
@@ -124,7 +124,7 @@ def test_800_seconds_bind_only_who_waits(hub: LiveHub) -> None:
     assert poll(hub, queued)["status"] == "succeeded"
 
 
-def test_it_ends_at_a_poll(hub: LiveHub) -> None:
+def test_generation_ends_at_the_scripted_poll(hub: LiveHub) -> None:
     """polls=3 ends at the third poll, whatever the clock says, and no other read counts."""
     queued = queue(hub, "[[polls=3]]")
     hub.credits()
@@ -136,8 +136,8 @@ def test_it_ends_at_a_poll(hub: LiveHub) -> None:
     ]
 
 
-def test_one_that_is_stuck_ends_by_hand(hub: LiveHub) -> None:
-    """A stuck task processes for ever, until somebody ends it (ASY-5)."""
+def test_never_ending_generation_can_be_completed(hub: LiveHub) -> None:
+    """A generation with the outcome never is processing until it is completed by hand (ASY-5)."""
     queued = queue(hub, "[[never]]", n=2)
     hub.server.call(lambda: hub.backend.clock.advance(10 * 86_400_000))
     assert poll(hub, queued)["status"] == "processing"

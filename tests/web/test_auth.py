@@ -18,7 +18,7 @@ SECURED = [
 ]
 
 
-def ask(hub: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
+def send(hub: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
     headers = {} if authorization is None else {"Authorization": authorization}
     return hub.client.get(where, headers=headers)
 
@@ -28,8 +28,8 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
-def test_a_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
-    """Every endpoint but the model list answers missingApiKey without a key (AUTH-1, AUTH-3)."""
+def test_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
+    """Every endpoint except the model list returns missingApiKey without a key (AUTH-1, AUTH-3)."""
     answer = shared_hub.client.request(method, where)
     assert code(answer) == (401, "missingApiKey")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -44,7 +44,7 @@ def test_a_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None
         (EXPIRED, "expiredApiKey"),
     ],
 )
-def test_a_key_must_be_good(
+def test_invalid_key_is_401(
     shared_hub: LiveHub, method: str, where: str, key: str, expected: str
 ) -> None:
     """An unknown, a revoked and an expired key have their 401 (AUTH-4, AUTH-5, AUTH-6, ERR-3)."""
@@ -56,7 +56,7 @@ def test_a_key_must_be_good(
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer    "])
 def test_the_scheme_is_bearer(shared_hub: LiveHub, scheme: str) -> None:
     """The scheme's case and blanks do not count, as HTTP has it (AUTH-2)."""
-    assert ask(shared_hub, scheme + KEY).status_code == 200
+    assert send(shared_hub, scheme + KEY).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_the_scheme_is_bearer(shared_hub: LiveHub, scheme: str) -> None:
 )
 def test_nothing_but_bearer_is_accepted(shared_hub: LiveHub, authorization: str) -> None:
     """Another scheme, an empty token or a bare key is no key (AUTH-8)."""
-    assert code(ask(shared_hub, authorization)) == (401, "invalidApiKey")
+    assert code(send(shared_hub, authorization)) == (401, "invalidApiKey")
 
 
 @pytest.mark.parametrize(
     "key", [KEY[:-1], KEY + "x", KEY.upper(), f'"{KEY}"', f"{KEY} x", f"{KEY},{KEY}", 5000 * "x"]
 )
-def test_the_whole_key_counts(shared_hub: LiveHub, key: str) -> None:
+def test_whole_key_is_compared(shared_hub: LiveHub, key: str) -> None:
     """A prefix, another case or trailing characters make a key unknown (AUTH-9)."""
-    assert code(ask(shared_hub, f"Bearer {key}")) == (401, "invalidApiKey")
+    assert code(send(shared_hub, f"Bearer {key}")) == (401, "invalidApiKey")
 
 
 def test_a_key_elsewhere_is_no_key(shared_hub: LiveHub) -> None:
@@ -92,7 +92,7 @@ def test_two_headers_are_no_key(shared_hub: LiveHub, second: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"n": 99}', 3_000_000 * b"x"])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data"])
-def test_the_key_is_judged_before_the_body(
+def test_key_is_checked_before_the_body(
     shared_hub: LiveHub, body: bytes, content_type: str
 ) -> None:
     """A bad body without a key is 401, not 400 (AUTH-10)."""
@@ -105,7 +105,7 @@ def test_the_key_is_judged_before_the_body(
 def test_the_model_list_ignores_keys(shared_hub: LiveHub, authorization: str) -> None:
     """The model list is the same whatever Authorization comes with it (AUTH-11)."""
     where = "/api/v1/models"
-    assert ask(shared_hub, None, where).content == ask(shared_hub, authorization, where).content
+    assert send(shared_hub, None, where).content == send(shared_hub, authorization, where).content
 
 
 def test_keys_have_the_documented_form(hub: LiveHub) -> None:
@@ -120,18 +120,18 @@ def test_a_key_expires_at_its_moment(hub: LiveHub) -> None:
     """A key is good until its last millisecond and expired from there on (AUTH-6)."""
     key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED + 1000))
     hub.server.call(lambda: hub.backend.clock.advance(999))
-    assert ask(hub, f"Bearer {key}").status_code == 200
+    assert send(hub, f"Bearer {key}").status_code == 200
     hub.server.call(lambda: hub.backend.clock.advance(1))
-    assert code(ask(hub, f"Bearer {key}")) == (401, "expiredApiKey")
+    assert code(send(hub, f"Bearer {key}")) == (401, "expiredApiKey")
 
 
-def test_no_answer_contains_a_key(hub: LiveHub) -> None:
-    """A key that comes in where it does not belong is not sent back (AUTH-7)."""
+def test_no_response_contains_a_key(hub: LiveHub) -> None:
+    """A key in the wrong place is not sent back (AUTH-7)."""
     body = {"model": OTHER, "prompt": "x", "size": KEY, "quality": KEY}
     answers = [
-        ask(hub, f"Bearer {KEY}", f"/api/v1/generations/{OTHER}"),
-        ask(hub, f"Bearer {KEY}", f"/{OTHER}"),
-        ask(hub, f"Bearer {KEY}", f"/hubs/{OTHER}/api/v1/credits"),
+        send(hub, f"Bearer {KEY}", f"/api/v1/generations/{OTHER}"),
+        send(hub, f"Bearer {KEY}", f"/{OTHER}"),
+        send(hub, f"Bearer {KEY}", f"/hubs/{OTHER}/api/v1/credits"),
         hub.client.post(
             "/api/v1/images/generations", json=body, headers={"Authorization": f"Bearer {KEY}"}
         ),
@@ -157,7 +157,7 @@ def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
     hub.generate(
         content=json.dumps({"prompt": key}), headers={"Content-Type": "text/plain"}, key=key
     )
-    remembered = hub.server.call(lambda: repr(everything(hub.backend)))
+    remembered = hub.server.call(lambda: repr(reachable_objects(hub.backend)))
     assert "A lighthouse" in remembered
     assert "gih_live_" not in remembered.replace("gih_live_...", "")
     assert key[9:] not in remembered
@@ -166,8 +166,8 @@ def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
 _THE_LAW = ("ApiSpec", "Operation")
 
 
-def everything(root: object) -> list[object]:
-    """What can be reached from *root*, but for the law, whose examples it shares with the page."""
+def reachable_objects(root: object) -> list[object]:
+    """Return all objects reachable from *root*, except the API spec, which has example keys."""
     found: list[object] = []
     seen: set[int] = set()
     todo = [root]
@@ -193,7 +193,7 @@ def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
     hub.server.call(lambda: hub.backend.keys.revoke(key_digest(key.encode())))
-    assert code(ask(hub, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
+    assert code(send(hub, f"Bearer {key}", f"/api/v1/generations/{queued}")) == (
         401,
         "invalidApiKey",
     )
@@ -201,17 +201,17 @@ def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
     assert states == ["processing", "succeeded"]
 
 
-def test_an_expiry_may_be_moved(hub: LiveHub) -> None:
-    """A key that is told to expire does so then; told never to, it opens again (AUTH-6)."""
+def test_expiry_can_be_changed(hub: LiveHub) -> None:
+    """A key expires at its new expiry, and works again without one (AUTH-6)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     digest = key_digest(key.encode())
     hub.server.call(lambda: hub.backend.keys.set_expiry(digest, PUBLISHED))
-    assert code(ask(hub, f"Bearer {key}")) == (401, "expiredApiKey")
+    assert code(send(hub, f"Bearer {key}")) == (401, "expiredApiKey")
     hub.server.call(lambda: hub.backend.keys.set_expiry(digest, None))
-    assert ask(hub, f"Bearer {key}").status_code == 200
+    assert send(hub, f"Bearer {key}").status_code == 200
 
 
 def test_a_revoked_key_stays_revoked_when_it_expires(hub: LiveHub) -> None:
     """A key that is both revoked and expired is invalid (AUTH-5)."""
     key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED, revoked=True))
-    assert code(ask(hub, f"Bearer {key}")) == (401, "invalidApiKey")
+    assert code(send(hub, f"Bearer {key}")) == (401, "invalidApiKey")

@@ -38,8 +38,8 @@ PATHS = [
 
 @pytest.mark.parametrize("where", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str) -> None:
-    """What there is not is 404 notFound in the documented shape; each slash counts (END-5)."""
+def test_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str) -> None:
+    """An unknown path is 404 notFound in the documented shape. Each slash counts (END-5)."""
     answer = shared_hub.client.request(method, shared_hub.url + where)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
@@ -55,7 +55,7 @@ def test_an_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: s
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_an_unknown_method_is_refused(
+def test_unknown_method_is_405(
     shared_hub: LiveHub, where: str, offered: set[str], method: str
 ) -> None:
     """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
@@ -125,8 +125,8 @@ def test_head_is_get_without_a_body(shared_hub: LiveHub, where: str) -> None:
         ("/images/clx_generation_log_id/1.png", "GET"),
     ],
 )
-def test_a_browser_may_ask_first(shared_hub: LiveHub, where: str, method: str) -> None:
-    """A preflight needs no key and allows the method and the headers that are asked for."""
+def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) -> None:
+    """A preflight needs no key and allows the method and the headers that it requests."""
     headers = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": method,
@@ -155,10 +155,10 @@ def test_a_browser_may_ask_first(shared_hub: LiveHub, where: str, method: str) -
         ("GET", "/images/nothing/1.png", 404),
     ],
 )
-def test_a_browser_reads_answers_and_errors(
+def test_pages_of_other_origins_can_read_responses(
     shared_hub: LiveHub, method: str, where: str, status: int
 ) -> None:
-    """Whatever is answered, a page of another origin may read it and its telling headers."""
+    """A page of another origin can read every response and its important headers."""
     answer = shared_hub.client.request(method, where, headers={"Origin": "https://app.example"})
     assert status == answer.status_code
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -166,5 +166,5 @@ def test_a_browser_reads_answers_and_errors(
 
 
 def test_without_an_origin_there_is_no_cors(shared_hub: LiveHub) -> None:
-    """Who is no browser is not told what only browsers want to know."""
+    """A request without an Origin header gets no CORS headers."""
     assert "access-control-allow-origin" not in shared_hub.get("models").headers

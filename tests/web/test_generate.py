@@ -10,8 +10,8 @@ from PIL import Image
 from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, serve_hub
 
 
-def test_the_answer_is_the_finished_generation(hub: LiveHub) -> None:
-    """The endpoint answers 200, succeeded, with the documented members (END-3, GEN-1, GEN-2)."""
+def test_response_is_the_finished_generation(hub: LiveHub) -> None:
+    """The response is 200, succeeded, with the documented members (END-3, GEN-1, GEN-2)."""
     answer = hub.generate({"n": 1, "quality": "high"})
     made = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
@@ -22,8 +22,8 @@ def test_the_answer_is_the_finished_generation(hub: LiveHub) -> None:
     assert made["model"] == "gpt-image-2"
 
 
-def test_it_waits_until_the_images_are_there(hub: LiveHub) -> None:
-    """A generation that takes its time is answered when it has ended, not before (GEN-1)."""
+def test_response_waits_for_the_images(hub: LiveHub) -> None:
+    """A generation that takes time is returned when it has ended, not before (GEN-1)."""
     made = hub.generate({"prompt": "[[duration=90s]]"}).json()
     assert made["status"] == "succeeded"
     assert hub.server.call(lambda: hub.backend.clock.now()) == PUBLISHED + 90_000
@@ -115,8 +115,8 @@ def test_ids_are_unique(hub: LiveHub) -> None:
     assert len(set(ids)) == 150
 
 
-def test_addresses_come_from_the_configuration(hub: LiveHub) -> None:
-    """No header of the client steers where an answer's addresses lead (GEN-10)."""
+def test_urls_come_from_the_configuration(hub: LiveHub) -> None:
+    """No header of the client changes the URLs in responses (GEN-10)."""
     lies = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",
@@ -140,13 +140,13 @@ def test_800_seconds_are_the_longest(hub: LiveHub) -> None:
     assert hub.credits() == 112
 
 
-def test_no_rate_limit(shared_hub: LiveHub) -> None:
-    """However fast a client asks, 429 is no answer unless a fault asks for it (LIM-2)."""
+def test_there_is_no_rate_limit(shared_hub: LiveHub) -> None:
+    """A fast client never gets 429, except by a fault (LIM-2)."""
     assert {200} == {shared_hub.get("credits", KEY).status_code for _ in range(300)}
 
 
-def test_the_same_world_gives_the_same_answers() -> None:
-    """Same seed, same requests, manual clock: same ids, times and bytes."""
+def test_same_seed_gives_the_same_responses() -> None:
+    """The same seed, requests and manual clock give the same ids, times and bytes."""
 
     def run() -> list[object]:
         with serve_hub() as hub:

@@ -24,9 +24,9 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 def run(command: str, url: str, folder: Path) -> tuple[int, Any]:
     """Run a published command with only its host changed."""
     (folder / "reference.png").write_bytes(PNG)
-    told = command.strip() + " -s -w '\n%{http_code}'"
+    command_line = command.strip() + " -s -w '\n%{http_code}'"
     done = subprocess.run(
-        ["bash", "-c", told.replace(PUBLISHED_HOST, url)],
+        ["bash", "-c", command_line.replace(PUBLISHED_HOST, url)],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -154,7 +154,7 @@ def test_head_has_no_ranges(shared_hub: LiveHub, whole: httpx.Response) -> None:
 def test_a_hub_may_serve_other_formats(
     hub: LiveHub, image_format: str, extension: str, kind: str
 ) -> None:
-    """A hub that is told so serves JPEG or WebP, and its addresses say so."""
+    """A hub with the format JPEG or WebP serves it, and its URLs have the extension."""
     hub.server.call(lambda: setattr(hub.backend, "image_format", image_format))
     (image,) = hub.generate({"size": "1536x1024"}).json()["images"]
     answer = hub.client.get(image["url"])

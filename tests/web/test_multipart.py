@@ -40,7 +40,7 @@ def post(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> 
     return shared_hub.client.post("/api/v1/images/generations", content=body, headers=headers)
 
 
-def refusal(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> str:
+def error_message(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> str:
     """The message of a form that is refused; nothing is charged for it."""
     before = shared_hub.credits(RICH)
     answer = post(shared_hub, body, content_type)
@@ -51,7 +51,7 @@ def refusal(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) 
     return message
 
 
-def taken(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> int:
+def accepted_references(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> int:
     """How many reference images the mock has seen in a form that it takes."""
     answer = post(shared_hub, body, content_type)
     assert answer.status_code == 200, answer.text
@@ -90,7 +90,7 @@ def test_a_form_says_what_json_says(shared_hub: LiveHub) -> None:
 )
 def test_numbers_are_read_strictly(shared_hub: LiveHub, n: str) -> None:
     """n is written as JSON writes an integer, or refused (REQ-5, REQ-16)."""
-    message = refusal(shared_hub, form(text("n", n)))
+    message = error_message(shared_hub, form(text("n", n)))
     assert message.startswith("n: ")
     assert message.endswith("expected an integer from 1 to 4")
 
@@ -98,22 +98,27 @@ def test_numbers_are_read_strictly(shared_hub: LiveHub, n: str) -> None:
 @pytest.mark.parametrize("value", ["True", "1", "0", "yes", "on", "", " true"])
 def test_booleans_are_read_strictly(shared_hub: LiveHub, value: str) -> None:
     """async is written true or false, or refused (REQ-16)."""
-    assert refusal(shared_hub, form(text("async", value))).endswith("expected true or false")
+    assert error_message(shared_hub, form(text("async", value))).endswith("expected true or false")
 
 
 def test_a_field_stands_once(shared_hub: LiveHub) -> None:
     """A known field that comes twice is refused; unknown ones and files are ignored (REQ-15)."""
-    message = refusal(shared_hub, form(text("n", "1"), text("n", "1")))
+    message = error_message(shared_hub, form(text("n", "1"), text("n", "1")))
     assert message == "n stands twice in the form; expected it once"
     odd = [text("user", "a"), text("user", "b"), file(b"?", name="mask"), file(b"", name="mask")]
-    assert taken(shared_hub, form(*odd, file(b"?", name="reference_image[]"), text("", "x"))) == 0
+    assert (
+        accepted_references(
+            shared_hub, form(*odd, file(b"?", name="reference_image[]"), text("", "x"))
+        )
+        == 0
+    )
 
 
 def test_a_form_lacks_nothing(shared_hub: LiveHub) -> None:
     """A form without model or prompt is refused by the field's name (REQ-10, REQ-11)."""
-    assert refusal(shared_hub, b"--B--\r\n").startswith("model is missing")
+    assert error_message(shared_hub, b"--B--\r\n").startswith("model is missing")
     only_model = b"--B\r\n" + MODEL + b"\r\n--B--\r\n"
-    assert refusal(shared_hub, only_model).startswith("prompt is missing")
+    assert error_message(shared_hub, only_model).startswith("prompt is missing")
 
 
 def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub) -> None:
@@ -122,17 +127,17 @@ def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub) -> None:
         b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text("prompt", count * "😀")
         for count in (32_000, 32_001)
     ]
-    assert taken(shared_hub, long[0] + b"\r\n--B--\r\n") == 0
-    assert "32001 characters" in refusal(shared_hub, long[1] + b"\r\n--B--\r\n")
+    assert accepted_references(shared_hub, long[0] + b"\r\n--B--\r\n") == 0
+    assert "32001 characters" in error_message(shared_hub, long[1] + b"\r\n--B--\r\n")
     for wrong in (b"\xff", b"\xed\xa0\x80"):
         broken = b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text("prompt", wrong) + b"\r\n--B--\r\n"
-        assert refusal(shared_hub, broken) == "prompt is not valid UTF-8 at byte 0"
+        assert error_message(shared_hub, broken) == "prompt is not valid UTF-8 at byte 0"
 
 
 @pytest.mark.parametrize("name", ["sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp"])
 def test_pictures_of_the_three_kinds_are_taken(shared_hub: LiveHub, name: str) -> None:
     """PNG, JPG, JPEG and WebP are taken, and the answer is like any other (REQ-8, GEN-9)."""
-    assert taken(shared_hub, form(file((UPLOADS / name).read_bytes()))) == 1
+    assert accepted_references(shared_hub, form(file((UPLOADS / name).read_bytes()))) == 1
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_pictures_of_the_three_kinds_are_taken(shared_hub: LiveHub, name: str) -
 )
 def test_another_file_is_refused(shared_hub: LiveHub, name: str, found: str) -> None:
     """A file whose content is no such picture is refused, whatever it is called (REQ-8, REQ-17)."""
-    message = refusal(shared_hub, form(file((UPLOADS / name).read_bytes())))
+    message = error_message(shared_hub, form(file((UPLOADS / name).read_bytes())))
     assert message.startswith("reference_image is ")
     assert found in message
     assert "expected image/png, image/jpeg, image/webp" in message
@@ -160,13 +165,15 @@ def test_the_content_decides(shared_hub: LiveHub, content: bytes) -> None:
     """A picture is taken though its name and declared type say otherwise (REQ-17)."""
     head = 'Content-Disposition: form-data; name="reference_image"; filename="a.txt"\r\n'
     part = head.encode() + b"Content-Type: text/plain\r\n\r\n" + content
-    assert taken(shared_hub, form(part)) == 1
+    assert accepted_references(shared_hub, form(part)) == 1
 
 
 def test_sixteen_references_and_no_more(shared_hub: LiveHub) -> None:
     """16 reference images are taken, 17 are refused (REQ-7)."""
-    assert taken(shared_hub, form(*[file()] * 16)) == 16
-    assert "17 files are too many; expected at most 16" in refusal(shared_hub, form(*[file()] * 17))
+    assert accepted_references(shared_hub, form(*[file()] * 16)) == 16
+    assert "17 files are too many; expected at most 16" in error_message(
+        shared_hub, form(*[file()] * 17)
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,22 +195,22 @@ def test_sixteen_references_and_no_more(shared_hub: LiveHub) -> None:
 )
 def test_file_names_come_in_many_spellings(shared_hub: LiveHub, rest: str) -> None:
     """A picture is a file however its name is quoted or encoded (REQ-8)."""
-    assert taken(shared_hub, form(file(rest=rest))) == 1
+    assert accepted_references(shared_hub, form(file(rest=rest))) == 1
 
 
 def test_a_browser_that_chose_no_file_sends_none(shared_hub: LiveHub) -> None:
     """An empty part without a file name is no file; an empty file with a name is one (REQ-8)."""
-    assert taken(shared_hub, form(file(b"", rest='; filename=""'))) == 0
-    assert taken(shared_hub, form(file(b"", rest='; filename=""'), file())) == 1
-    assert "reference_image is empty" in refusal(shared_hub, form(file(b"")))
+    assert accepted_references(shared_hub, form(file(b"", rest='; filename=""'))) == 0
+    assert accepted_references(shared_hub, form(file(b"", rest='; filename=""'), file())) == 1
+    assert "reference_image is empty" in error_message(shared_hub, form(file(b"")))
 
 
 def test_texts_and_files_keep_their_places(shared_hub: LiveHub) -> None:
     """A text where a file belongs is refused, and a file where a text belongs (REQ-6)."""
     for value in ("", "abc", "https://example.com/a.png"):
-        message = refusal(shared_hub, form(text("reference_image", value)))
+        message = error_message(shared_hub, form(text("reference_image", value)))
         assert message == "reference_image is a text field; expected a file with a filename"
-    assert refusal(shared_hub, form(file(b"2", name="n"))).startswith(
+    assert error_message(shared_hub, form(file(b"2", name="n"))).startswith(
         "n is a file; expected an integer"
     )
 
@@ -247,7 +254,7 @@ def test_part_headers_are_read_as_http_has_them(shared_hub: LiveHub, part: bytes
 )
 def test_a_malformed_form_is_refused(shared_hub: LiveHub, body: bytes) -> None:
     """A form that breaks off, or is none, is refused with a reason (REQ-14)."""
-    assert "expected" in refusal(shared_hub, body)
+    assert "expected" in error_message(shared_hub, body)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +263,7 @@ def test_a_malformed_form_is_refused(shared_hub: LiveHub, body: bytes) -> None:
 )
 def test_a_form_has_a_boundary(shared_hub: LiveHub, content_type: str) -> None:
     """A form without a boundary is refused by name (REQ-14)."""
-    assert refusal(shared_hub, form(), content_type).startswith(
+    assert error_message(shared_hub, form(), content_type).startswith(
         "Content-Type: the boundary is missing"
     )
 
@@ -267,7 +274,7 @@ def test_a_form_has_a_boundary(shared_hub: LiveHub, content_type: str) -> None:
 def test_a_boundary_may_look_odd(shared_hub: LiveHub, boundary: bytes) -> None:
     """Any boundary that RFC 2046 allows is read, quoted and beside other parameters."""
     content_type = b'Multipart/Form-Data;  charset=utf-8; BOUNDARY="%s"' % boundary
-    assert taken(shared_hub, form(file(), boundary=boundary), content_type) == 1
+    assert accepted_references(shared_hub, form(file(), boundary=boundary), content_type) == 1
 
 
 @pytest.mark.parametrize("boundary", [300 * b"b", b"\xe9"])
@@ -279,7 +286,7 @@ def test_an_impossible_boundary_is_answered(shared_hub: LiveHub, boundary: bytes
 
 def test_urlencoded_forms_are_refused(shared_hub: LiveHub) -> None:
     """A urlencoded form is none of the two content types (REQ-14)."""
-    message = refusal(
+    message = error_message(
         shared_hub, b"model=gpt-image-2&prompt=x", "application/x-www-form-urlencoded"
     )
     assert "expected application/json or multipart/form-data" in message

@@ -25,9 +25,7 @@ WHOLE = form(text("n", "2"), file(), text("user", "x" * 50), file(PNG + b"\r\n--
 CUTS = st.lists(st.integers(0, len(WHOLE)), max_size=30).map(sorted)
 
 
-def taken(
-    pieces: list[bytes], content_type: str = FORM, limits: Limits | None = None
-) -> ParsedBody:
+def read(pieces: list[bytes], content_type: str = FORM, limits: Limits | None = None) -> ParsedBody:
     """What is read of a body that comes in these pieces and then breaks off, if it is not whole."""
     messages: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": index < len(pieces) - 1}
@@ -45,19 +43,19 @@ def taken(
 
 
 @given(CUTS)
-def test_a_form_reads_the_same_however_it_is_cut(cuts: list[int]) -> None:
-    """Where the network cuts a form into pieces changes nothing that is read of it."""
-    whole = taken([WHOLE])
+def test_form_is_the_same_in_any_chunks(cuts: list[int]) -> None:
+    """The chunks in which a form arrives do not change what is read."""
+    whole = read([WHOLE])
     pieces = [WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)])]
-    assert taken(pieces) == whole
+    assert read(pieces) == whole
     assert (whole.values["n"], len(whole.references)) == (2, 2)
 
 
 @given(st.integers(0, len(WHOLE) - 3))
-def test_a_form_that_breaks_off_is_refused(length: int) -> None:
-    """No beginning of a form passes for the whole (REQ-14)."""
+def test_incomplete_form_is_rejected(length: int) -> None:
+    """Every proper prefix of a form is rejected (REQ-14)."""
     with pytest.raises(ValidationError):
-        taken([WHOLE[:length]])
+        read([WHOLE[:length]])
 
 
 @given(
@@ -66,32 +64,32 @@ def test_a_form_that_breaks_off_is_refused(length: int) -> None:
         max_size=4,
     )
 )
-def test_a_damaged_form_is_read_or_refused(changes: list[tuple[int, int, bytes]]) -> None:
-    """Whatever happens to a form's bytes, it is read or refused, and ends nothing (REQ-14)."""
+def test_damaged_form_is_read_or_rejected(changes: list[tuple[int, int, bytes]]) -> None:
+    """A form with random changes is read or rejected, and never crashes (REQ-14)."""
     damaged = WHOLE
     for at, cut, put in changes:
         damaged = damaged[:at] + put + damaged[at + cut :]
     for pieces in ([damaged], [damaged[i : i + 7] for i in range(0, len(damaged), 7)] or [b""]):
         try:
-            taken(pieces)
+            read(pieces)
         except ValidationError as error:
             assert len(str(error)) < 600
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_may_call_themselves_a_form(raw: bytes) -> None:
-    """What calls itself a form and is none is refused (REQ-14)."""
+def test_random_bytes_are_not_a_form(raw: bytes) -> None:
+    """Random bytes with the content type of a form are rejected (REQ-14)."""
     with pytest.raises(ValidationError):
-        taken([raw])
+        read([raw])
 
 
 @given(st.lists(st.binary(max_size=5), min_size=1, max_size=5))
-def test_json_reads_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
-    """JSON in pieces is what it is in one."""
+def test_json_is_the_same_in_any_chunks(pieces: list[bytes]) -> None:
+    """The chunks in which JSON arrives do not change what is read."""
 
     def outcome(parts: list[bytes]) -> object:
         try:
-            return taken(parts, "application/json").values
+            return read(parts, "application/json").values
         except ValidationError as error:
             return str(error)
 
@@ -101,8 +99,8 @@ def test_json_reads_the_same_however_it_is_cut(pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("content_type", [FORM, "application/json"])
-def test_a_client_that_leaves_is_gone(content_type: str) -> None:
-    """A connection that ends within a body is no refusal: there is nobody to tell."""
+def test_disconnect_within_a_body_is_not_a_validation_error(content_type: str) -> None:
+    """A disconnect within a body raises ClientDisconnected."""
 
     async def receive() -> Message:
         return next(coming)
@@ -121,8 +119,8 @@ def test_a_client_that_leaves_is_gone(content_type: str) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body"), [("application/json", b'{"n": 2}'), (FORM, WHOLE)]
 )
-def test_what_has_come_is_not_waited_for(content_type: str, body: bytes) -> None:
-    """Of a body only what is not there yet is asked for."""
+def test_data_that_has_arrived_is_not_awaited(content_type: str, body: bytes) -> None:
+    """`receive` is called only for data that has not arrived yet."""
     asked: list[Message] = []
     there: list[Message | None] = [
         {"type": "http.request", "body": body[:4], "more_body": True},
@@ -144,8 +142,8 @@ def test_what_has_come_is_not_waited_for(content_type: str, body: bytes) -> None
     assert reading.values["n"] == 2
 
 
-def test_what_has_come_whole_is_not_received() -> None:
-    """JSON that is there from its first byte to its last is read without asking for more."""
+def test_body_that_has_arrived_is_not_received() -> None:
+    """A JSON body that has arrived completely is read without `receive`."""
     body = b'{"n": 2}'
 
     class Arrived(AsgiBodySource):
@@ -178,15 +176,17 @@ def test_what_has_come_whole_is_not_received() -> None:
         (Limits(max_form_parts=3), [form(text("a", "1"), text("b", "2"))], FORM, "at most 3"),
     ],
 )
-def test_limits_hold(limits: Limits, pieces: list[bytes], content_type: str, says: str) -> None:
-    """What is longer than the limits say is refused with the limit."""
+def test_limits_are_enforced(
+    limits: Limits, pieces: list[bytes], content_type: str, says: str
+) -> None:
+    """A body over a limit is rejected, with the limit."""
     with pytest.raises(ValidationError) as caught:
-        taken(pieces, content_type, limits)
+        read(pieces, content_type, limits)
     assert says in str(caught.value)
 
 
-def test_a_silent_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body whose next bytes do not come in time is refused with that time."""
+def test_idle_body_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body whose next bytes do not arrive in time is rejected, with that time."""
 
     def receiving() -> Receive:
         first = [{"type": "http.request", "body": WHOLE[:50], "more_body": True}]
@@ -209,7 +209,7 @@ def test_a_silent_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_parser_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The response says what is wrong with a form; the log of the tests stays empty."""
     with pytest.raises(ValidationError):
-        taken([b"bytes before the first boundary" + WHOLE])
+        read([b"bytes before the first boundary" + WHOLE])
     assert caplog.records == []
 
 

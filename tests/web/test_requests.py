@@ -1,4 +1,4 @@
-"""JSON bodies: what is taken, what is refused, and that a refusal names the field and the cure."""
+"""JSON bodies: which are accepted, and how the error messages explain those that are not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 
 
 @pytest.fixture(autouse=True)
-def honest(shared_hub: LiveHub) -> Iterator[None]:
+def no_charge_and_no_5xx(shared_hub: LiveHub) -> Iterator[None]:
     """What is answered 4xx is not charged, and nothing is answered 5xx."""
     before, spent = shared_hub.credits(RICH), 0
     answers: list[httpx.Response] = []
@@ -41,7 +41,7 @@ def post(
     return shared_hub.generate(key=RICH, content=raw, headers=headers)
 
 
-def refusal(answer: httpx.Response) -> str:
+def error_message(answer: httpx.Response) -> str:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     message: str = answer.json()["error"]["message"]
     assert len(message) < 600
@@ -56,7 +56,7 @@ def written(value: bytes, field: str = "n") -> bytes:
 @pytest.mark.parametrize("model", ["nope", "", "GPT-IMAGE-2", "gpt-image-2 ", None, 1, [], {}])
 def test_model_must_be_listed(shared_hub: LiveHub, model: Any) -> None:
     """model is the id of a listed model, and the message names one (REQ-1)."""
-    message = refusal(post(shared_hub, {**FIELDS, "model": model}))
+    message = error_message(post(shared_hub, {**FIELDS, "model": model}))
     assert message.startswith(f"model: {json.dumps(model)} is not")
     assert "gpt-image-2" in message.partition("expected")[2]
 
@@ -65,7 +65,7 @@ def test_model_must_be_listed(shared_hub: LiveHub, model: Any) -> None:
 def test_model_and_prompt_are_required(shared_hub: LiveHub, field: str) -> None:
     """A body without a model or a prompt is refused by name (REQ-11)."""
     body = {name: value for name, value in FIELDS.items() if name != field}
-    assert refusal(post(shared_hub, body)).startswith(f"{field} is missing; expected")
+    assert error_message(post(shared_hub, body)).startswith(f"{field} is missing; expected")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "字", "😀", "\x00", "\n", "\u202e", "\U000e0061"])
@@ -75,7 +75,7 @@ def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -
         for count, status in ((1, 200), (32_000, 200), (32_001, 400)):
             text = json.dumps({**FIELDS, "prompt": count * letter}, ensure_ascii=ascii_only)
             assert status == post(shared_hub, text.encode()).status_code
-    message = refusal(post(shared_hub, text.encode()))
+    message = error_message(post(shared_hub, text.encode()))
     assert "(32001 characters)" in message
     assert message.endswith("expected a text of 1 to 32000 characters")
 
@@ -83,7 +83,7 @@ def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -
 @pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
 def test_a_prompt_is_a_text(shared_hub: LiveHub, prompt: Any) -> None:
     """An empty prompt, null or another type is refused (REQ-11, REQ-12)."""
-    assert refusal(post(shared_hub, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
+    assert error_message(post(shared_hub, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
@@ -95,7 +95,7 @@ def test_n_is_1_to_4(shared_hub: LiveHub, n: int) -> None:
 @pytest.mark.parametrize("n", ["0", "5", "-1", "1.5", "true", "null", '"1"', "[]", "{}", "1e2"])
 def test_another_n_is_refused(shared_hub: LiveHub, n: str) -> None:
     """Anything else is refused, showing it and what is allowed (REQ-5, REQ-12)."""
-    message = refusal(post(shared_hub, written(n.encode())))
+    message = error_message(post(shared_hub, written(n.encode())))
     assert message.startswith("n: ")
     assert message.endswith("expected an integer from 1 to 4")
 
@@ -111,7 +111,7 @@ def test_a_whole_number_may_be_written_with_a_point(shared_hub: LiveHub, n: byte
 )
 def test_no_number_is_refused_with_its_place(shared_hub: LiveHub, n: bytes) -> None:
     """What JSON or a double cannot hold is refused, and the message quotes the place (REQ-14)."""
-    message = refusal(post(shared_hub, written(n)))
+    message = error_message(post(shared_hub, written(n)))
     assert "not valid JSON" in message
     assert '\\"n\\":' in message
 
@@ -146,7 +146,7 @@ def test_sizes_are_those_of_openai(shared_hub: LiveHub, size: str) -> None:
 )
 def test_another_size_is_refused(shared_hub: LiveHub, size: Any, expected: str) -> None:
     """A size off the grid, too wide, too large or misspelt is refused with the rule (REQ-13)."""
-    message = refusal(post(shared_hub, {**FIELDS, "size": size}))
+    message = error_message(post(shared_hub, {**FIELDS, "size": size}))
     assert message.startswith("size: ")
     assert expected in message.partition("expected")[2]
 
@@ -160,7 +160,7 @@ def test_quality_is_one_of_four(shared_hub: LiveHub, quality: str) -> None:
 @pytest.mark.parametrize("quality", ["HIGH", "hd", "1K", "", None, 1])
 def test_another_quality_is_refused(shared_hub: LiveHub, quality: Any) -> None:
     """Anything else is refused with the four words (REQ-4, REQ-12)."""
-    message = refusal(post(shared_hub, {**FIELDS, "quality": quality}))
+    message = error_message(post(shared_hub, {**FIELDS, "quality": quality}))
     assert message.startswith("quality: ")
     assert message.endswith("expected one of auto, low, medium, high")
 
@@ -168,7 +168,7 @@ def test_another_quality_is_refused(shared_hub: LiveHub, quality: Any) -> None:
 @pytest.mark.parametrize("value", ["true", 1, 0, None, [], ""])
 def test_async_is_a_boolean(shared_hub: LiveHub, value: Any) -> None:
     """async is true or false; nothing that only looks like it (REQ-12)."""
-    message = refusal(post(shared_hub, {**FIELDS, "async": value}))
+    message = error_message(post(shared_hub, {**FIELDS, "async": value}))
     assert message.startswith("async: ")
     assert message.endswith("expected true or false")
 
@@ -193,7 +193,7 @@ def test_unknown_fields_are_ignored(shared_hub: LiveHub, value: Any) -> None:
 @pytest.mark.parametrize("value", [None, [], "x", {}, "", False])
 def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> None:
     """reference_image in JSON is refused, null and empty too, naming the way (REQ-6)."""
-    message = refusal(post(shared_hub, {**FIELDS, "reference_image": value}))
+    message = error_message(post(shared_hub, {**FIELDS, "reference_image": value}))
     assert message.startswith("reference_image is not valid in a JSON body")
     assert "multipart/form-data" in message
 
@@ -208,7 +208,7 @@ def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> Non
 )
 def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
     """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
-    assert refusal(post(shared_hub, body)).startswith('"n" stands twice')
+    assert error_message(post(shared_hub, body)).startswith('"n" stands twice')
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
 )
 def test_the_body_is_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
     """What is not a JSON object in UTF-8 is refused (REQ-10, REQ-14)."""
-    message = refusal(post(shared_hub, body))
+    message = error_message(post(shared_hub, body))
     assert message.startswith("The body is ")
     assert message.endswith("expected a JSON object")
 
@@ -247,19 +247,19 @@ def test_the_body_is_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
 @pytest.mark.parametrize("depth", [200, 300, 900, 1000, 1020, 100_000])
 @pytest.mark.parametrize("field", ["n", "user"])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_nesting_ends_nobody(
+def test_deeply_nested_body_is_handled(
     shared_hub: LiveHub, depth: int, field: str, opening: bytes, closing: bytes
 ) -> None:
-    """However deep a body is nested, it is answered and refused, or ignored as unknown (REQ-14)."""
+    """A deeply nested body is rejected, or ignored in an unknown field (REQ-14)."""
     answer = post(shared_hub, written(depth * opening + b"1" + depth * closing, field))
     if field == "n" or answer.status_code != 200:
-        refusal(answer)
-    refusal(post(shared_hub, depth * opening))
+        error_message(answer)
+    error_message(post(shared_hub, depth * opening))
 
 
 def test_a_body_has_a_length(shared_hub: LiveHub) -> None:
     """A body of megabytes is refused without being read to its end."""
-    message = refusal(post(shared_hub, {**FIELDS, "user": 3_000_000 * "x"}))
+    message = error_message(post(shared_hub, {**FIELDS, "user": 3_000_000 * "x"}))
     assert message.startswith("The body is too long; expected at most")
 
 
@@ -297,14 +297,14 @@ def test_json_is_known_by_its_media_type(shared_hub: LiveHub, content_type: str)
 )
 def test_another_content_type_is_refused(shared_hub: LiveHub, content_type: str | None) -> None:
     """Any other content type, or none, is refused by name (REQ-14)."""
-    assert refusal(post(shared_hub, FIELDS, content_type)).startswith("Content-Type: ")
+    assert error_message(post(shared_hub, FIELDS, content_type)).startswith("Content-Type: ")
 
 
 def test_two_content_types_are_refused(shared_hub: LiveHub) -> None:
     """A Content-Type that is sent twice is none (REQ-14)."""
     headers = [("Content-Type", "application/json")] * 2 + [("Authorization", f"Bearer {RICH}")]
     where = "/api/v1/images/generations"
-    assert "Content-Type" in refusal(
+    assert "Content-Type" in error_message(
         shared_hub.client.post(where, content=json.dumps(FIELDS), headers=headers)
     )
 
@@ -312,12 +312,12 @@ def test_two_content_types_are_refused(shared_hub: LiveHub) -> None:
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity"])
 def test_a_compressed_body_is_refused(shared_hub: LiveHub, coding: str) -> None:
     """A Content-Encoding is refused by name; identity is none (REQ-14)."""
-    message = refusal(post(shared_hub, FIELDS, **{"Content-Encoding": coding}))
+    message = error_message(post(shared_hub, FIELDS, **{"Content-Encoding": coding}))
     assert message.startswith("Content-Encoding: ")
     assert post(shared_hub, FIELDS, **{"Content-Encoding": "identity"}).status_code == 200
 
 
 def test_messages_stay_short(shared_hub: LiveHub) -> None:
     """However long a value is, the message shows its beginning and its length (REQ-10)."""
-    message = refusal(post(shared_hub, {**FIELDS, "n": 100_000 * "9"}))
+    message = error_message(post(shared_hub, {**FIELDS, "n": 100_000 * "9"}))
     assert "(100000 characters)" in message

@@ -29,8 +29,8 @@ def test_an_asynchronous_one_reads_back(hub: LiveHub) -> None:
     )
 
 
-def test_only_its_user_reads_it(hub: LiveHub) -> None:
-    """Another user's generation is 404, told as one that there is not (RET-2, RET-3, ERR-5)."""
+def test_only_the_owner_reads_a_generation(hub: LiveHub) -> None:
+    """Another user's generation is 404, like one that does not exist (RET-2, RET-3, ERR-5)."""
     made = hub.generate({}).json()["id"]
     foreign = hub.get(f"generations/{made}", OTHER)
     unknown = hub.get("generations/clx000000000000000000000", OTHER)
@@ -39,8 +39,8 @@ def test_only_its_user_reads_it(hub: LiveHub) -> None:
     assert foreign.text.replace(made, "?") == unknown.text.replace("clx000000000000000000000", "?")
 
 
-def test_a_foreign_read_is_no_poll(hub: LiveHub) -> None:
-    """Another user's tries do not bring a task nearer to its end (RET-2)."""
+def test_foreign_read_is_not_a_poll(hub: LiveHub) -> None:
+    """Another user's reads do not bring a generation nearer to its end (RET-2)."""
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}).json()["id"]
     for _ in range(5):
         hub.get(f"generations/{queued}", OTHER)
@@ -68,7 +68,7 @@ def test_an_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
 
 
-def test_it_stays_as_it_was(hub: LiveHub) -> None:
+def test_final_generation_stays_the_same(hub: LiveHub) -> None:
     """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
     made = hub.generate({"n": 2}).json()["id"]
     first = hub.get(f"generations/{made}").content

@@ -25,8 +25,8 @@ FORM = {"Content-Type": "multipart/form-data; boundary=B"}
 WHERE = "/api/v1/images/generations"
 
 
-def test_the_limit_is_the_laws() -> None:
-    """The law's limit is 50 MB (REQ-9)."""
+def test_upload_limit_is_50_mb() -> None:
+    """The limit of the API spec is 50 MB (REQ-9)."""
     law = load_spec(resource_path("openapi.yaml"))
     (rule,) = law.operations["create_generation"].files.values()
     assert rule.max_bytes == FILE
@@ -89,22 +89,22 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 OWNER = {"Authorization": f"Bearer {KEY}"}
 
 # Sends a file to an address, then asks for a balance on the same connection: both answers.
-Ask = Callable[[LiveHub, str, dict[str, str], Path], tuple[int, str, int]]
+SendUpload = Callable[[LiveHub, str, dict[str, str], Path], tuple[int, str, int]]
 
 
-def _session(make: Callable[[], Any]) -> Ask:
-    def ask(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+def _session(make: Callable[[], Any]) -> SendUpload:
+    def send(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         with make() as client, file.open("rb") as content:
             files = {"reference_image": content}
             first = client.post(hub.url + where, headers=headers, data=FIELDS, files=files)
             then = client.get(f"{hub.url}/api/v1/credits", headers=OWNER)
         return first.status_code, first.json()["error"]["code"], then.json()["credits"]
 
-    return ask
+    return send
 
 
-def _curl(*options: str) -> Ask:
-    def ask(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
+def _curl(*options: str) -> SendUpload:
+    def send(hub: LiveHub, where: str, headers: dict[str, str], file: Path) -> tuple[int, str, int]:
         command = ["curl", "-sS", "-w", "\\n%{http_code}\\n", *options]
         command += [word for pair in headers.items() for word in ("-H", ": ".join(pair))]
         command += ["-F", "model=gpt-image-2", "-F", "prompt=x", "-F", f"reference_image=@{file}"]
@@ -114,7 +114,7 @@ def _curl(*options: str) -> Ask:
         first, status, then = done.stdout.splitlines()
         return int(status), json.loads(first)["error"]["code"], json.loads(then)["credits"]
 
-    return ask
+    return send
 
 
 CLIENTS = {
@@ -145,7 +145,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(("where", "headers", "status", "code"), REFUSALS)
-def test_a_refusal_reaches_who_is_still_sending(
+def test_early_error_reaches_a_client_that_is_still_sending(
     shared_hub: LiveHub,
     heavy: Path,
     client: str,
@@ -154,14 +154,14 @@ def test_a_refusal_reaches_who_is_still_sending(
     status: int,
     code: str,
 ) -> None:
-    """An early refusal is read by real clients, and what they ask next is answered (AUTH-10)."""
+    """Real clients read an early error, and their next request is served (AUTH-10)."""
     if client.startswith("curl") and not shutil.which("curl"):
         pytest.skip("curl is not installed")
     assert (status, code, 120) == CLIENTS[client](shared_hub, where, headers, heavy)
 
 
-def test_an_announced_body_that_never_comes(shared_hub: LiveHub) -> None:
-    """Who asked to be told first and is refused finds the connection closed, not confused."""
+def test_rejected_expect_continue_closes_the_connection(shared_hub: LiveHub) -> None:
+    """After an early error a client that sent Expect finds the connection closed."""
     head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     head += "Content-Length: 99\r\nExpect: 100-continue\r\n\r\n"
     address = httpx.URL(shared_hub.url)
