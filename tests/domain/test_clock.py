@@ -154,7 +154,7 @@ def test_next_event_is_a_generation_a_key_or_credits(hub: LiveHub) -> None:
         (2, "succeeded", 401, 116),
         (3, "succeeded", 401, 24),
     ]
-    assert None is hub.server.call(hub.backend.next_event)
+    assert hub.server.call(hub.backend.next_event) is None
 
 
 def test_system_clock_cannot_be_moved(hub_server: LiveHub) -> None:
@@ -179,7 +179,7 @@ def test_manual_clock_does_not_go_back() -> None:
 @given(st.integers(0, parse_timestamp("9999-12-31T23:59:59.999Z")))
 def test_timestamps_round_trip(timestamp: int) -> None:
     """A formatted time is parsed back to the millisecond (GEN-8)."""
-    assert timestamp == parse_timestamp(format_timestamp(timestamp))
+    assert parse_timestamp(format_timestamp(timestamp)) == timestamp
 
 
 @pytest.mark.parametrize(

@@ -206,13 +206,13 @@ def test_shared_key_leads_to_the_next_hub(hub_server: LiveHub) -> None:
     registry = HubRegistry(HubBackend("default", spec))
     first, second = (registry.add(build_hub(scenario, name, spec)) for name in ("first", "second"))
     digest = key_digest(KEY.encode())
-    assert first is registry.find_by_key(digest)
+    assert registry.find_by_key(digest) is first
     registry.add(first.fork("first"))
     assert registry.get("first") is registry.find_by_key(digest)
     registry.delete("first")
-    assert second is registry.find_by_key(digest)
+    assert registry.find_by_key(digest) is second
     default = registry.add(build_hub(scenario, "default", spec))
-    assert default is registry.find_by_key(digest)
+    assert registry.find_by_key(digest) is default
     default.save_snapshot()
     registry.reset("default")
-    assert default is registry.find_by_key(digest)
+    assert registry.find_by_key(digest) is default

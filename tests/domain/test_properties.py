@@ -29,7 +29,7 @@ VALID_SIZES = st.builds(Size, SIDES, SIDES).filter(lambda size: SIZES.violation(
 
 @given(st.builds(Size, st.integers(1, 9999), st.integers(1, 9999)))
 def test_size_round_trips(size: Size) -> None:
-    assert size == parse_size(str(size))
+    assert parse_size(str(size)) == size
 
 
 @given(st.text(max_size=12) | st.text(alphabet="0123456789xX １\n", max_size=12))

@@ -58,7 +58,7 @@ def test_reset_restores_the_snapshot(hub: HubBackend) -> None:
     assert key_digest(b"gih_live_new") not in hub.keys
     assert hub.faults.armed == {}
     assert (hub.clock.now(), hub.image_format, len(hub.journal)) == (PUBLISHED, "png", 0)
-    assert first == spend(hub)
+    assert spend(hub) == first
     assert hub.audit() == []
 
 

@@ -86,7 +86,7 @@ def test_documented_statuses_have_their_codes(hub: LiveHub, inject: Inject) -> N
     codes |= {401: "missingApiKey", 500: "generationFailed"}
     for status, code in codes.items():
         response = inject(hub, f"status={status}")
-        assert code == response.json()["error"]["code"]
+        assert response.json()["error"]["code"] == code
         assert ("www-authenticate" in response.headers) == (status == 401)
 
 
@@ -97,7 +97,7 @@ def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, le
     """reset resets the connection before or after the credits are charged."""
     with pytest.raises(httpx.ReadError, match="reset"):
         inject(hub, text)
-    assert left == hub.credits()
+    assert hub.credits() == left
 
 
 @pytest.mark.parametrize(("text", "left"), [("hang", 120), ("hang@after", 112)])
@@ -107,7 +107,7 @@ def test_hang_sends_no_response(hub: LiveHub, inject: Inject, text: str, left: i
     with pytest.raises(httpx.ReadTimeout):
         inject(hub, text)
     hub.client.timeout = httpx.Timeout(30)
-    assert left == hub.credits()
+    assert hub.credits() == left
 
 
 def test_truncated_response_is_charged(hub: LiveHub, inject: Inject) -> None:
@@ -152,8 +152,8 @@ def test_provider_outcomes_work_in_every_channel(
     hub: LiveHub, inject: Inject, text: str, status: int, left: int
 ) -> None:
     """A provider outcome applies to the generation, whatever channel it came from (LED-2)."""
-    assert status == inject(hub, text).status_code
-    assert left == hub.credits()
+    assert inject(hub, text).status_code == status
+    assert hub.credits() == left
 
 
 def test_partial_delivery(hub: LiveHub) -> None:
@@ -223,7 +223,7 @@ def test_probability_depends_on_the_seed_of_the_hub(hub: LiveHub) -> None:
     with serve_hub() as twin:
         found = run(hub)
         assert found == run(twin)
-    assert {200, 503} == set(found)
+    assert set(found) == {200, 503}
 
 
 def test_rejected_request_uses_up_no_outcome(hub: LiveHub) -> None:
@@ -247,8 +247,8 @@ def test_faults_fire_on_reads(hub: LiveHub, operation: str, where: str) -> None:
     assert hub.get(where, headers={"X-Mockhub": "reset on=create_generation"}).status_code == 200
     arm(hub, f"status=429 on={operation}")
     found = {one: hub.get(one).status_code for one in ("models", "credits", GENERATION)}
-    assert {429} == {found.pop(where)}
-    assert {200} == set(found.values())
+    assert {found.pop(where)} == {429}
+    assert set(found.values()) == {200}
     assert hub.generate({}).status_code == 200
 
 

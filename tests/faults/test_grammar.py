@@ -45,8 +45,8 @@ def spelling(name: str) -> str:
 def test_every_fault_round_trips(name: str) -> None:
     """Each fault is parsed, and formatted so that it can be parsed again."""
     (directive,) = parse_directives(spelling(name))
-    assert name == directive.name
-    assert (directive,) == parse_directives(str(directive))
+    assert directive.name == name
+    assert parse_directives(str(directive)) == (directive,)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_fault_round_trips(name: str) -> None:
 )
 def test_values_and_modifiers_are_parsed(text: str, expected: Directive) -> None:
     """Times are milliseconds, counts are numbers, and a modifier belongs to the fault before it."""
-    assert (expected,) == parse_directives(text)
+    assert parse_directives(text) == (expected,)
 
 
 @pytest.mark.parametrize("between", [" ", ",", ";", ", ", " ; ", "\n", "\t"])
@@ -258,7 +258,7 @@ def pattern(found: Iterable[str]) -> str:
 )
 def test_requests_are_counted(text: str, expected: str) -> None:
     """xN fires N times, nth=N on the Nth request, on= on one operation only."""
-    assert expected == pattern(fired_faults(armed(text), 6))
+    assert pattern(fired_faults(armed(text), 6)) == expected
 
 
 def test_probability_is_seeded() -> None:
@@ -312,7 +312,7 @@ def test_clear_disarms_and_resets_counters() -> None:
     (limited,) = parse_directives("reset x1")
     random = Ids(0).random
     found = [registry.match_inline([limited], "get_credits", random, scope="me") for _ in range(2)]
-    assert [(limited,), ()] == found
+    assert found == [(limited,), ()]
     registry.clear()
     assert pattern(fired_faults(registry, 3)) == "..."
     assert (limited,) == registry.match_inline([limited], "get_credits", random, scope="me")
