@@ -17,7 +17,7 @@ from tests.support.live_server import BODY, KEY, POOR, LiveHub, serve_hub
 HUB = "/hubs/default"
 OPERATIONS = {one.id: one for one in compile_operations(load_document(OPENAPI_FILE))}
 
-# One call of each operation that succeeds in the default world, in an order that lets all succeed.
+# One call of each operation that succeeds in the default scenario, in a suitable order.
 CALLS: dict[str, tuple[str, Any]] = {
     "get_health": ("/health", None),
     "get_metrics": ("/metrics", None),
@@ -116,12 +116,12 @@ def test_hub_of_a_scenario_is_found_by_its_url(hub: LiveHub) -> None:
 
 def test_hub_can_be_created_from_a_definition(hub: LiveHub) -> None:
     """A hub can be created from the fields of a scenario file, sent as JSON."""
-    world = {
+    definition = {
         "accounts": {"ann": {"grants": [{"credits": 9}], "keys": [{"key": "gih_live_ann"}]}},
         "provider": ["fail"],
         "clock": {"manual": "2026-04-30T08:00:00Z"},
     }
-    made = call(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": world})
+    made = call(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": definition})
     assert (made["hub"]["clock"]["kind"], made["hub"]["accounts"]) == ("manual", 1)
     assert hub.credits("gih_live_ann") == 9
     assert hub.generate({}, key="gih_live_ann").status_code == 500

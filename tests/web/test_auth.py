@@ -163,7 +163,7 @@ def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
     assert key[9:] not in remembered
 
 
-_THE_LAW = ("ApiSpec", "Operation")
+_API_SPEC = ("ApiSpec", "Operation")
 
 
 def reachable_objects(root: object) -> list[object]:
@@ -173,7 +173,7 @@ def reachable_objects(root: object) -> list[object]:
     todo = [root]
     while todo:
         node = todo.pop()
-        if id(node) in seen or type(node).__name__ in _THE_LAW or callable(node):
+        if id(node) in seen or type(node).__name__ in _API_SPEC or callable(node):
             continue
         seen.add(id(node))
         if isinstance(node, (str, bytes, int, float)):

@@ -15,7 +15,7 @@ WHERE = "/images/clx_generation_log_id/1.png"
 
 @pytest.fixture(scope="module")
 def whole(shared_hub: LiveHub) -> httpx.Response:
-    """The picture of the published generation."""
+    """Return the image of the published generation."""
     return shared_hub.client.get(WHERE)
 
 

@@ -50,7 +50,7 @@ def test_two_keys_of_one_user_see_one_balance(hub: LiveHub) -> None:
     assert (hub.credits(KEY), hub.credits(second), hub.credits(OTHER)) == (112, 112, 1000)
 
 
-def test_reading_and_refusals_change_no_balance(hub: LiveHub) -> None:
+def test_reads_and_errors_change_no_balance(hub: LiveHub) -> None:
     """Reads are free, and so is every request that is answered 4xx (CRD-4)."""
     hub.get("models")
     hub.get("generations/clx_generation_log_id")
@@ -66,7 +66,7 @@ def test_reading_and_refusals_change_no_balance(hub: LiveHub) -> None:
     assert (hub.credits(KEY), hub.credits(POOR)) == (120, 5)
 
 
-def test_the_next_expiration_is_told_and_comes() -> None:
+def test_next_expiration_is_reported_and_happens() -> None:
     """next_expiration is when the soonest credits expire; then they are gone (CRD-1, CRD-2)."""
     with serve_hub(scenario="expiring") as hub:
         before = hub.get("credits").json()

@@ -41,7 +41,7 @@ def post(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> 
 
 
 def error_message(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> str:
-    """The message of a form that is refused; nothing is charged for it."""
+    """Return the error message for an invalid form, for which nothing is charged."""
     before = shared_hub.credits(RICH)
     answer = post(shared_hub, body, content_type)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")

@@ -26,7 +26,7 @@ CUTS = st.lists(st.integers(0, len(WHOLE)), max_size=30).map(sorted)
 
 
 def read(pieces: list[bytes], content_type: str = FORM, limits: Limits | None = None) -> ParsedBody:
-    """What is read of a body that comes in these pieces and then breaks off, if it is not whole."""
+    """Read a body that arrives in these chunks; the client then disconnects."""
     messages: list[Message] = [
         {"type": "http.request", "body": piece, "more_body": index < len(pieces) - 1}
         for index, piece in enumerate(pieces)

@@ -17,7 +17,7 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 
 @pytest.fixture(autouse=True)
 def no_charge_and_no_5xx(shared_hub: LiveHub) -> Iterator[None]:
-    """What is answered 4xx is not charged, and nothing is answered 5xx."""
+    """Check that no 4xx is charged and that there is no 5xx."""
     before, spent = shared_hub.credits(RICH), 0
     answers: list[httpx.Response] = []
     shared_hub.client.event_hooks["response"] = [answers.append]
@@ -49,7 +49,7 @@ def error_message(answer: httpx.Response) -> str:
 
 
 def written(value: bytes, field: str = "n") -> bytes:
-    """A body whose *field* is written exactly so."""
+    """Write a body in which *field* has this raw value."""
     return b'{"model":"gpt-image-2","prompt":"x","%s":%s}' % (field.encode(), value)
 
 

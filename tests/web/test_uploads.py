@@ -27,13 +27,13 @@ WHERE = "/api/v1/images/generations"
 
 def test_upload_limit_is_50_mb() -> None:
     """The limit of the API spec is 50 MB (REQ-9)."""
-    law = load_spec(resource_path("openapi.yaml"))
-    (rule,) = law.operations["create_generation"].files.values()
+    spec = load_spec(resource_path("openapi.yaml"))
+    (rule,) = spec.operations["create_generation"].files.values()
     assert rule.max_bytes == FILE
 
 
 def upload(files: int, size: int) -> Iterator[bytes]:
-    """A form with pictures of *size* bytes, made as it is sent."""
+    """Generate a form with images of *size* bytes."""
     for name, value in (("model", "gpt-image-2"), ("prompt", "x")):
         yield f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
     chunk = bytes(MEGABYTE)
@@ -57,7 +57,7 @@ def test_50_megabytes_and_not_a_byte_more(hub: LiveHub) -> None:
 
 
 def resident(pid: int) -> int:
-    """The bytes of memory that a process holds."""
+    """Return the resident memory of a process in bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
@@ -124,7 +124,7 @@ CLIENTS = {
     "curl without Expect": _curl("-H", "Expect:"),
     "curl with Expect": _curl("-H", "Expect: 100-continue"),
 }
-REFUSALS = [
+EARLY_ERRORS = [
     (WHERE, {}, 401, "missingApiKey"),
     (WHERE, {"Authorization": f"Bearer {EXPIRED}"}, 401, "expiredApiKey"),
     (WHERE, {"Authorization": f"Bearer {RICH}"}, 400, "invalid_request"),
@@ -135,7 +135,7 @@ REFUSALS = [
 
 @pytest.fixture(scope="module")
 def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of 51 MB, most of which is a hole."""
+    """Create a sparse image file of 51 MB."""
     file: Path = tmp_path_factory.mktemp("heavy") / "r.png"
     with file.open("wb") as content:
         content.write(PNG)
@@ -144,7 +144,7 @@ def heavy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize(("where", "headers", "status", "code"), REFUSALS)
+@pytest.mark.parametrize(("where", "headers", "status", "code"), EARLY_ERRORS)
 def test_early_error_reaches_a_client_that_is_still_sending(
     shared_hub: LiveHub,
     heavy: Path,
