@@ -1,166 +1,237 @@
-"""Defects of where a key is taken from, how much of it counts, and where it shows up."""
+"""Mutants of keys in other places, partial keys and keys in responses (AUTH-7 to AUTH-11)."""
 
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
-from mockhub.mutants.defects.auth import rewrite_token
-from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant
+from mockhub.domain.accounts import Account
+from mockhub.exceptions import ValidationError
+from mockhub.mutants.defects.auth import AUTHORIZATION, Authenticate, rewrite_token
+from mockhub.mutants.hooks import hook, mutate_json, on_response
+from mockhub.mutants.patched_server import Handler, PatchedServer
+from mockhub.mutants.registry import mutant, mutant_table
+from mockhub.mutants.responses import Json, error_response
+from mockhub.mutants.wrapping import wrap
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web import responses
 from mockhub.web.asgi import Scope
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
 
-_AUTHORIZATION = b"authorization"
+Handle = Callable[[RequestContext], Awaitable[Response]]
+Parse = Callable[[RequestContext], Awaitable[GenerationRequest]]
 
-
-@mutant("AUTH-7", "A refusal repeats the key that it refuses.")
-def key_in_error_message(server: PatchedServer) -> None:
-    @server.mutate_json(code="invalidApiKey")
-    def rewrite(content: Any, context: RequestContext) -> None:
-        given = (context.authorization or b"").decode("latin-1")
-        content["error"]["message"] = f"{given} is not a valid API key"
-
-
-@mutant("AUTH-7", "A generation's log names the key that made it.")
-def key_in_log(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.GET_GENERATION, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["api_key"] = (context.authorization or b"").decode("latin-1")[7:]
+_QUERY_PARAMETERS = (b"api_key", b"key", b"token", b"access_token", b"apiKey")
+_PREFIX = b"gih_live_"
+_KEY_LENGTH = 41
+_SHORT_PREFIX_LENGTH = 16
 
 
-@mutant("AUTH-7", "Image URLs carry the key, so that it passes on with them.")
-def key_in_image_url(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        for image in content.get("images", ()):
-            image["url"] += "?key=" + (context.authorization or b"").decode("latin-1")[7:]
+# -- keys in responses ---------------------------------------------------------------------------
 
 
-@mutant("AUTH-7", "Answers repeat the key in a header of their own.")
-def key_in_response_header(server: PatchedServer) -> None:
-    @server.on_response(OperationId.GET_CREDITS, status=200)
-    def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-        key = (b"x-api-key", (context.authorization or b"")[7:])
-        return replace(response, headers=(*response.headers, key))
+def _key(context: RequestContext) -> str:
+    return (context.authorization or b"").decode("latin-1").removeprefix("Bearer ")
 
 
-@mutant("AUTH-7", "/credits lists the owner's keys.")
-def key_in_balance(server: PatchedServer) -> None:
-    @server.mutate_json(OperationId.GET_CREDITS, status=200)
-    def rewrite(content: Any, context: RequestContext) -> None:
-        content["keys"] = [{"key": (context.authorization or b"").decode("latin-1")[7:]}]
+@mutant("AUTH-7", "The error message of a rejected key contains the key.")
+@mutate_json(code="invalidApiKey")
+def key_in_error_message(content: Json, context: RequestContext) -> None:
+    content["error"]["message"] = f"{_key(context)} is not a valid API key"
 
 
-def accept_key_from(server: PatchedServer, find: Any) -> None:
-    """Take a key from elsewhere too, where no Authorization header opens anything."""
+@mutant("AUTH-7", "The log of a generation contains the key that reads it.")
+@mutate_json(OperationId.GET_GENERATION, status=200)
+def key_in_log(content: Json, context: RequestContext) -> None:
+    content["api_key"] = _key(context)
+
+
+@mutant("AUTH-7", "The URLs of images contain the key.")
+@mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+def key_in_image_url(content: Json, context: RequestContext) -> None:
+    for image in content.get("images", ()):
+        image["url"] += f"?key={_key(context)}"
+
+
+@mutant("AUTH-7", "A response header contains the key.")
+@on_response(OperationId.GET_CREDITS, status=200)
+def key_in_response_header(response: Response, context: RequestContext) -> Response:
+    header = (b"x-api-key", _key(context).encode("latin-1"))
+    return replace(response, headers=(*response.headers, header))
+
+
+@mutant("AUTH-7", "/credits lists the keys of the account.")
+@mutate_json(OperationId.GET_CREDITS, status=200)
+def key_in_balance(content: Json, context: RequestContext) -> None:
+    content["keys"] = [{"key": _key(context)}]
+
+
+# -- keys in other places ------------------------------------------------------------------------
+
+
+@hook
+def accept_key_from(
+    server: PatchedServer, find: Callable[[dict[bytes, bytes], Scope], bytes | None]
+) -> None:
+    """Use the key that *find* returns instead of that of the Authorization header."""
 
     @server.on_request
     def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
         if token := find(headers, scope):
-            headers[_AUTHORIZATION] = b"Bearer " + token
+            headers[AUTHORIZATION] = b"Bearer " + token
 
 
-@mutant("AUTH-8", "A key in the query string is taken too.")
-def key_in_query_accepted(server: PatchedServer) -> None:
-    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-        query = parse_qs(scope["query_string"])
-        for name in (b"api_key", b"key", b"token", b"access_token", b"apiKey"):
-            if _AUTHORIZATION not in headers and name in query:
-                return bytes(query[name][0])
+def _query_key(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
+    query = parse_qs(scope["query_string"]) if AUTHORIZATION not in headers else {}
+    return next((bytes(query[name][0]) for name in _QUERY_PARAMETERS if name in query), None)
+
+
+def _basic_auth_key(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
+    scheme, _, encoded = headers.get(AUTHORIZATION, b"").partition(b" ")
+    if scheme.lower() != b"basic":
         return None
-
-    accept_key_from(server, find)
-
-
-@mutant("AUTH-8", "A key in X-API-Key is taken too.")
-def key_in_other_header_accepted(server: PatchedServer) -> None:
-    accept_key_from(
-        server, lambda headers, scope: _AUTHORIZATION not in headers and headers.get(b"x-api-key")
-    )
+    try:
+        user, _, password = base64.b64decode(encoded + b"==").partition(b":")
+    except ValueError:
+        return None
+    return password or user
 
 
-@mutant("AUTH-8", "The bare key is taken as the whole header.")
-def key_without_scheme_accepted(server: PatchedServer) -> None:
-    prefix = b"gih_live_"
-    accept_key_from(
-        server,
+mutant_table("AUTH-8", accept_key_from)(
+    key_in_query_accepted=("A key in the query string is accepted too.", _query_key),
+    key_in_other_header_accepted=(
+        "A key in X-API-Key is accepted too.",
+        lambda headers, scope: headers.get(b"x-api-key") if AUTHORIZATION not in headers else None,
+    ),
+    key_without_scheme_accepted=(
+        "A key without a scheme is accepted too.",
         lambda headers, scope: (
-            headers.get(_AUTHORIZATION, b"").startswith(prefix) and headers[_AUTHORIZATION]
+            value if (value := headers.get(AUTHORIZATION, b"")).startswith(_PREFIX) else None
         ),
-    )
+    ),
+    any_scheme_accepted=(
+        "A key is accepted with any scheme, such as Token or Basic.",
+        lambda headers, scope: headers.get(AUTHORIZATION, b"").partition(b" ")[2],
+    ),
+    basic_auth_accepted=(
+        "A key is accepted as the password of Basic authentication too.",
+        _basic_auth_key,
+    ),
+)
+
+
+@mutant("AUTH-8", "`Bearer` without a token is accepted as some account.")
+def empty_token_accepted(server: PatchedServer) -> None:
+    usable = server.usable_key().encode()
+
+    @accept_key_from
+    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
+        return usable if headers.get(AUTHORIZATION, b"").lower().strip() == b"bearer" else None
+
+    find(server)
+
+
+# -- partial keys --------------------------------------------------------------------------------
+
+
+@hook
+def find_key(server: PatchedServer, matches: Callable[[str, str], bool]) -> None:
+    """Accept a token as the key that it matches, given the token and the key."""
+    keys = tuple(server.keys.values())
+    rewrite_token(lambda token: next((key for key in keys if matches(token, key)), token))(server)
+
+
+mutant_table("AUTH-9", find_key)(
+    key_prefix_accepted=(
+        "The first 16 characters of a key are enough.",
+        lambda token, key: len(token) >= _SHORT_PREFIX_LENGTH and key.startswith(token),
+    ),
+    last_character_ignored=(
+        "The last character of a key is ignored.",
+        lambda token, key: len(token) >= _KEY_LENGTH and key[:-1] == token[:-1],
+    ),
+    key_case_ignored=(
+        "Keys are compared without regard to case.",
+        lambda token, key: key.lower() == token.lower(),
+    ),
+    token_containing_key_accepted=(
+        "A token that contains a key is accepted as the key.",
+        lambda token, key: key in token,
+    ),
+)
+mutant_table("AUTH-9", rewrite_token)(
+    trailing_characters_ignored=(
+        "Characters after the 41st of a key are ignored.",
+        lambda token: token[:_KEY_LENGTH],
+    ),
+)
+
+# -- the order of checks -------------------------------------------------------------------------
 
 
 @mutant(
-    "AUTH-8", "The scheme is not looked at: Token and Basic before a key serve as well as Bearer."
+    "AUTH-10", "An invalid body is rejected before the key is checked.", conforms_if_documented=True
 )
-def any_scheme_accepted(server: PatchedServer) -> None:
-    accept_key_from(
-        server, lambda headers, scope: headers.get(_AUTHORIZATION, b"").partition(b" ")[2]
-    )
+def body_before_key(server: PatchedServer) -> None:
+    path = server.spec.operations[OperationId.CREATE_GENERATION].path
+
+    @wrap(server.api, "handle")
+    async def validate_first(original: Handle, context: RequestContext) -> Response:
+        if context.method == "POST" and context.path == path:
+            context.hub = server.hub
+            try:
+                context.parsed_request = await server.api.parse_request(context)
+            except ValidationError as error:
+                return responses.error_response(server.error("invalid_request", str(error)))
+        return await original(context)
+
+    @wrap(server.api, "parse_request")
+    async def read_once(original: Parse, context: RequestContext) -> GenerationRequest:
+        return context.parsed_request or await original(context)
 
 
-@mutant("AUTH-8", "The key is taken as the password of Basic authentication too.")
-def basic_auth_accepted(server: PatchedServer) -> None:
-    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-        scheme, _, encoded = headers.get(_AUTHORIZATION, b"").partition(b" ")
-        if scheme.lower() != b"basic":
-            return None
-        try:
-            user, _, password = base64.b64decode(encoded + b"==").partition(b":")
-        except ValueError:
-            return None
-        return password or user
-
-    accept_key_from(server, find)
-
-
-@mutant("AUTH-8", "`Bearer` with nothing after it is taken for somebody.")
-def empty_token_accepted(server: PatchedServer) -> None:
-    usable = server.usable_key().encode()
-    accept_key_from(
-        server,
-        lambda headers, scope: (
-            headers.get(_AUTHORIZATION, b"x").lower().strip() == b"bearer" and usable
-        ),
-    )
+@mutant(
+    "AUTH-10",
+    "A body of another content type is rejected before the key is checked.",
+    conforms_if_documented=True,
+)
+def content_type_before_key(server: PatchedServer) -> None:
+    @wrap(server.api, "authenticate")
+    def authenticate(original: Authenticate, context: RequestContext) -> Account:
+        content_type = context.headers.get(b"content-type", b"")
+        known = content_type.startswith((b"application/json", b"multipart/"))
+        if context.method == "POST" and not known:
+            raise server.error("invalid_request")
+        return original(context)
 
 
-@mutant("AUTH-9", "The first 16 characters of a key are enough.")
-def key_prefix_accepted(server: PatchedServer) -> None:
-    rewrite_token(
-        server,
-        lambda token: next(
-            (raw for raw in server.keys.values() if len(token) > 15 and raw.startswith(token)),  # noqa: PLR2004
-            token,
-        ),
-    )
+@mutant(
+    "AUTH-11",
+    "The model list rejects a key that is unknown, revoked or expired.",
+    conforms_if_documented=True,
+)
+def models_validate_keys(server: PatchedServer) -> None:
+    @server.wrap_handler(OperationId.LIST_MODELS)
+    async def list_models(
+        call_next: Handler, context: RequestContext, account: Account
+    ) -> Response:
+        if context.authorization is not None:
+            server.hub.authenticate(context.credentials)
+        return await call_next(context, account)
 
 
-@mutant("AUTH-9", "What follows the 41st character of a key does not count.")
-def trailing_characters_ignored(server: PatchedServer) -> None:
-    rewrite_token(server, lambda token: token[:41])
-
-
-@mutant("AUTH-9", "The last character of a key does not count.")
-def last_character_ignored(server: PatchedServer) -> None:
-    known = {raw[:-1]: raw for raw in server.keys.values()}
-    rewrite_token(server, lambda token: known.get(token[:-1], token) if len(token) > 40 else token)  # noqa: PLR2004
-
-
-@mutant("AUTH-9", "Keys are compared without their case.")
-def key_case_ignored(server: PatchedServer) -> None:
-    known = {raw.lower(): raw for raw in server.keys.values()}
-    rewrite_token(server, lambda token: known.get(token.lower(), token))
-
-
-@mutant("AUTH-9", "A token that contains a key somewhere opens what the key does.")
-def token_containing_key_accepted(server: PatchedServer) -> None:
-    rewrite_token(
-        server, lambda token: next((raw for raw in server.keys.values() if raw in token), token)
-    )
+@mutant(
+    "AUTH-11",
+    "The model list rejects an Authorization header with another scheme with 400.",
+    conforms_if_documented=True,
+)
+@on_response(OperationId.LIST_MODELS, status=200)
+def models_reject_other_schemes(response: Response, context: RequestContext) -> Response:
+    if context.authorization is None or context.key_digest:
+        return response
+    return error_response(context, "invalid_request")

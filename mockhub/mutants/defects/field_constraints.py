@@ -1,70 +1,65 @@
-"""Defects of what model, size, quality and prompt may hold."""
+"""Mutants of model, prompt, size, quality and n (REQ-1, REQ-3 to REQ-5, REQ-11, REQ-13)."""
 
 from __future__ import annotations
 
-from functools import partial
+from msgspec.structs import replace
 
-from mockhub.exceptions import ValidationError
 from mockhub.mutants.field_mutants import (
-    change_text_field,
-    for_each_media_type,
-    mutate_field,
-    reject_value,
+    crash_if,
+    field_table,
+    has_value,
+    if_type,
+    mutate_schema,
+    mutate_values,
+    reject_if,
+    replace_field,
 )
-from mockhub.mutants.hooks import every
+from mockhub.mutants.hooks import every, hook, on_response
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant
+from mockhub.mutants.registry import mutant, mutant_table
 from mockhub.mutants.request_hook import ParsedRequest
+from mockhub.spec.operations import JSON, OperationId
+from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
+
+_MODEL = "gpt-image-2"
+_MAX_N = 4
+_MAX_PROMPT_BYTES = 32_000
+_BASIC_PLANE = 0xFFFF
+_QUALITIES = ("auto", "low", "medium", "high")
 
 
-@mutant("REQ-1", "A model that is not listed is taken for the listed one.")
-def any_model_accepted(server: PatchedServer) -> None:
-    model = server.model["id"]
-    server.on_request_body(
-        lambda request: (
-            request.values.update(model=model)
-            if isinstance(request.values.get("model"), str) and request.values["model"]
-            else None
-        )
-    )
+def _prompt(request: ParsedRequest) -> str:
+    return str(request.values.get("prompt"))
 
 
-mutate_field(
-    "unlisted-model-accepted",
-    "REQ-1",
-    "a model that is not listed is taken for the listed one.",
-    lambda values: values.update(model="gpt-image-2") if values.get("model") else None,
+# -- model ---------------------------------------------------------------------------------------
+
+mutant_table("REQ-1", replace_field("model"))(
+    any_model_accepted=(
+        "Any model is accepted and replaced by the listed one.",
+        if_type(str, lambda model: model and _MODEL),
+    ),
+    model_case_ignored=("GPT-Image-2 is accepted.", if_type(str, str.lower)),
+    model_prefix_accepted=(
+        "A model whose id begins with gpt-image-2 is accepted.",
+        if_type(str, lambda model: _MODEL if model.startswith(_MODEL) else model),
+    ),
+    older_model_accepted=(
+        "gpt-image-1 is accepted, although it is not listed.",
+        lambda model: _MODEL if model == "gpt-image-1" else model,
+    ),
+)
+field_table("REQ-1", mutate_values)(
+    unlisted_model_accepted=(
+        "any model is accepted and replaced by the listed one.",
+        lambda values: values.update(model=_MODEL) if values.get("model") else None,
+    ),
+    model_optional=("model is optional.", lambda values: values.setdefault("model", _MODEL)),
 )
 
 
-@mutant("REQ-1", "GPT-Image-2 is taken for the listed model.")
-def model_case_ignored(server: PatchedServer) -> None:
-    change_text_field(server, "model", str.lower)
-
-
-@mutant("REQ-1", "A model whose id begins with the listed one's is taken for it.")
-def model_prefix_accepted(server: PatchedServer) -> None:
-    server.on_request_body(
-        lambda request: (
-            request.values.update(model="gpt-image-2")
-            if str(request.values.get("model")).startswith("gpt-image-2")
-            else None
-        )
-    )
-
-
-@mutant("REQ-1", "gpt-image-1 is taken, although it is not listed.")
-def older_model_accepted(server: PatchedServer) -> None:
-    server.on_request_body(
-        lambda request: (
-            request.values.update(model="gpt-image-2")
-            if request.values.get("model") == "gpt-image-1"
-            else None
-        )
-    )
-
-
-@mutant("REQ-1", "A model that is not listed answers 404 notFound.")
+@mutant("REQ-1", "A model that is not listed returns 404 notFound.")
 def unknown_model_not_found(server: PatchedServer) -> None:
     @server.on_request_body
     def reject(request: ParsedRequest) -> None:
@@ -73,182 +68,165 @@ def unknown_model_not_found(server: PatchedServer) -> None:
             raise server.error("notFound")
 
 
-mutate_field(
-    "model-optional",
-    "REQ-1",
-    "model may be left out.",
-    lambda values: values.setdefault("model", "gpt-image-2") and None,
-)
+# -- size ----------------------------------------------------------------------------------------
 
 
-@mutant("REQ-3", "Size auto is refused.")
-def auto_size_rejected(server: PatchedServer) -> None:
-    reject_value(server, "size", "auto")
-
-
-@mutant("REQ-3", "A size that is no size is taken for auto.")
-def invalid_size_read_as_auto(server: PatchedServer) -> None:
-    server.on_request_body(
-        lambda request: (
-            request.values.update(size="auto")
-            if isinstance(request.values.get("size"), str) and "x" not in request.values["size"]
-            else None
-        )
-    )
-
-
-@mutant("REQ-3", "1536x1024, a standard size, is refused.", level="inferred")
-def only_square_sizes(server: PatchedServer) -> None:
-    reject_value(server, "size", "1536x1024")
-    reject_value(server, "size", "1024x1536")
-
-
-def edit_size_rules(server: PatchedServer, **rules: object) -> None:
-    """Hold sizes to other rules."""
+@hook
+def edit_size_rules(server: PatchedServer, rules: dict[str, object]) -> None:
+    """Accept sizes by other rules."""
     server.schema("Size")["x-sizes"].update(rules)
 
 
-@mutant("REQ-13", "Sides need not be divisible by 16.", conforms_if_documented=True)
-def size_not_divisible_by_16_accepted(server: PatchedServer) -> None:
-    edit_size_rules(server, multiple=1)
+mutant_table("REQ-3", reject_if)(
+    auto_size_rejected=("The size auto is rejected.", has_value("size", "auto")),
+)
+mutant_table("REQ-3", reject_if, level="inferred")(
+    only_square_sizes=(
+        "The sizes 1536x1024 and 1024x1536 are rejected.",
+        has_value("size", "1536x1024", "1024x1536"),
+    ),
+)
+mutant_table("REQ-3", replace_field("size"))(
+    invalid_size_read_as_auto=(
+        "A malformed size is read as auto.",
+        if_type(str, lambda size: size if "x" in size else "auto"),
+    ),
+)
+mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
+    size_not_divisible_by_16_accepted=("Sides need not be divisible by 16.", {"multiple": 1}),
+    any_ratio_accepted=(
+        "Ratios beyond 3:1 and 1:3 are accepted.",
+        {"widest": "12:1", "tallest": "1:12"},
+    ),
+    huge_sizes_accepted=("Sizes beyond 3840x2160 are accepted.", {"largest": "9984x9984"}),
+    large_sizes_rejected=("Sizes beyond 2048x2048 are rejected.", {"largest": "2048x2048"}),
+    ratio_3_to_1_rejected=(
+        "Ratios of exactly 3:1 and 1:3 are rejected.",
+        {"widest": "299:100", "tallest": "100:299"},
+    ),
+)
+mutant_table("REQ-13", replace_field("size"), conforms_if_documented=True)(
+    uppercase_x_in_size_accepted=("1024X1024 is accepted as a size.", if_type(str, str.lower)),
+    whitespace_around_size_accepted=(
+        "Whitespace around a size is removed.",
+        if_type(str, str.strip),
+    ),
+)
 
+# -- quality -------------------------------------------------------------------------------------
 
-@mutant("REQ-13", "A ratio beyond 3:1 is taken.", conforms_if_documented=True)
-def any_ratio_accepted(server: PatchedServer) -> None:
-    edit_size_rules(server, widest="12:1", tallest="1:12")
-
-
-@mutant("REQ-13", "A size beyond 3840x2160 is taken.", conforms_if_documented=True)
-def huge_sizes_accepted(server: PatchedServer) -> None:
-    edit_size_rules(server, largest="9984x9984")
-
-
-@mutant("REQ-13", "Nothing beyond 2048x2048 is taken.", conforms_if_documented=True)
-def large_sizes_rejected(server: PatchedServer) -> None:
-    edit_size_rules(server, largest="2048x2048")
-
-
-@mutant("REQ-13", "A ratio of exactly 3:1 or 1:3 is refused.", conforms_if_documented=True)
-def ratio_3_to_1_rejected(server: PatchedServer) -> None:
-    edit_size_rules(server, widest="299:100", tallest="100:299")
-
-
-@mutant("REQ-13", "1024X1024 is taken for 1024x1024.", conforms_if_documented=True)
-def uppercase_x_in_size_accepted(server: PatchedServer) -> None:
-    change_text_field(server, "size", str.lower)
-
-
-@mutant("REQ-13", "Blanks and line ends around a size are taken off.", conforms_if_documented=True)
-def whitespace_around_size_accepted(server: PatchedServer) -> None:
-    change_text_field(server, "size", str.strip)
-
-
-@mutant("REQ-4", "A quality that there is not is taken for auto.")
-def unknown_quality_read_as_auto(server: PatchedServer) -> None:
-    server.on_request_body(
-        lambda request: (
-            request.values.update(quality="auto")
-            if isinstance(request.values.get("quality"), str)
-            else None
-        )
+mutant_table("REQ-4", replace_field("quality"))(
+    unknown_quality_read_as_auto=("Every quality is read as auto.", if_type(str, lambda _: "auto")),
+    quality_case_ignored=("HIGH is accepted as high.", if_type(str, str.lower)),
+)
+field_table("REQ-4", mutate_schema("quality"))(
+    unknown_quality_accepted=("any quality is accepted.", lambda schema: schema.pop("enum")),
+    hd_quality_accepted=(
+        "hd and standard, the qualities of an older model, are accepted.",
+        lambda schema: schema["enum"].extend(["hd", "standard"]),
+    ),
+    tiers_accepted_as_quality=(
+        "1K, 2K and 4K are accepted as qualities.",
+        lambda schema: schema["enum"].extend(["1K", "2K", "4K"]),
+    ),
+)
+for _quality in _QUALITIES:
+    mutant("REQ-4", f"Quality {_quality} is rejected.", name=f"{_quality}_quality_rejected")(
+        reject_if(has_value("quality", _quality))
     )
 
+# -- n -------------------------------------------------------------------------------------------
 
-for_each_media_type(
-    "unknown-quality-accepted",
-    "REQ-4",
-    "any quality is taken.",
-    lambda quality: quality.pop("enum"),
-    field="quality",
+field_table("REQ-5", mutate_schema("n"))(
+    n_5_accepted=("n=5 is accepted.", lambda schema: schema.update(maximum=5)),
+    n_10_accepted=(
+        "n up to 10 is accepted, as by the provider.",
+        lambda schema: schema.update(maximum=10),
+    ),
+    n_4_rejected=("n=4 is rejected.", lambda schema: schema.update(maximum=3)),
 )
-for_each_media_type(
-    "hd-quality-accepted",
-    "REQ-4",
-    "hd and standard are taken as qualities, as an older upstream model does.",
-    lambda quality: quality["enum"].extend(["hd", "standard"]),
-    field="quality",
+field_table("REQ-5", mutate_values)(
+    n_1_rejected=(
+        "n=1 is rejected.",
+        lambda values: values.update(n=0) if values.get("n", 1) == 1 else None,
+    ),
 )
-for_each_media_type(
-    "tiers-accepted-as-quality",
-    "REQ-4",
-    "1K, 2K and 4K are taken as qualities.",
-    lambda quality: quality["enum"].extend(["1K", "2K", "4K"]),
-    field="quality",
+field_table("REQ-5", lambda media_type: replace_field("n", media_type))(
+    n_0_means_1=("n=0 generates one image.", lambda n: 1 if n == 0 else n),
+    n_above_4_clamped=(
+        "an n above 4 generates four images.",
+        if_type(int, lambda n: min(n, _MAX_N)),
+    ),
+    n_below_1_clamped=("an n below 1 generates one image.", if_type(int, lambda n: max(n, 1))),
 )
-for _quality in ("auto", "low", "medium", "high"):
-    mutant(
-        "REQ-4", name=f"{_quality}-quality-rejected", description=f"Quality {_quality} is refused."
-    )(partial(reject_value, name="quality", value=_quality))
-
-
-@mutant("REQ-4", "HIGH is taken for high.")
-def quality_case_ignored(server: PatchedServer) -> None:
-    change_text_field(server, "quality", str.lower)
-
-
-for_each_media_type(
-    "empty-prompt-accepted",
-    "REQ-11",
-    "an empty prompt is taken.",
-    lambda prompt: prompt.update(minLength=0),
-    field="prompt",
-    conforms_if_documented=True,
+mutant_table("REQ-5", replace_field("n"))(
+    negative_n_means_positive=(
+        "The sign of n is ignored: -2 generates two images.",
+        if_type(int, abs),
+    ),
+    n_wraps_at_256=("n has 8 bits: 257 generates one image.", if_type(int, lambda n: n % 256)),
+    n_ignored=(
+        "One image is generated, charged and returned for each valid n.",
+        lambda n: 1 if n in (2, 3, 4) else n,
+    ),
 )
-for_each_media_type(
-    "overlong-prompt-accepted",
-    "REQ-11",
-    "a prompt of more than 32,000 characters is taken.",
-    lambda prompt: prompt.pop("maxLength"),
-    field="prompt",
-    conforms_if_documented=True,
+mutant_table("REQ-5", replace_field("n", JSON))(
+    fractional_n_truncated=("In JSON, n=1.5 is accepted as 1.", if_type(float, int)),
 )
-for_each_media_type(
-    "long-prompt-rejected",
-    "REQ-11",
-    "a prompt of more than 1,000 characters is refused.",
-    lambda prompt: prompt.update(maxLength=1000),
-    field="prompt",
-    conforms_if_documented=True,
-)
-mutate_field(
-    "prompt-optional",
-    "REQ-11",
-    "prompt may be left out.",
-    lambda values: values.setdefault("prompt", "anything") and None,
-    conforms_if_documented=True,
+mutant_table("REQ-5", crash_if)(
+    n_out_of_range_crashes=("n=0 returns 500.", has_value("n", 0)),
 )
 
 
-@mutant("REQ-11", "A prompt's length is counted in bytes.")
-def prompt_counted_in_bytes(server: PatchedServer) -> None:
-    @server.on_request_body
-    def check(request: ParsedRequest) -> None:
-        prompt = request.values.get("prompt")
-        if isinstance(prompt, str) and len(prompt.encode()) > 32_000:  # noqa: PLR2004
-            raise ValidationError("prompt is too long")
-
-
-@mutant("REQ-11", "A prompt with a character beyond the basic plane answers 500.")
-def emoji_crashes(server: PatchedServer) -> None:
-    @server.on_request_body
-    def crash(request: ParsedRequest) -> None:
-        if any(ord(letter) > 0xFFFF for letter in str(request.values.get("prompt"))):  # noqa: PLR2004
-            raise RuntimeError("Incorrect string value")
-
-
-@mutant("REQ-11", "A prompt that is not ASCII is refused.")
-def non_ascii_prompts_rejected(server: PatchedServer) -> None:
-    @server.on_request_body
-    def reject(request: ParsedRequest) -> None:
-        if not str(request.values.get("prompt")).isascii():
-            raise ValidationError("prompt: expected ASCII")
+@mutant("REQ-5", "An n out of range returns 422.")
+@on_response(OperationId.CREATE_GENERATION, code="invalid_request")
+def n_out_of_range_is_422(response: Response, context: RequestContext) -> Response:
+    n = context.body.values.get("n") if context.body else 1
+    out_of_range = isinstance(n, int) and not 1 <= n <= _MAX_N
+    return replace(response, status=422) if out_of_range else response
 
 
 @mutant("REQ-5", "Every second n=5 is accepted and returns four images.")
 def every_second_n_5_accepted(server: PatchedServer) -> None:
     second = every(2)
+    replace_field("n")(lambda n: _MAX_N if n == _MAX_N + 1 and second() else n)(server)
 
-    @server.on_request_body
-    def clamp(request: ParsedRequest) -> None:
-        if request.values.get("n") == 5 and second():  # noqa: PLR2004
-            request.values["n"] = 4
+
+# -- prompt --------------------------------------------------------------------------------------
+
+field_table("REQ-11", mutate_schema("prompt"), conforms_if_documented=True)(
+    empty_prompt_accepted=(
+        "an empty prompt is accepted.",
+        lambda schema: schema.update(minLength=0),
+    ),
+    overlong_prompt_accepted=(
+        "a prompt of more than 32,000 characters is accepted.",
+        lambda schema: schema.pop("maxLength"),
+    ),
+    long_prompt_rejected=(
+        "a prompt of more than 1,000 characters is rejected.",
+        lambda schema: schema.update(maxLength=1000),
+    ),
+)
+field_table("REQ-11", mutate_values, conforms_if_documented=True)(
+    prompt_optional=(
+        "prompt is optional.",
+        lambda values: values.setdefault("prompt", "anything"),
+    ),
+)
+mutant_table("REQ-11", reject_if)(
+    prompt_counted_in_bytes=(
+        "The length of a prompt is counted in bytes.",
+        lambda request: len(_prompt(request).encode()) > _MAX_PROMPT_BYTES,
+    ),
+    non_ascii_prompts_rejected=(
+        "A prompt with characters outside ASCII is rejected.",
+        lambda request: not _prompt(request).isascii(),
+    ),
+)
+mutant_table("REQ-11", crash_if)(
+    emoji_crashes=(
+        "A prompt with a character outside the basic multilingual plane returns 500.",
+        lambda request: any(ord(letter) > _BASIC_PLANE for letter in _prompt(request)),
+    ),
+)

@@ -1,147 +1,161 @@
-"""Defects of paths: those that there are not, and those that should be there."""
+"""Mutants of paths and methods (END-1 to END-6)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from mockhub.mutants.hooks import at_every, on_response
+from mockhub.mutants.hooks import at_every, hook, on_request, on_response, replace_json
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import server_error, with_body, with_json
+from mockhub.mutants.registry import Hook, mutant, mutant_table
+from mockhub.mutants.responses import error_response, server_error, with_body, with_json
 from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web import responses
 from mockhub.web.asgi import Scope
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import Response
+
+Handle = Callable[[RequestContext], Awaitable[Response]]
+
+# -- documented operations -----------------------------------------------------------------------
 
 
-def on_unrouted(
-    server: PatchedServer, status: int
-) -> Callable[[Callable[[responses.Response], responses.Response]], None]:
-    """Let a function change the answer to what finds no operation."""
+class Endpoint(NamedTuple):
+    """A method and the beginning of its paths."""
 
-    def decorator(change: Callable[[responses.Response], responses.Response]) -> None:
-        @server.on_response(status=status)
-        def rewrite(response: responses.Response, context: RequestContext) -> responses.Response:
-            return change(response) if context.operation is None else response
-
-    return decorator
+    method: str
+    path: str
 
 
-@mutant("END-5", "An unknown path is answered by a page of HTML.", conforms_if_documented=True)
-def unknown_path_in_html(server: PatchedServer) -> None:
-    page = b"<!DOCTYPE html><title>404</title>"
-    on_unrouted(server, 404)(lambda response: with_body(response, page, "text/html"))
+@hook
+def remove_endpoint(server: PatchedServer, endpoint: Endpoint) -> None:
+    """Return 404 for an operation."""
 
-
-@mutant("END-5", "An unknown path is answered {detail: Not Found}.", conforms_if_documented=True)
-def unknown_path_in_detail(server: PatchedServer) -> None:
-    on_unrouted(server, 404)(lambda response: with_json(response, {"detail": "Not Found"}))
-
-
-@mutant("END-5", "An unknown path's code is routeNotFound.", conforms_if_documented=True)
-def unknown_path_with_other_code(server: PatchedServer) -> None:
-    error = {"error": {"message": "No such route", "code": "routeNotFound"}}
-    on_unrouted(server, 404)(lambda response: with_json(response, error))
-
-
-@mutant(
-    "END-5",
-    "An unknown path is answered 200 and nothing, as by a page that routes itself.",
-    conforms_if_documented=True,
-)
-def unknown_path_is_200(server: PatchedServer) -> None:
-    on_unrouted(server, 404)(lambda response: replace(with_json(response, {}), status=200))
-
-
-@mutant("END-5", "An unknown path is answered 500.", conforms_if_documented=True)
-def unknown_path_crashes(server: PatchedServer) -> None:
-    on_unrouted(server, 404)(lambda response: replace(response, status=500))
-
-
-@mutant("END-6", "A method that a path does not have is answered 500.", conforms_if_documented=True)
-def other_methods_crash(server: PatchedServer) -> None:
-    on_unrouted(server, 405)(lambda response: replace(response, status=500))
-
-
-@mutant("END-6", "A 405 does not tell which methods there are.", conforms_if_documented=True)
-def other_methods_without_allow(server: PatchedServer) -> None:
-    on_unrouted(server, 405)(
-        lambda response: replace(
-            response, headers=tuple(header for header in response.headers if header[0] != b"allow")
-        )
-    )
-
-
-@mutant("END-6", "A 405 is a page of HTML.", conforms_if_documented=True)
-def other_methods_in_html(server: PatchedServer) -> None:
-    on_unrouted(server, 405)(lambda response: with_body(response, b"<h1>405</h1>", "text/html"))
-
-
-@mutant("END-6", "PUT, PATCH and DELETE read what GET reads.")
-def all_methods_read(server: PatchedServer) -> None:
     @server.on_request
-    def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
-        if scope["method"] in ("PUT", "PATCH", "DELETE"):
-            scope["method"] = "GET"
+    def reroute(headers: dict[bytes, bytes], scope: Scope) -> None:
+        if scope["method"] == endpoint.method and scope["path"].startswith(endpoint.path):
+            scope["path"] = "/nowhere"
 
 
-@mutant("END-6", "PUT generates as POST does, and is charged.")
-def put_generates(server: PatchedServer) -> None:
-    @server.on_request
-    def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
-        if scope["method"] == "PUT":
-            scope["method"] = "POST"
-
-
-@mutant("END-6", "DELETE makes a generation unreadable, and answers 204.")
-def delete_removes_generation(server: PatchedServer) -> None:
-    deleted: set[str] = set()
-
-    @wrap(server.api, "handle")
-    async def handle(original: Any, context: RequestContext) -> responses.Response:
-        id = context.path.rpartition("/")[2]
-        response: responses.Response = await original(context)
-        if context.method == "DELETE" and id in server.hub.generations:
-            deleted.add(id)
-            return replace(response, status=204, body=b"", headers=())
-        return responses.error_response(server.error("notFound")) if id in deleted else response
-
-
-def remove_endpoint(
-    name: str, clause: str, description: str, path: str, method: str = "GET"
-) -> None:
-    """Register a mutant whose endpoint is not where the documentation says."""
-
-    def apply(server: PatchedServer) -> None:
-        @server.on_request
-        def reroute(headers: dict[bytes, bytes], scope: Scope) -> None:
-            if scope["method"] == method and scope["path"].startswith(path):
-                scope["path"] = "/nowhere"
-
-    mutant(clause, name=name, description=description)(apply)
-
-
-remove_endpoint("models-endpoint-missing", "END-1", "There is no model list.", "/api/v1/models")
-remove_endpoint("credits-endpoint-missing", "END-2", "There is no /credits.", "/api/v1/credits")
-remove_endpoint(
-    "generation-endpoint-missing", "END-3", "There is no way to generate.", "/api/v1/images", "POST"
+mutant_table("END-1", remove_endpoint)(
+    models_endpoint_missing=("GET /models does not exist.", Endpoint("GET", "/api/v1/models")),
 )
-remove_endpoint(
-    "retrieval-endpoint-missing",
-    "END-4",
-    "There is no way to read a generation.",
-    "/api/v1/generations",
+mutant_table("END-2", remove_endpoint)(
+    credits_endpoint_missing=("GET /credits does not exist.", Endpoint("GET", "/api/v1/credits")),
+)
+mutant_table("END-3", remove_endpoint)(
+    generation_endpoint_missing=(
+        "POST /images/generations does not exist.",
+        Endpoint("POST", "/api/v1/images"),
+    ),
+)
+mutant_table("END-4", remove_endpoint)(
+    retrieval_endpoint_missing=(
+        "GET /generations/{id} does not exist.",
+        Endpoint("GET", "/api/v1/generations"),
+    ),
 )
 
 
-on_generated = on_response(OperationId.CREATE_GENERATION, status=200)
-mutant_table("END-3", at_every(3, on_generated))(
+@mutant("END-1", "The model list needs a key.")
+@on_response(OperationId.LIST_MODELS, status=200)
+def models_require_key(response: Response, context: RequestContext) -> Response:
+    known = context.key_digest in context.hub.keys
+    return response if known else error_response(context, "missingApiKey")
+
+
+mutant_table("END-1", replace_json(OperationId.LIST_MODELS, status=200))(
+    model_list_empty=("The model list is empty.", lambda content, context: {**content, "data": []}),
+)
+mutant_table("END-3", at_every(3, on_response(OperationId.CREATE_GENERATION, status=200)))(
     every_third_generation_crashes=(
         "Every third generation returns 500 and is charged.",
         lambda response, context: server_error(),
     ),
 )
+
+# -- other paths and methods ---------------------------------------------------------------------
+
+
+def on_unrouted(status: int) -> Hook[Callable[[Response], Response]]:
+    """Replace the response to a path or method without an operation."""
+
+    @hook
+    def apply(server: PatchedServer, change: Callable[[Response], Response]) -> None:
+        server.on_response(status=status)(
+            lambda response, context: change(response) if context.operation is None else response
+        )
+
+    return apply
+
+
+mutant_table("END-5", on_unrouted(404), conforms_if_documented=True)(
+    unknown_path_in_html=(
+        "An unknown path returns HTML.",
+        lambda response: with_body(response, b"<!DOCTYPE html><title>404</title>", "text/html"),
+    ),
+    unknown_path_in_detail=(
+        "An unknown path returns {detail: Not Found}.",
+        lambda response: with_json(response, {"detail": "Not Found"}),
+    ),
+    unknown_path_with_other_code=(
+        "An unknown path returns the code routeNotFound.",
+        lambda response: with_json(
+            response, {"error": {"message": "No such route", "code": "routeNotFound"}}
+        ),
+    ),
+    unknown_path_is_200=(
+        "An unknown path returns 200, like the start page of a single-page application.",
+        lambda response: replace(with_json(response, {}), status=200),
+    ),
+    unknown_path_crashes=(
+        "An unknown path returns 500.",
+        lambda response: replace(response, status=500),
+    ),
+)
+mutant_table("END-6", on_unrouted(405), conforms_if_documented=True)(
+    other_methods_crash=(
+        "A method that a path does not have returns 500.",
+        lambda response: replace(response, status=500),
+    ),
+    other_methods_without_allow=(
+        "A 405 has no Allow header.",
+        lambda response: replace(
+            response, headers=tuple(header for header in response.headers if header[0] != b"allow")
+        ),
+    ),
+    other_methods_in_html=(
+        "A 405 is HTML.",
+        lambda response: with_body(response, b"<h1>405</h1>", "text/html"),
+    ),
+)
+
+
+@mutant("END-6", "PUT, PATCH and DELETE return what GET returns.")
+@on_request
+def all_methods_read(headers: dict[bytes, bytes], scope: Scope) -> None:
+    if scope["method"] in ("PUT", "PATCH", "DELETE"):
+        scope["method"] = "GET"
+
+
+@mutant("END-6", "PUT generates an image and charges it, like POST.")
+@on_request
+def put_generates(headers: dict[bytes, bytes], scope: Scope) -> None:
+    if scope["method"] == "PUT":
+        scope["method"] = "POST"
+
+
+@mutant("END-6", "DELETE removes a generation and returns 204.")
+def delete_removes_generation(server: PatchedServer) -> None:
+    deleted: set[str] = set()
+
+    @wrap(server.api, "handle")
+    async def handle(original: Handle, context: RequestContext) -> Response:
+        id = context.path.rpartition("/")[2]
+        response = await original(context)
+        if context.method == "DELETE" and id in server.hub.generations:
+            deleted.add(id)
+            return replace(response, status=204, body=b"", headers=())
+        return error_response(context, "notFound") if id in deleted else response
