@@ -8,14 +8,15 @@ from typing import NamedTuple, Protocol
 from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.generation_request import GenerationRequest
 
-Headers = tuple[tuple[bytes, bytes], ...]
-
-
 MAX_STORED_BODY = 4096
+
+Headers = tuple[tuple[bytes, bytes], ...]
+# Operation, status, error code and status of the generation.
+CoverageKey = tuple[str | None, int, str | None, str | None]
 
 
 class StoredBody(FrozenStruct, frozen=True):
-    """A body, or of a long one its length and digest only."""
+    """A body, or only the length and SHA-256 of one over `MAX_STORED_BODY` bytes."""
 
     length: int
     content: bytes | None
@@ -23,12 +24,27 @@ class StoredBody(FrozenStruct, frozen=True):
 
 
 class Exchange(NamedTuple):
-    """One exchange."""
+    """One recorded request with its response.
+
+    Attributes:
+        timestamp: When it ended, in milliseconds of the hub's clock.
+        target: The path and query.
+        credits: The change of the account's balance.
+        faults: The faults that fired.
+        client_disconnected: The client disconnected before it had the whole response.
+        spec_violation: How the response breaks the API spec, which is a bug of mockhub.
+        key_digest: The digest of the API key that was sent.
+        parsed_request: The generation request, if the body was valid.
+        unknown_fields: The names of body fields that are not in the API spec.
+        code: The error code of the response.
+        state: The status of the generation in the response.
+        started_at: When it began, in seconds of a monotonic clock.
+    """
 
     number: int
-    timestamp: int  # milliseconds, the hub's clock
+    timestamp: int
     method: str
-    target: str  # path and query
+    target: str
     operation: str | None
     account: str | None
     generation: str | None
@@ -37,30 +53,28 @@ class Exchange(NamedTuple):
     status: int
     response_headers: Headers
     response: StoredBody
-    credits: int  # what the exchange did to the account's balance
+    credits: int
     faults: tuple[str, ...]
     milliseconds: float
-    client_disconnected: bool  # the client left before it had the whole answer
-    spec_violation: str | None  # how our answer broke the law
-    key_digest: bytes | None = None  # the hash of the key that came along
-    parsed_request: GenerationRequest | None = None  # what was asked for, where the body was valid
-    unknown_fields: tuple[str, ...] = ()  # fields of the body that the law does not know
-    code: str | None = None  # of the error that was answered
-    state: str | None = None  # of the generation that was answered
-    started_at: float = 0.0  # seconds on the machine's stopwatch; only differences mean anything
+    client_disconnected: bool
+    spec_violation: str | None
+    key_digest: bytes | None = None
+    parsed_request: GenerationRequest | None = None
+    unknown_fields: tuple[str, ...] = ()
+    code: str | None = None
+    state: str | None = None
+    started_at: float = 0.0
 
     @property
     def coverage_key(self) -> CoverageKey:
-        """What the client met."""
         return (self.operation, self.status, self.code, self.state)
 
     def to_exchange(self) -> Exchange:
-        """Itself; what is not written down yet has another."""
         return self
 
     @property
     def size(self) -> int:
-        """About how many bytes it keeps."""
+        """About how many bytes it takes in the journal."""
         prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
         headers = self.request_headers
         header_size = len(self.target) + sum(map(len, (*headers, *headers.values())))
@@ -68,12 +82,8 @@ class Exchange(NamedTuple):
         return header_size + body_size + prompt_size
 
 
-# What an exchange let the client meet: operation, status, error code and the job's state.
-CoverageKey = tuple[str | None, int, str | None, str | None]
-
-
 class RecordSource(Protocol):
-    """An exchange; its record is written when somebody reads it, since nearly all go unread."""
+    """What an exchange is made of when it is read. Most are never read."""
 
     @property
     def coverage_key(self) -> CoverageKey: ...

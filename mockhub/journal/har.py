@@ -1,4 +1,4 @@
-"""Exchanges as an HTTP archive, version 1.2, which browsers' network panels open."""
+"""Export exchanges as HTTP Archive (HAR) 1.2, which the network panel of a browser opens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROTOCOL = "HTTP/1.1"
 
 
 def as_har(exchanges: Iterable[Exchange], base_url: str) -> dict[str, Any]:
-    """The archive of *records*; *base_url* stands before their targets."""
+    """Return the archive as JSON-compatible data; *base_url* precedes the targets."""
     return {
         "log": {
             "version": "1.2",
@@ -98,7 +98,6 @@ def _content_type(headers: Mapping[bytes, bytes]) -> str:
 
 
 def _body_text(body: StoredBody) -> str:
-    """The body, or what the journal kept of it."""
     if body.content is None:
         return f"[{body.length} bytes, sha256 {body.digest or 'not read to the end'}]"
     return body.content.decode("utf-8", "replace")

@@ -1,15 +1,11 @@
-"""The journal: a bounded record of exchanges as the client saw them, with no key in it."""
+"""The journal: the last exchanges of a hub, without API keys."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from mockhub.journal.exchange import (
-    CoverageKey,
-    Exchange,
-    RecordSource,
-)
+from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
 
 MAX_EXCHANGES = 1000
 MAX_BYTES = 8 * 1024 * 1024
@@ -18,7 +14,9 @@ MAX_BYTES = 8 * 1024 * 1024
 class Journal:
     """The last exchanges of a hub, bounded by number and by bytes.
 
-    What was met is counted for good, also by exchanges that have been let go.
+    Attributes:
+        total: How many exchanges were added, which is the number of the last one.
+        coverage_counts: How often each coverage key occurred, also in evicted exchanges.
     """
 
     def __init__(self, *, max_exchanges: int = MAX_EXCHANGES, max_bytes: int = MAX_BYTES) -> None:
@@ -30,7 +28,7 @@ class Journal:
         self.coverage_counts: Counter[CoverageKey] = Counter()
 
     def add(self, source: RecordSource) -> None:
-        """Keep an exchange, and let go of the oldest while there are too many."""
+        """Add an exchange, and evict the oldest ones while the journal exceeds a bound."""
         sources, size = self._sources, self._size + source.size
         sources.append(source)
         self.total += 1
@@ -40,7 +38,7 @@ class Journal:
         self._size = size
 
     def clear(self) -> None:
-        """Forget everything but the number of the last exchange."""
+        """Remove all exchanges and counts. Numbers continue."""
         self._sources.clear()
         self._size = 0
         self.coverage_counts.clear()
@@ -49,7 +47,5 @@ class Journal:
         return len(self._sources)
 
     def __iter__(self) -> Iterator[Exchange]:
-        exchanges = tuple([entry.to_exchange() for entry in self._sources])
-        self._sources = deque(exchanges)
-        self._size = sum([record.size for record in exchanges])
-        return iter(exchanges)
+        """Iterate over the exchanges of this moment, also in another thread than the server's."""
+        return iter([source.to_exchange() for source in tuple(self._sources)])

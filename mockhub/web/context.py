@@ -13,7 +13,7 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.faults.grammar import Directive
 from mockhub.journal.exchange import CoverageKey, Exchange, StoredBody
-from mockhub.journal.redaction import redact, redact_body
+from mockhub.journal.redaction import REDACTED_AUTHORIZATION, redact, redact_exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import Message, Receive, Scope, headers_of
@@ -25,7 +25,6 @@ HUB_NAME_SCOPE_KEY = "mockhub.hub"  # the name of the hub, if the path has the p
 _BEARER_PREFIX = b"bearer "
 _MAX_FIELD_NAME_LENGTH = 60
 _MAX_UNKNOWN_FIELDS = 10
-_REDACTED_BEARER = b"Bearer [redacted]"
 _EMPTY_SCOPE: Scope = {}
 
 
@@ -110,7 +109,7 @@ class RequestContext:
             self.credentials = NoApiKey.MISSING
         else:
             self.credentials = parse_credentials(authorization)
-            headers[b"authorization"] = _REDACTED_BEARER
+            headers[b"authorization"] = REDACTED_AUTHORIZATION
 
     @property
     def key_digest(self) -> bytes | None:
@@ -155,25 +154,21 @@ class RequestContext:
 
     def to_exchange(self) -> Exchange:
         """Make the record of the journal, in which every key is redacted (AUTH-7)."""
-        response, headers = self.response, self.headers
-        prefix = self.hub.spec.key_format.prefix
-        for name, value in headers.items():
-            if prefix.encode() in value:
-                headers[name] = redact(value.decode("latin-1"), prefix).encode("latin-1")
+        response = self.response
         query = f"?{self.query_string.decode('latin-1')}" if self.query_string else ""
-        return Exchange(
+        exchange = Exchange(
             number=self.number,
             timestamp=self.timestamp,
             method=self.method,
-            target=redact(self.path + query, prefix),
+            target=self.path + query,
             operation=self.operation.id if self.operation else None,
             account=self.account.id if self.account else None,
             generation=self.generation,
-            request_headers=headers,
-            request=redact_body(self.stored_body, prefix),
+            request_headers=self.headers,
+            request=self.stored_body,
             status=response.status if response else 0,
             response_headers=response.headers if response else (),
-            response=to_stored_body(response.body) if response else EMPTY_BODY,  # has no keys
+            response=to_stored_body(response.body) if response else EMPTY_BODY,
             credits=self.credit_delta,
             faults=self.fired_faults,
             milliseconds=self.milliseconds,
@@ -186,6 +181,7 @@ class RequestContext:
             state=self.state,
             started_at=self.started_at,
         )
+        return redact_exchange(exchange, self.hub.spec.key_format.prefix)
 
     def _shortened_names(self, names: Iterable[str]) -> tuple[str, ...]:
         prefix = self.hub.spec.key_format.prefix

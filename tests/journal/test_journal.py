@@ -1,4 +1,4 @@
-"""The journal: bounded, without keys, and in forms that other tools read."""
+"""The journal: bounds, redaction, and export as HAR and curl commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
+from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.journal.journal import Journal
 from tests.conftest import NODE
 from tests.support.live_server import BODY, KEY, PNG, POOR, LiveHub, serve_hub
@@ -29,79 +30,110 @@ def hub() -> Iterator[LiveHub]:
         yield running
 
 
-def journal(hub: LiveHub, query: str = "") -> Any:
+def get_journal(hub: LiveHub, query: str = "") -> Any:
     return hub.client.get(f"{JOURNAL}?{query}").json()
 
 
-def exchanges(hub: LiveHub, query: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = journal(hub, query)["exchanges"]
+def get_exchanges(hub: LiveHub, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = get_journal(hub, query)["exchanges"]
     return found
 
 
-def test_an_exchange_is_what_the_client_saw(hub: LiveHub) -> None:
-    """Request and answer with headers and bodies, the ledger's delta, the key by its name."""
-    answer = hub.generate({"n": 2})
-    (told,) = exchanges(hub)
+def get_numbers(hub: LiveHub, query: str = "") -> list[int]:
+    return [exchange["number"] for exchange in get_exchanges(hub, query)]
+
+
+def test_exchange_shows_what_the_client_saw(hub: LiveHub) -> None:
+    """It has headers and bodies, the change of the balance, and the name of the key."""
+    response = hub.generate({"n": 2})
+    (exchange,) = get_exchanges(hub)
     assert (
-        told["operation"],
-        told["account"],
-        told["key"],
-        told["status"],
-        told["credits"],
+        exchange["operation"],
+        exchange["account"],
+        exchange["key"],
+        exchange["status"],
+        exchange["credits"],
     ) == ("create_generation", "documentation", "documentation", 200, -16)
-    assert answer.json() == json.loads(told["response"]["body"]["text"])
-    assert json.loads(told["request"]["body"]["text"]) == {**BODY, "n": 2}
-    assert answer.json()["id"] == told["generation"]
-    assert told["request"]["headers"]["authorization"] == "Bearer [redacted]"
+    assert response.json() == json.loads(exchange["response"]["body"]["text"])
+    assert json.loads(exchange["request"]["body"]["text"]) == {**BODY, "n": 2}
+    assert response.json()["id"] == exchange["generation"]
+    assert exchange["request"]["headers"]["authorization"] == "Bearer [redacted]"
 
 
-def test_filters_add_up(hub: LiveHub) -> None:
-    """Operation, status, account, generation and number each leave what fits."""
-    id = hub.generate({}).json()["id"]
+def test_filters_can_be_combined(hub: LiveHub) -> None:
+    """Operation, status, account, generation and number each keep what matches."""
+    generation_id = hub.generate({}).json()["id"]
     hub.generate({}, key=POOR)
     hub.get("credits")
-    assert [one["number"] for one in exchanges(hub, "operation=create_generation")] == [1, 2]
-    assert [one["number"] for one in exchanges(hub, "status=402&account=poor")] == [2]
-    assert exchanges(hub, "status=402&account=documentation") == []
-    assert [one["number"] for one in exchanges(hub, f"generation={id}")] == [1]
-    assert [one["number"] for one in exchanges(hub, "since=2")] == [3]
-    assert [one["number"] for one in exchanges(hub, "limit=2")] == [2, 3]
+    assert get_numbers(hub, "operation=create_generation") == [1, 2]
+    assert get_numbers(hub, "status=402&account=poor") == [2]
+    assert get_exchanges(hub, "status=402&account=documentation") == []
+    assert get_numbers(hub, f"generation={generation_id}") == [1]
+    assert get_numbers(hub, "since=2") == [3]
+    assert get_numbers(hub, "limit=2") == [2, 3]
 
 
-def test_long_bodies_are_their_digest(hub: LiveHub) -> None:
-    """Over 4096 bytes a body is length and SHA-256; a form always is."""
+def test_long_bodies_are_stored_as_digest(hub: LiveHub) -> None:
+    """Over 4096 bytes a body is its length and SHA-256; a form always is."""
     hub.generate({"prompt": 5000 * "x"})
     hub.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
-    for told in exchanges(hub):
-        body = told["request"]["body"]
+    for exchange in get_exchanges(hub):
+        body = exchange["request"]["body"]
         assert (body["text"], len(body["sha256"])) == (None, 64)
 
 
-def test_the_journal_is_bounded(hub: LiveHub) -> None:
-    """By number and by bytes; the oldest go first, and the numbers go on."""
+def test_journal_is_bounded(hub: LiveHub) -> None:
+    """The number and the bytes are bounded; the oldest are evicted first, and numbers continue."""
     hub.backend.journal = Journal(max_exchanges=3, max_bytes=10_000)
     for _ in range(5):
         hub.get("credits")
-    assert [one["number"] for one in exchanges(hub)] == [3, 4, 5]
+    assert get_numbers(hub) == [3, 4, 5]
     for _ in range(4):
         hub.generate({"prompt": 3500 * "x"})
-    assert journal(hub)["total"] == 9
-    assert len(exchanges(hub)) < 3
+    assert get_journal(hub)["total"] == 9
+    assert len(get_exchanges(hub)) < 3
 
 
-def test_clearing_forgets(hub: LiveHub) -> None:
-    """Exchanges and counts are gone, the numbering goes on."""
+def test_reading_changes_nothing() -> None:
+    """Exchanges that arrive while the journal is read are kept."""
+    journal = Journal()
+    exchange = make_exchange()
+
+    class Source:
+        size, coverage_key = exchange.size, exchange.coverage_key
+
+        def to_exchange(self) -> Exchange:
+            journal.add(exchange)  # as another thread might
+            return exchange
+
+    journal.add(Source())
+    assert list(journal) == [exchange]
+    assert len(journal) == journal.total == 2
+    assert list(journal) == [exchange, exchange]
+
+
+def make_exchange() -> Exchange:
+    """Return an exchange with a body of 10 bytes each way."""
+    body = StoredBody(10, bytes(10))
+    return Exchange(
+        *(1, 0, "GET", "/", "get_credits", "rich", None, {}, body, 200, (), body),
+        *(0, (), 1.0, False, None),
+    )
+
+
+def test_clear_removes_exchanges_and_counts(hub: LiveHub) -> None:
+    """Exchanges and counts are removed, and numbers continue."""
     hub.get("credits")
     assert hub.client.delete(JOURNAL).json() == {"deleted": "1 exchanges"}
-    assert exchanges(hub) == []
+    assert get_exchanges(hub) == []
     hub.get("credits")
-    assert [one["number"] for one in exchanges(hub)] == [2]
+    assert get_numbers(hub) == [2]
     report = hub.client.get("/_mockhub/hubs/default/report").json()
     assert report["coverage"]["operations"]["get_credits"] == 1
 
 
-def spill(hub: LiveHub, key: str) -> None:
-    """Send a key to every place where a careless client could put it."""
+def send_key_everywhere(hub: LiveHub, key: str) -> None:
+    """Send a key in every place where a careless client could put it."""
     hub.get("credits", key)
     hub.get(f"credits?key={key}", key)
     hub.get(f"generations/{key}", key)
@@ -112,10 +144,10 @@ def spill(hub: LiveHub, key: str) -> None:
     hub.get("credits", None, headers={"X-Api-Key": key, "Cookie": f"key={key}"})
 
 
-def test_no_key_is_in_any_export(hub: LiveHub) -> None:
-    """Whatever a client does with its key, no form of the journal and no report shows it."""
-    spill(hub, KEY)
-    assert journal(hub)["total"] == 8
+def test_no_export_contains_a_key(hub: LiveHub) -> None:
+    """No form of the journal and no report shows a key, wherever the client sends it."""
+    send_key_everywhere(hub, KEY)
+    assert get_journal(hub)["total"] == 8
     for query in ("", "format=har", "format=curl"):
         assert KEY not in hub.client.get(f"{JOURNAL}?{query}").text
     for form in ("json", "text"):
@@ -125,42 +157,43 @@ def test_no_key_is_in_any_export(hub: LiveHub) -> None:
     assert KEY not in hub.client.get("/_mockhub/metrics").text
 
 
-def test_a_key_that_was_made_is_in_no_memory(hub: LiveHub) -> None:
-    """After its one answer the raw key is in nothing that the server holds (AUTH-7)."""
+def test_created_key_is_not_kept_in_memory(hub: LiveHub) -> None:
+    """After its one response the raw key is in nothing that the server holds (AUTH-7)."""
     where = "/_mockhub/hubs/default/keys"
     key = hub.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
     hub.generate({"async": True}, key)
     hub.client.delete(f"{where}/fresh")
     hub.get("credits", key)
     hub.client.get("/api/v1/models")  # a connection keeps the request that it serves
-    assert held(hub, key) == []
+    assert find_in_memory(hub, key) == []
     hub.backend.accounts["low"].account_type = f"a {key} b"
-    assert [f"a {key} b"] == held(hub, key)  # the search does find
+    assert find_in_memory(hub, key) == [f"a {key} b"]  # the search works
 
 
-def held(hub: LiveHub, key: str) -> list[str]:
-    """Every text with the key in it that can be reached from the server."""
+def find_in_memory(hub: LiveHub, key: str) -> list[str]:
+    """Return every text with the key in it that can be reached from the server."""
     seen: set[int] = set()
     found = []
     queue: list[object] = [hub.app, hub.server, hub.app.api.hub_registry]
     while queue:
-        for one in gc.get_referents(queue.pop()):
-            if id(one) in seen or isinstance(one, (type, ModuleType, FunctionType)):
+        for referent in gc.get_referents(queue.pop()):
+            if id(referent) in seen or isinstance(referent, (type, ModuleType, FunctionType)):
                 continue
-            seen.add(id(one))
-            queue.append(one)
-            text = one.decode("latin-1") if isinstance(one, (bytes, bytearray)) else one
+            seen.add(id(referent))
+            queue.append(referent)
+            is_bytes = isinstance(referent, (bytes, bytearray))
+            text = referent.decode("latin-1") if is_bytes else referent
             if isinstance(text, str) and key in text:
                 found.append(text)
     return found
 
 
-# -- the archive -------------------------------------------------------------------------------
+# -- HAR ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def har() -> jsonschema.Draft6Validator:
-    """The schema of HTTP archives 1.2, as its own project publishes it."""
+def har_schema() -> jsonschema.Draft6Validator:
+    """Return the published schema of HTTP archives 1.2."""
     if not HAR_SCHEMAS.is_dir():
         pytest.skip("the packages of tests/node are not installed; `make env` does it")
     files = {file.name: json.loads(file.read_text()) for file in HAR_SCHEMAS.glob("*.json")}
@@ -170,29 +203,29 @@ def har() -> jsonschema.Draft6Validator:
     return jsonschema.Draft6Validator(files["har.json"], registry=registry)
 
 
-def test_the_archive_is_valid(hub: LiveHub, har: Any) -> None:
-    """Successes, refusals, lost answers, forms and long bodies make a valid HAR 1.2."""
-    spill(hub, KEY)
+def test_har_is_valid(hub: LiveHub, har_schema: Any) -> None:
+    """Successes, errors, lost responses, forms and long bodies make a valid HAR 1.2."""
+    send_key_everywhere(hub, KEY)
     hub.generate(data=BODY, files={"reference_image": ("a.png", PNG)})
     with pytest.raises(httpx.TransportError):
         hub.generate({"prompt": "[[reset@after]]"})
     archive = hub.client.get(f"{JOURNAL}?format=har").json()
     assert len(archive["log"]["entries"]) == 10
-    assert [error.message for error in har.iter_errors(archive)] == []
+    assert [error.message for error in har_schema.iter_errors(archive)] == []
     lost = archive["log"]["entries"][-1]
     assert (lost["response"]["status"], lost["_credits"]) == (0, -8)
 
 
-def test_the_archives_schema_is_awake(har: Any) -> None:
-    """An archive without its version is refused."""
-    assert list(har.iter_errors({"log": {"creator": {}, "entries": [{}]}})) != []
+def test_har_schema_rejects_an_invalid_archive(har_schema: Any) -> None:
+    """An archive without its version is invalid."""
+    assert list(har_schema.iter_errors({"log": {"creator": {}, "entries": [{}]}})) != []
 
 
 # -- curl --------------------------------------------------------------------------------------
 
 
-def test_commands_run_when_pasted(hub: LiveHub, tmp_path: Any) -> None:
-    """Each command does again what was done, with the key from the environment."""
+def test_curl_commands_repeat_the_requests(hub: LiveHub, tmp_path: Any) -> None:
+    """Each command sends the same request again, with the key from the environment."""
     hub.get("credits")
     hub.generate({"prompt": 'it\'s "quoted" $HOME `x`\nüñí'})
     hub.generate({"prompt": 5000 * "x", "async": True})
@@ -209,17 +242,15 @@ def test_commands_run_when_pasted(hub: LiveHub, tmp_path: Any) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    first, again = exchanges(hub)[:5], exchanges(hub)[5:]
-    told = ("method", "target", "operation", "status", "credits")
-    assert [[one[name] for name in told] for one in first] == [
-        [one[name] for name in told] for one in again
-    ]
-    asked = [one.request for one in hub.backend.generations.values()][1:]
-    assert asked[:3] == asked[3:]
+    names = ("method", "target", "operation", "status", "credits")
+    sent = [[exchange[name] for name in names] for exchange in get_exchanges(hub)]
+    assert sent[5:] == sent[:5]
+    requests = [generation.request for generation in hub.backend.generations.values()][1:]
+    assert requests[3:] == requests[:3]
 
 
-def test_an_unread_body_is_told(hub: LiveHub) -> None:
-    """Where a fault came before the body was read, the command says so."""
+def test_curl_command_notes_an_unread_body(hub: LiveHub) -> None:
+    """The command says so if a fault fired before the body was read."""
     hub.generate({"prompt": "x"}, headers={"X-Mockhub": "status=503"})
     script = hub.client.get(f"{JOURNAL}?format=curl").text
     assert "answered 503; its body was not read (" in script
