@@ -1,7 +1,8 @@
-"""What of the contract a client has met, and what it never has."""
+"""Contract coverage: how often each documented status, error code and job state occurred."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,15 +13,15 @@ from mockhub.spec.api_spec import ApiSpec
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often each documented thing was met; what was never met stands at 0.
+    """How often each part of the contract occurred; 0 for those that never did.
 
     Attributes:
-        operations: by operation.
-        statuses: by operation and status.
-        codes: by error code.
-        states: by the job's state.
-        undocumented: statuses that the law does not know, such as a fault's 503, by
-            ``"operation status"``; 0 is an answer that never came.
+        operations: Requests by operation.
+        statuses: Responses by operation and status.
+        codes: Responses by error code.
+        states: Responses by job state.
+        undocumented: Responses with a status that is not in the API spec, such as 503 by a fault,
+            by ``"operation status"``. Status 0 is a response that was not sent.
     """
 
     operations: Mapping[str, int]
@@ -31,27 +32,26 @@ class Coverage:
 
     @property
     def uncovered(self) -> list[str]:
-        """What was never met, in words."""
-        return [name for name, met in self._items() if not met]
+        """The descriptions of the parts that never occurred."""
+        return [name for name, count in self._items() if not count]
 
     @property
     def covered(self) -> int:
-        """How many documented things were met."""
-        return sum(1 for _, met in self._items() if met)
+        """The number of parts that occurred."""
+        return sum(1 for _, count in self._items() if count)
 
     @property
     def total(self) -> int:
-        """How many documented things there are."""
+        """The number of all parts."""
         return sum(1 for _ in self._items())
 
     def as_json(self) -> dict[str, object]:
-        """All of it, for a program."""
         return {
             "covered": self.covered,
             "total": self.total,
             "operations": dict(self.operations),
             "statuses": {
-                operation: {str(status): met for status, met in statuses.items()}
+                operation: {str(status): count for status, count in statuses.items()}
                 for operation, statuses in self.statuses.items()
             },
             "codes": dict(self.codes),
@@ -73,22 +73,20 @@ class Coverage:
 
 
 def compute_coverage(spec: ApiSpec, counts: Mapping[CoverageKey, int]) -> Coverage:
-    """Hold what a journal has counted against the law."""
+    """Compare the counts of a journal with the API spec."""
     statuses = {
         operation.id: dict.fromkeys(sorted(operation.responses), 0)
         for operation in spec.operations.values()
     }
     codes = dict.fromkeys(spec.errors.statuses, 0)
     states: dict[str, int] = dict.fromkeys(STATUSES, 0)
-    undocumented: dict[str, int] = {}
+    undocumented: Counter[str] = Counter()
     for (operation, status, code, state), count in counts.items():
         known = statuses.get(operation or "")
         if known is not None and status in known:
             known[status] += count
         elif known is not None:
-            undocumented[f"{operation} {status}"] = (
-                undocumented.get(f"{operation} {status}", 0) + count
-            )
+            undocumented[f"{operation} {status}"] += count
         for table, name in ((codes, code), (states, state)):
             if name in table:
                 table[name] += count

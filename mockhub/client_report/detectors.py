@@ -1,4 +1,4 @@
-"""What clients of a metered API do wrong, each found by reading the journal."""
+"""Detect what a client of a metered API does wrong, by its exchanges in the journal."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from mockhub.journal.exchange import Exchange
 from mockhub.spec.operations import JSON, OperationId
 
 Severity = Literal["money", "warning", "hint"]
-Group = TypeVar("Group")
-
+Key = TypeVar("Key")
 
 _SUCCESS_STATUSES = range(200, 300)
 _UNAUTHORIZED, _PAYMENT_REQUIRED = 401, 402
 _UNREADABLE_FAULTS = ("truncate", "corrupt")
 _FINAL_STATUSES = {
     _UNAUTHORIZED: (
-        "The same key is refused again; every try only delays the error that the user must see.",
-        "Treat 401 as final: stop, and say which of the three codes it was.",
+        "The same key is rejected again; each retry only delays the error that the user must see.",
+        "Treat 401 as final: stop, and show which of the three error codes it was.",
     ),
     _PAYMENT_REQUIRED: (
-        "The balance does not grow by asking again; the user waits for nothing.",
-        "Treat 402 as final: stop, show the balance, and go on only after a top-up.",
+        "A retry does not change the balance; the user waits in vain.",
+        "Treat 402 as final: stop, show the balance, and continue only after a top-up.",
     ),
 }
 
@@ -39,13 +38,13 @@ class Finding:
     """One thing that the client does wrong.
 
     Attributes:
-        kind: which mistake, such as ``double_charge``.
-        weight: ``money`` was lost, a ``warning``, or a ``hint``.
-        what: what happened, in one sentence.
-        why: why it matters.
-        instead: what to do instead.
-        records: the numbers of the journal's entries that show it.
-        credits: how many were spent for nothing.
+        kind: The kind of mistake, such as ``double_charge``.
+        severity: ``money`` if credits were lost, else ``warning`` or ``hint``.
+        summary: What happened.
+        impact: Why it matters.
+        suggestion: What to do instead.
+        exchange_numbers: The exchanges of the journal that show it.
+        credits: The number of credits that were lost.
     """
 
     kind: str
@@ -58,9 +57,11 @@ class Finding:
 
 
 def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """A request whose answer was lost after it was paid, sent and paid again."""
-    charged = [record for record in exchanges if record.parsed_request and _charged(hub, record)]
-    for group in _group_by(charged, lambda record: (record.account, record.parsed_request)):
+    """Find requests that were charged, lost their response, and were sent and charged again."""
+    charged = [
+        exchange for exchange in exchanges if exchange.parsed_request and _charged(hub, exchange)
+    ]
+    for group in _group_by(charged, lambda exchange: (exchange.account, exchange.parsed_request)):
         attempts: list[Exchange] = []
         for exchange in group:
             attempts.append(exchange)
@@ -72,15 +73,15 @@ def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Findi
 
 def _double_charge(hub: HubBackend, attempts: list[Exchange]) -> Iterator[Finding]:
     if len(attempts) > 1:
-        credits = sum(_charged(hub, record) for record in attempts[:-1])
+        credits = sum(_charged(hub, exchange) for exchange in attempts[:-1])
         yield Finding(
             "double_charge",
             "money",
-            f"One request was charged {len(attempts)} times: its answer was lost and it was sent "
-            f"again. {credits} credits bought images that the client never saw.",
-            "The API has no idempotency key: a request that arrived is charged, and stays so when "
-            "its answer is lost on the way.",
-            "Send async: true and keep the id, so that a lost answer can be read again; retry a "
+            f"One request was charged {len(attempts)} times: its response was lost and it was "
+            f"sent again. {credits} credits bought images that the client never saw.",
+            "The API has no idempotency key: a request that arrived is charged, and remains "
+            "charged if its response is lost.",
+            "Send async: true and store the id, so that the generation can be read again; retry a "
             "lost POST only after GET /api/v1/credits shows that it was not charged.",
             _exchange_numbers(attempts),
             credits,
@@ -88,7 +89,7 @@ def _double_charge(hub: HubBackend, attempts: list[Exchange]) -> Iterator[Findin
 
 
 def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """401 or 402, and the same request again although nothing had changed."""
+    """Find requests that were sent again after 401 or 402, although nothing had changed."""
     for status, (impact, suggestion) in _FINAL_STATUSES.items():
         for group in _group_by(exchanges, _request_identity):
             retries = _retries(group, status)
@@ -105,7 +106,10 @@ def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterato
 
 
 def _retries(group: list[Exchange], status: int) -> list[Exchange]:
-    """Refusals and the retries of them; a retry that succeeds after a real one was topped up."""
+    """Return the rejected requests and their retries.
+
+    A retry that succeeds counts only after an injected fault: otherwise the account was topped up.
+    """
     retries: list[Exchange] = []
     for exchange in group:
         if retries and not _is_same_request(retries[-1], exchange):
@@ -120,7 +124,7 @@ def _retries(group: list[Exchange], status: int) -> list[Exchange]:
 def fast_polls(
     hub: HubBackend, exchanges: list[Exchange], min_poll_interval: int
 ) -> Iterator[Finding]:
-    """Two reads of a running generation within less than *min_poll_interval* milliseconds."""
+    """Find polls of a running generation less than *min_poll_interval* milliseconds apart."""
     for group in _polls_by_generation(exchanges):
         fast = [
             later
@@ -135,30 +139,30 @@ def fast_polls(
                 f"{_path(fast[0])} was polled {_format_times(len(fast))} sooner than "
                 f"{_format_seconds(min_poll_interval)} after the last poll; the shortest pause was "
                 f"{_format_seconds(gap)}.",
-                "Images take seconds to minutes; fast polls cost both sides and bring nothing.",
-                "Pause between polls, and longer each time: 1 s, 2 s, 4 s, up to 15 s.",
+                "Images take seconds to minutes; fast polls cost both sides and gain nothing.",
+                "Wait between polls, longer each time: 1 s, 2 s, 4 s, up to 15 s.",
                 _exchange_numbers(fast),
             )
 
 
 def polls_after_completion(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Reads of a generation whose end the client has seen before."""
+    """Find reads of a generation after the client has seen its final status."""
     for group in _polls_by_generation(exchanges):
-        ends = [index for index, record in enumerate(group) if record.state in FINAL_STATUSES]
+        ends = [index for index, poll in enumerate(group) if poll.state in FINAL_STATUSES]
         if ends and (late := group[ends[0] + 1 :]):
             yield Finding(
                 "poll_after_completion",
                 "hint",
                 f"{_path(late[0])} was read {_format_times(len(late))} more after it had "
                 f"{group[ends[0]].state}.",
-                "A final state never changes again.",
-                "Stop at succeeded or failed, and keep the answer.",
+                "A final status never changes.",
+                "Stop at succeeded or failed, and keep the response.",
                 _exchange_numbers(late),
             )
 
 
 def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Fields and query parameters that the contract does not know."""
+    """Find body fields and query parameters that are not in the API spec."""
     known = hub.spec.operations[OperationId.CREATE_GENERATION].bodies[JSON].fields
     senders_by_name: dict[str, list[Exchange]] = {}
     for exchange in exchanges:
@@ -168,41 +172,38 @@ def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Findi
         yield Finding(
             "unknown_field",
             "warning",
-            f"The field {name!r} was sent; the contract does not know it"
+            f"The field {name!r} was sent, which is not in the API spec"
             f"{suggest(name.lstrip('?'), known)}",
-            "Unknown fields are ignored: what it was meant to change does not change.",
+            "Unknown fields are ignored, so it has no effect.",
             f"Remove it, or use one of {', '.join(known)} in the body.",
             _exchange_numbers(senders),
         )
 
 
 def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Synchronous requests that the client gave up before their longest time was over."""
+    """Find synchronous requests that the client gave up before the documented limit (LIM-1)."""
     limit = round(hub.spec.timeout_seconds * SECOND)
     for exchange in exchanges:
+        request, waited = exchange.parsed_request, _wait_time(hub, exchange)
         is_synchronous = exchange.operation == OperationId.CREATE_GENERATION and not (
-            exchange.parsed_request and exchange.parsed_request.run_async
+            request and request.run_async
         )
-        if (
-            exchange.client_disconnected
-            and is_synchronous
-            and (waited := _wait_time(hub, exchange)) < limit
-        ):
+        if exchange.client_disconnected and is_synchronous and waited < limit:
             charged = _charged(hub, exchange)
             cost = f", and {charged} credits were charged" if charged else ""
             yield Finding(
                 "early_disconnect",
                 "warning",
-                f"The client left after {_format_seconds(waited)}{cost}.",
-                f"A synchronous generation may take {_format_seconds(limit)}; it goes on and is paid for "  # noqa: E501
-                "when the client has left.",
+                f"The client disconnected after {_format_seconds(waited)}{cost}.",
+                f"A synchronous generation may take {_format_seconds(limit)}. It continues and is "
+                "charged when the client has disconnected.",
                 f"Wait {_format_seconds(limit)}, or send async: true and poll.",
                 (exchange.number,),
             )
 
 
 def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """One reference image, uploaded again and again."""
+    """Find reference images that were uploaded more than once."""
     senders_by_digest: dict[tuple[str | None, str], list[Exchange]] = {}
     for exchange in exchanges:
         for digest in set(exchange.parsed_request.references) if exchange.parsed_request else ():
@@ -213,17 +214,17 @@ def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
                 "duplicate_upload",
                 "hint",
                 f"The reference image {digest[:12]} was uploaded {_format_times(len(senders))}.",
-                "The API keeps no files: every request uploads its references whole.",
-                "Ask for several images in one request with n, and shrink references beforehand.",
+                "The API stores no files: every request uploads its reference images in full.",
+                "Request several images at once with n, and shrink reference images beforehand.",
                 _exchange_numbers(senders),
             )
 
 
-# -- reading the journal -----------------------------------------------------------------------
+# -- reading the exchanges -----------------------------------------------------------------------
 
 
 def _charged(hub: HubBackend, exchange: Exchange) -> int:
-    """What the generation of a POST has cost, if it is still remembered."""
+    """Return the credits that the generation of a POST has cost, 0 if it was evicted."""
     if exchange.operation != OperationId.CREATE_GENERATION or exchange.generation is None:
         return 0
     generation = hub.generations.get(exchange.generation)
@@ -231,27 +232,27 @@ def _charged(hub: HubBackend, exchange: Exchange) -> int:
 
 
 def _response_lost(exchange: Exchange) -> bool:
-    """Whether the client never held the answer whole: it left, or a fault took it."""
+    """Return whether the client never had the whole response."""
     unreadable = any(fault.startswith(_UNREADABLE_FAULTS) for fault in exchange.faults)
     return exchange.client_disconnected or unreadable or exchange.status not in _SUCCESS_STATUSES
 
 
 def _group_by(
-    exchanges: Iterable[Exchange], key: Callable[[Exchange], Group]
+    exchanges: Iterable[Exchange], key: Callable[[Exchange], Key]
 ) -> Iterable[list[Exchange]]:
-    groups: dict[Group, list[Exchange]] = {}
+    groups: dict[Key, list[Exchange]] = {}
     for exchange in exchanges:
         groups.setdefault(key(exchange), []).append(exchange)
     return groups.values()
 
 
 def _caused_by_fault(exchange: Exchange) -> bool:
-    """Whether a fault answered, so that nothing had to change for the retry to succeed."""
+    """Return whether the response was injected, so that a retry succeeds without a change."""
     return any(fault.startswith("status=") for fault in exchange.faults)
 
 
 def _request_identity(exchange: Exchange) -> tuple[object, ...]:
-    """What a request and its retry have in common, be its body read or not."""
+    """Return what a request and its retry have in common, even if the body was not read."""
     length = exchange.request_headers.get(b"content-length")
     return exchange.method, exchange.target, exchange.key_digest, length
 
@@ -266,15 +267,15 @@ def _is_same_request(first: Exchange, second: Exchange) -> bool:
 
 def _polls_by_generation(exchanges: Iterable[Exchange]) -> Iterable[list[Exchange]]:
     reads = [
-        record
-        for record in exchanges
-        if record.operation == OperationId.GET_GENERATION and record.state
+        exchange
+        for exchange in exchanges
+        if exchange.operation == OperationId.GET_GENERATION and exchange.state
     ]
-    return _group_by(reads, lambda record: (record.key_digest, record.generation))
+    return _group_by(reads, lambda exchange: (exchange.key_digest, exchange.generation))
 
 
 def _interval(earlier: Exchange, later: Exchange) -> int:
-    """Milliseconds between two requests, by the hub's clock or the machine's, whichever is more."""
+    """Return the milliseconds between two requests, by the clock that shows more of them."""
     return max(
         later.timestamp - earlier.timestamp, round((later.started_at - earlier.started_at) * SECOND)
     )
@@ -296,7 +297,7 @@ def _path(exchange: Exchange) -> str:
 
 
 def _exchange_numbers(exchanges: Iterable[Exchange]) -> tuple[int, ...]:
-    return tuple(sorted({record.number for record in exchanges}))
+    return tuple(sorted({exchange.number for exchange in exchanges}))
 
 
 def _format_times(count: int) -> str:

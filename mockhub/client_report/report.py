@@ -1,4 +1,4 @@
-"""The client report: what a client does wrong, and what of the contract it never meets."""
+"""The client report: what a client does wrong, and which parts of the contract it covers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MAX_SHOWN = 8
 
 @dataclass(frozen=True)
 class ClientReport:
-    """What one hub has seen of its client.
+    """The client report of one hub.
 
     Attributes:
-        hub: the hub's name.
-        exchanges: how many there were.
-        kept: how many of them the journal still holds; findings rest on these alone.
-        findings: mistakes, the costly ones first.
-        coverage: what was met of the contract, by all exchanges.
+        hub: The name of the hub.
+        exchanges: The number of all exchanges.
+        stored: The number of exchanges in the journal. Findings are based on these alone.
+        findings: The findings, those that cost credits first.
+        coverage: The parts of the contract that occurred in any exchange.
     """
 
     hub: str
@@ -35,7 +35,6 @@ class ClientReport:
     coverage: Coverage
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for a program."""
         return {
             "hub": self.hub,
             "exchanges": self.exchanges,
@@ -48,13 +47,17 @@ class ClientReport:
         }
 
     def as_text(self) -> str:
-        """All of it, for a person."""
         return "\n".join(_format_lines(self))
 
 
 def build_report(hub: HubBackend, *, min_poll_interval: int = SECOND) -> ClientReport:
-    """Read a hub's journal; *min_poll_interval* is the shortest pause between polls in milliseconds."""  # noqa: E501
-    exchanges = sorted(hub.journal, key=lambda record: record.started_at)
+    """Analyse the journal of a hub.
+
+    Args:
+        hub: The hub.
+        min_poll_interval: Polls that are closer together, in milliseconds, are a finding.
+    """
+    exchanges = sorted(hub.journal, key=lambda exchange: exchange.started_at)
     findings = [
         *detectors.double_charges(hub, exchanges),
         *detectors.retried_client_errors(hub, exchanges),
@@ -79,7 +82,8 @@ def _format_lines(report: ClientReport) -> Iterator[str]:
         yield f"  the journal holds the last {report.stored}; earlier ones are not analysed"
     for finding in report.findings:
         yield ""
-        yield f"{finding.severity}: {finding.kind}, journal {format_exchange_numbers(finding.exchange_numbers)}"  # noqa: E501
+        numbers = format_exchange_numbers(finding.exchange_numbers)
+        yield f"{finding.severity}: {finding.kind}, journal {numbers}"
         yield f"  {finding.summary}"
         yield f"  impact: {finding.impact}"
         yield f"  suggestion: {finding.suggestion}"
@@ -94,19 +98,19 @@ def _format_lines(report: ClientReport) -> Iterator[str]:
 
 
 def _uncovered_lines(coverage: Coverage) -> Iterator[tuple[str, str]]:
-    """What was never met, a line for each kind and each operation that was met at all."""
-    uncovered = [name for name, met in coverage.operations.items() if not met]
+    """Yield what is not covered, by kind. Statuses are listed for covered operations only."""
+    uncovered = [name for name, count in coverage.operations.items() if not count]
     yield "operations", ", ".join(uncovered)
     for operation, statuses in coverage.statuses.items():
         if operation not in uncovered:
-            numbers = ", ".join(str(status) for status, met in statuses.items() if not met)
+            numbers = ", ".join(str(status) for status, count in statuses.items() if not count)
             yield f"statuses of {operation}", numbers
-    yield "error codes", ", ".join(code for code, met in coverage.codes.items() if not met)
-    yield "job states", ", ".join(state for state, met in coverage.states.items() if not met)
+    yield "error codes", ", ".join(code for code, count in coverage.codes.items() if not count)
+    yield "job states", ", ".join(state for state, count in coverage.states.items() if not count)
 
 
 def format_exchange_numbers(numbers: tuple[int, ...]) -> str:
-    """A few of the journal's numbers: ``#3, #4 and 7 more``."""
+    """Return the first numbers, such as ``#3, #4 and 7 more``."""
     few = ", ".join(f"#{number}" for number in numbers[:_MAX_SHOWN])
     more = len(numbers) - _MAX_SHOWN
     return f"{few} and {more} more" if more > 0 else few

@@ -1,4 +1,4 @@
-"""What the client report says of a client, and what it does not say."""
+"""The client report: what it finds, and what it does not report."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ def hub() -> Iterator[LiveHub]:
         yield running
 
 
-def told(hub: LiveHub, **rules: int) -> ClientReport:
-    found: ClientReport = hub.server.call(lambda: build_report(hub.backend, **rules))
-    return found
+def get_report(hub: LiveHub, **options: int) -> ClientReport:
+    return hub.server.call(lambda: build_report(hub.backend, **options))
 
 
-def kinds(hub: LiveHub) -> list[str]:
-    return [finding.kind for finding in told(hub).findings]
+def finding_kinds(hub: LiveHub) -> list[str]:
+    return [finding.kind for finding in get_report(hub).findings]
 
 
-def only(hub: LiveHub, **rules: int) -> Finding:
-    (finding,) = told(hub, **rules).findings
+def single_finding(hub: LiveHub, **options: int) -> Finding:
+    (finding,) = get_report(hub, **options).findings
     return finding
 
 
@@ -43,26 +42,28 @@ def arm(hub: LiveHub, text: str) -> None:
     hub.server.call(lambda: hub.backend.faults.arm(parse_directives(text)))
 
 
-def provide(hub: LiveHub, *texts: str) -> None:
+def script_provider(hub: LiveHub, *texts: str) -> None:
     hub.backend.provider = Provider(parse_outcome(text) for text in texts)
 
 
-def leave(hub: LiveHub, **request: object) -> None:
-    """Send a generation, give up at once, and wait until the server has noticed."""
-    left = Event()
-    hub.app.api.observers.append(lambda visit: left.set() if visit.client_disconnected else None)
+def disconnect(hub: LiveHub, **request: object) -> None:
+    """Send a generation request, disconnect, and wait until the server has noticed."""
+    noticed = Event()
+    hub.app.api.observers.append(
+        lambda context: noticed.set() if context.client_disconnected else None
+    )
     with pytest.raises(httpx.TimeoutException):
         hub.generate({**request}, timeout=0.05)
-    assert left.wait(10)
+    assert noticed.wait(10)
 
 
-def test_a_lost_answer_that_is_retried_is_a_double_charge(hub: LiveHub) -> None:
-    """A POST whose answer was dropped and that was sent again is one finding with both entries."""
+def test_retry_of_a_lost_response_is_a_double_charge(hub: LiveHub) -> None:
+    """A POST that lost its response and was sent again is one finding with both exchanges."""
     arm(hub, "reset@after x1")
     with pytest.raises(httpx.TransportError):
         hub.generate({})
     hub.generate({})
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (
         finding.kind,
         finding.severity,
@@ -72,251 +73,254 @@ def test_a_lost_answer_that_is_retried_is_a_double_charge(hub: LiveHub) -> None:
 
 
 @pytest.mark.parametrize("fault", ["status=503@after", "truncate", "corrupt"])
-def test_an_answer_that_cannot_be_read_is_lost(hub: LiveHub, fault: str) -> None:
-    """Whatever a fault leaves of a paid answer, the retry pays twice."""
+def test_unreadable_response_is_lost(hub: LiveHub, fault: str) -> None:
+    """If a fault spoils a response that was charged, the retry pays twice."""
     arm(hub, f"{fault} x1")
     with suppress(httpx.TransportError, ValueError):
         hub.generate({}).json()
     hub.generate({})
-    assert kinds(hub) == ["double_charge"]
+    assert finding_kinds(hub) == ["double_charge"]
 
 
-def test_every_lost_try_is_counted(hub: LiveHub) -> None:
-    """Three lost answers and a fourth that arrives are 24 credits for nothing."""
+def test_every_lost_attempt_is_counted(hub: LiveHub) -> None:
+    """Three lost responses and a fourth that arrives have wasted 24 credits."""
     arm(hub, "status=503@after x3")
     for _ in range(4):
         hub.generate({})
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (finding.credits, finding.exchange_numbers) == (24, (1, 2, 3, 4))
 
 
-def test_a_client_that_leaves_and_returns_pays_twice(hub: LiveHub) -> None:
-    """Giving up before 800 s and asking again is two findings: the money and the deadline."""
+def test_disconnect_and_retry_are_two_findings(hub: LiveHub) -> None:
+    """A client that gives up before 800 s and retries pays twice and ignores the limit."""
     arm(hub, "hang@after x1")
-    leave(hub)
+    disconnect(hub)
     hub.generate({})
-    assert kinds(hub) == ["double_charge", "early_disconnect"]
+    assert finding_kinds(hub) == ["double_charge", "early_disconnect"]
 
 
-def test_a_retry_before_the_money_moved_is_right(hub: LiveHub) -> None:
-    """A 503 before the charge, retried, is what a good client does."""
+def test_retry_before_the_charge_is_correct(hub: LiveHub) -> None:
+    """A retry after a 503 without a charge is what a good client does."""
     arm(hub, "status=503 x1")
     assert [hub.generate({}).status_code for _ in range(2)] == [503, 200]
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_a_retry_after_a_refund_is_right(hub: LiveHub) -> None:
-    """A failed generation was refunded; asking again pays once."""
-    provide(hub, "fail", "deliver=1")
+def test_retry_after_a_refund_is_correct(hub: LiveHub) -> None:
+    """A failed generation was refunded, so the retry pays once."""
+    script_provider(hub, "fail", "deliver=1")
     assert [hub.generate({}).status_code for _ in range(2)] == [500, 200]
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_asking_twice_on_purpose_is_right(hub: LiveHub) -> None:
-    """Two answers that both arrived are two pictures, not a double charge."""
+def test_intended_repetition_is_correct(hub: LiveHub) -> None:
+    """Two responses that both arrived are two images, not a double charge."""
     assert [hub.generate({}).status_code for _ in range(2)] == [200, 200]
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_another_accounts_request_is_no_retry(hub: LiveHub) -> None:
-    """A lost answer of one user and the same request of another are two matters."""
+def test_request_of_another_account_is_not_a_retry(hub: LiveHub) -> None:
+    """The same request of another user has nothing to do with a lost response."""
     arm(hub, "reset@after x1")
     with pytest.raises(httpx.TransportError):
         hub.generate({})
     hub.generate({}, key="gih_live_" + 8 * "rich")
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
 @pytest.mark.parametrize("fault", [None, "status=402 x1"])
-def test_a_retried_402(hub: LiveHub, fault: str | None) -> None:
-    """The same request after insufficientCredits is a mistake, be the 402 real or asked for."""
+def test_retry_after_402(hub: LiveHub, fault: str | None) -> None:
+    """The same request after insufficientCredits is a finding, also if a fault injected the 402."""
     if fault:
         arm(hub, fault)
     for _ in range(2):
         hub.generate({}, key=KEY if fault else POOR)
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (finding.kind, finding.exchange_numbers) == ("retried_client_error", (1, 2))
     assert "402" in finding.summary
 
 
-def test_another_request_after_402_is_no_retry(hub: LiveHub) -> None:
-    """Two requests that only look alike from outside are two wishes."""
+def test_another_request_after_402_is_not_a_retry(hub: LiveHub) -> None:
+    """Two requests that differ only in the prompt are not a retry."""
     for prompt in ("a cat", "a dog"):
         assert hub.generate({"prompt": prompt}, key=POOR).status_code == 402
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_a_402_that_was_topped_up_is_no_retry(hub: LiveHub) -> None:
-    """After a grant the same request is right."""
+def test_retry_after_a_top_up_is_correct(hub: LiveHub) -> None:
+    """After a grant the same request is correct."""
     hub.generate({}, key=POOR)
     hub.server.call(lambda: hub.backend.grant(hub.backend.accounts["poor"], 100))
     assert hub.generate({}, key=POOR).status_code == 200
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_a_retried_401(hub: LiveHub) -> None:
-    """The same bad key again is a mistake; another key is not."""
+def test_retry_after_401(hub: LiveHub) -> None:
+    """The same invalid key again is a finding; another key is not."""
     hub.get("credits", key="gih_live_wrong")
     hub.get("credits", key="gih_live_other")
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
     hub.get("credits", key="gih_live_wrong")
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (finding.kind, finding.exchange_numbers) == ("retried_client_error", (1, 3))
 
 
-def queued(hub: LiveHub) -> str:
-    id: str = hub.generate({"async": True}).json()["id"]
-    return f"generations/{id}"
+def submit(hub: LiveHub) -> str:
+    """Submit an asynchronous generation; return the path to poll."""
+    return f"generations/{hub.generate({'async': True}).json()['id']}"
 
 
-def test_polls_in_a_row_are_too_fast(hub: LiveHub) -> None:
-    """Polls closer together than configured are a hint; a wider clock makes it right."""
-    provide(hub, "duration=60s")
-    poll = queued(hub)
+def test_polls_in_quick_succession_are_too_fast(hub: LiveHub) -> None:
+    """Polls closer together than the configured interval are a hint."""
+    script_provider(hub, "duration=60s")
+    poll = submit(hub)
     for _ in range(3):
         hub.get(poll)
-    assert only(hub).kind == "fast_poll"
-    assert told(hub, min_poll_interval=0).findings == ()
+    assert single_finding(hub).kind == "fast_poll"
+    assert get_report(hub, min_poll_interval=0).findings == ()
 
 
-def test_polls_a_second_apart_are_right(hub: LiveHub) -> None:
-    """The hub's clock counts as much as the machine's."""
-    provide(hub, "duration=60s")
-    poll = queued(hub)
+def test_polls_a_second_apart_are_correct(hub: LiveHub) -> None:
+    """The hub's clock counts as much as real time."""
+    script_provider(hub, "duration=60s")
+    poll = submit(hub)
     for _ in range(3):
         hub.get(poll)
         hub.server.call(lambda: hub.backend.clock.advance(SECOND))  # type: ignore[attr-defined]
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
 
 
-def test_polling_after_the_end(hub: LiveHub) -> None:
-    """A generation that was seen to succeed is not asked for again."""
-    poll = queued(hub)
+def test_polls_after_completion(hub: LiveHub) -> None:
+    """A generation that the client saw succeed need not be polled again."""
+    poll = submit(hub)
     hub.get(poll)
-    assert kinds(hub) == []
+    assert finding_kinds(hub) == []
     hub.get(poll)
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (finding.kind, finding.exchange_numbers) == ("poll_after_completion", (3,))
 
 
-def test_unknown_fields_are_named(hub: LiveHub) -> None:
-    """A field that the contract ignores is told with the one that was meant, and a query too."""
+def test_unknown_field_suggests_a_known_one(hub: LiveHub) -> None:
+    """An unknown field or query parameter is a finding that suggests a known field."""
     hub.generate({"sise": "1024x1024"})
     hub.client.get("/api/v1/models?page=2")
-    found = {finding.summary: finding.exchange_numbers for finding in told(hub).findings}
-    assert list(found.values()) == [(1,), (2,)]
-    assert "'sise'" in next(iter(found))
-    assert "did you mean 'size'?" in next(iter(found))
+    field, parameter = get_report(hub).findings
+    assert (field.exchange_numbers, parameter.exchange_numbers) == ((1,), (2,))
+    assert "'sise'" in field.summary
+    assert "did you mean 'size'?" in field.summary
 
 
-def test_unknown_fields_of_a_form_are_named(hub: LiveHub) -> None:
-    """A form's fields are held to the contract as JSON's are."""
+def test_unknown_field_of_a_form(hub: LiveHub) -> None:
+    """The fields of a form are checked like those of JSON."""
     hub.generate(data={**BODY, "style": "vivid"}, files={"x": b""})
-    assert "'style'" in only(hub).summary
+    assert "'style'" in single_finding(hub).summary
 
 
-def test_leaving_early_is_told(hub: LiveHub) -> None:
-    """A client that leaves a synchronous request before 800 s is told what it paid."""
+def test_early_disconnect_shows_the_cost(hub: LiveHub) -> None:
+    """A client that disconnects from a synchronous request before 800 s sees what it paid."""
     arm(hub, "delay=1s@after")
     hub.backend.clock.mode = "hold"  # type: ignore[attr-defined]
-    leave(hub)
-    finding = only(hub)
+    disconnect(hub)
+    finding = single_finding(hub)
     assert finding.kind == "early_disconnect"
     assert "8 credits were charged" in finding.summary
 
 
-def test_leaving_an_asynchronous_request_is_no_deadline(hub: LiveHub) -> None:
-    """The 800 s are for those who wait for images."""
+def test_disconnect_from_an_asynchronous_request_is_correct(hub: LiveHub) -> None:
+    """The 800 s apply to synchronous requests only."""
     arm(hub, "hang@after x1")
-    leave(hub, **{"async": True})
-    assert kinds(hub) == []
+    disconnect(hub, **{"async": True})
+    assert finding_kinds(hub) == []
 
 
-def test_references_uploaded_twice(hub: LiveHub) -> None:
-    """The same reference in two requests is a hint."""
+def test_reference_image_uploaded_twice(hub: LiveHub) -> None:
+    """The same reference image in two requests is a hint."""
     for prompt in ("one", "two"):
         file = {"reference_image": ("a.png", PNG)}
         assert hub.generate(data={**BODY, "prompt": prompt}, files=file).status_code == 200
-    finding = only(hub)
+    finding = single_finding(hub)
     assert (finding.kind, finding.exchange_numbers) == ("duplicate_upload", (1, 2))
 
 
-def test_coverage_counts_what_was_met(hub: LiveHub) -> None:
-    """Operations, statuses, codes and job states are counted; the rest is named as never met."""
-    provide(hub, "polls=2")
-    poll = queued(hub)
+def test_coverage_counts_what_occurred(hub: LiveHub) -> None:
+    """Operations, statuses, codes and job states are counted; the rest is listed as uncovered."""
+    script_provider(hub, "polls=2")
+    poll = submit(hub)
     hub.get(poll)
     hub.get(poll)
     for _ in range(2):
         hub.get("credits", key=None)
-    met = told(hub).coverage
-    assert met.states == {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0}
+    coverage = get_report(hub).coverage
+    assert coverage.states == {"queued": 1, "processing": 1, "succeeded": 1, "failed": 0}
     assert (
-        met.codes["missingApiKey"],
-        met.statuses["get_credits"][401],
-        met.operations["get_credits"],
+        coverage.codes["missingApiKey"],
+        coverage.statuses["get_credits"][401],
+        coverage.operations["get_credits"],
     ) == (2, 2, 2)
-    assert met.statuses["get_generation"] == {200: 2, 400: 0, 401: 0, 404: 0}
-    assert "error code expiredApiKey" in met.uncovered
-    assert "operation list_models" in met.uncovered
-    assert met.total == met.covered + len(met.uncovered)
+    assert coverage.statuses["get_generation"] == {200: 2, 400: 0, 401: 0, 404: 0}
+    assert "error code expiredApiKey" in coverage.uncovered
+    assert "operation list_models" in coverage.uncovered
+    assert coverage.total == coverage.covered + len(coverage.uncovered)
 
 
-def test_a_fault_lets_a_client_meet_a_status(hub: LiveHub) -> None:
-    """402 by a fault is a 402 met; 503 stands among what the contract does not document."""
+def test_injected_status_counts_for_coverage(hub: LiveHub) -> None:
+    """402 by a fault covers 402; 503 is counted as undocumented."""
     arm(hub, "status=402 x1")
     hub.generate({})
     arm(hub, "status=503 x1")
     hub.generate({})
-    met = told(hub).coverage
-    assert (met.codes["insufficientCredits"], met.statuses["create_generation"][402]) == (1, 1)
-    assert met.undocumented == {"create_generation 503": 1}
+    coverage = get_report(hub).coverage
+    assert (coverage.codes["insufficientCredits"], coverage.statuses["create_generation"][402]) == (
+        1,
+        1,
+    )
+    assert coverage.undocumented == {"create_generation 503": 1}
 
 
-def test_an_answer_that_cannot_be_read_teaches_no_state(hub: LiveHub) -> None:
-    """A garbled answer lets the client meet a status, but nothing within it."""
+def test_corrupt_response_covers_no_state(hub: LiveHub) -> None:
+    """A corrupt response covers its status, but nothing that is in its body."""
     arm(hub, "corrupt x1")
     hub.generate({})
-    assert told(hub).coverage.states["succeeded"] == 0
+    assert get_report(hub).coverage.states["succeeded"] == 0
 
 
-def test_coverage_outlives_the_journal(hub: LiveHub) -> None:
-    """What was met stays met when the journal has let its entry go."""
+def test_coverage_includes_evicted_exchanges(hub: LiveHub) -> None:
+    """What occurred remains covered when the journal has evicted the exchange."""
     hub.backend.journal = Journal(max_exchanges=2)
     for key in (None, KEY, KEY, KEY):
         hub.get("credits", key=key)
-    found = told(hub)
-    assert (found.exchanges, found.stored) == (4, 2)
-    assert found.coverage.codes["missingApiKey"] == 1
-    assert "the journal holds the last 2" in found.as_text()
+    report = get_report(hub)
+    assert (report.exchanges, report.stored) == (4, 2)
+    assert report.coverage.codes["missingApiKey"] == 1
+    assert "the journal holds the last 2" in report.as_text()
 
 
-def test_the_report_is_json_and_text(hub: LiveHub) -> None:
-    """A program and a person are told the same findings."""
+def test_report_is_json_and_text(hub: LiveHub) -> None:
+    """Both forms have the same findings."""
     for _ in range(2):
         hub.generate({}, key=POOR)
-    found = told(hub)
-    content = found.as_json()
+    report = get_report(hub)
+    content = report.as_json()
     assert content["findings"][0]["kind"] == "retried_client_error"
     assert content["findings"][0]["exchange_numbers"] == [1, 2]
-    assert content["coverage"]["uncovered"] == found.coverage.uncovered
-    assert "warning: retried_client_error, journal #1, #2" in found.as_text()
+    assert content["coverage"]["uncovered"] == report.coverage.uncovered
+    assert "warning: retried_client_error, journal #1, #2" in report.as_text()
 
 
-def test_a_clean_client_has_a_clean_report(hub: LiveHub) -> None:
-    """Nothing is wrong with a client that does everything once."""
+def test_correct_client_has_no_findings(hub: LiveHub) -> None:
+    """A client that does everything once has no findings."""
     hub.generate({})
-    assert "No findings." in told(hub).as_text()
+    assert "No findings." in get_report(hub).as_text()
 
 
-def test_the_order_of_sending_counts(hub: LiveHub) -> None:
-    """A lost answer is noted when the client has left, after its retry; it is still the first."""
+def test_exchanges_are_ordered_by_their_start(hub: LiveHub) -> None:
+    """The first attempt comes first, also if its disconnect is recorded after the retry."""
     backend: HubBackend = hub.backend
     arm(hub, "hang@after x1")
-    leave(hub)
+    disconnect(hub)
     hub.generate({})
     first, second = backend.journal
     backend.journal = Journal()
     backend.journal.add(second)
     backend.journal.add(first)
-    assert "double_charge" in kinds(hub)
+    assert "double_charge" in finding_kinds(hub)
