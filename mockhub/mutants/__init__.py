@@ -1,4 +1,4 @@
-"""Deliberate defects of our own server, and conforming servers that read open points otherwise.
+"""Mutants, servers with one deliberate defect, and conforming variants, to test the contract suite.
 
-They prove the contract suite: it has to catch every mutant and to flag no variant.
+The suite has to kill every mutant and must not flag a variant.
 """

@@ -1,4 +1,4 @@
-"""`python -m mockhub.mutants NAME...` judges these mutants and variants, or all of them."""
+"""`python -m mockhub.mutants NAME...` runs the self-test on these mutants and variants, or all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mockhub.mutants import self_test, self_test_report
 
 
 def main(names: list[str]) -> int:
-    """Judge, print what was found, and return the exit code."""
+    """Run the self-test, print its result, and return the exit code."""
     try:
         outcome = self_test.run(names=names)
     except MockhubError as error:

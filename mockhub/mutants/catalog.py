@@ -39,12 +39,12 @@ from mockhub.mutants.variants import (  # noqa: F401
 
 
 def mutants() -> Mapping[str, Mutant]:
-    """All defects by name."""
+    """Return all mutants by name."""
     return MUTANTS
 
 
 def variants() -> Mapping[str, Variant]:
-    """All conforming variants by name, those mutants among them that are tolerable."""
+    """Return all conforming variants by name, with the mutants that conform if documented."""
     conforming_mutants = {
         one.name: Variant(one.name, "documented", one.description, one.change)
         for one in MUTANTS.values()
@@ -54,10 +54,10 @@ def variants() -> Mapping[str, Variant]:
 
 
 def find(name: str) -> Mutant | Variant:
-    """A mutant or a variant by its name.
+    """Return a mutant or a variant by its name.
 
     Raises:
-        MockhubError: with the closest known name.
+        MockhubError: if the name is unknown; the message suggests the closest.
     """
     known: dict[str, Mutant | Variant] = {**variants(), **mutants()}
     if found := known.get(name):

@@ -1,4 +1,4 @@
-"""The mutants and variants as text, for a terminal or for a page."""
+"""List the mutants and variants as text for a terminal or as a Markdown table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_NAME_WIDTH = 40
 
 
 def format_list(words: Sequence[str], *, conforming: bool = False, markdown: bool = False) -> str:
-    """The mutants, or the conforming variants, that have all of *words* in what is told of them.
+    """List the mutants, or the conforming variants, that have all *words* in their description.
 
     Raises:
         MockhubError: if there are none.
@@ -53,7 +53,7 @@ def _lines(found: Sequence[Mutant | Variant]) -> Iterator[str]:
 
 
 def _table(found: Sequence[Mutant | Variant]) -> Iterator[str]:
-    """A row a clause with the names of its mutants, or a row a variant."""
+    """Yield a row for each clause with the names of its mutants, or a row for each variant."""
     found_mutants = [one for one in found if isinstance(one, Mutant)]
     if not found_mutants:
         yield "| variant | what it does differently |"

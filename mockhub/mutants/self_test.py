@@ -1,9 +1,9 @@
-"""The proof of the contract suite: it catches every mutant and flags no variant.
+"""Test the contract suite: it has to kill every mutant and must not flag a variant.
 
-A mutant is judged by the checks of its own clause, which is quick; what they let through is judged
-by all checks before it counts as a survivor, by the costly ones last. Variants are judged by all;
-those that are a mutant's other reading of an open point in groups, and one by one if their group
-is flagged.
+A mutant is tested by the checks of its own clause first, which is quick. If it survives these, it
+is tested by all other checks, the slow ones last. Variants are tested by all checks. Mutants that
+are conforming variants at level documented are tested in groups, and one by one if a group is
+flagged.
 """
 
 from __future__ import annotations
@@ -25,26 +25,22 @@ from mockhub.verify.profile import Profile
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
 
-WORKERS = 6  # most wait: for tasks that never end, and for refunds that never come
+WORKERS = 6  # most of them wait: for tasks that never end, for refunds that never come
 
 _FAILED = "failed"
-_SLOW_CLAUSES = (
-    "LIM-1",
-)  # clauses whose checks take seconds, and are asked for their own mutants only
-_WITHOUT_LARGE_UPLOADS = (
-    "not REQ-9"  # whose uploads of 50 MB are half of what judging by all checks costs
-)
-_VARIANT_GROUPS = 8  # neighbours, which are alike, are judged in different ones
-_POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # for a task to end; some variants are slow
+_SLOW_CLAUSES = ("LIM-1",)  # their checks take seconds and run for their own mutants only
+_WITHOUT_LARGE_UPLOADS = "not REQ-9"  # its uploads of 50 MB take half the time of all checks
+_VARIANT_GROUPS = 8  # neighbours are similar and go to different groups
+_POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # timeouts of a task; some variants are slow
 
 
 class MutantResult(NamedTuple):
-    """What the suite found of one mutant or variant."""
+    """The result of the suite on one mutant or variant."""
 
     name: str
-    checks: tuple[str, ...]  # that found it broken
-    clauses: tuple[str, ...]  # that it breaks
-    inconclusive_checks: tuple[str, ...]  # checks that could not tell
+    checks: tuple[str, ...]  # that failed
+    clauses: tuple[str, ...]  # that failed
+    inconclusive_checks: tuple[str, ...]  # that were inconclusive
     message: str
     credits: int
     requests: int
@@ -53,7 +49,7 @@ class MutantResult(NamedTuple):
 
 @dataclass(frozen=True)
 class SelfTestResult:
-    """What a self-test has found; *idle* are the checks that never caught anything."""
+    """The result of a self-test; an ineffective check has killed no mutant."""
 
     mutants: tuple[MutantResult, ...]
     variants: tuple[MutantResult, ...]
@@ -62,22 +58,22 @@ class SelfTestResult:
 
     @property
     def survivors(self) -> list[MutantResult]:
-        """The mutants that no check caught."""
+        """The mutants that no check killed."""
         return [one for one in self.mutants if not one.checks]
 
     @property
     def flagged(self) -> list[MutantResult]:
-        """The variants that a check found broken."""
+        """The variants that failed a check."""
         return [one for one in self.variants if one.checks]
 
     @property
     def mutation_score(self) -> float:
-        """The share of the mutants that was caught, from 0 to 1."""
+        """The share of the mutants that were killed, from 0 to 1."""
         return 1 - len(self.survivors) / len(self.mutants) if self.mutants else 1.0
 
     @property
     def ok(self) -> bool:
-        """Whether nothing survived, nothing was flagged, and no check was idle."""
+        """Whether nothing survived, nothing was flagged, and no check was ineffective."""
         return not (self.survivors or self.flagged or self.ineffective_checks)
 
 
@@ -87,15 +83,15 @@ def run(
     workers: int = WORKERS,
     progress: Callable[[MutantResult], None] = lambda result: None,
 ) -> SelfTestResult:
-    """Judge the mutants and variants of *names*, or all of them, in processes of their own.
+    """Test the mutants and variants of *names*, or all of them, in separate processes.
 
     Args:
-        names: of mutants and variants; with any given no check counts as idle.
-        workers: how many are judged at the same time.
-        progress: told of each as it is done.
+        names: With any names no check is reported as ineffective.
+        workers: The number of processes.
+        progress: Called with each result.
 
     Raises:
-        MockhubError: if a name is not known.
+        MockhubError: if a name is unknown.
     """
     started = time.perf_counter()
     selected_mutants, selected_variants = _select(names)
@@ -121,14 +117,14 @@ def run(
 
 
 def size() -> int:
-    """How many mutants and variants there are to judge."""
+    """Return the number of mutants and variants."""
     return len(mutants()) + len(variants())
 
 
 def _jobs(
     selected_mutants: Sequence[Mutant], selected_variants: Sequence[Variant]
 ) -> Iterator[tuple[list[str], bool]]:
-    """Names that are judged together, and whether they are variants; the slow ones first."""
+    """Yield names that are tested together and whether they are variants, the slow ones first."""
     conforming_mutants = [one.name for one in selected_variants if one.name in mutants()]
     yield from (([one.name], True) for one in selected_variants if one.name not in mutants())
     yield from (
@@ -154,7 +150,7 @@ def _select(names: Sequence[str]) -> tuple[list[Mutant], list[Variant]]:
 
 
 def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
-    """Serve one mutant, or some variants as one server, and judge it."""
+    """Test one mutant, or some variants combined in one server."""
     logging.disable(logging.CRITICAL)  # a mutant fails on purpose
     if conforming:
         return _run_variants([variants()[name] for name in names])
@@ -195,7 +191,7 @@ def _run_checks(one: Mutant | Variant, only: str | None = None) -> MutantResult:
 
 
 def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
-    """What the suite is told of a house: all that can be told; *poll_timeout* in seconds."""
+    """Build a complete profile of a server; *poll_timeout* is in seconds."""
     return replace(
         Profile.for_mock(server.url, server.keys),
         poll_timeout=poll_timeout,
@@ -204,7 +200,7 @@ def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
 
 
 def ineffective_checks(found: Sequence[MutantResult]) -> Iterator[str]:
-    """The checks of the suite that caught none of the mutants."""
+    """Yield the checks that killed none of the mutants."""
     effective = {check for one in found for check in one.checks}
     for check in select_checks("inferred"):
         if check.name not in effective:

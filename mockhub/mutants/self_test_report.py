@@ -1,4 +1,4 @@
-"""What a self-test has found, as a table and in sentences."""
+"""Print the result of a self-test as tables and sentences."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _LOG_EVERY = 25
 
 @contextmanager
 def progress(total: int, console: Console) -> Iterator[Callable[[MutantResult], None]]:
-    """Count what is judged: a bar on a terminal, elsewhere a line now and then."""
+    """Show the progress as a bar on a terminal, elsewhere as a line now and then."""
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, done = bar.add_task("Judging", total=total), 0
+        task, done = bar.add_task("Testing", total=total), 0
 
         def advance(result: MutantResult) -> None:
             nonlocal done
             done += 1
             bar.advance(task)
             if not console.is_terminal and (done % _LOG_EVERY == 0 or done == total):
-                console.print(f"{done} of {total} judged", highlight=False)
+                console.print(f"{done} of {total} tested", highlight=False)
 
         yield advance
 
 
 def show(outcome: SelfTestResult, console: Console) -> None:
-    """Print clause by mutant by check and the variants; what is wrong, and the sum, come last."""
+    """Print the mutants by clause, then the variants, then what failed and a summary."""
     box = HEAVY_HEAD if console.is_terminal else None
     if not console.is_terminal:
         console.width = max(console.width, _LOG_WIDTH)
@@ -51,18 +51,19 @@ def show(outcome: SelfTestResult, console: Console) -> None:
 
 
 def summary(outcome: SelfTestResult) -> str:
-    """The outcome in a line."""
+    """Return the result in one line."""
     killed = len(outcome.mutants) - len(outcome.survivors)
     clauses = {mutants()[one.name].clause for one in outcome.mutants}
     return (
         f"{killed} of {len(outcome.mutants)} mutants of {len(clauses)} clauses killed "
-        f"({outcome.mutation_score:.1%}), {len(outcome.flagged)} of {len(outcome.variants)} conforming "  # noqa: E501
-        f"variants flagged, {len(outcome.ineffective_checks)} ineffective checks; {outcome.seconds:.0f} s"  # noqa: E501
+        f"({outcome.mutation_score:.1%}), "
+        f"{len(outcome.flagged)} of {len(outcome.variants)} conforming variants flagged, "
+        f"{len(outcome.ineffective_checks)} ineffective checks; {outcome.seconds:.0f} s"
     )
 
 
 def failure_messages(outcome: SelfTestResult) -> Iterator[str]:
-    """What fails the self-test, a sentence each."""
+    """Yield a sentence for everything that fails the self-test."""
     for one in outcome.survivors:
         mutant = mutants()[one.name]
         yield f"{one.name} ({mutant.clause}) survived: {mutant.description}{_inconclusive(one)}"

@@ -1,4 +1,4 @@
-"""A mutant or a variant, served over HTTP in this process."""
+"""Serve a mutant or a variant over HTTP in this process."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mockhub.scenarios.loader import Scenario, load_scenario
 from mockhub.server.server import ServerThread, bind
 from mockhub.spec.api_spec import ApiSpec, load_spec
 
-# Tasks run for some polls, so that each is seen queued, processing more than once, and ended.
+# A task takes some polls, so that it is seen queued, processing more than once, and ended.
 _PROVIDER_SCRIPT = "polls=4"
 
 
 @dataclass(frozen=True)
 class RunningMutant:
-    """A house that is being served.
+    """A server that is running.
 
     Attributes:
-        patient: whether who judges it has the time for slow generations.
+        allow_slow: Whether its state handlers offer slow generations.
     """
 
     server: PatchedServer
@@ -33,7 +33,7 @@ class RunningMutant:
     allow_slow: bool
 
     def call(self, function: Callable[[PatchedServer], Any]) -> Any:
-        """Run *function* on the house where the requests run; returns its result."""
+        """Run a function in the thread of the server and return its result."""
         return self.thread.call(lambda: function(self.server))
 
 
@@ -41,13 +41,13 @@ _active: list[RunningMutant] = []
 
 
 def current() -> RunningMutant:
-    """The house that was started last; raises IndexError if none runs."""
+    """Return the server that was started last; raises IndexError if none runs."""
     return _active[-1]
 
 
 @contextmanager
 def running(change: Change, *, allow_slow: bool = False) -> Iterator[PatchedServer]:
-    """Serve the default world, changed, on a free port; a parsed law serves all."""
+    """Serve the default scenario with a change on a free port."""
     listener = bind("127.0.0.1", 0)
     server = PatchedServer(
         api_spec(), default_scenario(), f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -65,7 +65,7 @@ def running(change: Change, *, allow_slow: bool = False) -> Iterator[PatchedServ
 
 
 def combine(changes: Sequence[Change]) -> Change:
-    """Several changes as one; those that edit the document come before what follows from it."""
+    """Combine several changes; those that edit the document are applied first."""
 
     def edits_document(change: Change) -> bool:
         server = PatchedServer(api_spec(), default_scenario(), "http://127.0.0.1:1")
@@ -81,11 +81,11 @@ def combine(changes: Sequence[Change]) -> Change:
 
 @cache
 def api_spec() -> ApiSpec:
-    """The law, read once."""
+    """Return the API spec, parsed once."""
     return load_spec(resource_path("openapi.yaml"))
 
 
 @cache
 def default_scenario() -> Scenario:
-    """The default world, read once."""
+    """Return the default scenario, read once."""
     return load_scenario(resource_path("fixtures/scenarios") / "default.yaml")

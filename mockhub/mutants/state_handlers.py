@@ -1,6 +1,6 @@
-"""The contract suite's provision for a house that runs in this process.
+"""State handlers of the contract suite for a mutant that runs in this process.
 
-The suite runs this file by itself and asks `state` for what keys and prompts cannot give.
+The suite executes this file and calls `state` for states that keys and prompts cannot give.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from mockhub.verify.profile import mock_account
 
 
 def state(name: str, **params: object) -> dict[str, str]:
-    """Put the house that runs into a state and tell what leads to it.
+    """Bring the running server into a state and return the parameters that lead to it.
 
     Raises:
-        LookupError: if the state is not offered.
+        LookupError: if the state is unknown or too slow.
     """
     return _STATES[name](current(), **params)
 

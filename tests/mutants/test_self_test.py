@@ -1,4 +1,4 @@
-"""The self-test: it tells what the contract suite catches, and what it does not."""
+"""The self-test of the contract suite: its result, its report and its progress."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from mockhub.mutants.self_test import MutantResult, SelfTestResult
 from mockhub.mutants.self_test_report import failure_messages, progress, show, summary
 from mockhub.verify.runner import select_checks
 
-CAUGHT = MutantResult(
+KILLED = MutantResult(
     "failure-fee", ("a_check",), ("LED-2",), (), "a credit is missing", 234, 562, 2.0
 )
-SURVIVED = CAUGHT._replace(
+SURVIVED = KILLED._replace(
     checks=(), clauses=(), inconclusive_checks=("another_check",), message=""
 )
 
 
 def outcome(**changes: tuple[MutantResult, ...] | tuple[str, ...]) -> SelfTestResult:
     sound: dict[str, tuple[MutantResult, ...] | tuple[str, ...]] = {
-        "mutants": (CAUGHT,),
+        "mutants": (KILLED,),
         "variants": (SURVIVED._replace(name="uuids"),),
         "ineffective_checks": (),
     }
     return SelfTestResult(**{**sound, **changes}, seconds=12.0)  # type: ignore[arg-type]
 
 
-def test_some_are_judged_over_http() -> None:
-    """Mutants that are named are caught by checks of their clause, and variants not flagged."""
+def test_named_mutants_are_killed_and_variants_are_not_flagged() -> None:
+    """Checks of their clause kill the named mutants, and no named variant is flagged."""
     wrong = ["failure-fee", "three-images-undercharged", "all-shown-to-others", "body-before-key"]
     done = self_test.run(names=[*wrong, "uuids", "chunked"])
     assert wrong == [one.name for one in done.mutants]
@@ -44,22 +44,22 @@ def test_some_are_judged_over_http() -> None:
     assert all(one.requests for one in (*done.mutants, *done.variants))
 
 
-def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that there is not fails before anything is served, and exits 2."""
+def test_unknown_name_is_rejected_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown name fails before anything is served, with exit code 2."""
     with pytest.raises(MockhubError, match="did you mean 'failure-fee'"):
         self_test.run(names=["failure-fees"])
     assert main(["failure-fees"]) == 2
     assert "did you mean 'failure-fee'" in capsys.readouterr().err
 
 
-def test_a_sound_outcome_is_ok() -> None:
-    """Where all is caught and nothing flagged there is nothing to complain of."""
+def test_result_without_survivors_is_ok() -> None:
+    """A result is ok if every mutant is killed and no variant is flagged."""
     assert outcome().ok
     assert list(failure_messages(outcome())) == []
 
 
-def test_a_survivor_fails() -> None:
-    """A mutant that no check caught is told with its clause, and with who could not tell."""
+def test_survivor_fails() -> None:
+    """A survivor is reported with its clause and the inconclusive checks."""
     failed = outcome(mutants=(SURVIVED,))
     assert not failed.ok
     assert failed.mutation_score == 0.0
@@ -69,16 +69,16 @@ def test_a_survivor_fails() -> None:
     ]
 
 
-def test_a_flagged_variant_fails() -> None:
-    """A variant that a check found broken is told with the check and what it saw."""
-    failed = outcome(variants=(CAUGHT._replace(name="uuids"),))
+def test_flagged_variant_fails() -> None:
+    """A flagged variant is reported with the check and its message."""
+    failed = outcome(variants=(KILLED._replace(name="uuids"),))
     assert not failed.ok
-    told = "uuids conforms and was flagged by a_check: a credit is missing"
-    assert [told] == list(failure_messages(failed))
+    report = "uuids conforms and was flagged by a_check: a credit is missing"
+    assert [report] == list(failure_messages(failed))
 
 
-def test_an_idle_check_fails() -> None:
-    """A check that caught nothing is told."""
+def test_ineffective_check_fails() -> None:
+    """A check that killed no mutant is reported."""
     failed = outcome(ineffective_checks=("a_check",))
     assert not failed.ok
     assert list(failure_messages(failed)) == [
@@ -86,29 +86,29 @@ def test_an_idle_check_fails() -> None:
     ]
 
 
-def test_every_check_is_idle_without_mutants() -> None:
-    """What counts as idle are the checks of the suite's own deck."""
+def test_every_check_is_ineffective_without_mutants() -> None:
+    """Only checks of the suite count as ineffective."""
     every = {check.name for check in select_checks("inferred")}
     assert every == set(self_test.ineffective_checks([]))
-    assert every == set(self_test.ineffective_checks([CAUGHT]))
+    assert every == set(self_test.ineffective_checks([KILLED]))
     some = next(iter(every))
-    assert every - {some} == set(self_test.ineffective_checks([CAUGHT._replace(checks=(some,))]))
+    assert every - {some} == set(self_test.ineffective_checks([KILLED._replace(checks=(some,))]))
 
 
-def test_the_table_is_clause_by_mutant_by_check() -> None:
-    """What is printed names each clause, its mutants, and the checks that caught them."""
+def test_table_has_clause_mutant_and_checks() -> None:
+    """The report has each clause, its mutants, and the checks that killed them."""
     written = io.StringIO()
     show(outcome(), Console(width=120, file=written))
-    told = written.getvalue()
+    report = written.getvalue()
     assert any(
-        {"LED-2", "failure-fee", "a_check"} <= set(line.split()) for line in told.split("\n")
+        {"LED-2", "failure-fee", "a_check"} <= set(line.split()) for line in report.split("\n")
     )
-    assert summary(outcome()) in told
+    assert summary(outcome()) in report
 
 
-def test_what_failed_and_the_sum_come_last() -> None:
-    """Below the tables stand the survivors, a line each, and then the sum; no line is coloured."""
-    failed = outcome(mutants=(SURVIVED, CAUGHT._replace(name="three-images-undercharged")))
+def test_failures_and_summary_come_last() -> None:
+    """The survivors, a line each, and the summary follow the tables, without colours."""
+    failed = outcome(mutants=(SURVIVED, KILLED._replace(name="three-images-undercharged")))
     written = io.StringIO()
     show(failed, Console(file=written))
     lines = written.getvalue().splitlines()
@@ -116,11 +116,11 @@ def test_what_failed_and_the_sum_come_last() -> None:
     assert "\x1b" not in written.getvalue()
 
 
-def test_a_log_counts_what_is_judged() -> None:
-    """Without a terminal a line now and then, and the last, tells how many have been judged."""
+def test_progress_is_logged_without_a_terminal() -> None:
+    """Without a terminal every 25th result and the last one print a line."""
     written = io.StringIO()
-    with progress(60, Console(file=written)) as told:
+    with progress(60, Console(file=written)) as advance:
         for _ in range(60):
-            told(CAUGHT)
-    told_lines = [f"{done} of 60 judged" for done in (25, 50, 60)]
-    assert told_lines == written.getvalue().splitlines()
+            advance(KILLED)
+    lines = [f"{done} of 60 tested" for done in (25, 50, 60)]
+    assert lines == written.getvalue().splitlines()
