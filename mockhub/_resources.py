@@ -1,4 +1,4 @@
-"""Files that travel with the package: inside it in a wheel, beside it in a checkout."""
+"""Find the data files of the package: inside it in a wheel, beside it in a checkout."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PACKAGE_DIR = Path(__file__).resolve().parent
 
 
 def resource_path(name: str) -> Path:
-    """Where the file or folder *name* is, such as ``openapi.yaml`` or ``fixtures/scenarios``.
+    """Return the path of a file or folder such as ``openapi.yaml`` or ``fixtures/scenarios``.
 
     Raises:
-        FileNotFoundError: naming both places where it was looked for.
+        FileNotFoundError: with the two paths where it was expected.
     """
     candidates = (_PACKAGE_DIR / name, _PACKAGE_DIR.parent / name)
     for candidate in candidates:
@@ -25,7 +25,7 @@ def resource_path(name: str) -> Path:
 
 @cache
 def version() -> str:
-    """The version of mockhub that is installed."""
-    from importlib import metadata  # slow to import, and seldom asked for
+    """Return the installed version of mockhub."""
+    from importlib import metadata  # slow to import, and seldom needed
 
     return metadata.version("mockhub")

@@ -8,23 +8,16 @@ from functools import lru_cache
 
 from mockhub.exceptions import MockhubError
 
-SECOND = 1000
-
+SECOND = 1000  # in milliseconds, the unit of every timestamp and duration
 
 _DURATION_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)?")
-
-
 _UNITS = {"ms": 1, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
-
-
 _MAX_DURATION = 3650 * _UNITS["d"]
-
-
-_MAX_SHOWN = 40
+_MAX_SHOWN_CHARS = 40
 
 
 def format_timestamp(timestamp: int) -> str:
-    """ISO 8601 in UTC with milliseconds and Z, as the documentation writes it (GEN-8)."""
+    """Format as ISO 8601 in UTC, with milliseconds and Z (GEN-8)."""
     return f"{_format_seconds(timestamp // SECOND)}.{timestamp % SECOND:03}Z"
 
 
@@ -34,10 +27,10 @@ def _format_seconds(seconds: int) -> str:
 
 
 def parse_timestamp(text: str) -> int:
-    """Read an ISO 8601 time with its zone.
+    """Parse an ISO 8601 time with a time zone.
 
     Raises:
-        MockhubError: if *text* is something else.
+        MockhubError: for any other text.
     """
     try:
         parsed = datetime.fromisoformat(text)
@@ -49,16 +42,19 @@ def parse_timestamp(text: str) -> int:
 
 
 def parse_duration(text: str | float) -> int:
-    """Read a duration, ``800s``, ``150ms``, ``2m``, ``1h``, ``30d`` or seconds, as milliseconds.
+    """Parse seconds, or a duration such as ``150ms``, ``2m``, ``1h`` or ``30d``.
+
+    Returns:
+        Milliseconds.
 
     Raises:
-        MockhubError: if *text* is something else.
+        MockhubError: for any other text, and above 3650 days.
     """
     match = _DURATION_PATTERN.fullmatch(str(text))
     if match is None:
-        shown = str(text)[:_MAX_SHOWN]
+        shown = str(text)[:_MAX_SHOWN_CHARS]
         raise MockhubError(f"{shown!r} is not a duration; expected one such as 2s, 150ms or 10m")
     milliseconds = float(match[1]) * _UNITS[match[2] or "s"]
     if milliseconds > _MAX_DURATION:
-        raise MockhubError(f"{str(text)[:_MAX_SHOWN]!r} is too long; expected at most 3650d")
+        raise MockhubError(f"{str(text)[:_MAX_SHOWN_CHARS]!r} is too long; expected at most 3650d")
     return round(milliseconds)

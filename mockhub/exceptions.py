@@ -5,9 +5,9 @@ Exception
 |   +-- ApiError                 becomes an error response of the API
 |   +-- ValidationError          a request body or parameter is invalid
 |   +-- InsufficientCredits      an account cannot pay (mockhub.domain.ledger)
-|   +-- NotAMockhubImage         an image file has no mockhub metadata (mockhub.images.formats)
+|   +-- ImageMetadataError       an image file has no mockhub metadata (mockhub.images.formats)
 |   +-- BadRequest               bytes are not an HTTP request (mockhub.server.request_parser)
-|   `-- Unreachable              the target of verify does not respond (mockhub.verify.runner)
+|   `-- UnreachableError         the target of verify does not respond (mockhub.verify.runner)
 |
 |   Control flow, caught by the package that raises it:
 +-- ClientDisconnected           the request was not received in full (mockhub.web.request_body)

@@ -23,12 +23,12 @@ def inspect(ctx: click.Context, files: tuple[Path, ...]) -> None:
     among those of its request. Files that are not images of the mock are reported on stderr, and
     the exit code is 2.
     """
-    from mockhub.images import renderer
+    from mockhub.images.formats import read_metadata
 
     failed = False
     for file in files:
         try:
-            metadata = renderer.read_metadata(file.read_bytes())
+            metadata = read_metadata(file.read_bytes())
         except (OSError, MockhubError) as error:
             failed = True
             click.echo(f"mockhub: {file}: {getattr(error, 'strerror', None) or error}", err=True)

@@ -1,8 +1,8 @@
-"""The canvas that scenes are painted on, in greys, and the dice that place their parts.
+"""A grayscale canvas and a seeded random generator for drawing scenes.
 
-Integers only, so every machine agrees. Large shapes of one tone and rows of one tone are quick to
-paint and to compress. Edges are softened by a rim in the tones between, at a hundredth of the
-price of supersampling.
+All arithmetic is on integers, so that every machine draws the same pixels. Shapes and rows of one
+tone are fast to draw and compress well. Edges are smoothed by outlines in the tones between, which
+costs a hundredth of supersampling.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from hashlib import shake_256
 
 from PIL import Image, ImageDraw
 
-UNIT = 1 << 10  # one, in the fixed-point numbers of this file
+UNIT = 1 << 10  # 1.0 as a fixed-point number
 
-_EDGE_STEPS = 4  # tones of a rim
-_PIXELS_PER_POINT = 16  # pixels from one corner of a smooth line to the next
-_MAX_POINTS = 160  # at most
+_EDGE_STEPS = 4  # tones of a smoothed edge
+_PIXELS_PER_POINT = 16  # between two points of a smooth line
+_MAX_POINTS = 160
 
 
 class SeededRandom:
-    """A seeded row of numbers."""
+    """A pseudo-random generator whose numbers are the same everywhere."""
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
@@ -29,7 +29,7 @@ class SeededRandom:
         self._buffer: list[int] = []
 
     def randint(self, low: int, high: int) -> int:
-        """The next number, from *low* to *high*, both included."""
+        """Return a number from *low* to *high*, both included."""
         if not self._buffer:
             data = shake_256(b"%d " % self._blocks_used + self._seed).digest(1024)
             self._buffer = [data[i] << 8 | data[i + 1] for i in range(0, len(data), 2)]
@@ -38,7 +38,7 @@ class SeededRandom:
 
 
 class Canvas:
-    """A picture in the making; places and lengths are in `UNIT` parts of its shorter side."""
+    """A grayscale image; positions and lengths are in `UNIT` parts of its shorter side."""
 
     def __init__(self, width: int, height: int) -> None:
         self.size = self.width, self.height = width, height
@@ -63,20 +63,20 @@ class Canvas:
                 row = next_row
 
     def draw_disc(self, x: int, y: int, radius: int, tone: int, background: int) -> None:
-        """A disc of a tone, on another one."""
+        """Draw a disc whose edge blends into *background*."""
         x, y, r = (value * self.shorter_side // UNIT for value in (x, y, radius))
         box = (x - r, y - r, x + r, y + r)
         self._draw.ellipse(box, fill=tone, outline=(tone + background) // 2)
 
     def draw_bar(self, left: int, right: int, y: int, thickness: int, tone: int) -> None:
-        """A lying bar with round ends."""
+        """Draw a horizontal bar with round ends."""
         left, right, y, r = (
             value * self.shorter_side // UNIT for value in (left, right, y, thickness)
         )
         self._draw.rounded_rectangle((left - r, y - r, right + r, y + r), r, fill=tone)
 
     def smooth_line(self, points: Sequence[int]) -> list[int]:
-        """A line through *points* that levels out at each of them."""
+        """Interpolate the heights *points* so that the line is level at each of them."""
         spans = len(points) - 1
         easing = _ease_in_out(max(2, min(self.width // _PIXELS_PER_POINT, _MAX_POINTS) // spans))
         line = [
@@ -87,7 +87,7 @@ class Canvas:
         return [*line, points[-1]]
 
     def fill_below(self, heights: Sequence[int], tone: int, background: int) -> None:
-        """Fill all that lies below a line, given by its heights at even distances."""
+        """Fill the area below a line, given as heights at equal distances."""
         scaled_heights = [height * self.shorter_side * _EDGE_STEPS // UNIT for height in heights]
         last = len(heights) - 1
         xs = [self.width * i // last for i in range(last + 1)]
@@ -97,7 +97,7 @@ class Canvas:
                 edge, fill=background + (tone - background) * (_EDGE_STEPS - step) // _EDGE_STEPS
             )
         line = [(x, y // _EDGE_STEPS) for x, y in zip(xs, scaled_heights, strict=True)]
-        # A polygon costs most where it is high: below the line's lowest point a box will do.
+        # A rectangle is cheaper than a polygon below the lowest point of the line.
         low = min(max(y for _, y in line), self.height)
         self._draw.polygon([*line, (self.width, low), (0, low)], fill=tone)
         self._draw.rectangle((0, low, self.width, self.height), fill=tone)
@@ -105,5 +105,5 @@ class Canvas:
 
 @cache
 def _ease_in_out(steps: int) -> tuple[int, ...]:
-    """The way from 0 to `UNIT` in so many steps, slow at both ends."""
+    """Return *steps* values from 0 towards `UNIT`, with small differences at both ends."""
     return tuple(UNIT * i * i * (3 * steps - 2 * i) // steps**3 for i in range(steps))

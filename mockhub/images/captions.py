@@ -1,8 +1,8 @@
-"""Captions: the words on a picture, in the one font that comes with Pillow.
+"""Draw the prompt as a caption, in the default font of Pillow.
 
-That font draws Latin letters only; other scripts are spelled in them, so that a Hindi prompt is
-read and not guessed from empty boxes. It has whole-pixel widths and no kerning, so a line is its
-letters side by side, and each letter is rendered once for all captions of a size.
+The font has only Latin letters, so other scripts are transliterated: a Hindi prompt would be a row
+of empty boxes. It has integer widths and no kerning, so a line is drawn letter by letter, and the
+glyphs are cached by size.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-_MAX_PROMPT_CHARS = 600  # characters of a prompt that are looked at; the rest never fits
+_MAX_PROMPT_CHARS = 600  # the rest of a prompt never fits
 _MAX_LINES = 3
-_MIN_FONT_SIZE = 9  # pixels; below it letters are not legible
-_MIN_STABLE_FONT_SIZE = 25  # pixels from which on all releases of FreeType draw the same letters
-_MIN_LINE_LETTERS = 9  # letters that a line must have room for
+_MIN_FONT_SIZE = 9  # the smallest legible one, in pixels
+_MIN_STABLE_FONT_SIZE = 25  # the smallest one that all releases of FreeType draw alike
+_MIN_LINE_LETTERS = 9  # that a line must have room for
 _PROMPT_TONE, _DETAILS_TONE, _PANEL_TONE = 2, 62, 255
-_PANEL_OPACITY = 208  # of 255: how much of the panel's tone covers what lies below
+_PANEL_OPACITY = 208  # of 255
 _ELLIPSIS = "\u2026"
-_UNSPELLABLE = "\u00b7"  # for a prompt of which nothing can be spelled
+_UNPRINTABLE = "\u00b7"  # the caption of a prompt without printable characters
 
 
 def transliterate(text: str) -> str:
-    """*text* in letters that the font has, on one line; what no reader would see is left out."""
+    """Convert *text* to one line of letters that the font has, without invisible characters."""
     text = text[:_MAX_PROMPT_CHARS]
     if not text.isascii():
-        from anyascii import anyascii  # only now: its tables are found by slow imports
+        from anyascii import anyascii  # slow to import
 
         text = anyascii(text)
-    return " ".join(re.sub(r"[\x00-\x20\x7f]+", " ", text).split()) or _UNSPELLABLE
+    return " ".join(re.sub(r"[\x00-\x20\x7f]+", " ", text).split()) or _UNPRINTABLE
 
 
 def draw_caption(image: Image.Image, prompt: str, details: str) -> None:
-    """Write *prompt*, shortened, and *facts* on a panel, if *sheet* has room for them."""
+    """Draw the truncated prompt and *details* on a panel, if *image* has room for them."""
     width, height = image.size
     shorter_side = min(image.size)
     size = max(shorter_side * 28 // 1024, _MIN_FONT_SIZE + shorter_side // 128)
     max_width = min(width - 4 * size, size * 30)
     if (
         height < size * 7
-        or max_width < _text_width("n" * _MIN_LINE_LETTERS, size)
-        or max_width < _text_width(details, size)
+        or max_width < text_width("n" * _MIN_LINE_LETTERS, size)
+        or max_width < text_width(details, size)
     ):
         return
     max_lines = max(1, min(_MAX_LINES, height // (5 * size)))
@@ -52,7 +52,7 @@ def draw_caption(image: Image.Image, prompt: str, details: str) -> None:
         details,
     ]
     line_height = size * 21 // 16
-    right = 3 * size + max(_text_width(line, size) for line in lines)
+    right = 3 * size + max(text_width(line, size) for line in lines)
     top = height - size * 9 // 4 - line_height * len(lines)
     _draw_panel(image, (size, top, right, height - size), size * 5 // 8)
     for number, line in enumerate(lines):
@@ -61,11 +61,11 @@ def draw_caption(image: Image.Image, prompt: str, details: str) -> None:
 
 
 def wrap(text: str, size: int, max_width: int) -> Iterator[str]:
-    """The lines of *text*, none wider than *room*; a longer word is cut."""
+    """Yield the lines of *text*, at most *max_width* pixels wide; longer words are split."""
     line, line_width = "", 0
-    space_width = _text_width(" ", size)
+    space_width = text_width(" ", size)
     for word in _split_words(text, size, max_width):
-        word_width = _text_width(word, size)
+        word_width = text_width(word, size)
         if line and line_width + space_width + word_width <= max_width:
             line, line_width = f"{line} {word}", line_width + space_width + word_width
             continue
@@ -79,7 +79,7 @@ def _split_words(text: str, size: int, max_width: int) -> Iterator[str]:
     for word in text.split(" "):
         start = used_width = 0
         for index, letter in enumerate(word):
-            letter_width = _text_width(letter, size)
+            letter_width = text_width(letter, size)
             if used_width + letter_width > max_width:
                 yield word[start:index]
                 start, used_width = index, 0
@@ -91,7 +91,7 @@ def _truncate(lines: Iterator[str], max_lines: int, size: int, max_width: int) -
     truncated = [line for _, line in zip(range(max_lines), lines, strict=False)]
     if next(lines, None) is not None:
         last = truncated[-1]
-        while _text_width(last + _ELLIPSIS, size) > max_width:
+        while text_width(last + _ELLIPSIS, size) > max_width:
             last = last[:-1]
         truncated[-1] = last.rstrip(" ,.;:-") + _ELLIPSIS
     return truncated
@@ -111,20 +111,20 @@ def _draw_line(
 ) -> None:
     draw, (x, y) = ImageDraw.Draw(image), position
     for letter in text:
-        mask, advance = _glyph(letter, size)
+        mask, advance = glyph(letter, size)
         draw.bitmap((x - size // 4, y), mask, tone)
         x += advance
 
 
-def _text_width(text: str, size: int) -> int:
-    return sum(_glyph(letter, size)[1] for letter in text)
+def text_width(text: str, size: int) -> int:
+    return sum(glyph(letter, size)[1] for letter in text)
 
 
 @lru_cache(maxsize=4096)
-def _glyph(letter: str, size: int) -> tuple[Image.Image, int]:
-    """A letter with some margin, and how far the next one is from it.
+def glyph(letter: str, size: int) -> tuple[Image.Image, int]:
+    """Return the mask of a letter with a margin, and its advance width.
 
-    A small one is a large one made smaller: FreeType's releases disagree on small letters alone.
+    A small letter is a scaled large one: releases of FreeType draw small letters differently.
     """
     factor = -(-_MIN_STABLE_FONT_SIZE // size) if size < _MIN_STABLE_FONT_SIZE else 1
     font = _font(size * factor)

@@ -1,6 +1,6 @@
-"""Picture files: PNG, JPEG and WebP with a chunk of JSON that says where the picture came from.
+"""Encode images as PNG, JPEG or WebP with the request as JSON metadata, and read it back.
 
-The JSON is ASCII, other characters escaped, so that any prompt survives in any of the formats.
+The JSON is ASCII with escapes, so that every format can carry any prompt.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from mockhub.spec.media_types import sniff_media_type
 
 _PNG_KEYWORD = "mockhub"
 _JPEG_COMMENT_PREFIX = b"mockhub "
-_EXIF_IMAGE_DESCRIPTION = 0x010E  # EXIF's ImageDescription
-_MAX_COMMENT_BYTES = 65_000  # bytes of a JPEG comment, whose length must fit 16 bits
+_EXIF_IMAGE_DESCRIPTION = 0x010E
+_MAX_COMMENT_BYTES = 65_000  # the length of a JPEG comment must fit in 16 bits
 _JPEG_QUALITY = 88
 _WEBP_QUALITY = 80
-_PREVIEW_BYTES = 16  # bytes of a strange file that a message quotes
+_PREVIEW_BYTES = 16  # of an unknown file, for the error message
 
 
-class NotAMockhubImage(MockhubError):
-    """A file that mockhub did not draw; the message says what it is."""
+class ImageMetadataError(MockhubError):
+    """A file is not an image of mockhub; the message says what it is."""
 
 
 def encode_image(image: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
-    """The file of *sheet*, an image with a palette, and of what is told of it."""
+    """Encode *image*, which has a palette, with its metadata."""
     return _ENCODERS[format](image, json.dumps(metadata))
 
 
@@ -41,11 +41,11 @@ def _encode_png(image: Image.Image, text: str) -> bytes:
 
 
 def _encode_jpeg(image: Image.Image, text: str) -> bytes:
-    """Pillow writes one comment; a long prompt needs several."""
+    """Write several comments for a long prompt; Pillow writes one."""
     file, payload = BytesIO(), text.encode()
     image.convert("RGB").save(file, "JPEG", quality=_JPEG_QUALITY)
     data = file.getvalue()
-    start = 4 + int.from_bytes(data[4:6], "big")  # behind the JFIF header, which has to be first
+    start = 4 + int.from_bytes(data[4:6], "big")  # after the JFIF header, which must be first
     comments = b"".join(
         b"\xff\xfe" + (len(part) + 2).to_bytes(2, "big") + part
         for part in (
@@ -66,35 +66,35 @@ def _encode_webp(image: Image.Image, text: str) -> bytes:
 _ENCODERS = {"png": _encode_png, "jpeg": _encode_jpeg, "webp": _encode_webp}
 
 
-def decode_metadata(data: bytes) -> dict[str, Any]:
-    """What a picture's file tells of itself.
+def read_metadata(data: bytes) -> dict[str, Any]:
+    """Return the metadata of an image that mockhub drew.
 
     Raises:
-        NotOurs: if *data* is no picture, or one that was not drawn here.
+        ImageMetadataError: if *data* is not an image, or one of another origin.
     """
     try:
-        # A stranger's picture may be huge; only its header is read.
+        # The image may be huge; only its header is read.
         with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data)) as image:
             text = _metadata_text(image)
             description = f"a {image.format} image of {image.width}x{image.height}"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise NotAMockhubImage(
+        raise ImageMetadataError(
             f"this is {_describe(data)}; expected an image drawn by mockhub"
         ) from None
     if text is None:
-        raise NotAMockhubImage(
-            f"this is {description} without a mockhub chunk; it was drawn elsewhere, or re-saved"
+        raise ImageMetadataError(
+            f"this is {description} without mockhub metadata, of another origin or saved again"
         )
     return _parse_metadata(text, description)
 
 
 def _metadata_text(image: Image.Image) -> str | bytes | None:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        comments = [told for name, told in image.applist if name == "COM"]
+        comments = [comment for name, comment in image.applist if name == "COM"]
         parts = [
-            told[len(_JPEG_COMMENT_PREFIX) :]
-            for told in comments
-            if told.startswith(_JPEG_COMMENT_PREFIX)
+            comment[len(_JPEG_COMMENT_PREFIX) :]
+            for comment in comments
+            if comment.startswith(_JPEG_COMMENT_PREFIX)
         ]
         return b"".join(parts) or None
     if image.format == "WEBP":
@@ -109,8 +109,8 @@ def _parse_metadata(text: str | bytes, description: str) -> dict[str, Any]:
         metadata = None
     if isinstance(metadata, dict) and metadata.get("generator") == "mockhub":
         return metadata
-    raise NotAMockhubImage(
-        f"this is {description} whose chunk mockhub did not write: {text[:60]!r}"
+    raise ImageMetadataError(
+        f"this is {description} with metadata of another origin: {text[:60]!r}"
     )
 
 
@@ -119,4 +119,4 @@ def _describe(data: bytes) -> str:
         return "an empty file"
     if (media := sniff_media_type(data)) is not None:
         return f"a damaged or unsupported {media} file of {len(data)} bytes"
-    return f"no image: {len(data)} bytes that begin with {data[:_PREVIEW_BYTES]!r}"
+    return f"not an image: {len(data)} bytes that begin with {data[:_PREVIEW_BYTES]!r}"

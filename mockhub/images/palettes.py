@@ -1,14 +1,14 @@
-"""Ramps of 256 colours, from a light to a dark end, that pictures are coloured with.
+"""Palettes of 256 colors, from light to dark.
 
-A picture is painted in greys alone, 0 the light and 255 the dark end. Every mixture of two greys
-is then a colour of the same ramp, so soft edges and veils stay in tune whatever the palette.
+Scenes are drawn in grayscale, 0 is light and 255 is dark, so that blended edges have a color of the
+same palette.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-_COLOUR_STOPS = (
+_COLOR_STOPS = (
     "fff4dc ffcf94 f79072 c9576f 73366a 2b1a40",  # dusk
     "f6fbe9 bde9d1 66c4b5 2c8fa2 1f5479 15244a",  # lagoon
     "fdf8dc dfe9a0 97c575 4c9661 245f50 112e38",  # meadow
@@ -27,19 +27,19 @@ _COLOUR_STOPS = (
     "f4f9f4 cfe3cd 9cc3b4 6b9aa3 456a86 22344f",  # mist
 )
 
-PALETTE_COUNT = len(_COLOUR_STOPS)
+PALETTE_COUNT = len(_COLOR_STOPS)
 
 
 @cache
 def palette(index: int) -> bytes:
-    """The ramp of that number, below `COUNT`: 256 times red, green, blue."""
-    stops = [bytes.fromhex(stop) for stop in _COLOUR_STOPS[index].split()]
+    """Return palette *index*, below `PALETTE_COUNT`: 256 times red, green, blue."""
+    stops = [bytes.fromhex(stop) for stop in _COLOR_STOPS[index].split()]
     last = len(stops) - 1
-    colours = bytearray()
+    colors = bytearray()
     for tone in range(256):
         lower, remainder = divmod(tone * last, 255)
         low, high = stops[lower], stops[min(lower + 1, last)]
-        colours += bytes(
+        colors += bytes(
             (a * (255 - remainder) + b * remainder) // 255 for a, b in zip(low, high, strict=True)
         )
-    return bytes(colours)
+    return bytes(colors)

@@ -1,15 +1,13 @@
-"""Images: pure functions of what was asked for and the seed, drawn when they are fetched.
+"""Render images, each a pure function of its `ImageSpec`.
 
-Import this module only when a picture is wanted: it brings Pillow, which a start does not need.
+Import this module lazily: it imports Pillow, which is slow and not needed at start.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
-from threading import Lock
 from typing import Any
 
 from PIL import Image
@@ -18,32 +16,16 @@ from mockhub._text import plural
 from mockhub.domain.generations import Generation
 from mockhub.images import captions, formats, palettes, scenes
 from mockhub.images.canvas import Canvas, SeededRandom
-from mockhub.images.formats import NotAMockhubImage
 
-__all__ = [
-    "Cache",
-    "NotAMockhubImage",
-    "ImageSpec",
-    "digest",
-    "render",
-    "read_metadata",
-    "image_spec",
-]
+RENDERER_VERSION = 1  # increment it when the same spec gives other pixels
 
-RENDERER_VERSION = 1  # raised whenever the same fields give another picture
-
-MAX_CACHE_BYTES = 64 * 1024 * 1024
-
-_SUPERSAMPLING = (
-    (1 << 16, 4),
-    (1 << 19, 2),
-)  # pixels up to which a picture is painted so much larger
-_PALETTE_STEP = 5  # from the palette of one image of a request to that of the next
+_SUPERSAMPLING = ((1 << 16, 4), (1 << 19, 2))  # (maximum of pixels, factor)
+_PALETTE_STEP = 5  # between the palettes of two images of a request
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """All that a picture depends on; the generation's id is not among it."""
+    """Everything that an image depends on, which is not the id of its generation."""
 
     seed: int
     model: str
@@ -53,12 +35,12 @@ class ImageSpec:
     index: int  # from 0
     count: int
     references: tuple[str, ...]  # digests of the reference images
-    quality: str  # as the client asked
+    quality: str  # as in the request
     format: str  # png, jpeg or webp
 
 
 def image_spec(generation: Generation, index: int, *, seed: int, format: str) -> ImageSpec:
-    """What image *index*, counted from 0, of a generation looks like."""
+    """Return the spec of image *index*, from 0, of a generation."""
     request, size = generation.request, generation.quote.size
     return ImageSpec(
         seed=seed,
@@ -75,7 +57,7 @@ def image_spec(generation: Generation, index: int, *, seed: int, format: str) ->
 
 
 def render(spec: ImageSpec) -> bytes:
-    """The picture's file, of exactly the size asked; the same bytes for the same fields."""
+    """Return the file of an image of exactly the requested size."""
     series_hash = _hash(_metadata(spec) | {"index": None})
     image = _paint(spec, series_hash)
     captions.draw_caption(image, spec.prompt, _caption_details(spec))
@@ -86,17 +68,8 @@ def render(spec: ImageSpec) -> bytes:
 
 
 def digest(spec: ImageSpec) -> str:
-    """A strong entity tag, without its quotes, known without drawing."""
+    """Return a strong entity tag, without quotes; it does not render the image."""
     return _hash(_metadata(spec) | {"format": spec.format})[:16].hex()
-
-
-def read_metadata(data: bytes) -> dict[str, Any]:
-    """What a picture's file says of the request that it came from.
-
-    Raises:
-        NotOurs: if *data* is no picture, or one that was not drawn here.
-    """
-    return formats.decode_metadata(data)
 
 
 def _metadata(spec: ImageSpec) -> dict[str, Any]:
@@ -119,7 +92,7 @@ def _hash(fields: dict[str, Any]) -> bytes:
 
 
 def _paint(spec: ImageSpec, series_hash: bytes) -> Image.Image:
-    """The scene in greys; neighbours in a request never show the same scene."""
+    """Draw the scene in grayscale; adjacent images of a request have different scenes."""
     pixels = spec.width * spec.height
     factor = next((factor for bound, factor in _SUPERSAMPLING if pixels <= bound), 1)
     canvas = Canvas(spec.width * factor, spec.height * factor)
@@ -133,40 +106,3 @@ def _caption_details(spec: ImageSpec) -> str:
     if spec.references:
         details.append(plural(len(spec.references), "reference"))
     return "  \u00b7  ".join(details)
-
-
-class Cache:
-    """Pictures drawn lately, up to a number of bytes; safe to use from several threads."""
-
-    def __init__(self, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
-        self.max_bytes = max_bytes
-        self.size_bytes = 0
-        self._lock = Lock()
-        self._entries: OrderedDict[ImageSpec, bytes] = OrderedDict()
-
-    def peek(self, spec: ImageSpec) -> bytes | None:
-        """The picture if it is kept; never draws."""
-        with self._lock:
-            if (data := self._entries.get(spec)) is not None:
-                self._entries.move_to_end(spec)
-            return data
-
-    def get(self, spec: ImageSpec) -> bytes:
-        """The picture, drawn if it is not kept; one larger than the bound is not kept."""
-        if (data := self.peek(spec)) is not None:
-            return data
-        data = render(spec)  # outside the lock: a slow one holds up nobody
-        self._store(spec, data)
-        return data
-
-    def _store(self, spec: ImageSpec, data: bytes) -> None:
-        with self._lock:
-            if len(data) > self.max_bytes or spec in self._entries:
-                return
-            self._entries[spec] = data
-            self.size_bytes += len(data)
-            while self.size_bytes > self.max_bytes:
-                self.size_bytes -= len(self._entries.popitem(last=False)[1])
-
-    def __len__(self) -> int:
-        return len(self._entries)

@@ -1,4 +1,4 @@
-"""Scenes: what the pictures show."""
+"""The scenes that images show."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from mockhub.images.canvas import UNIT, Canvas, SeededRandom
 
-_MAX_HILLS = 12  # hills of the widest land
+_MAX_HILLS = 12  # of a wide image
 
 
 def jagged_line(rng: SeededRandom, start: int, end: int, roughness: int, depth: int) -> list[int]:
-    """A mountain line: the middle of each stretch is moved, by less the shorter it is."""
+    """Return heights by midpoint displacement, smaller in each of *depth* rounds."""
     line = [start, end]
     for _ in range(depth):
         finer = [line[0]]
@@ -21,7 +21,7 @@ def jagged_line(rng: SeededRandom, start: int, end: int, roughness: int, depth: 
 
 
 def _dunes(canvas: Canvas, rng: SeededRandom) -> None:
-    """Rolling land under a sun, the nearer the darker."""
+    """Draw hills under a sun."""
     _daylight(canvas, rng)
     layers = rng.randint(4, 6)
     top, background = canvas.bottom * rng.randint(46, 56) // 100, 84
@@ -36,7 +36,7 @@ def _dunes(canvas: Canvas, rng: SeededRandom) -> None:
 
 
 def _mountains(canvas: Canvas, rng: SeededRandom) -> None:
-    """Peaks in haze."""
+    """Draw peaks in haze."""
     _daylight(canvas, rng)
     layers = rng.randint(4, 6)
     top, background = canvas.bottom * rng.randint(42, 52) // 100, 80
@@ -50,7 +50,7 @@ def _mountains(canvas: Canvas, rng: SeededRandom) -> None:
 
 
 def _daylight(canvas: Canvas, rng: SeededRandom) -> None:
-    """A sky that is brightest at the horizon, and a sun in rings of glow."""
+    """Draw a sky that is brightest at the horizon, and a sun with a halo."""
     canvas.fill_gradient((rng.randint(78, 100), rng.randint(40, 56), rng.randint(14, 22)))
     x = canvas.right * rng.randint(20, 80) // 100
     y = canvas.bottom * rng.randint(22, 44) // 100
@@ -66,7 +66,7 @@ def _sun(canvas: Canvas, x: int, y: int, radius: int) -> None:
 
 
 def _sea(canvas: Canvas, rng: SeededRandom) -> None:
-    """The sun low over water, and its path upon it."""
+    """Draw a low sun over water, with its reflection."""
     horizon = canvas.bottom * rng.randint(50, 60) // 100
     canvas.fill_gradient((130, 78, 30, 18), 0, horizon)
     x = canvas.right * rng.randint(28, 72) // 100
@@ -94,7 +94,7 @@ def _sea(canvas: Canvas, rng: SeededRandom) -> None:
 
 
 def _waves(canvas: Canvas, rng: SeededRandom) -> None:
-    """Ribbons from edge to edge."""
+    """Draw ribbons from edge to edge."""
     canvas.fill_gradient((6, 30))
     layers = rng.randint(8, 11)
     count = 4 + min(canvas.right // UNIT, _MAX_HILLS)
@@ -111,7 +111,7 @@ def _waves(canvas: Canvas, rng: SeededRandom) -> None:
 
 
 def _orbs(canvas: Canvas, rng: SeededRandom) -> None:
-    """Worlds of nested discs over one another."""
+    """Draw overlapping spheres."""
     dark = rng.randint(0, 1)
     sky = (230, 190) if dark else (10, 44)
     canvas.fill_gradient(sky)
@@ -129,7 +129,7 @@ def _orbs(canvas: Canvas, rng: SeededRandom) -> None:
 
 
 def _arches(canvas: Canvas, rng: SeededRandom) -> None:
-    """Rainbow arches that rise from below, the nearer the smaller, and a small sun."""
+    """Draw arches that rise from the bottom edge, and a small sun."""
     canvas.fill_gradient((40, 8))
     x, y = (side * rng.randint(15, 85) // 100 for side in (canvas.right, canvas.bottom // 3))
     canvas.draw_disc(x, y, UNIT * rng.randint(5, 9) // 100, 64, 32)

@@ -12,9 +12,7 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import ApiError, ValidationError
-from mockhub.scenarios.loader import (
-    Scenario,
-)
+from mockhub.scenarios.loader import Scenario
 from mockhub.scenarios.schema import parse_fault_entry
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.config_file import Pointer, error_at
@@ -33,10 +31,10 @@ def build_hub(
     image_format: str | None = None,
     max_generations: int | None = None,
 ) -> HubBackend:
-    """Build a hub from a scenario; the keyword arguments override the scenario's own settings.
+    """Build a hub from a scenario; the keyword arguments override its settings.
 
     Raises:
-        MockhubError: if a generation of the scenario cannot be made.
+        MockhubError: if a generation of the scenario is invalid.
     """
     content = scenario.content
     hub = HubBackend(
@@ -91,7 +89,7 @@ def _import_generation(
     if account is None:
         hint = suggest(entry["account"], hub.accounts)
         raise error_at(
-            scenario.path, (*pointer, "account"), f"{entry['account']!r} is no account{hint}"
+            scenario.path, (*pointer, "account"), f"{entry['account']!r} is not an account{hint}"
         )
     try:
         request = _build_request(hub.spec, entry["request"])

@@ -1,4 +1,4 @@
-"""Scenarios: named starting worlds, written in YAML."""
+"""Load scenarios, the initial states of hubs, from YAML files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mockhub.spec.config_file import load_yaml
 
 @dataclass(frozen=True)
 class Scenario:
-    """A starting world as its file says it, checked."""
+    """The checked content of a scenario file."""
 
     path: Path
     content: Mapping[str, Any] = field(repr=False)
@@ -31,7 +31,7 @@ class Scenario:
         return str(self.content.get("description", "")).strip()
 
     def predefined_keys(self) -> list[tuple[str, str, str]]:
-        """The fixed keys as (key, name, account), in the order of the file."""
+        """Return the API keys as (key, name, account), in the order of the file."""
         return [
             (key["key"], key.get("name", account), account)
             for account, entry in self.content["accounts"].items()
@@ -40,13 +40,13 @@ class Scenario:
 
 
 def bundled_scenarios() -> dict[str, Path]:
-    """The scenarios that come along, by name."""
+    """Return the files of the bundled scenarios by name."""
     return {file.stem: file for file in sorted(resource_path("fixtures/scenarios").glob("*.yaml"))}
 
 
 @lru_cache(maxsize=64)
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario file.
+    """Load a scenario file.
 
     Raises:
         MockhubError: naming the file, the line, the key and what is allowed.
@@ -57,7 +57,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def scenario_from_json(source: str, content: Mapping[str, Any]) -> Scenario:
-    """A scenario that came as JSON; *place* is what messages call it.
+    """Return a scenario of JSON content; messages call it *source*.
 
     Raises:
         MockhubError: naming the place and what is allowed.
@@ -67,7 +67,7 @@ def scenario_from_json(source: str, content: Mapping[str, Any]) -> Scenario:
 
 
 def find_scenario(name: str) -> Scenario:
-    """A scenario by the name of one that comes along, or by its file.
+    """Load a scenario by the name of a bundled one, or by the path of a YAML file.
 
     Raises:
         MockhubError: if there is none, or its file cannot be used.
@@ -78,6 +78,6 @@ def find_scenario(name: str) -> Scenario:
     if "/" in name or Path(name).suffix in (".yaml", ".yml"):
         return load_scenario(Path(name))
     raise MockhubError(
-        f"there is no scenario {name!r}{suggest(name, known)}; known are {', '.join(known)}, "
-        "and any YAML file"
+        f"there is no scenario {name!r}{suggest(name, known)}; expected {', '.join(known)}, "
+        "or the path of a YAML file"
     )

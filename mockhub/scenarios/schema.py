@@ -18,11 +18,11 @@ from mockhub.spec.config_file import (
     integer,
     mapping,
     sequence,
-    text,
+    string,
 )
 
 _TIME_DESCRIPTION = "a time such as 2026-04-30T08:00:00Z"
-_TIMESTAMP = text(_TIME_DESCRIPTION, parser="timestamp")
+_TIMESTAMP = string(_TIME_DESCRIPTION, parser="timestamp")
 _EXPIRY = _TIMESTAMP | {"description": f"{_TIME_DESCRIPTION}, or null", "type": ["string", "null"]}
 _GRANT = mapping(
     "a grant such as {credits: 120}",
@@ -32,8 +32,8 @@ _GRANT = mapping(
 _KEY = mapping(
     "a key such as {key: gih_live_..., name: mine}",
     {
-        "key": text("a text without blanks, as a header can carry it", pattern="^[!-~]+$"),
-        "name": text("a text"),
+        "key": string("a string of visible ASCII characters", pattern="^[!-~]+$"),
+        "name": string("a string"),
         "expires_at": _EXPIRY,
         "revoked": {"description": "true or false", "type": "boolean"},
     },
@@ -42,7 +42,7 @@ _KEY = mapping(
 _ACCOUNT = mapping(
     "an account such as {grants: [{credits: 120}], keys: [{key: gih_live_...}]}",
     {
-        "account_type": text("a text such as PRO"),
+        "account_type": string("a string such as PRO"),
         "grants": sequence("a list of grants", _GRANT),
         "keys": sequence("a list of keys", _KEY),
     },
@@ -50,8 +50,8 @@ _ACCOUNT = mapping(
 _GENERATION = mapping(
     "a generation with its account and request",
     {
-        "id": text("a text"),
-        "account": text("the name of an account"),
+        "id": string("a string"),
+        "account": string("the name of an account"),
         "created_at": _TIMESTAMP,
         "request": {"description": "a request body such as {prompt: a cat}", "type": "object"},
     },
@@ -73,15 +73,18 @@ _FAULT = {
     "if": {"type": "object"},
     "then": mapping(
         _FAULT_DESCRIPTION,
-        {"fault": text("a fault such as reset@after"), "prompt": text("a text of the prompt")},
+        {
+            "fault": string("a fault such as reset@after"),
+            "prompt": string("a part of a prompt"),
+        },
         required=("fault",),
     ),
-    "else": text(_FAULT_DESCRIPTION),
+    "else": string(_FAULT_DESCRIPTION),
 }
 _ROOT = mapping(
     "a mapping with accounts",
     {
-        "description": text("a text"),
+        "description": string("a string"),
         "seed": integer("a whole number", -MAX_INTEGER),
         "clock": _CLOCK,
         "image_format": {"enum": ["png", "jpeg", "webp"]},
@@ -93,7 +96,7 @@ _ROOT = mapping(
         },
         "generations": sequence("a list of generations", _GENERATION),
         "provider": sequence(
-            "a list of outcomes such as [fail, deliver=2]", text("an outcome", parser="outcome")
+            "a list of outcomes such as [fail, deliver=2]", string("an outcome", parser="outcome")
         ),
         "faults": sequence("a list of faults such as [reset@after]", _FAULT),
     },

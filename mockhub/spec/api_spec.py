@@ -1,4 +1,4 @@
-"""The law: everything that the OpenAPI file says, read once when the program starts."""
+"""ApiSpec: everything that mockhub uses of openapi.yaml, compiled once at start."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.spec.catalog import Catalog, build_model_catalog
 from mockhub.spec.config_file import Pointer, format_pointer
 from mockhub.spec.document import Document, load_document
-from mockhub.spec.error_catalog import ErrorCatalog
-from mockhub.spec.error_catalog import build_error_catalog as read_errors
+from mockhub.spec.error_catalog import ErrorCatalog, build_error_catalog
 from mockhub.spec.operations import FORM, JSON, Operation, OperationId, compile_operations
 from mockhub.spec.router import Router, build_router
 from mockhub.spec.sizes import build_size_rules
@@ -23,7 +22,7 @@ _UNAUTHORIZED = 401
 
 @dataclass(frozen=True)
 class KeyFormat:
-    """How an API key looks (AUTH-2): the prefix, and how many characters follow."""
+    """The format of API keys (AUTH-2): a prefix and the number of characters after it."""
 
     prefix: str
     length: int
@@ -31,7 +30,7 @@ class KeyFormat:
 
 @dataclass(frozen=True)
 class RoutingError:
-    """What a request meets that finds no operation."""
+    """The error of a request that matches no operation."""
 
     status: int
     code: str
@@ -39,7 +38,7 @@ class RoutingError:
 
 @dataclass(frozen=True)
 class Assumption:
-    """A place of the law that the documentation leaves open, and why it reads as it does."""
+    """A place of the spec that the documentation leaves open, and the reason for our choice."""
 
     pointer: str
     clauses: tuple[str, ...]
@@ -48,7 +47,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class ApiSpec:
-    """The whole of the documentation, as this package uses it."""
+    """The parsed and compiled `openapi.yaml`."""
 
     document: Document
     operations: Mapping[str, Operation]
@@ -59,18 +58,18 @@ class ApiSpec:
     key_format: KeyFormat
     unknown_path: RoutingError
     unknown_method: RoutingError
-    timeout_seconds: float  # the longest that a synchronous generation may take (LIM-1)
+    timeout_seconds: float  # the limit of a synchronous generation (LIM-1)
 
     def assumptions(self) -> list[Assumption]:
-        """Every reading of an open point, in the order of the file."""
+        """Return every `x-assumed`, in the order of the file."""
         return list(_assumptions(self.document.root, ()))
 
 
 def load_spec(path: Path) -> ApiSpec:
-    """Read the law from an OpenAPI file.
+    """Load the API spec from an OpenAPI file.
 
     Raises:
-        MockhubError: naming the file and the place, if anything in it cannot be used.
+        MockhubError: naming the file and the place, if something in it cannot be used.
     """
     document = load_document(path)
     try:
@@ -79,11 +78,11 @@ def load_spec(path: Path) -> ApiSpec:
         raise error if str(path) in str(error) else MockhubError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise MockhubError(f"{path}: not the law of a GPT Image Hub: {problem}") from None
+        raise MockhubError(f"{path}: not a GPT Image Hub API description: {problem}") from None
 
 
 def build_spec(document: Document) -> ApiSpec:
-    """Read the law from a document that was loaded and checked; raises MockhubError."""
+    """Build the API spec from a checked document; raises MockhubError."""
     operations = compile_operations(document)
     _check_operations(document, operations)
     _check_security(document, operations)
@@ -97,7 +96,7 @@ def build_spec(document: Document) -> ApiSpec:
         operations={operation.id: operation for operation in operations},
         router=build_router(operations),
         catalog=catalog,
-        errors=read_errors(_error_examples(operations)),
+        errors=build_error_catalog(_error_examples(operations)),
         model_list=model_list,
         key_format=_key_format(document),
         unknown_path=RoutingError(int(unrouted["path"]["status"]), unrouted["path"]["code"]),
@@ -137,16 +136,16 @@ def _check_security(document: Document, operations: tuple[Operation, ...]) -> No
 
 
 def _model_list(document: Document, operations: tuple[Operation, ...]) -> Mapping[str, Any]:
-    """The catalogue is the example of the model list, held to the list's own schema."""
+    """Return the example of the model list, which is the catalog."""
     list_models = next(
         operation for operation in operations if operation.id == OperationId.LIST_MODELS
     )
     for model_list in list_models.examples[200].values():
         for error in list_models.responses[200].iter_errors(model_list):
             pointer: Pointer = ("components", "examples", "Models", "value", *error.instance_path)
-            raise document.error(pointer, f"{error.message} (is it quoted?)")
+            raise document.error(pointer, f"{error.message} (quote it?)")
         return dict(model_list)
-    raise MockhubError(f"{document.path}: the answer of list_models has no example")
+    raise MockhubError(f"{document.path}: the response of list_models has no example")
 
 
 def _check_default_options(

@@ -1,4 +1,4 @@
-"""The model catalogue: what can be asked for and what it costs."""
+"""The model catalog: models, prices and quotes."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from mockhub.spec.sizes import AUTO, Size, SizeRules, nearest_ratio, parse_size
 
 
 class Quote(NamedTuple):
-    """What one image of a request is and costs, fixed when the request is accepted."""
+    """The properties and the price of each image of a request, fixed when it is accepted."""
 
     model: str
     aspect_ratio: str
     tier: str
-    credits_per_image: int  # credits per image
-    size: Size  # in pixels, `auto` resolved
+    credits_per_image: int
+    size: Size  # of `auto`, the size that is drawn
 
 
 @dataclass(frozen=True)
 class Model:
-    """One listed model (MOD-1)."""
+    """A listed model (MOD-1)."""
 
     id: str
     aspect_ratios: tuple[str, ...]
-    prices: Mapping[str, int]
+    prices: Mapping[str, int]  # credits per image, by tier
     max_reference_images: int
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The listed models by id."""
+    """The listed models by id, and the rules for sizes."""
 
     models: Mapping[str, Model]
     size_rules: SizeRules
     _quote_cache: dict[tuple[str, str], Quote] = field(default_factory=dict, repr=False)
 
     def quote(self, model_id: str, size: str) -> Quote:
-        """Price one image of *size* (``auto`` or WIDTHxHEIGHT).
+        """Return the quote of one image of *size*, ``auto`` or WIDTHxHEIGHT.
 
         Raises:
-            ValueError: with words that follow "expected", if the size is not on offer.
+            ValueError: with a sentence, if the model does not offer the size.
         """
         try:
             return self._quote_cache[model_id, size]
@@ -52,10 +52,10 @@ class Catalog:
             return quote
 
     def check_request(self, values: Mapping[str, Any], reference_count: int) -> None:
-        """Hold a request's values, and how many reference images it has, to what its model offers.
+        """Check the fields of a request that depend on its model (REQ-1, REQ-7, REQ-13).
 
         Raises:
-            Invalid: naming the field, its value and what is allowed (REQ-1, REQ-7, REQ-13).
+            ValidationError: naming the field, its value and what is allowed.
         """
         model = self.models.get(values["model"])
         if model is None:
@@ -66,9 +66,7 @@ class Catalog:
         try:
             self.quote(model.id, values["size"])
         except ValueError as error:
-            raise ValidationError(
-                f"size: {format_value(values['size'])} is not valid; expected {error}"
-            ) from None
+            raise ValidationError(f"size: {error}") from None
         if reference_count > model.max_reference_images:
             raise ValidationError(
                 f"reference_image: {reference_count} files are too many; "
@@ -82,16 +80,19 @@ class Catalog:
             raise ValueError(violation)
         tier = self.size_rules.tier(size)
         if tier not in model.prices:
-            raise ValueError(f"a size of the tiers {', '.join(model.prices)} for {model_id}")
+            tiers = ", ".join(model.prices)
+            raise ValueError(
+                f"{format_value(text)} is of tier {tier}; expected one of {tiers} for {model_id}"
+            )
         aspect_ratio = AUTO if text == AUTO else nearest_ratio(size, model.aspect_ratios)
         return Quote(model_id, aspect_ratio, tier, model.prices[tier], size)
 
 
 def build_model_catalog(model_list: Mapping[str, Any], size_rules: SizeRules) -> Catalog:
-    """Read the catalogue from the example of the model list.
+    """Build the catalog from the example of the model list.
 
     Raises:
-        MockhubError: if two models share an id, or qualities and prices name different tiers.
+        MockhubError: if two models have one id, or qualities and prices name different tiers.
     """
     models: dict[str, Model] = {}
     for entry in model_list["data"]:

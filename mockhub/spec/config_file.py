@@ -1,7 +1,7 @@
 """Load YAML files strictly, and report errors as ``file:line: #/pointer: message``.
 
-Only what means the same in YAML 1.1, YAML 1.2 and JSON is accepted: an unquoted 16:9 is the number
-969 to some readers and a text to others. Unquoted times are texts.
+A scalar that YAML 1.1 and YAML 1.2 read differently is rejected: an unquoted 16:9 is the number 969
+in the one and a string in the other. An unquoted time is a string.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from mockhub.exceptions import MockhubError
 Pointer = tuple[str | int, ...]
 ConfigError = tuple[Pointer, str]
 
-MAX_INTEGER = 2**53 - 1  # the largest that every JSON reader takes for a whole number
+MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser reads exactly
 
 _TAG = "tag:yaml.org,2002:"
 _JSON_TAGS = {_TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null")}
-_AMBIGUOUS_SCALARS = {  # YAML 1.1 has a value for them, YAML 1.2 has another or none
+_AMBIGUOUS_SCALARS = {  # by the tag that YAML 1.1 gives them
     _TAG + "int": re.compile(r"[-+]?0[0-7_]+|.*[:_].*"),
     _TAG + "float": re.compile(r".*[:_].*"),
     _TAG + "bool": re.compile(r"yes|no|on|off", re.IGNORECASE),
@@ -39,7 +39,7 @@ _MAX_LISTED_KEYS = 12
 
 
 def load_yaml(path: Path) -> Any:
-    """Read a YAML file that is unambiguous and has text keys, each once.
+    """Read a YAML file with unambiguous scalars and unique string keys.
 
     Raises:
         MockhubError: if it cannot be read, with the place.
@@ -63,7 +63,7 @@ def load_yaml(path: Path) -> Any:
 
 
 class _NodeChecker:
-    """Find what is not plain JSON below a node; an alias is looked at once."""
+    """Find what is not plain JSON below a node; the target of aliases is checked once."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -104,7 +104,7 @@ class _NodeChecker:
             name = key.value if isinstance(key, yaml.ScalarNode) else f"({key.id})"
             place = (*pointer, name)
             if key.tag not in (_TAG + "str", _TAG + "merge"):
-                yield key, place, f"the key {name} is not text; quote it"
+                yield key, place, f"the key {name} is not a string; quote it"
             elif name in names:
                 yield key, place, f"the key {name!r} occurs twice; expected once"
             names.add(name)
@@ -119,7 +119,7 @@ def format_pointer(pointer: Pointer) -> str:
 def error_at(source: Path, pointer: Pointer, message: str) -> MockhubError:
     """Return an error that names the file, the line and the place of *pointer* in it.
 
-    A *source* that is not a file has no lines.
+    Without a line if *source* is not a file.
     """
     line = f":{_line_number(source, pointer)}" if source.is_file() else ""
     return MockhubError(f"{source}{line}: {format_pointer(pointer)}: {message}")
@@ -140,10 +140,10 @@ def _line_number(path: Path, pointer: Pointer) -> int:
 
 
 class ConfigSchema:
-    """A JSON Schema of a configuration file, which explains what a file does wrong.
+    """A JSON Schema of a configuration file, which explains its errors.
 
     A subschema's `description` completes the sentence "expected ...". Its `parser` names one of
-    *parsers*, a function that raises MockhubError for a text that it cannot read. The value of a
+    *parsers*, a function that raises MockhubError for an invalid value. The value of a
     `writeOnly` subschema is secret and never shown.
     """
 
@@ -170,7 +170,7 @@ class ConfigSchema:
             raise error_at(source, pointer, message)
 
     def errors(self, content: Any) -> Iterator[ConfigError]:
-        """Describe what is wrong: the structure first, and the texts if the structure is right."""
+        """Describe what is wrong: the structure first, then the values."""
         for validator in self._validators:
             try:
                 errors = list(validator.iter_errors(content))
@@ -254,8 +254,8 @@ def sequence(description: str, items: Mapping[str, Any]) -> dict[str, Any]:
     return {"description": description, "type": "array", "items": items}
 
 
-def text(description: str, **keywords: Any) -> dict[str, Any]:
-    """Return the schema of a text that is not empty."""
+def string(description: str, **keywords: Any) -> dict[str, Any]:
+    """Return the schema of a string that is not empty."""
     return {"description": description, "type": "string", "minLength": 1, **keywords}
 
 

@@ -106,7 +106,7 @@ _COMMON_KEYWORDS = dict.fromkeys(("$ref", "x-clauses", "x-assumed"), "")
 _STRING_ENUM = {
     "if": {"properties": {"type": {"const": "string"}}, "required": ["type", "enum"]},
     "then": {
-        "properties": {"enum": {"items": {"type": "string", "description": "a text; quote it"}}}
+        "properties": {"enum": {"items": {"type": "string", "description": "a string; quote it"}}}
     },
 }
 
@@ -139,30 +139,30 @@ _SUBSET = _supported_subset()
 
 @dataclass(frozen=True)
 class Document:
-    """The file's path and what it says, checked."""
+    """A checked OpenAPI file."""
 
     path: Path
     root: Mapping[str, Any]
 
     def resolve(self, node: Any) -> Any:
-        """*node* with its reference, if it has one, followed; its other keywords lie on top."""
+        """Replace a `$ref` by its target, updated with the keywords beside it."""
         while isinstance(node, dict) and "$ref" in node:
             siblings = {name: value for name, value in node.items() if name != "$ref"}
             node = {**self.lookup(node["$ref"]), **siblings}
         return node
 
     def lookup(self, reference: str) -> Any:
-        """The place that a local reference such as ``#/components/schemas/Size`` names."""
+        """Return the target of a local reference such as ``#/components/schemas/Size``."""
         node: Any = self.root
         for part in reference.removeprefix("#/").split("/"):
             name = part.replace("~1", "/").replace("~0", "~")
             if not isinstance(node, dict) or name not in node:
-                raise MockhubError(f"{self.path}: the reference {reference!r} leads nowhere")
+                raise MockhubError(f"{self.path}: the reference {reference!r} has no target")
             node = node[name]
         return node
 
     def inline_references(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
-        """*node* with every reference below it replaced by what it names."""
+        """Replace every `$ref` below *node* by its target."""
         if isinstance(node, list):
             return [self.inline_references(item, seen) for item in node]
         if not isinstance(node, dict):
@@ -176,7 +176,7 @@ class Document:
         }
 
     def error(self, pointer: Pointer, message: str) -> MockhubError:
-        """An error that names the file, the line and the place of *pointer* in it."""
+        """Return an error with the file, the line and *pointer*."""
         return error_at(self.path, pointer, message)
 
 

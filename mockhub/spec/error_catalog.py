@@ -1,4 +1,4 @@
-"""What goes wrong: an exception for the wire, one for the user, and the documented codes."""
+"""The documented error codes, with their statuses and messages."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 
 from mockhub.exceptions import ApiError, MockhubError
 
+UNAUTHORIZED = 401
+
 
 @dataclass(frozen=True)
 class ErrorCatalog:
-    """The documented error codes, each with its status and its own message."""
+    """The status and the message of each documented error code."""
 
     statuses: Mapping[str, int]
     messages: Mapping[str, str]
     code_by_status: Mapping[int, str] = field(default_factory=dict)
 
     def error(self, code: str, message: str | None = None) -> ApiError:
-        """The error of *code*, with the documented message unless another is given."""
+        """Return the error *code*, with its documented message unless another is given."""
         headers = {"WWW-Authenticate": "Bearer"} if self.statuses[code] == UNAUTHORIZED else {}
         return ApiError(self.statuses[code], code, message or self.messages[code], headers=headers)
 
     def invalid_request(self, message: str) -> ApiError:
-        """400 invalid_request (REQ-10) with a message that says what is wrong."""
+        """Return 400 invalid_request (REQ-10)."""
         return self.error("invalid_request", message)
 
-
-UNAUTHORIZED = 401
 
 REQUIRED_CODES = frozenset(
     {
@@ -43,10 +43,10 @@ REQUIRED_CODES = frozenset(
 
 
 def build_error_catalog(examples: Iterable[tuple[int, Mapping[str, Any]]]) -> ErrorCatalog:
-    """Gather the codes from the examples of the error responses, given as (status, body).
+    """Collect the codes from the examples of the error responses, given as (status, body).
 
     Raises:
-        MockhubError: if a code stands under two statuses, or a needed one is missing.
+        MockhubError: if a code has two statuses, or a required code is missing.
     """
     statuses: dict[str, int] = {}
     messages: dict[str, str] = {}
@@ -55,8 +55,8 @@ def build_error_catalog(examples: Iterable[tuple[int, Mapping[str, Any]]]) -> Er
         code = body["error"]["code"]
         if statuses.setdefault(code, status) != status:
             raise MockhubError(
-                f"error code {code!r} stands under the statuses {statuses[code]} and {status}; "
-                "each code has one"
+                f"error code {code!r} has the statuses {statuses[code]} and {status}; "
+                "expected one status"
             )
         messages[code] = body["error"]["message"]
         code_by_status.setdefault(status, code)

@@ -1,4 +1,4 @@
-"""The validated body of a request for images."""
+"""The validated body of POST /images/generations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mockhub.spec.frozen_struct import FrozenStruct
 
 
 class GenerationRequest(FrozenStruct, frozen=True):
-    """What a client asks for, validated and with all defaults filled in."""
+    """The fields of a validated request, with defaults filled in."""
 
     model: str
     prompt: str

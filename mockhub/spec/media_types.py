@@ -1,8 +1,8 @@
-"""What a file is, by its first bytes (REQ-17)."""
+"""Detect the media type of a file by its first bytes (REQ-17)."""
 
 from __future__ import annotations
 
-SNIFF_BYTES = 12  # bytes that are enough to tell
+SNIFF_BYTES = 12  # enough for every signature
 
 _SIGNATURES = (
     ("image/png", b"\x89PNG\r\n\x1a\n"),
@@ -16,7 +16,7 @@ KNOWN_MEDIA_TYPES = frozenset({"image/webp", *(name for name, _ in _SIGNATURES)}
 
 
 def sniff_media_type(first_bytes: bytes) -> str | None:
-    """The media type that a file's first bytes show, or None if they show none that is known."""
+    """Return the media type of the file that begins with *first_bytes*, or None if unknown."""
     if first_bytes[:4] == b"RIFF" and first_bytes[8:12] == b"WEBP":
         return "image/webp"
     return next((name for name, start in _SIGNATURES if first_bytes.startswith(start)), None)

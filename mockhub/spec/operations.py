@@ -1,4 +1,4 @@
-"""The operations of the law, compiled once: routes, request bodies, answers."""
+"""The operations of an OpenAPI document, compiled: paths, body schemas, response validators."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PARAMETER_LOCATIONS = ("path", "query")
 
 
 class Validator(Protocol):
-    """What this package needs of a compiled JSON Schema."""
+    """A compiled JSON Schema."""
 
     def is_valid(self, instance: Any) -> bool: ...
 
@@ -41,7 +41,7 @@ class Validator(Protocol):
 
 @dataclass(frozen=True)
 class BodySchema:
-    """One media type of a request, or its parameters: the fields' schemas, defaults, the whole."""
+    """The schema of a request body in one media type, or of path or query parameters."""
 
     fields: Mapping[str, Mapping[str, Any]]
     defaults: Mapping[str, Any]
@@ -51,7 +51,7 @@ class BodySchema:
 
 @dataclass(frozen=True)
 class FileConstraints:
-    """What a file may be (REQ-8, REQ-9): media types by content, and the most bytes of each."""
+    """The allowed media types, by content, and the size limit of a file (REQ-8, REQ-9)."""
 
     media_types: tuple[str, ...]
     max_bytes: int
@@ -59,13 +59,13 @@ class FileConstraints:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: where it is, what it takes and what it answers."""
+    """An operation with its compiled schemas."""
 
     id: str
     method: str
     path: str
     requires_auth: bool
-    parameters: Mapping[str, BodySchema]  # those of the path and those of the query
+    parameters: Mapping[str, BodySchema]  # under "path" and "query"
     bodies: Mapping[str, BodySchema]
     files: Mapping[str, FileConstraints]
     responses: Mapping[int, Validator]
@@ -74,7 +74,7 @@ class Operation:
 
     @property
     def path_pattern(self) -> re.Pattern[str]:
-        """What a path of this operation looks like; a parameter is one segment."""
+        """A pattern of this operation's paths, where a parameter matches one segment."""
         return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
 
 
@@ -124,7 +124,7 @@ def _requires_auth(security: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _parameter_schemas(document: Document, nodes: list[Any]) -> Mapping[str, BodySchema]:
-    """The parameters as the fields of two objects, so that the rules for bodies hold for them."""
+    """Describe the parameters as two objects, which are validated like bodies."""
     parameters = [document.resolve(node) for node in nodes]
     schemas: dict[str, dict[str, Any]] = {}
     for location in _PARAMETER_LOCATIONS:
@@ -151,7 +151,7 @@ def _body_schema(schema: Mapping[str, Any]) -> BodySchema:
 
 
 def _without_files(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Files are judged by their bytes as they arrive, not as JSON."""
+    """Remove the files, which are validated as they arrive, not as JSON."""
     text_fields = {
         name: field for name, field in schema["properties"].items() if not file_schema(field)
     }
@@ -159,7 +159,7 @@ def _without_files(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def file_schema(field: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema of one file of *field*, be it a file, a list of them, or either; or None."""
+    """Return the schema of a file if *field* is a file, a list of files, or either."""
     if field.get("format") == "binary":
         return field
     for inner in (field.get("items"), *field.get("oneOf", ()), *field.get("anyOf", ())):
@@ -188,7 +188,7 @@ def _file_constraints(
 
 
 def _response_validator(document: Document, response: Mapping[str, Any]) -> Validator:
-    """What a JSON answer has to be; one of another type may be anything."""
+    """Compile the schema of a JSON response; a response of another type may be anything."""
     media = response.get("content", {}).get(JSON)
     return compile_schema(
         disallow_extra_fields(document.inline_references(media["schema"])) if media else {}
@@ -201,7 +201,7 @@ def _examples(document: Document, response: Mapping[str, Any]) -> Mapping[str, A
 
 
 def disallow_extra_fields(schema: Any) -> Any:
-    """*schema* with no room for fields that it does not name: we answer neither more nor less."""
+    """Set `additionalProperties: false` on every object schema."""
     if isinstance(schema, list):
         return [disallow_extra_fields(item) for item in schema]
     if not isinstance(schema, dict):
@@ -213,5 +213,5 @@ def disallow_extra_fields(schema: Any) -> Any:
 
 
 def compile_schema(schema: Mapping[str, Any]) -> Validator:
-    """A validator of *schema* that checks formats too; a plain `integer` keyword does not."""
+    """Compile *schema* with its formats."""
     return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True)

@@ -6,20 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mockhub.spec.operations import (
-    Operation,
-)
+from mockhub.spec.operations import Operation
 
 
 @dataclass(frozen=True)
 class Router:
-    """From a method and a path to an operation."""
+    """The operations by path and method."""
 
     static_routes: Mapping[str, Mapping[str, Operation]]
     pattern_routes: tuple[tuple[re.Pattern[str], Mapping[str, Operation]], ...]
 
     def match(self, path: str) -> tuple[Mapping[str, Operation], str | None] | None:
-        """The operations of *path* by method, and its parameter; None if there is no such path."""
+        """Return the operations of *path* by method, and the path parameter; None if unknown."""
         if methods := self.static_routes.get(path):
             return methods, None
         for pattern, methods in self.pattern_routes:
@@ -29,7 +27,7 @@ class Router:
 
 
 def build_router(operations: tuple[Operation, ...]) -> Router:
-    """Sort the operations by path."""
+    """Build the router of *operations*."""
     static_routes: dict[str, dict[str, Operation]] = {}
     pattern_routes: dict[re.Pattern[str], dict[str, Operation]] = {}
     for operation in operations:

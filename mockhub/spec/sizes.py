@@ -1,4 +1,4 @@
-"""Sizes: what may be asked for, what ratio it has, and which tier it is billed as."""
+"""Image sizes: parsing, the rules for valid sizes, aspect ratios and billing tiers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
+
+from mockhub._text import format_value
+from mockhub.exceptions import MockhubError
 
 AUTO = "auto"
 
@@ -32,10 +35,10 @@ class Size(NamedTuple):
 
 
 def parse_size(text: str) -> Size:
-    """Read WIDTHxHEIGHT; nobody else splits on the x.
+    """Parse WIDTHxHEIGHT, of one to four digits each.
 
     Raises:
-        ValueError: if *text* is something else; capital X, leading zeros and five digits are.
+        ValueError: for any other text, such as one with a capital X or leading zeros.
     """
     match = _SIZE_PATTERN.fullmatch(text)
     if match is None:
@@ -44,13 +47,13 @@ def parse_size(text: str) -> Size:
 
 
 def parse_ratio(text: str) -> Fraction:
-    """Read a ratio such as ``21:9`` as a fraction; its own spelling is not its lowest terms."""
+    """Parse a ratio such as ``21:9``, which need not be in lowest terms."""
     width, height = text.split(":")
     return Fraction(int(width), int(height))
 
 
 def nearest_ratio(size: Size, ratios: Iterable[str]) -> str:
-    """The listed ratio that *size* has (GEN-5) or, where none fits, the closest one."""
+    """Return the listed ratio of *size*, or the closest one (GEN-5)."""
 
     def distance(ratio: str) -> Fraction:
         listed_ratio, requested_ratio = parse_ratio(ratio), size.ratio
@@ -61,7 +64,7 @@ def nearest_ratio(size: Size, ratios: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class SizeRules:
-    """The rules for sizes (REQ-13) and tiers (GEN-12), as the law's `x-sizes` states them."""
+    """The rules for sizes (REQ-13) and tiers (GEN-12), from `x-sizes` of the API spec."""
 
     multiple: int
     widest: Fraction
@@ -75,25 +78,32 @@ class SizeRules:
         return max(self.largest)
 
     def violation(self, size: Size) -> str | None:
-        """What is wrong with *size*, as words that follow "expected", or None."""
+        """Return a sentence that says which rule *size* breaks, or None."""
         if size.width % self.multiple or size.height % self.multiple:
-            return f"sides divisible by {self.multiple}"
-        if not self.tallest <= size.ratio <= self.widest:
-            return f"a ratio from {_format_ratio(self.tallest)} to {_format_ratio(self.widest)}"
-        if size.pixels > self.largest.pixels or max(size) > self.longest_side:
-            return f"at most {self.largest}"
-        return None
+            expected = f"sides divisible by {self.multiple}"
+        elif not self.tallest <= size.ratio <= self.widest:
+            bounds = _format_ratio(self.tallest), _format_ratio(self.widest)
+            expected = f"a ratio from {bounds[0]} to {bounds[1]}"
+        elif size.pixels > self.largest.pixels or max(size) > self.longest_side:
+            expected = f"at most {self.largest}"
+        else:
+            return None
+        return f"{format_value(str(size))} is not valid; expected {expected}"
 
     def tier(self, size: Size) -> str:
-        """The first tier whose pixels hold *size*; the request's quality has no say (GEN-4)."""
-        for tier, bound in self.tiers.items():
-            if size.pixels <= bound.pixels:
-                return tier
-        return tier
+        """Return the first tier with enough pixels for *size*, else the last one (GEN-4)."""
+        large_enough = (name for name, bound in self.tiers.items() if size.pixels <= bound.pixels)
+        return next(large_enough, [*self.tiers][-1])
 
 
 def build_size_rules(rules: Mapping[str, Any]) -> SizeRules:
-    """Read the law's `x-sizes`."""
+    """Build the rules from `x-sizes`.
+
+    Raises:
+        MockhubError: if there is no tier.
+    """
+    if not rules["tiers"]:
+        raise MockhubError("x-sizes: tiers is empty; expected one such as 1K: 1536x1024")
     return SizeRules(
         multiple=rules["multiple"],
         widest=parse_ratio(rules["widest"]),

@@ -20,7 +20,7 @@ from mockhub.faults.grammar import Directive, parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
-from mockhub.spec.config_file import MAX_INTEGER, ConfigSchema, integer, mapping, sequence, text
+from mockhub.spec.config_file import MAX_INTEGER, ConfigSchema, integer, mapping, sequence, string
 
 DEFAULT_SCENARIO = "plain"
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"
@@ -126,11 +126,11 @@ _OPTIONS = ConfigSchema(
     mapping(
         "options of a hub",
         {
-            "scenario": text(
+            "scenario": string(
                 "the name of a scenario, or the path of a YAML file", parser="scenario"
             ),
             "credits": integer("a whole number of at least 0", 0),
-            "clock": text(f"a string such as 'hold' or {DEFAULT_START_TIME!r}", parser="clock"),
+            "clock": string(f"a string such as 'hold' or {DEFAULT_START_TIME!r}", parser="clock"),
             "seed": integer("a whole number", -MAX_INTEGER),
             "faults": _TEXTS | {"parser": "faults"},
             "provider": _TEXTS | {"parser": "provider"},

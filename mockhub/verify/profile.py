@@ -18,7 +18,7 @@ from mockhub.spec.config_file import (
     integer,
     load_yaml,
     mapping,
-    text,
+    string,
 )
 
 ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
@@ -119,8 +119,8 @@ def _optional(schema: dict[str, Any]) -> dict[str, Any]:
     return schema | {"type": [schema["type"], "null"]}
 
 
-_PROMPT = text("a prompt", pattern=r"\S")
-_KEY = text("a key as a text", pattern=r"\S", writeOnly=True)
+_PROMPT = string("a prompt", pattern=r"\S")
+_KEY = string("a key as a string", pattern=r"\S", writeOnly=True)
 _PARTIAL = mapping(
     "a mapping such as {prompt: a prompt, n: 4, delivered: 3}",
     {
@@ -143,7 +143,7 @@ _SCHEMA = ConfigSchema(
     mapping(
         "a mapping such as {base_url: http://127.0.0.1:8080, keys: {valid: gih_live_...}}",
         {
-            "base_url": text("an address such as http://127.0.0.1:8080", parser="base_url"),
+            "base_url": string("an address such as http://127.0.0.1:8080", parser="base_url"),
             "keys": mapping(
                 "a mapping with valid, the key of a paying account",
                 dict.fromkeys(ROLES, _KEY),
@@ -151,7 +151,7 @@ _SCHEMA = ConfigSchema(
             ),
             "triggers": _optional(_TRIGGERS),
             "limits": _optional(_LIMITS),
-            "state_handlers": text("the name of a Python file"),
+            "state_handlers": string("the name of a Python file"),
         },
         required=("base_url", "keys"),
     ),

@@ -16,7 +16,8 @@ from mockhub.web.asgi import Receive, Scope, Send, headers_of, send_response
 from mockhub.web.context import HUB_NAME_SCOPE_KEY
 
 if TYPE_CHECKING:
-    from mockhub.images.renderer import Cache, ImageSpec
+    from mockhub.images.cache import ImageCache
+    from mockhub.images.renderer import ImageSpec
 
 ImageObserver = Callable[[Scope, int, float], None]
 
@@ -39,7 +40,7 @@ class ImageEndpoint:
 
     def __init__(self, hub_registry: HubRegistry, *, observer: ImageObserver | None = None) -> None:
         self._hub_registry = hub_registry
-        self._cache: Cache | None = None
+        self._cache: ImageCache | None = None
         self.observe: ImageObserver = observer or (lambda scope, status, milliseconds: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,10 +112,10 @@ class ImageEndpoint:
 
     async def render(self, image: ImageSpec) -> bytes:
         """Return the image from the cache, or render it in a thread, so that no request waits."""
-        from mockhub.images.renderer import Cache
+        from mockhub.images.cache import ImageCache
 
         if self._cache is None:
-            self._cache = Cache()
+            self._cache = ImageCache()
         if (data := self._cache.peek(image)) is not None:
             return data
         return await asyncio.get_running_loop().run_in_executor(None, self._cache.get, image)

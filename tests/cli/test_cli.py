@@ -233,7 +233,7 @@ def test_inspect_goes_on_after_a_foreign_picture(tmp_path: Path) -> None:
     assert [str(foreign), str(tmp_path), str(foreign)] == [
         line.split(": ")[1] for line in done.stderr.splitlines()
     ]
-    assert "without a mockhub chunk" in done.stderr
+    assert "without mockhub metadata" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["scenarios", "assumptions", "--help"])

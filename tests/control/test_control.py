@@ -389,7 +389,7 @@ INVALID_REQUESTS = [
     ("POST", "/hubs", {"nam": "x"}, '"nam" is not known here'),
     ("POST", "/hubs", {"nam": "x"}, "did you mean 'name'?"),
     ("POST", "/hubs", {"name": "a/b"}, 'name: "a/b" is not valid; expected the name of a hub'),
-    ("POST", "/hubs", {"clock": {"knd": "manual"}}, "clock.knd is not known here"),
+    ("POST", "/hubs", {"clock": {"knd": "manual"}}, 'clock: "knd" is not known here'),
     ("POST", "/hubs", {"clock": {"kind": "manul"}}, "did you mean 'manual'?"),
     ("POST", "/hubs", {"scenario": "slow", "credits": 5}, "scenario and credits are both given"),
     (
@@ -414,7 +414,7 @@ INVALID_REQUESTS = [
         "POST",
         "/hubs",
         {"scenario_definition": {"accounts": {}, "generations": [{"account": "a", "request": {}}]}},
-        "scenario_definition: #/generations/0/account: 'a' is no account",
+        "scenario_definition: #/generations/0/account: 'a' is not an account",
     ),
     ("POST", "/hubs", {"clock": {"kind": "system", "mode": "hold"}}, "mode is for manual"),
     ("POST", f"{HUB}/accounts/low/grants", {"credits": 0}, "credits: 0 is not valid"),
@@ -445,7 +445,7 @@ INVALID_REQUESTS = [
     ("GET", f"{HUB}/journal?format=csv", None, "expected one of json, har, curl"),
     ("GET", f"{HUB}/journal?limit=0", None, "limit: 0 is not valid; expected an integer from 1"),
     ("GET", f"{HUB}/journal?state=1", None, "did you mean 'status'?"),
-    ("GET", f"{HUB}/journal?limit=1&limit=2", None, "limit stands twice"),
+    ("GET", f"{HUB}/journal?limit=1&limit=2", None, "limit occurs twice"),
 ]
 
 

@@ -140,5 +140,5 @@ def test_duplicate_keys_are_rejected(pairs: list[tuple[str, Any]], ascii_only: b
     if len({key for key, _ in pairs}) == len(pairs):
         assert dict(pairs) == parse_json_object(raw)
     else:
-        with pytest.raises(ValidationError, match="stands twice"):
+        with pytest.raises(ValidationError, match="occurs twice"):
             parse_json_object(raw)

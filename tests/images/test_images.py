@@ -1,4 +1,4 @@
-"""The pictures: what they depend on, what they weigh, and what they tell of themselves."""
+"""Rendered images: their pixels, metadata, captions and cache."""
 
 from __future__ import annotations
 
@@ -20,14 +20,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont, PngImagePlugin, features
 
 from mockhub.images import captions, palettes
-from mockhub.images.renderer import (
-    Cache,
-    ImageSpec,
-    NotAMockhubImage,
-    digest,
-    read_metadata,
-    render,
-)
+from mockhub.images.cache import ImageCache
+from mockhub.images.formats import ImageMetadataError, read_metadata
+from mockhub.images.renderer import ImageSpec, digest, render
 
 UPLOADS = Path(__file__).parents[2] / "fixtures" / "uploads"
 
@@ -44,8 +39,8 @@ APPLE = ImageSpec(
     format="png",
 )
 
-# Another value of each field, so that no field can be forgotten.
-OTHERS = {
+# Another value of every field of ImageSpec.
+CHANGES = {
     "seed": 8,
     "model": "gpt-image-3",
     "prompt": "A green apple",
@@ -71,7 +66,7 @@ PROMPTS = (
     " \u200b ",
 )
 
-# sha256 of width x height x RGB, whatever the release of Pillow, zlib or FreeType.
+# SHA-256 of the RGB pixels, the same for all releases of Pillow, zlib and FreeType.
 PIXELS = {
     (0, 16, 16): "b01503c7394ce1041ced60be3725acaea3605f68003dcb9c9c46fce50b126f6a",
     (1, 64, 48): "f66db0756a8380a927b11eb87dcdf58affaf1c2953dbf4cb4b100ff936928767",
@@ -81,7 +76,7 @@ PIXELS = {
     (5, 1536, 512): "1af9bfbd36c5494df5de9172c3d2a747a567e5ffbcaf8b7e22abc8490d4e7163",
 }
 
-# sha256 of the file, with the releases that these were recorded with.
+# SHA-256 of the file, which depends on these releases.
 RECORDED_WITH = ("13.0.0", "2.3.3")  # Pillow and zlib-ng
 BYTES = {
     (0, 16, 16): "a6dbd4f0b8dc02f83049d102479142efc1eb86b47e3c3774f145b4e910a85210",
@@ -89,21 +84,21 @@ BYTES = {
 }
 
 
-def opened(data: bytes) -> Image.Image:
+def open_image(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
 def pixels(data: bytes) -> bytes:
-    return opened(data).convert("RGB").tobytes()
+    return open_image(data).convert("RGB").tobytes()
 
 
-def releases() -> tuple[str, str]:
+def installed_versions() -> tuple[str, str]:
     return PIL.__version__, str(features.version("zlib_ng") or features.version("zlib"))
 
 
-def golden(case: tuple[int, int, int]) -> bytes:
+def golden_image(case: tuple[int, int, int]) -> bytes:
     index, width, height = case
     return render(replace(APPLE, index=index, count=6, width=width, height=height))
 
@@ -112,62 +107,60 @@ def golden(case: tuple[int, int, int]) -> bytes:
 @pytest.mark.parametrize(
     ("width", "height"), [(1, 1), (16, 16), (48, 16), (512, 512), (1024, 1536), (1200, 400)]
 )
-def test_exact_size(format: str, width: int, height: int) -> None:
-    """A picture has exactly the size asked for, in the format asked for."""
-    image = opened(render(replace(APPLE, format=format, width=width, height=height)))
-    assert ((width, height), format.upper()) == (image.size, image.format)
+def test_image_has_the_requested_size_and_format(format: str, width: int, height: int) -> None:
+    image = open_image(render(replace(APPLE, format=format, width=width, height=height)))
+    assert (image.size, image.format) == ((width, height), format.upper())
 
 
-def test_largest() -> None:
-    """A 4K picture has 3840x2160 pixels of at most 256 colours."""
-    image = opened(render(replace(APPLE, width=3840, height=2160)))
+def test_largest_image_has_a_palette() -> None:
+    """A 4K image has 3840x2160 pixels of at most 256 colors."""
+    image = open_image(render(replace(APPLE, width=3840, height=2160)))
     assert (image.size, image.mode) == ((3840, 2160), "P")
 
 
 @pytest.mark.parametrize("side", [16, 64, 256])
 def test_images_of_one_request_differ(side: int) -> None:
-    """Ten images of one request show ten different pictures."""
-    drawn = {pixels(render(replace(APPLE, width=side, height=side, index=i))) for i in range(10)}
-    assert len(drawn) == 10
+    """Ten images of one request are all different."""
+    images = {pixels(render(replace(APPLE, width=side, height=side, index=i))) for i in range(10)}
+    assert len(images) == 10
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHERS) - {"width", "height", "format"}))
-def test_every_field_shows(name: str) -> None:
-    """Each field of a picture changes what is seen, not only what is told."""
-    assert pixels(render(APPLE)) != pixels(render(replace(APPLE, **{name: OTHERS[name]})))
+@pytest.mark.parametrize("name", sorted(set(CHANGES) - {"width", "height", "format"}))
+def test_every_field_changes_the_pixels(name: str) -> None:
+    """Each field changes the pixels, not only the metadata."""
+    assert pixels(render(APPLE)) != pixels(render(replace(APPLE, **{name: CHANGES[name]})))
 
 
 def test_every_field_is_in_the_digest() -> None:
-    """Each field of a picture has a part in its entity tag."""
-    assert set(OTHERS) == {field.name for field in fields(ImageSpec)}
-    tags = {digest(replace(APPLE, **{name: value})) for name, value in OTHERS.items()}
-    assert len(OTHERS) + 1 == len(tags | {digest(APPLE)})
+    assert {field.name for field in fields(ImageSpec)} == set(CHANGES)
+    tags = {digest(replace(APPLE, **{name: value})) for name, value in CHANGES.items()}
+    assert len(tags | {digest(APPLE)}) == len(CHANGES) + 1
 
 
-def test_digest_does_not_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entity tag, 128 bits in hexadecimal, is known without drawing."""
+def test_digest_does_not_render(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest has 128 bits in hexadecimal and does not need Pillow."""
     monkeypatch.setattr("mockhub.images.renderer.Canvas", None)
     assert len(bytes.fromhex(digest(APPLE))) == 16
     with pytest.raises(TypeError):
         render(APPLE)
 
 
-def test_same_bytes_in_fresh_interpreters() -> None:
-    """The same fields give the same bytes and tag in any process, whatever its hash seed."""
+def test_bytes_are_the_same_in_every_process() -> None:
+    """The bytes and the digest do not depend on the hash seed of the process."""
     program = (
         "import sys, hashlib; from tests.images.test_images import *\n"
         "for format in ('png', 'jpeg', 'webp'):\n"
-        "    picture = replace(APPLE, format=format, prompt=PROMPTS[1])\n"
-        "    print(sha256(render(picture)).hexdigest(), digest(picture))\n"
+        "    spec = replace(APPLE, format=format, prompt=PROMPTS[1])\n"
+        "    print(sha256(render(spec)).hexdigest(), digest(spec))\n"
     )
     expected = "".join(
-        f"{sha256(render(picture)).hexdigest()} {digest(picture)}\n"
-        for picture in (
+        f"{sha256(render(spec)).hexdigest()} {digest(spec)}\n"
+        for spec in (
             replace(APPLE, format=format, prompt=PROMPTS[1]) for format in ("png", "jpeg", "webp")
         )
     )
     for seed in ("1", "2"):
-        answer = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", program],
             env={"PYTHONHASHSEED": seed},
             cwd=Path(__file__).parents[2],
@@ -175,27 +168,27 @@ def test_same_bytes_in_fresh_interpreters() -> None:
             text=True,
             check=True,
         )
-        assert expected == answer.stdout
+        assert result.stdout == expected
 
 
 @pytest.mark.parametrize("case", PIXELS, ids=str)
 def test_golden_pixels(case: tuple[int, int, int]) -> None:
-    """The pixels of a picture are the same on every machine, for as long as RECIPE stands."""
-    assert PIXELS[case] == sha256(pixels(golden(case))).hexdigest()
+    """The pixels are the same on every machine until RENDERER_VERSION changes."""
+    assert sha256(pixels(golden_image(case))).hexdigest() == PIXELS[case]
 
 
 @pytest.mark.parametrize("case", BYTES, ids=str)
 def test_golden_bytes(case: tuple[int, int, int]) -> None:
-    """The bytes of a PNG are the same on every machine with the locked dependencies."""
-    if releases() != RECORDED_WITH:
-        pytest.skip(f"recorded with Pillow and zlib-ng {RECORDED_WITH}; here are {releases()}")
-    assert BYTES[case] == sha256(golden(case)).hexdigest()
+    """The bytes of a PNG are the same on every machine with the same Pillow and zlib."""
+    if installed_versions() != RECORDED_WITH:
+        pytest.skip(f"recorded with {RECORDED_WITH}; installed are {installed_versions()}")
+    assert sha256(golden_image(case)).hexdigest() == BYTES[case]
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
 @pytest.mark.parametrize("prompt", PROMPTS, ids=ascii)
-def test_inspect_reads_back(prompt: str, format: str) -> None:
-    """A picture tells the request that it came from, whatever the prompt and the format."""
+def test_metadata_is_read_back(prompt: str, format: str) -> None:
+    """Every format carries every prompt."""
     expected = {
         "generator": "mockhub",
         "recipe": 1,
@@ -208,25 +201,25 @@ def test_inspect_reads_back(prompt: str, format: str) -> None:
         "references": ["ab" * 32],
         "quality": "high",
     }
-    picture = replace(APPLE, prompt=prompt, format=format, width=64, height=48, index=2)
-    assert expected == read_metadata(render(picture))
+    spec = replace(APPLE, prompt=prompt, format=format, width=64, height=48, index=2)
+    assert read_metadata(render(spec)) == expected
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
-def test_inspect_reads_the_longest_prompt(format: str) -> None:
-    """The longest prompt that the law allows, in letters of four bytes, fits in each format."""
+def test_metadata_of_the_longest_prompt_is_read_back(format: str) -> None:
+    """Every format carries 32,000 characters of four bytes."""
     prompt = "\U0001f34e" * 32_000
-    picture = replace(APPLE, prompt=prompt, format=format, width=16, height=16)
-    assert prompt == read_metadata(render(picture))["prompt"]
+    spec = replace(APPLE, prompt=prompt, format=format, width=16, height=16)
+    assert read_metadata(render(spec))["prompt"] == prompt
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "webp", "png"])
-def test_resaved(kind: str) -> None:
-    """A picture that somebody saved again has no chunk, and the message says so."""
+@pytest.mark.parametrize("format", ["jpeg", "webp", "png"])
+def test_image_saved_again_has_no_metadata(format: str) -> None:
+    """The error says what the file is."""
     file = BytesIO()
-    Image.frombytes("RGB", (256, 192), pixels(render(APPLE))).save(file, kind)
+    Image.frombytes("RGB", (256, 192), pixels(render(APPLE))).save(file, format)
     with pytest.raises(
-        NotAMockhubImage, match=f"a {kind.upper()} image of 256x192 without a mockhub chunk"
+        ImageMetadataError, match=f"a {format.upper()} image of 256x192 without mockhub metadata"
     ):
         read_metadata(file.getvalue())
 
@@ -241,48 +234,47 @@ def test_resaved(kind: str) -> None:
         ("gif_named.png", "a GIF image of 24x16 without"),
         ("picture.bmp", "a BMP image of 6x4 without"),
         ("empty.png", "an empty file; expected an image drawn by mockhub"),
-        ("text_named.png", "no image: 38 bytes that begin with b'This is text"),
-        ("page.html", "no image: 39 bytes that begin with b'<!doctype"),
-        ("drawing.svg", "no image: 97 bytes that begin with b'<svg"),
-        ("cut_header.png", r"no image: 6 bytes that begin with b'\\x89PNG"),
+        ("text_named.png", "not an image: 38 bytes that begin with b'This is text"),
+        ("page.html", "not an image: 39 bytes that begin with b'<!doctype"),
+        ("drawing.svg", "not an image: 97 bytes that begin with b'<svg"),
+        ("cut_header.png", r"not an image: 6 bytes that begin with b'\\x89PNG"),
     ],
 )
-def test_inspect_names_what_it_found(name: str, what: str) -> None:
-    """A file that is not ours is refused with a sentence that says what it is."""
-    with pytest.raises(NotAMockhubImage, match=f"^this is {what}"):
+def test_file_of_another_origin_is_described(name: str, what: str) -> None:
+    """The error says what the file is, by its content."""
+    with pytest.raises(ImageMetadataError, match=f"^this is {what}"):
         read_metadata((UPLOADS / name).read_bytes())
 
 
-def test_inspect_of_a_damaged_picture() -> None:
-    """A picture cut within its header is named as a damaged one."""
+def test_image_cut_in_its_header_is_called_damaged() -> None:
     with pytest.raises(
-        NotAMockhubImage, match="a damaged or unsupported image/png file of 20 bytes"
+        ImageMetadataError, match="a damaged or unsupported image/png file of 20 bytes"
     ):
         read_metadata(render(APPLE)[:20])
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[1]", '{"generator": "another"}'])
-def test_inspect_of_a_foreign_chunk(text: str) -> None:
-    """A chunk under our name that we did not write is shown, not believed."""
+def test_metadata_of_another_program_is_rejected(text: str) -> None:
+    """The PNG keyword alone is not enough."""
     file, chunks = BytesIO(), PngImagePlugin.PngInfo()
     chunks.add_text("mockhub", text)
     Image.new("L", (3, 2)).save(file, "PNG", pnginfo=chunks)
     with pytest.raises(
-        NotAMockhubImage, match="a PNG image of 3x2 whose chunk mockhub did not write"
+        ImageMetadataError, match="a PNG image of 3x2 with metadata of another origin"
     ):
         read_metadata(file.getvalue())
 
 
-def test_inspect_of_a_huge_header() -> None:
-    """A header that claims a hundred thousand pixels a side is refused, with no warning."""
+def test_header_of_a_huge_image_is_rejected() -> None:
+    """A header that claims 100,000 pixels a side raises the same error, without a warning."""
     header = b"IHDR" + (100_000).to_bytes(4, "big") * 2 + b"\x08\x00\x00\x00\x00"
     checked = header + zlib.crc32(header).to_bytes(4, "big")
-    with pytest.raises(NotAMockhubImage, match="a damaged or unsupported image/png"):
+    with pytest.raises(ImageMetadataError, match="a damaged or unsupported image/png"):
         read_metadata(b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + checked)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "spelled"),
+    ("prompt", "expected"),
     [
         ("two\n lines\x00\t and", "two lines and"),
         ("एक लाल सेब", "ek lal seb"),
@@ -293,36 +285,35 @@ def test_inspect_of_a_huge_header() -> None:
         ("\u200b\x07", "\u00b7"),
     ],
 )
-def test_captions_are_spelled(prompt: str, spelled: str) -> None:
-    """A caption has letters of the font alone, on one line, and is never empty."""
-    assert spelled == captions.transliterate(prompt)
+def test_caption_is_transliterated(prompt: str, expected: str) -> None:
+    """A caption has only letters of the font, on one line, and is never empty."""
+    assert captions.transliterate(prompt) == expected
 
 
 @given(text=st.text(max_size=80))
 @settings(max_examples=150, deadline=None)
-def test_captions_have_no_empty_boxes(text: str) -> None:
-    """Whatever the prompt, each letter of its caption is one that the font has."""
+def test_caption_has_only_glyphs_of_the_font(text: str) -> None:
     font = ImageFont.load_default(30)
     missing = bytes(font.getmask("\uffff"))
     drawn = {letter: bytes(font.getmask(letter)) for letter in set(captions.transliterate(text))}
     assert [letter for letter, mask in drawn.items() if mask == missing] == []
 
 
-@given(text=st.text("abc mW.", min_size=1, max_size=200), room=st.integers(60, 400))
+@given(text=st.text("abc mW.", min_size=1, max_size=200), max_width=st.integers(60, 400))
 @settings(max_examples=60, deadline=None)
-def test_captions_are_wrapped(text: str, room: int) -> None:
-    """No line of a caption is wider than its room, and no letter is lost."""
-    lines = list(captions.wrap(captions.transliterate(text), 12, room))
-    assert max(captions._text_width(line, 12) for line in lines) <= room
-    assert captions.transliterate(text).replace(" ", "") == "".join(lines).replace(" ", "")
+def test_caption_is_wrapped(text: str, max_width: int) -> None:
+    """No line is too wide, and no letter is lost."""
+    lines = list(captions.wrap(captions.transliterate(text), 12, max_width))
+    assert max(captions.text_width(line, 12) for line in lines) <= max_width
+    assert "".join(lines).replace(" ", "") == captions.transliterate(text).replace(" ", "")
 
 
-def test_captions_show_where_there_is_room() -> None:
-    """The prompt is written on a picture of 256 pixels a side, and left out at 16."""
+def test_caption_is_drawn_if_there_is_room() -> None:
+    """An image of 256 pixels a side has a caption, one of 16 pixels has none."""
     for side, shown in ((16, False), (256, True), (1024, True)):
-        sheet = Image.new("L", (side, side), 128)
-        captions.draw_caption(sheet, "words", f"{side}x{side}")
-        assert shown == (sheet.getextrema() != (128, 128))
+        image = Image.new("L", (side, side), 128)
+        captions.draw_caption(image, "words", f"{side}x{side}")
+        assert (image.getextrema() != (128, 128)) == shown
 
 
 @given(
@@ -333,75 +324,76 @@ def test_captions_show_where_there_is_room() -> None:
     prompt=st.text(st.characters(), max_size=60),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_picture(seed: int, width: int, height: int, index: int, prompt: str) -> None:
-    """Any seed, size, index and prompt, lone surrogates too, is drawn in its exact size."""
-    picture = replace(
+def test_every_spec_is_rendered(
+    seed: int, width: int, height: int, index: int, prompt: str
+) -> None:
+    """Prompts may have lone surrogates."""
+    spec = replace(
         APPLE, seed=seed, width=width, height=height, index=index, count=13, prompt=prompt
     )
-    assert (width, height) == opened(render(picture)).size
+    assert open_image(render(spec)).size == (width, height)
 
 
-def test_palettes() -> None:
-    """Each palette has 256 colours and goes from light to dark, so that captions are legible."""
-    for number in range(palettes.PALETTE_COUNT):
-        ramp = palettes.palette(number)
-        assert len(ramp) == 768
-        assert sum(ramp[:3]) - sum(ramp[-3:]) > 400
+def test_palettes_go_from_light_to_dark() -> None:
+    """Each palette has 256 colors and enough contrast for a legible caption."""
+    for index in range(palettes.PALETTE_COUNT):
+        colors = palettes.palette(index)
+        assert len(colors) == 768
+        assert sum(colors[:3]) - sum(colors[-3:]) > 400
 
 
-def test_cache_draws_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture that is kept is not drawn again; to peek never draws."""
-    cache = Cache()
+def test_cache_renders_an_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`peek` never renders."""
+    cache = ImageCache()
     assert cache.peek(APPLE) is None
     first = cache.get(APPLE)
     monkeypatch.setattr("mockhub.images.renderer.render", None)
-    assert first is cache.get(replace(APPLE))
-    assert first is cache.peek(APPLE)
+    assert cache.get(replace(APPLE)) is first
+    assert cache.peek(APPLE) is first
 
 
-def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache never holds more bytes than its bound, and lets the longest unused go first."""
-    monkeypatch.setattr("mockhub.images.renderer.render", lambda picture: bytes(picture.width))
+def test_cache_evicts_the_least_recently_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mockhub.images.renderer.render", lambda spec: bytes(spec.width))
     first, second, third = (replace(APPLE, width=40, index=i) for i in range(3))
-    cache = Cache(max_bytes=100)
-    for picture in (first, second, first, third):
-        cache.get(picture)
+    cache = ImageCache(max_bytes=100)
+    for spec in (first, second, first, third):
+        cache.get(spec)
     assert (cache.size_bytes, len(cache)) == (80, 2)
     assert [cache.peek(p) is not None for p in (first, second, third)] == [True, False, True]
 
 
-def test_cache_does_not_keep_what_is_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture larger than the bound is handed out, not kept, and drives nothing out."""
-    monkeypatch.setattr("mockhub.images.renderer.render", lambda picture: bytes(picture.width))
-    cache = Cache(max_bytes=100)
+def test_cache_does_not_keep_an_image_above_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such an image evicts nothing."""
+    monkeypatch.setattr("mockhub.images.renderer.render", lambda spec: bytes(spec.width))
+    cache = ImageCache(max_bytes=100)
     cache.get(replace(APPLE, width=60))
     assert len(cache.get(replace(APPLE, width=101))) == 101
     assert (cache.size_bytes, len(cache)) == (60, 1)
 
 
-def test_threads() -> None:
-    """Pictures drawn by several threads at once are the ones drawn alone."""
-    pictures = [replace(APPLE, index=i % 6, prompt=f"number {i // 6}") for i in range(18)]
-    alone = [render(picture) for picture in pictures]
-    captions._glyph.cache_clear()
+def test_images_do_not_depend_on_concurrent_rendering() -> None:
+    """Images that several threads render at once are those of a single thread."""
+    specs = [replace(APPLE, index=i % 6, prompt=f"number {i // 6}") for i in range(18)]
+    expected = [render(spec) for spec in specs]
+    captions.glyph.cache_clear()
     palettes.palette.cache_clear()
-    cache, start = Cache(max_bytes=sum(map(len, alone)) // 2), Barrier(6)
+    cache, start = ImageCache(max_bytes=sum(map(len, expected)) // 2), Barrier(6)
 
     def work(_: int) -> list[bytes]:
         start.wait(10)
-        return [cache.get(picture) for picture in pictures]
+        return [cache.get(spec) for spec in specs]
 
     with ThreadPoolExecutor(6) as pool:
-        for drawn in pool.map(work, range(6)):
-            assert alone == drawn
-    kept = [cache.peek(picture) for picture in pictures]
-    assert cache.size_bytes == sum(len(data) for data in kept if data) <= cache.max_bytes
+        for actual in pool.map(work, range(6)):
+            assert actual == expected
+    cached = [cache.peek(spec) for spec in specs]
+    assert sum(len(data) for data in cached if data) == cache.size_bytes <= cache.max_bytes
 
 
-def test_start_does_not_bring_pillow() -> None:
-    """The pipeline and the images' door are imported without Pillow, which takes its time."""
+def test_application_is_imported_without_pillow() -> None:
+    """Pillow is slow to import."""
     program = "import sys, json, mockhub.web.app; print(json.dumps('PIL' in sys.modules))"
-    answer = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert not json.loads(answer.stdout)
+    assert json.loads(result.stdout) is False

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from mockhub import Hub, MockhubError
-from mockhub.images.renderer import read_metadata
+from mockhub.images.formats import read_metadata
 
 CAT = {"model": "gpt-image-2", "prompt": "A cat", "size": "1024x1024"}
 

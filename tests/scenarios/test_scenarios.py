@@ -1,4 +1,4 @@
-"""Scenario files: what they make, and how their mistakes are explained."""
+"""Scenario files build hubs, and their errors are explained."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mockhub._resources import resource_path
 from mockhub.domain.accounts import Balance
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
@@ -21,16 +22,14 @@ from tests.support.live_server import PUBLISHED, read_spec
 KEY = "gih_live_" + 32 * "k"
 REQUEST = "{model: gpt-image-2, prompt: x}"
 
-Make = Callable[[str], HubBackend]
+BuildHub = Callable[[str], HubBackend]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Makes a hub of a scenario that is given as text."""
+def build(tmp_path: Path) -> BuildHub:
+    """Build a hub from the text of a scenario."""
 
     def write(text: str) -> HubBackend:
-        from mockhub._resources import resource_path
-
         file = tmp_path / "own.yaml"
         file.write_text(text, "utf-8")
         return build_hub(load_scenario(file), "own", read_spec(resource_path("openapi.yaml")))
@@ -38,10 +37,9 @@ def make(tmp_path: Path) -> Make:
     return write
 
 
-def test_a_scenario_is_a_world(make: Make) -> None:
-    """Accounts, grants, keys, clock, seed, tasks, script and faults are as the file says."""
-    hub = make(f"""
-description: A small world
+def test_scenario_sets_everything_of_a_hub(build: BuildHub) -> None:
+    hub = build(f"""
+description: A small hub
 seed: 7
 clock: {{manual: 2026-04-30T08:00:00Z, mode: hold}}
 image_format: webp
@@ -56,7 +54,7 @@ provider: [fail, deliver=2 duration=3s]
 faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
 """)
     ada, key = hub.accounts["ada"], hub.keys[key_digest(KEY.encode())]
-    assert Balance(52, "FREE", 1777622400000) == ada.balance_snapshot()
+    assert ada.balance_snapshot() == Balance(52, "FREE", 1777622400000)
     assert key[1:] == ("ada", "laptop", 1780272000000, False)
     assert isinstance(hub.clock, ManualClock)
     assert (hub.clock.now(), hub.clock.mode) == (PUBLISHED, "hold")
@@ -65,35 +63,34 @@ faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
         hub.generations["first"].status,
         hub.generations["first"].created_at,
     ) == ("succeeded", PUBLISHED - 86_400_000)
-    assert [Outcome(fail=True), *2 * [Outcome(deliver=2, duration=3000)]] == [
-        hub.provider.next() for _ in range(3)
+    assert [hub.provider.next() for _ in range(3)] == [
+        Outcome(fail=True),
+        *2 * [Outcome(deliver=2, duration=3000)],
     ]
-    assert [
+    assert [armed.directive for armed in hub.faults.armed.values()] == [
         Directive("reset", phase="after", times=1),
         Directive("status", 503, prompt="cat"),
-    ] == [armed.directive for armed in hub.faults.armed.values()]
+    ]
     assert hub.audit() == []
 
 
 @pytest.mark.parametrize("name", sorted(bundled_scenarios()))
-def test_every_shipped_scenario_is_sound(name: str) -> None:
-    """Each scenario that comes along says what it is, has keys, and its books agree."""
-    from mockhub._resources import resource_path
-
+def test_bundled_scenario_is_valid(name: str) -> None:
+    """It has a description, and the audit of its hub finds nothing."""
     scenario = load_scenario(bundled_scenarios()[name])
     assert scenario.description
     assert build_hub(scenario, name, read_spec(resource_path("openapi.yaml"))).audit() == []
 
 
 ONE = "accounts: {a: {%s}}"
-MISTAKES = [
+INVALID = [
     ("", 1, "#/", "null is not valid; expected a mapping with accounts"),
     ("[a]", 1, "#/", "an array of 1 is not valid"),
     ("description: x", 1, "#/", "'accounts' is missing"),
     ("acounts: {}", 1, "#/acounts", "did you mean 'accounts'?"),
     ("accounts: {}\nfoo: 1", 2, "#/foo", "known are description, seed"),
     ("accounts:\n  a:\n", 2, "#/accounts/a", "expected an account such as"),
-    ("accounts: {1: {}}", 1, "#/accounts/1", "the key 1 is not text; quote it"),
+    ("accounts: {1: {}}", 1, "#/accounts/1", "the key 1 is not a string; quote it"),
     ("accounts: {}\nseed: 1.5", 2, "#/seed", "1.5 is not valid; expected a whole number"),
     ("accounts: {}\nseed: 1" + 60 * "0", 2, "#/seed", "expected a whole number"),
     ("accounts: {}\nmax_generations: 0", 2, "#/max_generations", "expected a whole number from 1"),
@@ -109,7 +106,12 @@ MISTAKES = [
         "#/accounts/a/grants/0/expires_at",
         "'2026-04-30' is not a time",
     ),
-    (ONE % "keys: [{key: a b}]", 1, "#/accounts/a/keys/0/key", "expected a text without blanks"),
+    (
+        ONE % "keys: [{key: a b}]",
+        1,
+        "#/accounts/a/keys/0/key",
+        "expected a string of visible",
+    ),
     (ONE % "keys: [{key: k}, {key: k}]", 1, "#/accounts/a/keys/1/key", '"k" occurs twice'),
     ("accounts: {}\nprovider: fail", 2, "#/provider", "expected a list of outcomes"),
     ("accounts: {}\nprovider: [fial]", 2, "#/provider/0", "did you mean 'fail'?"),
@@ -156,19 +158,19 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "place", "says"), MISTAKES)
-def test_a_mistake_names_line_and_place(
-    make: Make, text: str, line: int, place: str, says: str
+@pytest.mark.parametrize(("text", "line", "pointer", "message"), INVALID)
+def test_error_names_line_and_place(
+    build: BuildHub, text: str, line: int, pointer: str, message: str
 ) -> None:
-    """A mistake is told with file, line, place, value and what is allowed."""
+    """The error names the file, the line, the place, the value and what is allowed."""
     with pytest.raises(MockhubError) as caught:
-        make(text)
-    assert f"own.yaml:{line}: {place}: " in str(caught.value)
-    assert says in str(caught.value)
+        build(text)
+    assert f"own.yaml:{line}: {pointer}: " in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (
             "accounts: {a: {}}\naccounts: {b: {}}",
@@ -183,14 +185,13 @@ def test_a_mistake_names_line_and_place(
         ("accounts: !!python/object:os.system {}", "is not a JSON type"),
     ],
 )
-def test_what_is_no_yaml_is_told(make: Make, text: str, says: str) -> None:
-    """A file that is no YAML, or says a thing twice, is refused."""
+def test_invalid_yaml_is_rejected(build: BuildHub, text: str, message: str) -> None:
+    """So are duplicate keys."""
     with pytest.raises(MockhubError) as caught:
-        make(text)
-    assert says in str(caught.value)
+        build(text)
+    assert message in str(caught.value)
 
 
-def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
-    """A file that there is not is told by its name and the reason."""
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MockhubError, match=r"own\.yaml: cannot be read: No such file"):
         load_scenario(tmp_path / "own.yaml")

@@ -1,4 +1,4 @@
-"""openapi.yaml is complete, and what mockhub does not implement in such a file it refuses."""
+"""openapi.yaml covers the documentation, and unsupported content of such a file is rejected."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from mockhub.exceptions import MockhubError
 from mockhub.spec.api_spec import ApiSpec, load_spec
 
 TEXT = resource_path("openapi.yaml").read_text("utf-8")
+TIERS = "          1K: 1536x1024\n          2K: 2048x2048\n          4K: 3840x2160\n"
 CLAUSES = yaml.safe_load((resource_path("contract_tests") / "clauses.yaml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
-def law() -> ApiSpec:
+def spec() -> ApiSpec:
     return load_spec(resource_path("openapi.yaml"))
 
 
-def changed(folder: Path, old: str, new: str) -> Path:
-    """A copy of the law with one place changed."""
+def edit_spec(folder: Path, old: str, new: str) -> Path:
+    """Write a copy of openapi.yaml with one change."""
     assert old in TEXT
     file = folder / "openapi.yaml"
     file.write_text(TEXT.replace(old, new, 1), "utf-8")
     return file
 
 
-def operations(law: ApiSpec) -> Iterator[Any]:
-    for item in law.document.root["paths"].values():
+def operations(spec: ApiSpec) -> Iterator[Any]:
+    for item in spec.document.root["paths"].values():
         yield from (node for method, node in item.items() if method != "parameters")
 
 
@@ -48,27 +49,27 @@ def properties(node: Any) -> Iterator[tuple[str, Any]]:
             yield from properties(item)
 
 
-def test_every_clause_occurs_in_the_law() -> None:
-    """Each statement of the documentation is named where the law rests on it, and no other is."""
+def test_spec_names_every_clause() -> None:
+    """The file names all clauses of the documentation, and no others."""
     known = {clause for group in CLAUSES.values() for clause in group}
     named = set(re.findall(r"\b[A-Z]{3,4}-[0-9]+\b", TEXT))
     assert len(known) == 87
-    assert known == named
+    assert named == known
 
 
-def test_everything_says_what_it_rests_on(law: ApiSpec) -> None:
-    """Every operation, response, schema and property carries its clauses."""
-    places: list[tuple[str, Any]] = [(node["operationId"], node) for node in operations(law)]
-    for node in operations(law):
-        places += [(key, law.document.resolve(value)) for key, value in node["responses"].items()]
-    places += law.document.root["components"]["schemas"].items()
-    places += properties(law.document.root["components"]["schemas"])
-    bare = [name for name, node in places if not node.get("x-clauses")]
-    assert bare == []
+def test_every_part_of_the_spec_has_clauses(spec: ApiSpec) -> None:
+    """Every operation, response, schema and property has `x-clauses`."""
+    places: list[tuple[str, Any]] = [(node["operationId"], node) for node in operations(spec)]
+    for node in operations(spec):
+        places += [(key, spec.document.resolve(value)) for key, value in node["responses"].items()]
+    places += spec.document.root["components"]["schemas"].items()
+    places += properties(spec.document.root["components"]["schemas"])
+    without_clauses = [name for name, node in places if not node.get("x-clauses")]
+    assert without_clauses == []
 
 
-def test_each_number_of_the_documentation_stands_once() -> None:
-    """Prices, limits and bounds are written in one place of the file."""
+def test_each_number_of_the_documentation_occurs_once() -> None:
+    """Prices and limits are written in one place of the file."""
     rules = TEXT[: TEXT.index("    # Published requests.")]
     for number in ("32000", "52428800", "800", "reference_image_limit: 16", "maximum: 4\n"):
         assert len(re.findall(rf"(?<![0-9]){re.escape(number)}", rules)) == 1, number
@@ -76,16 +77,16 @@ def test_each_number_of_the_documentation_stands_once() -> None:
         assert rules.count(f"{tier}: {price}\n") == 1
 
 
-def test_the_catalogue_is_the_documented_one(law: ApiSpec) -> None:
-    """gpt-image-2 costs 8, 10 and 12 credits, knows 16 ratios and takes 16 references."""
-    model = law.catalog.models["gpt-image-2"]
+def test_catalog_has_the_documented_model(spec: ApiSpec) -> None:
+    """gpt-image-2 costs 8, 10 and 12 credits, and has 16 ratios and 16 reference images."""
+    model = spec.catalog.models["gpt-image-2"]
     assert model.prices == {"1K": 8, "2K": 10, "4K": 12}
     assert (len(model.aspect_ratios), model.max_reference_images) == (16, 16)
-    assert law.timeout_seconds == 800
+    assert spec.timeout_seconds == 800
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("      minimum: 1\n", "      minimun: 1\n", "did you mean 'minimum'"),
         ("      minimum: 1\n", "      minimum: 1\n      if: {}\n", "'if'"),
@@ -98,6 +99,7 @@ def test_the_catalogue_is_the_documented_one(law: ApiSpec) -> None:
         ("#/components/schemas/Balance", "#/components/schemas/Balans", "Balans"),
         ("image/png, image/jpeg, image/webp", "image/png, image/tiff", "image/tiff"),
         ("  1K: 8\n", "  8K: 8\n", "8K"),
+        (TIERS, "", "x-sizes: tiers is empty"),
         ("      type: http\n", "      type: apiKey\n", "http"),
         ("      aspect_ratio: auto\n", '      aspect_ratio: "7:4"\n', "aspect_ratio"),
         ("          code: notFound\n", "          code: invalid_request\n", "invalid_request"),
@@ -105,17 +107,15 @@ def test_the_catalogue_is_the_documented_one(law: ApiSpec) -> None:
         ("openapi: 3.1.0", "openapi: [3.1.0", "not YAML"),
     ],
 )  # fmt: skip
-def test_what_is_not_implemented_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
-    """A file that mockhub would not follow to the letter is refused, naming the file."""
-    file = changed(tmp_path, old, new)
-    with pytest.raises(MockhubError, match=re.escape(told)) as caught:
+def test_unsupported_spec_is_rejected(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """The error names the file."""
+    file = edit_spec(tmp_path, old, new)
+    with pytest.raises(MockhubError, match=re.escape(message)) as caught:
         load_spec(file)
     assert str(file) in str(caught.value)
 
 
-def test_a_refused_keyword_is_told_with_its_line(tmp_path: Path) -> None:
-    """The message names file, line and place."""
-    line = TEXT[: TEXT.index("x-max-bytes")].count("\n") + 1
+def test_unsupported_keyword_is_reported_with_its_line(tmp_path: Path) -> None:
     line = next(
         number
         for number, text in enumerate(TEXT.splitlines(), 1)
@@ -128,23 +128,22 @@ def test_a_refused_keyword_is_told_with_its_line(tmp_path: Path) -> None:
     assert f"{file}:{line}: #/components/schemas/ReferenceImage/x-most-bytes" in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """A law that is not there is one clear sentence."""
+def test_missing_spec_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MockhubError, match="cannot be read"):
         load_spec(tmp_path / "nowhere.yaml")
 
 
-def test_every_inferred_clause_is_an_assumption(law: ApiSpec) -> None:
-    """What the documentation does not say is nowhere passed off as if it did."""
+def test_every_inferred_clause_is_an_assumption(spec: ApiSpec) -> None:
+    """What is not documented is marked with `x-assumed`."""
     levels = {id: clause["level"] for group in CLAUSES.values() for id, clause in group.items()}
     inferred = {id for id, level in levels.items() if level == "inferred"}
-    assumed = {clause for assumption in law.assumptions() for clause in assumption.clauses}
-    assert set() == inferred - assumed
+    assumed = {clause for assumption in spec.assumptions() for clause in assumption.clauses}
+    assert inferred - assumed == set()
 
 
-def test_assumptions_have_reasons(law: ApiSpec) -> None:
-    """Every reading of an open point says why, and names a clause of the documentation."""
-    for assumption in law.assumptions():
+def test_assumptions_have_reasons_and_clauses(spec: ApiSpec) -> None:
+    """Every `x-assumed` has a reason and names a clause."""
+    for assumption in spec.assumptions():
         assert assumption.why
         assert assumption.clauses, assumption.pointer
-    assert len(law.assumptions()) > 20
+    assert len(spec.assumptions()) > 20

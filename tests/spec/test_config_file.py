@@ -16,18 +16,18 @@ from mockhub.spec.config_file import (
     load_yaml,
     mapping,
     sequence,
-    text,
+    string,
 )
 
 SCHEMA = ConfigSchema(
     mapping(
         "a mapping with a name",
         {
-            "name": text("a name"),
-            "secret": text("a password", writeOnly=True),
+            "name": string("a name"),
+            "secret": string("a password", writeOnly=True),
             "color": {"enum": ["red", "green"]},
             "sizes": sequence("a list of sizes", integer("a size from 1 to 4", 1, 4)),
-            "since": text("a time", parser="time"),
+            "since": string("a time", parser="time"),
         },
         required=("name",),
     ),
@@ -50,9 +50,9 @@ def file(tmp_path: Path) -> Path:
         ("a: 1:30.5", "YAML 1.1 reads 1:30.5 as 90.5"),
         ("a: No", "YAML 1.1 reads No as false; quote it, or write false"),
         ("a: on", "YAML 1.1 reads on as true"),
-        ("no: 1", "own.yaml:1: #/no: the key no is not text; quote it"),
-        ("a:\n  200: x", "own.yaml:2: #/a/200: the key 200 is not text; quote it"),
-        ("? [a, b]\n: 1", "the key (sequence) is not text"),
+        ("no: 1", "own.yaml:1: #/no: the key no is not a string; quote it"),
+        ("a:\n  200: x", "own.yaml:2: #/a/200: the key 200 is not a string; quote it"),
+        ("? [a, b]\n: 1", "the key (sequence) is not a string"),
         ("a: 1\nb:\n  c: 1\n  c: 2", "own.yaml:4: #/b/c: the key 'c' occurs twice"),
         ("a: &x [1, *x]", "#/a/1: it contains itself"),
         ("a: !!binary aGVsbG8=", "#/a: !!binary is not a JSON type"),

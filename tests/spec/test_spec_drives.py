@@ -1,4 +1,4 @@
-"""The law drives: an edit of openapi.yaml changes the mock, with no change of code."""
+"""An edit of openapi.yaml changes the mock, without a change of the code."""
 
 from __future__ import annotations
 
@@ -16,70 +16,69 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
-def edited(tmp_path: Path) -> Callable[[Edit], Path]:
-    """A copy of the law, changed by a function."""
+def edit_spec(tmp_path: Path) -> Callable[[Edit], Path]:
+    """Write a changed copy of openapi.yaml."""
 
-    def edit(change: Edit) -> Path:
-        law = yaml.safe_load(resource_path("openapi.yaml").read_text("utf-8"))
-        change(law)
+    def write(change: Edit) -> Path:
+        spec = yaml.safe_load(resource_path("openapi.yaml").read_text("utf-8"))
+        change(spec)
         file = tmp_path / "openapi.yaml"
-        file.write_text(yaml.safe_dump(law, sort_keys=False), "utf-8")
+        file.write_text(yaml.safe_dump(spec, sort_keys=False), "utf-8")
         return file
 
-    return edit
+    return write
 
 
-def models(law: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = law["components"]["examples"]["Models"]["value"]["data"]
+def models(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = spec["components"]["examples"]["Models"]["value"]["data"]
     return found
 
 
-def schema(law: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = law["components"]["schemas"][name]
+def schema(spec: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = spec["components"]["schemas"][name]
     return found
 
 
-def test_a_second_model(edited: Callable[[Edit], Path]) -> None:
-    """A model that is added is listed, priced, bounded and drawn."""
+def test_model_can_be_added(edit_spec: Callable[[Edit], Path]) -> None:
+    """A second model is listed, has its own prices and limits, and makes images."""
 
-    def change(law: dict[str, Any]) -> None:
-        nano = {**models(law)[0], "id": "nanobanana", "name": "Nano Banana", "provider": "gemini"}
+    def change(spec: dict[str, Any]) -> None:
+        nano = {**models(spec)[0], "id": "nanobanana", "name": "Nano Banana", "provider": "gemini"}
         nano |= {"supported_qualities": ["1K"], "credits_per_image": {"1K": 3}}
         nano |= {"reference_image_limit": 3}
-        models(law).append(nano)
+        models(spec).append(nano)
 
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         listed = server.get("models", None).json()["data"]
-        made = server.generate({"model": "nanobanana", "n": 2})
+        nano = server.generate({"model": "nanobanana", "n": 2})
         large = server.generate({"model": "nanobanana", "size": "2048x2048"})
         files = [("reference_image", ("r.png", PNG))] * 4
         many = server.generate(data={"model": "nanobanana", "prompt": "x"}, files=files)
         other = server.generate({"model": "gpt-image-2"})
     assert [model["id"] for model in listed] == ["gpt-image-2", "nanobanana"]
-    assert (made.json()["model"], made.json()["usage"]["credits"]) == ("nanobanana", 6)
+    assert (nano.json()["model"], nano.json()["usage"]["credits"]) == ("nanobanana", 6)
     assert large.status_code == 400
     assert many.status_code == 400
     assert other.json()["usage"]["credits"] == 8
 
 
-def test_another_price(edited: Callable[[Edit], Path]) -> None:
-    """A price that is changed is charged."""
+def test_price_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:
 
-    def change(law: dict[str, Any]) -> None:
-        models(law)[0]["credits_per_image"]["1K"] = 7
+    def change(spec: dict[str, Any]) -> None:
+        models(spec)[0]["credits_per_image"]["1K"] = 7
 
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         before = server.credits()
         assert before - 7 == server.generate({}).json()["balance"]["credits"]
 
 
-def test_more_images(edited: Callable[[Edit], Path]) -> None:
-    """With a maximum of 6, six images are made and seven refused, in JSON and forms alike."""
+def test_maximum_of_images_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:
+    """With a maximum of 6, `n` of 6 is valid and 7 is not, in JSON and forms."""
 
-    def change(law: dict[str, Any]) -> None:
-        schema(law, "ImageCount")["maximum"] = 6
+    def change(spec: dict[str, Any]) -> None:
+        schema(spec, "ImageCount")["maximum"] = 6
 
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         assert len(server.generate({"n": 6}).json()["images"]) == 6
         assert "from 1 to 6" in server.generate({"n": 7}).json()["error"]["message"]
         form = {"model": "gpt-image-2", "prompt": "x", "n": "6"}
@@ -87,55 +86,56 @@ def test_more_images(edited: Callable[[Edit], Path]) -> None:
         assert server.generate(data=form, files=files, key=RICH).status_code == 200
 
 
-def test_a_17th_ratio(edited: Callable[[Edit], Path]) -> None:
-    """A ratio that is added is listed, and answered for the sizes that have it."""
+def test_aspect_ratio_can_be_added(edit_spec: Callable[[Edit], Path]) -> None:
+    """A new ratio is listed, and returned for the sizes that have it."""
 
-    def change(law: dict[str, Any]) -> None:
-        models(law)[0]["supported_aspect_ratios"].append("7:4")
+    def change(spec: dict[str, Any]) -> None:
+        models(spec)[0]["supported_aspect_ratios"].append("7:4")
 
     with serve_hub() as server:
         before = server.generate({"size": "1792x1024"}).json()["aspect_ratio"]
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         ratios = server.get("models", None).json()["data"][0]["supported_aspect_ratios"]
         after = server.generate({"size": "1792x1024"}).json()["aspect_ratio"]
     assert (before, after, len(ratios)) == ("16:9", "7:4", 17)
 
 
-def test_a_shorter_limit(edited: Callable[[Edit], Path]) -> None:
-    """A synchronous generation fails at the limit that the law states."""
+def test_timeout_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:
+    """A synchronous generation fails at `x-timeout-seconds`."""
 
-    def change(law: dict[str, Any]) -> None:
-        law["paths"]["/api/v1/images/generations"]["post"]["x-timeout-seconds"] = 5
+    def change(spec: dict[str, Any]) -> None:
+        spec["paths"]["/api/v1/images/generations"]["post"]["x-timeout-seconds"] = 5
 
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         assert server.generate({"prompt": "[[duration=5s]]"}).status_code == 200
         assert server.generate({"prompt": "[[duration=6s]]"}).status_code == 500
 
 
-def test_smaller_files(edited: Callable[[Edit], Path]) -> None:
-    """A reference image may have as many bytes as the law says, and not one more."""
+def test_maximum_file_size_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:
+    """A reference image may have `x-max-bytes`, and not one byte more."""
 
-    def change(law: dict[str, Any]) -> None:
-        schema(law, "ReferenceImage")["x-max-bytes"] = len(PNG)
+    def change(spec: dict[str, Any]) -> None:
+        schema(spec, "ReferenceImage")["x-max-bytes"] = len(PNG)
 
     form = {"model": "gpt-image-2", "prompt": "x"}
-    with serve_hub(spec=edited(change)) as server:
-        fits = server.generate(data=form, files={"reference_image": ("r.png", PNG)})
-        more = server.generate(data=form, files={"reference_image": ("r.png", PNG + b"x")})
-    assert (fits.status_code, more.status_code) == (200, 400)
+    with serve_hub(spec=edit_spec(change)) as server:
+        at_limit = server.generate(data=form, files={"reference_image": ("r.png", PNG)})
+        above_limit = server.generate(data=form, files={"reference_image": ("r.png", PNG + b"x")})
+    assert (at_limit.status_code, above_limit.status_code) == (200, 400)
 
 
-def test_other_defaults_codes_and_routes(edited: Callable[[Edit], Path]) -> None:
-    """Defaults, messages, tiers and paths come from the file."""
+def test_defaults_tiers_messages_and_paths_can_be_changed(
+    edit_spec: Callable[[Edit], Path],
+) -> None:
 
-    def change(law: dict[str, Any]) -> None:
-        schema(law, "Size")["default"] = "2048x2048"
-        schema(law, "Size")["x-sizes"]["tiers"]["1K"] = "512x512"
-        law["components"]["examples"]["NotFound"]["value"]["error"]["message"] = "Nope"
-        law["paths"]["/api/v2/credits"] = law["paths"].pop("/api/v1/credits")
-        schema(law, "Quality")["enum"].append("ultra")
+    def change(spec: dict[str, Any]) -> None:
+        schema(spec, "Size")["default"] = "2048x2048"
+        schema(spec, "Size")["x-sizes"]["tiers"]["1K"] = "512x512"
+        spec["components"]["examples"]["NotFound"]["value"]["error"]["message"] = "Nope"
+        spec["paths"]["/api/v2/credits"] = spec["paths"].pop("/api/v1/credits")
+        schema(spec, "Quality")["enum"].append("ultra")
 
-    with serve_hub(spec=edited(change)) as server:
+    with serve_hub(spec=edit_spec(change)) as server:
         default = server.client.post(
             "/api/v1/images/generations",
             headers={"Authorization": f"Bearer {RICH}"},
@@ -145,4 +145,26 @@ def test_other_defaults_codes_and_routes(edited: Callable[[Edit], Path]) -> None
         assert server.generate({"size": "1024x1024"}).json()["quality"] == "2K"
         assert server.get("credits").status_code == 404
         key = {"Authorization": f"Bearer {RICH}"}
-        assert server.client.get("/api/v2/credits", headers=key).json()["credits"] == 999990 - 0
+        assert server.client.get("/api/v2/credits", headers=key).json()["credits"] == 999990
+
+
+def test_size_of_a_tier_without_price_is_rejected(edit_spec: Callable[[Edit], Path]) -> None:
+    """The error names the size, its tier and the tiers of the model."""
+
+    def change(spec: dict[str, Any]) -> None:
+        models(spec)[0] |= {"supported_qualities": ["1K"], "credits_per_image": {"1K": 3}}
+
+    with serve_hub(spec=edit_spec(change)) as server:
+        error = server.generate({"size": "2048x2048"}).json()["error"]
+    expected = 'size: "2048x2048" is of tier 2K; expected one of 1K for gpt-image-2'
+    assert error == {"code": "invalid_request", "message": expected}
+
+
+def test_last_tier_has_no_upper_bound(edit_spec: Callable[[Edit], Path]) -> None:
+    """A size larger than every tier is billed as the last one."""
+
+    def change(spec: dict[str, Any]) -> None:
+        schema(spec, "Size")["x-sizes"]["tiers"]["4K"] = "2048x2064"
+
+    with serve_hub(spec=edit_spec(change)) as server:
+        assert server.generate({"size": "3840x2160"}).json()["quality"] == "4K"

@@ -104,7 +104,7 @@ def test_booleans_are_read_strictly(shared_hub: LiveHub, value: str) -> None:
 def test_a_field_stands_once(shared_hub: LiveHub) -> None:
     """A known field that comes twice is refused; unknown ones and files are ignored (REQ-15)."""
     message = error_message(shared_hub, form(text("n", "1"), text("n", "1")))
-    assert message == "n stands twice in the form; expected it once"
+    assert message == "n occurs twice; expected once"
     odd = [text("user", "a"), text("user", "b"), file(b"?", name="mask"), file(b"", name="mask")]
     assert (
         accepted_references(

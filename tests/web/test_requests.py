@@ -77,7 +77,7 @@ def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -
             assert status == post(shared_hub, text.encode()).status_code
     message = error_message(post(shared_hub, text.encode()))
     assert "(32001 characters)" in message
-    assert message.endswith("expected a text of 1 to 32000 characters")
+    assert message.endswith("expected a string of 1 to 32000 characters")
 
 
 @pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
@@ -208,7 +208,7 @@ def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> Non
 )
 def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
     """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
-    assert error_message(post(shared_hub, body)).startswith('"n" stands twice')
+    assert error_message(post(shared_hub, body)).startswith('"n" occurs twice')
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""A cache of rendered images."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+from mockhub.images import renderer
+from mockhub.images.renderer import ImageSpec
+
+MAX_CACHE_BYTES = 64 * 1024 * 1024
+
+
+class ImageCache:
+    """A thread-safe cache of image files, which evicts the least recently used ones."""
+
+    def __init__(self, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self.size_bytes = 0
+        self._lock = Lock()
+        self._entries: OrderedDict[ImageSpec, bytes] = OrderedDict()
+
+    def peek(self, spec: ImageSpec) -> bytes | None:
+        """Return the image if it is cached."""
+        with self._lock:
+            if (data := self._entries.get(spec)) is not None:
+                self._entries.move_to_end(spec)
+            return data
+
+    def get(self, spec: ImageSpec) -> bytes:
+        """Return the image, rendered if it is not cached."""
+        if (data := self.peek(spec)) is not None:
+            return data
+        data = renderer.render(spec)  # outside the lock, so that others need not wait
+        self._store(spec, data)
+        return data
+
+    def _store(self, spec: ImageSpec, data: bytes) -> None:
+        with self._lock:
+            if len(data) > self.max_bytes or spec in self._entries:
+                return
+            self._entries[spec] = data
+            self.size_bytes += len(data)
+            while self.size_bytes > self.max_bytes:
+                self.size_bytes -= len(self._entries.popitem(last=False)[1])
+
+    def __len__(self) -> int:
+        return len(self._entries)
