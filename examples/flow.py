@@ -1,7 +1,8 @@
-"""What a client of a metered API has to decide, apart from how it talks.
+"""The decisions of a client of a metered API, without any I/O.
 
-Each function is a generator: it yields what to ask or how long to wait, and is sent the answer, or
-None if that was lost. So the synchronous and the asynchronous client decide alike.
+Each function is a generator. It yields a request to send or a number of seconds to wait, and
+receives the response, or None if that was lost. The synchronous and the asynchronous client run the
+same generators.
 """
 
 from __future__ import annotations
@@ -11,105 +12,106 @@ from typing import Any, NamedTuple
 
 import httpx
 
-TRIES = 4
-PATIENCE = 900.0  # seconds; the service itself gives up after 800
+MAX_ATTEMPTS = 4
+POLL_TIMEOUT = 900.0  # seconds; the service itself gives up after 800
 
-_BUSY = (429, 502, 503, 504)  # somebody before the service, who may be well again soon
-
-
-class PicturesError(Exception):
-    """No picture; the message says why."""
+_RETRIED_STATUSES = (429, 502, 503, 504)
 
 
-class OutOfCredits(PicturesError):
-    """The account has to be topped up first: to ask again would change nothing."""
+class ImageError(Exception):
+    """There is no image; the message says why."""
 
 
-class WrongKey(PicturesError):
-    """The key is unknown, revoked or expired: to ask again would change nothing."""
+class InsufficientCreditsError(ImageError):
+    """The account needs more credits. A retry would not help."""
 
 
-class PaidButLost(PicturesError):
-    """The request was paid, and its answer was lost: to ask again would pay again."""
+class InvalidKeyError(ImageError):
+    """The key is unknown, revoked or expired. A retry would not help."""
 
 
-class Ask(NamedTuple):
-    """A request to send."""
+class ResponseLostError(ImageError):
+    """The credits were charged and the response was lost. A retry would be charged again."""
 
+
+class Request(NamedTuple):
     method: str
     url: str
     json: dict[str, Any] | None = None
 
 
-Step = Ask | float  # a request to send, or seconds to wait
+Step = Request | float  # a request to send, or seconds to wait
 Flow = Generator[Step, httpx.Response | None, Any]
 
 
-def draw(prompt: str, size: str, n: int) -> Flow:
-    """The generation of *n* pictures, as it ended."""
+def generate(prompt: str, size: str, n: int) -> Flow:
+    """Request *n* images, poll until they are complete, and return the generation."""
     body = {"model": "gpt-image-2", "prompt": prompt, "size": size, "n": n, "async": True}
-    id = yield from _order(body)
-    for pause in _pauses():
-        log = yield from read(f"/generations/{id}")
-        if log["status"] == "failed":
-            raise PicturesError("the generation failed, and its credits were refunded")
-        if log["status"] == "succeeded":
-            return log
-        yield pause
-    raise PicturesError(f"{id} still runs after {PATIENCE:g} s; read it again later")
+    id = yield from _create_generation(body)
+    for interval in _poll_intervals():
+        generation = yield from get(f"/generations/{id}")
+        if generation["status"] == "failed":
+            raise ImageError("the generation failed, and its credits were refunded")
+        if generation["status"] == "succeeded":
+            return generation
+        yield interval
+    raise ImageError(f"{id} is still running after {POLL_TIMEOUT:g} s; read it again later")
 
 
-def _order(body: dict[str, Any]) -> Flow:
-    """The id of a new generation. Whether a lost request was paid, only the ledger knows.
+def _create_generation(body: dict[str, Any]) -> Flow:
+    """Return the id of a new generation.
 
-    Where several programs spend from one account, the ledger may tell of another's money; then this
-    gives up rather than pay twice.
+    Only the balance shows whether a lost request was charged. If several programs spend from one
+    account, another one may have changed the balance; then this raises ResponseLostError rather than
+    risk paying twice.
     """
-    before = (yield from read("/credits"))["credits"]
-    for attempt in range(TRIES):
-        answer = yield Ask("POST", "/images/generations", body)
-        if content := _content(answer):
+    before = (yield from get("/credits"))["credits"]
+    for attempt in range(MAX_ATTEMPTS):
+        response = yield Request("POST", "/images/generations", body)
+        if content := _content(response):
             return content["id"]
-        now = (yield from read("/credits"))["credits"]
-        if now < before:
-            raise PaidButLost(f"{before - now} credits were charged for an answer that never came")
-        yield _pause_after(answer, attempt)
-    raise PicturesError(f"no answer after {TRIES} tries; nothing was charged")
+        after = (yield from get("/credits"))["credits"]
+        if after < before:
+            raise ResponseLostError(
+                f"{before - after} credits were charged, but the response was lost"
+            )
+        yield _retry_delay(response, attempt)
+    raise ImageError(f"no response in {MAX_ATTEMPTS} attempts; nothing was charged")
 
 
-def read(url: str) -> Flow:
-    """What a GET tells; it costs nothing, so that it can always be sent again."""
-    for attempt in range(TRIES):
-        answer = yield Ask("GET", url)
-        if content := _content(answer):
+def get(url: str) -> Flow:
+    """Return the content of a GET, which costs nothing and can always be repeated."""
+    for attempt in range(MAX_ATTEMPTS):
+        response = yield Request("GET", url)
+        if content := _content(response):
             return content
-        yield _pause_after(answer, attempt)
-    raise PicturesError(f"no answer from {url} after {TRIES} tries")
+        yield _retry_delay(response, attempt)
+    raise ImageError(f"no response from {url} in {MAX_ATTEMPTS} attempts")
 
 
-def _content(answer: httpx.Response | None) -> dict[str, Any] | None:
-    """The JSON of an answer; None if it is worth another try; raises what is final."""
-    if answer is None or answer.status_code in _BUSY:
+def _content(response: httpx.Response | None) -> dict[str, Any] | None:
+    """Return the JSON of a response, or None if a retry may help; raise a final error."""
+    if response is None or response.status_code in _RETRIED_STATUSES:
         return None
     try:
-        content: dict[str, Any] = answer.json()
-    except ValueError:  # an answer that nobody can read is a lost one
+        content: dict[str, Any] = response.json()
+    except ValueError:  # an unreadable response is a lost one
         return None
-    if answer.is_success:
+    if response.is_success:
         return content
-    kind = {401: WrongKey, 402: OutOfCredits}.get(answer.status_code, PicturesError)
-    raise kind(f"{content['error']['code']}: {content['error']['message']}")
+    errors = {401: InvalidKeyError, 402: InsufficientCreditsError}
+    error = errors.get(response.status_code, ImageError)
+    raise error(f"{content['error']['code']}: {content['error']['message']}")
 
 
-def _pauses() -> Iterator[float]:
-    """Seconds between polls, longer each time, until patience ends."""
-    waited, pause = 0.0, 1.0
-    while waited < PATIENCE:
-        yield pause
-        waited, pause = waited + pause, min(pause * 2, 15.0)
+def _poll_intervals() -> Iterator[float]:
+    waited, interval = 0.0, 1.0
+    while waited < POLL_TIMEOUT:
+        yield interval
+        waited, interval = waited + interval, min(interval * 2, 15.0)
 
 
-def _pause_after(answer: httpx.Response | None, attempt: int) -> float:
-    """What a busy answer asks for, else longer each time."""
-    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return float(asked) if asked.isdigit() else 2.0**attempt
+def _retry_delay(response: httpx.Response | None, attempt: int) -> float:
+    """Return the seconds of Retry-After, else a delay that doubles with each attempt."""
+    retry_after = response.headers.get("Retry-After", "") if response is not None else ""
+    return float(retry_after) if retry_after.isdigit() else 2.0**attempt

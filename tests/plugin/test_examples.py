@@ -39,14 +39,16 @@ def test_examples_pass(examples: Path) -> None:
     done = session(examples, "", "-v", plugins=("asyncio",))
     assert done.code == 0, done.output
     assert done.counts.keys() == {"passed"}
-    assert {"test_pictures.py", "test_pictures_async.py", "test_pictures_unittest.py"} <= {
-        line.partition("::")[0] for line in done.output.splitlines() if "::" in line
-    }
+    assert {
+        "test_image_client.py",
+        "test_image_client_async.py",
+        "test_image_client_unittest.py",
+    } <= {line.partition("::")[0] for line in done.output.splitlines() if "::" in line}
     assert not re.search("^(money|warning|hint):", done.output, re.MULTILINE), done.output
 
 
 def test_unittest_example_needs_no_pytest(examples: Path) -> None:
-    command = [sys.executable, "-W", "error", "-m", "unittest", "test_pictures_unittest"]
+    command = [sys.executable, "-W", "error", "-m", "unittest", "test_image_client_unittest"]
     done = subprocess.run(command, cwd=examples, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
