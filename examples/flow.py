@@ -62,8 +62,8 @@ def _create_generation(body: dict[str, Any]) -> Flow:
     """Return the id of a new generation.
 
     Only the balance shows whether a lost request was charged. If several programs spend from one
-    account, another one may have changed the balance; then this raises ResponseLostError rather than
-    risk paying twice.
+    account, another one may have changed the balance; then this raises ResponseLostError, because
+    it must not pay twice.
     """
     before = (yield from get("/credits"))["credits"]
     for attempt in range(MAX_ATTEMPTS):

@@ -1,4 +1,4 @@
-"""What the tests share: the real server, started as a user starts it, and Node."""
+"""Shared fixtures: hubs on a server in a thread, a `mockhub serve` process, and Node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import settings
 
 from tests.support.live_server import LiveHub, serve_hub
 
-# A busy machine is no failure; a failure tells how to see it again.
+# Slow machines must not fail a test; print_blob shows how to reproduce a failure.
 settings.register_profile("mockhub", deadline=None, print_blob=True)
 settings.load_profile("mockhub")
 
@@ -30,7 +30,13 @@ NODE = ROOT / "tests" / "node"
 
 @dataclass(frozen=True)
 class Server:
-    """A running `mockhub serve`: its address, its keys by name, and what it has logged."""
+    """A running `mockhub serve`.
+
+    Attributes:
+        url: Its address.
+        keys: The API keys of the scenario by name.
+        log: The lines of its JSON log so far.
+    """
 
     url: str
     keys: Mapping[str, str]
@@ -45,25 +51,15 @@ Node = Callable[..., "subprocess.CompletedProcess[str]"]
 def start_server(
     *options: str, python: str = sys.executable, cwd: Path = ROOT, scenario: str = "default"
 ) -> Iterator[Server]:
-    command = [
-        python,
-        "-m",
-        "mockhub",
-        "serve",
-        "--port",
-        "0",
-        "--log-format",
-        "json",
-        "--no-control",
-    ]
-    command += ["--scenario", scenario, *options]
+    command = [python, "-m", "mockhub", "serve", "--port", "0", "--log-format", "json"]
+    command += ["--no-control", "--scenario", scenario, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=cwd) as process:
         assert process.stdout
         log: list[dict[str, Any]] = []
         try:
             started = json.loads(process.stdout.readline() or "null")
             assert started, f"{command} did not start"
-            # A pipe that nobody reads fills up and stops the server.
+            # A pipe that is not read fills up and blocks the server.
             reader = Thread(
                 target=lambda out: log.extend(map(json.loads, out)), args=[process.stdout]
             )
@@ -74,27 +70,27 @@ def start_server(
             assert process.wait(20) == 0
         finally:
             process.kill()
-    assert [line for line in log if line.get("violation")] == []
+    assert [line for line in log if line.get("spec_violation")] == []
 
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Starts a server with the options given and ends it: `with serve("--seed", "7") as server`."""
+    """Return a context manager that runs `mockhub serve`: `with serve("--seed", "7") as server`."""
     return start_server
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One server in the default world for the whole session."""
+    """Run `mockhub serve` with the default scenario for the whole session."""
     with start_server() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def node() -> Node:
-    """Runs a script of tests/node, or of one of its packages, with the environment given."""
+    """Return a function that runs a script of tests/node or of one of its packages."""
     if not shutil.which("node"):
-        pytest.skip("there is no node on the path")
+        pytest.skip("node is not installed")
     if not (NODE / "node_modules" / ".installed").exists():
         pytest.skip("the packages of tests/node are not installed; `make env` does it")
 

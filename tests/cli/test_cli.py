@@ -1,4 +1,4 @@
-"""The command line tells a stranger what to do, and what was wrong in one line."""
+"""The command line: help, errors, the banner and the access log of `mockhub serve`."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def told(*arguments: str | Path) -> str:
-    """What a mistaken command says: one line on stderr, nothing else, and exit code 2."""
+def error_line(*arguments: str | Path) -> str:
+    """Run a command that must fail; return its only line on stderr (exit code 2)."""
     done = run(*arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert isinstance(done.exception, SystemExit)
@@ -44,8 +44,8 @@ def told(*arguments: str | Path) -> str:
 
 
 @contextmanager
-def started(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`mockhub serve` on a free port, as a person starts it."""
+def start(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Start `mockhub serve` on a free port."""
     process = subprocess.Popen(
         [*MOCKHUB, "serve", "--port", "0", *options],
         stdout=subprocess.PIPE,
@@ -60,8 +60,8 @@ def started(*options: str, **environment: str) -> Iterator[subprocess.Popen[str]
         process.communicate()
 
 
-def greeting(process: subprocess.Popen[str]) -> str:
-    """All that is printed before the first request."""
+def read_banner(process: subprocess.Popen[str]) -> str:
+    """Return what is printed before the first request."""
     assert process.stdout
     lines = []
     for line in process.stdout:
@@ -71,47 +71,49 @@ def greeting(process: subprocess.Popen[str]) -> str:
     return "".join(lines)
 
 
-def base_url(greeted: str) -> str:
-    found = re.search(r"^  API +(\S+)", ANSI.sub("", greeted), re.MULTILINE)
-    assert found, greeted
+def base_url(banner: str) -> str:
+    found = re.search(r"^  API +(\S+)", ANSI.sub("", banner), re.MULTILINE)
+    assert found, banner
     return found[1]
 
 
-def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
-    """What is still printed when a signal has ended the server as it should."""
+def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
+    """Stop the server with a signal; return what it printed since the banner."""
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     return out
 
 
-def generate(url: str, key: str = KEY, **more: object) -> httpx.Response:
+def generate(url: str, key: str = KEY, **fields: object) -> httpx.Response:
     return httpx.post(
         f"{url}/api/v1/images/generations",
         headers={"Authorization": f"Bearer {key}"},
-        json=BODY | more,
+        json=BODY | fields,
     )
 
 
-def test_the_version_is_printed() -> None:
-    """--version prints the package's version."""
-    assert f"mockhub, version {__version__}\n" == run("--version").stdout
+def test_version_is_printed() -> None:
+    assert run("--version").stdout == f"mockhub, version {__version__}\n"
 
 
-def test_help_is_understood_without_the_manual() -> None:
-    """Every command has a help text, and every option of it says what it does."""
+def test_every_command_and_option_has_help() -> None:
     assert run("--help").exit_code == 0
-    for name in main.list_commands(None):  # type: ignore[arg-type]
-        command = main.get_command(None, name)  # type: ignore[arg-type]
-        assert command
-        assert command.help or command.short_help, name
+    commands: list[click.Command] = [main]
+    for command in commands:  # grows by the subcommands of groups
+        assert command.help or command.short_help, command.name
         options = [param for param in command.params if isinstance(param, click.Option)]
         assert [option.name for option in options if not option.help] == []
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = (command.get_command(context, name) for name in command.list_commands(context))
+            commands += filter(None, found)
+    assert "arm-fault" in {command.name for command in commands}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shell_completion_is_printed(shell: str) -> None:
-    """The completion script that --help tells of is printed for each shell."""
+def test_shell_completion_script_is_printed(shell: str) -> None:
+    """The environment variable in --help prints the script for each shell."""
     if shell == "bash" and not shutil.which("bash"):
         pytest.skip("click asks bash for its version, and there is none")
     done = subprocess.run(
@@ -124,8 +126,7 @@ def test_shell_completion_is_printed(shell: str) -> None:
     assert "_MOCKHUB_COMPLETE" in done.stdout
 
 
-def test_shell_completion_knows_the_scenarios() -> None:
-    """After --scenario, the names of the scenarios are offered."""
+def test_shell_completion_offers_scenarios() -> None:
     words = {"COMP_WORDS": "mockhub serve --scenario de", "COMP_CWORD": "3"}
     done = CliRunner().invoke(
         main, prog_name="mockhub", env={"_MOCKHUB_COMPLETE": "bash_complete", **words}
@@ -133,7 +134,7 @@ def test_shell_completion_knows_the_scenarios() -> None:
     assert done.stdout == "plain,default\n"
 
 
-MISTAKES = [
+USAGE_ERRORS = [
     ("--foo", "No such option '--foo'"),
     ("srve", "No such command 'srve'; did you mean 'serve'?"),
     ("serve --prot 1", "'--port'"),
@@ -156,23 +157,25 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("command", "what"), MISTAKES)
-def test_a_mistake_is_told_in_one_line(command: str, what: str) -> None:
-    """A mistaken command names what is wrong and what is allowed, and exits with 2."""
-    assert what in told(*command.split())
+@pytest.mark.parametrize(("command", "message"), USAGE_ERRORS)
+def test_usage_error_is_one_line(command: str, message: str) -> None:
+    """It names what is wrong and what is allowed; the exit code is 2."""
+    assert message in error_line(*command.split())
 
 
-def test_a_busy_port_is_told() -> None:
-    """A port that somebody listens on is named, with the way out."""
+def test_busy_port_is_an_error() -> None:
+    """The error names the port and suggests port 0."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        error = told("serve", "--port", str(port))
-    place = f"cannot listen on 127.0.0.1:{port}"
-    assert f"mockhub: {place}: Address already in use; port 0 picks a free one\n" == error
+        error = error_line("serve", "--port", str(port))
+    assert error == (
+        f"mockhub: cannot listen on 127.0.0.1:{port}: Address already in use; "
+        "port 0 picks a free one\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("option", "content", "what"),
+    ("option", "content", "message"),
     [
         ("--scenario", "accounts:\n  me:\n    grant: []\n", ":3: #/accounts/me/grant: "),
         ("--scenario", "- not a mapping", "expected a mapping"),
@@ -182,62 +185,58 @@ def test_a_busy_port_is_told() -> None:
         ("--spec", "openapi: 3.0.0", "not an OpenAPI 3.1 document"),
     ],
 )
-def test_a_broken_file_is_told_with_its_place(
-    tmp_path: Path, option: str, content: str, what: str
+def test_invalid_file_is_an_error_with_line_and_pointer(
+    tmp_path: Path, option: str, content: str, message: str
 ) -> None:
-    """A scenario or a law that cannot be used is told with its file, line and place."""
     file = tmp_path / "mine.yaml"
     file.write_text(content)
-    error = told("serve", option, file)
+    error = error_line("serve", option, file)
     assert f"{file}" in error
-    assert what in error
+    assert message in error
 
 
-def test_scenarios_lists_each_with_its_keys() -> None:
-    """Every scenario that comes along is listed by name, purpose and keys."""
-    listed = run("scenarios").stdout
+def test_scenarios_lists_every_scenario_with_its_keys() -> None:
+    output = run("scenarios").stdout
     for file in resource_path("fixtures/scenarios").glob("*.yaml"):
-        assert f"{file.stem}\n" in listed
-    assert re.search(rf"documentation +{KEY}\n", listed)
+        assert f"{file.stem}\n" in output
+    assert re.search(rf"documentation +{KEY}\n", output)
 
 
-def test_assumptions_tells_each_reading() -> None:
-    """Every open point is told with its clauses, its place and its reading."""
-    listed = run("assumptions").stdout
-    assert "AUTH-11" in listed
-    assert "  #/components/schemas/Size/x-sizes\n" in listed
-    assert listed.count("\n  #/") == resource_path("openapi.yaml").read_text("utf-8").count(
+def test_assumptions_lists_every_assumption() -> None:
+    """Each has its clauses and its place in openapi.yaml."""
+    output = run("assumptions").stdout
+    assert "AUTH-11" in output
+    assert "  #/components/schemas/Size/x-sizes\n" in output
+    assert output.count("\n  #/") == resource_path("openapi.yaml").read_text("utf-8").count(
         "x-assumed:"
     )
 
 
-@pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
-def test_inspect_reads_back_a_fetched_image(tmp_path: Path, form: str) -> None:
-    """A picture fetched from the mock tells its request, whatever its format."""
-    with started("--image-format", form, "--seed", "7") as process:
-        made = generate(base_url(greeting(process)), n=2, size="1536x1024").json()
-        file = tmp_path / f"image.{form}"
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
+def test_inspect_shows_the_request_of_a_fetched_image(tmp_path: Path, image_format: str) -> None:
+    with start("--image-format", image_format, "--seed", "7") as process:
+        made = generate(base_url(read_banner(process)), n=2, size="1536x1024").json()
+        file = tmp_path / f"image.{image_format}"
         file.write_bytes(httpx.get(made["images"][1]["url"]).content)
-        ended(process)
-    seen = json.loads(run("inspect", file).stdout)
-    assert (BODY["prompt"], "1536x1024") == (seen["prompt"], seen["size"])
-    assert (seen["seed"], seen["index"], seen["count"]) == (7, 1, 2)
-    assert str(file) == seen["file"]
+        stop(process)
+    shown = json.loads(run("inspect", file).stdout)
+    assert (shown["prompt"], shown["size"]) == (BODY["prompt"], "1536x1024")
+    assert (shown["seed"], shown["index"], shown["count"]) == (7, 1, 2)
+    assert shown["file"] == str(file)
 
 
-def test_inspect_goes_on_after_a_foreign_picture(tmp_path: Path) -> None:
-    """Each file that is no picture of the mock is told on stderr, and the exit code is 2."""
+def test_inspect_continues_after_a_foreign_file(tmp_path: Path) -> None:
+    """Files that are not images of the mock are reported on stderr; the exit code is 2."""
     foreign = resource_path("fixtures/uploads") / "sunset.png"
     done = run("inspect", foreign, tmp_path, foreign)
     assert done.exit_code == 2
-    assert [str(foreign), str(tmp_path), str(foreign)] == [
-        line.split(": ")[1] for line in done.stderr.splitlines()
-    ]
+    files = [line.split(": ")[1] for line in done.stderr.splitlines()]
+    assert files == [str(foreign), str(tmp_path), str(foreign)]
     assert "without mockhub metadata" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["scenarios", "assumptions", "--help"])
-def test_a_reader_may_go_early(command: str) -> None:
+def test_closed_pipe_is_no_traceback(command: str) -> None:
     """`mockhub scenarios | head -1` prints one line and no traceback."""
     quoted = " ".join(MOCKHUB)
     done = subprocess.run(
@@ -246,45 +245,43 @@ def test_a_reader_may_go_early(command: str) -> None:
     assert (len(done.stdout), done.stderr) == (1, "")
 
 
-def test_the_greeting_tells_what_a_client_needs() -> None:
-    """The start prints the address, the keys with their balances, and a command to paste."""
-    with started("--scenario", "default") as process:
-        greeted = greeting(process)
-        url = base_url(greeted)
-        ended(process)
-    assert f"{url}/api/v1\n" in greeted
-    assert f"{url}/_mockhub\n" in greeted
-    for name, key, worth in (
+def test_banner_has_addresses_and_keys_with_balances() -> None:
+    with start("--scenario", "default") as process:
+        banner = read_banner(process)
+        url = base_url(banner)
+        stop(process)
+    assert f"{url}/api/v1\n" in banner
+    assert f"{url}/_mockhub\n" in banner
+    for name, key, state in (
         ("documentation", KEY, "120 credits"),
         ("rich", RICH, "1000000 credits"),
         ("poor", POOR, "5 credits"),
         ("expired", "gih_live_expired.*", "expired"),
         ("revoked", "gih_live_revoked.*", "revoked"),
     ):
-        assert re.search(rf"^  {name} +{key} +{worth}$", greeted, re.MULTILINE), name
+        assert re.search(rf"^  {name} +{key} +{state}$", banner, re.MULTILINE), name
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_printed_command_works_when_it_is_pasted() -> None:
-    """The curl command of the greeting makes an image, as it stands."""
-    with started() as process:
-        pasted = greeting(process).partition("Try:")[2]
-        done = subprocess.run(["bash", "-c", f"set -e{pasted}"], capture_output=True, text=True)
-        ended(process)
+def test_printed_curl_command_works() -> None:
+    with start() as process:
+        command = read_banner(process).partition("Try:")[2]
+        done = subprocess.run(["bash", "-c", f"set -e{command}"], capture_output=True, text=True)
+        stop(process)
     made = json.loads(done.stdout)
     assert (made["status"], made["balance"]["credits"]) == ("succeeded", 112)
 
 
-def test_a_request_is_a_line() -> None:
-    """Each request is logged with method, path, status, credits and milliseconds."""
-    with started() as process:
-        url = base_url(greeting(process))
+def test_access_log_has_a_line_for_each_request() -> None:
+    """A line has method, path, status, credits and milliseconds."""
+    with start() as process:
+        url = base_url(read_banner(process))
         image = generate(url, n=2).json()["images"][0]["url"].removeprefix(url)
         generate(url, key=POOR)
         httpx.get(f"{url}/api/v1/models")
         httpx.get(url + image)
         httpx.get(f"{url}/hubs/none/api/v1/models")
-        first, second, third, fourth, fifth = ended(process).strip().splitlines()
+        first, second, third, fourth, fifth = stop(process).strip().splitlines()
     generations = r"POST +/api/v1/images/generations"
     assert re.fullmatch(rf"{generations} +200 +-16 credits +[0-9.]+ ms", first)
     assert re.fullmatch(rf"{generations} +402 +[0-9.]+ ms", second)
@@ -295,8 +292,8 @@ def test_a_request_is_a_line() -> None:
 
 def test_max_generations_limits_the_hub() -> None:
     """`--max-generations` bounds the generations and the ledger."""
-    with started("--max-generations", "3") as process:
-        url = base_url(greeting(process))
+    with start("--max-generations", "3") as process:
+        url = base_url(read_banner(process))
         for _ in range(15):
             assert generate(url, RICH).status_code == 200
         hub = httpx.get(f"{url}/_mockhub/hubs/default").json()
@@ -305,14 +302,24 @@ def test_max_generations_limits_the_hub() -> None:
         assert len(account["entries"]) == 12
 
 
-def test_the_log_is_json_when_asked_for() -> None:
-    """With --log-format json every line is an object: the start first, then a request each."""
-    with started("--log-format", "json") as process:
+def test_options_apply_to_a_mutant() -> None:
+    with start("--mutant", "failure-fee", "--max-json-size", "200", "--image-format", "webp") as it:
+        url = base_url(read_banner(it))
+        image = httpx.get(generate(url).json()["images"][0]["url"])
+        too_long = generate(url, prompt="x" * 200)
+        stop(it)
+    assert image.headers["content-type"] == "image/webp"
+    assert (too_long.status_code, too_long.json()["error"]["code"]) == (400, "invalid_request")
+
+
+def test_json_log_begins_with_the_started_event() -> None:
+    """Every line is an object: the start, then one for each request."""
+    with start("--log-format", "json") as process:
         assert process.stdout
-        start = json.loads(process.stdout.readline())
-        generate(start["base_url"])
-        (request,) = map(json.loads, ended(process).splitlines())
-    assert (start["event"], start["keys"]["documentation"]) == ("started", KEY)
+        event = json.loads(process.stdout.readline())
+        generate(event["base_url"])
+        (request,) = map(json.loads, stop(process).splitlines())
+    assert (event["event"], event["keys"]["documentation"]) == ("started", KEY)
     assert tuple(request[name] for name in ("event", "method", "path", "status", "credits")) == (
         "request",
         "POST",
@@ -324,18 +331,17 @@ def test_the_log_is_json_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("level", "statuses"), [("info", [200, 500]), ("warning", [500])])
-def test_the_log_says_as_much_as_is_asked_for(level: str, statuses: list[int]) -> None:
-    """At level warning only failures of the server are logged."""
-    with started("--log-format", "json", "--log-level", level) as process:
+def test_log_level_warning_logs_only_5xx_responses(level: str, statuses: list[int]) -> None:
+    with start("--log-format", "json", "--log-level", level) as process:
         assert process.stdout
         url = json.loads(process.stdout.readline())["base_url"]
         generate(url)
         generate(url, prompt="[[fail]]")
-        assert statuses == [json.loads(line)["status"] for line in ended(process).splitlines()]
+        assert [json.loads(line)["status"] for line in stop(process).splitlines()] == statuses
 
 
 @pytest.mark.parametrize(
-    ("terminal", "environment", "coloured"),
+    ("terminal", "environment", "colored"),
     [
         (False, {}, False),
         (True, {}, True),
@@ -344,10 +350,8 @@ def test_the_log_says_as_much_as_is_asked_for(level: str, statuses: list[int]) -
         (True, {"NO_COLOR": ""}, True),
     ],
 )
-def test_colour_is_for_terminals(
-    terminal: bool, environment: dict[str, str], coloured: bool
-) -> None:
-    """Colour appears on a terminal only, unless NO_COLOR or FORCE_COLOR says otherwise."""
+def test_color_is_for_terminals(terminal: bool, environment: dict[str, str], colored: bool) -> None:
+    """Color appears on a terminal only, unless NO_COLOR or FORCE_COLOR is set."""
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_COLOR")}
     reader, writer = pty.openpty() if terminal else os.pipe()
     subprocess.run(
@@ -356,17 +360,17 @@ def test_colour_is_for_terminals(
     os.close(writer)
     printed = os.read(reader, 10_000).decode()
     os.close(reader)
-    assert printed.replace("\r\n", "\n").startswith("\x1b[1mdefault" if coloured else "default\n")
+    assert printed.replace("\r\n", "\n").startswith("\x1b[1mdefault" if colored else "default\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM, right after the start or while a client waits, exit 0 and say nothing."""
-    with started() as process:
-        greeting(process)
-        assert ended(process, number).strip() == ""
-    with started("--log-level", "error") as process:
-        url = base_url(greeting(process))
+def test_signal_stops_the_server_with_exit_code_0(number: signal.Signals) -> None:
+    """This holds for SIGINT and SIGTERM, right after the start and while a request is pending."""
+    with start() as process:
+        read_banner(process)
+        assert stop(process, number).strip() == ""
+    with start("--log-level", "error") as process:
+        url = base_url(read_banner(process))
         with socket.create_connection(tuple(url.removeprefix("http://").split(":"))) as waiting:
             body = json.dumps(BODY | {"prompt": "[[hang]]"})
             waiting.sendall(
@@ -375,13 +379,12 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
                 f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             generate(url)
-            ended(process, number)
+            stop(process, number)
 
 
-def test_the_server_outlives_the_reader_of_its_log() -> None:
-    """`mockhub serve | head -1` goes on serving, and ends as it should."""
-    with started() as process:
-        url = base_url(greeting(process))
+def test_server_continues_after_its_log_pipe_is_closed() -> None:
+    with start() as process:
+        url = base_url(read_banner(process))
         assert process.stdout
         process.stdout.close()
         assert [generate(url).status_code for _ in range(2)] == [200, 200]
@@ -391,31 +394,31 @@ def test_the_server_outlives_the_reader_of_its_log() -> None:
         assert process.wait(20) == 0
 
 
-def test_addresses_in_answers_begin_with_the_public_url() -> None:
-    """poll_url and image URLs begin with --public-url, whatever the Host header."""
-    with started("--public-url", "https://mock.test/hub/", "--log-format", "json") as process:
+def test_urls_in_responses_begin_with_the_public_url() -> None:
+    """poll_url and image URLs do not follow the Host header."""
+    with start("--public-url", "https://mock.test/hub/", "--log-format", "json") as process:
         assert process.stdout
-        start = json.loads(process.stdout.readline())
-        made, queued = asked_with_a_forged_host(start["address"])
-        ended(process)
-    assert start["base_url"] == "https://mock.test/hub"
+        event = json.loads(process.stdout.readline())
+        made, queued = generate_with_forged_host(event["address"])
+        stop(process)
+    assert event["base_url"] == "https://mock.test/hub"
     assert made["images"][0]["url"].startswith("https://mock.test/hub/images/")
-    assert f"https://mock.test/hub/api/v1/generations/{queued['id']}" == queued["poll_url"]
+    assert queued["poll_url"] == f"https://mock.test/hub/api/v1/generations/{queued['id']}"
 
 
-def test_addresses_in_answers_begin_with_the_address_listened_on() -> None:
-    """Without --public-url they begin with the address that the start prints."""
-    with started() as process:
-        url = base_url(greeting(process))
-        made, queued = asked_with_a_forged_host(url)
-        ended(process)
+def test_urls_in_responses_begin_with_the_address_listened_on() -> None:
+    """This is so without --public-url."""
+    with start() as process:
+        url = base_url(read_banner(process))
+        made, queued = generate_with_forged_host(url)
+        stop(process)
     assert made["images"][0]["url"].startswith(f"{url}/images/")
-    assert f"{url}/api/v1/generations/{queued['id']}" == queued["poll_url"]
+    assert queued["poll_url"] == f"{url}/api/v1/generations/{queued['id']}"
 
 
-def asked_with_a_forged_host(url: str) -> tuple[Any, Any]:
+def generate_with_forged_host(url: str) -> tuple[Any, Any]:
     headers = {"Host": "evil.example", "Authorization": f"Bearer {KEY}"}
-    place = f"{url}/api/v1/images/generations"
-    made = httpx.post(place, headers=headers, json=BODY)
-    queued = httpx.post(place, headers=headers, json=BODY | {"async": True})
+    endpoint = f"{url}/api/v1/images/generations"
+    made = httpx.post(endpoint, headers=headers, json=BODY)
+    queued = httpx.post(endpoint, headers=headers, json=BODY | {"async": True})
     return made.json(), queued.json()

@@ -1,4 +1,4 @@
-"""A whole server in a thread, for tests that speak HTTP to it."""
+"""Serves hubs over HTTP from a thread of the test process."""
 
 from __future__ import annotations
 
@@ -38,14 +38,20 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
 WEBP = b"RIFF\x64\x00\x00\x00WEBPVP8 " + bytes(100)
 
 _hub_numbers = count()
-read_spec = lru_cache(maxsize=4)(load_spec)  # it never changes
+read_spec = lru_cache(maxsize=4)(load_spec)
 
 BODY = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
 
 @dataclass
 class LiveHub:
-    """A running server and one of its hubs."""
+    """A hub on a running server.
+
+    Attributes:
+        url: The address of the hub.
+        backend: Its state; while requests are served, access it by `server.call` only.
+        client: A client with the address as its base URL.
+    """
 
     url: str
     app: App
@@ -57,24 +63,24 @@ class LiveHub:
     def new_hub(
         self, *, clock: Clock | None = None, mode: ClockMode = "autojump"
     ) -> Iterator[LiveHub]:
-        """Another hub in the default world on the same server, found by its name."""
+        """Serve another hub with the default scenario on the same server, under /hubs/NAME."""
         name = f"test-{next(_hub_numbers)}"
         scenario = load_scenario(resource_path("fixtures/scenarios/default.yaml"))
-        own = clock or ManualClock(PUBLISHED, mode=mode)
-        hub = build_hub(scenario, name, self.backend.spec, clock=own)
-        store, url = self.app.api.hub_registry, f"{self.url}/hubs/{name}"
-        self.server.call(lambda: store.add(hub))
+        clock = clock or ManualClock(PUBLISHED, mode=mode)
+        hub = build_hub(scenario, name, self.backend.spec, clock=clock)
+        registry, url = self.app.api.hub_registry, f"{self.url}/hubs/{name}"
+        self.server.call(lambda: registry.add(hub))
         with httpx.Client(base_url=url, timeout=30, verify=False) as client:
             yield LiveHub(url, self.app, hub, self.server, client)
         assert self.server.call(hub.audit) == []
-        if name in store:
-            self.server.call(lambda: store.delete(name))
+        if name in registry:
+            self.server.call(lambda: registry.delete(name))
 
     def get(self, path: str, key: str | None = KEY, **options: Any) -> httpx.Response:
         return self.client.get(f"/api/v1/{path}", headers=auth_headers(key, options), **options)
 
     def generate(self, json: Any = None, key: str | None = KEY, **options: Any) -> httpx.Response:
-        """POST a generation; fields of *json* lie over an ordinary request's."""
+        """POST a generation; an object *json* overrides fields of an ordinary request."""
         if isinstance(json, dict):
             options["json"] = {**BODY, **json}
         return self.client.post(
@@ -87,8 +93,8 @@ class LiveHub:
 
 
 def auth_headers(key: str | None, options: dict[str, Any]) -> dict[str, str]:
-    own = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return {**own, **options.pop("headers", {})}
+    authorization = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return {**authorization, **options.pop("headers", {})}
 
 
 @contextmanager
@@ -101,7 +107,7 @@ def serve_hub(
     control: bool = False,
     token: str | None = None,
 ) -> Iterator[LiveHub]:
-    """Serve a scenario on a manual clock that jumps, starting at the published moment."""
+    """Serve a scenario, by default on an autojump clock that starts at the published time."""
     api_spec = read_spec(spec or resource_path("openapi.yaml"))
     file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
     hub = build_hub(load_scenario(file), "default", api_spec, clock=clock or ManualClock(PUBLISHED))

@@ -1,4 +1,4 @@
-"""Real pytest sessions, for tests of the plugin."""
+"""Runs pytest sessions in subprocesses, for tests of the plugin."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 
 @dataclass(frozen=True)
 class Session:
-    """A session that is over: its exit code, what it printed, and how many went how."""
+    """A finished session.
+
+    Attributes:
+        code: The exit code.
+        output: Everything that it printed.
+    """
 
     code: int
     output: str
 
     @property
     def counts(self) -> dict[str, int]:
+        """The number of tests by outcome, such as ``{"passed": 2, "failed": 1}``."""
         last = self.output.strip().splitlines()[-1]
         found = re.findall(r"([0-9]+) (passed|failed|skipped|errors?|xfailed|warnings?)", last)
         return {word.rstrip("s"): int(number) for number, word in found}
@@ -31,12 +37,20 @@ class Session:
 def session(
     folder: Path, source: str, *options: str, ini: str = "", plugins: tuple[str, ...] = ()
 ) -> Session:
-    """Run pytest on one file of tests, with our plugin and *plugins* by their entry points."""
+    """Run pytest on one file, with the plugin of mockhub and *plugins*.
+
+    Args:
+        folder: The folder of the file.
+        source: The content of the file.
+        options: Arguments of pytest.
+        ini: Lines for pytest.ini.
+        plugins: The entry points of other plugins.
+    """
     scope = "asyncio_default_fixture_loop_scope = function\n" if "asyncio" in plugins else ""
     (folder / "pytest.ini").write_text(f"[pytest]\n{scope}{ini}")
     (folder / "test_it.py").write_text(source)
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
-    # In CI pytest tells every failure once more in its summary, and what is counted here twice.
+    # In CI pytest prints each failure twice, which would confuse tests that count messages.
     environment = {name: value for name, value in os.environ.items() if name not in _IN_CI}
     done = subprocess.run(
         [*COMMAND, *chosen, *options],
