@@ -1,4 +1,4 @@
-"""Bodies that were made to hurt: bombs, depths and lies."""
+"""Malicious bodies and paths: too many parts, too deep, too long, malformed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.raw_http import (
     read_responses,
 )
 
-EDGE = b"----edge"
+BOUNDARY = b"----boundary"
 
 
 @pytest.fixture(scope="module")
@@ -26,40 +26,40 @@ def server() -> Iterator[LiveHub]:
         yield started
 
 
-def form(*parts: bytes, end: bytes = b"--" + EDGE + b"--\r\n") -> bytes:
-    """A multipart request of whole parts, each with its headers."""
-    body = b"".join(b"--" + EDGE + b"\r\n" + part + b"\r\n" for part in parts) + end
-    kind = b"multipart/form-data; boundary=" + EDGE
-    return post_request(body).replace(b"application/json", kind)
+def form(*parts: bytes, end: bytes = b"--" + BOUNDARY + b"--\r\n") -> bytes:
+    """Return a multipart request; each part has its headers."""
+    body = b"".join(b"--" + BOUNDARY + b"\r\n" + part + b"\r\n" for part in parts) + end
+    content_type = b"multipart/form-data; boundary=" + BOUNDARY
+    return post_request(body).replace(b"application/json", content_type)
 
 
-def text(name: bytes, value: bytes) -> bytes:
+def text_part(name: bytes, value: bytes) -> bytes:
     return b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % (name, value)
 
 
-GOOD_PARTS = [text(name.encode(), value.encode()) for name, value in BODY.items()]
+GOOD_PARTS = [text_part(name.encode(), value.encode()) for name, value in BODY.items()]
 FILE = b'Content-Disposition: form-data; name="reference_image"; filename="a"\r\n\r\n' + PNG
 
 
-def refused(reply: RawResponse) -> str:
-    assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
-    message: str = reply.json["error"]["message"]
+def error_message(response: RawResponse) -> str:
+    assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
+    message: str = response.json["error"]["message"]
     return message
 
 
-BOMBS = {
-    "ten thousand parts": form(*10_000 * [text(b"x", b"y")]),
+MALICIOUS_REQUESTS = {
+    "ten thousand parts": form(*10_000 * [text_part(b"x", b"y")]),
     "ten thousand files": form(*GOOD_PARTS, *10_000 * [FILE]),
     "huge part header": form(b"X-Long: " + 1_000_000 * b"a" + b"\r\n" + FILE),
     "many part headers": form(10_000 * b"X-Many: a\r\n" + FILE),
-    "huge name": form(text(1_000_000 * b"n", b"v")),
-    "huge text": form(*GOOD_PARTS, text(b"x", 3_000_000 * b"y")),
+    "huge name": form(text_part(1_000_000 * b"n", b"v")),
+    "huge text": form(*GOOD_PARTS, text_part(b"x", 3_000_000 * b"y")),
     "no end": form(*GOOD_PARTS, end=b""),
     "no name": form(b"Content-Disposition: form-data\r\n\r\nx"),
     "no header": form(b"\r\nx"),
     "not a form": post_request(b"x" * 1000).replace(b"application/json", b"multipart/form-data"),
-    "null name": form(text(b"a\x00b", b"v")),
-    "utf-8 lies": form(text(b"prompt", b"\xff\xfe")),
+    "null name": form(text_part(b"a\x00b", b"v")),
+    "invalid utf-8": form(text_part(b"prompt", b"\xff\xfe")),
     "long boundary": post_request(b"x").replace(
         b"application/json", b"multipart/form-data; boundary=" + 9000 * b"b"
     ),
@@ -79,11 +79,11 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_bomb_is_refused_and_the_next_request_answered(server: LiveHub, name: str) -> None:
-    """A body made to hurt is 400 with a message of bounded length, and the server goes on."""
-    (reply,) = exchange(server, BOMBS[name])
-    assert len(refused(reply)) < 2000
+@pytest.mark.parametrize("name", MALICIOUS_REQUESTS)
+def test_malicious_body_is_rejected(server: LiveHub, name: str) -> None:
+    """It is 400 with a short message, and the next request is answered."""
+    (response,) = exchange(server, MALICIOUS_REQUESTS[name])
+    assert len(error_message(response)) < 2000
     assert exchange(server, MODELS)[0].status == 200
 
 
@@ -112,36 +112,36 @@ def test_bomb_is_refused_and_the_next_request_answered(server: LiveHub, name: st
         b"/?" + 5000 * b"q=1&",
     ],
 )
-def test_odd_path_finds_nothing(server: LiveHub, target: bytes) -> None:
-    """A path that is not exactly one of the law's is 404, however it is spelt."""
-    (reply,) = exchange(server, b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (target, AUTH))
-    assert reply.status == 404
+def test_odd_path_is_not_found(server: LiveHub, target: bytes) -> None:
+    """A path that is not exactly a documented one is 404, however it is spelled."""
+    (response,) = exchange(server, b"GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (target, AUTH))
+    assert response.status == 404
 
 
 @pytest.mark.parametrize("host", [b"", b"Host: evil\r\n", b"Host: a\r\nHost: b\r\n", b"Host:\r\n"])
-def test_host_steers_nothing(server: LiveHub, host: bytes) -> None:
-    """Whatever Host says, addresses in the answer are the server's own."""
+def test_host_header_changes_nothing(server: LiveHub, host: bytes) -> None:
+    """URLs in the response are those of the server, whatever Host says."""
     raw = post_request(b'{"model": "gpt-image-2", "prompt": "x", "size": "1024x1024"}')
-    (reply,) = exchange(server, raw.replace(b"Host: mock\r\n", host))
-    assert reply.json["images"][0]["url"].startswith(server.url)
+    (response,) = exchange(server, raw.replace(b"Host: mock\r\n", host))
+    assert response.json["images"][0]["url"].startswith(server.url)
 
 
-def test_upload_that_breaks_off_is_forgotten(server: LiveHub) -> None:
-    """A client that leaves in the middle of its form costs nothing and is charged nothing."""
+def test_incomplete_upload_is_not_charged(server: LiveHub) -> None:
+    """A client that disconnects within its form is not charged."""
     before = server.credits()
-    with connect(server) as line:
-        line.sendall(form(*GOOD_PARTS, FILE)[:-40])
-    assert before == server.credits()
+    with connect(server) as client:
+        client.sendall(form(*GOOD_PARTS, FILE)[:-40])
+    assert server.credits() == before
 
 
-def test_large_upload_without_a_key_is_refused_before_it_ends(server: LiveHub) -> None:
-    """50 MB that nobody may send are refused at once; what is sent all the same is skipped."""
+def test_large_upload_without_a_key_is_rejected_early(server: LiveHub) -> None:
+    """An upload of 50 MB without a key is 401 at once; what is sent nevertheless is skipped."""
     head = post_request(b"", length=50_000_000).replace(AUTH, b"")
-    with connect(server) as line:
-        line.sendall(head)
-        (reply,) = read_responses(line)
-        assert reply.status == 401
+    with connect(server) as client:
+        client.sendall(head)
+        (response,) = read_responses(client)
+        assert response.status == 401
         for _ in range(50):
-            line.sendall(1_000_000 * b"x")
-        line.sendall(MODELS)
-        assert read_responses(line)[0].status == 200
+            client.sendall(1_000_000 * b"x")
+        client.sendall(MODELS)
+        assert read_responses(client)[0].status == 200

@@ -1,9 +1,10 @@
-"""What a connection bears: heads, bodies, silence and crowds."""
+"""Limits of a connection: headers, bodies, timeouts and the number of connections."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from tests.support.raw_http import (
 )
 
 HEAD = 4096
+SENDING_TIME = 3  # seconds in which requests are sent without reading
 LIMITS = Limits(
     max_header_bytes=HEAD,
     header_timeout=0.3,
@@ -41,22 +43,22 @@ def server() -> Iterator[LiveHub]:
         yield started
 
 
-def test_head_that_does_not_end_is_refused(server: LiveHub) -> None:
-    """A client that stops within its headers is told so, and let go."""
-    with connect(server) as line:
-        line.sendall(b"GET /api/v1/models HTTP/1.1\r\nHost: mo")
-        (reply,) = read_responses(line)
-        assert (reply.status, reply.json["error"]["code"]) == (408, "http408")
-        assert is_closed(line)
+def test_incomplete_headers_time_out(server: LiveHub) -> None:
+    """A client that stops within its headers gets 408, and the connection closes."""
+    with connect(server) as client:
+        client.sendall(b"GET /api/v1/models HTTP/1.1\r\nHost: mo")
+        (response,) = read_responses(client)
+        assert (response.status, response.json["error"]["code"]) == (408, "http408")
+        assert is_closed(client)
 
 
-def test_slow_head_is_refused_however_steady(server: LiveHub) -> None:
-    """Headers that come byte by byte have as little time as any."""
+def test_slow_headers_time_out(server: LiveHub) -> None:
+    """Headers that arrive byte by byte have no more time than others."""
     began = time.monotonic()
-    with connect(server) as line:
+    with connect(server) as client:
         for byte in b"GET /api/v1/models HTTP/1.1\r\n" + b"X-Slow: " + bytes([97]) * 10_000:
             try:
-                line.send(bytes([byte]))
+                client.send(bytes([byte]))
             except OSError:
                 break
             time.sleep(0.01)
@@ -78,21 +80,21 @@ def test_slow_head_is_refused_however_steady(server: LiveHub) -> None:
     ],
     ids=["long", "endless", "target", "endless-target", "flood", "trailers"],
 )
-def test_head_above_the_limit_is_refused(server: LiveHub, head: bytes) -> None:
-    """A request line and headers of more than the limit are 431, be they sent whole or not."""
-    (reply,) = exchange(server, head)
-    assert (reply.status, reply.json["error"]["code"]) == (431, "http431")
-    assert b"connection: close" in reply.head
+def test_too_large_headers_are_rejected(server: LiveHub, head: bytes) -> None:
+    """A request line and headers above the limit are 431, complete or not."""
+    (response,) = exchange(server, head)
+    assert (response.status, response.json["error"]["code"]) == (431, "http431")
+    assert b"connection: close" in response.head
 
 
-def test_head_below_the_limit_is_taken(server: LiveHub) -> None:
-    """Headers of nearly the limit are read, however they come."""
+def test_headers_below_the_limit_are_accepted(server: LiveHub) -> None:
+    """Headers just below the limit are read, in any pieces."""
     head = MODELS[:-2] + b"X-Long: " + (HEAD - 100) * b"a" + b"\r\n\r\n"
-    with connect(server) as line:
+    with connect(server) as client:
         for start in range(0, len(head), 1000):
-            line.sendall(head[start : start + 1000])
+            client.sendall(head[start : start + 1000])
             time.sleep(0.01)
-        assert read_responses(line)[0].status == 200
+        assert read_responses(client)[0].status == 200
 
 
 @pytest.mark.parametrize(
@@ -124,175 +126,172 @@ def test_head_below_the_limit_is_taken(server: LiveHub) -> None:
         ),
     ],
 )
-def test_no_http_is_refused_in_our_words(server: LiveHub, raw: bytes) -> None:
-    """What is not HTTP is answered 400 in the documented shape, and the connection ends."""
-    with connect(server) as line:
-        line.sendall(raw)
-        (reply,) = read_responses(line)
-        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
-        assert is_closed(line)
+def test_malformed_request_is_rejected(server: LiveHub, raw: bytes) -> None:
+    """What is not HTTP is 400 in the documented shape, and the connection closes."""
+    with connect(server) as client:
+        client.sendall(raw)
+        (response,) = read_responses(client)
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
+        assert is_closed(client)
 
 
-def test_pipelined_requests_are_answered_in_their_order(server: LiveHub) -> None:
-    """Requests sent in one go get their answers one after the other."""
-    first, second, *_ = raw = [post_request(GOOD), MODELS, post_request(b"no"), MODELS]
-    found = exchange(server, b"".join(raw), count=4)
-    assert [reply.status for reply in found] == [200, 200, 400, 200]
-    assert found[0].json["object"] == "image_generation"
+def test_pipelined_requests_are_answered_in_order(server: LiveHub) -> None:
+    """Requests that are sent at once get their responses one after the other."""
+    raw = [post_request(GOOD), MODELS, post_request(b"no"), MODELS]
+    responses = exchange(server, b"".join(raw), count=4)
+    assert [response.status for response in responses] == [200, 200, 400, 200]
+    assert responses[0].json["object"] == "image_generation"
 
 
-def test_many_pipelined_requests_are_all_answered(server: LiveHub) -> None:
-    """A thousand requests in one go get a thousand answers."""
-    assert [reply.status for reply in exchange(server, 1000 * MODELS, count=1000)] == 1000 * [200]
+def test_a_thousand_pipelined_requests_are_answered(server: LiveHub) -> None:
+    """A thousand requests that are sent at once get a thousand responses."""
+    assert [response.status for response in exchange(server, 1000 * MODELS, count=1000)] == 1000 * [
+        200
+    ]
 
 
-def test_good_request_before_garbage_is_answered(server: LiveHub) -> None:
-    """What comes before the first byte that is not HTTP counts; what comes after does not."""
-    found = exchange(server, post_request(GOOD) + b"\x00garbage\r\n\r\n" + MODELS, count=3)
-    assert [reply.status for reply in found] == [200]
+def test_valid_request_before_garbage_is_answered(server: LiveHub) -> None:
+    """What precedes the first malformed byte is answered; what follows it is not."""
+    raw = post_request(GOOD) + b"\x00garbage\r\n\r\n" + MODELS
+    assert [response.status for response in exchange(server, raw, count=3)] == [200]
 
 
-def test_refused_upload_leaves_the_connection_good(server: LiveHub) -> None:
-    """An answer may come before the body has; the rest of it is skipped, the next request read."""
+def test_rejected_upload_keeps_the_connection(server: LiveHub) -> None:
+    """The rest of a body that was answered early is skipped, and the next request is read."""
     upload = (
         post_request(b"")
         .replace(AUTH, b"")
         .replace(b"Content-Length: 0", b"Content-Length: 3000000")
     )
-    with connect(server) as line:
-        line.sendall(upload)
-        assert read_responses(line)[0].status == 401
-        line.sendall(3_000_000 * b"x" + MODELS)
-        assert read_responses(line)[0].status == 200
+    with connect(server) as client:
+        client.sendall(upload)
+        assert read_responses(client)[0].status == 401
+        client.sendall(3_000_000 * b"x" + MODELS)
+        assert read_responses(client)[0].status == 200
 
 
-def test_half_a_body_does_not_hold_the_connection(server: LiveHub) -> None:
-    """A body that breaks off is refused after the time that silence may last."""
-    with connect(server) as line:
-        line.sendall(post_request(GOOD[:20], length=len(GOOD)))
-        (reply,) = read_responses(line)
-        assert reply.json["error"]["code"] == "invalid_request"
+def test_incomplete_body_times_out(server: LiveHub) -> None:
+    """A body that stops is rejected after the idle timeout."""
+    with connect(server) as client:
+        client.sendall(post_request(GOOD[:20], length=len(GOOD)))
+        (response,) = read_responses(client)
+        assert response.json["error"]["code"] == "invalid_request"
 
 
-def test_body_that_trickles_has_its_time(server: LiveHub) -> None:
-    """A body that comes byte by byte, never silent, is refused after the time for a request."""
-    with connect(server) as line:
-        line.sendall(post_request(b"", length=10_000))
-        line.settimeout(0.05)
+def test_slow_body_times_out(server: LiveHub) -> None:
+    """A body that arrives byte by byte is rejected after the request timeout."""
+    with connect(server) as client:
+        client.sendall(post_request(b"", length=10_000))
+        client.settimeout(0.05)
         began, raw = time.monotonic(), b""
         while not raw and time.monotonic() - began < 5:
-            line.sendall(b" ")
+            client.sendall(b" ")
             try:
-                raw = line.recv(65536)
+                raw = client.recv(65536)
             except TimeoutError:
                 continue
     assert raw.startswith(b"HTTP/1.1 408 "), raw
 
 
-def test_silent_connection_is_closed(server: LiveHub) -> None:
-    """A connection that asks nothing is closed without a word."""
-    with connect(server) as line:
-        assert is_closed(line)
-    with connect(server) as line:
-        line.sendall(MODELS)
-        assert read_responses(line)[0].status == 200
-        assert is_closed(line)
+def test_idle_connection_is_closed(server: LiveHub) -> None:
+    """A connection without requests is closed without a response."""
+    with connect(server) as client:
+        assert is_closed(client)
+    with connect(server) as client:
+        client.sendall(MODELS)
+        assert read_responses(client)[0].status == 200
+        assert is_closed(client)
 
 
-def test_crowd_above_the_limit_is_turned_away(server: LiveHub) -> None:
-    """One connection too many is told so; those that were there go on."""
-    with connect(server) as first:
+def test_too_many_connections_are_rejected(server: LiveHub) -> None:
+    """One connection too many gets 503; the others are not affected."""
+    with connect(server) as first, ExitStack() as others:
         first.sendall(MODELS)
         assert read_responses(first)[0].status == 200
-        crowd = [connect(server) for _ in range(LIMITS.max_connections + 2)]
-        lines = [one.__enter__() for one in crowd]
-        (reply,) = read_responses(lines[-1])
-        assert (reply.status, reply.json["error"]["code"]) == (503, "http503")
+        for _ in range(LIMITS.max_connections + 2):
+            last = others.enter_context(connect(server))
+        (response,) = read_responses(last)
+        assert (response.status, response.json["error"]["code"]) == (503, "http503")
         first.sendall(MODELS)
         assert read_responses(first)[0].status == 200
-        for one in crowd:
-            one.__exit__(None, None, None)
 
 
-def test_client_that_asks_before_sending_is_asked_to(server: LiveHub) -> None:
-    """`Expect: 100-continue` gets its 100, and then the answer."""
-    with connect(server) as line:
-        line.sendall(post_request(b"", b"Expect: 100-continue", length=len(GOOD)))
-        assert line.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        line.sendall(GOOD)
-        assert read_responses(line)[0].status == 200
+def test_expect_continue_is_answered(server: LiveHub) -> None:
+    """`Expect: 100-continue` gets 100 Continue, and then the response."""
+    with connect(server) as client:
+        client.sendall(post_request(b"", b"Expect: 100-continue", length=len(GOOD)))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(GOOD)
+        assert read_responses(client)[0].status == 200
 
 
-def test_client_that_asks_before_sending_may_be_refused(server: LiveHub) -> None:
-    """`Expect: 100-continue` without a key is refused at once, and the connection ends."""
-    asked = post_request(b"", b"Expect: 100-continue", length=50_000_000).replace(AUTH, b"")
-    with connect(server) as line:
-        line.sendall(asked)
-        (reply,) = read_responses(line)
-        assert reply.status == 401
-        assert b"connection: close" in reply.head
-        assert is_closed(line)
+def test_expect_continue_may_be_rejected(server: LiveHub) -> None:
+    """`Expect: 100-continue` without a key is 401 at once, and the connection closes."""
+    raw = post_request(b"", b"Expect: 100-continue", length=50_000_000).replace(AUTH, b"")
+    with connect(server) as client:
+        client.sendall(raw)
+        (response,) = read_responses(client)
+        assert response.status == 401
+        assert b"connection: close" in response.head
+        assert is_closed(client)
 
 
-def test_other_protocols_are_not_taken_up(server: LiveHub) -> None:
-    """A client that offers HTTP/2 or a WebSocket is answered in HTTP/1.1, and may go on so."""
+def test_upgrade_is_ignored(server: LiveHub) -> None:
+    """A client that offers HTTP/2 or a WebSocket gets HTTP/1.1 and can continue with it."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
-    with connect(server) as line:
-        line.sendall(MODELS[:-2] + offer + b"\r\n")
-        assert read_responses(line)[0].status == 200
-        line.sendall(post_request(GOOD, offer.strip()))
-        assert read_responses(line)[0].status == 200
+    with connect(server) as client:
+        client.sendall(MODELS[:-2] + offer + b"\r\n")
+        assert read_responses(client)[0].status == 200
+        client.sendall(post_request(GOOD, offer.strip()))
+        assert read_responses(client)[0].status == 200
 
 
 @pytest.mark.parametrize("target", [b"http://other.example/api/v1/models", b"/api/v1/models?a=b#c"])
-def test_target_may_be_a_whole_address(server: LiveHub, target: bytes) -> None:
-    """Whatever host a request names, the path counts."""
-    (reply,) = exchange(server, b"GET %s HTTP/1.1\r\nHost: evil.example\r\n\r\n" % target)
-    assert reply.status == 200
+def test_target_may_be_an_absolute_url(server: LiveHub, target: bytes) -> None:
+    """Whatever host a request target names, its path counts."""
+    (response,) = exchange(server, b"GET %s HTTP/1.1\r\nHost: evil.example\r\n\r\n" % target)
+    assert response.status == 200
 
 
-def test_old_clients_are_answered_and_left(server: LiveHub) -> None:
-    """HTTP/1.0 needs no Host and gets one answer a connection."""
-    with connect(server) as line:
-        line.sendall(b"GET /api/v1/models HTTP/1.0\r\n\r\n")
-        assert read_responses(line)[0].status == 200
-        assert is_closed(line)
+def test_http_1_0_gets_one_response(server: LiveHub) -> None:
+    """HTTP/1.0 needs no Host header and gets one response per connection."""
+    with connect(server) as client:
+        client.sendall(b"GET /api/v1/models HTTP/1.0\r\n\r\n")
+        assert read_responses(client)[0].status == 200
+        assert is_closed(client)
 
 
-def test_client_that_does_not_read_is_let_go(server: LiveHub) -> None:
-    """Answers that nobody reads do not pile up for ever."""
-    with connect(server) as line:
-        line.settimeout(0.5)
+def test_client_that_does_not_read_is_disconnected(server: LiveHub) -> None:
+    """Responses that nobody reads do not accumulate."""
+    with connect(server) as client:
+        client.settimeout(0.5)
         began = time.monotonic()
         try:
-            while time.monotonic() - began < PATIENCE_WITH_A_CLOGGED_LINE:
-                line.sendall(100 * MODELS)
+            while time.monotonic() - began < SENDING_TIME:
+                client.sendall(100 * MODELS)
         except (TimeoutError, ConnectionError):
             pass
-        line.settimeout(5)
+        client.settimeout(5)
         time.sleep(1)
         try:
-            while line.recv(1 << 20):
+            while client.recv(1 << 20):
                 pass
         except ConnectionError:
             pass
     assert server.get("models").status_code == 200
 
 
-PATIENCE_WITH_A_CLOGGED_LINE = 3
-
-
-def test_limits_are_options(serve: Serve) -> None:
-    """`mockhub serve` takes the limits on its command line."""
+def test_limits_are_command_line_options(serve: Serve) -> None:
+    """`mockhub serve` takes the limits as options."""
     long = {"X-Long": 600 * "a"}
     with serve("--max-header-size", "500", "--max-json-size", "10") as started:
         models = f"{started.url}/api/v1/models"
         assert [httpx.get(models, headers=head).status_code for head in ({}, long)] == [200, 431]
         generations = f"{started.url}/api/v1/images/generations"
-        answer = httpx.post(generations, json=BODY, headers={"Authorization": f"Bearer {KEY}"})
-        assert "at most 10 bytes" in answer.json()["error"]["message"]
+        response = httpx.post(generations, json=BODY, headers={"Authorization": f"Bearer {KEY}"})
+        assert "at most 10 bytes" in response.json()["error"]["message"]
 
 
-def test_the_world_is_as_it_was(server: LiveHub) -> None:
-    """After all of that a good request is answered."""
+def test_server_still_works(server: LiveHub) -> None:
+    """After all of that a valid request is answered."""
     assert server.generate(BODY).status_code == 200

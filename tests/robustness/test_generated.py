@@ -1,7 +1,7 @@
-"""Requests that nobody thought of: generated, and sent over a bare socket.
+"""Generated requests, over a raw socket.
 
 `make hostile` sends 100,000 to one server, from as many processes as there are processors; the
-ordinary tests send some hundred.
+ordinary tests send a few hundred.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.support.live_server import PNG
 from tests.support.memory_probe import GENERATED, MemoryProbe, start_server
 from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post_request, read_until_closed
 
-ROUND = 2000  # hypothesis remembers what it has sent
-WARM = 10  # rounds until what the server remembers is full
+ROUND_SIZE = 2000  # requests, since hypothesis stores them all
+WARM_UP_ROUNDS = 10  # until the bounded memory of the server is full
 
-_MADE = re.compile(rb'"object":"image_generation"')
+_GENERATION = re.compile(rb'"object":"image_generation"')
 _STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
-_MAGIC = re.compile(rb"(?i)\[\[|x-mockhub|prefer")  # what asks for a fault on purpose
+_FAULT = re.compile(rb"(?i)\[\[|x-mockhub|prefer")  # requests for a fault
 
 TARGETS = (
     "/api/v1/models",
@@ -110,10 +110,10 @@ parts = st.lists(
     ),
     max_size=5,
 ).map(
-    lambda found: (
+    lambda parts: (
         b"".join(
             b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % part
-            for part in found
+            for part in parts
         )
         + b"--b--\r\n"
     )
@@ -144,7 +144,7 @@ headers = st.lists(
 )
 
 
-good_fields = st.fixed_dictionaries(
+valid_fields = st.fixed_dictionaries(
     {"model": st.just("gpt-image-2"), "prompt": st.text(min_size=1, max_size=50)},
     optional={
         "size": st.sampled_from(["1024x1024", "auto", "3840x2160"]),
@@ -156,7 +156,7 @@ good_fields = st.fixed_dictionaries(
 
 
 def as_form(fields: dict[str, object]) -> bytes:
-    """A request that has its fields in a form, with a picture."""
+    """Return a form request with these fields and an image."""
     texts = [
         b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % (name.encode(), value)
         for name, value in ((n, str(v).lower().encode()) for n, v in fields.items())
@@ -166,26 +166,26 @@ def as_form(fields: dict[str, object]) -> bytes:
     return post_request(body).replace(b"application/json", b"multipart/form-data; boundary=b")
 
 
-good = st.one_of(
-    st.builds(lambda fields: post_request(json.dumps(fields).encode()), good_fields),
-    st.builds(as_form, good_fields),
+valid_requests = st.one_of(
+    st.builds(lambda fields: post_request(json.dumps(fields).encode()), valid_fields),
+    st.builds(as_form, valid_fields),
     st.sampled_from([MODELS, MODELS[:-2] + AUTH + b"\r\n"]),
 )
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """Bytes that begin as a request would, and often are one; every fourth nearly is a good one."""
-    raw = draw(good) if draw(st.integers(0, 3)) == 0 else draw(odd())
+    """Draw bytes that resemble a request; about one in four is valid or nearly so."""
+    raw = draw(valid_requests) if draw(st.integers(0, 3)) == 0 else draw(odd_requests())
     if draw(st.integers(0, 3)) == 0:
-        at = draw(st.integers(0, len(raw)))
-        raw = raw[:at] + draw(st.binary(max_size=5)) + raw[at + draw(st.integers(0, 5)) :]
+        index = draw(st.integers(0, len(raw)))
+        raw = raw[:index] + draw(st.binary(max_size=5)) + raw[index + draw(st.integers(0, 5)) :]
     return raw * draw(st.sampled_from([1, 1, 1, 2, 5]))
 
 
 @st.composite
-def odd(draw: st.DrawFn) -> bytes:
-    """A request put together from what came to hand."""
+def odd_requests(draw: st.DrawFn) -> bytes:
+    """Draw a request of random parts."""
     body = draw(bodies)
     lines = [b"%s %s HTTP/1.1" % (draw(st.sampled_from(METHODS)).encode(), draw(targets))]
     lines += draw(headers)
@@ -196,49 +196,51 @@ def odd(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with start_server() as one:
-        yield one
+    with start_server() as server:
+        yield server
 
 
 def send_some(server: Server, count: int, number: int) -> int:
-    """Send *count* requests, other ones for each *number*; returns how many made images."""
-    made = 0
+    """Send *count* requests, others for each *number*; return the number of generations."""
+    generations = 0
 
     @seed(number)
     @settings(GENERATED, max_examples=count)
     @given(requests())
     def send(raw: bytes) -> None:
-        nonlocal made
-        if _MAGIC.search(raw):
+        nonlocal generations
+        if _FAULT.search(raw):
             return
-        said = read_until_closed(server, raw)
-        for status in _STATUS.findall(said):
+        received = read_until_closed(server, raw)
+        for status in _STATUS.findall(received):
             assert int(status) < 500, raw
-        made += len(_MADE.findall(said))
+        generations += len(_GENERATION.findall(received))
         assert read_until_closed(server, MODELS).startswith(b"HTTP/1.1 200 "), raw
 
     send()
-    return made
+    return generations
 
 
 def send_all(server: Server, rounds: range) -> int:
-    """Send a round for each number; returns how many requests made images."""
-    send = partial(send_some, server, min(EXAMPLES, ROUND))
+    """Send a round for each number; return the number of generations."""
+    send = partial(send_some, server, min(EXAMPLES, ROUND_SIZE))
     if len(rounds) < 2:
         return sum(map(send, rounds))
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         return sum(pool.map(send, rounds))
 
 
-def test_no_request_breaks_the_server(server: Server) -> None:
-    """Whatever arrives, nothing is a 5xx, nothing hangs, and the next good request is answered."""
-    rounds = range(-(-EXAMPLES // ROUND))
+def test_no_generated_request_breaks_the_server(server: Server) -> None:
+    """Nothing is answered 5xx or hangs, and the next valid request is answered."""
+    rounds = range(-(-EXAMPLES // ROUND_SIZE))
     memory = MemoryProbe(server)
-    memory.add_generations(send_all(server, rounds[:WARM]))
+    memory.add_generations(send_all(server, rounds[:WARM_UP_ROUNDS]))
     memory.assert_bounded()
-    memory.print_growth(f"the first {len(rounds[:WARM]) * min(ROUND, EXAMPLES):,} requests")
-    if rest := rounds[WARM:]:
+    memory.print_growth(
+        f"the first {len(rounds[:WARM_UP_ROUNDS]) * min(ROUND_SIZE, EXAMPLES):,} requests"
+    )
+    if rest := rounds[WARM_UP_ROUNDS:]:
         settled = MemoryProbe(server)
         settled.add_generations(send_all(server, rest))
         settled.assert_steady()
-        settled.print_growth(f"{len(rest) * ROUND:,} more")
+        settled.print_growth(f"{len(rest) * ROUND_SIZE:,} more")

@@ -1,4 +1,4 @@
-"""What a client can make the server remember."""
+"""What a client can make the server store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mockhub.web.responses import json_response
 from tests.support.live_server import LiveHub, serve_hub
 from tests.support.raw_http import connect, exchange, read_responses
 
-LONG = 60_000  # bytes of a head that is taken
-MANY = 300  # times which are more than a journal may keep
+LONG = 60_000  # bytes of headers below the limit
+MANY = 300  # requests of this size exceed the bounds of the journal
 
 
 @pytest.fixture(scope="module")
@@ -37,40 +37,40 @@ def get(target: bytes, *headers: bytes) -> bytes:
     ],
     ids=["value", "name", "query", "key", "path"],
 )
-def test_journal_counts_heads_too(server: LiveHub, raw: bytes) -> None:
-    """However a request is long, the journal keeps no more bytes than it may."""
-    with connect(server) as line:
+def test_journal_counts_the_size_of_heads(server: LiveHub, raw: bytes) -> None:
+    """Long headers and URLs count towards the bytes that the journal may store."""
+    with connect(server) as client:
         for _ in range(MANY):
-            line.sendall(raw)
-            assert len(read_responses(line)) == 1
+            client.sendall(raw)
+            assert len(read_responses(client)) == 1
     assert 0 < len(server.backend.journal) <= MAX_BYTES / LONG
     assert len(list(server.backend.journal)) == len(server.backend.journal)
 
 
-def test_many_short_headers_are_refused(server: LiveHub) -> None:
-    """A hundred headers are taken, one more is 431: short ones cost more than their bytes tell."""
+def test_more_than_100_headers_are_rejected(server: LiveHub) -> None:
+    """100 headers are accepted, 101 are 431: short headers take more memory than their bytes."""
     names = [b"X-%d:" % number for number in range(100)]
     assert exchange(server, get(b"/api/v1/models", *names[1:]))[0].status == 200
-    (reply,) = exchange(server, get(b"/api/v1/models", *names))
-    assert (reply.status, reply.json["error"]["code"]) == (431, "http431")
-    assert "at most 100 headers" in reply.json["error"]["message"]
+    (response,) = exchange(server, get(b"/api/v1/models", *names))
+    assert (response.status, response.json["error"]["code"]) == (431, "http431")
+    assert "at most 100 headers" in response.json["error"]["message"]
 
 
-def test_only_short_wishes_are_said_again(server: LiveHub) -> None:
-    """OPTIONS allows the headers that are asked for, unless they are too many to remember."""
-    for size, same in ((1000, True), (1001, False)):
-        wish = size * b"a"
-        raw = get(b"/api/v1/models", b"Access-Control-Request-Headers: " + wish)
-        (reply,) = exchange(server, raw.replace(b"GET", b"OPTIONS"))
-        assert same == (wish in reply.head)
-        assert b"access-control-allow-headers: " in reply.head
+def test_only_short_preflight_headers_are_echoed(server: LiveHub) -> None:
+    """OPTIONS allows the requested headers, unless they are too long to cache."""
+    for size, is_echoed in ((1000, True), (1001, False)):
+        names = size * b"a"
+        raw = get(b"/api/v1/models", b"Access-Control-Request-Headers: " + names)
+        (response,) = exchange(server, raw.replace(b"GET", b"OPTIONS"))
+        assert (names in response.head) == is_echoed
+        assert b"access-control-allow-headers: " in response.head
 
 
-def test_kept_answer_takes_what_it_is_long() -> None:
-    """The journal keeps answers, which take little more memory than their bytes."""
+def test_stored_response_takes_little_more_than_its_bytes() -> None:
+    """The journal stores response bodies without the spare memory of the JSON encoder."""
     tracemalloc.start()
     try:
-        kept = [json_response(200, {"number": number}).body for number in range(1000)]
-        assert tracemalloc.get_traced_memory()[0] < 200 * len(kept)
+        bodies = [json_response(200, {"number": number}).body for number in range(1000)]
+        assert tracemalloc.get_traced_memory()[0] < 200 * len(bodies)
     finally:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""What comes before trouble is answered, in its order, and then the connection ends."""
+"""Requests before a malformed one are answered in order, then the connection closes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLOW = b'{"model": "gpt-image-2", "prompt": "[[delay=200ms]]", "size": "1024x102
 CHUNKED = post_request(b"", b"Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
 BAD_CHUNK = CHUNKED + b"zz\r\n"
 CLOSE = MODELS[:-2] + b"Connection: close\r\n\r\n"
-OFFER = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -37,68 +37,67 @@ def server() -> Iterator[LiveHub]:
         yield started
 
 
-def heard(line: RawClient) -> bytes:
-    """All that is said until the connection ends."""
-    said = b""
-    while piece := line.recv(1 << 20):
-        said += piece
-    return said
+def read_to_end(client: RawClient) -> bytes:
+    """Read until the server closes the connection."""
+    received = b""
+    while data := client.recv(1 << 20):
+        received += data
+    return received
 
 
 @pytest.mark.parametrize(
     "good", [MODELS + MODELS, post_request(SLOW) + MODELS, MODELS + post_request(SLOW)]
 )
-@pytest.mark.parametrize("trouble", [BAD_CHUNK, b"\x00\r\n\r\n", CLOSE + b"\x00"])
+@pytest.mark.parametrize("malformed", [BAD_CHUNK, b"\x00\r\n\r\n", CLOSE + b"\x00"])
 @pytest.mark.parametrize("apart", [False, True], ids=["at-once", "apart"])
-def test_trouble_does_not_overtake(
-    server: LiveHub, good: bytes, trouble: bytes, apart: bool
+def test_requests_before_a_malformed_one_are_answered(
+    server: LiveHub, good: bytes, malformed: bytes, apart: bool
 ) -> None:
-    """Whole requests before a broken one get their own answers; the last of them says it is."""
-    with connect(server) as line:
+    """Valid requests get their responses before the error, or a last response that says close."""
+    with connect(server) as client:
         if apart:
-            line.sendall(good)
-            line.sendall(trouble)
+            client.sendall(good)
+            client.sendall(malformed)
         else:
-            line.sendall(good + trouble)
-        answers = read_responses(line, count=4)
-        statuses = [reply.status for reply in answers]
+            client.sendall(good + malformed)
+        statuses = [response.status for response in read_responses(client, count=4)]
         assert statuses[:2] == [200, 200]
         assert [*statuses, 200][:3] == 3 * [200] or statuses[2:] == [400]
-        assert is_closed(line)
+        assert is_closed(client)
 
 
-def test_slow_request_before_a_broken_one_is_told_that_it_was_the_last(server: LiveHub) -> None:
-    """While an answer waits, what comes behind it decides whether the connection goes on."""
-    with connect(server) as line:
-        line.sendall(post_request(SLOW) + BAD_CHUNK)
-        (reply,) = read_responses(line, count=2)
-        assert reply.status == 200
-        assert b"connection: close" in reply.head
+def test_response_before_a_malformed_request_closes(server: LiveHub) -> None:
+    """A response that is still due says `connection: close` if a malformed request follows."""
+    with connect(server) as client:
+        client.sendall(post_request(SLOW) + BAD_CHUNK)
+        (response,) = read_responses(client, count=2)
+        assert response.status == 200
+        assert b"connection: close" in response.head
 
 
-def test_broken_body_alone_is_refused(server: LiveHub) -> None:
-    """A request whose body is no body gets the only answer."""
-    with connect(server) as line:
-        line.sendall(BAD_CHUNK + MODELS)
-        (reply,) = read_responses(line, count=2)
-        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
+def test_malformed_body_is_the_last_request(server: LiveHub) -> None:
+    """A request with a malformed body gets the only response."""
+    with connect(server) as client:
+        client.sendall(BAD_CHUNK + MODELS)
+        (response,) = read_responses(client, count=2)
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
 
 
-def test_offer_of_an_old_client_changes_nothing(server: LiveHub) -> None:
-    """HTTP/1.0 gets one answer and the end of the connection, whatever it offers besides."""
-    with connect(server) as line:
-        line.sendall(MODELS.replace(b"1.1", b"1.0")[:-2] + OFFER + b"\r\n")
-        assert heard(line).count(b"HTTP/1.1 200 ") == 1
+def test_upgrade_of_http_1_0_is_ignored(server: LiveHub) -> None:
+    """HTTP/1.0 gets one response and the connection closes, with an Upgrade header or without."""
+    with connect(server) as client:
+        client.sendall(MODELS.replace(b"1.1", b"1.0")[:-2] + UPGRADE + b"\r\n")
+        assert read_to_end(client).count(b"HTTP/1.1 200 ") == 1
 
 
-def test_offers_in_a_row_are_answered_one_by_one(server: LiveHub) -> None:
-    """Requests with and without an offer, with and without a body, keep their order."""
-    offered = MODELS[:-2] + OFFER + b"\r\n"
-    with_body = post_request(GOOD, OFFER.strip())
-    chunked = CHUNKED[:-2] + OFFER + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
-    with connect(server) as line:
-        line.sendall(offered + with_body + MODELS + chunked + offered + post_request(b"no"))
-        assert [one.status for one in read_responses(line, count=6)] == [
+def test_pipelined_upgrades_are_answered_in_order(server: LiveHub) -> None:
+    """Requests with and without Upgrade, with and without a body, keep their order."""
+    upgrade = MODELS[:-2] + UPGRADE + b"\r\n"
+    with_body = post_request(GOOD, UPGRADE.strip())
+    chunked = CHUNKED[:-2] + UPGRADE + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
+    with connect(server) as client:
+        client.sendall(upgrade + with_body + MODELS + chunked + upgrade + post_request(b"no"))
+        assert [response.status for response in read_responses(client, count=6)] == [
             200,
             200,
             200,
@@ -108,43 +107,44 @@ def test_offers_in_a_row_are_answered_one_by_one(server: LiveHub) -> None:
         ]
 
 
-def test_answer_survives_what_comes_after_it(server: LiveHub) -> None:
-    """A client that goes on after a broken request is heard out, not reset."""
-    with connect(server) as line:
-        line.sendall(MODELS + b"\x00" + 3_000_000 * b"x")
-        line.shutdown(socket.SHUT_WR)
-        assert heard(line).count(b"HTTP/1.1 200 ") == 1
+def test_response_survives_later_garbage(server: LiveHub) -> None:
+    """A client that sends more after a malformed request still gets the response, not a reset."""
+    with connect(server) as client:
+        client.sendall(MODELS + b"\x00" + 3_000_000 * b"x")
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(client).count(b"HTTP/1.1 200 ") == 1
 
 
-def test_large_bodies_in_a_row_are_all_read(server: LiveHub) -> None:
-    """Bodies of more than may wait, behind a slow request, are read when their turn comes."""
-    long = b'{"prompt": "%s"}' % (200_000 * b"x")
-    with connect(server) as line:
-        line.sendall(post_request(SLOW) + 5 * post_request(long) + MODELS)
-        assert [200, *5 * [400], 200] == [one.status for one in read_responses(line, count=7)]
+def test_pipelined_large_bodies_are_all_read(server: LiveHub) -> None:
+    """Bodies above the buffer limit, behind a slow request, are read when their turn comes."""
+    long_body = b'{"prompt": "%s"}' % (200_000 * b"x")
+    with connect(server) as client:
+        client.sendall(post_request(SLOW) + 5 * post_request(long_body) + MODELS)
+        statuses = [response.status for response in read_responses(client, count=7)]
+        assert statuses == [200, *5 * [400], 200]
 
 
-def test_asking_first_in_a_row(server: LiveHub) -> None:
-    """Requests that expect a 100 get it when their turn has come, not before."""
-    asked = post_request(GOOD, b"Expect: 100-continue")
-    with connect(server) as line:
-        line.sendall(post_request(SLOW) + asked + asked.replace(AUTH, b"") + MODELS)
-        said = heard(line)
-    begun = [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]]
-    assert begun == [b"200", b"100", b"200", b"401"]
+def test_pipelined_expect_continue(server: LiveHub) -> None:
+    """100 Continue is sent when the turn of its request has come, not before."""
+    expecting = post_request(GOOD, b"Expect: 100-continue")
+    with connect(server) as client:
+        client.sendall(post_request(SLOW) + expecting + expecting.replace(AUTH, b"") + MODELS)
+        received = read_to_end(client)
+    statuses = [part[:3] for part in received.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200", b"100", b"200", b"401"]
 
 
-@pytest.mark.parametrize("crowd", [0, 2])
-def test_client_that_has_said_all_is_told_all(server: LiveHub, crowd: int) -> None:
-    """Who sends requests and ends its side gets every answer that takes no waiting."""
+@pytest.mark.parametrize("other_connections", [0, 2])
+def test_half_closed_client_gets_ready_responses(server: LiveHub, other_connections: int) -> None:
+    """After a half-close every response that needs no waiting is sent."""
     with ExitStack() as others:
-        for _ in range(crowd):
+        for _ in range(other_connections):
             others.enter_context(connect(server))
         for _ in range(20):
-            said = read_until_closed(server, 10 * (MODELS + post_request(GOOD)))
-            assert said.count(b"HTTP/1.1 200 ") == 20
+            received = read_until_closed(server, 10 * (MODELS + post_request(GOOD)))
+            assert received.count(b"HTTP/1.1 200 ") == 20
 
 
-def test_client_that_has_said_all_is_not_waited_for(server: LiveHub) -> None:
-    """Who ends its side while an answer takes time has left."""
+def test_half_closed_client_counts_as_disconnected(server: LiveHub) -> None:
+    """A response that takes time is not sent after a half-close."""
     assert read_until_closed(server, post_request(SLOW) + MODELS) == b""

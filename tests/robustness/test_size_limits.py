@@ -1,4 +1,4 @@
-"""Where a body ends: chunks and lengths, honest and lying."""
+"""Where a request body ends: chunks and lengths, correct and false."""
 
 from __future__ import annotations
 
@@ -44,9 +44,12 @@ def chunked(body: bytes, *, coding: bytes = b"Transfer-Encoding: chunked") -> by
     ],
     ids=["one", "upper", "zeros", "bytes", "extension", "trailer"],
 )
-def test_chunks_make_a_body(server: LiveHub, body: bytes) -> None:
-    """A body may come in chunks of any size, and what follows it is the next request."""
-    assert [one.status for one in exchange(server, chunked(body) + MODELS, count=2)] == [200, 200]
+def test_chunked_body_is_read(server: LiveHub, body: bytes) -> None:
+    """A body may arrive in chunks of any size, and the next request may follow it."""
+    assert [response.status for response in exchange(server, chunked(body) + MODELS, count=2)] == [
+        200,
+        200,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +68,13 @@ def test_chunks_make_a_body(server: LiveHub, body: bytes) -> None:
         b"%s;\x00\r\n%s\r\n0\r\n\r\n" % (SIZE, GOOD),
     ],
 )
-def test_bad_chunks_are_refused(server: LiveHub, body: bytes) -> None:
-    """A chunk that lies about its size is 400, and nothing after it counts for a request."""
-    with connect(server) as line:
-        line.sendall(chunked(body) + MODELS)
-        (reply,) = read_responses(line, count=2)
-        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
-        assert is_closed(line)
+def test_malformed_chunk_is_rejected(server: LiveHub, body: bytes) -> None:
+    """A chunk of a false size is 400, and nothing after it is taken for a request."""
+    with connect(server) as client:
+        client.sendall(chunked(body) + MODELS)
+        (response,) = read_responses(client, count=2)
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
+        assert is_closed(client)
 
 
 @pytest.mark.parametrize(
@@ -85,23 +88,23 @@ def test_bad_chunks_are_refused(server: LiveHub, body: bytes) -> None:
         b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5",
     ],
 )
-def test_codings_that_readers_differ_on_are_refused(server: LiveHub, coding: bytes) -> None:
-    """What a proxy might end elsewhere than we do is 400, and hides no second request."""
-    with connect(server) as line:
-        line.sendall(chunked(b"0\r\n\r\n" + MODELS, coding=coding))
-        (reply,) = read_responses(line, count=2)
-        assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_request")
-        assert is_closed(line)
+def test_ambiguous_body_length_is_rejected(server: LiveHub, coding: bytes) -> None:
+    """A body that a proxy might end elsewhere is 400, and smuggles in no second request."""
+    with connect(server) as client:
+        client.sendall(chunked(b"0\r\n\r\n" + MODELS, coding=coding))
+        (response,) = read_responses(client, count=2)
+        assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
+        assert is_closed(client)
 
 
-def test_trailers_are_no_headers(server: LiveHub) -> None:
-    """What follows the last chunk authenticates nobody."""
+def test_trailers_are_not_headers(server: LiveHub) -> None:
+    """An Authorization field after the last chunk does not authenticate."""
     raw = chunked(b"%s\r\n%s\r\n0\r\n" % (SIZE, GOOD)).replace(AUTH, b"") + AUTH + b"\r\n"
-    assert [one.status for one in exchange(server, raw + MODELS, count=2)] == [401, 200]
+    assert [response.status for response in exchange(server, raw + MODELS, count=2)] == [401, 200]
 
 
 @pytest.mark.parametrize(
-    "first, more",
+    ("first", "more"),
     [
         (b"0\r\nX-Trail: ", 10_000 * b"a"),
         (b"0\r\n", 1000 * b"X-Trail: a\r\n"),
@@ -109,44 +112,42 @@ def test_trailers_are_no_headers(server: LiveHub) -> None:
     ],
     ids=["trailer", "trailers", "extension"],
 )
-def test_what_is_no_body_does_not_go_on_for_ever(
-    server: LiveHub, first: bytes, more: bytes
-) -> None:
-    """Beside its body a request holds no more than a head may, however slowly it comes."""
-    with connect(server) as line:
-        line.sendall(chunked(first))
+def test_trailers_and_extensions_are_bounded(server: LiveHub, first: bytes, more: bytes) -> None:
+    """Trailers and chunk extensions may be as long as headers, however slowly they arrive."""
+    with connect(server) as client:
+        client.sendall(chunked(first))
         for _ in range(9):
-            line.sendall(more)
+            client.sendall(more)
             time.sleep(0.02)
-        (reply,) = read_responses(line)
-        assert (reply.status, reply.json["error"]["code"]) == (431, "http431")
+        (response,) = read_responses(client)
+        assert (response.status, response.json["error"]["code"]) == (431, "http431")
 
 
-def test_length_that_is_too_short(server: LiveHub) -> None:
-    """Of a longer body the length counts; the rest is the next request, and none."""
-    with connect(server) as line:
-        line.sendall(post_request(GOOD, length=len(GOOD) - 1))
-        assert read_responses(line)[0].status == 400
-        assert is_closed(line)
+def test_content_length_below_the_body(server: LiveHub) -> None:
+    """The rest of a longer body is taken for the next request, and is not one."""
+    with connect(server) as client:
+        client.sendall(post_request(GOOD, length=len(GOOD) - 1))
+        assert read_responses(client)[0].status == 400
+        assert is_closed(client)
 
 
-def test_length_that_is_too_long(server: LiveHub) -> None:
+def test_content_length_above_the_body(server: LiveHub) -> None:
     """What follows a shorter body belongs to it."""
-    with connect(server) as line:
-        line.sendall(post_request(GOOD, length=len(GOOD) + len(MODELS)) + MODELS)
-        (reply,) = read_responses(line)
-        assert reply.status == 400
-        line.sendall(MODELS)
-        assert read_responses(line)[0].status == 200
+    with connect(server) as client:
+        client.sendall(post_request(GOOD, length=len(GOOD) + len(MODELS)) + MODELS)
+        (response,) = read_responses(client)
+        assert response.status == 400
+        client.sendall(MODELS)
+        assert read_responses(client)[0].status == 200
 
 
 @pytest.mark.parametrize("length", [2**31, 2**53, 2**63])
-def test_length_beyond_all_limits(server: LiveHub, length: int) -> None:
-    """Nothing is made ready for a length that is only claimed; its end is not waited for."""
-    with connect(server) as line:
-        line.sendall(post_request(b"", length=length))
+def test_huge_content_length_is_rejected_early(server: LiveHub, length: int) -> None:
+    """Nothing is allocated for a length that is only claimed, and the end is not awaited."""
+    with connect(server) as client:
+        client.sendall(post_request(b"", length=length))
         for _ in range(3):
-            line.sendall(1_000_000 * b" ")
-        (reply,) = read_responses(line)
-        assert reply.status == 400
-        assert "at most 2097152 bytes" in reply.json["error"]["message"]
+            client.sendall(1_000_000 * b" ")
+        (response,) = read_responses(client)
+        assert response.status == 400
+        assert "at most 2097152 bytes" in response.json["error"]["message"]

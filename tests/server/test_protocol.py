@@ -38,18 +38,18 @@ class Connection:
         """Send *raw*; return the bodies of the responses."""
         asyncio.get_running_loop().call_soon(self._deliver, raw)  # outside of any task
         async with asyncio.timeout(5):
-            while self._incomplete(raw) and not self.transport.over:
+            while self._incomplete(raw) and not self.transport.write_closed:
                 await asyncio.sleep(0.001)
-        responses = bytes(self.transport.going).split(b"HTTP/1.1 ")[1:]
+        responses = bytes(self.transport.outbound).split(b"HTTP/1.1 ")[1:]
         return [response.partition(b"\r\n\r\n")[2] for response in responses]
 
     def _deliver(self, raw: bytes) -> None:
         self.transport.open(self.protocol)
-        self.transport.coming += raw
+        self.transport.inbound += raw
         self.transport.deliver(len(raw))
 
     def _incomplete(self, raw: bytes) -> bool:
-        missing = self.transport.going.count(b"HTTP/1.1 200") < raw.count(b"HTTP/1.1")
+        missing = self.transport.outbound.count(b"HTTP/1.1 200") < raw.count(b"HTTP/1.1")
         return missing or bool(self.state.tasks)
 
 

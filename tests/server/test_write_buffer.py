@@ -1,4 +1,4 @@
-"""Answers leave in their order, whoever waits for whom."""
+"""The write buffer keeps the order of its data, and the batch flushes it."""
 
 from __future__ import annotations
 
@@ -13,77 +13,77 @@ from mockhub.server.write_buffer import WriteBatch, WriteBuffer
 pytestmark = pytest.mark.asyncio
 
 
-class Transport:
-    """Notes what is asked of it."""
+class RecordingTransport:
+    """Records the data that is written and the names of other calls."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.calls: list[object] = []
 
     def write(self, data: bytes) -> None:
-        self.told.append(data)
+        self.calls.append(data)
 
     def is_closing(self) -> bool:
-        return "close" in self.told
+        return "close" in self.calls
 
     def get_extra_info(self, name: str) -> None:
         return None
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        return lambda: self.told.append(name)
+        return lambda: self.calls.append(name)
 
 
-def met(count: int) -> tuple[list[WriteBuffer], list[Transport], WriteBatch]:
-    """So many outlets in one round."""
-    transports: list[Any] = [Transport() for _ in range(count)]
-    round = WriteBatch()
-    return [WriteBuffer(transport, round) for transport in transports], transports, round
+def create_buffers(count: int) -> tuple[list[WriteBuffer], list[RecordingTransport]]:
+    """Return the buffers of *count* connections in one batch, and their transports."""
+    transports: list[Any] = [RecordingTransport() for _ in range(count)]
+    batch = WriteBatch()
+    return [WriteBuffer(transport, batch) for transport in transports], transports
 
 
-async def test_answers_leave_when_all_that_came_was_looked_at() -> None:
-    """Among several connections nothing leaves in the midst, and everything at the end."""
-    (first, second), (one, other), _ = met(2)
+async def test_responses_are_flushed_at_the_end_of_the_iteration() -> None:
+    """With several connections nothing is written at once, and everything together."""
+    (first, second), (first_transport, second_transport) = create_buffers(2)
     first.write_buffered(b"a")
     second.write_buffered(b"b")
     first.write_buffered(b"c")
-    assert one.told + other.told == []
+    assert first_transport.calls + second_transport.calls == []
     await asyncio.sleep(0)
-    assert (one.told, other.told) == ([b"ac"], [b"b"])
+    assert (first_transport.calls, second_transport.calls) == ([b"ac"], [b"b"])
 
 
-async def test_who_is_alone_waits_for_nobody() -> None:
-    """The answer to an only client leaves at once, also when others have left before."""
-    (first, second), (one, _), _ = met(2)
+async def test_single_connection_is_never_delayed() -> None:
+    """The response is written at once, also when other connections have been closed."""
+    (first, second), (transport, _) = create_buffers(2)
     second.discard()
     first.write_buffered(b"a")
-    assert one.told == [b"a"]
+    assert transport.calls == [b"a"]
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "calls"),
     [
-        (lambda outlet: outlet.write(b"b"), [b"a", b"b"]),
-        (lambda outlet: outlet.write_eof(), [b"a", "write_eof"]),
-        (lambda outlet: outlet.close(), [b"a", "close"]),
-        (lambda outlet: outlet.abort(reset=True), [b"a", "abort"]),
-        (lambda outlet: outlet.discard(), []),
+        (lambda buffer: buffer.write(b"b"), [b"a", b"b"]),
+        (lambda buffer: buffer.write_eof(), [b"a", "write_eof"]),
+        (lambda buffer: buffer.close(), [b"a", "close"]),
+        (lambda buffer: buffer.abort(reset=True), [b"a", "abort"]),
+        (lambda buffer: buffer.discard(), []),
     ],
     ids=["write", "write_eof", "close", "abort", "discard"],
 )
-async def test_what_is_held_goes_first(
-    act: Callable[[WriteBuffer], None], told: list[object]
+async def test_buffered_data_comes_first(
+    act: Callable[[WriteBuffer], None], calls: list[object]
 ) -> None:
-    """Whatever ends or follows an answer comes after it, once; a lost connection gets nothing."""
-    (outlet, _), (transport, _), _ = met(2)
-    outlet.write_buffered(b"a")
-    act(outlet)
+    """It precedes whatever follows it, and is written once; a lost connection gets nothing."""
+    (buffer, _), (transport, _) = create_buffers(2)
+    buffer.write_buffered(b"a")
+    act(buffer)
     await asyncio.sleep(0)
-    assert told == transport.told
+    assert transport.calls == calls
 
 
-async def test_what_closes_meanwhile_is_not_written_to() -> None:
-    """A transport that closes before the round is over is left alone."""
-    (outlet, _), (transport, _), _ = met(2)
-    outlet.write_buffered(b"a")
-    transport.told.append("close")
+async def test_closing_transport_is_not_written_to() -> None:
+    """A transport that closes before the batch is flushed gets nothing."""
+    (buffer, _), (transport, _) = create_buffers(2)
+    buffer.write_buffered(b"a")
+    transport.calls.append("close")
     await asyncio.sleep(0)
-    assert transport.told == ["close"]
+    assert transport.calls == ["close"]

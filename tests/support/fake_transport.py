@@ -1,4 +1,4 @@
-"""A connection without a network: its two ends in one thread, each step when a test says so."""
+"""A transport without a network: a test decides when bytes arrive and when they are read."""
 
 from __future__ import annotations
 
@@ -7,78 +7,79 @@ from typing import Any
 
 from mockhub.server.protocol import HttpProtocol
 
-HIGH, LOW = 400, 100  # bytes that wait for the client until the server may not write, and may
+HIGH_WATER, LOW_WATER = 400, 100  # unread bytes at which writing is paused and resumed
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class FakeTransport(asyncio.Transport):
-    """What a connection writes to, and what a client sends and reads; as strict as uvloop's.
+    """The connection of a client, as strict as uvloop's transports.
 
     Attributes:
-        coming: what the client has sent and the server has not read.
-        going: what the server has written and the client has not read.
-        got: what the client has read.
-        reading: whether the server takes what is coming.
-        over: whether the server has said its last.
-        lost: whether the server knows that the connection is gone.
+        inbound: What the client has sent and the server has not read.
+        outbound: What the server has written and the client has not read.
+        received: What the client has read.
+        reading: The server reads.
+        write_closed: The server will write no more.
+        lost: `connection_lost` was called.
     """
 
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
-        self.coming, self.going, self.got = bytearray(), bytearray(), bytearray()
-        self.reading, self.over, self.lost = True, False, False
-        self._closing = self._clogged = False
+        self.inbound, self.outbound, self.received = bytearray(), bytearray(), bytearray()
+        self.reading, self.write_closed, self.lost = True, False, False
+        self._closing = self._write_paused = False
 
-    def open(self, connection: HttpProtocol) -> None:
+    def open(self, protocol: HttpProtocol) -> None:
         """Connect to the server."""
-        self._connection = connection
-        connection.connection_made(self)
+        self._protocol = protocol
+        protocol.connection_made(self)
 
     # -- the client's end ------------------------------------------------------------------------
 
     def deliver(self, size: int) -> None:
-        """Let the server have the next *size* bytes, if it takes any."""
-        if self.reading and self.coming and not self._closing:
-            piece = bytes(self.coming[:size])
-            del self.coming[:size]
-            self._connection.data_received(piece)
+        """Pass the next *size* bytes to the server, if it reads."""
+        if self.reading and self.inbound and not self._closing:
+            data = bytes(self.inbound[:size])
+            del self.inbound[:size]
+            self._protocol.data_received(data)
 
     def read(self, size: int) -> None:
-        """Let the client read *size* bytes."""
-        self.got += self.going[:size]
-        del self.going[:size]
-        if self._clogged and len(self.going) <= LOW:
-            self._clogged = False
-            self._connection.resume_writing()
-        if self._closing and not self.going:
+        """Read up to *size* bytes of what the server has written."""
+        self.received += self.outbound[:size]
+        del self.outbound[:size]
+        if self._write_paused and len(self.outbound) <= LOW_WATER:
+            self._write_paused = False
+            self._protocol.resume_writing()
+        if self._closing and not self.outbound:
             self._lose()
 
-    def leave(self) -> None:
-        """Let the server see that the client has gone."""
+    def disconnect(self) -> None:
+        """Disconnect the client, and let the server notice it."""
         if not self._closing:
-            assert self.reading, "nobody hears that the client leaves"
-            if not self._connection.eof_received():
+            assert self.reading, "a server that does not read cannot notice the disconnect"
+            if not self._protocol.eof_received():
                 self.close()
-        self.going.clear()
+        self.outbound.clear()
         self._lose()
 
     def _lose(self) -> None:
         if not self.lost:
             self.lost = True
-            self._connection.connection_lost(None)
+            self._protocol.connection_lost(None)
 
     # -- the server's end ------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.over, f"written after the end: {bytes(data)!r}"
-        assert not self._clogged or data == CONTINUE, f"nobody reads: {bytes(data)!r}"
-        self.going += data
-        if len(self.going) > HIGH and not self._clogged:
-            self._clogged = True
-            self._connection.pause_writing()
+        assert not self.write_closed, f"written after the end: {bytes(data)!r}"
+        assert not self._write_paused or data == CONTINUE, f"written while paused: {bytes(data)!r}"
+        self.outbound += data
+        if len(self.outbound) > HIGH_WATER and not self._write_paused:
+            self._write_paused = True
+            self._protocol.pause_writing()
 
     def pause_reading(self) -> None:
-        assert self.reading and not self._closing
+        assert self.reading
+        assert not self._closing
         self.reading = False
 
     def resume_reading(self) -> None:
@@ -89,19 +90,19 @@ class FakeTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        self.over = True
+        self.write_closed = True
 
     def is_closing(self) -> bool:
         return self._closing
 
     def close(self) -> None:
-        self.over = self._closing = True
+        self.write_closed = self._closing = True
         self.reading = False
-        if not self.going:
+        if not self.outbound:
             asyncio.get_running_loop().call_soon(self._lose)
 
     def abort(self) -> None:
-        self.going.clear()
+        self.outbound.clear()
         self.close()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""A server in a process of its own, and how much memory it may take."""
+"""Run a server in a process of its own, and measure its memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, Phase, settings
 from benchmarks.servers import Server, free_port, mockhub_command, running
 from mockhub.journal.journal import MAX_BYTES
 
-# The journal, which takes Python three times what it counts; heads that are remembered; the heap.
-FULL = 3 * MAX_BYTES + 16 * 1024 * 1024
-TORN = MAX_BYTES  # by which a heap may grow that nothing is added to
-KEPT = 1300  # a kept generation with a short prompt
+# The journal, which takes three times the bytes that it counts; cached response heads; the heap.
+MAX_GROWTH = 3 * MAX_BYTES + 16 * 1024 * 1024
+MAX_FRAGMENTATION = MAX_BYTES  # growth of a heap to which nothing is added
+BYTES_PER_GENERATION = 1300  # of a stored generation with a short prompt
 
-# Many examples for one server: no limit of time, nothing remembered, nothing told again smaller.
+# Many examples for one server: no deadline, no database, no shrinking.
 GENERATED = settings(
     deadline=None,
     database=None,
@@ -28,42 +28,46 @@ GENERATED = settings(
 
 @contextmanager
 def start_server() -> Iterator[Server]:
-    """A server in the endless world, whose memory is its own."""
-    with running(
-        mockhub_command(port=(port := free_port())), port=port, ready_path="/api/v1/models"
-    ) as one:
-        yield one
+    """Serve the endless scenario in a new process."""
+    port = free_port()
+    command = mockhub_command(port=port)
+    with running(command, port=port, ready_path="/api/v1/models") as server:
+        yield server
 
 
 class MemoryProbe:
-    """What a server takes from here on; where the system does not tell, nothing is asked."""
+    """The growth of a server's memory from now on, where the system measures it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._first = server.rss()
-        self._made = 0
-        self._began = perf_counter()
+        self._initial = server.rss()
+        self._generations = 0
+        self._started = perf_counter()
 
     def add_generations(self, count: int) -> None:
-        """Note that the server keeps so many generations more."""
-        self._made += count
+        """Allow for *count* more stored generations."""
+        self._generations += count
 
     @property
     def growth(self) -> int:
-        """Bytes that it has taken."""
+        """The growth in bytes."""
         now = self._server.rss()
-        return now - self._first if now and self._first else 0
+        return now - self._initial if now and self._initial else 0
 
-    def print_growth(self, what: str) -> None:
-        """Leave the figures for who looks at them (`pytest -rP`)."""
-        seconds = perf_counter() - self._began
-        grown = f"{self.growth / 1e6:.1f} MB more, with {self._made:,} generations more"
-        sys.stdout.write(f"{what}: {seconds:.0f} s, {grown}\n")
+    def print_growth(self, cause: str) -> None:
+        """Print the figures, which `pytest -rP` shows."""
+        seconds = perf_counter() - self._started
+        growth = f"{self.growth / 1e6:.1f} MB more, with {self._generations:,} generations more"
+        sys.stdout.write(f"{cause}: {seconds:.0f} s, {growth}\n")
 
     def assert_bounded(self) -> None:
-        """What it remembers of exchanges has bounds."""
-        assert self.growth < FULL + KEPT * self._made, f"{self.growth / 1e6:.1f} MB"
+        """Assert that what the server stores of exchanges is bounded."""
+        self._assert_at_most(MAX_GROWTH)
 
     def assert_steady(self) -> None:
-        """It remembered as much before as it may."""
-        assert self.growth < TORN + KEPT * self._made, f"{self.growth / 1e6:.1f} MB"
+        """Assert that a server whose journal is full grows no more."""
+        self._assert_at_most(MAX_FRAGMENTATION)
+
+    def _assert_at_most(self, bound: int) -> None:
+        limit = bound + BYTES_PER_GENERATION * self._generations
+        assert self.growth < limit, f"{self.growth / 1e6:.1f} MB"

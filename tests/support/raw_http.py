@@ -1,4 +1,4 @@
-"""Requests as bytes, and what comes back on the socket."""
+"""Send requests as bytes over a socket, and read the responses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, NamedTuple, Protocol
 
 from tests.support.live_server import KEY
 
-EXAMPLES = int(os.environ.get("MOCKHUB_HOSTILE", "400"))  # requests that are generated
-SHOWN = 3000  # bytes of a conversation that a failure tells
-PATIENCE = 30  # seconds until a silent server counts as hanging
+EXAMPLES = int(os.environ.get("MOCKHUB_HOSTILE", "400"))  # generated requests
+TIMEOUT = 30  # seconds until a silent server counts as hanging
+_MAX_SHOWN = 3000  # bytes of a connection that a failure shows
 
 MODELS = b"GET /api/v1/models HTTP/1.1\r\nHost: mock\r\n\r\n"
 AUTH = b"Authorization: Bearer " + KEY.encode() + b"\r\n"
-_LENGTH = re.compile(rb"content-length: ([0-9]+)")
+_CONTENT_LENGTH = re.compile(rb"content-length: ([0-9]+)")
 
 
 class RawResponse(NamedTuple):
-    """One answer: its status, its head and its body."""
+    """A response: its status, its head and its body."""
 
     status: int
     head: bytes
@@ -34,41 +34,39 @@ class RawResponse(NamedTuple):
 
 
 class HasUrl(Protocol):
-    """What is spoken to."""
-
     @property
     def url(self) -> str: ...
 
 
 class RawClient(socket.socket):
-    """A bare connection to a server, which remembers what was last sent on it."""
+    """A socket that remembers what was last sent."""
 
     sent = b""
 
     def sendall(self, data: bytes) -> None:  # type: ignore[override]
-        self.sent = (self.sent + data)[-SHOWN:]
+        self.sent = (self.sent + data)[-_MAX_SHOWN:]
         super().sendall(data)
 
-    def timeout_error(self, heard: bytes) -> AssertionError:
-        """The failure that tells of a server that says no more."""
+    def timeout_error(self, received: bytes) -> AssertionError:
+        """Return the failure for a server that sends nothing more."""
         return AssertionError(
             f"nothing more within {self.gettimeout():g} s, on a machine with a load of"
-            f" {os.getloadavg()[0]:.1f}; sent ...{self.sent!r}; heard {heard[-SHOWN:]!r}"
+            f" {os.getloadavg()[0]:.1f}; sent ...{self.sent!r};"
+            f" received {received[-_MAX_SHOWN:]!r}"
         )
 
 
 @contextmanager
 def connect(server: HasUrl) -> Iterator[RawClient]:
-    """A bare connection to the server."""
     host, port = server.url.removeprefix("http://").split(":")
-    with RawClient(socket.AF_INET, socket.SOCK_STREAM) as line:
-        line.settimeout(PATIENCE)
-        line.connect((host, int(port)))
-        yield line
+    with RawClient(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(TIMEOUT)
+        client.connect((host, int(port)))
+        yield client
 
 
 def post_request(body: bytes, *headers: bytes, length: int | None = None) -> bytes:
-    """A generation request; *length* may lie."""
+    """Return a generation request, whose Content-Length may be wrong."""
     head = [
         b"POST /api/v1/images/generations HTTP/1.1",
         b"Host: mock",
@@ -79,59 +77,59 @@ def post_request(body: bytes, *headers: bytes, length: int | None = None) -> byt
     return b"\r\n".join(head) + b"\r\n" + AUTH + b"\r\n" + body
 
 
-def read_responses(line: RawClient, count: int = 1) -> list[RawResponse]:
-    """The next answers; fewer if the server closes before."""
-    found: list[RawResponse] = []
+def read_responses(client: RawClient, count: int = 1) -> list[RawResponse]:
+    """Read *count* responses, or fewer if the server closes the connection before."""
+    responses: list[RawResponse] = []
     raw = b""
-    while len(found) < count:
+    while len(responses) < count:
         head, end, rest = raw.partition(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        size = int(length[1]) if length else 0
+        content_length = _CONTENT_LENGTH.search(head)
+        size = int(content_length[1]) if content_length else 0
         if end and len(rest) >= size:
-            found.append(RawResponse(int(head.split()[1]), head, rest[:size]))
+            responses.append(RawResponse(int(head.split()[1]), head, rest[:size]))
             raw = rest[size:]
-        elif more := receive_more(line, found, raw):
+        elif more := _receive(client, responses, raw):
             raw += more
         else:
-            assert not raw, f"half an answer: {raw!r}"
+            assert not raw, f"incomplete response: {raw!r}"
             break
-    return found
+    return responses
 
 
-def receive_more(line: RawClient, found: list[RawResponse], raw: bytes) -> bytes:
-    """The next bytes that come, after answers that were *found* and *raw*."""
+def _receive(client: RawClient, responses: list[RawResponse], raw: bytes) -> bytes:
     try:
-        return line.recv(65536)
+        return client.recv(65536)
     except TimeoutError:
-        raise line.timeout_error(b"".join(one.head for one in found) + raw) from None
+        heads = b"".join(response.head for response in responses)
+        raise client.timeout_error(heads + raw) from None
 
 
 def exchange(server: HasUrl, raw: bytes, count: int = 1) -> list[RawResponse]:
-    """Send *raw* on a connection of its own and read the answers."""
-    with connect(server) as line:
-        line.sendall(raw)
-        return read_responses(line, count)
+    """Send *raw* on a new connection and read the responses."""
+    with connect(server) as client:
+        client.sendall(raw)
+        return read_responses(client, count)
 
 
-def is_closed(line: RawClient) -> bool:
-    """Whether the server ends the connection, within the patience of the socket."""
+def is_closed(client: RawClient) -> bool:
+    """Return whether the server closes the connection, once it does or sends more."""
     try:
-        return line.recv(65536) == b""
+        return client.recv(65536) == b""
     except ConnectionResetError:
         return True
 
 
 def read_until_closed(server: HasUrl, raw: bytes) -> bytes:
-    """Everything that the server has to say to *raw*, and nothing else, until it closes."""
-    said = b""
-    with connect(server) as line:
+    """Send *raw*, half-close the connection, and return everything that the server sends."""
+    received = b""
+    with connect(server) as client:
         try:
-            with suppress(ConnectionError):  # it has heard enough, and answered
-                line.sendall(raw)
-                line.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionError):  # the server may respond and close before the end
+                client.sendall(raw)
+                client.shutdown(socket.SHUT_WR)
             with suppress(ConnectionError):
-                while piece := line.recv(1 << 20):
-                    said += piece
+                while data := client.recv(1 << 20):
+                    received += data
         except TimeoutError:
-            raise line.timeout_error(said) from None
-    return said
+            raise client.timeout_error(received) from None
+    return received
