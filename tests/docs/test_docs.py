@@ -114,7 +114,7 @@ def test_the_printed_scenario_starts(tmp_path: Path) -> None:
 
 
 def test_every_scenario_is_documented() -> None:
-    """Each scenario that comes along stands in docs/serve.md."""
+    """Each bundled scenario is listed in docs/serve.md."""
     text = (ROOT / "docs" / "serve.md").read_text("utf-8")
     for file in resource_path("fixtures/scenarios").glob("*.yaml"):
         assert f"| `{file.stem}` |" in text

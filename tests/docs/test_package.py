@@ -88,7 +88,7 @@ def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
 
 
 def test_the_wheel_carries_what_the_checkout_keeps_beside_the_package(built: Built) -> None:
-    """The law, the control plane's description, fixtures, the suite and py.typed are inside."""
+    """The spec, the control plane's description, fixtures, the checks and py.typed are inside."""
     expected = {"mockhub/openapi.yaml", "mockhub/control/control.yaml", "mockhub/py.typed"}
     expected |= {str(file.relative_to(ROOT)) for file in (ROOT / "mockhub").rglob("*.j2")}
     for name in CARRIED:
@@ -139,7 +139,7 @@ def test_it_serves_from_any_folder(serve: Serve, installed: Path, tmp_path: Path
 def test_a_wheel_finds_its_files_inside_the_package(
     call: Callable[..., str], installed: Path
 ) -> None:
-    """In an installed package the law is the one inside it."""
+    """An installed package uses the spec inside it."""
     found = call(
         "python",
         "-c",
@@ -151,12 +151,12 @@ def test_a_wheel_finds_its_files_inside_the_package(
 
 @pytest.mark.parametrize("name", CARRIED)
 def test_a_checkout_finds_its_files_beside_the_package(name: str) -> None:
-    """In a checkout the law is the one that is edited, not the copy that an install has left."""
+    """A checkout uses its own spec, not the copy of an install."""
     assert ROOT / name == _resources.resource_path(name)
 
 
-def test_a_lost_file_is_told_with_both_places() -> None:
-    """A file that is in neither place is told with both of them."""
+def test_missing_file_error_names_both_places() -> None:
+    """The error for a missing file names both places."""
     with pytest.raises(FileNotFoundError) as caught:
         _resources.resource_path("nowhere.yaml")
     assert f"{ROOT / 'mockhub' / 'nowhere.yaml'}" in str(caught.value)

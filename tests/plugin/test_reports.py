@@ -59,7 +59,7 @@ def finished_session(
 def test_session_ends_with_findings_and_coverage(finished_session: Session) -> None:
     """Findings are ordered by severity, each once, with its tests and a suggestion."""
     assert SUMMARY in finished_session.output
-    assert "suggestion: Send async: true and keep the id" in finished_session.output
+    assert "suggestion: Send async: true and store the id" in finished_session.output
     assert re.search(
         r"warning: unknown_field in test_it.py::test_unknown\[.\] and 1 other",
         finished_session.output,
