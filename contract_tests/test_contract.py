@@ -7,7 +7,7 @@ import pytest
 from mockhub.verify.check import Check
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.reporters.report import CheckResult
+from mockhub.verify.report import CheckResult
 
 from .conftest import VerifySession
 

@@ -11,19 +11,11 @@ from mockhub.verify.assertions import (
     require_field,
     require_response,
 )
-from mockhub.verify.charge_assertions import (
-    assert_charged,
-    assert_unchanged_on_reread,
-    unit_price,
-)
+from mockhub.verify.charge_assertions import assert_charged, assert_unchanged_on_reread, unit_price
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.generation import ObservedGeneration
-from mockhub.verify.generation_assertions import (
-    assert_completed,
-    assert_final,
-    assert_image_count,
-)
+from mockhub.verify.generation_assertions import assert_completed, assert_final, assert_image_count
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog, print_line
 from mockhub.cli.banner import format_banner, format_started_event
-from mockhub.cli.serve import ServeOptions
+from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub

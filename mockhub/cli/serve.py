@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mockhub.cli._click import absolute_url, spec_option
+from mockhub.cli.serve_options import ServeOptions
 from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """The options of one `mockhub serve`; None where the scenario or the address decides."""
-
-    host: str
-    port: int
-    public_url: str | None
-    scenario: str
-    seed: int | None
-    spec: Path | None
-    image_format: str | None
-    max_generations: int | None
-    log_level: str
-    log_format: str
-    control: bool
-    control_token: str | None
-    mutant: str | None
-    limits: Limits
 
 
 def _complete_scenario(

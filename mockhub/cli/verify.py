@@ -22,11 +22,11 @@ from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.client import is_loopback
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
+from mockhub.verify.report import CheckResult, Report
 from mockhub.verify.reporters import diff, terminal
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
-from mockhub.verify.reporters.report import CheckResult, Report
 
 _SEED_RANGE = 1_000_000
 _FILE = click.Path(path_type=Path)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import Handler
 from mockhub.exceptions import MockhubError
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import Operation, compile_operations
 from mockhub.spec.router import Router, build_router
-
-OPENAPI_FILE = Path(__file__).with_name("control.yaml")
 
 
 def load_openapi() -> tuple[Router, Mapping[str, Handler]]:

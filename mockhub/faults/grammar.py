@@ -18,14 +18,7 @@ from typing import Any, NamedTuple
 from mockhub._text import suggest
 from mockhub._timestamps import parse_duration
 from mockhub.exceptions import MockhubError
-from mockhub.faults.types import (
-    FAULTS,
-    FLAGS,
-    MAX_NUMBER,
-    PROVIDER_FAULTS,
-    FaultType,
-    Phase,
-)
+from mockhub.faults.types import FAULTS, FLAGS, MAX_NUMBER, PROVIDER_FAULTS, FaultType, Phase
 from mockhub.spec.operations import OperationId
 
 MODIFIERS = ("p", "on", "nth")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check
-from mockhub.verify.reporters.report import Report
+from mockhub.verify.report import Report
 
 
 class Plan(NamedTuple):

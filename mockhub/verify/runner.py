@@ -18,7 +18,7 @@ from mockhub.verify.filter import compile_filter
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
-from mockhub.verify.reporters.report import CheckResult, Report, group_by_clause, observed_values
+from mockhub.verify.report import CheckResult, Report, group_by_clause, observed_values
 
 DEFAULT_BUDGET = 310  # credits
 DEFAULT_BUDGETS = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockhub.control.openapi import OPENAPI_FILE
+from mockhub.control import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
 from tests.support.live_server import BODY, KEY, POOR, LiveHub, serve_hub

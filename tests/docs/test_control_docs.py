@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockhub.control.openapi import OPENAPI_FILE
+from mockhub.control import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
 from tests.support.live_server import serve_hub

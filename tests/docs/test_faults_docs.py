@@ -11,10 +11,7 @@ from typing import get_args
 import pytest
 
 from mockhub.domain.clock import SystemClock
-from mockhub.faults.grammar import (
-    MODIFIERS,
-    parse_directives,
-)
+from mockhub.faults.grammar import MODIFIERS, parse_directives
 from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS, Phase
 from mockhub.spec.operations import OperationId
 from tests.support.live_server import LiveHub

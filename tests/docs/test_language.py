@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mockhub.cli.main import main
-from mockhub.control.openapi import OPENAPI_FILE
+from mockhub.control import OPENAPI_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("mockhub", "contract_tests", "benchmarks", "examples", "tests")

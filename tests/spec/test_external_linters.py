@@ -10,7 +10,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from mockhub._resources import resource_path
-from mockhub.control.openapi import OPENAPI_FILE
+from mockhub.control import OPENAPI_FILE
 from mockhub.spec.document import load_document
 
 if TYPE_CHECKING:

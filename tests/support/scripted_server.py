@@ -15,7 +15,7 @@ import httpx
 from mockhub.domain.clock import SystemClock
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Profile
-from mockhub.verify.reporters.report import Report
+from mockhub.verify.report import Report
 from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, LiveHub, serve_hub
 
 _MOCK_KEYS = {

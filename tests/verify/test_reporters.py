@@ -10,11 +10,11 @@ import pytest
 
 from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.outcomes import Outcome
+from mockhub.verify.report import CheckResult, Report, group_by_clause
 from mockhub.verify.reporters import terminal
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
-from mockhub.verify.reporters.report import CheckResult, Report, group_by_clause
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&|`\x1b[31m\x00"
 

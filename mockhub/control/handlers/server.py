@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mockhub._resources import version
+from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import ControlRequest, PlainResponse
-from mockhub.control.openapi import OPENAPI_FILE
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.web.metrics import render_metrics
 

@@ -7,14 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from mockhub.domain.generations import Generation
-from mockhub.mutants.hooks import (
-    at_every,
-    hook,
-    mutate_log,
-    on_response,
-    remove,
-    update,
-)
+from mockhub.mutants.hooks import at_every, hook, mutate_log, on_response, remove, update
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant, mutant_table
 from mockhub.mutants.responses import Json, error_response, generation_of

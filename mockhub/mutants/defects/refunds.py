@@ -9,13 +9,7 @@ from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.ledger import Entry
 from mockhub.domain.provider import Outcome
-from mockhub.mutants.hooks import (
-    change_error,
-    free_after_error,
-    hook,
-    on_response,
-    replace_refund,
-)
+from mockhub.mutants.hooks import change_error, free_after_error, hook, on_response, replace_refund
 from mockhub.mutants.patched_server import Handler, PatchedServer
 from mockhub.mutants.registry import mutant, mutant_table
 from mockhub.mutants.responses import Json, generation_of, with_body

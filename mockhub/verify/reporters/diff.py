@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from mockhub.exceptions import MockhubError
-from mockhub.verify.reporters.report import Report
+from mockhub.verify.report import Report
 
 
 class _SavedClause(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mockhub._text import plural
-from mockhub.verify.reporters.report import Report
+from mockhub.verify.report import Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

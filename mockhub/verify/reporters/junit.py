@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as Xml
 
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.reporters.report import Report, without_control_chars
+from mockhub.verify.report import Report, without_control_chars
 
 _TAGS = {
     Outcome.FAILED: "failure",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.reporters.report import ClauseResult, Report
+from mockhub.verify.report import ClauseResult, Report
 
 
 def markdown(report: Report) -> str:

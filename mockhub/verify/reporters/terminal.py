@@ -12,12 +12,7 @@ from rich.text import Text
 
 from mockhub.verify.check import Check
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.reporters.report import (
-    CheckResult,
-    ClauseResult,
-    Report,
-    without_control_chars,
-)
+from mockhub.verify.report import CheckResult, ClauseResult, Report, without_control_chars
 from mockhub.verify.runner import ProgressCallback
 
 _LOG_WIDTH = 120

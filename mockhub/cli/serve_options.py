@@ -1,0 +1,28 @@
+"""The options of `mockhub serve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mockhub.web.limits import Limits
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """The options of one `mockhub serve`; None where the scenario or the address decides."""
+
+    host: str
+    port: int
+    public_url: str | None
+    scenario: str
+    seed: int | None
+    spec: Path | None
+    image_format: str | None
+    max_generations: int | None
+    log_level: str
+    log_format: str
+    control: bool
+    control_token: str | None
+    mutant: str | None
+    limits: Limits
