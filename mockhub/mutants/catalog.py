@@ -6,7 +6,36 @@ from collections.abc import Mapping
 
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
+from mockhub.mutants.defects import (  # noqa: F401
+    async_polling,
+    async_submission,
+    auth,
+    balance,
+    body_parsing,
+    charges,
+    concurrency,
+    credentials,
+    errors,
+    field_constraints,
+    field_defaults,
+    images,
+    insufficient_credits,
+    models,
+    ownership,
+    reference_images,
+    refunds,
+    response_shape,
+    retrieval,
+    routing,
+    sync_generation,
+    timestamps,
+)
 from mockhub.mutants.registry import MUTANTS, VARIANTS, Mutant, Variant
+from mockhub.mutants.variants import (  # noqa: F401
+    capabilities,
+    interpretations,
+    presentation,
+)
 
 
 def mutants() -> Mapping[str, Mutant]:

@@ -203,13 +203,14 @@ def test_idle_connection_is_closed(server: LiveHub) -> None:
         assert is_closed(client)
 
 
-def test_too_many_connections_are_rejected(server: LiveHub) -> None:
+def test_too_many_connections_are_rejected() -> None:
     """One connection too many gets 503; the others are not affected."""
-    with connect(server) as first, ExitStack() as others:
+    # A server of its own: it counts closed connections until it has read their end.
+    with serve_hub(limits=LIMITS) as own, connect(own) as first, ExitStack() as others:
         first.sendall(MODELS)
         assert read_responses(first)[0].status == 200
         for _ in range(LIMITS.max_connections + 2):
-            last = others.enter_context(connect(server))
+            last = others.enter_context(connect(own))
         (response,) = read_responses(last)
         assert (response.status, response.json["error"]["code"]) == (503, "http503")
         first.sendall(MODELS)
