@@ -43,6 +43,8 @@ class RequestReader:
         self._api = api
 
     async def read(self, context: RequestContext) -> GenerationRequest:
+        if context.parsed_request is not None:  # another mutant has read the body already
+            return context.parsed_request
         spec = self._api.spec
         operation = spec.operations[OperationId.CREATE_GENERATION]
         if self.accept_any_file:

@@ -16,7 +16,7 @@ from mockhub.mutants.catalog import find, mutants, variants
 from mockhub.mutants.listing import format_list
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import levels
-from mockhub.mutants.serving import api_spec, default_scenario, running
+from mockhub.mutants.serving import api_spec, combine, default_scenario, running
 from mockhub.mutants.state_handlers import state
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from tests.support.live_server import BODY, auth_headers
@@ -166,3 +166,18 @@ def test_documentation_lists_all_mutants(conforming: bool) -> None:
     """docs/mutants.md has the tables that `mockhub mutants --markdown` prints."""
     page = (resource_path("docs") / "mutants.md").read_text("utf-8")
     assert format_list((), conforming=conforming, markdown=True) in page
+
+
+@pytest.mark.parametrize("body_first", [True, False])
+def test_combined_mutants_read_a_body_once(body_first: bool) -> None:
+    """A mutant that reads the body early and one that changes it work in either order."""
+    names = ["body-before-key", "n-true-accepted"]
+    changes = [find(name).change for name in (names if body_first else reversed(names))]
+    with running(combine(changes)) as server:
+        response = httpx.post(
+            f"{server.url}/api/v1/images/generations",
+            headers=auth_headers(server.keys["rich"], {}),
+            json={**BODY, "n": True},
+            timeout=10,
+        )
+    assert response.status_code == 200
