@@ -29,8 +29,7 @@ from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import load_scenario
 from mockhub.server.server import ServerThread, bind
 from mockhub.spec.api_spec import load_spec
-from mockhub.web.api import PublicApi
-from mockhub.web.app import App
+from mockhub.web.app import create_app
 from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
 
@@ -88,7 +87,7 @@ def serve(findings: Findings) -> Iterator[tuple[str, HubRegistry, ServerThread]]
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     limits = Limits(idle_timeout=2)
-    app = App(PublicApi(spec, registry, url, limits=limits, observers=[findings.observe]))
+    app = create_app(spec, registry, url=url, limits=limits, observers=[findings.observe])
     server = ServerThread(app, listener)
     try:
         yield url, registry, server

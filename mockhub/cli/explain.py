@@ -16,6 +16,7 @@ import yaml
 from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
+from mockhub.spec.config_file import compose_yaml, format_pointer
 from mockhub.verify.clauses import Clause, clauses
 
 if TYPE_CHECKING:
@@ -145,9 +146,8 @@ def _relative(path: Path) -> str:
 def _spec_places(clause_id: str) -> Iterator[Reference]:
     """Yield the places of openapi.yaml whose `x-clauses` names the clause."""
     path = resource_path("openapi.yaml")
-    root = yaml.compose(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    for pointer, line in _find_clause(root, clause_id, ()):
-        yield Reference(_relative(path), line, "#/" + "/".join(pointer))
+    for pointer, line in _find_clause(compose_yaml(path), clause_id, ()):
+        yield Reference(_relative(path), line, format_pointer(pointer))
 
 
 def _find_clause(
@@ -161,7 +161,7 @@ def _find_clause(
     for key, value in node.value:
         if key.value == "x-clauses" and clause_id in [item.value for item in value.value]:
             yield pointer, node.start_mark.line + 1
-        yield from _find_clause(value, clause_id, (*pointer, key.value.replace("/", "~1")))
+        yield from _find_clause(value, clause_id, (*pointer, key.value))
 
 
 def _code_places(pattern: re.Pattern[str]) -> Iterator[Reference]:

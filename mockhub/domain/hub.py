@@ -79,10 +79,6 @@ class HubBackend(HubState):
 
     # -- the operations of the API ---------------------------------------------------------------
 
-    def list_models(self) -> object:
-        """Return the model catalog (END-1)."""
-        return self.spec.model_list
-
     def get_credits(self, account: Account) -> Balance:
         """Return the balance of the account (END-2)."""
         self.settle()

@@ -9,7 +9,8 @@ import click
 
 from mockhub.exceptions import MockhubError
 from mockhub.mutants.catalog import mutants, variants
-from mockhub.mutants.registry import Mutant, Variant, levels
+from mockhub.mutants.registry import Mutant, Variant
+from mockhub.verify.clauses import clauses
 
 _MAX_NAME_WIDTH = 40
 
@@ -29,7 +30,7 @@ def format_list(words: Sequence[str], *, conforming: bool = False, markdown: boo
 
 
 def _by_clause() -> list[Mutant]:
-    order = list(levels())
+    order = list(clauses())
     return sorted(mutants().values(), key=lambda one: order.index(one.clause))
 
 
@@ -64,4 +65,4 @@ def _table(found: Sequence[Mutant | Variant]) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for clause, group in groupby(found_mutants, key=lambda one: one.clause):
         names = ", ".join(f"`{one.name}`" for one in group)
-        yield f"| {clause} | {levels()[clause]} | {names} |"
+        yield f"| {clause} | {clauses()[clause].level} | {names} |"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
-import yaml
-
-from mockhub._resources import resource_path
 from mockhub.mutants.patched_server import PatchedServer
+from mockhub.verify.clauses import Level, clauses
 
-Level = Literal["documented", "inferred"]
 Change = Callable[[PatchedServer], object]
 
 C = TypeVar("C")
@@ -87,7 +83,7 @@ def mutant(
         registered = Mutant(
             _to_name(name or change.__name__),
             clause,
-            level or levels()[clause],
+            level or clauses()[clause].level,
             description,
             change,
             conforms_if_documented,
@@ -143,14 +139,6 @@ def variant_table(hook: Hook[C], *, level: Level = "inferred") -> Rows[C]:
             variant(description, level=level, name=name)(hook(function))
 
     return register
-
-
-@cache
-def levels() -> Mapping[str, Level]:
-    """Return the level of each clause."""
-    text = (resource_path("contract_tests") / "clauses.yaml").read_text("utf-8")
-    groups = cast("dict[str, dict[str, dict[str, Level]]]", yaml.safe_load(text))
-    return {id: clause["level"] for group in groups.values() for id, clause in group.items()}
 
 
 def _to_name(identifier: str) -> str:

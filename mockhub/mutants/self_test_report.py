@@ -11,8 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mockhub.mutants.catalog import mutants, variants
-from mockhub.mutants.registry import levels
 from mockhub.mutants.self_test import MutantResult, SelfTestResult
+from mockhub.verify.clauses import clauses
 
 _LOG_WIDTH = 160  # columns of a table that no terminal shows
 _LOG_EVERY = 25
@@ -80,7 +80,7 @@ def _inconclusive(one: MutantResult) -> str:
 
 
 def _mutants(found: Sequence[MutantResult], box: Box | None) -> Table:
-    order = list(levels())
+    order = list(clauses())
     table = Table("clause", "mutant", "killed by", title="Mutants", title_justify="left", box=box)
     rows = sorted(found, key=lambda one: order.index(mutants()[one.name].clause))
     last = ""

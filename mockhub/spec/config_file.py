@@ -125,8 +125,14 @@ def error_at(source: Path, pointer: Pointer, message: str) -> MockhubError:
     return MockhubError(f"{source}{line}: {format_pointer(pointer)}: {message}")
 
 
+def compose_yaml(path: Path) -> yaml.Node | None:
+    """Return the nodes of a YAML file, which know their lines."""
+    node: yaml.Node | None = yaml.compose(path.read_bytes(), _LOADER)
+    return node
+
+
 def _line_number(path: Path, pointer: Pointer) -> int:
-    node, line = yaml.compose(path.read_bytes(), _LOADER), 1
+    node, line = compose_yaml(path), 1
     for part in pointer:
         if isinstance(node, yaml.MappingNode):
             pairs = [(key, value) for key, value in node.value if key.value == str(part)]

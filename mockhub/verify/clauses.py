@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
-
-import yaml
+from typing import Literal, NamedTuple
 
 from mockhub._resources import resource_path
+from mockhub.spec.config_file import load_yaml
 
-DOCUMENTED, INFERRED = "documented", "inferred"
+Level = Literal["documented", "inferred"]
+DOCUMENTED: Level = "documented"
+INFERRED: Level = "inferred"
 LEVELS = (DOCUMENTED, INFERRED)
 
 
@@ -17,14 +18,14 @@ class Clause(NamedTuple):
     """A statement that is documented, or inferred where the documentation leaves it open."""
 
     id: str
-    level: str
+    level: Level
     statement: str
 
 
 @cache
 def clauses() -> dict[str, Clause]:
     """Return all clauses by id, in the order of clauses.yaml."""
-    groups = yaml.safe_load((resource_path("contract_tests") / "clauses.yaml").read_text("utf-8"))
+    groups = load_yaml(resource_path("contract_tests") / "clauses.yaml")
     return {
         clause_id: Clause(clause_id, entry["level"], entry["statement"])
         for group in groups.values()

@@ -21,7 +21,7 @@ from mockhub.verify.profile import Profile
 from mockhub.verify.report import CheckResult, Report, group_by_clause, observed_values
 
 DEFAULT_BUDGET = 310  # credits
-DEFAULT_BUDGETS = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
+DEFAULT_BUDGETS: dict[str, int] = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
 
 ProgressCallback = Callable[[Check, CheckResult], None]
 

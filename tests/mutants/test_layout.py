@@ -11,8 +11,8 @@ import pytest
 import mockhub
 from mockhub._resources import resource_path
 from mockhub.mutants.catalog import mutants
-from mockhub.mutants.registry import levels
 from mockhub.verify.check import all_checks
+from mockhub.verify.clauses import clauses
 
 CHECKS = resource_path("contract_tests") / "checks"
 DEFECTS = Path(mockhub.__file__).parent / "mutants" / "defects"
@@ -53,7 +53,7 @@ def test_mutants_of_a_clause_are_in_one_module() -> None:
     assert {clause: found for clause, found in modules.items() if len(found) > 1} == {}
 
 
-@pytest.mark.parametrize("clause", levels())
+@pytest.mark.parametrize("clause", clauses())
 def test_clause_has_check_in_the_module_of_its_mutants(clause: str) -> None:
     """A clause has a check in the module that has its mutants."""
     assert mutant_modules()[clause] <= check_modules()[clause]

@@ -15,10 +15,10 @@ from mockhub.cli.main import main
 from mockhub.mutants.catalog import find, mutants, variants
 from mockhub.mutants.listing import format_list
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import levels
 from mockhub.mutants.serving import api_spec, combine, default_scenario, running
 from mockhub.mutants.state_handlers import state
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
+from mockhub.verify.clauses import clauses
 from tests.support.live_server import BODY, auth_headers
 
 EVERY = {**variants(), **mutants()}
@@ -44,7 +44,7 @@ def credits(server: PatchedServer, key: str = "rich") -> int:
 
 def test_every_clause_has_a_mutant() -> None:
     """Each statement of the documentation has at least one mutant that breaks it."""
-    assert set(levels()) == {mutant.clause for mutant in mutants().values()}
+    assert set(clauses()) == {mutant.clause for mutant in mutants().values()}
 
 
 def test_documentation_states_the_counts() -> None:
