@@ -1,8 +1,9 @@
 """Soak test, `python -m benchmarks.soak`: many clients, several hubs with faults, then an audit.
 
-64 connections mix all operations. At the end the ledger invariants have to hold in every hub, no
-error may have been logged, memory may not have grown, and every response that no fault changed has
-to match the API spec.
+64 connections mix all operations. At the end the ledger invariants have to hold in every hub, the
+credits of its journal have to be the charges and refunds of its ledger, no error may have been
+logged, memory may not have grown, and every response that no fault changed has to match the API
+spec.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, sleep
 
 import orjson
 
 from benchmarks.clients import Client
 from benchmarks.servers import rss
 from mockhub._resources import resource_path
+from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.faults.grammar import parse_directives
 from mockhub.journal.journal import Journal
@@ -44,6 +46,7 @@ FAULTS = {
 }
 _WARM_UP = 0.4  # share of the time before memory is measured
 _GROWTH = 1.1
+_GRACE_SECONDS = 20
 _SLACK = 16_000_000  # bytes of heap fragmentation
 
 
@@ -104,8 +107,7 @@ def soak(seconds: float, *, clients: int = CLIENTS, seed: int = 0) -> Findings:
         with serve(findings) as (url, store, server):
             asyncio.run(_load(url, seconds, clients, seed, findings))
             for hub in store:
-                broken = server.call(hub.audit)
-                findings.errors += [f"hub {hub.name}: {sentence}" for sentence in broken]
+                findings.errors += [f"hub {hub.name}: {error}" for error in _audit(server, hub)]
                 if (
                     any(len(one.entries) == 1 for one in hub.accounts.values())
                     and hub.name in FAULTS
@@ -115,6 +117,24 @@ def soak(seconds: float, *, clients: int = CLIENTS, seed: int = 0) -> Findings:
         logging.getLogger().removeHandler(log)
     findings.errors += log.messages
     return findings
+
+
+def _audit(server: ServerThread, hub: HubBackend) -> list[str]:
+    """Check the ledger and the journal; requests whose client has left may still end."""
+    until = perf_counter() + _GRACE_SECONDS
+    while True:
+        errors = server.call(lambda: [*hub.audit(), *_audit_journal(hub)])
+        if not errors or perf_counter() > until:
+            return errors
+        sleep(0.1)
+
+
+def _audit_journal(hub: HubBackend) -> Iterator[str]:
+    """Yield an error if the journal lacks a charge or refund and no request runs any more."""
+    listed = sum(exchange.credits for exchange in hub.journal)
+    in_journal, totals = listed + hub.journal.unlisted_credits, hub.credit_totals()
+    if in_journal != totals["charge"] + totals["refund"]:
+        yield f"the credits of the journal are {in_journal}, the entries of the ledger {totals}"
 
 
 async def _load(url: str, seconds: float, clients: int, seed: int, findings: Findings) -> None:

@@ -26,7 +26,7 @@ class AccessLogRecord(NamedTuple):
     path: str
     operation: str | None
     status: int  # 0 if the client did not get a complete response
-    credits: int  # the change of the balance
+    credits: int  # the charge and refunds until then of the generation that it created
     ms: float
     faults: tuple[str, ...] = ()
     spec_violation: str | None = None

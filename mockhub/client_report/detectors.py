@@ -58,22 +58,20 @@ class Finding:
 
 def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests that were charged, lost their response, and were sent and charged again."""
-    charged = [
-        exchange for exchange in exchanges if exchange.parsed_request and _charged(hub, exchange)
-    ]
+    charged = [exchange for exchange in exchanges if exchange.credits]
     for group in _group_by(charged, lambda exchange: (exchange.account, exchange.parsed_request)):
         attempts: list[Exchange] = []
         for exchange in group:
             attempts.append(exchange)
             if not _response_lost(exchange):
-                yield from _double_charge(hub, attempts)
+                yield from _double_charge(attempts)
                 attempts = []
-        yield from _double_charge(hub, attempts)
+        yield from _double_charge(attempts)
 
 
-def _double_charge(hub: HubBackend, attempts: list[Exchange]) -> Iterator[Finding]:
+def _double_charge(attempts: list[Exchange]) -> Iterator[Finding]:
     if len(attempts) > 1:
-        credits = sum(_charged(hub, exchange) for exchange in attempts[:-1])
+        credits = -sum(exchange.credits for exchange in attempts[:-1])
         yield Finding(
             "double_charge",
             "money",
@@ -189,7 +187,7 @@ def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
             request and request.run_async
         )
         if exchange.client_disconnected and is_synchronous and waited < limit:
-            charged = _charged(hub, exchange)
+            charged = -exchange.credits
             cost = f", and {charged} credits were charged" if charged else ""
             yield Finding(
                 "early_disconnect",
@@ -221,14 +219,6 @@ def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
 
 
 # -- reading the exchanges -----------------------------------------------------------------------
-
-
-def _charged(hub: HubBackend, exchange: Exchange) -> int:
-    """Return the credits that the generation of a POST has cost, 0 if it was evicted."""
-    if exchange.operation != OperationId.CREATE_GENERATION or exchange.generation is None:
-        return 0
-    generation = hub.generations.get(exchange.generation)
-    return generation.charged_credits if generation else 0
 
 
 def _response_lost(exchange: Exchange) -> bool:

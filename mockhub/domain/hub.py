@@ -15,6 +15,7 @@ from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
 from mockhub.domain.clock import Clock, ManualClock, SystemClock
 from mockhub.domain.generations import (
+    Changes,
     Generation,
     complete_generation,
     create_generation,
@@ -116,6 +117,13 @@ class HubBackend(HubState):
 
     # -- the steps of a generation ---------------------------------------------------------------
 
+    def commit(self, account: Account, changes: Changes) -> None:
+        """Write entries to the ledger and the journal, and store the generation."""
+        is_new = changes.generation.id not in self.generations
+        super().commit(account, changes)
+        if credits := sum([entry.credits for entry in changes.entries]):
+            self.journal.book_credits(changes.generation.id, credits, is_new=is_new)
+
     def find_generation(self, account: Account, id: str) -> Generation | None:
         """Return a generation of the account without polling it."""
         generation = self.generations.get(id)
@@ -132,9 +140,10 @@ class HubBackend(HubState):
         """Add a generation that was created in the past; raises ApiError if it cannot be paid."""
         quote = self.spec.catalog.quote(request.model, request.size)
         now = self.clock.now() if created_at is None else created_at
-        return self.start_generation(
-            account, request, quote, SUCCESS, id or self.ids.generation(), now
-        )
+        id = id or self.ids.generation()
+        generation = self.start_generation(account, request, quote, SUCCESS, id, now)
+        self.journal.unlist_credits(id)
+        return generation
 
     def start_generation(
         self,

@@ -29,7 +29,8 @@ class Exchange(NamedTuple):
     Attributes:
         timestamp: When it ended, in milliseconds of the hub's clock.
         target: The path and query.
-        credits: The change of the account's balance.
+        credits: The charge and refunds so far of the generation that it created, also refunds
+            after its end; negative. 0 if it created none.
         faults: The faults that fired.
         client_disconnected: The client disconnected before it had the whole response.
         spec_violation: How the response breaks the API spec, which is a bug of mockhub.
@@ -69,6 +70,10 @@ class Exchange(NamedTuple):
     def coverage_key(self) -> CoverageKey:
         return (self.operation, self.status, self.code, self.state)
 
+    @property
+    def created_generation(self) -> str | None:
+        return self.generation if self.parsed_request else None
+
     def to_exchange(self) -> Exchange:
         return self
 
@@ -90,5 +95,8 @@ class RecordSource(Protocol):
 
     @property
     def size(self) -> int: ...
+
+    @property
+    def created_generation(self) -> str | None: ...
 
     def to_exchange(self) -> Exchange: ...

@@ -32,7 +32,8 @@ class RecordedExchange(NamedTuple):
         status: The status of the response; 0 if none was sent.
         response: The decoded JSON of the response, or its bytes.
         code: The error code, such as ``insufficientCredits``.
-        credits: The change of the balance, such as -8.
+        credits: The charge and refunds so far of the generation that the request created, such
+            as -8; 0 if it created none.
         generation: The id of the generation that the request created or read.
         faults: The faults that fired.
         client_disconnected: Whether the client disconnected before the end of the response.

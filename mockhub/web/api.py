@@ -230,9 +230,8 @@ class PublicApi:
 
     def authenticate(self, context: RequestContext) -> Account:
         """Return the account of the API key; raises ApiError 401 (AUTH-3 to AUTH-6)."""
-        account = context.account = context.hub.authenticate(context.credentials)
-        context.initial_balance = account.balance
-        return account
+        context.account = context.hub.authenticate(context.credentials)
+        return context.account
 
     # -- 4 to 7. the operations ------------------------------------------------------------------
 

@@ -43,7 +43,6 @@ class RequestContext:
         credentials: The digest of the API key, or why there is none.
         hub: The hub that serves the request.
         hub_name: The name of the hub in the path, whether there is such a hub or not.
-        initial_balance: The balance of the account before the request changed it.
         pending_faults: The faults that fire for the request and have not all acted yet.
         fired_faults: The faults that have acted.
         generation: The id of the generation that was created or read.
@@ -74,7 +73,6 @@ class RequestContext:
     path_param: str | None = None
     allowed_methods: tuple[str, ...] = ()
     account: Account | None = None
-    initial_balance: int = 0
     pending_faults: tuple[Directive, ...] = ()
     fired_faults: tuple[str, ...] = ()
     body: ParsedBody | None = None
@@ -121,13 +119,12 @@ class RequestContext:
 
     @property
     def current_credit_delta(self) -> int:
-        """What the request has changed in the account's balance so far.
+        """The charge and refunds so far of the generation that the request created."""
+        return self.hub.journal.credits_of(self.created_generation)
 
-        Other requests may spend while it waits for its images: only its own generation counts.
-        """
-        if self.parsed_request and (generation := self.hub.generations.get(self.generation or "")):
-            return -generation.charged_credits
-        return self.account.balance - self.initial_balance if self.account else 0
+    @property
+    def created_generation(self) -> str | None:
+        return self.generation if self.parsed_request else None
 
     def finalize(self, key_prefix: bytes) -> None:
         """Keep what the journal needs; release the connection, the body and the key (AUTH-7)."""

@@ -101,6 +101,7 @@ def test_reading_changes_nothing() -> None:
 
     class Source:
         size, coverage_key = exchange.size, exchange.coverage_key
+        created_generation = None
 
         def to_exchange(self) -> Exchange:
             journal.add(exchange)  # as another thread might
