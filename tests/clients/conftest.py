@@ -27,8 +27,8 @@ def observe(node: Node, server: Server) -> Callable[[str], Any]:
     """Run a script of tests/node against the server and return the JSON that it prints."""
 
     def run(script: str) -> Any:
-        done = node(script, MOCKHUB_URL=server.url, MOCKHUB_KEYS=json.dumps(dict(server.keys)))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        completed = node(script, MOCKHUB_URL=server.url, MOCKHUB_KEYS=json.dumps(dict(server.keys)))
+        assert completed.returncode == 0, completed.stderr
+        return json.loads(completed.stdout)
 
     return run

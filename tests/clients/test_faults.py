@@ -18,11 +18,11 @@ from tests.support.live_server import BODY, KEY
 if TYPE_CHECKING:
     from tests.support.live_server import LiveHub
 
-WHERE = "/api/v1/images/generations"
-SECONDS = 0.3  # that a client waits which is to give up
+PATH = "/api/v1/images/generations"
+TIMEOUT = 0.3  # seconds
 
-# The fault; what httpx, requests and the SDK raise, and curl's exit code; and what it has cost.
-LOST = [
+# The fault; the exceptions of httpx, requests and the SDK; curl's exit code; the charged credits.
+LOST_RESPONSES = [
     ("reset", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 0),
     ("reset@after", httpx.ReadError, requests.ConnectionError, openai.APIConnectionError, 56, 8),
     (
@@ -37,7 +37,7 @@ LOST = [
     ("hang@after", httpx.ReadTimeout, requests.ReadTimeout, openai.APITimeoutError, 28, 8),
     ("corrupt", json.JSONDecodeError, requests.JSONDecodeError, json.JSONDecodeError, 0, 8),
 ]
-REFUSED = [
+STATUS_ERRORS = [
     (429, openai.RateLimitError),
     (500, openai.InternalServerError),
     (502, openai.InternalServerError),
@@ -49,100 +49,104 @@ REFUSED = [
 ]
 
 
-def _httpx(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
+def send_with_httpx(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    response = httpx.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    response = httpx.post(hub.url + PATH, json=BODY, headers=headers, timeout=timeout)
     return response.status_code, response.json() if response.is_success else response.text
 
 
-def _requests(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
+def send_with_requests(hub: LiveHub, fault: str, timeout: float = 30) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": fault}
-    response = requests.post(hub.url + WHERE, json=BODY, headers=headers, timeout=timeout)
+    response = requests.post(hub.url + PATH, json=BODY, headers=headers, timeout=timeout)
     return response.status_code, response.json() if response.ok else response.text
 
 
-def _sdk(hub: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
+def send_with_sdk(hub: LiveHub, fault: str, timeout: float = 30, *, retries: int = 0) -> object:
     client = openai.OpenAI(
         base_url=f"{hub.url}/api/v1", api_key=KEY, max_retries=retries, timeout=timeout
     )
     return client.images.generate(**BODY, extra_headers={"X-Mockhub": fault})
 
 
-def _curl(hub: LiveHub, fault: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def send_with_curl(
+    hub: LiveHub, fault: str, timeout: float = 30
+) -> subprocess.CompletedProcess[str]:
     command = ["curl", "-sS", "-m", str(timeout), "-H", f"Authorization: Bearer {KEY}"]
     command += ["-H", "Content-Type: application/json", "-H", f"X-Mockhub: {fault}"]
-    command += ["-d", json.dumps(BODY), hub.url + WHERE]
+    command += ["-d", json.dumps(BODY), hub.url + PATH]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("client", ["httpx", "requests", "sdk"])
-@pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
+@pytest.mark.parametrize("row", LOST_RESPONSES, ids=lambda row: row[0])
 def test_lost_response_raises_the_clients_exception(
     hub: LiveHub, row: tuple[str, type, type, type, int, int], client: str
 ) -> None:
     """Each client raises its own exception for reset, truncate, hang and corrupt."""
     fault, by_httpx, by_requests, by_sdk, _, cost = row
     send, error = {
-        "httpx": (_httpx, by_httpx),
-        "requests": (_requests, by_requests),
-        "sdk": (_sdk, by_sdk),
+        "httpx": (send_with_httpx, by_httpx),
+        "requests": (send_with_requests, by_requests),
+        "sdk": (send_with_sdk, by_sdk),
     }[client]
     with pytest.raises(error) as caught:
-        send(hub, fault, SECONDS if fault.startswith("hang") else 30)
-    assert error is type(caught.value)
-    assert 120 - cost == hub.credits()
+        send(hub, fault, TIMEOUT if fault.startswith("hang") else 30)
+    assert type(caught.value) is error
+    assert hub.credits() == 120 - cost
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("row", LOST, ids=lambda row: row[0])
+@pytest.mark.parametrize("row", LOST_RESPONSES, ids=lambda row: row[0])
 def test_lost_response_has_curls_exit_code(
     hub: LiveHub, row: tuple[str, type, type, type, int, int]
 ) -> None:
     """curl exits with its code for a reset (56), a truncated response (18) and a hang (28)."""
     fault, _, _, _, code, cost = row
-    assert code == _curl(hub, fault, SECONDS if fault.startswith("hang") else 30).returncode
-    assert 120 - cost == hub.credits()
+    assert (
+        send_with_curl(hub, fault, TIMEOUT if fault.startswith("hang") else 30).returncode == code
+    )
+    assert hub.credits() == 120 - cost
 
 
-@pytest.mark.parametrize("send", [_httpx, _requests])
-@pytest.mark.parametrize(("status", "error"), REFUSED)
+@pytest.mark.parametrize("send", [send_with_httpx, send_with_requests])
+@pytest.mark.parametrize(("status", "error"), STATUS_ERRORS)
 def test_status_fault_is_a_normal_response(
     hub: LiveHub, send: Callable[[LiveHub, str], tuple[int, object]], status: int, error: type
 ) -> None:
     """A client without an SDK gets the status and the body, of a gateway or of the API."""
-    got, text = send(hub, f"status={status}")
-    assert status == got
+    actual_status, text = send(hub, f"status={status}")
+    assert actual_status == status
     assert str(text).startswith("<html>" if status in (502, 503, 504) else '{"error":')
 
 
-@pytest.mark.parametrize(("status", "error"), REFUSED)
+@pytest.mark.parametrize(("status", "error"), STATUS_ERRORS)
 def test_status_fault_raises_the_sdks_exception(
     hub: LiveHub, status: int, error: type[openai.APIStatusError]
 ) -> None:
     """The SDK raises its class for the status."""
     with pytest.raises(error) as caught:
-        _sdk(hub, f"status={status}")
-    assert status == caught.value.status_code
+        send_with_sdk(hub, f"status={status}")
+    assert caught.value.status_code == status
 
 
 def test_sdk_retries_until_success(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two 503 and a success are one successful call, since the SDK retries twice."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    generation = _sdk(hub, "status=503 x2", retries=2)
+    generation = send_with_sdk(hub, "status=503 x2", retries=2)
     assert hub.credits() == 112
     assert generation.status == "succeeded"  # type: ignore[attr-defined]
-    seen = hub.server.call(lambda: [record.status for record in hub.backend.journal])
-    assert seen[:3] == [503, 503, 200]
+    statuses = hub.server.call(lambda: [exchange.status for exchange in hub.backend.journal])
+    assert statuses[:3] == [503, 503, 200]
 
 
 def test_sdk_pays_twice_for_a_lost_response(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK sends a request again whose response was lost after the charge, and pays again."""
+    """The SDK repeats a request whose response was lost after the charge, and pays again."""
     monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
-    _sdk(hub, "reset@after x1", retries=2)
+    send_with_sdk(hub, "reset@after x1", retries=2)
     assert hub.credits() == 104
 
 
-@pytest.mark.parametrize("send", [_httpx, _requests])
+@pytest.mark.parametrize("send", [send_with_httpx, send_with_requests])
 def test_slow_response_arrives_completely(
     hub: LiveHub, send: Callable[[LiveHub, str], tuple[int, object]]
 ) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 REQUEST = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
-# The key used, what differs from REQUEST, and what the SDK raises.
-REFUSALS = [
+# The key, the changes of REQUEST, and the SDK's exception with its status and code.
+ERRORS = [
     ("unknown", {}, openai.AuthenticationError, 401, "invalidApiKey"),
     ("revoked", {}, openai.AuthenticationError, 401, "invalidApiKey"),
     ("expired", {}, openai.AuthenticationError, 401, "expiredApiKey"),
@@ -29,12 +29,12 @@ REFUSALS = [
 def client(server: Server) -> Callable[..., openai.OpenAI]:
     """Return a function that creates an SDK client with a named key of the server."""
 
-    def make(name: str = "rich") -> openai.OpenAI:
+    def create(name: str = "rich") -> openai.OpenAI:
         key = server.keys.get(name, f"gih_live_{name:x<32}")
-        # Left to its default, the SDK waits and asks twice more for what failed with 5xx.
+        # By default the SDK retries a request twice that failed with 5xx.
         return openai.OpenAI(base_url=f"{server.url}/api/v1", api_key=key, max_retries=0)
 
-    return make
+    return create
 
 
 def test_generate_returns_the_images(client: Callable[..., openai.OpenAI]) -> None:
@@ -47,12 +47,12 @@ def test_generate_returns_the_images(client: Callable[..., openai.OpenAI]) -> No
     assert (image.status_code, image.headers["content-type"]) == (200, "image/png")
 
 
-def test_generate_has_none_of_openais_own_fields(client: Callable[..., openai.OpenAI]) -> None:
+def test_generate_has_no_openai_data(client: Callable[..., openai.OpenAI]) -> None:
     """The documentation has `images` and no `data`, so `data` is None and raises nothing."""
-    assert None is client().images.generate(**REQUEST).data
+    assert client().images.generate(**REQUEST).data is None
 
 
-@pytest.mark.parametrize(("key", "change", "error", "status", "code"), REFUSALS)
+@pytest.mark.parametrize(("key", "change", "error", "status", "code"), ERRORS)
 def test_error_raises_the_sdks_exception(
     client: Callable[..., openai.OpenAI],
     key: str,
@@ -64,7 +64,7 @@ def test_error_raises_the_sdks_exception(
     """Each error raises the SDK's class for its status, with the documented code."""
     with pytest.raises(error) as caught:
         client(key).images.generate(**REQUEST | change)
-    assert (status, code) == (caught.value.status_code, caught.value.code)
+    assert (caught.value.status_code, caught.value.code) == (status, code)
 
 
 def test_unknown_generation_is_not_found(client: Callable[..., openai.OpenAI]) -> None:
@@ -81,7 +81,7 @@ def test_async_is_an_extra_field_and_polls(client: Callable[..., openai.OpenAI])
     assert queued.status == "queued"
     assert (queued.usage.credits, queued.usage.credits_requested) == (0, 8)
     polled = sdk.get(f"/generations/{queued.id}", cast_to=dict[str, object])
-    assert ("succeeded", queued.id) == (polled["status"], polled["id"])
+    assert (polled["status"], polled["id"]) == ("succeeded", queued.id)
     assert len(polled["images"]) == 1
 
 

@@ -18,52 +18,54 @@ if TYPE_CHECKING:
 
 FIELDS = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
 
-Reply = tuple[int, Any]
-RequestGeneration = Callable[..., Reply]
+Response = tuple[int, Any]
+RequestGeneration = Callable[..., Response]
 
 
-def _with_requests(
+def generate_with_requests(
     url: str, key: str, *, body: Mapping[str, object], files: Sequence[Path] = ()
-) -> Reply:
+) -> Response:
     images = [("reference_image", (file.name, file.read_bytes())) for file in files]
     sent: dict[str, Any] = {"data": body, "files": images} if files else {"json": body}
-    reply = requests.post(url, headers=_bearer(key), timeout=30, **sent)
-    return reply.status_code, reply.json()
+    response = requests.post(url, headers=auth_headers(key), timeout=30, **sent)
+    return response.status_code, response.json()
 
 
-def _with_httpx(
+def generate_with_httpx(
     url: str, key: str, *, body: Mapping[str, object], files: Sequence[Path] = ()
-) -> Reply:
+) -> Response:
     images = [("reference_image", (file.name, file.read_bytes())) for file in files]
     sent: dict[str, Any] = {"data": body, "files": images} if files else {"json": body}
-    reply = httpx.post(url, headers=_bearer(key), **sent)
-    return reply.status_code, reply.json()
+    response = httpx.post(url, headers=auth_headers(key), **sent)
+    return response.status_code, response.json()
 
 
-def _with_curl(
+def generate_with_curl(
     url: str, key: str, *, body: Mapping[str, object], files: Sequence[Path] = ()
-) -> Reply:
+) -> Response:
     if files:
-        sent = _options("--form-string", (f"{name}={value}" for name, value in body.items()))
-        sent += _options("--form", (f"reference_image=@{file}" for file in files))
+        sent = repeat_option("--form-string", (f"{name}={value}" for name, value in body.items()))
+        sent += repeat_option("--form", (f"reference_image=@{file}" for file in files))
     else:
         sent = ["--header", "Content-Type: application/json", "--data", json.dumps(body)]
-    headers = _options("--header", (f"{name}: {value}" for name, value in _bearer(key).items()))
-    output = _curl(url, "--write-out", "\n%{http_code}", *headers, *sent)
+    headers = repeat_option(
+        "--header", (f"{name}: {value}" for name, value in auth_headers(key).items())
+    )
+    output = run_curl(url, "--write-out", "\n%{http_code}", *headers, *sent)
     text, _, status = output.decode().rpartition("\n")
     return int(status), json.loads(text)
 
 
-def _options(name: str, values: Iterable[str]) -> list[str]:
+def repeat_option(name: str, values: Iterable[str]) -> list[str]:
     return [word for value in values for word in (name, value)]
 
 
-def _curl(url: str, *options: str) -> bytes:
+def run_curl(url: str, *options: str) -> bytes:
     command = ["curl", "--silent", "--show-error", *options, url]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
-def _bearer(key: str) -> dict[str, str]:
+def auth_headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -72,20 +74,20 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 
 @pytest.fixture(
     params=[
-        pytest.param(_with_requests, id="requests"),
-        pytest.param(_with_httpx, id="httpx"),
-        pytest.param(_with_curl, id="curl", marks=needs_curl),
+        pytest.param(generate_with_requests, id="requests"),
+        pytest.param(generate_with_httpx, id="httpx"),
+        pytest.param(generate_with_curl, id="curl", marks=needs_curl),
     ]
 )
 def request_generation(request: pytest.FixtureRequest, server: Server) -> RequestGeneration:
     """Return a function that requests a generation with one of the clients."""
 
-    def post(name: str, *, files: Sequence[Path] = (), **change: object) -> Reply:
+    def post(name: str, *, files: Sequence[Path] = (), **change: object) -> Response:
         url = f"{server.url}/api/v1/images/generations"
-        reply: Reply = request.param(
+        response: Response = request.param(
             url, server.keys.get(name, ""), body=FIELDS | change, files=files
         )
-        return reply
+        return response
 
     return post
 
@@ -141,9 +143,9 @@ def test_error_has_status_and_code(
     code: str,
 ) -> None:
     """Each error has its documented status and code, whatever the client."""
-    got, error_body = request_generation(name, **change)
-    assert (status, code) == (got, error_body["error"]["code"])
-    assert {"error"} == error_body.keys()
+    actual_status, error_body = request_generation(name, **change)
+    assert (actual_status, error_body["error"]["code"]) == (status, code)
+    assert error_body.keys() == {"error"}
 
 
 def test_async_generation_is_polled_by_its_poll_url(
@@ -152,14 +154,14 @@ def test_async_generation_is_polled_by_its_poll_url(
     """The poll_url of a queued generation returns the completed one, with the same key."""
     status, queued = request_generation("rich", **{"async": True})
     assert (status, queued["status"]) == (202, "queued")
-    polled = httpx.get(queued["poll_url"], headers=_bearer(server.keys["rich"])).json()
-    assert (queued["id"], "succeeded") == (polled["id"], polled["status"])
+    polled = httpx.get(queued["poll_url"], headers=auth_headers(server.keys["rich"])).json()
+    assert (polled["id"], polled["status"]) == (queued["id"], "succeeded")
 
 
 @needs_curl
 def test_curl_and_httpx_download_the_same_image(request_generation: RequestGeneration) -> None:
     """An image URL needs no key and returns the same bytes to every client."""
     url = request_generation("rich")[1]["images"][0]["url"]
-    image = _curl(url)
+    image = run_curl(url)
     assert image[:4] == b"\x89PNG"
     assert image == httpx.get(url).content == requests.get(url, timeout=30).content

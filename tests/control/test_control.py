@@ -69,25 +69,25 @@ def send_request(hub: LiveHub, method: str, where: str, json: Any = None) -> htt
 
 
 def call(hub: LiveHub, method: str, where: str, json: Any = None) -> Any:
-    answer = send_request(hub, method, where, json)
-    assert answer.is_success, answer.text
-    return answer.json()
+    response = send_request(hub, method, where, json)
+    assert response.is_success, response.text
+    return response.json()
 
 
 def call_error(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
-    answer = send_request(hub, method, where, json)
-    error = answer.json()["error"]
-    assert {"code", "message"} == error.keys()
-    return answer.status_code, error["code"], error["message"]
+    response = send_request(hub, method, where, json)
+    error = response.json()["error"]
+    assert error.keys() == {"code", "message"}
+    return response.status_code, error["code"], error["message"]
 
 
 def test_every_operation_is_served(hub: LiveHub) -> None:
     """Each operation of control.yaml returns its success status."""
     assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
     for id, (where, body) in CALLS.items():
-        answer = send_request(hub, OPERATIONS[id].method, where, body)
+        response = send_request(hub, OPERATIONS[id].method, where, body)
         success = next(status for status in OPERATIONS[id].responses if status < 300)
-        assert (id, success) == (id, answer.status_code), answer.text
+        assert (id, response.status_code) == (id, success), response.text
 
 
 # -- hubs ----------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_reset_restores_the_initial_state(hub: LiveHub) -> None:
     call(hub, "POST", f"{HUB}/faults", {"fault": "status=503"})
     call(hub, "POST", f"{HUB}/reset")
     assert hub.get("credits", raw).status_code == 401
-    assert first == hub.generate({}).json()
+    assert hub.generate({}).json() == first
     assert call(hub, "GET", HUB)["exchanges"] == 2
 
 
@@ -198,7 +198,7 @@ def test_new_seed_gives_no_id_twice(hub: LiveHub) -> None:
     """The counter of ids goes on, also with the seed that made the first ones."""
     first = hub.generate({}).json()["id"]
     call(hub, "PATCH", HUB, {"seed": 0})
-    assert first != hub.generate({}).json()["id"]
+    assert hub.generate({}).json()["id"] != first
 
 
 def test_image_format_can_be_changed(hub: LiveHub) -> None:
@@ -497,9 +497,9 @@ def test_name_in_use_is_a_conflict(hub: LiveHub, where: str, body: Any) -> None:
 
 def test_unknown_method_is_405(hub: LiveHub) -> None:
     """405 has the Allow header and the error body."""
-    answer = send_request(hub, "PUT", "/hubs")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
-    assert answer.json()["error"]["code"] == "methodNotAllowed"
+    response = send_request(hub, "PUT", "/hubs")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+    assert response.json()["error"]["code"] == "methodNotAllowed"
 
 
 def test_internal_error_is_500(hub: LiveHub) -> None:
@@ -523,4 +523,4 @@ def test_invalid_script_changes_nothing(hub: LiveHub) -> None:
     """A script with an invalid outcome leaves the old one in place."""
     before = call(hub, "GET", f"{HUB}/provider")
     call_error(hub, "PUT", f"{HUB}/provider", {"script": ["fail", "fial"]})
-    assert before == call(hub, "GET", f"{HUB}/provider")
+    assert call(hub, "GET", f"{HUB}/provider") == before

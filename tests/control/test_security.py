@@ -32,8 +32,8 @@ def guarded() -> Iterator[LiveHub]:
         yield running
 
 
-def code(answer: httpx.Response) -> str:
-    found: str = answer.json()["error"]["code"]
+def code(response: httpx.Response) -> str:
+    found: str = response.json()["error"]["code"]
     return found
 
 
@@ -50,16 +50,16 @@ def code(answer: httpx.Response) -> str:
 )
 def test_token_is_required(guarded: LiveHub, headers: dict[str, str]) -> None:
     """Without the server's token every request is 401 and changes nothing."""
-    answer = guarded.client.post("/_mockhub/hubs", headers=headers)
-    assert (answer.status_code, code(answer)) == (401, "invalidToken")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    response = guarded.client.post("/_mockhub/hubs", headers=headers)
+    assert (response.status_code, code(response)) == (401, "invalidToken")
+    assert response.headers["www-authenticate"] == "Bearer"
     assert [hub.name for hub in guarded.app.api.hub_registry] == ["default"]
 
 
 def test_token_gives_access(guarded: LiveHub) -> None:
     """With the token everything works as on loopback. The scheme may be in any case."""
-    answer = guarded.client.get("/_mockhub/hubs", headers={"Authorization": f"bearer {TOKEN}"})
-    assert answer.status_code == 200
+    response = guarded.client.get("/_mockhub/hubs", headers={"Authorization": f"bearer {TOKEN}"})
+    assert response.status_code == 200
 
 
 def test_unknown_path_is_401_without_a_token(guarded: LiveHub) -> None:
@@ -69,8 +69,8 @@ def test_unknown_path_is_401_without_a_token(guarded: LiveHub) -> None:
 
 def test_health_needs_no_token(guarded: LiveHub) -> None:
     """A probe needs neither token nor host name, and learns only that the server is up."""
-    answer = guarded.client.get("/_mockhub/health", headers={"Host": "10.0.0.7:8080"})
-    assert {"status": "ok", "version": answer.json()["version"], "hubs": 1} == answer.json()
+    response = guarded.client.get("/_mockhub/health", headers={"Host": "10.0.0.7:8080"})
+    assert {"status": "ok", "version": response.json()["version"], "hubs": 1} == response.json()
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ def test_health_needs_no_token(guarded: LiveHub) -> None:
 )
 def test_foreign_hosts_are_rejected(hub: LiveHub, host: str) -> None:
     """A name that was rebound to this machine is rejected (DNS rebinding)."""
-    answer = hub.client.get("/_mockhub/hubs", headers={"Host": host})
-    assert (answer.status_code, code(answer)) == (403, "foreignHost")
-    assert "expected one of 127.0.0.1, ::1, localhost" in answer.json()["error"]["message"]
+    response = hub.client.get("/_mockhub/hubs", headers={"Host": host})
+    assert (response.status_code, code(response)) == (403, "foreignHost")
+    assert "expected one of 127.0.0.1, ::1, localhost" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1:8080", "[::1]:8080"])
@@ -119,8 +119,8 @@ def test_serve_requires_its_control_token(serve: Serve) -> None:
 def test_requests_of_other_origins_are_rejected(hub: LiveHub, origin: str) -> None:
     """A cross-origin POST without preflight resets nothing."""
     hub.generate({})
-    answer = hub.client.post("/_mockhub/hubs/default/reset", headers={"Origin": origin})
-    assert (answer.status_code, code(answer)) == (403, "foreignHost")
+    response = hub.client.post("/_mockhub/hubs/default/reset", headers={"Origin": origin})
+    assert (response.status_code, code(response)) == (403, "foreignHost")
     assert hub.credits() == 112
 
 
@@ -134,26 +134,26 @@ def test_control_plane_has_no_cors(hub: LiveHub) -> None:
     plain = hub.client.get("/_mockhub/health", headers={"Origin": "https://evil.example"})
     preflight = hub.client.options("/_mockhub/hubs", headers={"Origin": "https://evil.example"})
     assert preflight.status_code == 403
-    for answer in (plain, preflight):
-        assert not [name for name in answer.headers if name.startswith("access-control")]
+    for response in (plain, preflight):
+        assert not [name for name in response.headers if name.startswith("access-control")]
 
 
 def test_form_is_rejected(hub: LiveHub) -> None:
     """A body that a browser sends without a preflight is rejected by its content type."""
-    answer = hub.client.post("/_mockhub/hubs", data={"name": "t"})
-    assert (answer.status_code, code(answer)) == (400, "invalidRequest")
-    assert "expected application/json" in answer.json()["error"]["message"]
+    response = hub.client.post("/_mockhub/hubs", data={"name": "t"})
+    assert (response.status_code, code(response)) == (400, "invalidRequest")
+    assert "expected application/json" in response.json()["error"]["message"]
 
 
 def test_body_over_the_limit_is_rejected() -> None:
     """A body over the limit is rejected, with and without Content-Length."""
     with serve_hub(control=True, limits=Limits(max_json_bytes=1000)) as hub:
         for content in (b" " * 2000, iter([b" " * 600, b" " * 600])):
-            answer = hub.client.post(
+            response = hub.client.post(
                 "/_mockhub/hubs", content=content, headers={"Content-Type": "application/json"}
             )
-            assert (answer.status_code, code(answer)) == (400, "invalidRequest")
-            assert "expected at most 1000 bytes" in answer.json()["error"]["message"]
+            assert (response.status_code, code(response)) == (400, "invalidRequest")
+            assert "expected at most 1000 bytes" in response.json()["error"]["message"]
 
 
 def test_no_control_removes_the_control_plane() -> None:

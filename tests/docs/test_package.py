@@ -83,7 +83,7 @@ def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
     """Nothing but `mockhub` lands beside other people's packages, and no rubbish in it."""
     listed = names(built.wheel)
     metadata = f"mockhub-{mockhub.__version__}.dist-info"
-    assert {"mockhub", metadata} == {name.split("/")[0] for name in listed}
+    assert {name.split("/")[0] for name in listed} == {"mockhub", metadata}
     assert [name for name in listed if re.search(r"__pycache__|\.pyc$|node_modules", name)] == []
 
 
@@ -152,7 +152,7 @@ def test_a_wheel_finds_its_files_inside_the_package(
 @pytest.mark.parametrize("name", CARRIED)
 def test_a_checkout_finds_its_files_beside_the_package(name: str) -> None:
     """A checkout uses its own spec, not the copy of an install."""
-    assert ROOT / name == _resources.resource_path(name)
+    assert _resources.resource_path(name) == ROOT / name
 
 
 def test_missing_file_error_names_both_places() -> None:

@@ -84,7 +84,7 @@ def test_other_requests_go_to_the_default_hub(hub_server: LiveHub, make: Make) -
     make("other")
     before = credits(hub_server.url, RICH)
     post(f"{hub_server.url}/hubs/default", RICH)
-    assert before - 8 == credits(hub_server.url, RICH)
+    assert credits(hub_server.url, RICH) == before - 8
 
 
 def test_key_is_invalid_in_another_hub(hub_server: LiveHub, make: Make) -> None:

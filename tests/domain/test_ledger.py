@@ -56,11 +56,11 @@ def test_missing_images_are_refunded(hub: LiveHub, deliver: int, n: int) -> None
     """Of fewer images than requested, the missing ones are refunded (LED-3)."""
     made = hub.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
     arrived = min(deliver, n)
-    assert ("succeeded", arrived, 8 * arrived) == (
+    assert (
         made["status"],
         len(made["images"]),
         made["usage"]["credits"],
-    )
+    ) == ("succeeded", arrived, 8 * arrived)
     assert 24 - 8 * arrived == made["balance"]["credits"] == hub.credits(LOW)
 
 
@@ -74,8 +74,8 @@ def test_402_names_balance_and_price(hub: LiveHub) -> None:
 def test_402_changes_nothing(hub: LiveHub) -> None:
     """A request that cannot be paid charges nothing and creates no generation (LED-5)."""
     before = len(hub.backend.generations)
-    assert {402} == {hub.generate({}, key=POOR).status_code for _ in range(3)}
-    assert (5, before) == (hub.credits(POOR), len(hub.backend.generations))
+    assert {hub.generate({}, key=POOR).status_code for _ in range(3)} == {402}
+    assert (hub.credits(POOR), len(hub.backend.generations)) == (5, before)
     assert entries(hub, "poor") == [("grant", 5)]
 
 
@@ -109,7 +109,7 @@ def test_64_threads_spend_one_account(hub: LiveHub) -> None:
         responses = [one for many in pool.map(spend_some, range(64)) for one in many]
     paid = sum(a.json()["usage"]["credits"] for a in responses if a.status_code == 200)
     assert {response.status_code for response in responses} == {200, 402, 500}
-    assert 10_000 - paid == hub.credits(LOW)
+    assert hub.credits(LOW) == 10_000 - paid
     assert 0 <= hub.credits(LOW) < 32
     assert hub.server.call(hub.backend.audit) == []
     ledger = hub.server.call(lambda: list(hub.backend.accounts["low"].entries))
@@ -281,7 +281,7 @@ class LedgerMachine(RuleBasedStateMachine):
             made = self.hub.create_generation(self.account, request)
         except ApiError as error:
             assert (error.status, before < price) == (402, True)
-            assert before == self.account.balance
+            assert self.account.balance == before
             return
         assert before >= price
         assert before - made.credits == self.account.balance or not made.ended
@@ -297,7 +297,7 @@ class LedgerMachine(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(self.running))
         before = self.hub.generations[id]
         after = self.hub.get_generation(self.account, id)
-        assert not before.ended or before == after
+        assert not before.ended or after == before
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), failed=st.booleans())

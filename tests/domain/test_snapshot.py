@@ -130,9 +130,9 @@ def test_credit_totals_count_since_the_snapshot(hub: HubBackend) -> None:
     hub.settle()
     hub.grant(hub.accounts["poor"], 7, expires_at=PUBLISHED)
     totals = {"grant": 7, "charge": -8, "refund": 8, "expiry": -7}
-    assert totals == hub.credit_totals()
+    assert hub.credit_totals() == totals
     registry.reset("default")
-    assert (totals, 0) == (dict(registry.totals_of_deleted_hubs), hub.credit_totals()["charge"])
+    assert (dict(registry.totals_of_deleted_hubs), hub.credit_totals()["charge"]) == (totals, 0)
 
 
 def test_next_event_completes_a_generation(hub: HubBackend) -> None:

@@ -52,7 +52,7 @@ Inject = Callable[[LiveHub, str], httpx.Response]
 @pytest.mark.parametrize("status", [400, 401, 402, 404, 500, 408, 418, 429, 502, 503, 504, 599])
 def test_status_before_changes_nothing(hub: LiveHub, inject: Inject, status: int) -> None:
     """status=NNN sends that status, by default before the operation."""
-    assert status == inject(hub, f"status={status}").status_code
+    assert inject(hub, f"status={status}").status_code == status
     assert hub.credits() == 120
 
 
@@ -60,8 +60,8 @@ def test_status_before_changes_nothing(hub: LiveHub, inject: Inject, status: int
 def test_status_after_is_charged(hub: LiveHub, inject: Inject, status: int) -> None:
     """status=NNN@after sends that status although the credits were charged and the image exists."""
     made = len(hub.backend.generations)
-    assert status == inject(hub, f"status={status}@after").status_code
-    assert (112, made + 1) == (hub.credits(), len(hub.backend.generations))
+    assert inject(hub, f"status={status}@after").status_code == status
+    assert (hub.credits(), len(hub.backend.generations)) == (112, made + 1)
 
 
 def test_gateway_statuses_send_html(hub: LiveHub, inject: Inject) -> None:

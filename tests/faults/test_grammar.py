@@ -315,7 +315,7 @@ def test_clear_disarms_and_resets_counters() -> None:
     assert found == [(limited,), ()]
     registry.clear()
     assert pattern(fired_faults(registry, 3)) == "..."
-    assert (limited,) == registry.match_inline([limited], "get_credits", random, scope="me")
+    assert registry.match_inline([limited], "get_credits", random, scope="me") == (limited,)
 
 
 def test_provider_outcome_waits_for_its_prompt() -> None:

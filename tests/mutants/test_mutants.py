@@ -83,7 +83,7 @@ def test_failure_fee_keeps_one_credit() -> None:
     with running(find("failure-fee").change) as server:
         before = credits(server)
         assert generate(server, prompt="[[fail]] A storm").status_code == 500
-        assert before - 1 == credits(server)
+        assert credits(server) == before - 1
 
 
 def test_mutant_of_forms_leaves_json_alone() -> None:
@@ -108,7 +108,7 @@ def test_race_condition_needs_two_requests() -> None:
         async with httpx.AsyncClient(transport=transport, base_url=server.url) as client:
             where = "/api/v1/images/generations"
             asked = [client.post(where, json=BODY, headers=key) for _ in range(times)]
-            assert {200} == {answer.status_code for answer in await asyncio.gather(*asked)}
+            assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
         return before - account.balance
 
     assert asyncio.run(generate_at_once(1)) == 8

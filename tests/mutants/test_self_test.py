@@ -35,7 +35,7 @@ def test_named_mutants_are_killed_and_variants_are_not_flagged() -> None:
     """Checks of their clause kill the named mutants, and no named variant is flagged."""
     wrong = ["failure-fee", "three-images-undercharged", "all-shown-to-others", "body-before-key"]
     done = self_test.run(names=[*wrong, "uuids", "chunked"])
-    assert wrong == [one.name for one in done.mutants]
+    assert [one.name for one in done.mutants] == wrong
     assert [one.name for one in done.variants] == ["body-before-key", "uuids", "chunked"]
     assert list(failure_messages(done)) == []
     assert done.ok
@@ -74,7 +74,7 @@ def test_flagged_variant_fails() -> None:
     failed = outcome(variants=(KILLED._replace(name="uuids"),))
     assert not failed.ok
     report = "uuids conforms and was flagged by a_check: a credit is missing"
-    assert [report] == list(failure_messages(failed))
+    assert list(failure_messages(failed)) == [report]
 
 
 def test_ineffective_check_fails() -> None:
@@ -89,10 +89,10 @@ def test_ineffective_check_fails() -> None:
 def test_every_check_is_ineffective_without_mutants() -> None:
     """Only checks of the suite count as ineffective."""
     every = {check.name for check in select_checks("inferred")}
-    assert every == set(self_test.ineffective_checks([]))
-    assert every == set(self_test.ineffective_checks([KILLED]))
+    assert set(self_test.ineffective_checks([])) == every
+    assert set(self_test.ineffective_checks([KILLED])) == every
     some = next(iter(every))
-    assert every - {some} == set(self_test.ineffective_checks([KILLED._replace(checks=(some,))]))
+    assert set(self_test.ineffective_checks([KILLED._replace(checks=(some,))])) == every - {some}
 
 
 def test_table_has_clause_mutant_and_checks() -> None:
@@ -123,4 +123,4 @@ def test_progress_is_logged_without_a_terminal() -> None:
         for _ in range(60):
             advance(KILLED)
     lines = [f"{done} of 60 tested" for done in (25, 50, 60)]
-    assert lines == written.getvalue().splitlines()
+    assert written.getvalue().splitlines() == lines

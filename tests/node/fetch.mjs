@@ -1,13 +1,13 @@
-// What Node's own fetch sees.
-import { keys, png, request, tell, url } from "./world.mjs";
+// Uses the API with Node's fetch and prints the responses.
+import { keys, png, request, print, url } from "./shared.mjs";
 
 const send = async (body, { key = keys.rich, ...headers } = {}) => {
-  const answer = await fetch(`${url}/api/v1/images/generations`, {
+  const response = await fetch(`${url}/api/v1/images/generations`, {
     method: "POST",
     headers: { Authorization: `Bearer ${key}`, ...headers },
     body,
   });
-  return { status: answer.status, body: await answer.json() };
+  return { status: response.status, body: await response.json() };
 };
 const asJson = (change = {}, options = {}) =>
   send(JSON.stringify({ ...request, ...change }), { "Content-Type": "application/json", ...options });
@@ -24,7 +24,7 @@ const queued = await asJson({ async: true });
 const image = await fetch(generation.body.images[0].url);
 const poll = await fetch(queued.body.poll_url, { headers: { Authorization: `Bearer ${keys.rich}` } });
 
-tell({
+print({
   generation,
   queued,
   polled: { status: poll.status, body: await poll.json() },

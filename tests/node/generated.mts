@@ -1,7 +1,7 @@
-// What a client of openapi-fetch sees, with the types that openapi-typescript generates; compiled before it runs.
+// Uses the API with openapi-fetch and types of openapi-typescript, and prints the responses. It is compiled first.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
-import { keys, png, request, tell, url } from "./world.mjs";
+import { keys, png, request, print, url } from "./shared.mjs";
 
 type GenerationForm = components["schemas"]["GenerationForm"];
 
@@ -13,7 +13,7 @@ const rich = client(keys.rich);
 const form = (fields: GenerationForm) => {
   const data = new FormData();
   for (const [name, value] of Object.entries(fields)) {
-    for (const one of Array.isArray(value) ? value : [value]) data.append(name, one as string | Blob);
+    for (const item of Array.isArray(value) ? value : [value]) data.append(name, item as string | Blob);
   }
   return data;
 };
@@ -38,14 +38,14 @@ const credits_requested: number = queued.usage.credits_requested;
 const { data: polled } = await rich.GET("/api/v1/generations/{generationId}", {
   params: { path: { generationId: queued.id } },
 });
-// The status tells the compiler which of the three bodies it is.
+// The compiler infers from the status which of the three bodies it is.
 if (polled?.status !== "succeeded") throw new Error(polled?.status);
 
 const rejected = await client(keys.poor).POST("/api/v1/images/generations", { body: request });
 const { data: models } = await createClient<paths>({ baseUrl: url }).GET("/api/v1/models");
 const { data: balance } = await rich.GET("/api/v1/credits");
 
-tell({
+print({
   generation,
   one,
   two,

@@ -1,6 +1,6 @@
-// What the OpenAI SDK for Node sees, with nothing changed but its baseURL.
+// Uses the API with the OpenAI SDK for Node, of which only the baseURL changes, and prints the responses.
 import OpenAI from "openai";
-import { keys, request, tell, url } from "./world.mjs";
+import { keys, request, print, url } from "./shared.mjs";
 
 const client = (apiKey) => new OpenAI({ apiKey, baseURL: `${url}/api/v1`, maxRetries: 0 });
 const rich = client(keys.rich);
@@ -17,7 +17,7 @@ const rejected = (key, change = {}) => rejection(client(key).images.generate({ .
 const generation = await rich.images.generate({ ...request, n: 2 });
 const queued = await rich.images.generate({ ...request, async: true });
 
-tell({
+print({
   generation,
   queued,
   polled: await rich.get(`/generations/${queued.id}`),

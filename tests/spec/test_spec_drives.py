@@ -69,7 +69,7 @@ def test_price_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:
 
     with serve_hub(spec=edit_spec(change)) as server:
         before = server.credits()
-        assert before - 7 == server.generate({}).json()["balance"]["credits"]
+        assert server.generate({}).json()["balance"]["credits"] == before - 7
 
 
 def test_maximum_of_images_can_be_changed(edit_spec: Callable[[Edit], Path]) -> None:

@@ -13,16 +13,16 @@ PROMISED = {
 
 
 def queue(hub: LiveHub, prompt: str = "x", **fields: object) -> dict[str, object]:
-    answer = hub.generate({"prompt": prompt, "async": True, **fields})
-    assert answer.status_code == 202
-    body: dict[str, object] = answer.json()
+    response = hub.generate({"prompt": prompt, "async": True, **fields})
+    assert response.status_code == 202
+    body: dict[str, object] = response.json()
     return body
 
 
 def poll(hub: LiveHub, queued: dict[str, object]) -> dict[str, object]:
-    answer = hub.client.get(str(queued["poll_url"]), headers={"Authorization": f"Bearer {KEY}"})
-    assert answer.status_code == 200
-    body: dict[str, object] = answer.json()
+    response = hub.client.get(str(queued["poll_url"]), headers={"Authorization": f"Bearer {KEY}"})
+    assert response.status_code == 200
+    body: dict[str, object] = response.json()
     return body
 
 
@@ -48,9 +48,9 @@ def test_usage_has_the_requested_credits(hub: LiveHub) -> None:
     """While it runs, usage is 0 credits and what was requested, which is charged (ASY-4)."""
     queued = queue(hub, "[[duration=60s]]", n=3, size="2048x2048")
     asked = {"credits": 0, "credits_requested": 30}
-    assert asked == queued["usage"]
+    assert queued["usage"] == asked
     assert hub.credits() == 90
-    assert asked == poll(hub, queued)["usage"]
+    assert poll(hub, queued)["usage"] == asked
 
 
 def test_polling_sees_every_status(hub: LiveHub) -> None:
@@ -73,7 +73,7 @@ def test_final_generation_never_changes(hub: LiveHub) -> None:
     hub.server.call(lambda: hub.backend.clock.advance(60_000))
     first = poll(hub, queued)
     hub.server.call(lambda: hub.backend.clock.advance(86_400_000))
-    assert first == poll(hub, queued)
+    assert poll(hub, queued) == first
 
 
 @pytest.mark.parametrize("prompt", ["[[fail]]", "[[deliver=0]]", "[[fail duration=5s]]"])
@@ -110,9 +110,9 @@ def test_refund_is_visible_to_the_first_request(hub: LiveHub, first: str) -> Non
 def test_insufficient_credits_are_rejected_at_submission(hub: LiveHub) -> None:
     """An asynchronous request that the balance cannot pay is 402 at once (ASY-8, LED-5)."""
     before = len(hub.backend.generations)
-    answer = hub.generate({"async": True}, key=POOR)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "insufficientCredits")
-    assert (5, before) == (hub.credits(POOR), len(hub.backend.generations))
+    response = hub.generate({"async": True}, key=POOR)
+    assert (response.status_code, response.json()["error"]["code"]) == (402, "insufficientCredits")
+    assert (hub.credits(POOR), len(hub.backend.generations)) == (5, before)
 
 
 def test_800_seconds_limit_synchronous_generations_only(hub: LiveHub) -> None:

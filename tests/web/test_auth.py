@@ -23,16 +23,16 @@ def send(hub: LiveHub, authorization: str | None, where: str = "/api/v1/credits"
     return hub.client.get(where, headers=headers)
 
 
-def code(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["error"]["code"]
+def code(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
 def test_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
     """Every endpoint except the model list returns missingApiKey without a key (AUTH-1, AUTH-3)."""
-    answer = shared_hub.client.request(method, where)
-    assert code(answer) == (401, "missingApiKey")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    response = shared_hub.client.request(method, where)
+    assert code(response) == (401, "missingApiKey")
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(("method", "where"), SECURED)
@@ -48,9 +48,9 @@ def test_invalid_key_is_401(
     shared_hub: LiveHub, method: str, where: str, key: str, expected: str
 ) -> None:
     """An unknown, a revoked and an expired key have their 401 (AUTH-4, AUTH-5, AUTH-6, ERR-3)."""
-    answer = shared_hub.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
-    assert (401, expected) == code(answer)
-    assert answer.headers["www-authenticate"] == "Bearer"
+    response = shared_hub.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
+    assert code(response) == (401, expected)
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer    "])
@@ -79,8 +79,8 @@ def test_whole_key_is_compared(shared_hub: LiveHub, key: str) -> None:
 def test_a_key_elsewhere_is_no_key(shared_hub: LiveHub) -> None:
     """A key in the query, another header or a cookie is not looked at (AUTH-8)."""
     headers = {"X-Api-Key": KEY, "Cookie": f"key={KEY}"}
-    answer = shared_hub.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
-    assert code(answer) == (401, "missingApiKey")
+    response = shared_hub.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
+    assert code(response) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("second", [KEY, RICH, "nonsense"])
@@ -97,8 +97,8 @@ def test_key_is_checked_before_the_body(
 ) -> None:
     """A bad body without a key is 401, not 400 (AUTH-10)."""
     headers = {"Content-Type": content_type}
-    answer = shared_hub.client.post("/api/v1/images/generations", content=body, headers=headers)
-    assert code(answer) == (401, "missingApiKey")
+    response = shared_hub.client.post("/api/v1/images/generations", content=body, headers=headers)
+    assert code(response) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("authorization", ["", "nonsense", f"Bearer {EXPIRED}", f"Bearer {KEY}"])
@@ -128,7 +128,7 @@ def test_a_key_expires_at_its_moment(hub: LiveHub) -> None:
 def test_no_response_contains_a_key(hub: LiveHub) -> None:
     """A key in the wrong place is not sent back (AUTH-7)."""
     body = {"model": OTHER, "prompt": "x", "size": KEY, "quality": KEY}
-    answers = [
+    responses = [
         send(hub, f"Bearer {KEY}", f"/api/v1/generations/{OTHER}"),
         send(hub, f"Bearer {KEY}", f"/{OTHER}"),
         send(hub, f"Bearer {KEY}", f"/hubs/{OTHER}/api/v1/credits"),
@@ -138,9 +138,9 @@ def test_no_response_contains_a_key(hub: LiveHub) -> None:
         hub.generate({"model": OTHER}),
         hub.generate({}, headers={"X-Mockhub": OTHER}),
     ]
-    for answer in answers:
-        assert 400 <= answer.status_code < 500
-        assert "gih_live_" not in answer.text
+    for response in responses:
+        assert 400 <= response.status_code < 500
+        assert "gih_live_" not in response.text
 
 
 def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:

@@ -40,8 +40,8 @@ PATHS = [
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str) -> None:
     """An unknown path is 404 notFound in the documented shape. Each slash counts (END-5)."""
-    answer = shared_hub.client.request(method, shared_hub.url + where)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
+    response = shared_hub.client.request(method, shared_hub.url + where)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_unknown_method_is_405(
     """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
     if method in offered:
         return
-    answer = shared_hub.client.request(method, where)
-    assert answer.status_code == 405
-    assert offered == set(answer.headers["allow"].split(", "))
-    assert {"message", "code"} == answer.json()["error"].keys()
+    response = shared_hub.client.request(method, where)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == offered
+    assert response.json()["error"].keys() == {"message", "code"}
 
 
 @pytest.mark.parametrize(
@@ -82,20 +82,20 @@ def test_every_error_has_one_shape(
     shared_hub: LiveHub, status: int, code: str, key: str | None, change: dict[str, object]
 ) -> None:
     """An error is {error: {message, code}} and nothing else (ERR-1 ERR-2 ERR-3 ERR-4 ERR-6)."""
-    answer = shared_hub.generate(change, key=key)
-    assert status == answer.status_code
-    assert {"error"} == answer.json().keys()
-    assert {"message", "code"} == answer.json()["error"].keys()
-    assert code == answer.json()["error"]["code"]
+    response = shared_hub.generate(change, key=key)
+    assert response.status_code == status
+    assert response.json().keys() == {"error"}
+    assert response.json()["error"].keys() == {"message", "code"}
+    assert response.json()["error"]["code"] == code
 
 
 def test_answers_are_json(shared_hub: LiveHub) -> None:
     """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
     for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
         for where in ("models", "credits", "generations/nothing", "nothing"):
-            answer = shared_hub.get(where, headers={"Accept": accept})
-            assert answer.headers["content-type"] == "application/json"
-            assert answer.status_code == 200 or answer.json()["error"]["message"]
+            response = shared_hub.get(where, headers={"Accept": accept})
+            assert response.headers["content-type"] == "application/json"
+            assert response.status_code == 200 or response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_head_is_get_without_a_body(shared_hub: LiveHub, where: str) -> None:
     """HEAD answers with GET's status and headers and no body."""
     headers = {"Authorization": f"Bearer {KEY}"}
     full, head = (shared_hub.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
-    assert (full.status_code, b"") == (head.status_code, head.content)
+    assert (head.status_code, head.content) == (full.status_code, b"")
     for name in ("content-type", "content-length"):
         assert full.headers[name] == head.headers[name]
 
@@ -132,13 +132,13 @@ def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) ->
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
     }
-    answer = shared_hub.client.options(where, headers=headers)
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert "content-length" not in answer.headers
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert method in answer.headers["access-control-allow-methods"]
+    response = shared_hub.client.options(where, headers=headers)
+    assert (response.status_code, response.content) == (204, b"")
+    assert "content-length" not in response.headers
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert method in response.headers["access-control-allow-methods"]
     assert (
-        (answer.headers["access-control-allow-headers"])
+        (response.headers["access-control-allow-headers"])
         == "authorization,content-type,x-stainless-os"
     )
 
@@ -159,10 +159,10 @@ def test_pages_of_other_origins_can_read_responses(
     shared_hub: LiveHub, method: str, where: str, status: int
 ) -> None:
     """A page of another origin can read every response and its important headers."""
-    answer = shared_hub.client.request(method, where, headers={"Origin": "https://app.example"})
-    assert status == answer.status_code
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
+    response = shared_hub.client.request(method, where, headers={"Origin": "https://app.example"})
+    assert response.status_code == status
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "WWW-Authenticate" in response.headers["access-control-expose-headers"]
 
 
 def test_without_an_origin_there_is_no_cors(shared_hub: LiveHub) -> None:

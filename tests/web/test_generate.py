@@ -12,9 +12,9 @@ from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, 
 
 def test_response_is_the_finished_generation(hub: LiveHub) -> None:
     """The response is 200, succeeded, with the documented members (END-3, GEN-1, GEN-2)."""
-    answer = hub.generate({"n": 1, "quality": "high"})
-    made = answer.json()
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    response = hub.generate({"n": 1, "quality": "high"})
+    made = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     assert made.keys() == {
         "object", "id", "status", "model", "aspect_ratio", "quality", "images", "usage", "balance",
     }  # fmt: skip
@@ -33,11 +33,11 @@ def test_response_waits_for_the_images(hub: LiveHub) -> None:
 def test_as_many_images_as_asked(hub: LiveHub, n: int) -> None:
     """n images come back, each {id, object, url, created_at}, and are paid (GEN-3, GEN-6)."""
     made = hub.generate({"n": n}).json()
-    assert n == len(made["images"])
+    assert len(made["images"]) == n
     for image in made["images"]:
-        assert {"id", "object", "url", "created_at"} == image.keys()
+        assert image.keys() == {"id", "object", "url", "created_at"}
         assert image["object"] == "image"
-    assert 8 * n == made["usage"]["credits"]
+    assert made["usage"]["credits"] == 8 * n
 
 
 def test_the_balance_is_the_one_after_this_charge(hub: LiveHub) -> None:
@@ -71,11 +71,11 @@ def test_the_size_decides_tier_price_and_ratio(
 ) -> None:
     """The tier follows the pixels, the ratio the size; quality has no say (GEN-4 GEN-5 GEN-12)."""
     made = shared_hub.generate({"size": size, "quality": quality}, key=RICH).json()
-    assert (tier, price, ratio) == (
+    assert (
         made["quality"],
         made["usage"]["credits"],
         made["aspect_ratio"],
-    )
+    ) == (tier, price, ratio)
 
 
 def test_timestamps_are_utc(hub: LiveHub) -> None:
@@ -101,7 +101,7 @@ def test_images_have_the_size_asked(hub: LiveHub) -> None:
         assert image["url"].startswith(hub.url)
         file = hub.client.get(image["url"])
         assert file.status_code == 200
-        assert size == "{}x{}".format(*Image.open(BytesIO(file.content)).size)
+        assert "{}x{}".format(*Image.open(BytesIO(file.content)).size) == size
 
 
 def test_ids_are_unique(hub: LiveHub) -> None:
@@ -134,15 +134,15 @@ def test_800_seconds_are_the_longest(hub: LiveHub) -> None:
     """A generation of 800 seconds succeeds; a longer one fails then and is refunded (LIM-1)."""
     assert hub.generate({"prompt": "[[duration=800s]]"}).status_code == 200
     began = hub.server.call(lambda: hub.backend.clock.now())
-    answer = hub.generate({"prompt": "[[duration=801s]]"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "generationFailed")
+    response = hub.generate({"prompt": "[[duration=801s]]"})
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "generationFailed")
     assert hub.server.call(lambda: hub.backend.clock.now()) - began == 800_000
     assert hub.credits() == 112
 
 
 def test_there_is_no_rate_limit(shared_hub: LiveHub) -> None:
     """A fast client never gets 429, except by a fault (LIM-2)."""
-    assert {200} == {shared_hub.get("credits", KEY).status_code for _ in range(300)}
+    assert {shared_hub.get("credits", KEY).status_code for _ in range(300)} == {200}
 
 
 def test_same_seed_gives_the_same_responses() -> None:

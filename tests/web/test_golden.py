@@ -53,11 +53,11 @@ def test_published_commands_get_the_published_answers(file: Path, tmp_path: Path
     """Each curl command of the page, with only its host changed, gets the answer of the page."""
     exchange = yaml.safe_load(file.read_text("utf-8"))
     with serve_hub() as server:
-        status, answer = run(exchange["curl"], server.url, tmp_path)
+        status, response = run(exchange["curl"], server.url, tmp_path)
     assert exchange["status"] == status
     if "answer" in exchange:
         published = without(json.loads(exchange["answer"]), exchange["varies"])
-        assert published == without(answer, exchange["varies"])
+        assert without(response, exchange["varies"]) == published
 
 
 @needs_curl
@@ -66,9 +66,9 @@ def test_first_image_leaves_112_credits(tmp_path: Path) -> None:
     exchanges = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in COMMANDS}
     with serve_hub() as server:
         before = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
-        answer = run(exchanges["json-call"]["curl"], server.url, tmp_path)[1]
+        response = run(exchanges["json-call"]["curl"], server.url, tmp_path)[1]
         after = run(exchanges["credits"]["curl"], server.url, tmp_path)[1]["credits"]
-    assert (before, answer["balance"]["credits"], after) == (120, 112, 112)
+    assert (before, response["balance"]["credits"], after) == (120, 112, 112)
 
 
 @needs_curl
@@ -78,13 +78,13 @@ def test_published_generation_can_be_retrieved(tmp_path: Path) -> None:
         (resource_path("fixtures/golden") / "retrieve.yaml").read_text("utf-8")
     )
     with serve_hub() as server:
-        answer = run(exchange["curl"], server.url, tmp_path)[1]
-    assert answer["id"] == "clx_generation_log_id"
-    assert answer["created_at"] == "2026-04-30T08:00:00.000Z"
+        response = run(exchange["curl"], server.url, tmp_path)[1]
+    assert response["id"] == "clx_generation_log_id"
+    assert response["created_at"] == "2026-04-30T08:00:00.000Z"
     assert (
-        answer["status"],
-        answer["usage"]["credits"],
-        len(answer["images"]),
+        response["status"],
+        response["usage"]["credits"],
+        len(response["images"]),
     ) == ("succeeded", 8, 1)
 
 
@@ -92,10 +92,10 @@ def test_errors_have_the_published_shape() -> None:
     """An error is {error: {message, code}} and nothing else, as published."""
     exchange = yaml.safe_load((resource_path("fixtures/golden") / "error.yaml").read_text("utf-8"))
     with serve_hub() as server:
-        answer = server.generate({"n": 5})
-    assert exchange["status"] == answer.status_code
+        response = server.generate({"n": 5})
+    assert exchange["status"] == response.status_code
     published = without(json.loads(exchange["answer"]), exchange["varies"])
-    assert published == without(answer.json(), exchange["varies"])
+    assert without(response.json(), exchange["varies"]) == published
 
 
 def test_every_published_example_matches_the_spec() -> None:

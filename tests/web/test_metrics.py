@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus reads, and that it costs a request nearly nothing."""
+"""The metrics endpoint for Prometheus: counters, gauges and latencies."""
 
 from __future__ import annotations
 
@@ -21,85 +21,89 @@ def hub() -> Iterator[LiveHub]:
         yield running
 
 
-def scraped(hub: LiveHub) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and its labels' values."""
-    answer = hub.client.get("/_mockhub/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=")
+def scrape(hub: LiveHub) -> dict[tuple[str, ...], float]:
+    """Return every sample by its name and the values of its labels."""
+    response = hub.client.get("/_mockhub/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=")
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
 
 
 def test_requests_are_counted_by_operation_and_status(hub: LiveHub) -> None:
-    """Each request counts once, an answer that never came as status 0, a stray path as none."""
+    """A request without a response has status 0, an unknown path has the operation none."""
     hub.generate({})
     hub.generate({}, key=POOR)
     with suppress(httpx.TransportError):
         hub.generate({"prompt": "[[reset]]"})
     hub.client.get("/api/v1/nothing")
-    found = scraped(hub)
+    samples = scrape(hub)
     name = "mockhub_requests_total"
-    assert [found[name, "create_generation", status] for status in ("200", "402", "0")] == [1, 1, 1]
-    assert found[name, "none", "404"] == 1
+    assert [samples[name, "create_generation", status] for status in ("200", "402", "0")] == [
+        1,
+        1,
+        1,
+    ]
+    assert samples[name, "none", "404"] == 1
 
 
-def test_credits_are_counted_as_they_move(hub: LiveHub) -> None:
-    """Charges and refunds both count, though a failed generation costs nothing in the end."""
+def test_charges_and_refunds_are_counted(hub: LiveHub) -> None:
+    """Both counters only increase: a refund does not decrease the charges."""
     hub.backend.provider = Provider([parse_outcome("deliver=1"), parse_outcome("fail")])
     hub.generate({"n": 3})
     hub.generate({})
-    found = scraped(hub)
-    assert found["mockhub_credits_charged_total",] == 32
-    assert found["mockhub_credits_refunded_total",] == 24
+    samples = scrape(hub)
+    assert samples["mockhub_credits_charged_total",] == 32
+    assert samples["mockhub_credits_refunded_total",] == 24
 
 
-def test_counters_outlive_their_hub(hub: LiveHub) -> None:
-    """Neither a reset nor a drop lets a counter fall."""
-    made = hub.client.post("/_mockhub/hubs").json()
-    hub.generate({}, key=made["key"])
+def test_counters_survive_their_hub(hub: LiveHub) -> None:
+    """Resetting or deleting a hub decreases no counter."""
+    created = hub.client.post("/_mockhub/hubs").json()
+    hub.generate({}, key=created["key"])
     hub.generate({})
-    hub.client.delete(f"/_mockhub/hubs/{made['hub']['name']}")
+    hub.client.delete(f"/_mockhub/hubs/{created['hub']['name']}")
     hub.client.post("/_mockhub/hubs/default/reset")
     hub.generate({})
-    found = scraped(hub)
-    assert found["mockhub_credits_charged_total",] == 24
-    assert found["mockhub_requests_total", "create_generation", "200"] == 3
-    assert found["mockhub_hubs",] == 1
+    samples = scrape(hub)
+    assert samples["mockhub_credits_charged_total",] == 24
+    assert samples["mockhub_requests_total", "create_generation", "200"] == 3
+    assert samples["mockhub_hubs",] == 1
 
 
-def test_generations_stand_in_their_states(hub: LiveHub) -> None:
-    """The generations of all hubs by state, as of now."""
+def test_generations_are_counted_by_status(hub: LiveHub) -> None:
+    """The gauge has the current statuses of the generations of all hubs."""
     hub.backend.provider = Provider([parse_outcome("duration=1s"), parse_outcome("fail")])
     hub.generate({"async": True})
     hub.generate({"async": True})
     name = "mockhub_generations"
-    states = ("queued", "processing", "succeeded", "failed")
-    assert [scraped(hub)[name, state] for state in states] == [1, 0, 1, 1]
+    statuses = ("queued", "processing", "succeeded", "failed")
+    assert [scrape(hub)[name, status] for status in statuses] == [1, 0, 1, 1]
     hub.server.call(hub.backend.advance_to_next_event)
-    assert [scraped(hub)[name, state] for state in states] == [0, 0, 2, 1]
+    assert [scrape(hub)[name, status] for status in statuses] == [0, 0, 2, 1]
 
 
-def test_latencies_fall_into_buckets(hub: LiveHub) -> None:
+def test_latencies_are_counted_in_buckets(hub: LiveHub) -> None:
     """The buckets are cumulative, and the last holds every request."""
     for _ in range(3):
         hub.get("credits")
-    found = scraped(hub)
+    samples = scrape(hub)
     name = "mockhub_request_seconds"
-    buckets = [value for (sample, *_), value in found.items() if sample == f"{name}_bucket"]
-    assert sorted(buckets) == buckets
-    assert 3 == buckets[-1] == found[f"{name}_count", "get_credits"]
-    assert found[f"{name}_sum", "get_credits"] > 0
+    buckets = [value for (sample, *_), value in samples.items() if sample == f"{name}_bucket"]
+    assert buckets == sorted(buckets)
+    assert (buckets[-1], samples[f"{name}_count", "get_credits"]) == (3, 3)
+    assert samples[f"{name}_sum", "get_credits"] > 0
 
 
 def test_serving_does_not_import_the_metrics_library() -> None:
-    """It is imported when somebody scrapes; the start of the server does not pay for it."""
+    """The first scrape imports it, so that the server starts faster."""
     program = (
         "import sys, mockhub.cli.run_server, mockhub.control.app;"
         "print('prometheus_client' in sys.modules, 'mockhub.control.handlers.hubs' in sys.modules)"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "False False"
+    assert completed.stdout.strip() == "False False"

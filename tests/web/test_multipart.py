@@ -1,4 +1,4 @@
-"""Forms and their files, as clients and browsers send them, and as nobody should."""
+"""multipart/form-data bodies: fields, reference images, boundaries, malformed forms."""
 
 from __future__ import annotations
 
@@ -9,31 +9,12 @@ import pytest
 
 from mockhub._resources import resource_path
 from tests.support.live_server import JPEG, PNG, RICH, WEBP, LiveHub
+from tests.support.multipart import FORM, MODEL, file_part, form_body, text_part
 
-MODEL = b'Content-Disposition: form-data; name="model"\r\n\r\ngpt-image-2'
-PROMPT = b'Content-Disposition: form-data; name="prompt"\r\n\r\nx'
-FORM = "multipart/form-data; boundary=B"
 UPLOADS = resource_path("fixtures/uploads")
 
 
-def text(name: str, value: str | bytes) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % (name.encode(), raw)
-
-
-def file(
-    content: bytes = PNG, *, name: str = "reference_image", rest: str = '; filename="r.png"'
-) -> bytes:
-    disposition = f'Content-Disposition: form-data; name="{name}"{rest}\r\n'
-    return disposition.encode() + b"Content-Type: application/octet-stream\r\n\r\n" + content
-
-
-def form(*parts: bytes, boundary: bytes = b"B") -> bytes:
-    lines = [b"--%s\r\n%s\r\n" % (boundary, part) for part in (MODEL, PROMPT, *parts)]
-    return b"".join(lines) + b"--%s--\r\n" % boundary
-
-
-def post(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> httpx.Response:
+def post_form(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> httpx.Response:
     headers = [(b"authorization", f"Bearer {RICH}".encode())]
     raw = content_type.encode() if isinstance(content_type, str) else content_type
     headers.append((b"content-type", raw))
@@ -43,29 +24,30 @@ def post(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> 
 def error_message(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> str:
     """Return the error message for an invalid form, for which nothing is charged."""
     before = shared_hub.credits(RICH)
-    answer = post(shared_hub, body, content_type)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    assert before == shared_hub.credits(RICH)
-    message: str = answer.json()["error"]["message"]
+    response = post_form(shared_hub, body, content_type)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
+    assert shared_hub.credits(RICH) == before
+    message: str = response.json()["error"]["message"]
     assert len(message) < 400
     return message
 
 
-def accepted_references(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> int:
-    """How many reference images the mock has seen in a form that it takes."""
-    answer = post(shared_hub, body, content_type)
-    assert answer.status_code == 200, answer.text
-    made = shared_hub.server.call(lambda: shared_hub.backend.generations[answer.json()["id"]])
-    return len(made.request.references)
+def count_references(shared_hub: LiveHub, body: bytes, content_type: str | bytes = FORM) -> int:
+    """Return the number of reference images that the mock read from an accepted form."""
+    response = post_form(shared_hub, body, content_type)
+    assert response.status_code == 200, response.text
+    id = response.json()["id"]
+    generation = shared_hub.server.call(lambda: shared_hub.backend.generations[id])
+    return len(generation.request.references)
 
 
-def test_a_form_says_what_json_says(shared_hub: LiveHub) -> None:
-    """In a form the same fields come as text (REQ-2, REQ-16)."""
-    fields = [text("n", "2"), text("size", "2048x2048"), text("quality", "low")]
-    made = post(shared_hub, form(*fields)).json()
-    assert (len(made["images"]), made["quality"], made["usage"]["credits"]) == (2, "2K", 20)
-    assert post(shared_hub, form(text("async", "true"))).status_code == 202
-    assert post(shared_hub, form(text("async", "false"))).status_code == 200
+def test_form_fields_are_text(shared_hub: LiveHub) -> None:
+    """A form has the same fields as a JSON body, written as text (REQ-2, REQ-16)."""
+    fields = [text_part("n", "2"), text_part("size", "2048x2048"), text_part("quality", "low")]
+    body = post_form(shared_hub, form_body(*fields)).json()
+    assert (len(body["images"]), body["quality"], body["usage"]["credits"]) == (2, "2K", 20)
+    assert post_form(shared_hub, form_body(text_part("async", "true"))).status_code == 202
+    assert post_form(shared_hub, form_body(text_part("async", "false"))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -89,59 +71,67 @@ def test_a_form_says_what_json_says(shared_hub: LiveHub) -> None:
     ],
 )
 def test_numbers_are_read_strictly(shared_hub: LiveHub, n: str) -> None:
-    """n is written as JSON writes an integer, or refused (REQ-5, REQ-16)."""
-    message = error_message(shared_hub, form(text("n", n)))
+    """n is an integer as JSON writes it; everything else is rejected (REQ-5, REQ-16)."""
+    message = error_message(shared_hub, form_body(text_part("n", n)))
     assert message.startswith("n: ")
     assert message.endswith("expected an integer from 1 to 4")
 
 
 @pytest.mark.parametrize("value", ["True", "1", "0", "yes", "on", "", " true"])
 def test_booleans_are_read_strictly(shared_hub: LiveHub, value: str) -> None:
-    """async is written true or false, or refused (REQ-16)."""
-    assert error_message(shared_hub, form(text("async", value))).endswith("expected true or false")
+    """async is true or false; everything else is rejected (REQ-16)."""
+    assert error_message(shared_hub, form_body(text_part("async", value))).endswith(
+        "expected true or false"
+    )
 
 
-def test_a_field_stands_once(shared_hub: LiveHub) -> None:
-    """A known field that comes twice is refused; unknown ones and files are ignored (REQ-15)."""
-    message = error_message(shared_hub, form(text("n", "1"), text("n", "1")))
+def test_repeated_field_is_rejected(shared_hub: LiveHub) -> None:
+    """A known field must not repeat; unknown fields and files are ignored (REQ-15)."""
+    message = error_message(shared_hub, form_body(text_part("n", "1"), text_part("n", "1")))
     assert message == "n occurs twice; expected once"
-    odd = [text("user", "a"), text("user", "b"), file(b"?", name="mask"), file(b"", name="mask")]
+    ignored = [
+        text_part("user", "a"),
+        text_part("user", "b"),
+        file_part(b"?", name="mask"),
+        file_part(b"", name="mask"),
+    ]
     assert (
-        accepted_references(
-            shared_hub, form(*odd, file(b"?", name="reference_image[]"), text("", "x"))
+        count_references(
+            shared_hub,
+            form_body(*ignored, file_part(b"?", name="reference_image[]"), text_part("", "x")),
         )
         == 0
     )
 
 
-def test_a_form_lacks_nothing(shared_hub: LiveHub) -> None:
-    """A form without model or prompt is refused by the field's name (REQ-10, REQ-11)."""
+def test_model_and_prompt_are_required(shared_hub: LiveHub) -> None:
+    """The message names the missing field (REQ-10, REQ-11)."""
     assert error_message(shared_hub, b"--B--\r\n").startswith("model is missing")
     only_model = b"--B\r\n" + MODEL + b"\r\n--B--\r\n"
     assert error_message(shared_hub, only_model).startswith("prompt is missing")
 
 
-def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub) -> None:
-    """The prompt's length is counted in characters, not bytes; lines stay as they are (REQ-11)."""
-    long = [
-        b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text("prompt", count * "😀")
+def test_prompt_has_up_to_32000_characters(shared_hub: LiveHub) -> None:
+    """The prompt's length is counted in characters, not bytes (REQ-11)."""
+    bodies = [
+        b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text_part("prompt", count * "😀")
         for count in (32_000, 32_001)
     ]
-    assert accepted_references(shared_hub, long[0] + b"\r\n--B--\r\n") == 0
-    assert "32001 characters" in error_message(shared_hub, long[1] + b"\r\n--B--\r\n")
-    for wrong in (b"\xff", b"\xed\xa0\x80"):
-        broken = b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text("prompt", wrong) + b"\r\n--B--\r\n"
-        assert error_message(shared_hub, broken) == "prompt is not valid UTF-8 at byte 0"
+    assert count_references(shared_hub, bodies[0] + b"\r\n--B--\r\n") == 0
+    assert "32001 characters" in error_message(shared_hub, bodies[1] + b"\r\n--B--\r\n")
+    for prompt in (b"\xff", b"\xed\xa0\x80"):
+        body = b"--B\r\n" + MODEL + b"\r\n--B\r\n" + text_part("prompt", prompt) + b"\r\n--B--\r\n"
+        assert error_message(shared_hub, body) == "prompt is not valid UTF-8 at byte 0"
 
 
 @pytest.mark.parametrize("name", ["sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp"])
-def test_pictures_of_the_three_kinds_are_taken(shared_hub: LiveHub, name: str) -> None:
-    """PNG, JPG, JPEG and WebP are taken, and the answer is like any other (REQ-8, GEN-9)."""
-    assert accepted_references(shared_hub, form(file((UPLOADS / name).read_bytes()))) == 1
+def test_png_jpeg_and_webp_are_accepted(shared_hub: LiveHub, name: str) -> None:
+    """PNG, JPG, JPEG and WebP are accepted, and the response is like any other (REQ-8, GEN-9)."""
+    assert count_references(shared_hub, form_body(file_part((UPLOADS / name).read_bytes()))) == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("cut_header.png", "begins with"),
         ("drawing.svg", "begins with"),
@@ -152,27 +142,27 @@ def test_pictures_of_the_three_kinds_are_taken(shared_hub: LiveHub, name: str) -
         ("text_named.png", "begins with"),
     ],
 )
-def test_another_file_is_refused(shared_hub: LiveHub, name: str, found: str) -> None:
-    """A file whose content is no such picture is refused, whatever it is called (REQ-8, REQ-17)."""
-    message = error_message(shared_hub, form(file((UPLOADS / name).read_bytes())))
+def test_other_file_types_are_rejected(shared_hub: LiveHub, name: str, expected: str) -> None:
+    """A file with other content is rejected, whatever its name (REQ-8, REQ-17)."""
+    message = error_message(shared_hub, form_body(file_part((UPLOADS / name).read_bytes())))
     assert message.startswith("reference_image is ")
-    assert found in message
+    assert expected in message
     assert "expected image/png, image/jpeg, image/webp" in message
 
 
 @pytest.mark.parametrize("content", [PNG, JPEG, WEBP])
-def test_the_content_decides(shared_hub: LiveHub, content: bytes) -> None:
-    """A picture is taken though its name and declared type say otherwise (REQ-17)."""
+def test_content_decides_the_file_type(shared_hub: LiveHub, content: bytes) -> None:
+    """An image is accepted although its name and declared type are wrong (REQ-17)."""
     head = 'Content-Disposition: form-data; name="reference_image"; filename="a.txt"\r\n'
     part = head.encode() + b"Content-Type: text/plain\r\n\r\n" + content
-    assert accepted_references(shared_hub, form(part)) == 1
+    assert count_references(shared_hub, form_body(part)) == 1
 
 
-def test_sixteen_references_and_no_more(shared_hub: LiveHub) -> None:
-    """16 reference images are taken, 17 are refused (REQ-7)."""
-    assert accepted_references(shared_hub, form(*[file()] * 16)) == 16
+def test_16_references_are_the_maximum(shared_hub: LiveHub) -> None:
+    """16 reference images are accepted, 17 are rejected (REQ-7)."""
+    assert count_references(shared_hub, form_body(*[file_part()] * 16)) == 16
     assert "17 files are too many; expected at most 16" in error_message(
-        shared_hub, form(*[file()] * 17)
+        shared_hub, form_body(*[file_part()] * 17)
     )
 
 
@@ -193,24 +183,27 @@ def test_sixteen_references_and_no_more(shared_hub: LiveHub) -> None:
         ";filename=\"r.png\"; filename*=UTF-8''r.png",
     ],
 )
-def test_file_names_come_in_many_spellings(shared_hub: LiveHub, rest: str) -> None:
-    """A picture is a file however its name is quoted or encoded (REQ-8)."""
-    assert accepted_references(shared_hub, form(file(rest=rest))) == 1
+def test_every_filename_syntax_is_accepted(shared_hub: LiveHub, rest: str) -> None:
+    """A part with a filename is a file, however the name is quoted or encoded (REQ-8)."""
+    assert count_references(shared_hub, form_body(file_part(rest=rest))) == 1
 
 
-def test_a_browser_that_chose_no_file_sends_none(shared_hub: LiveHub) -> None:
-    """An empty part without a file name is no file; an empty file with a name is one (REQ-8)."""
-    assert accepted_references(shared_hub, form(file(b"", rest='; filename=""'))) == 0
-    assert accepted_references(shared_hub, form(file(b"", rest='; filename=""'), file())) == 1
-    assert "reference_image is empty" in error_message(shared_hub, form(file(b"")))
+def test_empty_part_without_filename_is_ignored(shared_hub: LiveHub) -> None:
+    """Browsers send it where no file is chosen; an empty file with a name is rejected (REQ-8)."""
+    assert count_references(shared_hub, form_body(file_part(b"", rest='; filename=""'))) == 0
+    assert (
+        count_references(shared_hub, form_body(file_part(b"", rest='; filename=""'), file_part()))
+        == 1
+    )
+    assert "reference_image is empty" in error_message(shared_hub, form_body(file_part(b"")))
 
 
-def test_texts_and_files_keep_their_places(shared_hub: LiveHub) -> None:
-    """A text where a file belongs is refused, and a file where a text belongs (REQ-6)."""
+def test_text_for_file_and_file_for_text_are_rejected(shared_hub: LiveHub) -> None:
+    """reference_image must be a file, and the other fields must be text (REQ-6)."""
     for value in ("", "abc", "https://example.com/a.png"):
-        message = error_message(shared_hub, form(text("reference_image", value)))
+        message = error_message(shared_hub, form_body(text_part("reference_image", value)))
         assert message == "reference_image is a text field; expected a file with a filename"
-    assert error_message(shared_hub, form(file(b"2", name="n"))).startswith(
+    assert error_message(shared_hub, form_body(file_part(b"2", name="n"))).startswith(
         "n is a file; expected an integer"
     )
 
@@ -224,9 +217,9 @@ def test_texts_and_files_keep_their_places(shared_hub: LiveHub) -> None:
         b'Content-Disposition: form-data; name="n"\r\nContent-Transfer-Encoding: binary\r\n\r\n2',
     ],
 )
-def test_part_headers_are_read_as_http_has_them(shared_hub: LiveHub, part: bytes) -> None:
-    """The case and blanks of a part's headers do not count, nor do headers that we do not know."""
-    assert len(post(shared_hub, form(part)).json()["images"]) == 2
+def test_part_headers_follow_http_syntax(shared_hub: LiveHub, part: bytes) -> None:
+    """The case and blanks of a part's headers are ignored, and so are unknown headers."""
+    assert len(post_form(shared_hub, form_body(part)).json()["images"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -234,26 +227,28 @@ def test_part_headers_are_read_as_http_has_them(shared_hub: LiveHub, part: bytes
     [
         b"",
         b"--B",
-        form()[:-30],
-        form()[:-3],
-        form().removesuffix(b"--B--\r\n"),
-        form(file())[:-40],
-        form(boundary=b"C"),
-        form().replace(b"\r\n", b"\n"),
+        form_body()[:-30],
+        form_body()[:-3],
+        form_body().removesuffix(b"--B--\r\n"),
+        form_body(file_part())[:-40],
+        form_body(boundary=b"C"),
+        form_body().replace(b"\r\n", b"\n"),
         b'{"model":"gpt-image-2","prompt":"x"}',
-        form(b'Content Disposition: form-data; name="n"\r\n\r\n2'),
-        form(b'Content-Disposition: attachment; name="n"\r\n\r\n2'),
-        form(b"Content-Disposition: form-data\r\n\r\n2"),
-        form(b"X-Odd: 1\r\n\r\n2"),
-        form(b"\r\n2"),
-        form(b'Content-Disposition: form-data; name="n"; x="' + 100_000 * b"a" + b'"\r\n\r\n2'),
-        form(b'Content-Disposition: form-data; name="n"\r\n' + 5000 * b"X: 1\r\n" + b"\r\n2"),
-        form(*[text("user", "1")] * 101),
-        form(text("user", 2_000_000 * "x")),
+        form_body(b'Content Disposition: form-data; name="n"\r\n\r\n2'),
+        form_body(b'Content-Disposition: attachment; name="n"\r\n\r\n2'),
+        form_body(b"Content-Disposition: form-data\r\n\r\n2"),
+        form_body(b"X-Odd: 1\r\n\r\n2"),
+        form_body(b"\r\n2"),
+        form_body(
+            b'Content-Disposition: form-data; name="n"; x="' + 100_000 * b"a" + b'"\r\n\r\n2'
+        ),
+        form_body(b'Content-Disposition: form-data; name="n"\r\n' + 5000 * b"X: 1\r\n" + b"\r\n2"),
+        form_body(*[text_part("user", "1")] * 101),
+        form_body(text_part("user", 2_000_000 * "x")),
     ],
 )
-def test_a_malformed_form_is_refused(shared_hub: LiveHub, body: bytes) -> None:
-    """A form that breaks off, or is none, is refused with a reason (REQ-14)."""
+def test_malformed_form_is_rejected(shared_hub: LiveHub, body: bytes) -> None:
+    """A truncated form, or a body in another format, is rejected with a reason (REQ-14)."""
     assert "expected" in error_message(shared_hub, body)
 
 
@@ -261,9 +256,9 @@ def test_a_malformed_form_is_refused(shared_hub: LiveHub, body: bytes) -> None:
     "content_type",
     ["multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary=""'],
 )
-def test_a_form_has_a_boundary(shared_hub: LiveHub, content_type: str) -> None:
-    """A form without a boundary is refused by name (REQ-14)."""
-    assert error_message(shared_hub, form(), content_type).startswith(
+def test_form_without_boundary_is_rejected(shared_hub: LiveHub, content_type: str) -> None:
+    """The message names the missing boundary (REQ-14)."""
+    assert error_message(shared_hub, form_body(), content_type).startswith(
         "Content-Type: the boundary is missing"
     )
 
@@ -271,28 +266,32 @@ def test_a_form_has_a_boundary(shared_hub: LiveHub, content_type: str) -> None:
 @pytest.mark.parametrize(
     "boundary", [b"B", b"----WebKitFormBoundary7MA4YWxk", b"a'()+_,-./:=?b", 70 * b"b"]
 )
-def test_a_boundary_may_look_odd(shared_hub: LiveHub, boundary: bytes) -> None:
-    """Any boundary that RFC 2046 allows is read, quoted and beside other parameters."""
+def test_every_rfc_2046_boundary_is_accepted(shared_hub: LiveHub, boundary: bytes) -> None:
+    """The boundary may be quoted and stand beside other parameters."""
     content_type = b'Multipart/Form-Data;  charset=utf-8; BOUNDARY="%s"' % boundary
-    assert accepted_references(shared_hub, form(file(), boundary=boundary), content_type) == 1
+    assert (
+        count_references(shared_hub, form_body(file_part(), boundary=boundary), content_type) == 1
+    )
 
 
 @pytest.mark.parametrize("boundary", [300 * b"b", b"\xe9"])
-def test_an_impossible_boundary_is_answered(shared_hub: LiveHub, boundary: bytes) -> None:
-    """A boundary that nobody may send is refused or read, and ends nothing (REQ-14)."""
-    answer = post(shared_hub, form(boundary=boundary), b"multipart/form-data; boundary=" + boundary)
-    assert answer.status_code in (200, 400)
+def test_invalid_boundary_gets_a_response(shared_hub: LiveHub, boundary: bytes) -> None:
+    """A boundary that RFC 2046 forbids never causes an internal error (REQ-14)."""
+    response = post_form(
+        shared_hub, form_body(boundary=boundary), b"multipart/form-data; boundary=" + boundary
+    )
+    assert response.status_code in (200, 400)
 
 
-def test_urlencoded_forms_are_refused(shared_hub: LiveHub) -> None:
-    """A urlencoded form is none of the two content types (REQ-14)."""
+def test_urlencoded_form_is_rejected(shared_hub: LiveHub) -> None:
+    """A urlencoded form is neither of the two content types (REQ-14)."""
     message = error_message(
         shared_hub, b"model=gpt-image-2&prompt=x", "application/x-www-form-urlencoded"
     )
     assert "expected application/json or multipart/form-data" in message
 
 
-def test_uploads_exist() -> None:
+def test_every_upload_fixture_is_used() -> None:
     """Each file of fixtures/uploads is used by a test of this module."""
-    here = Path(__file__).read_text("utf-8")
-    assert [f.name for f in UPLOADS.iterdir() if f.name not in here and f.suffix != ".md"] == []
+    source = Path(__file__).read_text("utf-8")
+    assert [f.name for f in UPLOADS.iterdir() if f.name not in source and f.suffix != ".md"] == []

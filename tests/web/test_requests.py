@@ -1,4 +1,4 @@
-"""JSON bodies: which are accepted, and how the error messages explain those that are not."""
+"""JSON bodies: which values are accepted, and the error messages for the others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FIELDS = {"model": "gpt-image-2", "prompt": "x"}
 def no_charge_and_no_5xx(shared_hub: LiveHub) -> Iterator[None]:
     """Check that no 4xx is charged and that there is no 5xx."""
     before, spent = shared_hub.credits(RICH), 0
-    answers: list[httpx.Response] = []
-    shared_hub.client.event_hooks["response"] = [answers.append]
+    responses: list[httpx.Response] = []
+    shared_hub.client.event_hooks["response"] = [responses.append]
     yield
     shared_hub.client.event_hooks["response"] = []
-    for answer in answers:
-        assert answer.status_code < 500
-        if answer.status_code < 300 and answer.request.method == "POST":
-            answer.read()
-            usage = answer.json()["usage"]
+    for response in responses:
+        assert response.status_code < 500
+        if response.status_code < 300 and response.request.method == "POST":
+            response.read()
+            usage = response.json()["usage"]
             spent += usage.get("credits_requested", usage["credits"])
-    assert before - spent == shared_hub.credits(RICH)
+    assert shared_hub.credits(RICH) == before - spent
 
 
 def post(
@@ -41,21 +41,21 @@ def post(
     return shared_hub.generate(key=RICH, content=raw, headers=headers)
 
 
-def error_message(answer: httpx.Response) -> str:
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
-    message: str = answer.json()["error"]["message"]
+def error_message(response: httpx.Response) -> str:
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_request")
+    message: str = response.json()["error"]["message"]
     assert len(message) < 600
     return message
 
 
-def written(value: bytes, field: str = "n") -> bytes:
-    """Write a body in which *field* has this raw value."""
+def body_with(value: bytes, field: str = "n") -> bytes:
+    """Return a body in which *field* has this raw JSON value."""
     return b'{"model":"gpt-image-2","prompt":"x","%s":%s}' % (field.encode(), value)
 
 
 @pytest.mark.parametrize("model", ["nope", "", "GPT-IMAGE-2", "gpt-image-2 ", None, 1, [], {}])
 def test_model_must_be_listed(shared_hub: LiveHub, model: Any) -> None:
-    """model is the id of a listed model, and the message names one (REQ-1)."""
+    """The message names a listed model (REQ-1)."""
     message = error_message(post(shared_hub, {**FIELDS, "model": model}))
     assert message.startswith(f"model: {json.dumps(model)} is not")
     assert "gpt-image-2" in message.partition("expected")[2]
@@ -63,61 +63,61 @@ def test_model_must_be_listed(shared_hub: LiveHub, model: Any) -> None:
 
 @pytest.mark.parametrize("field", ["model", "prompt"])
 def test_model_and_prompt_are_required(shared_hub: LiveHub, field: str) -> None:
-    """A body without a model or a prompt is refused by name (REQ-11)."""
+    """The message names the missing field (REQ-11)."""
     body = {name: value for name, value in FIELDS.items() if name != field}
     assert error_message(post(shared_hub, body)).startswith(f"{field} is missing; expected")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "字", "😀", "\x00", "\n", "\u202e", "\U000e0061"])
-def test_a_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -> None:
-    """32,000 characters of any kind, counted as code points, and not one more (REQ-2, REQ-11)."""
+def test_prompt_has_up_to_32000_characters(shared_hub: LiveHub, letter: str) -> None:
+    """The length is counted in code points (REQ-2, REQ-11)."""
     for ascii_only in (True, False):
         for count, status in ((1, 200), (32_000, 200), (32_001, 400)):
             text = json.dumps({**FIELDS, "prompt": count * letter}, ensure_ascii=ascii_only)
-            assert status == post(shared_hub, text.encode()).status_code
+            assert post(shared_hub, text.encode()).status_code == status
     message = error_message(post(shared_hub, text.encode()))
     assert "(32001 characters)" in message
     assert message.endswith("expected a string of 1 to 32000 characters")
 
 
 @pytest.mark.parametrize("prompt", ["", None, 1, True, ["x"], {"text": "x"}])
-def test_a_prompt_is_a_text(shared_hub: LiveHub, prompt: Any) -> None:
-    """An empty prompt, null or another type is refused (REQ-11, REQ-12)."""
+def test_prompt_must_be_a_nonempty_string(shared_hub: LiveHub, prompt: Any) -> None:
+    """An empty prompt, null or another type is rejected (REQ-11, REQ-12)."""
     assert error_message(post(shared_hub, {**FIELDS, "prompt": prompt})).startswith("prompt: ")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_n_is_1_to_4(shared_hub: LiveHub, n: int) -> None:
-    """1 to 4 images can be asked for (REQ-5)."""
-    assert n == len(post(shared_hub, {**FIELDS, "n": n}).json()["images"])
+    """A request can ask for 1 to 4 images (REQ-5)."""
+    assert len(post(shared_hub, {**FIELDS, "n": n}).json()["images"]) == n
 
 
 @pytest.mark.parametrize("n", ["0", "5", "-1", "1.5", "true", "null", '"1"', "[]", "{}", "1e2"])
-def test_another_n_is_refused(shared_hub: LiveHub, n: str) -> None:
-    """Anything else is refused, showing it and what is allowed (REQ-5, REQ-12)."""
-    message = error_message(post(shared_hub, written(n.encode())))
+def test_other_values_of_n_are_rejected(shared_hub: LiveHub, n: str) -> None:
+    """The message shows the value and the allowed range (REQ-5, REQ-12)."""
+    message = error_message(post(shared_hub, body_with(n.encode())))
     assert message.startswith("n: ")
     assert message.endswith("expected an integer from 1 to 4")
 
 
 @pytest.mark.parametrize("n", [b"1.0", b"1e0", b"10e-1"])
-def test_a_whole_number_may_be_written_with_a_point(shared_hub: LiveHub, n: bytes) -> None:
-    """JSON knows one kind of number: 1.0 is the integer 1 (REQ-12)."""
-    assert len(post(shared_hub, written(n)).json()["images"]) == 1
+def test_n_may_have_a_decimal_point(shared_hub: LiveHub, n: bytes) -> None:
+    """JSON has one kind of number: 1.0 is the integer 1 (REQ-12)."""
+    assert len(post(shared_hub, body_with(n)).json()["images"]) == 1
 
 
 @pytest.mark.parametrize(
     "n", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"2" + 5000 * b"0", b"01", b"+1", b"0x1"]
 )
-def test_no_number_is_refused_with_its_place(shared_hub: LiveHub, n: bytes) -> None:
-    """What JSON or a double cannot hold is refused, and the message quotes the place (REQ-14)."""
-    message = error_message(post(shared_hub, written(n)))
+def test_invalid_number_is_rejected(shared_hub: LiveHub, n: bytes) -> None:
+    """A number that JSON or a double cannot represent; the message quotes the place (REQ-14)."""
+    message = error_message(post(shared_hub, body_with(n)))
     assert "not valid JSON" in message
     assert '\\"n\\":' in message
 
 
 @pytest.mark.parametrize("size", ["auto", "1024x1024", "1536x1024", "16x16", "3840x2160", "48x16"])
-def test_sizes_are_those_of_openai(shared_hub: LiveHub, size: str) -> None:
+def test_valid_sizes_are_accepted(shared_hub: LiveHub, size: str) -> None:
     """size is auto or WIDTHxHEIGHT, both sides divisible by 16 (REQ-3, REQ-13)."""
     assert post(shared_hub, {**FIELDS, "size": size}).status_code == 200
 
@@ -144,8 +144,8 @@ def test_sizes_are_those_of_openai(shared_hub: LiveHub, size: str) -> None:
         (["auto"], "WIDTHxHEIGHT"),
     ],
 )
-def test_another_size_is_refused(shared_hub: LiveHub, size: Any, expected: str) -> None:
-    """A size off the grid, too wide, too large or misspelt is refused with the rule (REQ-13)."""
+def test_invalid_size_is_rejected(shared_hub: LiveHub, size: Any, expected: str) -> None:
+    """The message has the rule that the size violates (REQ-13)."""
     message = error_message(post(shared_hub, {**FIELDS, "size": size}))
     assert message.startswith("size: ")
     assert expected in message.partition("expected")[2]
@@ -158,8 +158,8 @@ def test_quality_is_one_of_four(shared_hub: LiveHub, quality: str) -> None:
 
 
 @pytest.mark.parametrize("quality", ["HIGH", "hd", "1K", "", None, 1])
-def test_another_quality_is_refused(shared_hub: LiveHub, quality: Any) -> None:
-    """Anything else is refused with the four words (REQ-4, REQ-12)."""
+def test_other_qualities_are_rejected(shared_hub: LiveHub, quality: Any) -> None:
+    """The message lists the four qualities (REQ-4, REQ-12)."""
     message = error_message(post(shared_hub, {**FIELDS, "quality": quality}))
     assert message.startswith("quality: ")
     assert message.endswith("expected one of auto, low, medium, high")
@@ -167,32 +167,32 @@ def test_another_quality_is_refused(shared_hub: LiveHub, quality: Any) -> None:
 
 @pytest.mark.parametrize("value", ["true", 1, 0, None, [], ""])
 def test_async_is_a_boolean(shared_hub: LiveHub, value: Any) -> None:
-    """async is true or false; nothing that only looks like it (REQ-12)."""
+    """Strings, numbers and null are rejected (REQ-12)."""
     message = error_message(post(shared_hub, {**FIELDS, "async": value}))
     assert message.startswith("async: ")
     assert message.endswith("expected true or false")
 
 
 def test_fields_have_defaults(shared_hub: LiveHub) -> None:
-    """n is 1, size and quality are auto, async is false where they are left out (REQ-12)."""
-    made = post(shared_hub, FIELDS).json()
+    """The defaults are n 1, size auto, quality auto and async false (REQ-12)."""
+    body = post(shared_hub, FIELDS).json()
     assert (
-        made["status"],
-        len(made["images"]),
-        made["aspect_ratio"],
-        made["quality"],
+        body["status"],
+        len(body["images"]),
+        body["aspect_ratio"],
+        body["quality"],
     ) == ("succeeded", 1, "auto", "1K")
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, [[[]]], {"a": {"a": 1}}])
 def test_unknown_fields_are_ignored(shared_hub: LiveHub, value: Any) -> None:
-    """A field that the page does not know does nothing, whatever it holds (REQ-15)."""
+    """A field that the documentation does not have is ignored, whatever its value (REQ-15)."""
     assert post(shared_hub, {**FIELDS, "user": value}).status_code == 200
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, "", False])
-def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> None:
-    """reference_image in JSON is refused, null and empty too, naming the way (REQ-6)."""
+def test_reference_image_in_json_is_rejected(shared_hub: LiveHub, value: Any) -> None:
+    """Also null and empty values; the message says to use a form (REQ-6)."""
     message = error_message(post(shared_hub, {**FIELDS, "reference_image": value}))
     assert message.startswith("reference_image is not valid in a JSON body")
     assert "multipart/form-data" in message
@@ -206,8 +206,8 @@ def test_json_carries_no_reference_image(shared_hub: LiveHub, value: Any) -> Non
         b'{"model":"gpt-image-2","prompt":"x","user":{"n":1,"n":2}}',
     ],
 )
-def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
-    """A key that comes twice, also in another spelling or deep inside, is refused (REQ-14)."""
+def test_duplicate_key_is_rejected(shared_hub: LiveHub, body: bytes) -> None:
+    """Also when it is escaped differently or nested (REQ-14)."""
     assert error_message(post(shared_hub, body)).startswith('"n" occurs twice')
 
 
@@ -237,8 +237,8 @@ def test_no_field_stands_twice(shared_hub: LiveHub, body: bytes) -> None:
         b"model=gpt-image-2&prompt=x",
     ],
 )
-def test_the_body_is_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
-    """What is not a JSON object in UTF-8 is refused (REQ-10, REQ-14)."""
+def test_body_must_be_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
+    """A body that is not a JSON object in UTF-8 is rejected (REQ-10, REQ-14)."""
     message = error_message(post(shared_hub, body))
     assert message.startswith("The body is ")
     assert message.endswith("expected a JSON object")
@@ -251,14 +251,14 @@ def test_deeply_nested_body_is_handled(
     shared_hub: LiveHub, depth: int, field: str, opening: bytes, closing: bytes
 ) -> None:
     """A deeply nested body is rejected, or ignored in an unknown field (REQ-14)."""
-    answer = post(shared_hub, written(depth * opening + b"1" + depth * closing, field))
-    if field == "n" or answer.status_code != 200:
-        error_message(answer)
+    response = post(shared_hub, body_with(depth * opening + b"1" + depth * closing, field))
+    if field == "n" or response.status_code != 200:
+        error_message(response)
     error_message(post(shared_hub, depth * opening))
 
 
-def test_a_body_has_a_length(shared_hub: LiveHub) -> None:
-    """A body of megabytes is refused without being read to its end."""
+def test_too_long_body_is_rejected(shared_hub: LiveHub) -> None:
+    """A body of megabytes is rejected without being read to its end."""
     message = error_message(post(shared_hub, {**FIELDS, "user": 3_000_000 * "x"}))
     assert message.startswith("The body is too long; expected at most")
 
@@ -274,8 +274,8 @@ def test_a_body_has_a_length(shared_hub: LiveHub) -> None:
         "application/json;",
     ],
 )
-def test_json_is_known_by_its_media_type(shared_hub: LiveHub, content_type: str) -> None:
-    """The media type's case and parameters do not count (REQ-14)."""
+def test_content_type_may_have_parameters(shared_hub: LiveHub, content_type: str) -> None:
+    """The case and the parameters of the media type are ignored (REQ-14)."""
     assert post(shared_hub, FIELDS, content_type).status_code == 200
 
 
@@ -295,29 +295,29 @@ def test_json_is_known_by_its_media_type(shared_hub: LiveHub, content_type: str)
         "application/" + 5000 * "j",
     ],
 )
-def test_another_content_type_is_refused(shared_hub: LiveHub, content_type: str | None) -> None:
-    """Any other content type, or none, is refused by name (REQ-14)."""
+def test_other_content_types_are_rejected(shared_hub: LiveHub, content_type: str | None) -> None:
+    """A missing Content-Type is rejected too (REQ-14)."""
     assert error_message(post(shared_hub, FIELDS, content_type)).startswith("Content-Type: ")
 
 
-def test_two_content_types_are_refused(shared_hub: LiveHub) -> None:
-    """A Content-Type that is sent twice is none (REQ-14)."""
+def test_repeated_content_type_is_rejected(shared_hub: LiveHub) -> None:
+    """A request must have one Content-Type (REQ-14)."""
     headers = [("Content-Type", "application/json")] * 2 + [("Authorization", f"Bearer {RICH}")]
-    where = "/api/v1/images/generations"
+    path = "/api/v1/images/generations"
     assert "Content-Type" in error_message(
-        shared_hub.client.post(where, content=json.dumps(FIELDS), headers=headers)
+        shared_hub.client.post(path, content=json.dumps(FIELDS), headers=headers)
     )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "gzip, identity"])
-def test_a_compressed_body_is_refused(shared_hub: LiveHub, coding: str) -> None:
-    """A Content-Encoding is refused by name; identity is none (REQ-14)."""
+def test_compressed_body_is_rejected(shared_hub: LiveHub, coding: str) -> None:
+    """The message names the Content-Encoding; identity is accepted (REQ-14)."""
     message = error_message(post(shared_hub, FIELDS, **{"Content-Encoding": coding}))
     assert message.startswith("Content-Encoding: ")
     assert post(shared_hub, FIELDS, **{"Content-Encoding": "identity"}).status_code == 200
 
 
-def test_messages_stay_short(shared_hub: LiveHub) -> None:
-    """However long a value is, the message shows its beginning and its length (REQ-10)."""
+def test_message_truncates_long_values(shared_hub: LiveHub) -> None:
+    """The message shows the beginning of a long value and its length (REQ-10)."""
     message = error_message(post(shared_hub, {**FIELDS, "n": 100_000 * "9"}))
     assert "(100000 characters)" in message

@@ -22,11 +22,11 @@ def test_an_asynchronous_one_reads_back(hub: LiveHub) -> None:
     """A task's id reads its log and images back like any other's (RET-1)."""
     queued = hub.generate({"async": True, "n": 2}).json()
     log = hub.get(f"generations/{queued['id']}").json()
-    assert ("succeeded", 2, queued["created_at"]) == (
+    assert (
         log["status"],
         len(log["images"]),
         log["created_at"],
-    )
+    ) == ("succeeded", 2, queued["created_at"])
 
 
 def test_only_the_owner_reads_a_generation(hub: LiveHub) -> None:
@@ -64,8 +64,8 @@ def test_foreign_read_is_not_a_poll(hub: LiveHub) -> None:
 )
 def test_an_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
     """An id that nobody made is 404 notFound, however odd (RET-3, ERR-5)."""
-    answer = shared_hub.get(f"generations/{id}")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "notFound")
+    response = shared_hub.get(f"generations/{id}")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
 
 
 def test_final_generation_stays_the_same(hub: LiveHub) -> None:
@@ -75,7 +75,7 @@ def test_final_generation_stays_the_same(hub: LiveHub) -> None:
     for _ in range(5):
         hub.server.call(lambda: hub.backend.clock.advance(3_600_000))
         hub.generate({})
-        assert first == hub.get(f"generations/{made}").content
+        assert hub.get(f"generations/{made}").content == first
 
 
 def test_any_key_of_the_owner_reads_it(hub: LiveHub) -> None:

@@ -1,4 +1,4 @@
-// What the scripts share: the server under test, the request that they send, and how they tell what they saw.
+// Shared by the scripts: the server under test, its keys, a request, an image and the output.
 export const url = process.env.MOCKHUB_URL;
 export const keys = JSON.parse(process.env.MOCKHUB_KEYS);
 export const request = { model: "gpt-image-2", prompt: "A lighthouse at dusk", size: "1024x1024" };
@@ -9,4 +9,4 @@ export const png = Buffer.from(
   "base64",
 );
 
-export const tell = (seen) => console.log(JSON.stringify(seen));
+export const print = (observed) => console.log(JSON.stringify(observed));
