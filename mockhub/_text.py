@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _MAX_SHOWN_CHARS = 60
+_MAX_SHOWN_BITS = 665  # 200 digits
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -32,4 +33,6 @@ def format_value(value: object) -> str:
     suffix = ""
     if isinstance(value, str) and len(value) > _MAX_SHOWN_CHARS:
         value, suffix = value[:_MAX_SHOWN_CHARS], f"... ({len(value)} characters)"
+    if isinstance(value, int) and value.bit_length() > _MAX_SHOWN_BITS:
+        return "a number of more than 200 digits"  # Python may refuse to write it
     return json.dumps(value, ensure_ascii=False, default=str) + suffix

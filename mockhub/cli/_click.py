@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
+from mockhub._numbers import MAX_INTEGER
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2
+SEED = click.IntRange(-MAX_INTEGER, MAX_INTEGER)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -90,6 +93,23 @@ def _one_line_errors() -> Iterator[None]:
         return
     click.echo(message, err=True)
     raise click.exceptions.Exit(EXIT_USAGE_ERROR)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds above 0, and at most a day."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, 86_400, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):  # is in every range of click's
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return number
 
 
 def color_setting() -> bool | None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockhub.cli._click import absolute_url, spec_option
+from mockhub._numbers import MAX_GENERATIONS
+from mockhub.cli._click import SEED, Seconds, absolute_url, spec_option
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+_MAX_LIMIT = 2**31 - 1  # that the system can count
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -47,7 +49,7 @@ def _limit_option(
     return click.option(
         name,
         field,
-        type=click.IntRange(1) if isinstance(default, int) else click.FloatRange(0, min_open=True),
+        type=click.IntRange(1, _MAX_LIMIT) if isinstance(default, int) else Seconds(),
         default=default,
         show_default=True,
         metavar=metavar,
@@ -82,7 +84,7 @@ def _limit_option(
 )
 @click.option(
     "--seed",
-    type=int,
+    type=SEED,
     help="Seed of ids and images, instead of the scenario's. The same seed and requests give the "
     "same responses.",
 )
@@ -94,7 +96,7 @@ def _limit_option(
 )
 @click.option(
     "--max-generations",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_GENERATIONS),
     metavar="N",
     help="Number of generations to keep; beyond it the oldest are evicted.  [default: the "
     "scenario's, else 100000]",

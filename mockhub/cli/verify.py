@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError
 from mockhub.verify import runner
@@ -51,14 +52,14 @@ _DEFAULT_BUDGETS = " or ".join(
 )
 @click.option(
     "--budget",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_INTEGER),
     metavar="CREDITS",
     help="Spend at most this many credits.  "
     f"[default: {_DEFAULT_BUDGETS}, or the profile's max_credits if less]",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MAX_INTEGER),
     default=lambda: secrets.randbelow(_SEED_RANGE),
     help="The seed of generated requests.  [default: random]",
 )

@@ -18,7 +18,7 @@ from mockhub.control.openapi import load_openapi
 from mockhub.control.security import AccessPolicy
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
-from mockhub.spec.request_validation import coerce_form_fields, validate
+from mockhub.spec.request_validation import coerce_form_fields, reject_fractions, validate
 from mockhub.spec.router import Router
 from mockhub.web import request_body, responses
 from mockhub.web.app import CONTROL_PREFIX, App
@@ -117,7 +117,9 @@ class ControlPlane:
         parsed = ParsedBody()
         if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
             await request_body.read_body(parsed, source, headers, operation, self._api.limits)
-        return validate(parsed.values, operation.bodies[JSON])
+        values = validate(parsed.values, operation.bodies[JSON])
+        reject_fractions(parsed.values, operation.bodies[JSON])
+        return values
 
 
 def _find_operation(methods: Mapping[str, Operation], method: str) -> Operation | None:

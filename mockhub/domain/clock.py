@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from mockhub._timestamps import format_timestamp
+from mockhub._timestamps import format_timestamp, parse_timestamp
 from mockhub.exceptions import MockhubError
 
 ClockMode = Literal["autojump", "hold"]
@@ -38,10 +38,12 @@ class ManualClock:
     """A clock that moves only when a test moves it, or when a request waits for a time.
 
     In the mode *autojump* a request that waits moves the clock to the time it waits for. In the
-    mode *hold* it waits until somebody else moves the clock.
+    mode *hold* it waits until somebody else moves the clock. A time later than MAX_TIMESTAMP raises
+    MockhubError.
     """
 
     def __init__(self, now: int, *, mode: ClockMode = "autojump") -> None:
+        _check_bound(now)
         self._now = now
         self.mode = mode
         self.listeners: list[Callable[[], None]] = []
@@ -60,8 +62,7 @@ class ManualClock:
         Raises:
             MockhubError: if it is in the past, or later than MAX_TIMESTAMP.
         """
-        if timestamp > MAX_TIMESTAMP:
-            raise MockhubError(f"the clock cannot go beyond {format_timestamp(MAX_TIMESTAMP)}")
+        _check_bound(timestamp)
         if timestamp < self._now:
             raise MockhubError(
                 f"the clock stands at {format_timestamp(self._now)} "
@@ -70,6 +71,18 @@ class ManualClock:
         self._now = timestamp
         for listener in tuple(self.listeners):
             listener()
+
+
+def parse_clock_time(text: str) -> int:
+    """Parse the time of a manual clock; raises MockhubError, also if it is later than allowed."""
+    timestamp = parse_timestamp(text)
+    _check_bound(timestamp)
+    return timestamp
+
+
+def _check_bound(timestamp: int) -> None:
+    if timestamp > MAX_TIMESTAMP:
+        raise MockhubError(f"the clock cannot go beyond {format_timestamp(MAX_TIMESTAMP)}")
 
 
 def copy_clock(clock: Clock) -> Clock:

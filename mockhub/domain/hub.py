@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
+from mockhub._numbers import MAX_INTEGER, require_integer
 from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
@@ -196,14 +197,32 @@ class HubBackend(HubState):
 
     # -- credits and keys -------------------------------------------------------------------------
 
+    def create_account(self, id: str, *, account_type: str = "PRO", credits: int = 0) -> Account:
+        """Add an account with credits; raises MockhubError, as `grant` does, and adds nothing."""
+        self._check_grant(credits)
+        account = self.add_account(id, account_type=account_type)
+        if credits:
+            self.grant(account, credits)
+        return account
+
     def grant(self, account: Account, credits: int, *, expires_at: int | None = None) -> None:
-        """Give an account credits, which may expire (milliseconds)."""
+        """Give an account credits, which may expire (milliseconds).
+
+        Raises:
+            MockhubError: if *credits* is not a whole number, or all grants of the hub together
+                would exceed MAX_INTEGER.
+        """
+        self._check_grant(credits)
+        self.granted_total += credits
         now = self.settle()
         account.apply(Entry(now, "grant", credits, account.add_lot(expires_at), None))
         self.evict_entries(account)
         self.scheduler.add_expiry(expires_at)
         if expires_at is not None:
             self.expire_credits(now)
+
+    def _check_grant(self, credits: int) -> None:
+        require_integer("credits", credits, 0, MAX_INTEGER - self.granted_total)
 
     def add_key(
         self,

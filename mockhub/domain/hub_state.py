@@ -29,6 +29,7 @@ class HubState:
         max_generations: how many generations that have ended are kept; see `set_max_generations`.
         image_format: ``png``, ``jpeg`` or ``webp``.
         ended_ids: the ids of the generations that have ended, in that order.
+        granted_total: the sum of all grants, which bounds every other sum of credits.
     """
 
     clock: Clock
@@ -42,6 +43,7 @@ class HubState:
     provider: Provider = field(default_factory=Provider)
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     scheduler: Scheduler = field(default_factory=Scheduler)
+    granted_total: int = 0
 
     def snapshot(self) -> HubState:
         """Return an independent copy."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from mockhub._numbers import require_integer
+
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES = 8
 _ID_BYTES = 11
@@ -13,12 +15,13 @@ _IMAGE_HASH = blake2b(digest_size=_ID_BYTES)
 
 @dataclass
 class Ids:
-    """A hub's source of ids and random numbers."""
+    """A hub's source of ids and random numbers; raises MockhubError for a seed out of bounds."""
 
     seed: int
     counter: int = 0
 
     def __post_init__(self) -> None:
+        require_integer("seed", self.seed)
         self._hash_key = self.seed.to_bytes(16, "big", signed=True)
         self._generation_hash = blake2b(digest_size=_ID_BYTES, key=self._hash_key)
 

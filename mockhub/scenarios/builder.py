@@ -11,7 +11,7 @@ from mockhub.domain.clock import Clock, ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS
 from mockhub.domain.provider import Provider, parse_outcome
-from mockhub.exceptions import ApiError, ValidationError
+from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.scenarios.loader import Scenario
 from mockhub.scenarios.schema import parse_fault_entry
 from mockhub.spec.api_spec import ApiSpec
@@ -46,7 +46,7 @@ def build_hub(
         image_format=image_format or content.get("image_format", "png"),
     )
     for id, entry in content["accounts"].items():
-        _add_account(hub, id, entry)
+        _add_account(hub, scenario, id, entry)
     for index, entry in enumerate(content.get("generations", ())):
         _import_generation(hub, scenario, index, entry)
     hub.provider = Provider(parse_outcome(text) for text in content.get("provider", ()))
@@ -61,12 +61,14 @@ def _build_clock(entry: Any) -> Clock:
     return ManualClock(parse_timestamp(entry["manual"]), mode=entry.get("mode", "autojump"))
 
 
-def _add_account(hub: HubBackend, id: str, entry: Mapping[str, Any]) -> None:
+def _add_account(hub: HubBackend, scenario: Scenario, id: str, entry: Mapping[str, Any]) -> None:
     account = hub.add_account(id, account_type=entry.get("account_type", "PRO"))
-    for grant in entry.get("grants", ()):
-        hub.grant(
-            account, grant["credits"], expires_at=_optional_timestamp(grant.get("expires_at"))
-        )
+    for index, grant in enumerate(entry.get("grants", ())):
+        expires_at = _optional_timestamp(grant.get("expires_at"))
+        try:
+            hub.grant(account, grant["credits"], expires_at=expires_at)
+        except MockhubError as error:
+            raise error_at(scenario.path, ("accounts", id, "grants", index), str(error)) from None
     for key in entry.get("keys", ()):
         hub.add_key(
             id,

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
 from mockhub._text import format_value
 from mockhub._timestamps import parse_timestamp
+from mockhub.domain.clock import parse_clock_time
 from mockhub.domain.provider import parse_outcome
 from mockhub.faults.grammar import Directive, parse_directives, with_conditions
 from mockhub.spec.config_file import (
-    MAX_INTEGER,
     ConfigError,
     ConfigSchema,
     error_at,
@@ -62,7 +63,7 @@ _CLOCK = {
     "if": {"type": "object"},
     "then": mapping(
         _CLOCK_DESCRIPTION,
-        {"manual": _TIMESTAMP, "mode": {"enum": ["autojump", "hold"]}},
+        {"manual": _TIMESTAMP | {"parser": "clock_time"}, "mode": {"enum": ["autojump", "hold"]}},
         required=("manual",),
     ),
     "else": {"description": _CLOCK_DESCRIPTION, "const": "system"},
@@ -88,7 +89,9 @@ _ROOT = mapping(
         "seed": integer("a whole number", -MAX_INTEGER),
         "clock": _CLOCK,
         "image_format": {"enum": ["png", "jpeg", "webp"]},
-        "max_generations": integer("a whole number from 1", 1),
+        "max_generations": integer(
+            f"a whole number from 1 to {MAX_GENERATIONS}", 1, MAX_GENERATIONS
+        ),
         "accounts": {
             "description": "a mapping of names to accounts",
             "type": "object",
@@ -115,7 +118,12 @@ def parse_fault_entry(entry: str | Mapping[str, str]) -> list[Directive]:
 
 _SCHEMA = ConfigSchema(
     _ROOT,
-    {"timestamp": parse_timestamp, "outcome": parse_outcome, "fault": parse_fault_entry},
+    {
+        "timestamp": parse_timestamp,
+        "clock_time": parse_clock_time,
+        "outcome": parse_outcome,
+        "fault": parse_fault_entry,
+    },
 )
 
 

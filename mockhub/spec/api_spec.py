@@ -18,6 +18,15 @@ from mockhub.spec.sizes import build_size_rules
 
 _FIRST_ERROR_STATUS = 400
 _UNAUTHORIZED = 401
+_UNUSABLE = (  # what the code below raises where something is missing or of another type
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    StopIteration,
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def load_spec(path: Path) -> ApiSpec:
         return build_spec(document)
     except MockhubError as error:
         raise error if str(path) in str(error) else MockhubError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _UNUSABLE as error:
         problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise MockhubError(f"{path}: not a GPT Image Hub API description: {problem}") from None
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mockhub._numbers import require_integer
 from mockhub._text import format_value
 from mockhub.exceptions import MockhubError, ValidationError
 from mockhub.spec.sizes import AUTO, Size, SizeRules, nearest_ratio, parse_size
+
+_MAX_PRICE = 1_000_000_000
 
 
 class Quote(NamedTuple):
@@ -92,7 +95,8 @@ def build_model_catalog(model_list: Mapping[str, Any], size_rules: SizeRules) ->
     """Build the catalog from the example of the model list.
 
     Raises:
-        MockhubError: if two models have one id, or qualities and prices name different tiers.
+        MockhubError: if two models have one id, qualities and prices name different tiers, or a
+            number is out of bounds.
     """
     models: dict[str, Model] = {}
     for entry in model_list["data"]:
@@ -102,12 +106,17 @@ def build_model_catalog(model_list: Mapping[str, Any], size_rules: SizeRules) ->
                 f"model {entry['id']!r}: supported_qualities {tiers} and credits_per_image "
                 f"{dict(prices)} must name the same tiers, of {list(size_rules.tiers)}"
             )
+        limit = entry["reference_image_limit"]
+        require_integer(f"model {entry['id']!r}: reference_image_limit", limit, 0)
+        for tier, price in prices.items():
+            place = f"model {entry['id']!r}: credits_per_image: {tier}"
+            require_integer(place, price, 0, _MAX_PRICE)
         if entry["id"] in models:
             raise MockhubError(f"model {entry['id']!r} is listed twice")
         models[entry["id"]] = Model(
             id=entry["id"],
             aspect_ratios=tuple(entry["supported_aspect_ratios"]),
             prices=prices,
-            max_reference_images=entry["reference_image_limit"],
+            max_reference_images=limit,
         )
     return Catalog(models, size_rules)

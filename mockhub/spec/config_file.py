@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import yaml
 
+from mockhub._numbers import MAX_INTEGER
 from mockhub._text import format_value, suggest
 from mockhub.exceptions import MockhubError
 
 Pointer = tuple[str | int, ...]
 ConfigError = tuple[Pointer, str]
-
-MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser reads exactly
 
 _TAG = "tag:yaml.org,2002:"
 _JSON_TAGS = {_TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null")}
@@ -36,6 +36,7 @@ _RESOLVERS = {
     for first, resolvers in _LOADER.yaml_implicit_resolvers.items()
 }
 _MAX_LISTED_KEYS = 12
+_MAX_VALUES = 1_000_000  # of a file, with those that its aliases repeat
 
 
 def load_yaml(path: Path) -> Any:
@@ -53,6 +54,8 @@ def load_yaml(path: Path) -> Any:
         for culprit, pointer, message in _NodeChecker(loader).errors(node, ()):
             line = culprit.start_mark.line + 1
             raise MockhubError(f"{path}:{line}: {format_pointer(pointer)}: {message}")
+        if _expanded_size(node, {}) > _MAX_VALUES:
+            raise MockhubError(f"{path}: its aliases expand to more than {_MAX_VALUES} values")
         return loader.construct_document(node)
     except OSError as error:
         raise MockhubError(f"{path}: cannot be read: {error.strerror}") from None
@@ -60,6 +63,17 @@ def load_yaml(path: Path) -> Any:
         raise MockhubError(f"{path}: nested too deeply") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Count the nodes below *node*, those of an alias each time that it is used."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in sizes:
+        is_mapping = isinstance(node, yaml.MappingNode)
+        children = (value for _, value in node.value) if is_mapping else node.value
+        sizes[id(node)] = 1 + sum(_expanded_size(child, sizes) for child in children)
+    return sizes[id(node)]
 
 
 class _NodeChecker:
@@ -89,12 +103,27 @@ class _NodeChecker:
         elif isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):
                 yield from self.errors(item, (*pointer, index))
-        elif isinstance(node, yaml.ScalarNode):
-            ambiguous = _AMBIGUOUS_SCALARS.get(node.tag)
-            if ambiguous and not node.style and ambiguous.fullmatch(node.value):
-                value = format_value(self._loader.construct_object(node))
-                message = f"YAML 1.1 reads {node.value} as {value}; quote it, or write {value}"
-                yield node, pointer, message
+        elif isinstance(node, yaml.ScalarNode) and (message := self._scalar_error(node)):
+            yield node, pointer, message
+
+    def _scalar_error(self, node: yaml.ScalarNode) -> str | None:
+        try:
+            value = self._loader.construct_object(node)
+        except (ValueError, LookupError):  # such as !!int x, or more digits than Python reads
+            shown, tag = format_value(node.value), node.tag.replace(_TAG, "!!")
+            return f"{shown} is not a valid {tag}; expected a value that JSON can hold"
+        if type(value) is int and abs(value) > MAX_INTEGER:
+            return (
+                f"{format_value(value)} is too large; expected a whole number from "
+                f"{-MAX_INTEGER} to {MAX_INTEGER}"
+            )
+        if isinstance(value, float) and not isfinite(value):
+            return f"{node.value} is not a JSON number"
+        ambiguous = _AMBIGUOUS_SCALARS.get(node.tag)
+        if ambiguous and not node.style and ambiguous.fullmatch(node.value):
+            shown = format_value(value)
+            return f"YAML 1.1 reads {node.value} as {shown}; quote it, or write {shown}"
+        return None
 
     def _mapping_errors(
         self, node: yaml.MappingNode, pointer: Pointer

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mockhub.exceptions import MockhubError
-from mockhub.spec.config_file import ConfigSchema, Pointer, error_at, load_yaml, mapping
+from mockhub.spec.config_file import (
+    ConfigSchema,
+    Pointer,
+    error_at,
+    integer,
+    load_yaml,
+    mapping,
+    sequence,
+    string,
+)
 
 # The supported keywords of each kind of object, and the kind of each value: `[kind]` is a list,
 # `{kind}` a map, and "" anything.
@@ -103,6 +113,21 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
     },
 }
 _COMMON_KEYWORDS = dict.fromkeys(("$ref", "x-clauses", "x-assumed"), "")
+_VALUES = {  # the schemas of the values that mockhub computes with
+    "$ref": string("a reference such as '#/components/schemas/Size'", pattern="^#/"),
+    "x-assumed": string("a reason"),
+    "x-clauses": sequence("a list of clauses such as [REQ-1]", string("a clause such as REQ-1")),
+    "x-timeout-seconds": {
+        "description": "a number of seconds above 0, and at most a day",
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 86_400,
+    },
+    "x-max-bytes": integer("a whole number of bytes from 1", 1),
+    "length": integer("a whole number of characters from 1 to 80", 1, 80),
+    "multiple": integer("a whole number of pixels from 1 to 9999", 1, 9999),
+}
+_MAX_VALUES = 100_000  # of a schema whose references are inlined
 _STRING_ENUM = {
     "if": {"properties": {"type": {"const": "string"}}, "required": ["type", "enum"]},
     "then": {
@@ -122,7 +147,10 @@ def _supported_subset() -> ConfigSchema:
 
 def _object_schema(keywords: dict[str, str]) -> dict[str, Any]:
     kinds = keywords | _COMMON_KEYWORDS
-    return mapping("a mapping", {name: _value_schema(kind) for name, kind in kinds.items()})
+    return mapping(
+        "a mapping",
+        {name: _VALUES.get(name) or _value_schema(kind) for name, kind in kinds.items()},
+    )
 
 
 def _value_schema(kind: str) -> Mapping[str, Any] | bool:
@@ -146,9 +174,14 @@ class Document:
 
     def resolve(self, node: Any) -> Any:
         """Replace a `$ref` by its target, updated with the keywords beside it."""
+        seen: list[str] = []
         while isinstance(node, dict) and "$ref" in node:
+            reference = node["$ref"]
+            if reference in seen:
+                raise MockhubError(f"{self.path}: the reference {reference!r} leads to itself")
+            seen.append(reference)
             siblings = {name: value for name, value in node.items() if name != "$ref"}
-            node = {**self.lookup(node["$ref"]), **siblings}
+            node = {**self.lookup(reference), **siblings}
         return node
 
     def lookup(self, reference: str) -> Any:
@@ -159,20 +192,32 @@ class Document:
             if not isinstance(node, dict) or name not in node:
                 raise MockhubError(f"{self.path}: the reference {reference!r} has no target")
             node = node[name]
+        if not isinstance(node, dict):
+            raise MockhubError(f"{self.path}: the target of {reference!r} is not a mapping")
         return node
 
-    def inline_references(self, node: Any, seen: tuple[str, ...] = ()) -> Any:
-        """Replace every `$ref` below *node* by its target."""
+    def inline_references(
+        self, node: Any, seen: tuple[str, ...] = (), values: Iterator[int] | None = None
+    ) -> Any:
+        """Replace every `$ref` below *node* by its target.
+
+        Raises:
+            MockhubError: if a schema contains itself, or there are too many *values*.
+        """
+        values = values or count(1)
+        if next(values) > _MAX_VALUES:
+            raise MockhubError(f"{self.path}: a schema expands to more than {_MAX_VALUES} values")
         if isinstance(node, list):
-            return [self.inline_references(item, seen) for item in node]
+            return [self.inline_references(item, seen, values) for item in node]
         if not isinstance(node, dict):
             return node
         if isinstance(reference := node.get("$ref"), str):
             if reference in seen:
                 raise MockhubError(f"{self.path}: the schema {reference!r} contains itself")
             seen = (*seen, reference)
+        resolved = self.resolve(node)
         return {
-            name: self.inline_references(value, seen) for name, value in self.resolve(node).items()
+            name: self.inline_references(value, seen, values) for name, value in resolved.items()
         }
 
     def error(self, pointer: Pointer, message: str) -> MockhubError:

@@ -11,7 +11,7 @@ import orjson
 
 from mockhub._text import format_value
 from mockhub.exceptions import ValidationError
-from mockhub.spec.error_messages import describe_error
+from mockhub.spec.error_messages import describe_error, describe_expected
 from mockhub.spec.operations import BodySchema
 
 _INTEGER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,30})")  # longer ones are shown as sent
@@ -94,7 +94,7 @@ def _coerce(text: str, type_name: Any) -> Any:
 
 
 def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
-    """Validate *values* and fill in the defaults (REQ-12).
+    """Validate *values* and fill in the defaults (REQ-12); an integer written as 1.0 becomes 1.
 
     Raises:
         ValidationError: naming the field, its value and what is allowed.
@@ -106,4 +106,24 @@ def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
             )
     except ValueError:  # nested deeper than the validator's limit
         raise ValidationError(_TOO_DEEP) from None
-    return {**body.defaults, **values}
+    valid = {**body.defaults, **values}
+    for name in _fractions(values, body):
+        valid[name] = int(valid[name])
+    return valid
+
+
+def reject_fractions(values: Mapping[str, Any], body: BodySchema) -> None:
+    """Raise ValidationError for an integer that is written as 1.0."""
+    for name in _fractions(values, body):
+        expected = describe_expected(body.fields[name])
+        raise ValidationError(
+            f"{name}: {values[name]} is not valid; expected {expected}, without a fraction"
+        )
+
+
+def _fractions(values: Mapping[str, Any], body: BodySchema) -> list[str]:
+    return [
+        name
+        for name, value in values.items()
+        if type(value) is float and body.fields.get(name, {}).get("type") == "integer"
+    ]

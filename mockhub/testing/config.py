@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
+from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
@@ -20,7 +21,7 @@ from mockhub.faults.grammar import Directive, parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
-from mockhub.spec.config_file import MAX_INTEGER, ConfigSchema, integer, mapping, sequence, string
+from mockhub.spec.config_file import ConfigSchema, integer, mapping, sequence, string
 
 DEFAULT_SCENARIO = "plain"
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"

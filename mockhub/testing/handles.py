@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Protocol, TypeVar
 
 from mockhub._text import suggest
-from mockhub._timestamps import SECOND, format_timestamp, parse_duration, parse_timestamp
+from mockhub._timestamps import format_timestamp, parse_duration, parse_timestamp
 from mockhub.domain.accounts import Account
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
@@ -29,13 +29,6 @@ class RunOnServer(Protocol):
     def __call__(self, function: Callable[[], T], /) -> T: ...
 
 
-def duration_ms(value: Duration) -> int:
-    """Convert ``"800s"``, ``"2m"``, seconds or a timedelta to milliseconds; raises MockhubError."""
-    if isinstance(value, timedelta):
-        return round(value.total_seconds() * SECOND)
-    return parse_duration(value)
-
-
 def timestamp_ms(value: Timestamp) -> int:
     """Convert ``"2026-05-01T00:00:00Z"`` or an aware datetime to milliseconds since 1970.
 
@@ -53,7 +46,7 @@ def _resolve_expiry(
             f"expires_at={expires_at!r} and expires_in={expires_in!r}: give only one of them"
         )
     if expires_in is not None:
-        return backend.clock.now() + duration_ms(expires_in)
+        return backend.clock.now() + parse_duration(expires_in)
     return None if expires_at is None else timestamp_ms(expires_at)
 
 
@@ -111,7 +104,8 @@ class AccountHandle:
             expires_in: Or after how long: ``"30d"``, seconds or a timedelta.
 
         Raises:
-            MockhubError: if a time is not valid, or both are given.
+            MockhubError: if *credits* is not a whole number, a time is not valid, or both times
+                are given.
         """
         expires_at_ms = _resolve_expiry(self._backend, expires_at, expires_in)
         self._run_on_server(
@@ -147,15 +141,14 @@ class AccountsHandle(Mapping[str, AccountHandle]):
         """Create an account for another user; its API key is `AccountHandle.key`.
 
         Raises:
-            MockhubError: if the name is taken.
+            MockhubError: if the name is taken, or *credits* is not a whole number.
         """
         if id in self._backend.accounts:
             raise MockhubError(f"the account {id!r} exists already")
-        self._run_on_server(lambda: self._backend.add_account(id, account_type=account_type))
-        account = self[id]
-        if credits:
-            account.grant(credits)
-        return account
+        self._run_on_server(
+            lambda: self._backend.create_account(id, account_type=account_type, credits=credits)
+        )
+        return self[id]
 
 
 class KeysHandle:
@@ -226,7 +219,7 @@ class ClockHandle:
         Raises:
             MockhubError: if the duration is not valid, or the clock is the system's.
         """
-        return self._move_to(self._manual_clock().now() + duration_ms(duration))
+        return self._move_to(self._manual_clock().now() + parse_duration(duration))
 
     def set(self, timestamp: Timestamp) -> datetime:
         """Set the clock to a later time: ``"2026-05-01T00:00:00Z"`` or an aware datetime.

@@ -8,6 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
 from mockhub._text import plural
+from mockhub._timestamps import parse_duration
 from mockhub.client_report.report import ClientReport, build_report
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
@@ -29,7 +30,6 @@ from mockhub.testing.handles import (
     Duration,
     KeysHandle,
     T,
-    duration_ms,
 )
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Hub:
         Raises:
             MockhubError: if the interval is not valid.
         """
-        interval_ms = duration_ms(min_poll_interval)
+        interval_ms = parse_duration(min_poll_interval)
         return self._run_on_server(
             lambda: build_report(self._backend, min_poll_interval=interval_ms)
         )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mockhub._text import suggest
+from mockhub._timestamps import parse_duration
 from mockhub.exceptions import MockhubError
 from mockhub.testing.config import HubConfig
-from mockhub.testing.handles import duration_ms
 
 if TYPE_CHECKING:
     from mockhub.testing.hub import Hub
@@ -71,7 +71,7 @@ def min_poll_interval(config: pytest.Config) -> int:
     """Return the ini option in milliseconds; raises MockhubError."""
     text = config.getini("mockhub_min_poll_interval")
     try:
-        return duration_ms(text)
+        return parse_duration(text)
     except MockhubError as error:
         raise MockhubError(f"ini option mockhub_min_poll_interval: {error}") from None
 

@@ -134,7 +134,12 @@ _TRIGGERS = mapping(
     "a mapping such as {provider_failure: a prompt}",
     {"provider_failure": _optional(_PROMPT), "partial": _optional(_PARTIAL)},
 )
-_SECONDS = {"description": "a number of seconds, 0 or more", "type": "number", "minimum": 0}
+_SECONDS = {
+    "description": "a number of seconds from 0 to 86400",
+    "type": "number",
+    "minimum": 0,
+    "maximum": 86_400,
+}
 _LIMITS = mapping(
     "a mapping such as {max_credits: 5000, poll_timeout: 10}",
     {"max_credits": integer("a whole number, 0 or more", 0), "poll_timeout": _SECONDS},

@@ -20,7 +20,7 @@ FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
 def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> GenerationRequest:
-    """Make a request from a valid body; its JSON integers may have been written as 1.0.
+    """Make a request from a valid body.
 
     The strings that most requests have in common are interned, which saves memory.
     """
@@ -29,7 +29,7 @@ def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> Gen
         values["prompt"],
         intern(values["size"]),
         intern(values["quality"]),
-        int(values["n"]),
+        values["n"],
         values["async"],
         references,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
 from mockhub.control import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
@@ -349,9 +350,10 @@ def test_system_clock_cannot_be_moved(hub: LiveHub) -> None:
 
 def test_clock_ends_before_dates_do(hub: LiveHub) -> None:
     """No clock can be set to a time that cannot be written as a date."""
-    late = call_error(hub, "POST", f"{HUB}/clock/set", {"to": "9999-12-31T23:59:59Z"})
-    assert late[:2] == (409, "conflict")
-    assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
+    for method, where, field in (("POST", "/set", "to"), ("PATCH", "", "now")):
+        late = call_error(hub, method, f"{HUB}/clock{where}", {field: "9999-12-31T23:59:59Z"})
+        assert late[:2] == (409, "conflict")
+        assert "cannot go beyond 9000-01-01T00:00:00.000Z" in late[2]
     assert (
         call(hub, "POST", f"{HUB}/clock/set", {"to": "9000-01-01T00:00:00Z"})["now"][:4] == "9000"
     )
@@ -385,6 +387,7 @@ def test_control_never_races_with_requests(hub: LiveHub) -> None:
 
 # -- mistakes ------------------------------------------------------------------------------------
 
+TOO_EARLY = "0001-01-01T00:00:00+23:59"
 INVALID_REQUESTS = [
     ("POST", "/hubs", {"nam": "x"}, '"nam" is not known here'),
     ("POST", "/hubs", {"nam": "x"}, "did you mean 'name'?"),
@@ -425,6 +428,26 @@ INVALID_REQUESTS = [
         {"credits": 1, "expires_at": "tomorrow"},
         "expires_at: 'tomorrow' is not a time; expected one such as 2026-04-30T08:00:00Z",
     ),
+    (
+        "POST",
+        f"{HUB}/accounts/low/grants",
+        {"credits": 5.0},
+        "credits: 5.0 is not valid; expected an integer from 1 to 1000000000000, without",
+    ),
+    (
+        "POST",
+        f"{HUB}/accounts/low/grants",
+        {"credits": 1, "expires_at": "9999-12-31T23:59:59-23:59"},
+        "expires_at: '9999-12-31T23:59:59-23:59' is out of range; expected a year from 1 to 9999",
+    ),
+    ("POST", f"{HUB}/keys", {"account": "low", "expires_at": TOO_EARLY}, "is out of range"),
+    ("PATCH", f"{HUB}/keys/low", {"expires_at": TOO_EARLY}, "is out of range"),
+    ("POST", f"{HUB}/accounts", {"id": "big", "credits": 1e13}, "credits: 10000000000000.0 is"),
+    ("POST", "/hubs", {"seed": 7.0}, "seed: 7.0 is not valid; expected an integer from -9007"),
+    ("POST", "/hubs", {"seed": 2**53}, "seed: 9007199254740992 is not valid"),
+    ("POST", "/hubs", {"clock": {"now": "9999-12-31T23:59:59Z"}}, "cannot go beyond 9000-01-01"),
+    ("POST", "/hubs", {"clock": {"now": TOO_EARLY}}, "now: '0001-01-01T00:00:00+23:59' is out of"),
+    ("PATCH", HUB, {"max_generations": 5.0}, "max_generations: 5.0 is not valid"),
     ("PATCH", f"{HUB}/keys/low", {}, "expected an object with expires_at or expires_in"),
     (
         "PATCH",
@@ -457,6 +480,27 @@ def test_invalid_request_is_explained(
     status, code, message = call_error(hub, method, where, body)
     assert (status, code) == (400, "invalidRequest")
     assert expected in message
+
+
+def test_sum_of_all_grants_is_bounded(hub: LiveHub) -> None:
+    """A grant beyond what JSON can hold adds nothing, neither credits nor an account."""
+    most = {"credits": 10**12}
+    hub.server.call(lambda: setattr(hub.backend, "granted_total", 2**53 - 1 - 10**12))
+    call(hub, "POST", f"{HUB}/accounts/low/grants", most)
+    before = call(hub, "GET", f"{HUB}/accounts")
+    for where, body in (("/low/grants", most), ("", {"id": "big", "credits": 1})):
+        status, _, message = call_error(hub, "POST", f"{HUB}/accounts{where}", body)
+        assert (status, message.rpartition("; ")[2]) == (400, "expected a whole number from 0 to 0")
+    assert call(hub, "GET", f"{HUB}/accounts") == before
+    call(hub, "POST", f"{HUB}/reset")
+    call(hub, "POST", f"{HUB}/accounts/low/grants", {"credits": 1})
+
+
+def test_bounds_of_control_yaml_are_those_of_the_hub() -> None:
+    schemas = load_document(OPENAPI_FILE).root["components"]["schemas"]
+    seed = schemas["Seed"]
+    assert (seed["minimum"], seed["maximum"]) == (-MAX_INTEGER, MAX_INTEGER)
+    assert schemas["HubUpdate"]["properties"]["max_generations"]["maximum"] == MAX_GENERATIONS
 
 
 UNKNOWN_NAMES = [

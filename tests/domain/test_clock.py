@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockhub._timestamps import format_timestamp, parse_timestamp
+from mockhub._timestamps import format_timestamp, parse_duration, parse_timestamp
 from mockhub.domain.clock import ManualClock, SystemClock
 from mockhub.exceptions import MockhubError
 from tests.support.live_server import BODY, KEY, LOW, PUBLISHED, LiveHub, serve_hub
@@ -188,6 +189,47 @@ def test_timestamps_round_trip(timestamp: int) -> None:
 def test_text_that_is_not_a_timestamp_is_rejected(text: str) -> None:
     with pytest.raises(MockhubError, match="expected one such as"):
         parse_timestamp(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9999-12-31T23:59:59-23:59",
+        "9999-12-31T23:59:59.9999999Z",
+        "0001-01-01T00:00:00+23:59",
+    ],
+)
+def test_timestamp_that_cannot_be_formatted_is_rejected(text: str) -> None:
+    """Only the years 1 to 9999 of UTC can be written."""
+    shown = repr(text)
+    with pytest.raises(MockhubError, match=f"{shown[:10]}.* is out of range; expected a year from"):
+        parse_timestamp(text)
+    with pytest.raises(MockhubError):
+        parse_timestamp(text + 5000 * "0")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1, -0.5, 10**20, 1e-7, float("nan"), float("inf"), timedelta(-1), timedelta(4000), "x"],
+)
+def test_duration_out_of_bounds_is_rejected(value: str | float | timedelta) -> None:
+    with pytest.raises(MockhubError, match="expected one such as 2s|expected at most 3650d"):
+        parse_duration(value)
+
+
+def test_number_that_python_cannot_write_is_rejected() -> None:
+    with pytest.raises(MockhubError, match="'a number of more than 200 digits' is too long"):
+        parse_duration(10**5000)
+
+
+def test_manual_clock_has_a_latest_time() -> None:
+    """Neither a new clock nor one that is moved goes beyond the year 9000."""
+    latest = parse_timestamp("9000-01-01T00:00:00Z")
+    clock = ManualClock(latest)
+    with pytest.raises(MockhubError, match="cannot go beyond 9000-01-01"):
+        clock.advance(1)
+    with pytest.raises(MockhubError, match="cannot go beyond 9000-01-01"):
+        ManualClock(latest + 1)
 
 
 def test_server_stops_while_a_request_waits() -> None:

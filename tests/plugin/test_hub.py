@@ -252,6 +252,14 @@ def test_provider_outcomes_apply_in_order_and_the_last_repeats(mockhub: Hub) -> 
         (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
         (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
         (lambda hub: hub.account.grant(8, expires_at="x", expires_in=1), "give only one"),
+        (lambda hub: hub.account.grant(5.0), "credits: 5.0 is not valid; expected a whole number"),
+        (lambda hub: hub.account.grant(-1), "credits: -1 is not valid; expected a whole number"),
+        (lambda hub: hub.account.grant(10**400), "credits: a number of more than 200 digits"),
+        (lambda hub: hub.accounts.create("x", credits=2**64), "credits: 18446744073709551616"),
+        (lambda hub: hub.account.grant(8, expires_at="9999-12-31T23:59:59-01:00"), "out of range"),
+        (lambda hub: hub.account.grant(8, expires_in=timedelta(9999)), "expected at most 3650d"),
+        (lambda hub: hub.keys.create(expires_in=-1), "'-1' is not a duration"),
+        (lambda hub: hub.clock.set("9999-12-31T23:59:59Z"), "cannot go beyond 9000-01-01"),
         (lambda hub: hub.images("clx"), "unknown generation 'clx'"),
         (lambda hub: hub.assert_generated(promt="x"), "no field 'promt'; did you mean 'prompt'"),
         (lambda hub: hub.journal.filter(staus=1), "no field 'staus'; did you mean 'status'"),
@@ -263,6 +271,7 @@ def test_invalid_arguments_are_explained(
     """The error shows the value and what is allowed."""
     with pytest.raises(MockhubError, match=re.escape(message)):
         call(mockhub)
+    assert (len(mockhub.accounts), mockhub.account.credits) == (1, 120)
 
 
 # -- what happened ---------------------------------------------------------------------------------

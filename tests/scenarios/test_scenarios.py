@@ -99,6 +99,32 @@ INVALID = [
     ("accounts: {}\nclock: {manual: now}", 2, "#/clock/manual", "expected one such as 2026-04-30"),
     (ONE % "grants: [{credits: -1}]", 1, "#/accounts/a/grants/0/credits", "-1 is not valid"),
     (ONE % "grants: [{credits: 1e30}]", 1, "#/accounts/a/grants/0/credits", "a whole number"),
+    (ONE % "grants: [{credits: 1.0}]", 1, "#/accounts/a/grants/0/credits", "without a fraction"),
+    (
+        ONE % "grants: [{credits: 9007199254740991}, {credits: 1}]",
+        1,
+        "#/accounts/a/grants/1",
+        "credits: 1 is not valid; expected a whole number from 0 to 0",
+    ),
+    (
+        ONE % "grants: [{credits: 1, expires_at: '9999-12-31T23:59:59-23:59'}]",
+        1,
+        "#/accounts/a/grants/0/expires_at",
+        "is out of range; expected a year from 1 to 9999",
+    ),
+    (
+        "accounts: {}\nclock: {manual: 2026-13-45}",
+        2,
+        "#/clock/manual",
+        "'2026-13-45' is not a time",
+    ),
+    (
+        "accounts: {}\nclock: {manual: 9999-01-01T00:00:00Z}",
+        2,
+        "#/clock/manual",
+        "cannot go beyond 9000-01-01",
+    ),
+    ("accounts: {}\nseed: 7.0", 2, "#/seed", "without a fraction"),
     (ONE % "grants: [{}]", 1, "#/accounts/a/grants/0", "'credits' is missing"),
     (
         ONE % "grants: [{credits: 1, expires_at: 2026-04-30}]",

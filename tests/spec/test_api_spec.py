@@ -104,6 +104,16 @@ def test_catalog_has_the_documented_model(spec: ApiSpec) -> None:
         ("      aspect_ratio: auto\n", '      aspect_ratio: "7:4"\n', "aspect_ratio"),
         ("          code: notFound\n", "          code: invalid_request\n", "invalid_request"),
         ("openapi: 3.1.0", "openapi: 2.0.0", "3.1"),
+        ("x-max-bytes: 52428800", "x-max-bytes: 1.5", "1.5 is not valid; expected a whole number"),
+        ("x-timeout-seconds: 800", "x-timeout-seconds: .inf", ".inf is not a JSON number"),
+        ("x-timeout-seconds: 800", "x-timeout-seconds: 86401", "and at most a day"),
+        ("        length: 32", "        length: 81", "81 is not valid; expected a whole number"),
+        ("        multiple: 16", "        multiple: 0", "0 is not valid; expected a whole number"),
+        ('        widest: "3:1"', '        widest: "3:0"', "Fraction(3, 0)"),
+        ("  1K: 8\n", "  1K: 8.0\n", "credits_per_image: 1K: 8.0 is not valid; expected a whole"),
+        ("  1K: 8\n", "  1K: 1000000001\n", "expected a whole number from 0 to 1000000000"),
+        ("reference_image_limit: 16", "reference_image_limit: 16.0", "16.0 is not valid"),
+        ("      minimum: 1\n", "      minimum: 1" + 400 * "0" + "\n", "is too large"),
         ("openapi: 3.1.0", "openapi: [3.1.0", "not YAML"),
     ],
 )  # fmt: skip
@@ -126,6 +136,45 @@ def test_unsupported_keyword_is_reported_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(MockhubError) as caught:
         load_spec(file)
     assert f"{file}:{line}: #/components/schemas/ReferenceImage/x-most-bytes" in str(caught.value)
+
+
+BALANCE = '$ref: "#/components/schemas/Balance"'
+
+
+@pytest.mark.parametrize(
+    ("schemas", "message"),
+    [
+        ("Odd: {$ref: '#/components/schemas/Odd'}", "'#/components/schemas/Odd' leads to itself"),
+        (
+            "Odd: {$ref: '#/components/schemas/Own'}\n    Own: {$ref: '#/components/schemas/Own'}",
+            "the reference '#/components/schemas/Own' leads to itself",
+        ),
+        ("Odd: {not: {$ref: '#/components/schemas/Odd'}}", "Odd' contains itself"),
+        ("Odd: {$ref: '#/info/title'}", "the target of '#/info/title' is not a mapping"),
+        ("Odd: {$ref: 5}", "#/components/schemas/Odd/$ref: 5 is not valid; expected a reference"),
+        (
+            "Odd: {not: {$ref: '#/components/schemas/Odd0'}}\n    "
+            + "\n    ".join(
+                f"Odd{n}: {{allOf: [{{$ref: '#/components/schemas/Odd{n + 1}'}}, "
+                f"{{$ref: '#/components/schemas/Odd{n + 1}'}}]}}"
+                for n in range(30)
+            )
+            + "\n    Odd30: {}",
+            "a schema expands to more than 100000 values",
+        ),
+    ],
+    ids=["itself", "chain", "nested", "text", "number", "doubling"],
+)
+def test_references_that_cannot_be_resolved_are_rejected(
+    tmp_path: Path, schemas: str, message: str
+) -> None:
+    """A reference that leads to itself, or doubles thirty times, is an error and no hang."""
+    text = TEXT.replace("    ModelId:\n", f"    {schemas}\n    ModelId:\n", 1)
+    file = tmp_path / "openapi.yaml"
+    file.write_text(text.replace(BALANCE, BALANCE.replace("Balance", "Odd"), 1), "utf-8")
+    with pytest.raises(MockhubError, match=re.escape(message)) as caught:
+        load_spec(file)
+    assert str(file) in str(caught.value)
 
 
 def test_missing_spec_is_reported(tmp_path: Path) -> None:

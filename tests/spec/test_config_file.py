@@ -35,6 +35,13 @@ SCHEMA = ConfigSchema(
 )
 
 
+def aliases(content: str, count: int) -> str:
+    """Return YAML in which each value contains the one before twice."""
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {content.format(f'*a{n - 1}')}" for n in range(1, count + 1)]
+    return "\n".join(lines)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "own.yaml"
@@ -57,6 +64,17 @@ def file(tmp_path: Path) -> Path:
         ("a: &x [1, *x]", "#/a/1: it contains itself"),
         ("a: !!binary aGVsbG8=", "#/a: !!binary is not a JSON type"),
         ("a: !!set {b}", "!!set is not a JSON type"),
+        ("a: !!timestamp 2026-13-45", "#/a: !!timestamp is not a JSON type"),
+        ("a: !!int x", '#/a: "x" is not a valid !!int'),
+        ("a: !!bool x", '#/a: "x" is not a valid !!bool'),
+        ("a: !!float ''", '#/a: "" is not a valid !!float'),
+        ("a: 1" + 5000 * "0", "is not a valid !!int"),
+        ("a: 0x" + 5000 * "f", "#/a: a number of more than 200 digits is too large"),
+        ("a: 9007199254740992", "#/a: 9007199254740992 is too large; expected a whole number from"),
+        ("a: -.inf", "#/a: -.inf is not a JSON number"),
+        ("a: 1.0e+400", "#/a: 1.0e+400 is not a JSON number"),
+        (aliases("[{0}, {0}]", 30), "own.yaml: its aliases expand to more than 1000000 values"),
+        (aliases("{{<<: [{0}, {0}]}}", 30), "aliases expand to more than 1000000 values"),
         ("a: " + 5000 * "[" + 5000 * "]", "own.yaml: nested too deeply"),
         ("a: [", "own.yaml: not YAML: "),
         ("a: 1\n---\na: 2", "own.yaml: not YAML: "),
@@ -106,7 +124,7 @@ def test_missing_file_is_reported(file: Path) -> None:
         ("name: x\nfoo: 1", "known are name, secret, color, sizes, since"),
         ("name: x\ncolor: gren", '"gren" is not valid; expected one of red, green; did you mean'),
         ("name: x\nsizes:\n- 1\n- 5", ":4: #/sizes/1: 5 is not valid; expected a size from 1 to 4"),
-        ("name: x\nsizes: [.nan]", "#/sizes/0: null is not valid; expected a size"),
+        ("name: x\nsizes: [.nan]", "#/sizes/0: .nan is not a JSON number"),
         ("name: x\nsizes: [1.0]", "#/sizes/0: 1.0 is not valid; expected it without a fraction"),
         ("name: x\nsince: today", ":2: #/since: 'today' is not a time"),
         ("name: 5\nsince: today", "#/name: 5 is not valid; expected a name"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mockhub.cli._click import SEED
 from mockhub.cli.ctl import tables
 from mockhub.cli.ctl.client import ControlClient, Json, url_path
 
@@ -108,7 +109,7 @@ def show(context: CtlContext) -> None:
 @click.argument("name", required=False)
 @click.option("--scenario", help="A name from `mockhub scenarios`, instead of an empty hub.")
 @click.option("--credits", type=int, help="Balance of the account of a hub that has no --scenario.")
-@click.option("--seed", type=int, help="Seed of ids, keys and images.")
+@click.option("--seed", type=SEED, help="Seed of ids, keys and images.")
 @click.option("--manual", is_flag=True, help="Use a clock that only `advance` moves.")
 @_pass_context
 def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields: Any) -> None:

@@ -15,9 +15,9 @@ def create_account(request: ControlRequest) -> object:
     hub, id = request.hub, request.body["id"]
     if id in hub.accounts:
         raise conflict(f"there is an account {id!r} already; grant it credits, or choose another")
-    account = hub.add_account(id, account_type=request.body["account_type"])
-    if credits := request.body.get("credits"):
-        hub.grant(account, credits)
+    account = hub.create_account(
+        id, account_type=request.body["account_type"], credits=request.body.get("credits", 0)
+    )
     return serializers.account(account, hub)
 
 

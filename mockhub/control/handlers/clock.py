@@ -8,7 +8,7 @@ from typing import Any
 from mockhub._timestamps import parse_duration, parse_timestamp
 from mockhub.control import serializers
 from mockhub.control.context import ControlRequest, conflict, parse_field
-from mockhub.domain.clock import Clock, ManualClock, SystemClock
+from mockhub.domain.clock import Clock, ManualClock, SystemClock, parse_clock_time
 from mockhub.exceptions import MockhubError, ValidationError
 
 
@@ -46,7 +46,9 @@ def build_clock(settings: Mapping[str, Any], current: Clock) -> Clock:
             raise ValidationError(f"{misplaced} is for manual clocks; expected it with kind manual")
         return SystemClock()
     now = (
-        parse_field("now", parse_timestamp, settings["now"]) if "now" in settings else current.now()
+        parse_field("now", parse_clock_time, settings["now"])
+        if "now" in settings
+        else current.now()
     )
     return ManualClock(now, mode=settings.get("mode", getattr(current, "mode", "autojump")))
 

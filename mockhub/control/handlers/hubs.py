@@ -116,6 +116,9 @@ def _requested_scenario(request: ControlRequest) -> Scenario | None:
 
 
 def _create_default_account(hub: HubBackend, request: ControlRequest) -> str:
-    account = hub.add_account(DEFAULT_ACCOUNT, account_type=request.body.get("account_type", "PRO"))
-    hub.grant(account, request.body.get("credits", DEFAULT_CREDITS))
+    hub.create_account(
+        DEFAULT_ACCOUNT,
+        account_type=request.body.get("account_type", "PRO"),
+        credits=request.body.get("credits", DEFAULT_CREDITS),
+    )
     return hub.add_key(DEFAULT_ACCOUNT)
