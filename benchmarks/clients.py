@@ -50,7 +50,7 @@ class Client:
         self._prefix = f"/hubs/{hub}"
         self._random = Ids(seed).random
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._image = "/images/none/1.png"
+        self._image = "/images/none/0000000000000000/1.png"
         self._actions: tuple[Callable[[], Awaitable[object]], ...] = (
             self._get_models,
             self._get_credits,

@@ -31,6 +31,7 @@ class Generation(FrozenStruct, frozen=True):
     quote: Quote
     outcome: Outcome
     allocations: Allocations
+    seed: int  # of its images
     created_at: int
     due_at: int | None  # when it completes, if time completes it
     polls: int = 0  # how often its owner has read it while it ran
@@ -78,6 +79,7 @@ def create_generation(
     outcome: Outcome,
     *,
     id: str,
+    seed: int,
     now: int,
     timeout_ms: int,
 ) -> Changes:
@@ -98,6 +100,7 @@ def create_generation(
         quote=quote,
         outcome=outcome,
         allocations=allocations,
+        seed=seed,
         created_at=now,
         due_at=due_at,
         status=_final_status(delivered) if ends_now else "queued",

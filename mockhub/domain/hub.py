@@ -158,7 +158,14 @@ class HubBackend(HubState):
         """Charge and add a generation; raises ApiError if it cannot be paid."""
         try:
             changes = create_generation(
-                account, request, quote, outcome, id=id, now=now, timeout_ms=self._timeout_ms
+                account,
+                request,
+                quote,
+                outcome,
+                id=id,
+                seed=self.ids.seed,
+                now=now,
+                timeout_ms=self._timeout_ms,
             )
         except InsufficientCredits:
             raise self._insufficient_credits(account, request, quote) from None

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 
 from mockhub.images import renderer
-from mockhub.images.renderer import ImageSpec
+from mockhub.images.image_spec import ImageSpec
 
 MAX_CACHE_BYTES = 64 * 1024 * 1024
 

@@ -164,7 +164,7 @@ class ServerParts:
         return {
             "id": self.hub.ids.image(generation.id, index),
             "object": "image",
-            "url": self.api.links(self.hub.name).image_url(generation, index, "png"),
+            "url": self.api.links(self.hub.name).image_urls(generation, "png")[index],
             "created_at": serializers.timestamp(generation.created_at),
         }
 

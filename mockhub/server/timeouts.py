@@ -12,6 +12,7 @@ from mockhub.exceptions import ApiError
 from mockhub.server.write_buffer import WriteBatch
 from mockhub.spec.error_catalog import ErrorCatalog
 from mockhub.web import responses
+from mockhub.web.cors import with_cors_headers
 from mockhub.web.limits import Limits
 
 
@@ -58,4 +59,4 @@ class ServerContext:
     def error_response(self, status: int, message: str) -> responses.Response:
         """Return the response to a request that never reached the application."""
         code = self.errors.code_by_status.get(status, f"http{status}")
-        return responses.error_response(ApiError(status, code, message))
+        return with_cors_headers(responses.error_response(ApiError(status, code, message)))

@@ -206,14 +206,15 @@ class Hub:
         Raises:
             MockhubError: if the generation does not exist.
         """
-        from mockhub.images.renderer import image_spec, render
+        from mockhub.images.image_spec import image_spec
+        from mockhub.images.renderer import render
 
         selected = [one for one in self.generations if generation in (None, one.id)]
         if generation is not None and not selected:
             raise MockhubError(f"unknown generation {generation!r}")
-        backend = self._backend
+        image_format = self._backend.image_format
         return [
-            render(image_spec(one, index, seed=backend.ids.seed, format=backend.image_format))
+            render(image_spec(one, index, format=image_format))
             for one in selected
             for index in range(one.delivered)
         ]

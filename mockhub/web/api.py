@@ -183,9 +183,7 @@ class PublicApi:
             response, fault = await apply_after(context, response, self.clock_waiter)
 
         # 9. Send the response. `record` adds the exchange to the journal.
-        if b"origin" in context.headers:
-            response = cors.with_origin(response)
-        context.response = response
+        response = context.response = cors.with_cors_headers(response)
         if fault is not None:
             await send_with_fault(fault, context, response, send)
         elif not send_now(response, context.scope):

@@ -15,9 +15,9 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.api import Observer, PublicApi
 from mockhub.web.asgi import Receive, Scope, Send
 from mockhub.web.context import HUB_NAME_SCOPE_KEY
-from mockhub.web.images import IMAGES_PREFIX as IMAGES_PREFIX
 from mockhub.web.images import ImageEndpoint, ImageObserver
 from mockhub.web.limits import Limits
+from mockhub.web.serializers import IMAGES_PREFIX
 
 CONTROL_PREFIX = "/_mockhub"
 

@@ -1,4 +1,8 @@
-"""CORS: the headers that let web pages of any origin call the API."""
+"""CORS: the headers that let web pages of any origin call the API.
+
+Every response has them, whether the request has an Origin or not: browsers use the cached response
+of an <img> for a later fetch of the same URL. So no response needs ``Vary: Origin``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ CORS_HEADERS = (
 )
 
 
-def with_origin(response: Response) -> Response:
+def with_cors_headers(response: Response) -> Response:
     """Return the response with the headers that let pages of any origin read it."""
     return replace(response, headers=(*response.headers, *CORS_HEADERS))
 

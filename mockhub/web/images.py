@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError
+from mockhub.images.image_spec import ImageSpec, image_spec
 from mockhub.web import cors, responses, serializers
 from mockhub.web.asgi import Receive, Scope, Send, headers_of, send_response
 from mockhub.web.context import HUB_NAME_SCOPE_KEY
 
 if TYPE_CHECKING:
     from mockhub.images.cache import ImageCache
-    from mockhub.images.renderer import ImageSpec
 
 ImageObserver = Callable[[Scope, int, float], None]
 
-IMAGES_PREFIX = "/images/"
-
-_PATH = re.compile(r"/images/([^/]+)/([1-9][0-9]?)\.(png|jpg|webp)")
+_PATH = re.compile(r"/images/([^/]+)/([0-9a-f]+)/([1-9][0-9]?)\.(png|jpg|webp)")
 _RANGE = re.compile(rb"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
 _MAX_RANGE_DIGITS = 18  # further digits of a range are ignored: no image is that long
 _FORMATS_BY_EXTENSION = {extension: name for name, extension in serializers.FILE_EXTENSIONS.items()}
@@ -52,8 +50,7 @@ class ImageEndpoint:
         except Exception as error:
             problem = f"{scope['path']}: {type(error).__name__}: {error}"
             response = responses.error_response(responses.internal_error(problem))
-        if b"origin" in headers:
-            response = cors.with_origin(response)
+        response = cors.with_cors_headers(response)
         await send_response(response, scope, send)
         self.observe(scope, response.status, (perf_counter() - started_at) * 1000)
 
@@ -73,8 +70,6 @@ class ImageEndpoint:
         return await self._conditional_response(image, headers)
 
     def _find_image(self, scope: Scope) -> tuple[ImageSpec, HubBackend]:
-        from mockhub.images.renderer import image_spec
-
         try:
             name = scope.get(HUB_NAME_SCOPE_KEY)
             hub = self._hub_registry.default if name is None else self._hub_registry.get(name)
@@ -83,19 +78,24 @@ class ImageEndpoint:
         hub.settle()
         match = _PATH.fullmatch(scope["path"])
         generation = hub.generations.get(match[1]) if match else None
-        if match is None or generation is None or int(match[2]) > generation.delivered:
+        if match is None or generation is None or int(match[3]) > generation.delivered:
             message = f"There is no image at {scope['path'][:200]!r}"
             raise hub.spec.errors.error("notFound", message)
-        index, image_format = int(match[2]) - 1, _FORMATS_BY_EXTENSION[match[3]]
-        return image_spec(generation, index, seed=hub.ids.seed, format=image_format), hub
+        image_format = _FORMATS_BY_EXTENSION[match[4]]
+        image = image_spec(generation, int(match[3]) - 1, format=image_format)
+        if match[2] != image.url_digest():
+            message = (
+                f"There is no image at {scope['path'][:200]!r} any more: "
+                f"since a restart or a reset {generation.id} is another generation"
+            )
+            raise hub.spec.errors.error("notFound", message)
+        return image, hub
 
     async def _conditional_response(
         self, image: ImageSpec, headers: Mapping[bytes, bytes]
     ) -> responses.Response:
         """Return 200, 304 if the client has the image already, or 206 or 416 for a range."""
-        from mockhub.images.renderer import digest
-
-        etag = f'"{digest(image)}"'.encode()
+        etag = f'"{image.entity_tag()}"'.encode()
         common = (
             (b"content-type", f"image/{image.format}".encode()),
             (b"cache-control", b"public, max-age=31536000, immutable"),

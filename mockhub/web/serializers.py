@@ -11,11 +11,13 @@ from mockhub._timestamps import format_timestamp
 from mockhub.domain.accounts import Account, Balance
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
+from mockhub.images.image_spec import image_spec
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import error_body
 
+IMAGES_PREFIX = "/images/"
 FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 
@@ -43,13 +45,21 @@ class Links:
         self._poll_prefix = (
             base_url + spec.operations[OperationId.GET_GENERATION].path.partition("{")[0]
         )
-        self._image_prefix = f"{base_url}/images/"
+        self._image_prefix = base_url + IMAGES_PREFIX
 
     def poll_url(self, generation: Generation) -> str:
         return self._poll_prefix + generation.id
 
-    def image_url(self, generation: Generation, index: int, image_format: str) -> str:
-        return f"{self._image_prefix}{generation.id}/{index + 1}.{FILE_EXTENSIONS[image_format]}"
+    def image_urls(self, generation: Generation, image_format: str) -> list[str]:
+        """Return the URLs of all requested images (GEN-10).
+
+        They contain a digest of what is drawn, since ids repeat after a restart or a reset: a URL
+        that browsers may cache for ever never serves other bytes.
+        """
+        digest = image_spec(generation, 0, format=image_format).url_digest()
+        prefix = f"{self._image_prefix}{generation.id}/{digest}/"
+        extension = FILE_EXTENSIONS[image_format]
+        return [f"{prefix}{index + 1}.{extension}" for index in range(generation.request.n)]
 
 
 def balance(balance: Balance) -> dict[str, object]:
@@ -116,12 +126,13 @@ def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[
     if not generation.delivered:
         return []
     created_at = timestamp(generation.ended_at or generation.created_at)
+    urls = links.image_urls(generation, hub.image_format)
     return [
         {
             "id": hub.ids.image(generation.id, index),
             "object": "image",
-            "url": links.image_url(generation, index, hub.image_format),
+            "url": url,
             "created_at": created_at,
         }
-        for index in range(generation.delivered)
+        for index, url in enumerate(urls[: generation.delivered])
     ]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -17,12 +16,14 @@ import PIL
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields, replace
 from PIL import Image, ImageFont, PngImagePlugin, features
 
 from mockhub.images import captions, palettes
 from mockhub.images.cache import ImageCache
 from mockhub.images.formats import ImageMetadataError, read_metadata
-from mockhub.images.renderer import ImageSpec, digest, render
+from mockhub.images.image_spec import ImageSpec
+from mockhub.images.renderer import render
 
 UPLOADS = Path(__file__).parents[2] / "fixtures" / "uploads"
 
@@ -132,15 +133,17 @@ def test_every_field_changes_the_pixels(name: str) -> None:
 
 
 def test_every_field_is_in_the_digest() -> None:
+    """Each field changes the entity tag, and all but those that the URL states its digest."""
     assert {field.name for field in fields(ImageSpec)} == set(CHANGES)
-    tags = {digest(replace(APPLE, **{name: value})) for name, value in CHANGES.items()}
-    assert len(tags | {digest(APPLE)}) == len(CHANGES) + 1
+    specs = [APPLE, *(replace(APPLE, **{name: value}) for name, value in CHANGES.items())]
+    assert len({spec.entity_tag() for spec in specs}) == len(specs)
+    assert len({spec.url_digest() for spec in specs}) == len(specs) - len({"index", "format"})
 
 
 def test_digest_does_not_render(monkeypatch: pytest.MonkeyPatch) -> None:
     """The digest has 128 bits in hexadecimal and does not need Pillow."""
     monkeypatch.setattr("mockhub.images.renderer.Canvas", None)
-    assert len(bytes.fromhex(digest(APPLE))) == 16
+    assert len(bytes.fromhex(APPLE.entity_tag())) == 16
     with pytest.raises(TypeError):
         render(APPLE)
 
@@ -151,10 +154,10 @@ def test_bytes_are_the_same_in_every_process() -> None:
         "import sys, hashlib; from tests.images.test_images import *\n"
         "for format in ('png', 'jpeg', 'webp'):\n"
         "    spec = replace(APPLE, format=format, prompt=PROMPTS[1])\n"
-        "    print(sha256(render(spec)).hexdigest(), digest(spec))\n"
+        "    print(sha256(render(spec)).hexdigest(), spec.entity_tag())\n"
     )
     expected = "".join(
-        f"{sha256(render(spec)).hexdigest()} {digest(spec)}\n"
+        f"{sha256(render(spec)).hexdigest()} {spec.entity_tag()}\n"
         for spec in (
             replace(APPLE, format=format, prompt=PROMPTS[1]) for format in ("png", "jpeg", "webp")
         )

@@ -19,7 +19,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from benchmarks.servers import Server
-from tests.support.live_server import PNG
+from tests.support.live_server import IMAGE_PATH, PNG
 from tests.support.memory_probe import GENERATED, MemoryProbe, start_server
 from tests.support.raw_http import AUTH, EXAMPLES, MODELS, post_request, read_until_closed
 
@@ -35,7 +35,7 @@ TARGETS = (
     "/api/v1/credits",
     "/api/v1/images/generations",
     "/api/v1/generations/clx_generation_log_id",
-    "/images/clx_generation_log_id/1.png",
+    IMAGE_PATH,
     "/hubs/default/api/v1/credits",
     "/_mockhub/health",
     "*",

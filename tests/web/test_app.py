@@ -89,8 +89,8 @@ def test_observers_are_called_for_api_requests_and_images(
         image_observer=lambda scope, status, _: observed.append((scope["path"], status)),
     )
     request(app, "GET", "/api/v1/models")
-    request(app, "GET", "/images/unknown/1.png")
-    assert observed == [("/api/v1/models", 200), ("/images/unknown/1.png", 404)]
+    request(app, "GET", "/images/unknown/6b1795b2185aa804/1.png")
+    assert observed == [("/api/v1/models", 200), ("/images/unknown/6b1795b2185aa804/1.png", 404)]
 
 
 def test_settings_override_those_of_the_scenario(spec: ApiSpec, scenario: Scenario) -> None:

@@ -99,7 +99,9 @@ def test_refund_is_visible_to_the_first_request(hub: LiveHub, first: str) -> Non
         case "other generation":
             hub.get("generations/clx_generation_log_id")
         case "picture":
-            found = [hub.client.get(f"/images/{queued['id']}/{i}.png").status_code for i in (1, 2)]
+            generation = hub.server.call(lambda: hub.backend.generations[queued["id"]])
+            urls = hub.app.api.links(hub.backend.name).image_urls(generation, "png")
+            found = [hub.client.get(url).status_code for url in urls[:2]]
             assert found == [200, 404]
         case "post":
             assert hub.generate({}).json()["balance"]["credits"] == 104

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.live_server import EXPIRED, KEY, POOR, REVOKED, RICH, LiveHub
+from tests.support.live_server import EXPIRED, IMAGE_PATH, KEY, POOR, REVOKED, RICH, LiveHub
 
 PATHS = [
     "/",
@@ -29,7 +29,7 @@ PATHS = [
     "/hubs/default/",
     "/images/",
     "/images/x/1.png",
-    "/images/clx_generation_log_id/2.png",
+    IMAGE_PATH.replace("/1.", "/2."),
     "/_mockhub",
     "/_mockhub/health",
     "/" + 5000 * "a",
@@ -51,7 +51,7 @@ def test_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str)
         ("/api/v1/credits", {"GET", "HEAD", "OPTIONS"}),
         ("/api/v1/images/generations", {"POST", "OPTIONS"}),
         ("/api/v1/generations/clx_generation_log_id", {"GET", "HEAD", "OPTIONS"}),
-        ("/images/clx_generation_log_id/1.png", {"GET", "HEAD", "OPTIONS"}),
+        (IMAGE_PATH, {"GET", "HEAD", "OPTIONS"}),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
@@ -104,7 +104,7 @@ def test_answers_are_json(shared_hub: LiveHub) -> None:
         "/api/v1/models",
         "/api/v1/credits",
         "/api/v1/generations/clx_generation_log_id",
-        "/images/clx_generation_log_id/1.png",
+        IMAGE_PATH,
         "/nothing",
     ],
 )
@@ -122,7 +122,7 @@ def test_head_is_get_without_a_body(shared_hub: LiveHub, where: str) -> None:
     [
         ("/api/v1/images/generations", "POST"),
         ("/api/v1/credits", "GET"),
-        ("/images/clx_generation_log_id/1.png", "GET"),
+        (IMAGE_PATH, "GET"),
     ],
 )
 def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) -> None:
@@ -143,7 +143,7 @@ def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) ->
     )
 
 
-@pytest.mark.parametrize(
+every_kind_of_response = pytest.mark.parametrize(
     ("method", "where", "status"),
     [
         ("GET", "/api/v1/models", 200),
@@ -151,10 +151,13 @@ def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) ->
         ("POST", "/api/v1/images/generations", 401),
         ("GET", "/nothing", 404),
         ("PUT", "/api/v1/models", 405),
-        ("GET", "/images/clx_generation_log_id/1.png", 200),
+        ("GET", IMAGE_PATH, 200),
         ("GET", "/images/nothing/1.png", 404),
     ],
 )
+
+
+@every_kind_of_response
 def test_pages_of_other_origins_can_read_responses(
     shared_hub: LiveHub, method: str, where: str, status: int
 ) -> None:
@@ -165,6 +168,17 @@ def test_pages_of_other_origins_can_read_responses(
     assert "WWW-Authenticate" in response.headers["access-control-expose-headers"]
 
 
-def test_without_an_origin_there_is_no_cors(shared_hub: LiveHub) -> None:
-    """A request without an Origin header gets no CORS headers."""
-    assert "access-control-allow-origin" not in shared_hub.get("models").headers
+@every_kind_of_response
+def test_cors_headers_do_not_depend_on_the_origin(
+    shared_hub: LiveHub, method: str, where: str, status: int
+) -> None:
+    """A cached response of an <img> can be used for a fetch: it has the same CORS headers."""
+    responses = [
+        shared_hub.client.request(method, where, headers=headers)
+        for headers in ({}, {"Origin": "https://app.example"}, {"Origin": "null"})
+    ]
+    assert [response.status_code for response in responses] == 3 * [status]
+    for response in responses:
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers.keys() == responses[0].headers.keys()
+        assert "vary" not in response.headers

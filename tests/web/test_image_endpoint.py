@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.support.live_server import KEY, LiveHub
+from mockhub.domain.ids import Ids
+from tests.support.live_server import IMAGE_PATH, KEY, LiveHub
 
-PATH = "/images/clx_generation_log_id/1.png"
+IMAGES = IMAGE_PATH.rpartition("/")[0]
 
 
 @pytest.fixture(scope="module")
 def full(shared_hub: LiveHub) -> httpx.Response:
     """Return the response with the whole image of the documentation's generation."""
-    return shared_hub.client.get(PATH)
+    return shared_hub.client.get(IMAGE_PATH)
 
 
 def get_image(shared_hub: LiveHub, **headers: str) -> httpx.Response:
     hyphenated = {name.replace("_", "-"): value for name, value in headers.items()}
-    return shared_hub.client.get(PATH, headers=hyphenated)
+    return shared_hub.client.get(IMAGE_PATH, headers=hyphenated)
 
 
 def test_image_needs_no_key(full: httpx.Response) -> None:
@@ -78,7 +80,7 @@ def test_other_etag_returns_the_image(shared_hub: LiveHub, full: httpx.Response,
 
 def test_repeated_if_none_match_is_one_list(shared_hub: LiveHub, full: httpx.Response) -> None:
     headers = [("If-None-Match", full.headers["etag"]), ("If-None-Match", '"other"')]
-    assert shared_hub.client.get(PATH, headers=headers).status_code == 304
+    assert shared_hub.client.get(IMAGE_PATH, headers=headers).status_code == 304
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_if_range_needs_a_strong_match(shared_hub: LiveHub, full: httpx.Response
 
 def test_head_ignores_range(shared_hub: LiveHub, full: httpx.Response) -> None:
     """The response to HEAD describes the whole image: Range is for GET only."""
-    response = shared_hub.client.head(PATH, headers={"Range": "bytes=0-1"})
+    response = shared_hub.client.head(IMAGE_PATH, headers={"Range": "bytes=0-1"})
     assert (
         response.status_code,
         response.headers["content-length"],
@@ -165,27 +167,76 @@ def test_hub_can_serve_other_formats(
 @pytest.mark.parametrize(
     "path",
     [
-        "x/1.png",
-        "clx_generation_log_id/0.png",
-        "clx_generation_log_id/2.png",
-        "x",
-        "",
-        "../x/1.png",
-        "clx_generation_log_id/1.gif",
-        "clx_generation_log_id/01.png",
-        "clx_generation_log_id/1",
+        "/images/x/6b1795b2185aa804/1.png",
+        f"{IMAGES}/0.png",
+        f"{IMAGES}/2.png",
+        "/images/x",
+        "/images/",
+        "/images/../x/6b1795b2185aa804/1.png",
+        f"{IMAGES}/1.gif",
+        f"{IMAGES}/01.png",
+        f"{IMAGES}/1",
+        "/images/clx_generation_log_id/1.png",
+        "/images/clx_generation_log_id//1.png",
+        "/images/clx_generation_log_id/6B1795B2185AA804/1.png",
+        "/images/clx_generation_log_id/6b1795b2185aa80/1.png",
     ],
 )
 def test_unknown_image_is_not_found(shared_hub: LiveHub, path: str) -> None:
-    """A URL that no response had is 404 in the documented shape (ERR-5)."""
-    response = shared_hub.client.get(f"{shared_hub.url}/images/{path}")
+    """A URL that is in no response is 404 in the documented shape (ERR-5)."""
+    response = shared_hub.client.get(shared_hub.url + path)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
+
+
+def image_url(hub: LiveHub, **fields: object) -> str:
+    """Return the path of the first image of a new generation."""
+    (image,) = hub.generate({"size": "256x256", **fields}).json()["images"]
+    return str(image["url"].removeprefix(hub.url))
+
+
+def test_url_never_serves_other_bytes_after_a_reset(hub: LiveHub) -> None:
+    """The same generation id with another prompt has another URL; the old one is 404 (GEN-10)."""
+    hub.server.call(hub.backend.save_snapshot)
+    fox = image_url(hub, prompt="A fox")
+    before = hub.client.get(fox)
+    hub.server.call(lambda: hub.app.api.hub_registry.reset(hub.backend.name))
+    whale = image_url(hub, prompt="A whale")
+    assert whale.split("/")[2] == fox.split("/")[2], "the ids repeat"
+    assert whale != fox
+    response = hub.client.get(fox, headers={"If-None-Match": before.headers["etag"]})
+    assert response.status_code == 404
+    assert "is another generation" in response.json()["error"]["message"]
+    assert "immutable" not in response.headers.get("cache-control", "")
+    assert hub.client.get(whale).status_code == 200
+
+
+def test_url_repeats_with_the_same_bytes_after_a_reset(hub: LiveHub) -> None:
+    """The same requests after a reset give the same URLs and the same bytes."""
+    hub.server.call(hub.backend.save_snapshot)
+    url = image_url(hub)
+    before = hub.client.get(url).content
+    hub.server.call(lambda: hub.app.api.hub_registry.reset(hub.backend.name))
+    assert image_url(hub) == url
+    assert hub.client.get(url).content == before
+
+
+def test_new_seed_changes_new_images_only(hub: LiveHub) -> None:
+    """The images of a generation stay the same when the seed of its hub changes (RET-4)."""
+    made = hub.generate({"size": "256x256"}).json()
+    (url,) = (image["url"] for image in made["images"])
+    before = hub.client.get(url).content
+    hub.server.call(lambda: setattr(hub.backend, "ids", Ids(99)))
+    assert hub.get(f"generations/{made['id']}").json()["images"] == made["images"]
+    assert hub.client.get(url).content == before
+    assert hub.client.get(image_url(hub)).content != before, "the seed applies to new images"
 
 
 def test_unfinished_or_failed_generation_has_no_image(hub: LiveHub) -> None:
     for prompt in ("[[fail]]", "[[never]]"):
-        generation = hub.generate({"async": True, "prompt": prompt}).json()
-        assert hub.client.get(f"/images/{generation['id']}/1.png").status_code == 404
+        id = hub.generate({"async": True, "prompt": prompt}).json()["id"]
+        generation = hub.server.call(partial(hub.backend.generations.__getitem__, id))
+        (url,) = hub.app.api.links(hub.backend.name).image_urls(generation, "png")
+        assert hub.client.get(url).status_code == 404
 
 
 @pytest.mark.parametrize("prompt", ["\x00", "a\u202eb", "\n", 100 * "😀", "\uffff", "𝔘𝔫𝔦", " "])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.provider import Outcome
-from mockhub.images.renderer import ImageSpec
+from mockhub.images.image_spec import ImageSpec
 from mockhub.mutants.hooks import at_every, hook, mutate_images, on_image_response
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import mutant, mutant_table
@@ -117,7 +118,7 @@ def images_require_key(server: PatchedServer) -> None:
 mutant_table("GEN-11", mutate_images)(
     image_ids_identical=(
         "All images of a generation have the same id.",
-        lambda image, index: image.update(id="clx" + image["url"].split("/")[-2]),
+        lambda image, index: image.update(id="clx" + image["url"].split("/")[-3]),
     ),
     image_ids_repeat_across_generations=(
         "Image ids count from 1 in each generation.",

@@ -1,0 +1,83 @@
+"""What an image depends on, and the digests of it that its URL and its entity tag contain.
+
+This module does not import Pillow, so that URLs can be made without rendering an image.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+
+from msgspec.structs import astuple, replace
+
+from mockhub.domain.generations import Generation
+from mockhub.spec.frozen_struct import FrozenStruct
+
+RENDERER_VERSION = 1  # increment it when the same spec gives other pixels
+
+_URL_DIGEST_BYTES, _ENTITY_TAG_BYTES = 8, 16
+
+
+class ImageSpec(FrozenStruct, frozen=True):
+    """Everything that an image depends on, which is not the id of its generation."""
+
+    seed: int
+    model: str
+    prompt: str
+    width: int
+    height: int
+    index: int  # from 0
+    count: int
+    references: tuple[str, ...]  # digests of the reference images
+    quality: str  # as in the request
+    format: str  # png, jpeg or webp
+
+    def metadata(self) -> dict[str, object]:
+        """Return what is written into the image, which is all but its format."""
+        return {
+            "generator": "mockhub",
+            "recipe": RENDERER_VERSION,
+            "seed": self.seed,
+            "model": self.model,
+            "prompt": self.prompt,
+            "size": f"{self.width}x{self.height}",
+            "index": self.index,
+            "count": self.count,
+            "references": list(self.references),
+            "quality": self.quality,
+        }
+
+    def series_hash(self) -> bytes:
+        """Return a hash of what the images of a request have in common, to draw them from."""
+        series = json.dumps(self.metadata() | {"index": None}, sort_keys=True)
+        return blake2b(series.encode(), digest_size=32).digest()
+
+    def url_digest(self) -> str:
+        """Return the same for all images of a request; other images have another one (GEN-10)."""
+        return _digest(replace(self, index=0, format=""), _URL_DIGEST_BYTES)
+
+    def entity_tag(self) -> str:
+        """Return a strong entity tag, without quotes."""
+        return _digest(self, _ENTITY_TAG_BYTES)
+
+
+def image_spec(generation: Generation, index: int, *, format: str) -> ImageSpec:
+    """Return the spec of image *index*, from 0, of a generation."""
+    request, size = generation.request, generation.quote.size
+    return ImageSpec(
+        seed=generation.seed,
+        model=request.model,
+        prompt=request.prompt,
+        width=size.width,
+        height=size.height,
+        index=index,
+        count=request.n,
+        references=request.references,
+        quality=request.quality,
+        format=format,
+    )
+
+
+def _digest(spec: ImageSpec, size: int) -> str:
+    text = ascii((RENDERER_VERSION, *astuple(spec)))
+    return blake2b(text.encode(), digest_size=size).hexdigest()
