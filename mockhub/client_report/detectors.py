@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal, TypeVar
 from urllib.parse import parse_qsl
 
-from mockhub._text import suggest
 from mockhub._timestamps import SECOND
 from mockhub.domain.generations import FINAL_STATUSES
 from mockhub.domain.hub import HubBackend
 from mockhub.journal.exchange import Exchange
 from mockhub.spec.operations import JSON, OperationId
 
+FINDING_KINDS = (
+    "double_charge",
+    "retried_client_error",
+    "unknown_field",
+    "early_disconnect",
+    "incomplete_upload",
+    "fast_poll",
+    "poll_after_completion",
+    "duplicate_upload",
+)
+
 Severity = Literal["money", "warning", "hint"]
 Key = TypeVar("Key")
 
 _SUCCESS_STATUSES = range(200, 300)
 _UNAUTHORIZED, _PAYMENT_REQUIRED = 401, 402
+_FILE = "file"
 _UNREADABLE_FAULTS = ("truncate", "corrupt")
 _FINAL_STATUSES = {
     _UNAUTHORIZED: (
@@ -38,7 +50,7 @@ class Finding:
     """One thing that the client does wrong.
 
     Attributes:
-        kind: The kind of mistake, such as ``double_charge``.
+        kind: One of `FINDING_KINDS`.
         severity: ``money`` if credits were lost, else ``warning`` or ``hint``.
         summary: What happened.
         impact: Why it matters.
@@ -160,33 +172,81 @@ def polls_after_completion(hub: HubBackend, exchanges: list[Exchange]) -> Iterat
 
 
 def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Find body fields and query parameters that are not in the API spec."""
-    known = hub.spec.operations[OperationId.CREATE_GENERATION].bodies[JSON].fields
-    senders_by_name: dict[str, list[Exchange]] = {}
+    """Find body fields, files and query parameters that are not in the API spec."""
+    operation = hub.spec.operations[OperationId.CREATE_GENERATION]
+    known = {**operation.bodies[JSON].fields, **operation.files}
+    senders_by_name: dict[tuple[str, str], list[Exchange]] = {}
     for exchange in exchanges:
-        for name in (*exchange.unknown_fields, *_query_parameters(exchange)):
-            senders_by_name.setdefault(name, []).append(exchange)
-    for name, senders in senders_by_name.items():
+        for kind, names in _unknown_names(exchange).items():
+            for name in names:
+                senders_by_name.setdefault((kind, name), []).append(exchange)
+    for (kind, name), senders in senders_by_name.items():
+        charged = -sum(exchange.credits for exchange in senders)
+        cost = f"; {charged} credits were charged without it" if charged else ""
         yield Finding(
             "unknown_field",
             "warning",
-            f"The field {name!r} was sent, which is not in the API spec"
-            f"{suggest(name.lstrip('?'), known)}",
-            "Unknown fields are ignored, so it has no effect.",
-            f"Remove it, or use one of {', '.join(known)} in the body.",
+            f"The {kind} {name!r} was sent, which is not in the API spec"
+            f"{_suggest_field(name, operation.files if kind == _FILE else known)}",
+            f"What the API does not know is ignored, so it has no effect{cost}.",
+            f"Remove it, or use one of {', '.join(known)} in the body"
+            f"{_form_hint(operation.files)}.",
             _exchange_numbers(senders),
         )
+
+
+def _unknown_names(exchange: Exchange) -> Mapping[str, Iterable[str]]:
+    query = parse_qsl(exchange.target.partition("?")[2], keep_blank_values=True)
+    return {
+        "field": exchange.unknown_fields,
+        _FILE: exchange.unknown_files,
+        "query parameter": dict(query),
+    }
+
+
+def _suggest_field(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest field, in spite of case and brackets."""
+    names = {_normalize(field): field for field in known if field != name}
+    normalized = _normalize(name)
+    parts = [field for field in names if normalized and field.endswith(normalized)]
+    best = get_close_matches(normalized, names, 1) or parts[:1]
+    return f"; did you mean {names[best[0]]!r}?" if best else ""
+
+
+def _normalize(name: str) -> str:
+    return name.partition("[")[0].replace("-", "_").lower()
+
+
+def _form_hint(files: Iterable[str]) -> str:
+    return f" ({', '.join(files)} only as a file in a form)" if files else ""
+
+
+def incomplete_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+    """Find requests whose client disconnected before it had sent the whole body."""
+    for exchange in exchanges:
+        if exchange.body_incomplete:
+            expected = exchange.request_headers.get(b"content-length", b"").decode("latin-1")
+            yield Finding(
+                "incomplete_upload",
+                "warning",
+                f"The client disconnected after {_format_seconds(round(exchange.milliseconds))}, "
+                f"before it had sent its whole body{f' of {expected} bytes' if expected else ''}.",
+                "A request that did not arrive in full creates nothing and costs nothing.",
+                "Send it again; allow more time for uploads, or shrink the reference images.",
+                (exchange.number,),
+            )
 
 
 def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find synchronous requests that the client gave up before the documented limit (LIM-1)."""
     limit = round(hub.spec.timeout_seconds * SECOND)
     for exchange in exchanges:
-        request, waited = exchange.parsed_request, _wait_time(hub, exchange)
+        request, waited = exchange.parsed_request, round(exchange.milliseconds)
         is_synchronous = exchange.operation == OperationId.CREATE_GENERATION and not (
-            request and request.run_async
+            exchange.body_incomplete or (request and request.run_async)
         )
-        if exchange.client_disconnected and is_synchronous and waited < limit:
+        is_early = max(waited, _time_on_clock(hub, exchange)) < limit
+        if exchange.client_disconnected and is_synchronous and is_early:
             charged = -exchange.credits
             cost = f", and {charged} credits were charged" if charged else ""
             yield Finding(
@@ -271,15 +331,9 @@ def _interval(earlier: Exchange, later: Exchange) -> int:
     )
 
 
-def _wait_time(hub: HubBackend, exchange: Exchange) -> int:
+def _time_on_clock(hub: HubBackend, exchange: Exchange) -> int:
     generation = hub.generations.get(exchange.generation or "")
-    on_clock = exchange.timestamp - generation.created_at if generation else 0
-    return max(on_clock, round(exchange.milliseconds))
-
-
-def _query_parameters(exchange: Exchange) -> Iterator[str]:
-    for name, _ in parse_qsl(exchange.target.partition("?")[2], keep_blank_values=True):
-        yield f"?{name}"
+    return exchange.timestamp - generation.created_at if generation else 0
 
 
 def _path(exchange: Exchange) -> str:

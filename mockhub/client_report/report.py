@@ -64,6 +64,7 @@ def build_report(hub: HubBackend, *, min_poll_interval: int = SECOND) -> ClientR
         *detectors.fast_polls(hub, exchanges, min_poll_interval),
         *detectors.polls_after_completion(hub, exchanges),
         *detectors.unknown_fields(hub, exchanges),
+        *detectors.incomplete_uploads(hub, exchanges),
         *detectors.early_disconnects(hub, exchanges),
         *detectors.duplicate_uploads(hub, exchanges),
     ]

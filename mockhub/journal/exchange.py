@@ -37,6 +37,8 @@ class Exchange(NamedTuple):
         key_digest: The digest of the API key that was sent.
         parsed_request: The generation request, if the body was valid.
         unknown_fields: The names of body fields that are not in the API spec.
+        unknown_files: The names of files in a form that are not in the API spec.
+        body_incomplete: The client disconnected before it had sent the whole body.
         code: The error code of the response.
         state: The status of the generation in the response.
         started_at: When it began, in seconds of a monotonic clock.
@@ -62,6 +64,8 @@ class Exchange(NamedTuple):
     key_digest: bytes | None = None
     parsed_request: GenerationRequest | None = None
     unknown_fields: tuple[str, ...] = ()
+    unknown_files: tuple[str, ...] = ()
+    body_incomplete: bool = False
     code: str | None = None
     state: str | None = None
     started_at: float = 0.0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
-from typing import NamedTuple
 
 from msgspec.structs import asdict
 
@@ -14,16 +11,15 @@ from mockhub.domain.generations import Generation
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange, check_field_names
+from mockhub.testing.near_misses import (
+    Difference,
+    differences,
+    distance,
+    format_criteria,
+    join_near_misses,
+)
 
 GENERATION_FIELDS = (*GenerationRequest.__struct_fields__, "status", "delivered", "credits")
-
-_MAX_NEAR_MISSES = 3
-
-
-class _Difference(NamedTuple):
-    name: str
-    expected: object
-    actual: object
 
 
 def generation_fields(generation: Generation) -> dict[str, object]:
@@ -56,31 +52,16 @@ def check_generated(
     """
     check_field_names(criteria, GENERATION_FIELDS, "a generation")
     fields_by_id = {one.id: generation_fields(one) for one in generations}
-    matching = [id for id, fields in fields_by_id.items() if not _differences(fields, criteria)]
+    matching = [id for id, fields in fields_by_id.items() if not differences(fields, criteria)]
     if len(matching) == times or (times is None and matching):
         return None
     expected = "a generation" if times is None else plural(times, "generation")
-    criteria_text = ", ".join(f"{name}={_repr(value)}" for name, value in criteria.items())
-    expected += f" with {criteria_text}" if criteria else ""
+    expected += f" with {format_criteria(criteria)}" if criteria else ""
     ids = f": {', '.join(matching)}" if matching else ""
     message = f"expected {expected}; there are {len(matching)}{ids}"
     if len(matching) >= (times or 1):
         return message
     return "\n".join([message, *_near_misses(fields_by_id, journal, criteria)])
-
-
-def _differences(actual: Mapping[str, object], criteria: Mapping[str, object]) -> list[_Difference]:
-    return [
-        _Difference(name, expected, actual.get(name))
-        for name, expected in criteria.items()
-        if not _matches(actual.get(name), expected)
-    ]
-
-
-def _matches(actual: object, expected: object) -> bool:
-    if isinstance(expected, re.Pattern):
-        return isinstance(actual, str) and expected.search(actual) is not None
-    return bool(actual == expected)
 
 
 def _near_misses(
@@ -91,35 +72,14 @@ def _near_misses(
     misses = []
     for exchange in journal.filter(operation=OperationId.CREATE_GENERATION):
         actual = fields_by_id.get(exchange.generation or "", exchange.fields)
-        differences = _differences(actual, criteria)
-        if differences or exchange.generation is None:
-            misses.append((_distance(differences), exchange, differences))
-    misses.sort(key=lambda miss: miss[0])
-    return [
-        _describe(exchange, differences) for _, exchange, differences in misses[:_MAX_NEAR_MISSES]
-    ]
+        found = differences(actual, criteria)
+        if found or exchange.generation is None:
+            misses.append((distance(found), _describe(exchange, found)))
+    return join_near_misses(misses)
 
 
-def _distance(differences: Iterable[_Difference]) -> float:
-    """Return the number of different fields; similar texts count as little as half a field."""
-    distance = 0.0
-    for _, expected, actual in differences:
-        similarity = 0.0
-        if isinstance(expected, str) and isinstance(actual, str):
-            similarity = SequenceMatcher(None, expected, actual).ratio()
-        distance += 1 - similarity / 2
-    return distance
-
-
-def _describe(exchange: RecordedExchange, differences: Sequence[_Difference]) -> str:
-    reasons = [
-        f"{name} was {_repr(actual)}, not {_repr(expected)}"
-        for name, expected, actual in differences
-    ]
+def _describe(exchange: RecordedExchange, found: Sequence[Difference]) -> str:
+    reasons = [str(one) for one in found]
     if exchange.generation is None:
         reasons.append(f"the response was {exchange.status} {exchange.code or ''}".rstrip())
-    return f"  near miss: #{exchange.number}: {'; '.join(reasons)}"
-
-
-def _repr(value: object) -> str:
-    return f"re.compile({value.pattern!r})" if isinstance(value, re.Pattern) else repr(value)
+    return f"#{exchange.number}: {'; '.join(reasons)}"

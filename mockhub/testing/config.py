@@ -12,6 +12,7 @@ from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
+from mockhub.client_report.detectors import FINDING_KINDS
 from mockhub.domain.accounts import Account
 from mockhub.domain.clock import Clock, ClockMode, ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
@@ -26,6 +27,7 @@ from mockhub.spec.config_file import ConfigSchema, integer, mapping, sequence, s
 DEFAULT_SCENARIO = "plain"
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"
 
+_LISTS = ("faults", "provider", "expected_findings")
 _MAX_PROTOTYPES = 256
 _CLOCK_MODES: tuple[str, ...] = get_args(ClockMode)
 _CLOCK_VALUES = (
@@ -45,6 +47,7 @@ class HubOptions(TypedDict, total=False):
     seed: int
     faults: str | Iterable[str]
     provider: str | Iterable[str]
+    expected_findings: str | Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class HubConfig:
         faults: Faults to arm, such as ``reset@after x1``.
         provider: The outcomes of generations, one each, such as ``deliver=3``. The last one
             repeats.
+        expected_findings: Kinds of findings that the test provokes, such as ``double_charge``;
+            the report of the session leaves them out.
     """
 
     scenario: str = DEFAULT_SCENARIO
@@ -68,6 +73,7 @@ class HubConfig:
     seed: int | None = None
     faults: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
+    expected_findings: tuple[str, ...] = ()
 
     @classmethod
     def from_options(cls, options: Mapping[str, object], *, source: str) -> HubConfig:
@@ -90,7 +96,7 @@ def _to_json(name: str, value: object) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str):
-        return [value] if name in ("faults", "provider") else value
+        return [value] if name in _LISTS else value
     return list(value) if isinstance(value, Iterable) else value
 
 
@@ -135,6 +141,9 @@ _OPTIONS = ConfigSchema(
             "seed": integer("a whole number", -MAX_INTEGER),
             "faults": _TEXTS | {"parser": "faults"},
             "provider": _TEXTS | {"parser": "provider"},
+            "expected_findings": sequence(
+                "a kind of finding, or a list of them", {"enum": list(FINDING_KINDS)}
+            ),
         },
     ),
     {

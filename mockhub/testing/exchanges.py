@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple, overload
 
 from msgspec.structs import asdict
 
-from mockhub._text import printable, suggest
+from mockhub._text import plural, printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
 from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.testing.near_misses import differences, distance, format_criteria, join_near_misses
 
 _MAX_ROWS = 40
 _MAX_PROMPT_LENGTH = 60
@@ -95,10 +97,18 @@ class RecordedExchange(NamedTuple):
 
 
 class ExchangeList(Sequence[RecordedExchange]):
-    """The exchanges of a hub, oldest first. Its `str` is a table with one line for each."""
+    """The exchanges of a hub, oldest first. Its `str` is a table with one line for each.
 
-    def __init__(self, exchanges: Iterable[RecordedExchange]) -> None:
+    The `str` of an empty result of `filter` shows the exchanges that nearly match.
+    """
+
+    def __init__(
+        self,
+        exchanges: Iterable[RecordedExchange],
+        describe_empty: Callable[[], str] = lambda: "No requests were recorded.",
+    ) -> None:
         self._exchanges = tuple(exchanges)
+        self._describe_empty = describe_empty
 
     @overload
     def __getitem__(self, index: int) -> RecordedExchange: ...
@@ -118,22 +128,35 @@ class ExchangeList(Sequence[RecordedExchange]):
     def filter(self, **criteria: Any) -> ExchangeList:
         """Return the exchanges with these attributes, such as ``journal.filter(status=402)``.
 
+        Args:
+            criteria: The attributes of an exchange; a pattern is searched in a text.
+
         Raises:
             MockhubError: if an exchange has no such attribute.
         """
         check_field_names(criteria, RecordedExchange._fields, "an exchange")
-        return ExchangeList(
-            one for one in self if all(getattr(one, name) == criteria[name] for name in criteria)
-        )
+        matching = [one for one in self if not differences(one._asdict(), criteria)]
+        return ExchangeList(matching, partial(_describe_no_match, self._exchanges, criteria))
 
     def __str__(self) -> str:
         if not self._exchanges:
-            return "No requests were recorded."
+            return self._describe_empty()
         omitted = len(self) - _MAX_ROWS
         header = [f"... {omitted} earlier ones"] if omitted > 0 else []
         return "\n".join(header + [str(one) for one in self._exchanges[-_MAX_ROWS:]])
 
     __repr__ = __str__
+
+
+def _describe_no_match(exchanges: Sequence[RecordedExchange], criteria: Mapping[str, Any]) -> str:
+    if not exchanges:
+        return "No requests were recorded."
+    misses = []
+    for one in exchanges:
+        found = differences(one._asdict(), criteria)
+        misses.append((distance(found), f"#{one.number}: {'; '.join(map(str, found))}"))
+    title = f"None of {plural(len(exchanges), 'request')} has {format_criteria(criteria)}"
+    return "\n".join([title, *join_near_misses(misses)])
 
 
 def _raw_fields(body: StoredBody) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ class Hub:
         accounts: All accounts by name.
         keys: Creates, revokes and expires API keys.
         clock: Reads and moves the hub's time.
+        expected_findings: The kinds of findings that the report of the session leaves out.
     """
 
     def __init__(self, app_host: AppHost, backend: HubBackend, *, in_process: bool) -> None:
@@ -72,6 +73,7 @@ class Hub:
         self._spent_before = self._total_spent()
         self._initial_generations = frozenset(backend.generations)
         self._unrouted_count = app_host.hub_registry.default.journal.total  # requests of no hub
+        self.expected_findings: tuple[str, ...] = ()
         self._checked_count = 0  # exchanges before the last check for violations
         self.name = backend.name
         self.server_url = app_host.url
@@ -93,7 +95,9 @@ class Hub:
         hub_name = (
             app_host.hub_registry.default.name if name is None else app_host.unique_name(name)
         )
-        return cls(app_host, prototype_hub(config).fork(hub_name), in_process=name is None)
+        hub = cls(app_host, prototype_hub(config).fork(hub_name), in_process=name is None)
+        hub.expected_findings = config.expected_findings
+        return hub
 
     def __repr__(self) -> str:
         return f"<Hub {self.name!r} at {self.url}>"

@@ -38,8 +38,11 @@ def to_json(hubs: Iterable[Hub], *, min_poll_interval: int, include_journals: bo
 
 def _hub_report(hub: Hub, min_poll_interval: int, include_journals: bool) -> dict[str, Any]:
     exchanges = hub.journal[-MAX_EXCHANGES:] if include_journals else ()
+    report = hub.report(min_poll_interval=timedelta(milliseconds=min_poll_interval)).as_json()
+    unexpected = [one for one in report["findings"] if one["kind"] not in hub.expected_findings]
     return {
-        **hub.report(min_poll_interval=timedelta(milliseconds=min_poll_interval)).as_json(),
+        **report,
+        "findings": unexpected,
         "credits_spent": hub.credits_spent,
         "journal": [
             {name: getattr(row, name) for name in _EXCHANGE_FIELDS}

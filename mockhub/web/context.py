@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -92,6 +92,8 @@ class RequestContext:
     query_string: bytes = field(init=False)
     stored_body: StoredBody = field(init=False)
     unknown_fields: tuple[str, ...] = field(init=False)
+    unknown_files: tuple[str, ...] = field(init=False)
+    body_incomplete: bool = field(init=False)
     size: int = field(init=False)
     contains_api_key: bool = field(init=False)
     coverage_key: CoverageKey = field(init=False)
@@ -135,8 +137,9 @@ class RequestContext:
         self.scope, self.receive, self.authorization = _EMPTY_SCOPE, _disconnected, None
         body, self.body = self.body, None
         self.stored_body = body.stored_body if body else EMPTY_BODY
-        unknown_fields = body.unknown_fields if body else ()
-        self.unknown_fields = self._shortened_names(unknown_fields) if unknown_fields else ()
+        self.unknown_fields = self._shortened_names(body.unknown_fields if body else ())
+        self.unknown_files = self._shortened_names(body.unknown_files if body else ())
+        self.body_incomplete = body is not None and body.incomplete
         response, headers = self.response, self.headers
         if response is None or self.fired_faults:
             self.code, self.state = _error_code_and_status(response)
@@ -174,13 +177,17 @@ class RequestContext:
             key_digest=self.key_digest,
             parsed_request=self.parsed_request,
             unknown_fields=self.unknown_fields,
+            unknown_files=self.unknown_files,
+            body_incomplete=self.body_incomplete,
             code=self.code,
             state=self.state,
             started_at=self.started_at,
         )
         return redact_exchange(exchange, self.hub.spec.key_format.prefix)
 
-    def _shortened_names(self, names: Iterable[str]) -> tuple[str, ...]:
+    def _shortened_names(self, names: Collection[str]) -> tuple[str, ...]:
+        if not names:
+            return ()
         prefix = self.hub.spec.key_format.prefix
         return tuple(
             redact(name[:_MAX_FIELD_NAME_LENGTH], prefix)

@@ -28,6 +28,7 @@ class FormParser:
     Attributes:
         texts: The names and values of the text fields.
         digests: The SHA-256 digests of the files.
+        unknown_files: The names of files that are not in the API spec, which are discarded.
         complete: Whether the last boundary was read.
     """
 
@@ -35,6 +36,7 @@ class FormParser:
         """Raise FormParserError if the boundary cannot be used."""
         self.texts: list[tuple[str, str]] = []
         self.digests: list[str] = []
+        self.unknown_files: set[str] = set()
         self.complete = False
         self._file_constraints = operation.files
         self._fields = operation.bodies[FORM].fields
@@ -106,7 +108,10 @@ class FormParser:
             raise ValidationError(
                 f"{name} is a file; expected {describe_expected(self._fields[name])}"
             )
-        return None if is_file else TextPart(name, self._limits.max_text_field_bytes)
+        if is_file:
+            self.unknown_files.add(name)
+            return None
+        return TextPart(name, self._limits.max_text_field_bytes)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part:

@@ -39,6 +39,8 @@ class ParsedBody:
     Attributes:
         references: The digests of the reference images.
         unknown_fields: The fields that are not in the API spec.
+        unknown_files: The files of a form that are not in the API spec.
+        incomplete: Whether the client disconnected before it had sent all of it.
         stored_body: The body, as the journal keeps it.
     """
 
@@ -46,6 +48,8 @@ class ParsedBody:
     values: Mapping[str, Any] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     unknown_fields: Set[str] = frozenset()
+    unknown_files: Set[str] = frozenset()
+    incomplete: bool = False
     stored_body: StoredBody = EMPTY_BODY
 
 
@@ -71,10 +75,14 @@ async def read_body(
         problem = f"{format_value(media_type)} is not valid" if media_type else "is missing"
         raise ValidationError(f"Content-Type: {problem}; expected {allowed}")
     body.media_type = media_type
-    if media_type == JSON:
-        await _read_json(body, source, limits)
-    else:
-        await _read_form(body, source, headers[b"content-type"], operation, limits)
+    try:
+        if media_type == JSON:
+            await _read_json(body, source, limits)
+        else:
+            await _read_form(body, source, headers[b"content-type"], operation, limits)
+    except ClientDisconnected:
+        body.incomplete = True
+        raise
     known = operation.bodies[media_type].fields
     if not body.values.keys() <= known.keys():
         body.unknown_fields = body.values.keys() - known.keys()
@@ -173,6 +181,7 @@ async def _read_form(
     body.stored_body = StoredBody(size, None, digest.hexdigest())
     body.values = coerce_form_fields(form.texts, operation.bodies[FORM])
     body.references = tuple(form.digests)
+    body.unknown_files = form.unknown_files
 
 
 async def _chunks(source: BodySource, limits: Limits) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Event
+from time import monotonic, sleep
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.faults.grammar import parse_directives
 from mockhub.journal.journal import Journal
 from tests.support.live_server import BODY, KEY, PNG, POOR, LiveHub, serve_hub
+from tests.support.raw_http import AUTH, connect
 
 
 @pytest.fixture
@@ -55,6 +57,12 @@ def disconnect(hub: LiveHub, **request: object) -> None:
     with pytest.raises(httpx.TimeoutException):
         hub.generate({**request}, timeout=0.05)
     assert noticed.wait(10)
+
+
+def wait_for_exchanges(hub: LiveHub, count: int) -> None:
+    until = monotonic() + 30
+    while hub.server.call(lambda: hub.backend.journal.total) < count and monotonic() < until:
+        sleep(0.01)
 
 
 def test_retry_of_a_lost_response_is_a_double_charge(hub: LiveHub) -> None:
@@ -213,7 +221,74 @@ def test_unknown_field_suggests_a_known_one(hub: LiveHub) -> None:
 def test_unknown_field_of_a_form(hub: LiveHub) -> None:
     """The fields of a form are checked like those of JSON."""
     hub.generate(data={**BODY, "style": "vivid"}, files={"x": b""})
-    assert "'style'" in single_finding(hub).summary
+    assert "'style'" in get_report(hub).findings[0].summary
+
+
+@pytest.mark.parametrize(
+    "name", ["reference_image[]", "reference_image[0]", "reference_images", "image", "image[]"]
+)
+def test_unknown_file_suggests_the_known_one(hub: LiveHub, name: str) -> None:
+    """A file under another name is discarded and the request charged, which is a finding."""
+    assert hub.generate(data=BODY, files={name: ("a.png", PNG)}).status_code == 200
+    finding = single_finding(hub)
+    assert finding.kind == "unknown_field"
+    assert f"file {name!r}" in finding.summary
+    assert "did you mean 'reference_image'?" in finding.summary
+    assert "8 credits were charged without it" in finding.impact
+
+
+def test_unknown_file_without_a_similar_name(hub: LiveHub) -> None:
+    """The suggestion lists the known fields, also the files."""
+    hub.generate(data=BODY, files={"mask": ("a.png", PNG)})
+    finding = single_finding(hub)
+    assert "did you mean" not in finding.summary
+    assert "reference_image" in finding.suggestion
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("N", "'n'"),
+        ("Size", "'size'"),
+        ("referenceImage", "'reference_image'"),
+        ("Async", "'async'"),
+    ],
+)
+def test_field_in_another_case_suggests_the_known_one(
+    hub: LiveHub, name: str, suggestion: str
+) -> None:
+    assert hub.generate({name: 2}).status_code == 200
+    assert f"did you mean {suggestion}?" in single_finding(hub).summary
+
+
+def test_file_field_in_json_is_explained(hub: LiveHub) -> None:
+    """A reference image in JSON has no effect: it must be a file of a form."""
+    hub.generate({"reference_image": "https://example.com/a.png"})
+    finding = single_finding(hub)
+    assert "did you mean" not in finding.summary
+    assert "reference_image only as a file in a form" in finding.suggestion
+
+
+@pytest.mark.parametrize("path", ["models?page=2", "credits?page=2", "generations/x?page=2"])
+def test_query_parameter_is_unknown_everywhere(hub: LiveHub, path: str) -> None:
+    """No operation reads a query parameter."""
+    hub.get(path)
+    assert "query parameter 'page'" in single_finding(hub).summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [(b"application/json", b'{"model": '), (b"multipart/form-data; boundary=XX", b"--XX")],
+)
+def test_broken_upload_is_not_an_early_disconnect(hub: LiveHub, kind: bytes, start: bytes) -> None:
+    """A client that disconnects in the middle of its body has paid for nothing."""
+    head = b"POST /api/v1/images/generations HTTP/1.1\r\nHost: mock\r\nContent-Type: " + kind
+    with connect(hub) as client:
+        client.sendall(head + b"\r\nContent-Length: 5000\r\n" + AUTH + b"\r\n" + start)
+    wait_for_exchanges(hub, 1)
+    finding = single_finding(hub)
+    assert finding.kind == "incomplete_upload"
+    assert "of 5000 bytes" in finding.summary
 
 
 def test_early_disconnect_shows_the_cost(hub: LiveHub) -> None:
@@ -224,6 +299,14 @@ def test_early_disconnect_shows_the_cost(hub: LiveHub) -> None:
     finding = single_finding(hub)
     assert finding.kind == "early_disconnect"
     assert "8 credits were charged" in finding.summary
+
+
+def test_early_disconnect_shows_the_time_of_the_client(hub: LiveHub) -> None:
+    """The time is how long the client waited, not what a fault added to the hub's clock."""
+    arm(hub, "hang@after x1")
+    script_provider(hub, "duration=600s")
+    disconnect(hub)
+    assert "600 s" not in single_finding(hub).summary
 
 
 def test_disconnect_from_an_asynchronous_request_is_correct(hub: LiveHub) -> None:

@@ -297,6 +297,24 @@ def test_journal_has_requests_and_responses(mockhub: Hub) -> None:
     assert list(mockhub.journal[:1]) == [good]
 
 
+def test_empty_filter_shows_the_nearest_exchanges(mockhub: Hub) -> None:
+    """The text of an empty result has the differences, those with the fewest first."""
+    post_generation(mockhub, n=9)
+    mockhub.client().get("/credits")
+    lines = str(mockhub.journal.filter(operation="create_generation", status=402)).splitlines()
+    assert lines == [
+        "None of 2 requests has operation='create_generation', status=402",
+        "  near miss: #1: status was 400, not 402",
+        "  near miss: #2: operation was 'get_credits', not 'create_generation'; status was 200, "
+        "not 402",
+    ]
+    assert len(mockhub.journal.filter(path=re.compile("credits$"))) == 1
+
+
+def test_empty_filter_of_an_empty_journal(mockhub: Hub) -> None:
+    assert str(mockhub.journal.filter(status=402)) == "No requests were recorded."
+
+
 def test_journal_text_has_one_line_each_and_no_keys(mockhub: Hub) -> None:
     """Control characters of prompts and paths are escaped."""
     post_generation(mockhub, prompt=f"\x1b[2J {mockhub.key}")

@@ -73,6 +73,35 @@ def test_session_ends_with_findings_and_coverage(finished_session: Session) -> N
     assert "hint: " not in finished_session.output
 
 
+EXPECTED = (
+    TESTS.partition("@pytest")[0]
+    + """
+@pytest.mark.mockhub(expected_findings="double_charge")
+def test_twice(mockhub):
+    mockhub.arm("reset@after", times=1)
+    with pytest.raises(Exception):
+        post_generation(mockhub)
+    post_generation(mockhub, seed=1)
+    mockhub.arm("reset@after", times=1)
+    with pytest.raises(Exception):
+        post_generation(mockhub)
+    post_generation(mockhub)
+
+@pytest.mark.mockhub(expected_findings=["double_charged"])
+def test_misspelt(mockhub):
+    pass
+"""
+)
+
+
+def test_expected_findings_are_left_out(tmp_path: Path) -> None:
+    """A test that provokes a double charge says so; its other findings are reported."""
+    done = session(tmp_path, EXPECTED)
+    assert "double_charge in" not in done.output
+    assert "unknown_field in" in done.output
+    assert "did you mean 'double_charge'" in done.output
+
+
 def test_verbose_session_shows_hints(tmp_path: Path) -> None:
     assert "hint: poll_after_completion" in session(tmp_path, TESTS, "-v").output
 
