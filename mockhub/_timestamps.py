@@ -50,6 +50,12 @@ def parse_timestamp(text: str) -> int:
     return timestamp
 
 
+def format_duration(milliseconds: int) -> str:
+    """Write a duration in the largest unit that divides it, such as ``2h`` or ``1500ms``."""
+    unit, size = next(one for one in reversed(_UNITS.items()) if milliseconds % one[1] == 0)
+    return f"{milliseconds // size}{unit}"
+
+
 def parse_duration(value: str | float | timedelta) -> int:
     """Parse seconds, a timedelta, or a duration such as ``150ms``, ``2m``, ``1h`` or ``30d``.
 

@@ -49,6 +49,8 @@ class HubBackend(HubState):
 
     Attributes:
         listeners: called when the clock is moved, or a generation starts or ends.
+        clock_listeners: called when the clock is moved, or all waits are cancelled.
+        completion_listeners: called when the generation with that id ends.
         epoch: how often the hub was reset or deleted; a request that waits ends with its epoch.
         on_key_added: called with the digest of each new key.
     """
@@ -74,8 +76,10 @@ class HubBackend(HubState):
         self.journal = Journal()
         self.on_key_added: Callable[[bytes], None] = lambda digest: None
         self.listeners: list[Callable[[], None]] = []
+        self.clock_listeners: set[Callable[[], None]] = set()
+        self.completion_listeners: dict[str, Callable[[], None]] = {}
         self.epoch = 0
-        self.clock.listeners.append(self._notify)
+        self.clock.listeners.append(self._notify_of_time)
         self._snapshot: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
 
@@ -199,6 +203,8 @@ class HubBackend(HubState):
         self.commit(self.accounts[generation.account], changes)
         if changes.entries:
             self.expire_credits(now)  # a refund to an expired lot expires at once
+        if wake := self.completion_listeners.get(generation.id):
+            wake()
         self._notify()
         return changes.generation
 
@@ -310,10 +316,10 @@ class HubBackend(HubState):
                 f"it is {format_timestamp(self.clock.now())} in the hub {self.name!r}; "
                 f"a clock at {format_timestamp(clock.now())} would turn time back"
             )
-        self.clock.listeners.remove(self._notify)
-        clock.listeners.append(self._notify)
+        self.clock.listeners.remove(self._notify_of_time)
+        clock.listeners.append(self._notify_of_time)
         self.clock = clock
-        self._notify()
+        self._notify_of_time()
 
     # -- copies ----------------------------------------------------------------------------------
 
@@ -325,9 +331,9 @@ class HubBackend(HubState):
 
     def restore(self, state: HubState) -> None:
         """Replace everything by a copy of another state."""
-        self.clock.listeners.remove(self._notify)
+        self.clock.listeners.remove(self._notify_of_time)
         super().restore(state)
-        self.clock.listeners.append(self._notify)
+        self.clock.listeners.append(self._notify_of_time)
 
     def save_snapshot(self) -> None:
         """Save the present state, to which `reset` returns."""
@@ -348,7 +354,7 @@ class HubBackend(HubState):
     def cancel_waits(self) -> None:
         """Cancel all requests that wait in this hub."""
         self.epoch += 1
-        self._notify()
+        self._notify_of_time()
 
     def credit_totals(self) -> dict[EntryKind, int]:
         """Return the credits granted, charged, refunded and expired since the snapshot."""
@@ -358,6 +364,11 @@ class HubBackend(HubState):
     def _notify(self) -> None:
         for listener in tuple(self.listeners):
             listener()
+
+    def _notify_of_time(self) -> None:
+        for listener in tuple(self.clock_listeners):
+            listener()
+        self._notify()
 
     def _insufficient_credits(
         self, account: Account, request: GenerationRequest, quote: Quote

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -30,6 +30,7 @@ class HubState:
         image_format: ``png``, ``jpeg`` or ``webp``.
         ended_ids: the ids of the generations that have ended, in that order.
         granted_total: the sum of all grants, which bounds every other sum of credits.
+        retained: how many requests still need a generation, which is not evicted until then.
     """
 
     clock: Clock
@@ -44,6 +45,7 @@ class HubState:
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     scheduler: Scheduler = field(default_factory=Scheduler)
     granted_total: int = 0
+    retained: Counter[str] = field(default_factory=Counter, init=False)
 
     def snapshot(self) -> HubState:
         """Return an independent copy."""
@@ -76,9 +78,25 @@ class HubState:
             self.evict_entries(account)
 
     def evict_generations(self) -> None:
-        """Evict generations that have ended, the first ones first; never those that run."""
-        while len(self.ended_ids) > self.max_generations:
-            self.generations.pop(self.ended_ids.popleft(), None)
+        """Evict generations that have ended, the first ones first, and none that is retained."""
+        for _ in range(len(self.ended_ids) - 1):
+            if len(self.ended_ids) <= self.max_generations:
+                break
+            id = self.ended_ids.popleft()
+            if id in self.retained:
+                self.ended_ids.append(id)
+            else:
+                self.generations.pop(id, None)
+
+    def retain(self, id: str) -> None:
+        """Keep a generation until `release`: the request that created it has no response yet."""
+        self.retained[id] += 1
+
+    def release(self, id: str) -> None:
+        self.retained[id] -= 1
+        if self.retained[id] <= 0:
+            del self.retained[id]
+            self.evict_generations()
 
     def evict_entries(self, account: Account) -> None:
         """Evict the oldest entries of a ledger that holds more than the generations need."""
@@ -99,4 +117,4 @@ class HubState:
 
 
 def _copied_fields(state: HubState) -> dict[str, Any]:
-    return {one.name: copy_state(getattr(state, one.name)) for one in fields(HubState)}
+    return {one.name: copy_state(getattr(state, one.name)) for one in fields(HubState) if one.init}

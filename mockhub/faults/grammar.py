@@ -12,13 +12,22 @@ commas or semicolons separate the words. `docs/faults.md` has the details.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from mockhub._text import suggest
-from mockhub._timestamps import parse_duration
+from mockhub._timestamps import format_duration, parse_duration
 from mockhub.exceptions import MockhubError
-from mockhub.faults.types import FAULTS, FLAGS, MAX_NUMBER, PROVIDER_FAULTS, FaultType, Phase
+from mockhub.faults.types import (
+    FAULTS,
+    FLAGS,
+    MAX_DIRECTIVES,
+    MAX_NUMBER,
+    PROVIDER_FAULTS,
+    Argument,
+    FaultType,
+    Phase,
+)
 from mockhub.spec.operations import OperationId
 
 MODIFIERS = ("p", "on", "nth")
@@ -79,7 +88,7 @@ def parse_directives(text: str) -> tuple[Directive, ...]:
             found.append(_parse_directive(token))
     if not found:
         raise MockhubError(f"an empty directive; expected one of {_known_names()}")
-    return tuple(found)
+    return _at_most_max(found)
 
 
 def parse_prompt(prompt: str) -> tuple[Directive, ...]:
@@ -99,7 +108,7 @@ def parse_prompt(prompt: str) -> tuple[Directive, ...]:
         raise MockhubError(f"{unclosed[0][:_MAX_SHOWN]!r} is not closed; expected ]] after it")
     for directive in found:
         _require_prompt_operation(directive)
-    return tuple(
+    return _at_most_max(
         directive._replace(operation=directive.operation or OperationId.CREATE_GENERATION)
         for directive in found
     )
@@ -132,6 +141,13 @@ def with_conditions(directive: Directive, **conditions: object) -> Directive:
     if restricted.prompt is not None:
         _require_prompt_operation(restricted)
     return restricted
+
+
+def _at_most_max(directives: Iterable[Directive]) -> tuple[Directive, ...]:
+    found = tuple(directives)
+    if len(found) > MAX_DIRECTIVES:
+        raise MockhubError(f"{len(found)} directives; expected at most {MAX_DIRECTIVES}")
+    return found
 
 
 def _split_brackets(prompt: str) -> tuple[list[str], str]:
@@ -178,7 +194,7 @@ def _parse_value(fault: FaultType, text: str | None) -> int:
     if text is None:
         raise MockhubError(f"{name} needs a value, such as {name}={argument.example}")
     if argument.is_duration:
-        return parse_duration(text)
+        return _parse_duration(fault.name, argument, text)
     number = _parse_whole_number(text)
     if number is None or not argument.minimum <= number <= argument.maximum:
         limit = "" if argument.maximum == MAX_NUMBER else f" to {argument.maximum}"
@@ -187,6 +203,19 @@ def _parse_value(fault: FaultType, text: str | None) -> int:
             f"such as {name}={argument.example}"
         )
     return number
+
+
+def _parse_duration(name: str, argument: Argument, text: str) -> int:
+    try:
+        milliseconds = parse_duration(text)
+        if milliseconds <= argument.maximum:
+            return milliseconds
+    except MockhubError:
+        pass
+    raise MockhubError(
+        f"{name}={text[:_MAX_SHOWN]}: expected a duration of at most "
+        f"{format_duration(argument.maximum)}, such as {name}={argument.example}"
+    )
 
 
 def _parse_phase(fault: FaultType, phase: str | None) -> Phase:

@@ -9,15 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mockhub._timestamps import SECOND
+
 Target = Literal["provider", "transport"]
 Phase = Literal["before", "after"]
 
 MAX_NUMBER = 1_000_000_000
+MAX_DIRECTIVES = 100  # in one text
+MAX_WAIT = 3600 * SECOND  # the longest that a request waits, whatever it waits for
+MAX_DURATION = 30 * 24 * 3600 * SECOND  # of a generation, which no request has to wait for
 
 
 @dataclass(frozen=True)
 class Argument:
-    """The value behind the equals sign: a whole number within bounds, or a duration."""
+    """The value behind the equals sign: a whole number within bounds, or milliseconds."""
 
     example: str
     is_duration: bool = False
@@ -48,14 +53,14 @@ class FaultType:
 
 
 _STATUS = Argument("503", minimum=400, maximum=599)
-_TIME = Argument("2s", is_duration=True)
+_TIME = Argument("2s", is_duration=True, maximum=MAX_WAIT)
 _ANY: tuple[Phase, ...] = ("before", "after")
 _AFTER: tuple[Phase, ...] = ("after",)
 
 _ROWS = (
     FaultType("fail", "provider"),
     FaultType("deliver", "provider", Argument("3")),
-    FaultType("duration", "provider", Argument("800s", is_duration=True)),
+    FaultType("duration", "provider", Argument("800s", is_duration=True, maximum=MAX_DURATION)),
     FaultType("polls", "provider", Argument("3", minimum=1)),
     FaultType("never", "provider"),
     FaultType("status", "transport", _STATUS, _ANY, is_terminal=True),

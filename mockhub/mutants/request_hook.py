@@ -50,7 +50,7 @@ class RequestReader:
         if self.accept_any_file:
             operation = replace(operation, files=dict.fromkeys(operation.files, ANY_FILE))
         body = context.body = ParsedBody()
-        receive, raw = recording_receive(context.receive)
+        receive, raw = recording_receive(context.source.receive)
         source = AsgiBodySource(receive)
         await request_body.read_body(body, source, context.headers, operation, self._api.limits)
         files = parse_files(bytes(raw), context.headers) if body.media_type == FORM else ()

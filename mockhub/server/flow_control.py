@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import select
+
+_HANGUP_EVENTS = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+def has_hung_up(fileno: int) -> bool:
+    """Return whether the peer has closed its end of a socket, also behind unread input."""
+    poll = select.poll()
+    poll.register(fileno, _HANGUP_EVENTS | select.POLLIN)
+    return any(events & _HANGUP_EVENTS for _, events in poll.poll(0))
 
 
 class FlowControl:

@@ -8,11 +8,12 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
-from mockhub.server.flow_control import FlowControl
+from mockhub.server.flow_control import FlowControl, has_hung_up
 from mockhub.server.request_cycle import RequestResponseCycle
 from mockhub.server.request_parser import BadRequest, RequestParser
 from mockhub.server.timeouts import ServerContext
 from mockhub.server.write_buffer import WriteBuffer
+from mockhub.web.app import CONTROL_PREFIX, is_under
 from mockhub.web.asgi import CYCLE_SCOPE_KEY, Scope
 from mockhub.web.request_body import ClientDisconnected
 
@@ -52,6 +53,7 @@ class HttpProtocol(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._context_vars = contextvars.copy_context()  # each request runs in a copy
         self._ignore_input = False
+        self._is_reserved = False  # for the control plane
         self._eof_received = False
         self._current_cycle: RequestResponseCycle | None = None
         self._pipelined: deque[tuple[RequestResponseCycle, Scope]] = deque()
@@ -72,9 +74,12 @@ class HttpProtocol(asyncio.Protocol):
             "server": transport.get_extra_info("sockname"),
         }
         self._parser = RequestParser(self, self._limits, base_scope)
-        max_connections = self._limits.max_connections
-        if len(self._server_state.connections) > max_connections:
-            self._reject(503, f"Too many connections; expected at most {max_connections}")
+        limits, count = self._limits, len(self._server_state.connections)
+        self._is_reserved = count > limits.max_connections - limits.control_connections
+        if self._is_reserved:
+            self._set_deadline(limits.header_timeout)
+        if count > limits.max_connections:
+            self._reject(503, self._too_many_connections())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server_state.connections.discard(self)
@@ -125,7 +130,7 @@ class HttpProtocol(asyncio.Protocol):
         self, scope: Scope, *, keep_alive: bool, expects_continue: bool
     ) -> RequestResponseCycle:
         cycle = self._create_cycle(
-            keep_alive=keep_alive,
+            keep_alive=keep_alive and not self._is_reserved,
             expects_continue=expects_continue,
             is_head=scope["method"] == "HEAD",
         )
@@ -156,10 +161,23 @@ class HttpProtocol(asyncio.Protocol):
         else:
             cycle.keep_alive = False
 
+    def detect_disconnect(self) -> None:
+        """Close the connection if the client has left while we wait and do not read.
+
+        Without reading, the event loop does not notice it.
+        """
+        cycle = self._current_cycle
+        if self._flow.read_paused and cycle is not None and cycle.is_watched:
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None and has_hung_up(sock.fileno()):
+                self._write_buffer.abort()
+
     def on_timeout(self) -> None:
         limits, cycle = self._limits, self._current_cycle
         if self._flow.write_paused or self._ignore_input:
             self._write_buffer.abort()
+        elif cycle is not None and self._flow.read_paused:  # the application does not read
+            self._set_deadline(limits.request_timeout)
         elif cycle is not None:
             timeout = limits.request_timeout
             self._reject(408, f"The request is slow; expected it within {timeout:g} s")
@@ -176,6 +194,10 @@ class HttpProtocol(asyncio.Protocol):
         if self._current_cycle is None and self._pipelined:
             cycle, scope = self._pipelined.popleft()
             self._current_cycle = cycle
+            if self._is_reserved and not is_under(CONTROL_PREFIX, scope["path"]):
+                message = self._too_many_connections()
+                cycle.send_response(self._context.error_response(503, message))
+                return
             tasks, context_vars = self._server_state.tasks, self._context_vars.copy()
             cycle.task = self._loop.create_task(self._run_app(cycle, scope), context=context_vars)
             cycle.task.add_done_callback(tasks.discard)
@@ -261,6 +283,11 @@ class HttpProtocol(asyncio.Protocol):
         error_cycle = self._create_cycle(keep_alive=False, expects_continue=False, is_head=False)
         if not error_cycle.send_response(self._context.error_response(status, message)):
             self._write_buffer.close()  # the client does not read
+
+    def _too_many_connections(self) -> str:
+        total, reserved = self._limits.max_connections, self._limits.control_connections
+        share = f", {reserved} of them for {CONTROL_PREFIX}" if reserved else ""
+        return f"Too many connections; expected at most {total}{share}"
 
     def _close_if_waiting(self, cycle: RequestResponseCycle | None) -> None:
         """Close a half-closed connection if *cycle* has to wait, or if no request is left."""

@@ -41,7 +41,8 @@ class RequestResponseCycle:
     __slots__ = (
         *("_body", "_body_consumed", "_chunked_encoding", "_context", "_data_available"),
         *("_expects_continue", "_flow", "_is_head", "_on_response_complete", "_pending_head"),
-        *("_receive_waiter", "_write_buffer", "disconnected", "keep_alive", "request_complete"),
+        *("_on_disconnect", "_receive_waiter", "_write_buffer", "disconnected", "keep_alive"),
+        *("request_complete",),
         *("response_complete", "response_started", "task"),
     )
 
@@ -72,6 +73,7 @@ class RequestResponseCycle:
         self._data_available = False  # the application has not received all that has arrived
         self._body_consumed = False  # the application has received a part of the body
         self._receive_waiter: asyncio.Future[None] | None = None
+        self._on_disconnect: Callable[[], None] | None = None
         self._pending_head: bytes | None = None  # is written together with the first body part
         self._chunked_encoding = False
 
@@ -91,6 +93,13 @@ class RequestResponseCycle:
     def disconnect(self) -> None:
         self.disconnected = True
         self._wake()
+        if self._on_disconnect is not None:
+            self._on_disconnect()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the application waits, and wants to know when the client disconnects."""
+        return self._on_disconnect is not None
 
     def _wake(self) -> None:
         if self._receive_waiter is not None and not self._receive_waiter.done():
@@ -134,6 +143,15 @@ class RequestResponseCycle:
         self._body_consumed = True
         body, self._body = bytes(self._body), bytearray()
         return body
+
+    def watch(self, on_disconnect: Callable[[], None]) -> None:
+        """Call *on_disconnect* when the client disconnects, or at once if it has."""
+        self._on_disconnect = on_disconnect
+        if self.disconnected:
+            on_disconnect()
+
+    def unwatch(self) -> None:
+        self._on_disconnect = None
 
     async def send(self, message: Message) -> None:
         await self._flow.drain()

@@ -16,11 +16,13 @@ from mockhub.web.cors import with_cors_headers
 from mockhub.web.limits import Limits
 
 
-class SupportsDeadline(Protocol):
+class Connection(Protocol):
     @property
     def deadline(self) -> float: ...
 
     def on_timeout(self) -> None: ...
+
+    def detect_disconnect(self) -> None: ...
 
 
 @dataclass
@@ -49,12 +51,14 @@ class ServerContext:
         self.default_headers = b"".join([b"%s: %s\r\n" % header for header in headers]) + b"\r\n"
         self.default_headers_and_close = b"connection: close\r\n" + self.default_headers
 
-    def expire_timeouts(self, now: float, connections: Iterable[SupportsDeadline]) -> None:
-        """Set the time, and call `on_timeout` of every connection whose deadline has passed."""
+    def expire_timeouts(self, now: float, connections: Iterable[Connection]) -> None:
+        """Set the time; call `on_timeout` of every connection whose deadline has passed."""
         self.now = now
         for connection in tuple(connections):
             if connection.deadline < now:
                 connection.on_timeout()
+            else:
+                connection.detect_disconnect()
 
     def error_response(self, status: int, message: str) -> responses.Response:
         """Return the response to a request that never reached the application."""

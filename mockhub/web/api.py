@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.journal.redaction import redact
@@ -102,7 +101,7 @@ class PublicApi:
         self._key_prefix = spec.key_format.prefix.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = RequestContext(scope, receive)
+        context = RequestContext(scope, body_source(scope, receive))
         try:
             response = await self.handle(context)
             await self.respond(context, response, send)
@@ -161,10 +160,11 @@ class PublicApi:
         # 5. Settle what is due, quote, decide, and commit once; nothing awaits in between.
         generation = hub.create_generation(account, request, context.pending_faults)
         context.generation = generation.id
+        hub.retain(generation.id)
 
-        # 6. Wait on the hub's clock, for a synchronous generation that takes time.
+        # 6. Wait on the hub's clock, for a synchronous generation that takes time (GEN-1, LIM-1).
         if not request.run_async and generation.ended_at is None:
-            generation = await self._wait_for_completion(context, generation)
+            generation = await self.clock_waiter.wait_for_completion(context, generation)
 
         # 7. Serialize, and validate the response against the schema of its status.
         links = self.links(hub.name)
@@ -185,12 +185,14 @@ class PublicApi:
         # 9. Send the response. `record` adds the exchange to the journal.
         response = context.response = cors.with_cors_headers(response)
         if fault is not None:
-            await send_with_fault(fault, context, response, send)
+            await send_with_fault(fault, context, response, send, self.clock_waiter)
         elif not send_now(response, context.scope):
             await send_response(response, context.scope, send)
 
     def record(self, context: RequestContext) -> None:
         context.finalize(self._key_prefix)
+        if context.parsed_request is not None and context.generation is not None:
+            context.hub.release(context.generation)
         for observe in self.observers:
             observe(context)
         context.hub.journal.add(context.to_exchange() if context.contains_api_key else context)
@@ -256,27 +258,10 @@ class PublicApi:
         """Read and validate the body of create_generation; raises ValidationError."""
         operation = self.spec.operations[OperationId.CREATE_GENERATION]
         body = context.body = ParsedBody()
-        source = body_source(context.scope, context.receive)
-        await request_body.read_body(body, source, context.headers, operation, self.limits)
+        await request_body.read_body(body, context.source, context.headers, operation, self.limits)
         values = validate(body.values, operation.bodies[body.media_type])
         self.spec.catalog.check_request(values, len(body.references))
         return serializers.build_request(values, body.references)
-
-    async def _wait_for_completion(
-        self, context: RequestContext, generation: Generation
-    ) -> Generation:
-        """Wait until a synchronous generation has ended (GEN-1, LIM-1)."""
-        hub, id = context.hub, generation.id
-
-        def is_complete() -> bool:
-            hub.settle()
-            return id in hub.generations and hub.generations[id].ended
-
-        await self.clock_waiter.wait_until(
-            hub, generation.due_at, context.receive, is_done=is_complete
-        )
-        hub.settle()
-        return hub.generations[id]
 
     # -- responses -------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class App(Starlette):
             await self._dispatch_other(scope, receive, send)
 
     async def _dispatch_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (_is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
+        if scope["type"] != "http" or (is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
             await super().__call__(scope, receive, send)
             return
         if scope["path"].startswith(_HUBS_PREFIX):
@@ -104,5 +104,5 @@ class App(Starlette):
         self.api.clock_waiter.close()
 
 
-def _is_under(prefix: str, path: str) -> bool:
+def is_under(prefix: str, path: str) -> bool:
     return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/")

@@ -6,12 +6,15 @@ response in one write, read a body that has arrived without waiting, and reset t
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from mockhub.web.responses import Response
 
 CYCLE_SCOPE_KEY = "mockhub.cycle"
+_MAX_READ_AHEAD = 256 * 1024  # bytes of a body, while a request waits
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,6 +34,12 @@ class BodySource(Protocol):
     def body_nowait(self) -> bytes | None:
         """Return the whole body, or None if it has not arrived or was partly read."""
 
+    def watch(self, on_disconnect: Callable[[], None]) -> None:
+        """Call *on_disconnect* when the client disconnects, or at once if it has."""
+
+    def unwatch(self) -> None:
+        """End `watch`."""
+
 
 class RequestCycle(BodySource, Protocol):
     """The request cycle of mockhub's own server."""
@@ -43,10 +52,33 @@ class RequestCycle(BodySource, Protocol):
 
 
 class AsgiBodySource:
-    """The body of a request under any ASGI server: only `receive` reads it."""
+    """The body of a request under any ASGI server: only `receive` reads it.
+
+    Some servers report a disconnect only behind the body, so `watch` reads ahead.
+    """
 
     def __init__(self, receive: Receive) -> None:
-        self.receive = receive
+        self._receive = receive
+        self._messages: deque[Message] = deque()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def receive(self) -> Message:
+        return self._messages.popleft() if self._messages else await self._receive()
+
+    def watch(self, on_disconnect: Callable[[], None]) -> None:
+        self._watcher = asyncio.ensure_future(self._read_ahead(on_disconnect))
+
+    def unwatch(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _read_ahead(self, on_disconnect: Callable[[], None]) -> None:
+        while sum(len(message.get("body", b"")) for message in self._messages) < _MAX_READ_AHEAD:
+            message = await self._receive()
+            self._messages.append(message)
+            if message["type"] == "http.disconnect":
+                on_disconnect()
+                return
 
     def receive_nowait(self) -> Message | None:
         return None

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from time import perf_counter
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
-from mockhub.domain.hub import HubBackend
-from mockhub.web.asgi import Receive
+from mockhub.domain.generations import Generation
+from mockhub.faults.types import MAX_WAIT
+from mockhub.web.context import RequestContext
 from mockhub.web.request_body import ClientDisconnected
 
 
 class WaitCancelled(Exception):
-    """The server shuts down, or the hub was reset or deleted."""
+    """The server shuts down, the hub was reset or deleted, or the request waits for too long."""
 
 
 class ClockWaiter:
-    """Every wait of one server, so that a shutdown can end them all."""
+    """Every wait of one server, so that a shutdown can end them all.
+
+    A wait ends early when the client disconnects (`ClientDisconnected`). It ends with
+    `WaitCancelled` when the server shuts down, when the hub is reset or deleted, and when its
+    request has taken `MAX_WAIT` of real time.
+    """
 
     def __init__(self) -> None:
         self.wakers: set[Callable[[], None]] = set()
@@ -29,103 +37,95 @@ class ClockWaiter:
         for wake in tuple(self.wakers):
             wake()
 
-    async def wait_until(
-        self,
-        hub: HubBackend,
-        deadline: int | None,
-        receive: Receive | None = None,
-        *,
-        is_done: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Wait until the hub's clock reaches the deadline, or until *is_done* returns true.
+    async def wait_until(self, context: RequestContext, deadline: int | None) -> None:
+        """Wait until the hub's clock reaches the deadline (milliseconds); None means for ever.
 
         A manual clock in the mode `autojump` is set to the deadline instead.
-
-        Args:
-            hub: The hub, which also wakes the wait when anything in it changes.
-            deadline: A time in milliseconds, or None to wait for *is_done* only.
-            receive: The request to watch for a disconnect, if its body has been read.
-            is_done: Ends the wait early.
-
-        Raises:
-            WaitCancelled: if the server shuts down, or the hub is reset or deleted.
-            ClientDisconnected: if the watched client disconnects.
         """
-        waiter, epoch = None, hub.epoch
-        try:
-            while not is_done() and (deadline is None or hub.clock.now() < deadline):
-                if deadline is not None and _autojump(hub, deadline):
-                    continue
-                waiter = waiter or _Waiter(self, hub, receive)
-                await waiter.wait(_remaining(hub, deadline))
-                if hub.epoch != epoch:
-                    raise WaitCancelled
-        finally:
-            if waiter:
-                waiter.close()
+        hub = context.hub
+        with _Waiter(self, context) as waiter:
+            while deadline is None or hub.clock.now() < deadline:
+                await waiter.wait_for_clock(deadline)
 
-    async def wait_forever(self, hub: HubBackend, receive: Receive) -> None:
-        """Wait until the client disconnects or the server shuts down; always raises."""
-        await self.wait_until(hub, None, receive)
+    async def wait_for_completion(
+        self, context: RequestContext, generation: Generation
+    ) -> Generation:
+        """Wait until a generation has ended, by the hub's clock or by hand; return it."""
+        hub, id = context.hub, generation.id
+        with _Waiter(self, context) as waiter:
+            hub.completion_listeners[id] = waiter.wake
+            try:
+                while not generation.ended:
+                    await waiter.wait_for_clock(generation.due_at)
+                    hub.settle()
+                    generation = hub.generations[id]
+            finally:
+                hub.completion_listeners.pop(id, None)
+        return generation
+
+    async def sleep(self, context: RequestContext, seconds: float) -> None:
+        """Wait in real time, whatever the hub's clock does."""
+        wake_at = perf_counter() + seconds
+        with _Waiter(self, context) as waiter:
+            while (remaining := wake_at - perf_counter()) > 0:
+                await waiter.wait(remaining)
 
     def raise_if_closed(self) -> None:
         if self._closed:
             raise WaitCancelled
 
 
-def _autojump(hub: HubBackend, deadline: int) -> bool:
-    """Set a manual clock in the mode `autojump` to the deadline; return whether it is one."""
-    clock = hub.clock
-    if isinstance(clock, ManualClock) and clock.mode == "autojump":
-        clock.set(deadline)
-        return True
-    return False
-
-
-def _remaining(hub: HubBackend, deadline: int | None) -> int | None:
-    if deadline is None or isinstance(hub.clock, ManualClock):
-        return None
-    return deadline - hub.clock.now()
-
-
 class _Waiter:
-    """The wait of one request: the hub, time, a disconnect or a shutdown wakes it."""
+    """The wait of one request: the hub's clock, time, a disconnect or a shutdown wakes it."""
 
-    def __init__(self, owner: ClockWaiter, hub: HubBackend, receive: Receive | None) -> None:
+    def __init__(self, owner: ClockWaiter, context: RequestContext) -> None:
         self._owner = owner
-        self._hub = hub
+        self._hub = context.hub
+        self._epoch = context.hub.epoch
+        self._source = context.source
+        self._give_up_at = context.started_at + MAX_WAIT / SECOND
         self._event = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._disconnect_task = (
-            asyncio.ensure_future(_wait_for_disconnect(receive)) if receive else None
-        )
-        if self._disconnect_task:
-            self._disconnect_task.add_done_callback(lambda _: self._event.set())
-        hub.listeners.append(self._wake)
-        owner.wakers.add(self._event.set)
+        self._disconnected = False
 
-    async def wait(self, milliseconds: int | None) -> None:
+    def __enter__(self) -> _Waiter:
+        self._hub.clock_listeners.add(self.wake)
+        self._owner.wakers.add(self._event.set)
+        self._source.watch(self._on_disconnect)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._source.unwatch()
+        self._owner.wakers.discard(self._event.set)
+        self._hub.clock_listeners.discard(self.wake)
+
+    async def wait_for_clock(self, deadline: int | None) -> None:
+        """Wait until something may have changed; move a clock in the mode `autojump`."""
+        clock = self._hub.clock
+        if deadline is None or (isinstance(clock, ManualClock) and clock.mode == "hold"):
+            await self.wait(None)
+        elif isinstance(clock, ManualClock):
+            clock.set(max(deadline, clock.now()))
+        else:
+            await self.wait(max(deadline - clock.now(), 1) / SECOND)
+
+    async def wait(self, seconds: float | None) -> None:
+        """Wait until *wake* is called, or for that time."""
         self._owner.raise_if_closed()
-        seconds = None if milliseconds is None else max(milliseconds, 1) / SECOND
-        try:
-            await asyncio.wait_for(self._event.wait(), seconds)
-        except TimeoutError:
-            return
+        remaining = self._give_up_at - perf_counter()
+        with suppress(TimeoutError):
+            timeout = remaining if seconds is None else min(seconds, remaining)
+            await asyncio.wait_for(self._event.wait(), timeout)
         self._event.clear()
         self._owner.raise_if_closed()
-        if self._disconnect_task and self._disconnect_task.done():
+        if self._disconnected:
             raise ClientDisconnected
+        if self._hub.epoch != self._epoch or perf_counter() >= self._give_up_at:
+            raise WaitCancelled
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self._loop.call_soon_threadsafe(self._event.set)
 
-    def close(self) -> None:
-        self._hub.listeners.remove(self._wake)
-        self._owner.wakers.discard(self._event.set)
-        if self._disconnect_task:
-            self._disconnect_task.cancel()
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    def _on_disconnect(self) -> None:
+        self._disconnected = True
+        self._event.set()

@@ -16,7 +16,7 @@ from mockhub.journal.exchange import CoverageKey, Exchange, StoredBody
 from mockhub.journal.redaction import REDACTED_AUTHORIZATION, redact, redact_exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
-from mockhub.web.asgi import Message, Receive, Scope, headers_of
+from mockhub.web.asgi import AsgiBodySource, BodySource, Message, Scope, headers_of
 from mockhub.web.request_body import EMPTY_BODY, ParsedBody, to_stored_body
 from mockhub.web.responses import Response
 
@@ -30,6 +30,9 @@ _EMPTY_SCOPE: Scope = {}
 
 async def _disconnected() -> Message:
     return {"type": "http.disconnect"}
+
+
+_NO_SOURCE = AsgiBodySource(_disconnected)
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +59,7 @@ class RequestContext:
     """
 
     scope: Scope
-    receive: Receive
+    source: BodySource
 
     # What arrived.
     started_at: float = field(init=False)
@@ -134,7 +137,8 @@ class RequestContext:
         self.number, self.timestamp = self.hub.journal.total + 1, self.hub.clock.now()
         self.credit_delta = self.current_credit_delta
         self.query_string = self.scope["query_string"]
-        self.scope, self.receive, self.authorization = _EMPTY_SCOPE, _disconnected, None
+        self.scope, self.source, self.authorization = _EMPTY_SCOPE, _NO_SOURCE, None
+        self.pending_faults = ()
         body, self.body = self.body, None
         self.stored_body = body.stored_body if body else EMPTY_BODY
         self.unknown_fields = self._shortened_names(body.unknown_fields if body else ())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from mockhub.web.context import RequestContext
 from mockhub.web.responses import Response
 
 RequestFault = Callable[[Directive, RequestContext, ClockWaiter], Awaitable[Response | None]]
-ResponseFault = Callable[[Directive, RequestContext, Response, Send], Awaitable[None]]
+ResponseFault = Callable[[Directive, RequestContext, Response, Send, ClockWaiter], Awaitable[None]]
 
 _CHUNKS = 20
 _TOO_MANY_REQUESTS = 429
@@ -65,7 +65,7 @@ def match_prompt_faults(
     if not hub.faults.armed and "[[" not in prompt:
         return ()
     faults, random = _parse("prompt", parse_prompt, prompt), hub.ids.random
-    scope = (context.key_digest, prompt)
+    scope = (context.key_digest, sha256(prompt.encode()).digest())
     faults = hub.faults.match_inline(faults, operation_id, random, scope=scope)
     terminated = any(fault.is_terminal for fault in (*context.pending_faults, *faults))
     return faults + hub.faults.match_prompt(operation_id, prompt, random, terminated=terminated)
@@ -132,11 +132,15 @@ async def apply_after(
 
 
 async def send_with_fault(
-    fault: Directive, context: RequestContext, response: Response, send: Send
+    fault: Directive,
+    context: RequestContext,
+    response: Response,
+    send: Send,
+    clock_waiter: ClockWaiter,
 ) -> None:
     """Send a response through one of the `RESPONSE_FAULTS`."""
     context.fired_faults += (str(fault),)
-    await RESPONSE_FUNCTIONS[fault.name](fault, context, response, send)
+    await RESPONSE_FUNCTIONS[fault.name](fault, context, response, send, clock_waiter)
 
 
 # -- the transport faults ------------------------------------------------------------------------
@@ -165,10 +169,7 @@ async def delay(
     fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
 ) -> Response | None:
     """Wait on the hub's clock."""
-    # Before the operation the body is still to be read, so that `receive` cannot be watched.
-    receive = context.receive if fault.phase == "after" else None
-    hub = context.hub
-    await clock_waiter.wait_until(hub, hub.clock.now() + fault.value, receive)
+    await clock_waiter.wait_until(context, context.hub.clock.now() + fault.value)
     return None
 
 
@@ -178,7 +179,7 @@ async def reset(
     """Reset the connection, once a short body has arrived."""
     if context.has_unread_body:
         context.body = request_body.ParsedBody()
-        await request_body.drain(context.receive)
+        await request_body.drain(context.source)
     close_connection(context.scope, reset=True)
     raise ConnectionAborted
 
@@ -187,12 +188,16 @@ async def hang(
     fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
 ) -> Response | None:
     """Wait until the client disconnects."""
-    await clock_waiter.wait_forever(context.hub, context.receive)
+    await clock_waiter.wait_until(context, None)
     return None
 
 
 async def corrupt(
-    fault: Directive, context: RequestContext, response: Response, send: Send
+    fault: Directive,
+    context: RequestContext,
+    response: Response,
+    send: Send,
+    clock_waiter: ClockWaiter,
 ) -> None:
     """Send a body with a NUL byte in its middle, which no JSON parser accepts."""
     body, middle = response.body, len(response.body) // 2
@@ -201,7 +206,11 @@ async def corrupt(
 
 
 async def truncate(
-    fault: Directive, context: RequestContext, response: Response, send: Send
+    fault: Directive,
+    context: RequestContext,
+    response: Response,
+    send: Send,
+    clock_waiter: ClockWaiter,
 ) -> None:
     """Send the first half of the body and close the connection."""
     body = response.body[: len(response.body) // 2]
@@ -212,13 +221,19 @@ async def truncate(
     raise ConnectionAborted
 
 
-async def drip(fault: Directive, context: RequestContext, response: Response, send: Send) -> None:
+async def drip(
+    fault: Directive,
+    context: RequestContext,
+    response: Response,
+    send: Send,
+    clock_waiter: ClockWaiter,
+) -> None:
     """Send the body in small chunks, over the time that the fault states."""
     context.response = response
     await send_head(response, send)
     chunk_size = max(1, -(-len(response.body) // _CHUNKS))
     for start in range(0, len(response.body), chunk_size):
-        await asyncio.sleep(fault.value / _CHUNKS / SECOND)
+        await clock_waiter.sleep(context, fault.value / _CHUNKS / SECOND)
         chunk = response.body[start : start + chunk_size]
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -23,7 +23,8 @@ class Limits:
         keep_alive_timeout: How long a connection may be idle between two requests.
         lingering_time: How long a closing connection still reads and discards what the client
             sends.
-        max_connections: The largest number of connections at a time.
+        max_connections: The largest number of connections at a time. The last
+            `control_connections` of them may call the control plane only.
     """
 
     max_json_bytes: int = 2 * 1024 * 1024
@@ -37,3 +38,7 @@ class Limits:
     keep_alive_timeout: float = 75.0
     lingering_time: float = 5.0
     max_connections: int = 1000
+
+    @property
+    def control_connections(self) -> int:
+        return min(16, self.max_connections // 8)

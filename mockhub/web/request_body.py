@@ -18,7 +18,7 @@ from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.spec.operations import FORM, JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object
-from mockhub.web.asgi import AsgiBodySource, BodySource, Receive
+from mockhub.web.asgi import BodySource
 from mockhub.web.limits import Limits
 from mockhub.web.multipart import FormParser
 
@@ -88,14 +88,14 @@ async def read_body(
         body.unknown_fields = body.values.keys() - known.keys()
 
 
-async def drain(receive: Receive) -> None:
+async def drain(source: BodySource) -> None:
     """Read and discard a body, if it is short and arrives at once.
 
     A client that is still sending when the connection is reset might not notice the reset.
     """
     size = 0
     with suppress(ValidationError, ClientDisconnected):
-        async for chunk in _chunks(AsgiBodySource(receive), _DRAIN_LIMITS):
+        async for chunk in _chunks(source, _DRAIN_LIMITS):
             size += len(chunk)
             if size > _DRAIN_LIMITS.max_json_bytes:
                 break

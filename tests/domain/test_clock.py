@@ -38,11 +38,11 @@ def send(held: LiveHub) -> Iterator[Send]:
         def post(prompt: str, **headers: str) -> Future[httpx.Response]:
             waits = Event()
             held.server.call(lambda: held.backend.listeners.append(waits.set))
-            before = len(held.backend.listeners)
+            before = len(held.backend.clock_listeners)
             response = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
             while (
                 not response.done()
-                and held.server.call(lambda: len(held.backend.listeners)) <= before
+                and held.server.call(lambda: len(held.backend.clock_listeners)) <= before
             ):
                 waits.wait(0.01)
             return response
@@ -114,7 +114,7 @@ def test_waiting_requests_end_with_their_hub(held: LiveHub, end: str, prompt: st
     registry = held.app.api.hub_registry
     with ThreadPoolExecutor(1) as pool:
         response = pool.submit(held.generate, {"prompt": prompt})
-        while not held.server.call(lambda: len(held.backend.listeners)):
+        while not held.server.call(lambda: len(held.backend.clock_listeners)):
             assert not response.done()
         held.server.call(lambda: getattr(registry, end)(held.backend.name))
         assert isinstance(response.exception(10), httpx.RemoteProtocolError)
