@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from mockhub.testing.server import HubServer
 
 MARKER_DESCRIPTION = (
-    "mockhub(scenario=, credits=, clock=, seed=, faults=, provider=, expected_findings=): the "
-    "initial state of the test's hub; for each option the innermost marker wins"
+    "mockhub(scenario=, credits=, clock=, seed=, faults=, provider=, prompt_faults=, "
+    "expected_findings=): the initial state of the test's hub; for each option the innermost "
+    "marker wins"
 )
 
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()

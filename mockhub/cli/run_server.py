@@ -89,6 +89,8 @@ def _create_app(
             observers=[access_log.log_request],
             image_observer=access_log.log_image,
         )
+        if options.prompt_faults is not None:
+            server.hub.prompt_faults = options.prompt_faults
         mutant.change(server)
         return server.app
     hub = build_hub(
@@ -98,6 +100,7 @@ def _create_app(
         seed=options.seed,
         image_format=options.image_format,
         max_generations=options.max_generations,
+        prompt_faults=options.prompt_faults,
     )
     return create_app(
         spec,

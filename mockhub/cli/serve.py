@@ -102,6 +102,12 @@ def _limit_option(
     "scenario's, else 100000]",
 )
 @click.option(
+    "--prompt-faults/--no-prompt-faults",
+    default=None,
+    help="Let [[...]] in a prompt inject faults, or read it as text.  [default: the scenario's, "
+    "else --prompt-faults]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS),
     default="info",

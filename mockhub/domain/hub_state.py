@@ -29,6 +29,7 @@ class HubState:
         max_generations: how many generations that have ended are kept; see `set_max_generations`.
         image_format: ``png``, ``jpeg`` or ``webp``.
         ended_ids: the ids of the generations that have ended, in that order.
+        prompt_faults: whether ``[[...]]`` in a prompt injects faults.
         granted_total: the sum of all grants, which bounds every other sum of credits.
         retained: how many requests still need a generation, which is not evicted until then.
     """
@@ -46,6 +47,7 @@ class HubState:
     scheduler: Scheduler = field(default_factory=Scheduler)
     granted_total: int = 0
     retained: Counter[str] = field(default_factory=Counter, init=False)
+    prompt_faults: bool = True
 
     def snapshot(self) -> HubState:
         """Return an independent copy."""

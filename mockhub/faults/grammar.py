@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from mockhub._text import suggest
@@ -36,6 +37,9 @@ _UNCLOSED_PATTERN = re.compile(rf"\[\[\s*({'|'.join(sorted(FAULTS))})\b[^\]]*\]?
 _PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
 _TIMES_PATTERN = re.compile(r"x([0-9]+)")
 _PROMPT_OPERATIONS = (OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+_FIRST_WORD_PATTERN = re.compile(r"[\s,;]*([^\s,;=@]+)")
+_SYNTAX_PATTERN = re.compile(r"[=@]|(?<=[\s,;])x[0-9]+")
+_MIN_NEAR_MISS = 3  # letters; the shortest fault has four
 _MAX_SHOWN = 40
 
 
@@ -92,7 +96,7 @@ def parse_directives(text: str) -> tuple[Directive, ...]:
 
 
 def parse_prompt(prompt: str) -> tuple[Directive, ...]:
-    """Parse the faults within ``[[...]]`` of a prompt.
+    """Parse the faults within ``[[...]]`` of a prompt; brackets with other text are not faults.
 
     They apply to the request with the prompt, or with ``on=get_generation`` to the polls of its
     generation.
@@ -103,7 +107,12 @@ def parse_prompt(prompt: str) -> tuple[Directive, ...]:
     if "[[" not in prompt:
         return ()
     inside, outside = _split_brackets(prompt)
-    found = [directive for text in inside for directive in parse_directives(text)]
+    found = [
+        directive
+        for text in inside
+        if _begins_with_a_fault(text)
+        for directive in parse_directives(text)
+    ]
     if unclosed := _UNCLOSED_PATTERN.search(outside):
         raise MockhubError(f"{unclosed[0][:_MAX_SHOWN]!r} is not closed; expected ]] after it")
     for directive in found:
@@ -161,6 +170,43 @@ def _split_brackets(prompt: str) -> tuple[list[str], str]:
         outside.append(prompt[position:start])
         position = end + 2
     return inside, " ".join([*outside, prompt[position:]])
+
+
+def _begins_with_a_fault(text: str) -> bool:
+    """Return whether the first word of a bracket is a fault, or a near miss of one.
+
+    A near miss is in the wrong case, or has two letters swapped, or, before a value, a phase or a
+    modifier, one letter too many, too few or wrong; and with the fault in its place the whole
+    bracket can be parsed.
+    """
+    match = _FIRST_WORD_PATTERN.match(text)
+    word, rest = (match[1], text[match.end() :]) if match else ("", text)
+    if word in FAULTS or len(word) < _MIN_NEAR_MISS:
+        return word in FAULTS
+    has_syntax = _SYNTAX_PATTERN.search(rest) is not None
+    return any(
+        _is_near_miss(word.lower(), name, one_letter=has_syntax) and _can_be_parsed(name + rest)
+        for name in FAULTS
+    )
+
+
+def _is_near_miss(word: str, name: str, *, one_letter: bool) -> bool:
+    same = len(commonprefix([word, name]))
+    if len(word) == len(name):
+        swapped = word[same : same + 2] == name[same : same + 2][::-1]
+        if swapped and word[same + 2 :] == name[same + 2 :]:  # also if the words are equal
+            return True
+    shorter, longer = sorted((word, name), key=len)
+    skipped = 1 if len(shorter) == len(longer) else 0
+    is_one_letter = len(longer) - len(shorter) <= 1
+    return one_letter and is_one_letter and longer[same + 1 :] == shorter[same + skipped :]
+
+
+def _can_be_parsed(text: str) -> bool:
+    try:
+        return bool(parse_directives(text))
+    except MockhubError:
+        return False
 
 
 def _require_prompt_operation(directive: Directive) -> None:

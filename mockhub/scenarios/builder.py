@@ -30,6 +30,7 @@ def build_hub(
     seed: int | None = None,
     image_format: str | None = None,
     max_generations: int | None = None,
+    prompt_faults: bool | None = None,
 ) -> HubBackend:
     """Build a hub from a scenario; the keyword arguments override its settings.
 
@@ -44,6 +45,9 @@ def build_hub(
         seed=content.get("seed", 0) if seed is None else seed,
         max_generations=max_generations or content.get("max_generations", DEFAULT_MAX_GENERATIONS),
         image_format=image_format or content.get("image_format", "png"),
+    )
+    hub.prompt_faults = (
+        content.get("prompt_faults", True) if prompt_faults is None else prompt_faults
     )
     for id, entry in content["accounts"].items():
         _add_account(hub, scenario, id, entry)

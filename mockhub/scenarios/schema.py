@@ -88,6 +88,7 @@ _ROOT = mapping(
         "description": string("a string"),
         "seed": integer("a whole number", -MAX_INTEGER),
         "clock": _CLOCK,
+        "prompt_faults": {"description": "true or false", "type": "boolean"},
         "image_format": {"enum": ["png", "jpeg", "webp"]},
         "max_generations": integer(
             f"a whole number from 1 to {MAX_GENERATIONS}", 1, MAX_GENERATIONS

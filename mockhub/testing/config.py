@@ -48,6 +48,7 @@ class HubOptions(TypedDict, total=False):
     faults: str | Iterable[str]
     provider: str | Iterable[str]
     expected_findings: str | Iterable[str]
+    prompt_faults: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class HubConfig:
             repeats.
         expected_findings: Kinds of findings that the test provokes, such as ``double_charge``;
             the report of the session leaves them out.
+        prompt_faults: Whether ``[[...]]`` in a prompt injects faults, instead of the scenario's.
     """
 
     scenario: str = DEFAULT_SCENARIO
@@ -74,6 +76,7 @@ class HubConfig:
     faults: tuple[str, ...] = ()
     provider: tuple[str, ...] = ()
     expected_findings: tuple[str, ...] = ()
+    prompt_faults: bool | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, object], *, source: str) -> HubConfig:
@@ -144,6 +147,7 @@ _OPTIONS = ConfigSchema(
             "expected_findings": sequence(
                 "a kind of finding, or a list of them", {"enum": list(FINDING_KINDS)}
             ),
+            "prompt_faults": {"description": "True or False", "type": "boolean"},
         },
     ),
     {
@@ -177,6 +181,8 @@ def prototype_hub(config: HubConfig) -> HubBackend:
     if config.credits is not None:
         scenario = _with_credits(scenario, backend, config.credits)
         backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
+    if config.prompt_faults is not None:
+        backend.prompt_faults = config.prompt_faults
     backend.faults.arm(parse_all_directives(config.faults))
     if config.provider:
         backend.provider = parse_provider(config.provider)

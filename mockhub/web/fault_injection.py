@@ -32,6 +32,7 @@ _GATEWAY_ERROR_PAGE = (
     "<html>\r\n<head><title>{0} {1}</title></head>\r\n<body>\r\n"
     "<center><h1>{0} {1}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
+_OPT_OUT = "; with prompt_faults: false, [[...]] is text"
 
 
 class ConnectionAborted(Exception):
@@ -64,7 +65,8 @@ def match_prompt_faults(
     hub = context.hub
     if not hub.faults.armed and "[[" not in prompt:
         return ()
-    faults, random = _parse("prompt", parse_prompt, prompt), hub.ids.random
+    random = hub.ids.random
+    faults = _parse("prompt", parse_prompt, prompt, _OPT_OUT) if hub.prompt_faults else ()
     scope = (context.key_digest, sha256(prompt.encode()).digest())
     faults = hub.faults.match_inline(faults, operation_id, random, scope=scope)
     terminated = any(fault.is_terminal for fault in (*context.pending_faults, *faults))
@@ -72,12 +74,12 @@ def match_prompt_faults(
 
 
 def _parse(
-    source: str, parser: Callable[[str], tuple[Directive, ...]], text: str
+    source: str, parser: Callable[[str], tuple[Directive, ...]], text: str, hint: str = ""
 ) -> tuple[Directive, ...]:
     try:
         return parser(text)
     except MockhubError as error:
-        raise ValidationError(f"{source}: {error}") from None
+        raise ValidationError(f"{source}: {error}{hint}") from None
 
 
 # -- when they act -------------------------------------------------------------------------------

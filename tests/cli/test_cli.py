@@ -296,6 +296,12 @@ def test_access_log_has_a_line_for_each_request() -> None:
     assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none", fifth)
 
 
+def test_no_prompt_faults_reads_brackets_as_text() -> None:
+    with start("--no-prompt-faults") as process:
+        url = base_url(read_banner(process))
+        assert generate(url, prompt="[[fail]] whale logo").status_code == 200
+
+
 def test_max_generations_limits_the_hub() -> None:
     """`--max-generations` bounds the generations and the ledger."""
     with start("--max-generations", "3") as process:

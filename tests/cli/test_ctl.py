@@ -53,6 +53,7 @@ def test_hubs_can_be_created_forked_reset_and_deleted(hub: LiveHub, ctl: Ctl) ->
     ctl("--hub", "t2", "delete-hub")
     assert [one.name for one in hub.app.api.hub_registry] == ["default", "t1"]
     assert "gih_live_" in ctl("create-hub", "t3")
+    assert '"prompt_faults": false' in ctl("--json", "create-hub", "t4", "--no-prompt-faults")
 
 
 def test_credits_and_keys_can_be_changed(hub: LiveHub, ctl: Ctl) -> None:

@@ -482,6 +482,16 @@ def test_invalid_request_is_explained(
     assert expected in message
 
 
+def test_prompt_faults_are_a_setting_of_the_hub(hub: LiveHub) -> None:
+    """It is on by default, set by create_hub and update_hub, and restored by reset_hub."""
+    assert call(hub, "GET", HUB)["prompt_faults"] is True
+    made = call(hub, "POST", "/hubs", {"prompt_faults": False})["hub"]
+    assert made["prompt_faults"] is False
+    assert call(hub, "PATCH", HUB, {"prompt_faults": False})["prompt_faults"] is False
+    assert hub.generate({"prompt": "[[fial]]"}).status_code == 200
+    assert call(hub, "POST", f"{HUB}/reset")["prompt_faults"] is True
+
+
 def test_sum_of_all_grants_is_bounded(hub: LiveHub) -> None:
     """A grant beyond what JSON can hold adds nothing, neither credits nor an account."""
     most = {"credits": 10**12}

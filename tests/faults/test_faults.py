@@ -317,6 +317,17 @@ def test_prompt_of_a_form_has_faults(hub: LiveHub) -> None:
     assert response.status_code == 503
 
 
+def test_prompt_faults_can_be_switched_off(hub: LiveHub) -> None:
+    """Brackets are then text, also when a generation is polled; armed faults still fire."""
+    prompt = "[[duration=60s]] [[status=503 on=get_generation]]"
+    queued = hub.generate({"prompt": prompt, "async": True})
+    hub.backend.prompt_faults = False
+    assert hub.get(f"generations/{queued.json()['id']}").status_code == 200
+    assert [hub.generate({"prompt": p}).status_code for p in ("[[fail]]", "[[fial]]")] == [200, 200]
+    hub.backend.faults.arm([with_conditions(*parse_directives("status=503"), prompt="fail")])
+    assert hub.generate({"prompt": "[[fail]]"}).status_code == 503
+
+
 @pytest.mark.parametrize("channel", ["X-Mockhub", "Prefer", "prompt"])
 def test_wrong_directive_is_rejected(hub: LiveHub, channel: str) -> None:
     """A wrong directive is 400 with the channel and the closest word; nothing is charged."""

@@ -191,7 +191,12 @@ def test_brackets_are_parsed_in_one_pass(prompt: str) -> None:
     ("prompt", "expected"),
     [
         ("[[fial]]", "did you mean 'fail'?"),
-        ("[[]]", "an empty directive"),
+        ("[[FAIL]]", "did you mean 'fail'?"),
+        ("[[statsu=503 x2]]", "did you mean 'status'?"),
+        ("[[statu=503]]", "did you mean 'status'?"),
+        ("[[rset@after]]", "did you mean 'reset'?"),
+        ("[[fails x2]]", "did you mean 'fail'?"),
+        ("[[ , fail whale]]", "unknown directive 'whale'"),
         ("[[reset on=get_credits]]", "expected create_generation or get_generation"),
         ("[[fail]", "is not closed"),
         ("a [[ reset@after", "is not closed"),
@@ -202,6 +207,44 @@ def test_error_in_a_prompt_is_explained(prompt: str, expected: str) -> None:
     with pytest.raises(MockhubError, match=".") as caught:
         parse_prompt(prompt)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " , ",
+        "blurry background",
+        "1,2],[3,4",
+        "Lighthouse",
+        "SALE",
+        "drop",
+        "hand",
+        "rest",
+        "truncated",
+        "fails",
+        "fial whale",
+        "hnag gliding",
+        "drop=shadow",
+        "status: 503",
+        "x2",
+        "p=0.5 fail",
+        "é=2s",
+        "a",
+    ],
+)
+def test_brackets_without_a_fault_are_text(text: str) -> None:
+    """Only a fault, or a near miss that would be valid with the right word, is a directive."""
+    assert parse_prompt(f"A [[{text}]] cat") == ()
+    (directive,) = parse_prompt(f"A [[{text}]] cat [[fail]]")
+    assert directive.name == "fail"
+
+
+@pytest.mark.parametrize("text", ["fial ", "xxxxx=2s ", "delya=1s "])
+def test_many_near_misses_are_parsed_quickly(text: str) -> None:
+    """A prompt of the maximum length, full of near misses, is rejected or read as text."""
+    with suppress(MockhubError):
+        parse_prompt((f"[[{text}é]]" * 32_000)[:32_000])
 
 
 @pytest.mark.parametrize(

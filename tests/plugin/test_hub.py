@@ -227,6 +227,11 @@ def test_marker_arms_faults(mockhub: Hub) -> None:
     assert mockhub.account.credits == 120
 
 
+@pytest.mark.mockhub(prompt_faults=False)
+def test_marker_switches_prompt_faults_off(mockhub: Hub) -> None:
+    assert post_generation(mockhub, prompt="[[fail]]").status_code == 200
+
+
 def test_reset_after_charges_credits(mockhub: Hub) -> None:
     mockhub.arm("reset@after", times=1)
     with pytest.raises(httpx.TransportError):

@@ -43,6 +43,7 @@ description: A small hub
 seed: 7
 clock: {{manual: 2026-04-30T08:00:00Z, mode: hold}}
 image_format: webp
+prompt_faults: false
 max_generations: 10
 accounts:
   ada:
@@ -59,6 +60,7 @@ faults: [reset@after x1, {{fault: status=503, prompt: cat}}]
     assert isinstance(hub.clock, ManualClock)
     assert (hub.clock.now(), hub.clock.mode) == (PUBLISHED, "hold")
     assert (hub.ids.seed, hub.image_format, hub.max_generations) == (7, "webp", 10)
+    assert not hub.prompt_faults
     assert (
         hub.generations["first"].status,
         hub.generations["first"].created_at,
@@ -95,6 +97,7 @@ INVALID = [
     ("accounts: {}\nseed: 1" + 60 * "0", 2, "#/seed", "expected a whole number"),
     ("accounts: {}\nmax_generations: 0", 2, "#/max_generations", "expected a whole number from 1"),
     ("accounts: {}\nimage_format: gif", 2, "#/image_format", "expected one of png, jpeg, webp"),
+    ("accounts: {}\nprompt_faults: 0", 2, "#/prompt_faults", "expected true or false"),
     ("accounts: {}\nclock: hold", 2, "#/clock", "expected system, or {manual: a time such as"),
     ("accounts: {}\nclock: {manual: now}", 2, "#/clock/manual", "expected one such as 2026-04-30"),
     (ONE % "grants: [{credits: -1}]", 1, "#/accounts/a/grants/0/credits", "-1 is not valid"),

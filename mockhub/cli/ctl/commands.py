@@ -111,6 +111,13 @@ def show(context: CtlContext) -> None:
 @click.option("--credits", type=int, help="Balance of the account of a hub that has no --scenario.")
 @click.option("--seed", type=SEED, help="Seed of ids, keys and images.")
 @click.option("--manual", is_flag=True, help="Use a clock that only `advance` moves.")
+@click.option(
+    "--no-prompt-faults",
+    "prompt_faults",
+    flag_value=False,
+    type=bool,
+    help="Read [[...]] in prompts as text, not as faults.",
+)
 @_pass_context
 def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields: Any) -> None:
     """Create a hub, and print its API key."""

@@ -39,6 +39,7 @@ def create_hub(request: ControlRequest) -> object:
         hub = HubBackend(name, request.api.spec, clock=clock, seed=request.body.get("seed", 0))
         credentials = {"account": DEFAULT_ACCOUNT, "key": _create_default_account(hub, request)}
     hub.image_format = request.body.get("image_format", hub.image_format)
+    hub.prompt_faults = request.body.get("prompt_faults", hub.prompt_faults)
     hub.save_snapshot()
     request.hub_registry.add(hub)
     return {"hub": _hub_detail(request, hub), **credentials}
@@ -53,6 +54,7 @@ def update_hub(request: ControlRequest) -> object:
     if "seed" in request.body:
         hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # ids stay unique
     hub.image_format = request.body.get("image_format", hub.image_format)
+    hub.prompt_faults = request.body.get("prompt_faults", hub.prompt_faults)
     hub.set_max_generations(request.body.get("max_generations", hub.max_generations))
     return _hub_detail(request, hub)
 
