@@ -45,7 +45,7 @@ def url() -> Iterator[str]:
 
 def run(command: str, directory: Path) -> tuple[str, str, dict[str, str], bytes]:
     script = 'curl() { command curl -sS --fail "$@"; }\n' + command
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-euc", script],
         cwd=directory,
         env={"PATH": "/usr/bin:/bin:/usr/local/bin", "MOCKHUB_KEY": "k1", "MOCKHUB_KEY_LOW": "k2"},
@@ -53,7 +53,7 @@ def run(command: str, directory: Path) -> tuple[str, str, dict[str, str], bytes]
         text=True,
         timeout=30,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
     return Recorder.received
 
 

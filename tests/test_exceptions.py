@@ -34,7 +34,9 @@ def test_docstring_draws_every_exception_under_its_parent() -> None:
             parents.pop()
         drawn[name] = parents[-1][1] if parents else "Exception"
         parents.append((len(head), name))
-    assert {one.__name__: one.__bases__[0].__name__ for one in exception_classes()} == drawn
+    assert {
+        exception.__name__: exception.__bases__[0].__name__ for exception in exception_classes()
+    } == drawn
 
 
 def test_package_exports_the_root() -> None:

@@ -48,7 +48,7 @@ def test_failed_peer_does_not_stop_the_run(
     for module in peers, throughput:
         monkeypatch.setattr(module, "run", lambda *_: RESULT)
     rows = list(peers.measure_peers(seconds=1, rounds=1))
-    assert [one.package for one in rows] == ["mockhub"]
+    assert [row.package for row in rows] == ["mockhub"]
     assert "| 100 | 1.00 |" in mock_server_table(rows)[-1]
     printed = capsys.readouterr().out
     assert "absent is left out: not installed (make peers)" in printed

@@ -36,11 +36,11 @@ def run(*arguments: str | Path) -> Result:
 
 def error_line(*arguments: str | Path) -> str:
     """Run a command that must fail; return its only line on stderr (exit code 2)."""
-    done = run(*arguments)
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert isinstance(done.exception, SystemExit)
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+    completed = run(*arguments)
+    assert (completed.exit_code, completed.stdout) == (2, "")
+    assert isinstance(completed.exception, SystemExit)
+    assert completed.stderr.count("\n") == 1
+    return completed.stderr
 
 
 @contextmanager
@@ -72,9 +72,9 @@ def read_banner(process: subprocess.Popen[str]) -> str:
 
 
 def base_url(banner: str) -> str:
-    found = re.search(r"^  API +(\S+)", ANSI.sub("", banner), re.MULTILINE)
-    assert found, banner
-    return found[1]
+    match = re.search(r"^  API +(\S+)", ANSI.sub("", banner), re.MULTILINE)
+    assert match, banner
+    return match[1]
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
@@ -106,8 +106,10 @@ def test_every_command_and_option_has_help() -> None:
         assert [option.name for option in options if not option.help] == []
         if isinstance(command, click.Group):
             context = click.Context(command)
-            found = (command.get_command(context, name) for name in command.list_commands(context))
-            commands += filter(None, found)
+            subcommands = (
+                command.get_command(context, name) for name in command.list_commands(context)
+            )
+            commands += filter(None, subcommands)
     assert "arm-fault" in {command.name for command in commands}
 
 
@@ -116,22 +118,22 @@ def test_shell_completion_script_is_printed(shell: str) -> None:
     """The environment variable in --help prints the script for each shell."""
     if shell == "bash" and not shutil.which("bash"):
         pytest.skip("click asks bash for its version, and there is none")
-    done = subprocess.run(
+    completed = subprocess.run(
         MOCKHUB[:1] + ["-c", "from mockhub.cli.main import main; main(prog_name='mockhub')"],
         env=os.environ | {"_MOCKHUB_COMPLETE": f"{shell}_source"},
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "_MOCKHUB_COMPLETE" in done.stdout
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "_MOCKHUB_COMPLETE" in completed.stdout
 
 
 def test_shell_completion_offers_scenarios() -> None:
     words = {"COMP_WORDS": "mockhub serve --scenario de", "COMP_CWORD": "3"}
-    done = CliRunner().invoke(
+    completed = CliRunner().invoke(
         main, prog_name="mockhub", env={"_MOCKHUB_COMPLETE": "bash_complete", **words}
     )
-    assert done.stdout == "plain,default\n"
+    assert completed.stdout == "plain,default\n"
 
 
 USAGE_ERRORS = [
@@ -221,34 +223,34 @@ def test_assumptions_lists_every_assumption() -> None:
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 def test_inspect_shows_the_request_of_a_fetched_image(tmp_path: Path, image_format: str) -> None:
     with start("--image-format", image_format, "--seed", "7") as process:
-        made = generate(base_url(read_banner(process)), n=2, size="1536x1024").json()
+        generation = generate(base_url(read_banner(process)), n=2, size="1536x1024").json()
         file = tmp_path / f"image.{image_format}"
-        file.write_bytes(httpx.get(made["images"][1]["url"]).content)
+        file.write_bytes(httpx.get(generation["images"][1]["url"]).content)
         stop(process)
-    shown = json.loads(run("inspect", file).stdout)
-    assert (shown["prompt"], shown["size"]) == (BODY["prompt"], "1536x1024")
-    assert (shown["seed"], shown["index"], shown["count"]) == (7, 1, 2)
-    assert shown["file"] == str(file)
+    summary = json.loads(run("inspect", file).stdout)
+    assert (summary["prompt"], summary["size"]) == (BODY["prompt"], "1536x1024")
+    assert (summary["seed"], summary["index"], summary["count"]) == (7, 1, 2)
+    assert summary["file"] == str(file)
 
 
 def test_inspect_continues_after_a_foreign_file(tmp_path: Path) -> None:
     """Files that are not images of the mock are reported on stderr; the exit code is 2."""
     foreign = resource_path("fixtures/uploads") / "sunset.png"
-    done = run("inspect", foreign, tmp_path, foreign)
-    assert done.exit_code == 2
-    files = [line.split(": ")[1] for line in done.stderr.splitlines()]
+    completed = run("inspect", foreign, tmp_path, foreign)
+    assert completed.exit_code == 2
+    files = [line.split(": ")[1] for line in completed.stderr.splitlines()]
     assert files == [str(foreign), str(tmp_path), str(foreign)]
-    assert "without mockhub metadata" in done.stderr
+    assert "without mockhub metadata" in completed.stderr
 
 
 @pytest.mark.parametrize("command", ["scenarios", "assumptions", "--help"])
 def test_closed_pipe_is_no_traceback(command: str) -> None:
     """`mockhub scenarios | head -1` prints one line and no traceback."""
     quoted = " ".join(MOCKHUB)
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-c", f"{quoted} {command} | head -c 1"], capture_output=True, text=True
     )
-    assert (len(done.stdout), done.stderr) == (1, "")
+    assert (len(completed.stdout), completed.stderr) == (1, "")
 
 
 def test_banner_has_addresses_and_keys_with_balances() -> None:
@@ -272,10 +274,12 @@ def test_banner_has_addresses_and_keys_with_balances() -> None:
 def test_printed_curl_command_works() -> None:
     with start() as process:
         command = read_banner(process).partition("Try:")[2]
-        done = subprocess.run(["bash", "-c", f"set -e{command}"], capture_output=True, text=True)
+        completed = subprocess.run(
+            ["bash", "-c", f"set -e{command}"], capture_output=True, text=True
+        )
         stop(process)
-    made = json.loads(done.stdout)
-    assert (made["status"], made["balance"]["credits"]) == ("succeeded", 112)
+    generation = json.loads(completed.stdout)
+    assert (generation["status"], generation["balance"]["credits"]) == ("succeeded", 112)
 
 
 def test_access_log_has_a_line_for_each_request() -> None:
@@ -315,11 +319,13 @@ def test_max_generations_limits_the_hub() -> None:
 
 
 def test_options_apply_to_a_mutant() -> None:
-    with start("--mutant", "failure-fee", "--max-json-size", "200", "--image-format", "webp") as it:
-        url = base_url(read_banner(it))
+    with start(
+        "--mutant", "failure-fee", "--max-json-size", "200", "--image-format", "webp"
+    ) as process:
+        url = base_url(read_banner(process))
         image = httpx.get(generate(url).json()["images"][0]["url"])
         too_long = generate(url, prompt="x" * 200)
-        stop(it)
+        stop(process)
     assert image.headers["content-type"] == "image/webp"
     assert (too_long.status_code, too_long.json()["error"]["code"]) == (400, "invalid_request")
 
@@ -411,10 +417,10 @@ def test_urls_in_responses_begin_with_the_public_url() -> None:
     with start("--public-url", "https://mock.test/hub/", "--log-format", "json") as process:
         assert process.stdout
         event = json.loads(process.stdout.readline())
-        made, queued = generate_with_forged_host(event["address"])
+        generation, queued = generate_with_forged_host(event["address"])
         stop(process)
     assert event["base_url"] == "https://mock.test/hub"
-    assert made["images"][0]["url"].startswith("https://mock.test/hub/images/")
+    assert generation["images"][0]["url"].startswith("https://mock.test/hub/images/")
     assert queued["poll_url"] == f"https://mock.test/hub/api/v1/generations/{queued['id']}"
 
 
@@ -422,15 +428,15 @@ def test_urls_in_responses_begin_with_the_address_listened_on() -> None:
     """This is so without --public-url."""
     with start() as process:
         url = base_url(read_banner(process))
-        made, queued = generate_with_forged_host(url)
+        generation, queued = generate_with_forged_host(url)
         stop(process)
-    assert made["images"][0]["url"].startswith(f"{url}/images/")
+    assert generation["images"][0]["url"].startswith(f"{url}/images/")
     assert queued["poll_url"] == f"{url}/api/v1/generations/{queued['id']}"
 
 
 def generate_with_forged_host(url: str) -> tuple[Any, Any]:
     headers = {"Host": "evil.example", "Authorization": f"Bearer {KEY}"}
     endpoint = f"{url}/api/v1/images/generations"
-    made = httpx.post(endpoint, headers=headers, json=BODY)
+    generation = httpx.post(endpoint, headers=headers, json=BODY)
     queued = httpx.post(endpoint, headers=headers, json=BODY | {"async": True})
-    return made.json(), queued.json()
+    return generation.json(), queued.json()

@@ -25,9 +25,9 @@ def ctl(hub: LiveHub) -> Ctl:
     """Return a function that runs `mockhub ctl` and returns what it prints."""
 
     def run(*words: str, exits: int = 0) -> str:
-        done = CliRunner().invoke(main, ["ctl", "--url", hub.url, *words])
-        assert done.exit_code == exits, done.output
-        return done.output
+        result = CliRunner().invoke(main, ["ctl", "--url", hub.url, *words])
+        assert result.exit_code == exits, result.output
+        return result.output
 
     return run
 
@@ -46,12 +46,12 @@ def test_json_prints_the_response_of_the_server(hub: LiveHub, ctl: Ctl) -> None:
 
 
 def test_hubs_can_be_created_forked_reset_and_deleted(hub: LiveHub, ctl: Ctl) -> None:
-    made = json.loads(ctl("--json", "create-hub", "t1", "--credits", "20", "--manual"))
-    assert hub.credits(made["key"]) == 20
+    created = json.loads(ctl("--json", "create-hub", "t1", "--credits", "20", "--manual"))
+    assert hub.credits(created["key"]) == 20
     ctl("--hub", "t1", "fork", "t2")
     ctl("--hub", "t1", "reset")
     ctl("--hub", "t2", "delete-hub")
-    assert [one.name for one in hub.app.api.hub_registry] == ["default", "t1"]
+    assert [registered.name for registered in hub.app.api.hub_registry] == ["default", "t1"]
     assert "gih_live_" in ctl("create-hub", "t3")
     assert '"prompt_faults": false' in ctl("--json", "create-hub", "t4", "--no-prompt-faults")
 

@@ -32,19 +32,19 @@ def test_explanation_names_every_kind_of_place() -> None:
     assert [
         kind for kind in ("spec", "code", "checks", "mutants", "tests") if not led_2[kind]
     ] == []
-    assert "mockhub/domain/generations.py" in {one["path"] for one in led_2["code"]}
-    assert "contract_tests/checks/refunds.py" in {one["path"] for one in led_2["checks"]}
-    assert "mockhub/mutants/defects/refunds.py" in {one["path"] for one in led_2["mutants"]}
+    assert "mockhub/domain/generations.py" in {place["path"] for place in led_2["code"]}
+    assert "contract_tests/checks/refunds.py" in {place["path"] for place in led_2["checks"]}
+    assert "mockhub/mutants/defects/refunds.py" in {place["path"] for place in led_2["mutants"]}
 
 
 @pytest.mark.parametrize("kind", ["spec", "code", "checks", "mutants", "tests"])
 def test_lines_name_the_clause_or_the_definition(kind: str) -> None:
     """Each line that is given is where the clause or the name stands."""
-    for one in getattr(explain_clause(clauses()["GEN-8"]), kind):
-        lines = (ROOT / one.path).read_text("utf-8").splitlines()
-        around = "\n".join(lines[one.line - 1 : one.line + 12])
-        name = one.name.rpartition(".")[2]
-        assert any(text in around for text in ("GEN-8", name, name.replace("-", "_"))), one
+    for place in getattr(explain_clause(clauses()["GEN-8"]), kind):
+        lines = (ROOT / place.path).read_text("utf-8").splitlines()
+        around = "\n".join(lines[place.line - 1 : place.line + 12])
+        name = place.name.rpartition(".")[2]
+        assert any(text in around for text in ("GEN-8", name, name.replace("-", "_"))), place
 
 
 @pytest.mark.parametrize("clause_id", clauses())
@@ -67,7 +67,7 @@ def test_text_has_a_line_for_each_place() -> None:
 def test_list_has_every_clause() -> None:
     """Without an argument all clauses are listed, with a group those of the group."""
     assert [line.split()[0] for line in explain().stdout.splitlines()] == list(clauses())
-    assert [one["id"] for one in explain_json("lim")] == ["LIM-1", "LIM-2"]
+    assert [clause["id"] for clause in explain_json("lim")] == ["LIM-1", "LIM-2"]
 
 
 def test_unknown_clause_is_an_error() -> None:

@@ -16,7 +16,9 @@ from mockhub.spec.operations import compile_operations
 from tests.support.live_server import BODY, KEY, POOR, LiveHub, serve_hub
 
 HUB = "/hubs/default"
-OPERATIONS = {one.id: one for one in compile_operations(load_document(OPENAPI_FILE))}
+OPERATIONS = {
+    operation.id: operation for operation in compile_operations(load_document(OPENAPI_FILE))
+}
 
 # One call of each operation that succeeds in the default scenario, in a suitable order.
 CALLS: dict[str, tuple[str, Any]] = {
@@ -65,18 +67,18 @@ def hub() -> Iterator[LiveHub]:
         yield running
 
 
-def send_request(hub: LiveHub, method: str, where: str, json: Any = None) -> httpx.Response:
-    return hub.client.request(method, f"/_mockhub{where}", json=json)
+def send_request(hub: LiveHub, method: str, path: str, json: Any = None) -> httpx.Response:
+    return hub.client.request(method, f"/_mockhub{path}", json=json)
 
 
-def call(hub: LiveHub, method: str, where: str, json: Any = None) -> Any:
-    response = send_request(hub, method, where, json)
+def call(hub: LiveHub, method: str, path: str, json: Any = None) -> Any:
+    response = send_request(hub, method, path, json)
     assert response.is_success, response.text
     return response.json()
 
 
-def call_error(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple[int, str, str]:
-    response = send_request(hub, method, where, json)
+def call_error(hub: LiveHub, method: str, path: str, json: Any = None) -> tuple[int, str, str]:
+    response = send_request(hub, method, path, json)
     error = response.json()["error"]
     assert error.keys() == {"code", "message"}
     return response.status_code, error["code"], error["message"]
@@ -85,8 +87,8 @@ def call_error(hub: LiveHub, method: str, where: str, json: Any = None) -> tuple
 def test_every_operation_is_served(hub: LiveHub) -> None:
     """Each operation of control.yaml returns its success status."""
     assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
-    for id, (where, body) in CALLS.items():
-        response = send_request(hub, OPERATIONS[id].method, where, body)
+    for id, (path, body) in CALLS.items():
+        response = send_request(hub, OPERATIONS[id].method, path, body)
         success = next(status for status in OPERATIONS[id].responses if status < 300)
         assert (id, response.status_code) == (id, success), response.text
 
@@ -96,21 +98,21 @@ def test_every_operation_is_served(hub: LiveHub) -> None:
 
 def test_plain_hub_is_found_by_its_key_alone(hub: LiveHub) -> None:
     """The key of a new hub selects it without a prefix. The default hub does not change."""
-    made = call(hub, "POST", "/hubs", {"credits": 20})
-    assert hub.credits(made["key"]) == 20
-    assert hub.generate({}, key=made["key"]).status_code == 200
-    assert (hub.credits(made["key"]), hub.credits()) == (12, 120)
-    assert made["hub"]["name"] == "hub-1"
+    created = call(hub, "POST", "/hubs", {"credits": 20})
+    assert hub.credits(created["key"]) == 20
+    assert hub.generate({}, key=created["key"]).status_code == 200
+    assert (hub.credits(created["key"]), hub.credits()) == (12, 120)
+    assert created["hub"]["name"] == "hub-1"
 
 
 def test_hub_of_a_scenario_is_found_by_its_url(hub: LiveHub) -> None:
     """The keys of a scenario work under the URL of the hub, with the clock of the request."""
-    wanted = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
-    made = call(hub, "POST", "/hubs", wanted)
-    assert "key" not in made
-    assert made["hub"]["clock"]["now"] == "2027-01-01T00:00:00.000Z"
+    definition = {"name": "slow", "scenario": "slow", "clock": {"now": "2027-01-01T00:00:00Z"}}
+    created = call(hub, "POST", "/hubs", definition)
+    assert "key" not in created
+    assert created["hub"]["clock"]["now"] == "2027-01-01T00:00:00.000Z"
     credits = hub.client.get(
-        f"{made['hub']['base_url']}/credits", headers={"Authorization": f"Bearer {KEY}"}
+        f"{created['hub']['base_url']}/credits", headers={"Authorization": f"Bearer {KEY}"}
     )
     assert credits.json()["credits"] == 120
 
@@ -122,8 +124,8 @@ def test_hub_can_be_created_from_a_definition(hub: LiveHub) -> None:
         "provider": ["fail"],
         "clock": {"manual": "2026-04-30T08:00:00Z"},
     }
-    made = call(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": definition})
-    assert (made["hub"]["clock"]["kind"], made["hub"]["accounts"]) == ("manual", 1)
+    created = call(hub, "POST", "/hubs", {"name": "ann", "scenario_definition": definition})
+    assert (created["hub"]["clock"]["kind"], created["hub"]["accounts"]) == ("manual", 1)
     assert hub.credits("gih_live_ann") == 9
     assert hub.generate({}, key="gih_live_ann").status_code == 500
 
@@ -153,19 +155,19 @@ def test_reset_restores_the_initial_state(hub: LiveHub) -> None:
 
 def test_reset_of_a_plain_hub_keeps_its_key(hub: LiveHub) -> None:
     """After a reset the key of a plain hub has the credits that it was created with."""
-    made = call(hub, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
-    hub.generate({}, key=made["key"])
+    created = call(hub, "POST", "/hubs", {"name": "t", "credits": 20, "image_format": "jpeg"})
+    hub.generate({}, key=created["key"])
     call(hub, "POST", "/hubs/t/reset")
-    assert hub.credits(made["key"]) == 20
+    assert hub.credits(created["key"]) == 20
     assert call(hub, "GET", "/hubs/t")["image_format"] == "jpeg"
 
 
 def test_deleted_hub_is_not_found(hub: LiveHub) -> None:
     """Its name, URL and key are unknown. The default hub cannot be deleted."""
-    made = call(hub, "POST", "/hubs", {"name": "t"})
+    created = call(hub, "POST", "/hubs", {"name": "t"})
     call(hub, "DELETE", "/hubs/t")
     assert hub.client.get("/hubs/t/api/v1/models").status_code == 404
-    assert hub.get("credits", made["key"]).status_code == 401
+    assert hub.get("credits", created["key"]).status_code == 401
     assert call_error(hub, "DELETE", HUB)[:2] == (409, "conflict")
 
 
@@ -181,8 +183,8 @@ def test_wrong_balance_is_in_the_audit(hub: LiveHub) -> None:
     """A balance that is not the sum of its entries is listed in the audit."""
     account = hub.backend.accounts["rich"]
     account.balance += 1
-    (wrong,) = call(hub, "GET", HUB)["audit"]
-    assert "rich: balance 1000001" in wrong
+    (violation,) = call(hub, "GET", HUB)["audit"]
+    assert "rich: balance 1000001" in violation
     account.balance -= 1
 
 
@@ -190,8 +192,8 @@ def test_same_seed_makes_the_same_ids(hub: LiveHub) -> None:
     """Two hubs with one seed give their generations the same ids. Another seed gives others."""
     ids = []
     for seed in (7, 7, 8):
-        made = call(hub, "POST", "/hubs", {"seed": seed})
-        ids.append(hub.generate({}, key=made["key"]).json()["id"])
+        created = call(hub, "POST", "/hubs", {"seed": seed})
+        ids.append(hub.generate({}, key=created["key"]).json()["id"])
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -217,18 +219,20 @@ def test_grant_adds_a_lot(hub: LiveHub) -> None:
     assert (granted["credits"], granted["next_expiration"]) == (14, "2026-04-30T09:00:00.000Z")
     id = hub.generate({}, key=POOR).json()["id"]
     entries = call(hub, "GET", f"{HUB}/accounts/poor/entries?generation={id}")["entries"]
-    assert [(one["kind"], one["credits"], one["lot"]) for one in entries] == [("charge", -8, 2)]
+    assert [(entry["kind"], entry["credits"], entry["lot"]) for entry in entries] == [
+        ("charge", -8, 2)
+    ]
     call(hub, "POST", f"{HUB}/clock/next")
     assert hub.credits(POOR) == 5
 
 
 def test_new_key_works_on_its_account(hub: LiveHub) -> None:
     """A second key reads the same balance. No list shows it raw."""
-    made = call(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
-    assert hub.credits(made["key"]) == 24
+    created = call(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
+    assert hub.credits(created["key"]) == 24
     listed = send_request(hub, "GET", f"{HUB}/keys").text
     assert "second" in listed
-    assert made["key"] not in listed
+    assert created["key"] not in listed
 
 
 def test_key_expires_with_the_clock(hub: LiveHub) -> None:
@@ -267,8 +271,8 @@ def test_running_generation_can_be_completed(hub: LiveHub) -> None:
     call(hub, "PUT", f"{HUB}/provider", {"script": ["never"]})
     id = hub.generate({"async": True}).json()["id"]
     assert hub.credits() == 112
-    ended = call(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
-    assert (ended["status"], ended["credits"], hub.credits()) == ("failed", 0, 120)
+    completed = call(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "failed"})
+    assert (completed["status"], completed["credits"], hub.credits()) == ("failed", 0, 120)
     again = call_error(hub, "POST", f"{HUB}/generations/{id}/complete", {"outcome": "succeeded"})
     assert again[:2] == (409, "conflict")
 
@@ -279,7 +283,10 @@ def test_generations_are_listed_newest_first(hub: LiveHub) -> None:
     hub.generate({"prompt": "two of these", "n": 2})
     hub.generate({"prompt": "none"})
     listed = call(hub, "GET", f"{HUB}/generations?limit=2")["generations"]
-    assert [(one["prompt"], one["credits"], one["outcome"]) for one in listed] == [
+    assert [
+        (generation["prompt"], generation["credits"], generation["outcome"])
+        for generation in listed
+    ] == [
         ("none", 0, "fail"),
         ("two of these", 8, "deliver=1"),
     ]
@@ -371,18 +378,18 @@ def test_control_never_races_with_requests(hub: LiveHub) -> None:
         with httpx.Client(base_url=hub.url, headers={"Authorization": f"Bearer {key}"}) as http:
             statuses = set()
             for _ in range(15):
-                made = http.post("/api/v1/images/generations", json={**BODY, "async": True})
-                read = http.get(f"/api/v1/generations/{made.json()['id']}")
-                statuses |= {made.status_code, read.status_code}
+                created = http.post("/api/v1/images/generations", json={**BODY, "async": True})
+                read = http.get(f"/api/v1/generations/{created.json()['id']}")
+                statuses |= {created.status_code, read.status_code}
             return statuses
 
     with ThreadPoolExecutor(4) as pool:
         clients = [pool.submit(client) for _ in range(4)]
-        while not all(one.done() for one in clients):
+        while not all(future.done() for future in clients):
             call(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
             assert call(hub, "POST", f"{HUB}/reset")["audit"] == []
-    seen = set[int]().union(*(one.result() for one in clients))
-    assert seen <= {202, 200, 404}  # 404: it was reset between the two
+    statuses_seen = set[int]().union(*(future.result() for future in clients))
+    assert statuses_seen <= {202, 200, 404}  # 404: it was reset between the two
 
 
 # -- mistakes ------------------------------------------------------------------------------------
@@ -474,10 +481,10 @@ INVALID_REQUESTS = [
 
 @pytest.mark.parametrize(("method", "where", "body", "expected"), INVALID_REQUESTS)
 def test_invalid_request_is_explained(
-    hub: LiveHub, method: str, where: str, body: Any, expected: str
+    hub: LiveHub, method: str, path: str, body: Any, expected: str
 ) -> None:
     """400 names the field, shows the value and says what is allowed."""
-    status, code, message = call_error(hub, method, where, body)
+    status, code, message = call_error(hub, method, path, body)
     assert (status, code) == (400, "invalidRequest")
     assert expected in message
 
@@ -525,10 +532,10 @@ UNKNOWN_NAMES = [
 
 @pytest.mark.parametrize(("method", "where", "expected"), UNKNOWN_NAMES)
 def test_not_found_suggests_the_closest_name(
-    hub: LiveHub, method: str, where: str, expected: str
+    hub: LiveHub, method: str, path: str, expected: str
 ) -> None:
     """404 names the closest known name."""
-    status, code, message = call_error(hub, method, where)
+    status, code, message = call_error(hub, method, path)
     assert (status, code) == (404, "notFound")
     assert expected in message
 
@@ -544,9 +551,9 @@ def test_unknown_scenario_is_not_found(hub: LiveHub) -> None:
     ("where", "body"),
     [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
 )
-def test_name_in_use_is_a_conflict(hub: LiveHub, where: str, body: Any) -> None:
+def test_name_in_use_is_a_conflict(hub: LiveHub, path: str, body: Any) -> None:
     """409 says that the hub already exists."""
-    assert call_error(hub, "POST", where, body)[:2] == (409, "conflict")
+    assert call_error(hub, "POST", path, body)[:2] == (409, "conflict")
 
 
 def test_unknown_method_is_405(hub: LiveHub) -> None:

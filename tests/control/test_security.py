@@ -27,14 +27,14 @@ def hub() -> Iterator[LiveHub]:
 
 
 @pytest.fixture
-def guarded() -> Iterator[LiveHub]:
+def protected() -> Iterator[LiveHub]:
     with serve_hub(token=TOKEN) as running:
         yield running
 
 
 def code(response: httpx.Response) -> str:
-    found: str = response.json()["error"]["code"]
-    return found
+    error_code: str = response.json()["error"]["code"]
+    return error_code
 
 
 @pytest.mark.parametrize(
@@ -48,28 +48,28 @@ def code(response: httpx.Response) -> str:
         {"Authorization": "Bearer \xff".encode("latin-1")},
     ],
 )
-def test_token_is_required(guarded: LiveHub, headers: dict[str, str]) -> None:
+def test_token_is_required(protected: LiveHub, headers: dict[str, str]) -> None:
     """Without the server's token every request is 401 and changes nothing."""
-    response = guarded.client.post("/_mockhub/hubs", headers=headers)
+    response = protected.client.post("/_mockhub/hubs", headers=headers)
     assert (response.status_code, code(response)) == (401, "invalidToken")
     assert response.headers["www-authenticate"] == "Bearer"
-    assert [hub.name for hub in guarded.app.api.hub_registry] == ["default"]
+    assert [hub.name for hub in protected.app.api.hub_registry] == ["default"]
 
 
-def test_token_gives_access(guarded: LiveHub) -> None:
+def test_token_gives_access(protected: LiveHub) -> None:
     """With the token everything works as on loopback. The scheme may be in any case."""
-    response = guarded.client.get("/_mockhub/hubs", headers={"Authorization": f"bearer {TOKEN}"})
+    response = protected.client.get("/_mockhub/hubs", headers={"Authorization": f"bearer {TOKEN}"})
     assert response.status_code == 200
 
 
-def test_unknown_path_is_401_without_a_token(guarded: LiveHub) -> None:
+def test_unknown_path_is_401_without_a_token(protected: LiveHub) -> None:
     """An unknown path is 401, as a known one is."""
-    assert guarded.client.get("/_mockhub/nowhere").status_code == 401
+    assert protected.client.get("/_mockhub/nowhere").status_code == 401
 
 
-def test_health_needs_no_token(guarded: LiveHub) -> None:
+def test_health_needs_no_token(protected: LiveHub) -> None:
     """A probe needs neither token nor host name, and learns only that the server is up."""
-    response = guarded.client.get("/_mockhub/health", headers={"Host": "10.0.0.7:8080"})
+    response = protected.client.get("/_mockhub/health", headers={"Host": "10.0.0.7:8080"})
     assert {"status": "ok", "version": response.json()["version"], "hubs": 1} == response.json()
 
 
@@ -163,7 +163,7 @@ def test_no_control_removes_the_control_plane() -> None:
         assert hub.client.post("/_mockhub/hubs").status_code == 404
 
 
-def test_public_api_accepts_any_host(guarded: LiveHub) -> None:
+def test_public_api_accepts_any_host(protected: LiveHub) -> None:
     """Hosts, origins and the token concern the control plane only."""
     headers = {"Host": "anything.example", "Origin": "https://shop.example"}
-    assert guarded.client.get("/api/v1/models", headers=headers).status_code == 200
+    assert protected.client.get("/api/v1/models", headers=headers).status_code == 200

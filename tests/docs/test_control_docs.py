@@ -14,7 +14,10 @@ from mockhub.spec.operations import compile_operations
 from tests.support.live_server import serve_hub
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "control.md").read_text("utf-8")
-ROUTES = [f"{one.method} {one.path}" for one in compile_operations(load_document(OPENAPI_FILE))]
+ROUTES = [
+    f"{operation.method} {operation.path}"
+    for operation in compile_operations(load_document(OPENAPI_FILE))
+]
 PRINTED = "http://127.0.0.1:8080"
 # A wrong command answers 4xx, which curl alone would take for a success.
 LOUD = 'set -eu\ncurl() { command curl -sS --fail-with-body "$@"; }\n'
@@ -37,5 +40,7 @@ def test_the_commands_run_as_printed() -> None:
     assert PRINTED in script
     with serve_hub(control=True) as hub:
         script = script.replace(PRINTED, hub.url)
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        completed = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, timeout=60
+        )
+    assert (completed.returncode, completed.stderr) == (0, ""), completed.stdout

@@ -30,9 +30,9 @@ def commands(command: click.Command, words: str = "mockhub") -> Iterator[tuple[s
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found
-            yield from commands(found, f"{words} {name}")
+            subcommand = command.get_command(context, name)
+            assert subcommand
+            yield from commands(subcommand, f"{words} {name}")
 
 
 def printed_commands() -> Iterator[str]:
@@ -77,9 +77,9 @@ def test_every_printed_command_can_be_called(line: str) -> None:
     name, *arguments = shlex.split(re.split(r" \\?[|>&]|;", line)[0], comments=True)
     command: click.Command = main
     while isinstance(command, click.Group) and arguments and arguments[0][0] != "-":
-        found = command.get_command(click.Context(command), arguments[0])
-        assert found, f"there is no command {arguments[0]!r}"
-        command, name, *arguments = found, *arguments
+        subcommand = command.get_command(click.Context(command), arguments[0])
+        assert subcommand, f"there is no command {arguments[0]!r}"
+        command, name, *arguments = subcommand, *arguments
     try:
         command.make_context(name, arguments)
     except click.exceptions.NoArgsIsHelpError:

@@ -22,7 +22,7 @@ ADDRESS = "http://127.0.0.1:8080"
 
 
 def blocks(kind: str) -> list[str]:
-    return [text for found, text in BLOCK.findall(PAGE) if found == kind]
+    return [text for block_kind, text in BLOCK.findall(PAGE) if block_kind == kind]
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -35,9 +35,9 @@ def test_its_commands_run_as_printed(hub_server: LiveHub) -> None:
             script = "\n".join([setup.replace(ADDRESS, hub.url), *(f"{c}; nl" for c in commands)])
             # A prompt would begin a new line after an answer that does not end in one.
             nl = "nl() { echo; }\n"
-            done = subprocess.run(["bash", "-c", nl + script], capture_output=True, text=True)
+            completed = subprocess.run(["bash", "-c", nl + script], capture_output=True, text=True)
             printed = [line for line in session.splitlines() if not line.startswith("$ ")]
-            assert printed == [line for line in done.stdout.splitlines() if line]
+            assert printed == [line for line in completed.stdout.splitlines() if line]
 
 
 def test_its_examples_are_read() -> None:

@@ -74,10 +74,10 @@ THIS_FILE = Path(__file__).resolve()
 
 
 def files(*patterns: str) -> list[Path]:
-    found = (path for pattern in patterns for path in ROOT.glob(pattern))
+    paths = (path for pattern in patterns for path in ROOT.glob(pattern))
     skipped = ("node_modules", "build", ".venv", "dist")
     return sorted(
-        path for path in found if not set(skipped) & set(path.parts) and path != THIS_FILE
+        path for path in paths if not set(skipped) & set(path.parts) and path != THIS_FILE
     )
 
 

@@ -26,9 +26,9 @@ CARRIED = ("openapi.yaml", "fixtures", "contract_tests")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    completed = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 def build(project: Path, folder: Path) -> None:
@@ -115,10 +115,12 @@ def test_it_says_its_version_from_any_folder(call: Callable[..., str]) -> None:
 
 def test_its_commands_run_from_any_folder(call: Callable[..., str]) -> None:
     """The installed command offers what it offers in the checkout, and finds its files."""
-    ours = run(sys.executable, "-m", "mockhub", "--help", cwd=ROOT)
-    theirs = call("mockhub", "--help")
-    assert ours.partition("Commands:")[2] == theirs.partition("Commands:")[2]
-    for command in re.findall(r"^  (\w+) +[^( ]", theirs.partition("Commands:")[2], re.MULTILINE):
+    from_source = run(sys.executable, "-m", "mockhub", "--help", cwd=ROOT)
+    installed_help = call("mockhub", "--help")
+    assert from_source.partition("Commands:")[2] == installed_help.partition("Commands:")[2]
+    for command in re.findall(
+        r"^  (\w+) +[^( ]", installed_help.partition("Commands:")[2], re.MULTILINE
+    ):
         assert f"Usage: mockhub {command}" in call("mockhub", command, "--help")
     assert "  documentation  " in call("mockhub", "scenarios")
     assert "AUTH-11" in call("mockhub", "assumptions")
@@ -127,26 +129,26 @@ def test_its_commands_run_from_any_folder(call: Callable[..., str]) -> None:
 def test_it_serves_from_any_folder(serve: Serve, installed: Path, tmp_path: Path) -> None:
     """The installed server makes and serves an image where there is no checkout."""
     with serve(python=str(installed / "bin" / "python"), cwd=tmp_path) as server:
-        made = httpx.post(
+        generation = httpx.post(
             f"{server.url}/api/v1/images/generations",
             headers={"Authorization": f"Bearer {server.keys['documentation']}"},
             json={"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"},
         ).json()
-        assert httpx.get(made["images"][0]["url"]).content.startswith(b"\x89PNG")
-    assert made["balance"]["credits"] == 112
+        assert httpx.get(generation["images"][0]["url"]).content.startswith(b"\x89PNG")
+    assert generation["balance"]["credits"] == 112
 
 
 def test_a_wheel_finds_its_files_inside_the_package(
     call: Callable[..., str], installed: Path
 ) -> None:
     """An installed package uses the spec inside it."""
-    found = call(
+    output = call(
         "python",
         "-c",
         "from mockhub._resources import resource_path; print(resource_path('openapi.yaml'))",
     )
-    assert Path(found.strip()).is_relative_to(installed.resolve())
-    assert Path(found.strip()).parent.name == "mockhub"
+    assert Path(output.strip()).is_relative_to(installed.resolve())
+    assert Path(output.strip()).parent.name == "mockhub"
 
 
 @pytest.mark.parametrize("name", CARRIED)

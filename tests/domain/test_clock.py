@@ -21,7 +21,7 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-def held(hub_server: LiveHub) -> Iterator[LiveHub]:
+def hub_on_hold(hub_server: LiveHub) -> Iterator[LiveHub]:
     """Yield a hub whose clock stands still, so that requests wait."""
     with hub_server.new_hub(mode="hold") as hub:
         yield hub
@@ -31,18 +31,19 @@ Send = Callable[..., "Future[httpx.Response]"]
 
 
 @pytest.fixture
-def send(held: LiveHub) -> Iterator[Send]:
+def send(hub_on_hold: LiveHub) -> Iterator[Send]:
     """Return a function that sends a request in a thread and returns when it waits in the hub."""
     with ThreadPoolExecutor(4) as pool:
 
         def post(prompt: str, **headers: str) -> Future[httpx.Response]:
             waits = Event()
-            held.server.call(lambda: held.backend.listeners.append(waits.set))
-            before = len(held.backend.clock_listeners)
-            response = pool.submit(held.generate, {"prompt": prompt}, headers=headers)
+            hub_on_hold.server.call(lambda: hub_on_hold.backend.listeners.append(waits.set))
+            before = len(hub_on_hold.backend.clock_listeners)
+            response = pool.submit(hub_on_hold.generate, {"prompt": prompt}, headers=headers)
             while (
                 not response.done()
-                and held.server.call(lambda: len(held.backend.clock_listeners)) <= before
+                and hub_on_hold.server.call(lambda: len(hub_on_hold.backend.clock_listeners))
+                <= before
             ):
                 waits.wait(0.01)
             return response
@@ -50,52 +51,56 @@ def send(held: LiveHub) -> Iterator[Send]:
         yield post
 
 
-def test_request_waits_until_the_clock_is_moved(held: LiveHub, send: Send) -> None:
+def test_request_waits_until_the_clock_is_moved(hub_on_hold: LiveHub, send: Send) -> None:
     """A synchronous request on a held clock gets its response when the clock is moved (GEN-1)."""
     response = send("[[duration=60s]]")
-    assert held.credits() == 112
-    held.server.call(lambda: held.backend.clock.advance(59_999))
+    assert hub_on_hold.credits() == 112
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(59_999))
     assert not response.done()
-    held.server.call(lambda: held.backend.clock.advance(1))
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(1))
     assert response.result(10).json()["status"] == "succeeded"
 
 
-def test_held_request_fails_at_the_time_limit(held: LiveHub, send: Send) -> None:
+def test_held_request_fails_at_the_time_limit(hub_on_hold: LiveHub, send: Send) -> None:
     """A held generation that takes too long fails at 800 seconds and is refunded (LIM-1)."""
     response = send("[[duration=2h]]")
-    held.server.call(lambda: held.backend.clock.advance(799_999))
-    assert (held.credits(), response.done()) == (112, False)
-    held.server.call(lambda: held.backend.clock.advance(1))
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(799_999))
+    assert (hub_on_hold.credits(), response.done()) == (112, False)
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(1))
     assert (
         response.result(10).status_code,
         response.result().json()["error"]["code"],
     ) == (500, "generationFailed")
-    assert held.credits() == 120
+    assert hub_on_hold.credits() == 120
 
 
-def test_held_request_can_be_completed_by_hand(held: LiveHub, send: Send) -> None:
+def test_held_request_can_be_completed_by_hand(hub_on_hold: LiveHub, send: Send) -> None:
     """A held generation that is completed by hand gets its response without time passing."""
     response = send("[[never]]")
-    (id,) = (one.id for one in held.backend.generations.values() if not one.ended)
-    held.server.call(lambda: held.backend.complete(id))
+    (id,) = (
+        generation.id
+        for generation in hub_on_hold.backend.generations.values()
+        if not generation.ended
+    )
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.complete(id))
     assert response.result(10).json()["status"] == "succeeded"
-    assert held.backend.clock.now() == PUBLISHED
+    assert hub_on_hold.backend.clock.now() == PUBLISHED
 
 
-def test_delay_waits_for_a_held_clock(held: LiveHub, send: Send) -> None:
+def test_delay_waits_for_a_held_clock(hub_on_hold: LiveHub, send: Send) -> None:
     response = send("x", **{"X-Mockhub": "delay=30s"})
-    assert (held.credits(), response.done()) == (120, False)
-    held.server.call(lambda: held.backend.clock.advance(30_000))
+    assert (hub_on_hold.credits(), response.done()) == (120, False)
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(30_000))
     assert response.result(10).status_code == 200
 
 
-def test_several_requests_wait_for_the_same_clock(held: LiveHub, send: Send) -> None:
+def test_several_requests_wait_for_the_same_clock(hub_on_hold: LiveHub, send: Send) -> None:
     """Each waiting request ends at its own time, whatever their order was."""
     responses = [send(f"[[duration={seconds}s]]") for seconds in (30, 10, 20)]
     ended = []
     for _ in range(3):
-        held.server.call(held.backend.advance_to_next_event)
-        (now,) = (i for i, one in enumerate(responses) if i not in ended and _soon(one))
+        hub_on_hold.server.call(hub_on_hold.backend.advance_to_next_event)
+        (now,) = (i for i, response in enumerate(responses) if i not in ended and _soon(response))
         ended.append(now)
     assert ended == [1, 2, 0]
 
@@ -109,28 +114,28 @@ def _soon(response: Future[httpx.Response]) -> bool:
 
 @pytest.mark.parametrize("end", ["reset", "delete"])
 @pytest.mark.parametrize("prompt", ["[[never]]", "[[delay=30s]]", "[[hang]]"])
-def test_waiting_requests_end_with_their_hub(held: LiveHub, end: str, prompt: str) -> None:
+def test_waiting_requests_end_with_their_hub(hub_on_hold: LiveHub, end: str, prompt: str) -> None:
     """The connection of a waiting request closes when its hub is reset or deleted."""
-    registry = held.app.api.hub_registry
+    registry = hub_on_hold.app.api.hub_registry
     with ThreadPoolExecutor(1) as pool:
-        response = pool.submit(held.generate, {"prompt": prompt})
-        while not held.server.call(lambda: len(held.backend.clock_listeners)):
+        response = pool.submit(hub_on_hold.generate, {"prompt": prompt})
+        while not hub_on_hold.server.call(lambda: len(hub_on_hold.backend.clock_listeners)):
             assert not response.done()
-        held.server.call(lambda: getattr(registry, end)(held.backend.name))
+        hub_on_hold.server.call(lambda: getattr(registry, end)(hub_on_hold.backend.name))
         assert isinstance(response.exception(10), httpx.RemoteProtocolError)
 
 
-def test_client_that_disconnects_is_charged(held: LiveHub) -> None:
+def test_client_that_disconnects_is_charged(hub_on_hold: LiveHub) -> None:
     """A client that disconnects has been charged, and its images are still made (LED-1)."""
-    held.client.timeout = httpx.Timeout(30, read=0.2)
+    hub_on_hold.client.timeout = httpx.Timeout(30, read=0.2)
     with pytest.raises(httpx.ReadTimeout):
-        held.generate({"prompt": "[[duration=60s]]"})
-    held.client.timeout = httpx.Timeout(30)
-    assert held.credits() == 112
-    held.server.call(lambda: held.backend.clock.advance(60_000))
-    *_, made = held.backend.generations
-    assert held.get(f"generations/{made}").json()["status"] == "succeeded"
-    assert held.credits() == 112
+        hub_on_hold.generate({"prompt": "[[duration=60s]]"})
+    hub_on_hold.client.timeout = httpx.Timeout(30)
+    assert hub_on_hold.credits() == 112
+    hub_on_hold.server.call(lambda: hub_on_hold.backend.clock.advance(60_000))
+    *_, newest = hub_on_hold.backend.generations
+    assert hub_on_hold.get(f"generations/{newest}").json()["status"] == "succeeded"
+    assert hub_on_hold.credits() == 112
 
 
 def test_next_event_is_a_generation_a_key_or_credits(hub: LiveHub) -> None:
@@ -237,8 +242,8 @@ def test_server_stops_while_a_request_waits() -> None:
     with ThreadPoolExecutor(1) as pool, serve_hub(clock=ManualClock(PUBLISHED, mode="hold")) as hub:
         headers = {"Authorization": f"Bearer {KEY}"}
         body = {**BODY, "prompt": "[[never]]"}
-        where = f"{hub.url}/api/v1/images/generations"
-        response = pool.submit(httpx.post, where, json=body, headers=headers, timeout=30)
+        url = f"{hub.url}/api/v1/images/generations"
+        response = pool.submit(httpx.post, url, json=body, headers=headers, timeout=30)
         while hub.credits() == 120:
             pass
     assert isinstance(response.exception(10), httpx.HTTPError)

@@ -74,9 +74,9 @@ def test_fork_and_reset_keep_the_limit() -> None:
     hub.set_max_generations(1)
     fork = hub.fork("fork")
     hub.reset()
-    for one, expected in ((hub, LIMIT), (fork, 1)):
-        generate(one, 200)
-        assert sizes(one) == (expected, 4 * expected)
+    for limited_hub, expected in ((hub, LIMIT), (fork, 1)):
+        generate(limited_hub, 200)
+        assert sizes(limited_hub) == (expected, 4 * expected)
 
 
 def test_control_plane_limits_a_running_hub() -> None:

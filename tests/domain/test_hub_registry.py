@@ -25,7 +25,7 @@ Make = Callable[..., HubBackend]
 @pytest.fixture
 def make(hub_server: LiveHub) -> Iterator[Make]:
     """Return a function that adds hubs, such as `make("a", seed=7)`; delete them later."""
-    made: list[str] = []
+    names: list[str] = []
 
     def put(name: str, *, scenario: str = "default", seed: int | None = None) -> HubBackend:
         file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
@@ -37,11 +37,11 @@ def make(hub_server: LiveHub) -> Iterator[Make]:
             seed=seed,
         )
         hub_server.server.call(lambda: hub_server.app.api.hub_registry.add(hub))
-        made.append(name)
+        names.append(name)
         return hub
 
     yield put
-    for name in made:
+    for name in names:
         if name in hub_server.app.api.hub_registry:
             hub_server.server.call(lambda name=name: hub_server.app.api.hub_registry.delete(name))
 
@@ -60,11 +60,13 @@ def credits(url: str, key: str = KEY) -> int:
 def test_hub_is_found_by_url_prefix(hub_server: LiveHub, make: Make) -> None:
     """The same key is two accounts in two hubs, and URLs in responses stay in their hub."""
     make("a"), make("b")
-    made = post(f"{hub_server.url}/hubs/a").json()
-    assert made["images"][0]["url"].startswith(f"{hub_server.url}/hubs/a/images/")
+    generation = post(f"{hub_server.url}/hubs/a").json()
+    assert generation["images"][0]["url"].startswith(f"{hub_server.url}/hubs/a/images/")
     assert [credits(f"{hub_server.url}/hubs/{name}") for name in "ab"] == [112, 120]
-    assert httpx.get(made["images"][0]["url"]).status_code == 200
-    assert httpx.get(made["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code == 404
+    assert httpx.get(generation["images"][0]["url"]).status_code == 200
+    assert (
+        httpx.get(generation["images"][0]["url"].replace("/hubs/a/", "/hubs/b/")).status_code == 404
+    )
 
 
 def test_hub_is_found_by_its_key(hub_server: LiveHub, make: Make) -> None:
@@ -120,7 +122,7 @@ def test_64_threads_do_not_interfere(hub_server: LiveHub, make: Make) -> None:
     """64 concurrent clients, each in its own hubs, see only their own requests."""
 
     def work(number: int) -> list[tuple[str, object]]:
-        found = []
+        mixed_up = []
         for round in range(4):
             name = f"w{number}-{round}"
             hub = make(name, seed=number)
@@ -129,20 +131,22 @@ def test_64_threads_do_not_interfere(hub_server: LiveHub, make: Make) -> None:
                 base_url=url, headers={"Authorization": f"Bearer {KEY}"}, verify=False
             ) as client:
                 prompts = [f"{name} {i}" for i in range(count)]
-                made = [
+                generations = [
                     client.post("/api/v1/images/generations", json={**BODY, "prompt": p}).json()
                     for p in prompts
                 ]
                 left = client.get("/api/v1/credits").json()["credits"]
-            prompts_seen = [hub.generations[one["id"]].request.prompt for one in made]
-            wrong = (
+            prompts_seen = [
+                hub.generations[generation["id"]].request.prompt for generation in generations
+            ]
+            is_mixed_up = (
                 left != 120 - 8 * count
                 or prompts_seen != prompts
                 or hub_server.server.call(lambda hub=hub: len(hub.journal)) != count + 1
                 or len(hub.generations) != count + 1
             )
-            found += [(name, made)] if wrong else []
-        return found
+            mixed_up += [(name, generations)] if is_mixed_up else []
+        return mixed_up
 
     with ThreadPoolExecutor(64) as pool:
         assert [wrong for many in pool.map(work, range(64)) for wrong in many] == []
@@ -154,9 +158,9 @@ def test_same_seed_gives_the_same_hub(hub_server: LiveHub, make: Make) -> None:
     def run(name: str, seed: int) -> str:
         url = f"{hub_server.url}/hubs/{name}"
         make(name, seed=seed)
-        made = post(url, n=2).json()
-        images = [httpx.get(image["url"]).content for image in made["images"]]
-        return repr((made, images)).replace(f"/hubs/{name}/", "/")
+        generation = post(url, n=2).json()
+        images = [httpx.get(image["url"]).content for image in generation["images"]]
+        return repr((generation, images)).replace(f"/hubs/{name}/", "/")
 
     assert run("one", 7) == run("two", 7)
     assert run("three", 7) != run("four", 8)
@@ -181,8 +185,8 @@ def test_fork_is_an_independent_copy(hub_server: LiveHub, make: Make) -> None:
         for name in ("trunk", "branch")
     ]
     assert [state.json()["status"] for state in states] == ["processing", "succeeded"]
-    found = [post(f"{hub_server.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
-    assert found == [503, 503]
+    statuses = [post(f"{hub_server.url}/hubs/{name}").status_code for name in ("trunk", "branch")]
+    assert statuses == [503, 503]
     assert post(f"{hub_server.url}/hubs/branch").status_code == 200
     assert [credits(f"{hub_server.url}/hubs/{name}") for name in ("trunk", "branch")] == [104, 96]
     hub_server.server.call(lambda: hub_server.app.api.hub_registry.delete("branch"))

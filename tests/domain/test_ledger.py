@@ -54,14 +54,14 @@ def test_failed_generation_is_refunded_in_full(hub: LiveHub, prompt: str) -> Non
 @pytest.mark.parametrize(("deliver", "n"), [(1, 3), (2, 3), (3, 3), (7, 3), (1, 1)])
 def test_missing_images_are_refunded(hub: LiveHub, deliver: int, n: int) -> None:
     """Of fewer images than requested, the missing ones are refunded (LED-3)."""
-    made = hub.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
+    generation = hub.generate({"prompt": f"[[deliver={deliver}]]", "n": n}, key=LOW).json()
     arrived = min(deliver, n)
     assert (
-        made["status"],
-        len(made["images"]),
-        made["usage"]["credits"],
+        generation["status"],
+        len(generation["images"]),
+        generation["usage"]["credits"],
     ) == ("succeeded", arrived, 8 * arrived)
-    assert 24 - 8 * arrived == made["balance"]["credits"] == hub.credits(LOW)
+    assert 24 - 8 * arrived == generation["balance"]["credits"] == hub.credits(LOW)
 
 
 def test_402_names_balance_and_price(hub: LiveHub) -> None:
@@ -101,15 +101,15 @@ def test_64_threads_spend_one_account(hub: LiveHub) -> None:
     def spend_some(number: int) -> list[httpx.Response]:
         headers = {"Authorization": f"Bearer {LOW}"}
         with httpx.Client(base_url=hub.url, headers=headers, timeout=30) as client:
-            where = "/api/v1/images/generations"
+            path = "/api/v1/images/generations"
             prompts_sent = [prompts[(number + i) % len(prompts)] for i in range(10)]
-            return [client.post(where, json={**BODY, "n": 4, "prompt": p}) for p in prompts_sent]
+            return [client.post(path, json={**BODY, "n": 4, "prompt": p}) for p in prompts_sent]
 
     with ThreadPoolExecutor(64) as pool:
-        responses = [one for many in pool.map(spend_some, range(64)) for one in many]
-    paid = sum(a.json()["usage"]["credits"] for a in responses if a.status_code == 200)
+        responses = [response for many in pool.map(spend_some, range(64)) for response in many]
+    spent = sum(a.json()["usage"]["credits"] for a in responses if a.status_code == 200)
     assert {response.status_code for response in responses} == {200, 402, 500}
-    assert hub.credits(LOW) == 10_000 - paid
+    assert hub.credits(LOW) == 10_000 - spent
     assert 0 <= hub.credits(LOW) < 32
     assert hub.server.call(hub.backend.audit) == []
     ledger = hub.server.call(lambda: list(hub.backend.accounts["low"].entries))
@@ -120,13 +120,17 @@ def test_64_threads_spend_one_account(hub: LiveHub) -> None:
 def test_audit_accepts_a_late_refund_of_an_evicted_charge(hub_server: LiveHub) -> None:
     """A generation may end long after its charge was evicted; the audit still passes."""
     with hub_server.new_hub(mode="hold") as hub:
-        (account,) = (one for one in hub.backend.accounts.values() if one.balance > 1000)
+        (account,) = (
+            account for account in hub.backend.accounts.values() if account.balance > 1000
+        )
         hub.backend.set_max_generations(1)
-        made = hub.generate({"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH).json()
+        generation = hub.generate(
+            {"prompt": "[[fail duration=100s]] x", "async": True}, key=RICH
+        ).json()
         for _ in range(5):
             hub.generate(key=RICH, json={})
         hub.server.call(lambda: hub.backend.clock.advance(100_000))
-        assert hub.get(f"generations/{made['id']}", key=RICH).json()["status"] == "failed"
+        assert hub.get(f"generations/{generation['id']}", key=RICH).json()["status"] == "failed"
         assert "refund" in {entry.kind for entry in account.entries}
         assert hub.server.call(hub.backend.audit) == []
 
@@ -135,13 +139,13 @@ def test_concurrent_responses_have_distinct_balances(hub: LiveHub) -> None:
     """The balance in each response is the one after its own charge (GEN-7, LED-6)."""
     headers = {"Authorization": f"Bearer {KEY}"}
 
-    def one(_: int) -> int:
+    def generate_and_get_balance(_: int) -> int:
         url = f"{hub.url}/api/v1/images/generations"
         balance: int = httpx.post(url, json=BODY, headers=headers).json()["balance"]["credits"]
         return balance
 
     with ThreadPoolExecutor(15) as pool:
-        assert list(range(0, 120, 8)) == sorted(pool.map(one, range(15)))
+        assert list(range(0, 120, 8)) == sorted(pool.map(generate_and_get_balance, range(15)))
 
 
 # -- lots ------------------------------------------------------------------------------------------
@@ -181,8 +185,11 @@ def test_partial_refund_returns_to_the_lot_spent_last(hub: LiveHub) -> None:
     """Of two lots that paid, the one that expires later is refunded first (LED-3)."""
     low = hub.backend.accounts["low"]
     hub.server.call(lambda: hub.backend.grant(low, 8, expires_at=PUBLISHED + HOUR))
-    made = hub.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
-    assert (made["balance"]["credits"], made["balance"]["next_expiration"]) == (24, None)
+    generation = hub.generate({"n": 2, "prompt": "[[deliver=1]]"}, key=LOW).json()
+    assert (generation["balance"]["credits"], generation["balance"]["next_expiration"]) == (
+        24,
+        None,
+    )
     assert entries(hub, "low")[-3:] == [("charge", -8), ("charge", -8), ("refund", 8)]
 
 
@@ -242,9 +249,9 @@ def test_refund_never_exceeds_what_a_lot_paid(lots: list[Lot], credits: int, bac
         return
     allocations = account.allocate(credits)
     returned = deallocate(allocations, min(back, credits))
-    paid = dict(allocations)
+    spent = dict(allocations)
     assert min(back, credits) == sum(part for _, part in returned)
-    assert all(part <= paid[lot] for lot, part in returned)
+    assert all(part <= spent[lot] for lot, part in returned)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -278,14 +285,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.hub.provider = Provider([Outcome(deliver=deliver, duration=duration, **end)])  # type: ignore[arg-type]
         request = GenerationRequest("gpt-image-2", "x", size, "auto", n, run_async)
         try:
-            made = self.hub.create_generation(self.account, request)
+            generation = self.hub.create_generation(self.account, request)
         except ApiError as error:
             assert (error.status, before < price) == (402, True)
             assert self.account.balance == before
             return
         assert before >= price
-        assert before - made.credits == self.account.balance or not made.ended
-        self.running.append(made.id)
+        assert before - generation.credits == self.account.balance or not generation.ended
+        self.running.append(generation.id)
 
     @rule(hours=st.integers(0, 3), minutes=st.integers(0, 59))
     def wait(self, hours: int, minutes: int) -> None:
@@ -308,10 +315,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def audit_passes(self) -> None:
         self.hub.settle()
         assert self.hub.audit() == []
-        made = self.hub.generations.values()
-        net = sum(g.credits if g.ended else g.credits_requested for g in made)
-        given = sum(e.credits for e in self.account.entries if e.kind in ("grant", "expiry"))
-        assert given - net == self.account.balance >= 0
+        generations = self.hub.generations.values()
+        net = sum(g.credits if g.ended else g.credits_requested for g in generations)
+        granted = sum(e.credits for e in self.account.entries if e.kind in ("grant", "expiry"))
+        assert granted - net == self.account.balance >= 0
 
 
 test_ledger_machine = LedgerMachine.TestCase

@@ -52,26 +52,26 @@ def test_size_bounds(size: Size) -> None:
 
 
 @given(VALID_SIZES, VALID_SIZES)
-def test_more_pixels_never_cost_less(one: Size, other: Size) -> None:
+def test_more_pixels_never_cost_less(size: Size, other: Size) -> None:
     """The price follows the pixels, and swapping width and height changes neither (GEN-12)."""
-    small, large = sorted((one, other), key=lambda size: size.pixels)
+    small, large = sorted((size, other), key=lambda size: size.pixels)
     prices = [SPEC.catalog.quote(MODEL.id, str(size)).credits_per_image for size in (small, large)]
     assert prices == sorted(prices)
-    turned = SPEC.catalog.quote(MODEL.id, str(Size(one.height, one.width)))
-    assert SPEC.catalog.quote(MODEL.id, str(one)).credits_per_image == turned.credits_per_image
+    turned = SPEC.catalog.quote(MODEL.id, str(Size(size.height, size.width)))
+    assert SPEC.catalog.quote(MODEL.id, str(size)).credits_per_image == turned.credits_per_image
 
 
 @given(VALID_SIZES)
 def test_aspect_ratio_is_the_nearest_listed_one(size: Size) -> None:
     """A size has a listed ratio, and no other listed one is nearer (GEN-5)."""
-    found = nearest_ratio(size, MODEL.aspect_ratios)
+    ratio = nearest_ratio(size, MODEL.aspect_ratios)
     listed = {ratio: parse_ratio(ratio) for ratio in MODEL.aspect_ratios if ratio != "auto"}
 
     def off(ratio: Fraction) -> Fraction:
         return max(ratio, size.ratio) / min(ratio, size.ratio)
 
-    assert found in listed
-    assert off(listed[found]) == min(map(off, listed.values()))
+    assert ratio in listed
+    assert off(listed[ratio]) == min(map(off, listed.values()))
 
 
 FIELDS = st.fixed_dictionaries(
@@ -117,8 +117,8 @@ def test_any_values_are_accepted_or_rejected(values: dict[str, Any]) -> None:
 def test_any_bytes_are_parsed_or_rejected(raw: bytes) -> None:
     """Any bytes are parsed as an object or rejected (REQ-14)."""
     with suppress(ValidationError):
-        found = parse_json_object(raw)
-        assert json.loads(raw).keys() == found.keys()
+        parsed = parse_json_object(raw)
+        assert json.loads(raw).keys() == parsed.keys()
 
 
 PAIRS = st.lists(

@@ -90,7 +90,7 @@ def mutable_parts(value: object) -> Iterator[object]:
     elif isinstance(value, (list, deque)):
         parts = value
     else:
-        parts = [getattr(value, one.name) for one in fields(value)] if is_dataclass(value) else ()  # type: ignore[arg-type]
+        parts = [getattr(value, f.name) for f in fields(value)] if is_dataclass(value) else ()  # type: ignore[arg-type]
     for part in parts:
         yield from mutable_parts(part)
 

@@ -16,8 +16,8 @@ GENERATION = "generations/clx_generation_log_id"
 
 
 def arm(hub: LiveHub, text: str, **conditions: object) -> None:
-    found = [with_conditions(one, **conditions) for one in parse_directives(text)]
-    hub.server.call(lambda: hub.backend.faults.arm(found))
+    directives = [with_conditions(directive, **conditions) for directive in parse_directives(text)]
+    hub.server.call(lambda: hub.backend.faults.arm(directives))
 
 
 def by_prompt(hub: LiveHub, text: str) -> httpx.Response:
@@ -42,8 +42,8 @@ CHANNELS = {"prompt": by_prompt, "header": by_header, "python": by_python}
 @pytest.fixture(params=CHANNELS)
 def inject(request: pytest.FixtureRequest) -> Callable[[LiveHub, str], httpx.Response]:
     """Return a function that sends a request with a fault, for each channel without a file."""
-    found: Callable[[LiveHub, str], httpx.Response] = CHANNELS[request.param]
-    return found
+    inject: Callable[[LiveHub, str], httpx.Response] = CHANNELS[request.param]
+    return inject
 
 
 Inject = Callable[[LiveHub, str], httpx.Response]
@@ -59,9 +59,9 @@ def test_status_before_changes_nothing(hub: LiveHub, inject: Inject, status: int
 @pytest.mark.parametrize("status", [402, 429, 503])
 def test_status_after_is_charged(hub: LiveHub, inject: Inject, status: int) -> None:
     """status=NNN@after sends that status although the credits were charged and the image exists."""
-    made = len(hub.backend.generations)
+    count = len(hub.backend.generations)
     assert inject(hub, f"status={status}@after").status_code == status
-    assert (hub.credits(), len(hub.backend.generations)) == (112, made + 1)
+    assert (hub.credits(), len(hub.backend.generations)) == (112, count + 1)
 
 
 def test_gateway_statuses_send_html(hub: LiveHub, inject: Inject) -> None:
@@ -93,21 +93,21 @@ def test_documented_statuses_have_their_codes(hub: LiveHub, inject: Inject) -> N
 @pytest.mark.parametrize(
     ("text", "left"), [("reset", 120), ("reset@before", 120), ("reset@after", 112)]
 )
-def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, left: int) -> None:
+def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, credits: int) -> None:
     """reset resets the connection before or after the credits are charged."""
     with pytest.raises(httpx.ReadError, match="reset"):
         inject(hub, text)
-    assert hub.credits() == left
+    assert hub.credits() == credits
 
 
 @pytest.mark.parametrize(("text", "left"), [("hang", 120), ("hang@after", 112)])
-def test_hang_sends_no_response(hub: LiveHub, inject: Inject, text: str, left: int) -> None:
+def test_hang_sends_no_response(hub: LiveHub, inject: Inject, text: str, credits: int) -> None:
     """hang keeps the client waiting until it gives up, before or after the credits are charged."""
     hub.client.timeout = httpx.Timeout(30, read=0.1)
     with pytest.raises(httpx.ReadTimeout):
         inject(hub, text)
     hub.client.timeout = httpx.Timeout(30)
-    assert hub.credits() == left
+    assert hub.credits() == credits
 
 
 def test_truncated_response_is_charged(hub: LiveHub, inject: Inject) -> None:
@@ -130,8 +130,8 @@ def test_corrupt_response_is_not_json(hub: LiveHub, inject: Inject) -> None:
 def test_drip_sends_many_chunks(hub: LiveHub) -> None:
     """drip sends the whole response in many chunks."""
     headers = {"Authorization": f"Bearer {KEY}", "X-Mockhub": "drip=100ms"}
-    where = "/api/v1/images/generations"
-    with hub.client.stream("POST", where, json=BODY, headers=headers) as response:
+    path = "/api/v1/images/generations"
+    with hub.client.stream("POST", path, json=BODY, headers=headers) as response:
         chunks = list(response.iter_raw())
     assert len(chunks) > 5
     assert str(sum(map(len, chunks))) == response.headers["content-length"]
@@ -139,9 +139,9 @@ def test_drip_sends_many_chunks(hub: LiveHub) -> None:
 
 def test_delay_moves_the_clock_of_the_hub(hub: LiveHub, inject: Inject) -> None:
     """delay moves a clock that jumps; the response is the usual one."""
-    began = hub.backend.clock.now()
+    started = hub.backend.clock.now()
     assert inject(hub, "delay=30s").status_code == 200
-    assert hub.backend.clock.now() - began == 30_000
+    assert hub.backend.clock.now() - started == 30_000
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_provider_outcomes_work_in_every_channel(
 
 def test_partial_delivery(hub: LiveHub) -> None:
     """deliver=2 of 4 in a prompt, a header and Python costs two images (LED-3)."""
-    found = [
+    responses = [
         hub.generate({"n": 4, "prompt": "[[deliver=2]]"}),
         hub.generate({"n": 4}, headers={"X-Mockhub": "deliver=2"}),
     ]
     arm(hub, "deliver=2")
-    found.append(hub.generate({"n": 4}))
-    assert [one.json()["usage"]["credits"] for one in found] == [16, 16, 16]
+    responses.append(hub.generate({"n": 4}))
+    assert [response.json()["usage"]["credits"] for response in responses] == [16, 16, 16]
     assert hub.credits() == 120 - 48
 
 
@@ -175,10 +175,10 @@ def test_two_failures_and_then_success(hub: LiveHub, inject: Inject) -> None:
     """x2 fires on two requests; the third equal request succeeds."""
     if inject is by_python:
         arm(hub, "status=503 x2")
-        found = [hub.generate({}).status_code for _ in range(4)]
+        statuses = [hub.generate({}).status_code for _ in range(4)]
     else:
-        found = [inject(hub, "status=503 x2").status_code for _ in range(4)]
-    assert found == [503, 503, 200, 200]
+        statuses = [inject(hub, "status=503 x2").status_code for _ in range(4)]
+    assert statuses == [503, 503, 200, 200]
     assert hub.credits() == 104
 
 
@@ -187,10 +187,10 @@ def test_listed_faults_fire_one_by_one(hub: LiveHub, inject: Inject) -> None:
     row = "status=503 x2, status=429 x1"
     if inject is by_python:
         arm(hub, row)
-        found = [hub.generate({}).status_code for _ in range(4)]
+        statuses = [hub.generate({}).status_code for _ in range(4)]
     else:
-        found = [inject(hub, row).status_code for _ in range(4)]
-    assert found == [503, 503, 429, 200]
+        statuses = [inject(hub, row).status_code for _ in range(4)]
+    assert statuses == [503, 503, 429, 200]
 
 
 def test_nth_fires_on_the_second_request_only(hub: LiveHub, inject: Inject) -> None:
@@ -221,34 +221,41 @@ def test_probability_depends_on_the_seed_of_the_hub(hub: LiveHub) -> None:
         return [server.get("credits", headers=with_header).status_code for _ in range(40)]
 
     with serve_hub() as twin:
-        found = run(hub)
-        assert found == run(twin)
-    assert set(found) == {200, 503}
+        statuses = run(hub)
+        assert statuses == run(twin)
+    assert set(statuses) == {200, 503}
 
 
 def test_rejected_request_uses_up_no_outcome(hub: LiveHub) -> None:
     """fail x1 waits for a generation that is paid (LED-5)."""
     arm(hub, "fail x1")
-    found = [hub.generate({}, key=POOR), hub.generate({"n": 9}), hub.generate({}), hub.generate({})]
-    assert [one.status_code for one in found] == [402, 400, 500, 200]
+    responses = [
+        hub.generate({}, key=POOR),
+        hub.generate({"n": 9}),
+        hub.generate({}),
+        hub.generate({}),
+    ]
+    assert [response.status_code for response in responses] == [402, 400, 500, 200]
 
 
 # -- which requests --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("operation", "where"),
+    ("operation", "path"),
     [("list_models", "models"), ("get_credits", "credits"), ("get_generation", GENERATION)],
 )
-def test_faults_fire_on_reads(hub: LiveHub, operation: str, where: str) -> None:
+def test_faults_fire_on_reads(hub: LiveHub, operation: str, path: str) -> None:
     """A header, Prefer or on= affects an operation that reads, and no other."""
-    assert hub.get(where, headers={"X-Mockhub": "status=503"}).status_code == 503
-    assert hub.get(where, headers={"Prefer": "code=402"}).status_code == 402
-    assert hub.get(where, headers={"X-Mockhub": "reset on=create_generation"}).status_code == 200
+    assert hub.get(path, headers={"X-Mockhub": "status=503"}).status_code == 503
+    assert hub.get(path, headers={"Prefer": "code=402"}).status_code == 402
+    assert hub.get(path, headers={"X-Mockhub": "reset on=create_generation"}).status_code == 200
     arm(hub, f"status=429 on={operation}")
-    found = {one: hub.get(one).status_code for one in ("models", "credits", GENERATION)}
-    assert {found.pop(where)} == {429}
-    assert set(found.values()) == {200}
+    statuses = {
+        resource: hub.get(resource).status_code for resource in ("models", "credits", GENERATION)
+    }
+    assert {statuses.pop(path)} == {429}
+    assert set(statuses.values()) == {200}
     assert hub.generate({}).status_code == 200
 
 
@@ -275,9 +282,9 @@ def test_prompt_applies_to_the_polls_of_its_generation(hub: LiveHub) -> None:
     """[[... on=get_generation]] affects the polls of its own generation, and of no other."""
     prompt = "[[status=503 x2 on=get_generation]] [[polls=2]]"
     queued = hub.generate({"async": True, "prompt": prompt}).json()["id"]
-    found = [hub.get(f"generations/{queued}") for _ in range(4)]
-    assert [one.status_code for one in found] == [503, 503, 200, 200]
-    assert [one.json()["status"] for one in found[2:]] == ["processing", "succeeded"]
+    responses = [hub.get(f"generations/{queued}") for _ in range(4)]
+    assert [response.status_code for response in responses] == [503, 503, 200, 200]
+    assert [response.json()["status"] for response in responses[2:]] == ["processing", "succeeded"]
     assert hub.get(GENERATION).status_code == 200
     assert hub.get(f"generations/{queued}", RICH).status_code == 404
 
@@ -286,8 +293,8 @@ def test_armed_fault_waits_for_its_prompt(hub: LiveHub) -> None:
     """A fault that is armed for a prompt fires only on requests whose prompt contains it."""
     arm(hub, "status=503", prompt="cat")
     prompts = ["a dog", "a cat", "concatenate", "Cat"]
-    found = [hub.generate({"prompt": prompt}).status_code for prompt in prompts]
-    assert found == [200, 503, 503, 200]
+    statuses = [hub.generate({"prompt": prompt}).status_code for prompt in prompts]
+    assert statuses == [200, 503, 503, 200]
     assert hub.get("credits").status_code == 200
 
 
@@ -352,9 +359,9 @@ def test_repeated_header_is_one_list(hub: LiveHub) -> None:
         ("X-Mockhub", "delay=5s"),
         ("X-Mockhub", "status=503"),
     ]
-    began = hub.backend.clock.now()
+    started = hub.backend.clock.now()
     assert hub.client.get("/api/v1/credits", headers=both).status_code == 503
-    assert hub.backend.clock.now() - began == 5000
+    assert hub.backend.clock.now() - started == 5000
     wrong = [*both, ("X-Mockhub", "statsu=503")]
     assert hub.client.get("/api/v1/credits", headers=wrong).status_code == 400
 
@@ -371,11 +378,11 @@ faults:
 """
     (tmp_path / "own.yaml").write_text(accounts + settings, "utf-8")
     with serve_hub(scenario=str(tmp_path / "own")) as hub:
-        found = [hub.generate({"n": 2}) for _ in range(6)]
+        responses = [hub.generate({"n": 2}) for _ in range(6)]
         cat = hub.generate({"prompt": "a cat"})
         clock = hub.backend.clock.now()
-    assert [one.status_code for one in found] == [503, 429, 500, 200, 200, 200]
-    assert [len(one.json()["images"]) for one in found[3:]] == [1, 2, 2]
+    assert [response.status_code for response in responses] == [503, 429, 500, 200, 200, 200]
+    assert [len(response.json()["images"]) for response in responses[3:]] == [1, 2, 2]
     assert (cat.status_code, clock - 1777536000000) == (402, 15_000)
 
 
@@ -383,6 +390,6 @@ def test_journal_lists_fired_faults(hub: LiveHub) -> None:
     """An exchange lists the faults that fired, and they are no spec violation."""
     hub.generate({}, headers={"X-Mockhub": "corrupt"})
     hub.get("credits", headers={"X-Mockhub": "delay=1s status=503"})
-    *_, made, read = hub.server.call(lambda: list(hub.backend.journal))
-    assert (made.faults, made.spec_violation) == (("corrupt@after",), None)
-    assert (read.faults, read.status) == (("delay=1000ms@before", "status=503@before"), 503)
+    *_, post, poll = hub.server.call(lambda: list(hub.backend.journal))
+    assert (post.faults, post.spec_violation) == (("corrupt@after",), None)
+    assert (poll.faults, poll.status) == (("delay=1000ms@before", "status=503@before"), 503)

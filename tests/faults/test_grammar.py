@@ -128,7 +128,7 @@ def test_any_text_is_parsed_or_rejected(text: str) -> None:
     """The parsers return directives or raise MockhubError for any text."""
     for reader in (parse_directives, parse_prompt, parse_prefer_header):
         with suppress(MockhubError):
-            assert all(isinstance(one, Directive) for one in reader(text))
+            assert all(isinstance(directive, Directive) for directive in reader(text))
 
 
 DIRECTIVES = st.builds(
@@ -167,9 +167,9 @@ def test_durations_are_exact(milliseconds: int) -> None:
 
 def test_prompt_has_directives_in_brackets() -> None:
     """[[...]] applies to the creation of a generation, and with on=get_generation to its polls."""
-    made, polled = parse_prompt("A [[fail]] cat [[reset on=get_generation]]")
-    assert (made.name, made.operation) == ("fail", "create_generation")
-    assert (polled.name, polled.operation) == ("reset", "get_generation")
+    fail, reset = parse_prompt("A [[fail]] cat [[reset on=get_generation]]")
+    assert (fail.name, fail.operation) == ("fail", "create_generation")
+    assert (reset.name, reset.operation) == ("reset", "get_generation")
     assert parse_prompt("A cat [reset] [ [reset] ] [[x ]x] [[") == ()
 
 
@@ -277,17 +277,17 @@ def fired_faults(
     """Return what fires on each of some requests, as one text for each."""
     random = Ids(seed).random
     fired = (registry.match_request(operation, random) for _ in range(calls))
-    return [" ".join(str(one) for one in call) for call in fired]
+    return [" ".join(str(fault) for fault in call) for call in fired]
 
 
 def armed(*texts: str) -> FaultRegistry:
     registry = FaultRegistry()
-    registry.arm(one for text in texts for one in parse_directives(text))
+    registry.arm(directive for text in texts for directive in parse_directives(text))
     return registry
 
 
-def pattern(found: Iterable[str]) -> str:
-    return "".join("x" if one else "." for one in found)
+def pattern(calls: Iterable[str]) -> str:
+    return "".join("x" if call else "." for call in calls)
 
 
 @pytest.mark.parametrize(
@@ -310,23 +310,23 @@ def test_requests_are_counted(text: str, expected: str) -> None:
 
 def test_probability_is_seeded() -> None:
     """A fault fires about as often as stated, and the same way for the same seed."""
-    found = pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
-    assert found == pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
-    assert found != pattern(fired_faults(armed("reset p=0.3"), 1000, seed=8))
-    assert 250 < found.count("x") < 350
+    fired = pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
+    assert fired == pattern(fired_faults(armed("reset p=0.3"), 1000, seed=7))
+    assert fired != pattern(fired_faults(armed("reset p=0.3"), 1000, seed=8))
+    assert 250 < fired.count("x") < 350
 
 
 def test_one_terminal_fault_fires_for_each_request() -> None:
     """A terminal fault does not use up another one: they fire one after the other."""
-    found = fired_faults(armed("status=503 x2", "reset x1"), 4)
-    assert found == ["status=503@before", "status=503@before", "reset@before", ""]
+    fired = fired_faults(armed("status=503 x2", "reset x1"), 4)
+    assert fired == ["status=503@before", "status=503@before", "reset@before", ""]
 
 
 def test_equal_faults_armed_together_fire_in_order() -> None:
-    found = fired_faults(armed("status=503 x1 status=429 x1"), 3)
-    assert found == ["status=503@before", "status=429@before", ""]
-    found = fired_faults(armed("status=503 nth=1 status=429 nth=2"), 3)
-    assert found == ["status=503@before", "status=429@before", ""]
+    fired = fired_faults(armed("status=503 x1 status=429 x1"), 3)
+    assert fired == ["status=503@before", "status=429@before", ""]
+    fired = fired_faults(armed("status=503 nth=1 status=429 nth=2"), 3)
+    assert fired == ["status=503@before", "status=429@before", ""]
 
 
 def test_delay_fires_together_with_a_terminal_fault() -> None:
@@ -358,8 +358,10 @@ def test_clear_disarms_and_resets_counters() -> None:
     registry = armed("reset")
     (limited,) = parse_directives("reset x1")
     random = Ids(0).random
-    found = [registry.match_inline([limited], "get_credits", random, scope="me") for _ in range(2)]
-    assert found == [(limited,), ()]
+    matches = [
+        registry.match_inline([limited], "get_credits", random, scope="me") for _ in range(2)
+    ]
+    assert matches == [(limited,), ()]
     registry.clear()
     assert pattern(fired_faults(registry, 3)) == "..."
     assert registry.match_inline([limited], "get_credits", random, scope="me") == (limited,)
@@ -368,7 +370,9 @@ def test_clear_disarms_and_resets_counters() -> None:
 def test_provider_outcome_waits_for_its_prompt() -> None:
     """A provider outcome applies to generations only, and only to those with its prompt."""
     registry = FaultRegistry()
-    registry.arm([with_conditions(one, prompt="cat") for one in parse_directives("fail x1")])
+    registry.arm(
+        [with_conditions(directive, prompt="cat") for directive in parse_directives("fail x1")]
+    )
     random = Ids(0).random
     assert pattern(fired_faults(registry, 3, "create_generation")) == "..."
     assert registry.match_provider("a dog", random) == ()

@@ -23,8 +23,8 @@ def fuzz_all(seconds: int, names: list[str]) -> int:
         sys.stdout.flush()
         options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10", "-verbosity=0"]
         options += [f"-artifact_prefix={_CORPUS}/", "-print_final_stats=1", str(corpus)]
-        done = subprocess.run([sys.executable, "-m", "tests.fuzz", "--one", name, *options])
-        failures += done.returncode != 0
+        completed = subprocess.run([sys.executable, "-m", "tests.fuzz", "--one", name, *options])
+        failures += completed.returncode != 0
     return 1 if failures else 0
 
 

@@ -45,7 +45,7 @@ def directives(spec: ApiSpec) -> Target:
     def parse(data: bytes) -> None:
         text = data.decode("utf-8", "replace")
         for parser in (parse_directives, parse_prompt, parse_prefer_header):
-            _raises_only(MockhubError, lambda parser=parser: [str(one) for one in parser(text)])
+            _raises_only(MockhubError, lambda parser=parser: [str(item) for item in parser(text)])
 
     return parse
 

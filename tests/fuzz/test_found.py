@@ -21,7 +21,7 @@ def test_parsers_raise_only_their_documented_error(name: str) -> None:
     parse = target(name)
     for data in (
         *seeds(name),
-        *(found for target_name, found in FOUND if target_name == name),
+        *(raw for target_name, raw in FOUND if target_name == name),
         b"",
         b"\xff",
     ):

@@ -31,7 +31,9 @@ def listed_credits(hub: LiveHub) -> list[int]:
 
 def journal_total(hub: LiveHub) -> int:
     journal = hub.backend.journal
-    return hub.server.call(lambda: sum(one.credits for one in journal) + journal.unlisted_credits)
+    return hub.server.call(
+        lambda: sum(exchange.credits for exchange in journal) + journal.unlisted_credits
+    )
 
 
 def ledger_total(hub: LiveHub) -> int:

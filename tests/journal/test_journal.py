@@ -35,8 +35,8 @@ def get_journal(hub: LiveHub, query: str = "") -> Any:
 
 
 def get_exchanges(hub: LiveHub, query: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = get_journal(hub, query)["exchanges"]
-    return found
+    exchanges: list[dict[str, Any]] = get_journal(hub, query)["exchanges"]
+    return exchanges
 
 
 def get_numbers(hub: LiveHub, query: str = "") -> list[int]:
@@ -134,7 +134,7 @@ def test_clear_removes_exchanges_and_counts(hub: LiveHub) -> None:
 
 
 def send_key_everywhere(hub: LiveHub, key: str) -> None:
-    """Send a key in every place where a careless client could put it."""
+    """Send a key wherever a careless client could put it."""
     hub.get("credits", key)
     hub.get(f"credits?key={key}", key)
     hub.get(f"generations/{key}", key)
@@ -160,10 +160,10 @@ def test_no_export_contains_a_key(hub: LiveHub) -> None:
 
 def test_created_key_is_not_kept_in_memory(hub: LiveHub) -> None:
     """After its one response the raw key is in nothing that the server holds (AUTH-7)."""
-    where = "/_mockhub/hubs/default/keys"
-    key = hub.client.post(where, json={"account": "low", "name": "fresh"}).json()["key"]
+    path = "/_mockhub/hubs/default/keys"
+    key = hub.client.post(path, json={"account": "low", "name": "fresh"}).json()["key"]
     hub.generate({"async": True}, key)
-    hub.client.delete(f"{where}/fresh")
+    hub.client.delete(f"{path}/fresh")
     hub.get("credits", key)
     hub.client.get("/api/v1/models")  # a connection keeps the request that it serves
     assert find_in_memory(hub, key) == []
@@ -173,20 +173,22 @@ def test_created_key_is_not_kept_in_memory(hub: LiveHub) -> None:
 
 def find_in_memory(hub: LiveHub, key: str) -> list[str]:
     """Return every text with the key in it that can be reached from the server."""
-    seen: set[int] = set()
-    found = []
+    visited_ids: set[int] = set()
+    values = []
     queue: list[object] = [hub.app, hub.server, hub.app.api.hub_registry]
     while queue:
         for referent in gc.get_referents(queue.pop()):
-            if id(referent) in seen or isinstance(referent, (type, ModuleType, FunctionType)):
+            if id(referent) in visited_ids or isinstance(
+                referent, (type, ModuleType, FunctionType)
+            ):
                 continue
-            seen.add(id(referent))
+            visited_ids.add(id(referent))
             queue.append(referent)
             is_bytes = isinstance(referent, (bytes, bytearray))
             text = referent.decode("latin-1") if is_bytes else referent
             if isinstance(text, str) and key in text:
-                found.append(text)
-    return found
+                values.append(text)
+    return values
 
 
 # -- HAR ----------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_curl_commands_repeat_the_requests(hub: LiveHub, tmp_path: Any) -> None:
     hub.client.get("/api/v1/models?a=1&b=2")
     script = hub.client.get(f"{JOURNAL}?format=curl").text
     (tmp_path / "reference-1.png").write_bytes(PNG)
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-euc", 'curl() { command curl -sS --fail "$@"; }\n' + script],
         cwd=tmp_path,
         env=os.environ | {"MOCKHUB_KEY": KEY},
@@ -242,7 +244,7 @@ def test_curl_commands_repeat_the_requests(hub: LiveHub, tmp_path: Any) -> None:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
     names = ("method", "target", "operation", "status", "credits")
     sent = [[exchange[name] for name in names] for exchange in get_exchanges(hub)]
     assert sent[5:] == sent[:5]

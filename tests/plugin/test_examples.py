@@ -36,21 +36,21 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_examples_pass(examples: Path) -> None:
     """They are synchronous, asynchronous and unittest, and their client has no findings."""
-    done = session(examples, "", "-v", plugins=("asyncio",))
-    assert done.code == 0, done.output
-    assert done.counts.keys() == {"passed"}
+    result = session(examples, "", "-v", plugins=("asyncio",))
+    assert result.code == 0, result.output
+    assert result.counts.keys() == {"passed"}
     assert {
         "test_image_client.py",
         "test_image_client_async.py",
         "test_image_client_unittest.py",
-    } <= {line.partition("::")[0] for line in done.output.splitlines() if "::" in line}
-    assert not re.search("^(money|warning|hint):", done.output, re.MULTILINE), done.output
+    } <= {line.partition("::")[0] for line in result.output.splitlines() if "::" in line}
+    assert not re.search("^(money|warning|hint):", result.output, re.MULTILINE), result.output
 
 
 def test_unittest_example_needs_no_pytest(examples: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "unittest", "test_image_client_unittest"]
-    done = subprocess.run(command, cwd=examples, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, cwd=examples, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_every_ini_block_is_valid(tmp_path: Path, block: str) -> None:
     """pytest knows each option of the page, and a hub can be created with them."""
     configparser.ConfigParser(interpolation=None).read_string(block)
     ini = block.removeprefix("[pytest]\n")
-    done = session(tmp_path, "def test_it(mockhub_env): pass", "--strict-config", ini=ini)
-    assert done.counts == {"passed": 1}, done.output
+    result = session(tmp_path, "def test_it(mockhub_env): pass", "--strict-config", ini=ini)
+    assert result.counts == {"passed": 1}, result.output
 
 
 def test_yaml_block_is_a_workflow() -> None:

@@ -113,9 +113,9 @@ def test_granted_credits_expire_on_the_hubs_clock(mockhub: Hub) -> None:
 def test_created_account_has_its_own_key_and_balance(mockhub: Hub) -> None:
     """A second user pays from their own balance and cannot read the generations of the first."""
     bob = mockhub.accounts.create("bob", credits=8)
-    made = post_generation(mockhub).json()["id"]
+    id = post_generation(mockhub).json()["id"]
     client = mockhub.client(bob.key)
-    assert client.get(f"/generations/{made}").status_code == 404
+    assert client.get(f"/generations/{id}").status_code == 404
     assert client.post("/images/generations", json=CAT).status_code == 200
     assert (mockhub.account.credits, bob.credits) == (112, 0)
 

@@ -37,8 +37,8 @@ def test_alone(mockhub, client, number):
 
 def test_thousand_tests_in_four_workers_are_isolated(tmp_path: Path) -> None:
     """Each sees only its own credits, prompt and journal, by its URL or by its key alone."""
-    done = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
-    assert done.counts == {"passed": 1000}, done.output
+    result = session(tmp_path, THOUSAND, "-n", "4", "-q", plugins=("xdist",))
+    assert result.counts == {"passed": 1000}, result.output
 
 
 SHARED = """
@@ -72,9 +72,9 @@ def test_four_workers_on_one_server_are_isolated(
     """A thousand tests in four processes each create a hub on the same server."""
     with serve("--control") as server:
         monkeypatch.setenv("MOCKHUB_URL", server.url)
-        done = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
+        result = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
         hubs = httpx.get(f"{server.url}/_mockhub/hubs").json()["hubs"]
-    assert done.counts == {"passed": 1000}, done.output
+    assert result.counts == {"passed": 1000}, result.output
     assert [hub["name"] for hub in hubs] == ["default"]
 
 
@@ -93,6 +93,6 @@ def test_64_threads_on_one_server_are_isolated() -> None:
                 return hub.account.credits, hub.credits_spent, len(hub.journal)
 
         with ThreadPoolExecutor(64) as pool:
-            seen = list(pool.map(use_hub, range(1000)))
-        assert seen == [(92 + number, 8, 1) for number in range(1000)]
+            values = list(pool.map(use_hub, range(1000)))
+        assert values == [(92 + number, 8, 1) for number in range(1000)]
         assert [hub.name for hub in server.hub_registry] == ["default"]

@@ -29,5 +29,5 @@ def test_options(pytestconfig):
 def test_options_of_the_contract_tests_need_no_conftest(
     tmp_path: Path, options: list[str], expected: list[object]
 ) -> None:
-    done = session(tmp_path, SOURCE.replace("EXPECTED", repr(expected)), *options)
-    assert done.counts == {"passed": 1}, done.output
+    result = session(tmp_path, SOURCE.replace("EXPECTED", repr(expected)), *options)
+    assert result.counts == {"passed": 1}, result.output

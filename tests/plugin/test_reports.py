@@ -52,8 +52,8 @@ def finished_session(
     """Run tests of a careless client, in one process and in two; append the HTML report."""
     folder = tmp_path_factory.mktemp("reports")
     options = ("--mockhub-report-html", "report.html", *request.param)
-    done = session(folder, TESTS, *options, plugins=("xdist",))
-    return Session(done.code, done.output + (folder / "report.html").read_text("utf-8"))
+    result = session(folder, TESTS, *options, plugins=("xdist",))
+    return Session(result.code, result.output + (folder / "report.html").read_text("utf-8"))
 
 
 def test_session_ends_with_findings_and_coverage(finished_session: Session) -> None:
@@ -107,9 +107,9 @@ def test_verbose_session_shows_hints(tmp_path: Path) -> None:
 
 
 def test_session_without_requests_has_no_section(tmp_path: Path) -> None:
-    done = session(tmp_path, "def test_it(mockhub): pass")
-    assert done.counts == {"passed": 1}
-    assert "= mockhub =" not in done.output
+    result = session(tmp_path, "def test_it(mockhub): pass")
+    assert result.counts == {"passed": 1}
+    assert "= mockhub =" not in result.output
 
 
 class TagParser(HTMLParser):
@@ -138,9 +138,9 @@ def test_html_report_has_every_test(finished_session: Session) -> None:
 
 
 def test_unwritable_html_report_is_an_error_before_the_first_test(tmp_path: Path) -> None:
-    done = session(tmp_path, TESTS, "--mockhub-report-html", "no/report.html")
-    assert done.code == 4
-    assert "--mockhub-report-html no/report.html: no such folder" in done.output
+    result = session(tmp_path, TESTS, "--mockhub-report-html", "no/report.html")
+    assert result.code == 4
+    assert "--mockhub-report-html no/report.html: no such folder" in result.output
 
 
 def test_min_poll_interval_can_be_configured(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ accounts:
 def test_innermost_marker_wins(tmp_path: Path) -> None:
     """A function has precedence over its class, a class over its module, a call over all."""
     (tmp_path / "mine.yaml").write_text(MINE)
-    done = session(tmp_path, MARKERS)
-    assert done.counts == {"passed": 5}, done.output
+    result = session(tmp_path, MARKERS)
+    assert result.counts == {"passed": 5}, result.output
 
 
 def test_command_line_and_ini_are_the_defaults_of_markers(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_of_mark(mockhub):
     assert mockhub.account.credits == 0
 """
     ini = "mockhub_credits = 8\nmockhub_clock = 2030-01-01T00:00:00Z\n"
-    done = session(tmp_path, source, "--mockhub-clock=2031-01-01T00:00:00Z", ini=ini)
-    assert done.counts == {"passed": 2}, done.output
+    result = session(tmp_path, source, "--mockhub-clock=2031-01-01T00:00:00Z", ini=ini)
+    assert result.counts == {"passed": 2}, result.output
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_error_in_an_option_names_the_option(
     tmp_path: Path, option: str, ini: str, message: str
 ) -> None:
     """The error names the command-line or ini option, not the marker."""
-    done = session(tmp_path, "def test_it(mockhub): pass", option, ini=ini)
-    assert done.counts == {"error": 1}
-    assert message in done.output
+    result = session(tmp_path, "def test_it(mockhub): pass", option, ini=ini)
+    assert result.counts == {"error": 1}
+    assert message in result.output
 
 
 INVALID_MARKERS = """
@@ -156,9 +156,11 @@ def test_of_function(): pass
 def test_late(request):
     assert request.getfixturevalue("mockhub").account.credits == 8
 """
-    done = session(tmp_path, source)
-    assert done.counts == {"passed": 2, "failed": 1}, done.output
-    assert "@pytest.mark.mockhub had no effect: the test uses no fixture of mockhub" in done.output
+    result = session(tmp_path, source)
+    assert result.counts == {"passed": 2, "failed": 1}, result.output
+    assert (
+        "@pytest.mark.mockhub had no effect: the test uses no fixture of mockhub" in result.output
+    )
 
 
 ENV = """
@@ -178,8 +180,8 @@ def test_mockhub_env_sets_the_variables_of_the_openai_sdk(
 ) -> None:
     """They are set only while the test runs."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    done = session(tmp_path, ENV)
-    assert done.counts == {"passed": 2}, done.output
+    result = session(tmp_path, ENV)
+    assert result.counts == {"passed": 2}, result.output
 
 
 def test_ini_option_sets_other_variables(tmp_path: Path) -> None:
@@ -191,8 +193,8 @@ def test_it(mockhub_env):
     assert os.environ["HUB"] == f"{mockhub_env.url}/x"
     assert "OPENAI_BASE_URL" not in os.environ
 """
-    done = session(tmp_path, source, ini="mockhub_env =\n    HUB = {url}/x\n")
-    assert done.counts == {"passed": 1}, done.output
+    result = session(tmp_path, source, ini="mockhub_env =\n    HUB = {url}/x\n")
+    assert result.counts == {"passed": 1}, result.output
 
 
 @pytest.mark.parametrize(
@@ -203,9 +205,9 @@ def test_it(mockhub_env):
     ],
 )
 def test_error_in_mockhub_env_names_the_line(tmp_path: Path, line: str, message: str) -> None:
-    done = session(tmp_path, "def test_it(mockhub_env): pass", ini=f"mockhub_env = {line}\n")
-    assert done.counts == {"error": 1}
-    assert f"ini option mockhub_env: '{line}': {message}" in done.output
+    result = session(tmp_path, "def test_it(mockhub_env): pass", ini=f"mockhub_env = {line}\n")
+    assert result.counts == {"error": 1}
+    assert f"ini option mockhub_env: '{line}': {message}" in result.output
 
 
 # -- failures --------------------------------------------------------------------------------------
@@ -307,10 +309,10 @@ def test_live_service_is_blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The test fails also behind a proxy, and also if its code swallows the error."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "localhost")
-    done = session(tmp_path, LIVE)
-    assert done.counts == {"failed": 5, "passed": 1}, done.output
-    assert done.output.count("--mockhub-allow-live if the test needs it.\n") == 5
-    assert "mockhub blocked www.gptimagehub.com, the live service" in done.output
+    result = session(tmp_path, LIVE)
+    assert result.counts == {"failed": 5, "passed": 1}, result.output
+    assert result.output.count("--mockhub-allow-live if the test needs it.\n") == 5
+    assert "mockhub blocked www.gptimagehub.com, the live service" in result.output
 
 
 @pytest.mark.parametrize(
@@ -329,8 +331,8 @@ import _socket, socket
 def test_it():
     assert socket.gethostbyname is _socket.gethostbyname
 """
-    done = session(tmp_path, source, *options, ini=ini)
-    assert done.counts == {"passed": 1}, done.output
+    result = session(tmp_path, source, *options, ini=ini)
+    assert result.counts == {"passed": 1}, result.output
 
 
 def test_only_the_host_of_the_spec_is_blocked() -> None:
@@ -359,15 +361,15 @@ def test_it():
     assert others == {"mockhub", "mockhub.pytest_plugin", "mockhub.testing"}
     assert not {"yaml", "httpx", "starlette", "uvicorn", "click", "PIL"} & sys.modules.keys()
 """
-    done = session(tmp_path, source)
-    assert done.counts == {"passed": 1}, done.output
+    result = session(tmp_path, source)
+    assert result.counts == {"passed": 1}, result.output
 
 
 def test_plugin_can_be_switched_off(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(mockhub): pass")
     command = [*COMMAND, "-p", "no:mockhub"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert "fixture 'mockhub' not found" in done.stdout
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "fixture 'mockhub' not found" in result.stdout
 
 
 def test_help_lists_options_and_marker(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_incomplete_headers_time_out(server: LiveHub) -> None:
 
 def test_slow_headers_time_out(server: LiveHub) -> None:
     """Headers that arrive byte by byte have no more time than others."""
-    began = time.monotonic()
+    started = time.monotonic()
     with connect(server) as client:
         for byte in b"GET /api/v1/models HTTP/1.1\r\n" + b"X-Slow: " + bytes([97]) * 10_000:
             try:
@@ -62,7 +62,7 @@ def test_slow_headers_time_out(server: LiveHub) -> None:
             except OSError:
                 break
             time.sleep(0.01)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_slow_body_times_out(server: LiveHub) -> None:
     with connect(server) as client:
         client.sendall(post_request(b"", length=10_000))
         client.settimeout(0.05)
-        began, raw = time.monotonic(), b""
-        while not raw and time.monotonic() - began < 5:
+        started, raw = time.monotonic(), b""
+        while not raw and time.monotonic() - started < 5:
             client.sendall(b" ")
             try:
                 raw = client.recv(65536)
@@ -206,11 +206,15 @@ def test_idle_connection_is_closed(server: LiveHub) -> None:
 def test_too_many_connections_are_rejected() -> None:
     """One connection too many gets 503; the others are not affected."""
     # A server of its own: it counts closed connections until it has read their end.
-    with serve_hub(limits=LIMITS) as own, connect(own) as first, ExitStack() as others:
+    with (
+        serve_hub(limits=LIMITS) as limited_server,
+        connect(limited_server) as first,
+        ExitStack() as others,
+    ):
         first.sendall(MODELS)
         assert read_responses(first)[0].status == 200
         for _ in range(LIMITS.max_connections + 2):
-            last = others.enter_context(connect(own))
+            last = others.enter_context(connect(limited_server))
         (response,) = read_responses(last)
         assert (response.status, response.json["error"]["code"]) == (503, "http503")
         first.sendall(MODELS)
@@ -266,9 +270,9 @@ def test_client_that_does_not_read_is_disconnected(server: LiveHub) -> None:
     """Responses that nobody reads do not accumulate."""
     with connect(server) as client:
         client.settimeout(0.5)
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            while time.monotonic() - began < SENDING_TIME:
+            while time.monotonic() - started < SENDING_TIME:
                 client.sendall(100 * MODELS)
         except (TimeoutError, ConnectionError):
             pass

@@ -51,15 +51,15 @@ def read_to_end(client: RawClient) -> bytes:
 @pytest.mark.parametrize("malformed", [BAD_CHUNK, b"\x00\r\n\r\n", CLOSE + b"\x00"])
 @pytest.mark.parametrize("apart", [False, True], ids=["at-once", "apart"])
 def test_requests_before_a_malformed_one_are_answered(
-    server: LiveHub, good: bytes, malformed: bytes, apart: bool
+    server: LiveHub, valid: bytes, malformed: bytes, apart: bool
 ) -> None:
     """Valid requests get their responses before the error, or a last response that says close."""
     with connect(server) as client:
         if apart:
-            client.sendall(good)
+            client.sendall(valid)
             client.sendall(malformed)
         else:
-            client.sendall(good + malformed)
+            client.sendall(valid + malformed)
         statuses = [response.status for response in read_responses(client, count=4)]
         assert statuses[:2] == [200, 200]
         assert [*statuses, 200][:3] == 3 * [200] or statuses[2:] == [400]

@@ -57,7 +57,7 @@ def test_sigterm_ends_the_server_soon() -> None:
             assert process.stdout
             lines = iter(process.stdout.readline, "")
             port = next(
-                int(found[1]) for line in lines if (found := re.search(r"1:([0-9]+)", line))
+                int(match[1]) for line in lines if (match := re.search(r"1:([0-9]+)", line))
             )
             for number in range(OPEN_CONNECTIONS):
                 stack.enter_context(open_connection(port, number))

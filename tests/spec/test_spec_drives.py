@@ -30,13 +30,13 @@ def edit_spec(tmp_path: Path) -> Callable[[Edit], Path]:
 
 
 def models(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = spec["components"]["examples"]["Models"]["value"]["data"]
-    return found
+    models: list[dict[str, Any]] = spec["components"]["examples"]["Models"]["value"]["data"]
+    return models
 
 
 def schema(spec: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = spec["components"]["schemas"][name]
-    return found
+    schema: dict[str, Any] = spec["components"]["schemas"][name]
+    return schema
 
 
 def test_model_can_be_added(edit_spec: Callable[[Edit], Path]) -> None:

@@ -30,8 +30,8 @@ class Session:
     def counts(self) -> dict[str, int]:
         """The number of tests by outcome, such as ``{"passed": 2, "failed": 1}``."""
         last = self.output.strip().splitlines()[-1]
-        found = re.findall(r"([0-9]+) (passed|failed|skipped|errors?|xfailed|warnings?)", last)
-        return {word.rstrip("s"): int(number) for number, word in found}
+        counts = re.findall(r"([0-9]+) (passed|failed|skipped|errors?|xfailed|warnings?)", last)
+        return {word.rstrip("s"): int(number) for number, word in counts}
 
 
 def session(
@@ -52,11 +52,11 @@ def session(
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
     # In CI pytest prints each failure twice, which would confuse tests that count messages.
     environment = {name: value for name, value in os.environ.items() if name not in _IN_CI}
-    done = subprocess.run(
+    completed = subprocess.run(
         [*COMMAND, *chosen, *options],
         cwd=folder,
         env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
     )
-    return Session(done.returncode, done.stdout + done.stderr)
+    return Session(completed.returncode, completed.stdout + completed.stderr)

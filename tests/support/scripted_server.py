@@ -36,8 +36,8 @@ def build_profile(url: str, **changes: Any) -> Profile:
 
 def problems(report: Report) -> list[tuple[str, str]]:
     """Return the clauses of a report that failed or are inconclusive, with the reasons."""
-    found = report.with_outcome(Outcome.FAILED, Outcome.INCONCLUSIVE)
-    return [(clause.id, clause.reason) for clause in found]
+    clauses = report.with_outcome(Outcome.FAILED, Outcome.INCONCLUSIVE)
+    return [(clause.id, clause.reason) for clause in clauses]
 
 
 @contextmanager

@@ -36,7 +36,9 @@ def _outcome_of_exact_balance(keyword: str, **changes: object) -> tuple[str, str
         profile = build_profile(served.url, **changes)
         report = run(profile, level="inferred", keyword=keyword, no_fuzz=True)
     clause = next(clause for clause in report.clauses if clause.id == "LED-7")
-    check = next(one for one in clause.checks if one.name == "ledger_accepts_exact_balance")
+    check = next(
+        candidate for candidate in clause.checks if candidate.name == "ledger_accepts_exact_balance"
+    )
     return check.outcome, check.message
 
 

@@ -62,7 +62,7 @@ def test_reports_are_written(target: str, tmp_path: Path) -> None:
     report = json.loads(files["r.json"].read_text())
     assert {"target", "level", "seed", "credits_spent", "clauses"} <= report.keys()
     assert (report["seed"], report["level"]) == (3, "documented")
-    clause = next(one for one in report["clauses"] if one["id"] == "AUTH-3")
+    clause = next(entry for entry in report["clauses"] if entry["id"] == "AUTH-3")
     assert {"id", "level", "outcome", "checks", "evidence"} <= clause.keys()
     assert clause["outcome"] == "passed"
     assert "failure" not in {node.tag for node in ElementTree.parse(files["r.xml"]).iter()}

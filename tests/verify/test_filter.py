@@ -47,8 +47,8 @@ def test_word_may_match_any_name_of_a_check() -> None:
         ("a or 'b'", '"\'"', "a part of a clause or check name, not, ("),
     ],
 )
-def test_invalid_expression_is_rejected(text: str, found: str, expected: str) -> None:
+def test_invalid_expression_is_rejected(text: str, token: str, expected: str) -> None:
     """The error shows the first token that does not fit, and what may stand there."""
     with pytest.raises(MockhubError) as error:
         compile_filter(text)
-    assert f"found {found}, expected {expected};" in str(error.value)
+    assert f"found {token}, expected {expected};" in str(error.value)

@@ -27,29 +27,29 @@ def write(folder: Path, url: str) -> str:
 def test_conforming_server_passes(tmp_path: Path) -> None:
     """Each check is a test that can be selected by its clause."""
     with mock() as served:
-        done = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
-    assert done.returncode == 0, done.stdout
-    assert "skipped" in done.stdout
+        completed = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
+    assert completed.returncode == 0, completed.stdout
+    assert "skipped" in completed.stdout
 
 
 def test_failed_check_fails_its_test(tmp_path: Path) -> None:
     """A failure shows the exchange, and the session exits with 1."""
     with scripted_server(lambda request: Response(200, b"{}")) as url:
-        done = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
-    assert done.returncode == 1, done.stdout
-    assert "gpt-image-2 is not listed" in done.stdout
-    assert "curl " in done.stdout
-    assert "mockhub explain MOD-7" in done.stdout
+        completed = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
+    assert completed.returncode == 1, completed.stdout
+    assert "gpt-image-2 is not listed" in completed.stdout
+    assert "curl " in completed.stdout
+    assert "mockhub explain MOD-7" in completed.stdout
 
 
 def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
     """A server that cannot be reached ends the session at once."""
-    done = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
-    assert done.returncode == 2, done.stdout
-    assert "could not be reached" in done.stdout + done.stderr
+    completed = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
+    assert completed.returncode == 2, completed.stdout
+    assert "could not be reached" in completed.stdout + completed.stderr
 
 
 def test_own_mock_is_checked_without_target() -> None:
     """The session starts the mock."""
-    done = run("-k", "MOD-7 or CRD-2")
-    assert done.returncode == 0, done.stdout
+    completed = run("-k", "MOD-7 or CRD-2")
+    assert completed.returncode == 0, completed.stdout

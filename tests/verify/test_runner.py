@@ -53,9 +53,9 @@ def test_clauses_without_key_are_skipped() -> None:
     with mock() as served:
         profile = build_profile(served.url, keys={"valid": build_profile("").keys["valid"]})
         report = run(profile, no_fuzz=True)
-    found = {clause.id: clause.outcome for clause in report.clauses}
+    outcomes = {clause.id: clause.outcome for clause in report.clauses}
     assert report.exit_code == 0
-    assert {found[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")} == {"skipped"}
+    assert {outcomes[name] for name in ("AUTH-5", "AUTH-6", "RET-2", "LED-4")} == {"skipped"}
 
 
 def _replace_code(status: int, code: str) -> Change:
@@ -100,7 +100,7 @@ def test_defect_fails_its_clause(clause: str, change: Change) -> None:
     """A server with one defect fails the clause that it violates, with evidence."""
     with mock_with_changes(change) as url:
         report = run(build_profile(url), keyword=clause, no_fuzz=True)
-    failed = {found.id: found for found in report.with_outcome("failed")}
+    failed = {clause.id: clause for clause in report.with_outcome("failed")}
     assert report.exit_code == 1
     assert clause in failed
     deciding = failed[clause].deciding
@@ -158,9 +158,9 @@ def test_keyword_selects_clauses() -> None:
     with mock() as served:
         report = run(build_profile(served.url), keyword="MOD and not MOD-4", no_fuzz=True)
     assert {"MOD-1", "MOD-2", "MOD-5", "MOD-6", "MOD-7"} <= {
-        one.id for one in report.with_outcome("passed")
+        clause.id for clause in report.with_outcome("passed")
     }
-    assert "MOD-4" not in {one.id for one in report.with_outcome("passed")}
+    assert "MOD-4" not in {clause.id for clause in report.with_outcome("passed")}
 
 
 def test_unanswered_requests_are_not_repeated_forever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,5 +180,5 @@ def test_unanswered_requests_are_not_repeated_forever(monkeypatch: pytest.Monkey
         finally:
             over.set()
     assert len(received) == 2
-    found = {clause.id: clause.outcome for clause in report.clauses}
-    assert (found["GEN-2"], found["CRD-1"]) == ("inconclusive", "passed")
+    outcomes = {clause.id: clause.outcome for clause in report.clauses}
+    assert (outcomes["GEN-2"], outcomes["CRD-1"]) == ("inconclusive", "passed")

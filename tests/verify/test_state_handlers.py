@@ -32,24 +32,27 @@ def _run(tmp_path: Path, text: str, keyword: str) -> dict[str, tuple[str, str]]:
 
 def test_provider_state_is_checked(tmp_path: Path) -> None:
     """Checks use the provider states; the wrong states of these handlers are found."""
-    found = _run(tmp_path, HANDLERS, "credits_are_shared or accepts_any_key or waits_for_slow")
-    assert found["CRD-3"][0] == "failed"  # another account's key
-    assert found["RET-5"][0] == "failed"
-    assert found["LIM-1"][0] == "failed"
-    assert found["LIM-1"][1].startswith("the response came after 1.")
+    outcomes = _run(tmp_path, HANDLERS, "credits_are_shared or accepts_any_key or waits_for_slow")
+    assert outcomes["CRD-3"][0] == "failed"  # another account's key
+    assert outcomes["RET-5"][0] == "failed"
+    assert outcomes["LIM-1"][0] == "failed"
+    assert outcomes["LIM-1"][1].startswith("the response came after 1.")
 
 
 def test_check_of_unknown_state_is_skipped(tmp_path: Path) -> None:
     """A LookupError means that the handler does not offer the state."""
-    found = _run(tmp_path, HANDLERS, "accepts_exact_price")
-    assert found["LED-7"] == ("skipped", "the state handlers do not offer the state fresh_account")
+    outcomes = _run(tmp_path, HANDLERS, "accepts_exact_price")
+    assert outcomes["LED-7"] == (
+        "skipped",
+        "the state handlers do not offer the state fresh_account",
+    )
 
 
 def test_check_is_inconclusive_if_handler_fails(tmp_path: Path) -> None:
     """An exception in a handler is reported, and fails no clause."""
-    found = _run(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
-    assert found["LED-7"][0] == "inconclusive"
-    assert "ZeroDivisionError" in found["LED-7"][1]
+    outcomes = _run(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
+    assert outcomes["LED-7"][0] == "inconclusive"
+    assert "ZeroDivisionError" in outcomes["LED-7"][1]
 
 
 @pytest.mark.parametrize("text", ["x = 1", "syntax error", "1 / 0"])

@@ -99,8 +99,8 @@ def test_low_account_may_have_any_small_balance(credits: int) -> None:
         profile = build_profile(served.url, keys={**KEYS, "low": key})
         report = run(profile, keyword="ledger", level="inferred", no_fuzz=True)
     assert problems(report) == []
-    found = {clause.id: clause.outcome for clause in report.clauses}
-    assert (found["LED-4"], found["LED-7"]) == ("passed", "passed")
+    outcomes = {clause.id: clause.outcome for clause in report.clauses}
+    assert (outcomes["LED-4"], outcomes["LED-7"]) == ("passed", "passed")
 
 
 def _account(served: LiveHub, credits: int) -> str:

@@ -47,10 +47,10 @@ def test_poll_url_is_the_url_of_the_generation(hub: LiveHub) -> None:
 def test_usage_has_the_requested_credits(hub: LiveHub) -> None:
     """While it runs, usage is 0 credits and what was requested, which is charged (ASY-4)."""
     queued = queue(hub, "[[duration=60s]]", n=3, size="2048x2048")
-    asked = {"credits": 0, "credits_requested": 30}
-    assert queued["usage"] == asked
+    usage = {"credits": 0, "credits_requested": 30}
+    assert queued["usage"] == usage
     assert hub.credits() == 90
-    assert poll(hub, queued)["usage"] == asked
+    assert poll(hub, queued)["usage"] == usage
 
 
 def test_polling_sees_every_status(hub: LiveHub) -> None:
@@ -101,8 +101,8 @@ def test_refund_is_visible_to_the_first_request(hub: LiveHub, first: str) -> Non
         case "picture":
             generation = hub.server.call(lambda: hub.backend.generations[queued["id"]])
             urls = hub.app.api.links(hub.backend.name).image_urls(generation, "png")
-            found = [hub.client.get(url).status_code for url in urls[:2]]
-            assert found == [200, 404]
+            statuses = [hub.client.get(url).status_code for url in urls[:2]]
+            assert statuses == [200, 404]
         case "post":
             assert hub.generate({}).json()["balance"]["credits"] == 104
             return

@@ -18,24 +18,24 @@ SECURED = [
 ]
 
 
-def send(hub: LiveHub, authorization: str | None, where: str = "/api/v1/credits") -> httpx.Response:
+def send(hub: LiveHub, authorization: str | None, path: str = "/api/v1/credits") -> httpx.Response:
     headers = {} if authorization is None else {"Authorization": authorization}
-    return hub.client.get(where, headers=headers)
+    return hub.client.get(path, headers=headers)
 
 
 def code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
-@pytest.mark.parametrize(("method", "where"), SECURED)
-def test_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
+@pytest.mark.parametrize(("method", "path"), SECURED)
+def test_key_is_required(shared_hub: LiveHub, method: str, path: str) -> None:
     """Every endpoint except the model list returns missingApiKey without a key (AUTH-1, AUTH-3)."""
-    response = shared_hub.client.request(method, where)
+    response = shared_hub.client.request(method, path)
     assert code(response) == (401, "missingApiKey")
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(("method", "where"), SECURED)
+@pytest.mark.parametrize(("method", "path"), SECURED)
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
@@ -45,10 +45,10 @@ def test_key_is_required(shared_hub: LiveHub, method: str, where: str) -> None:
     ],
 )
 def test_invalid_key_is_401(
-    shared_hub: LiveHub, method: str, where: str, key: str, expected: str
+    shared_hub: LiveHub, method: str, path: str, key: str, expected: str
 ) -> None:
     """An unknown, a revoked and an expired key have their 401 (AUTH-4, AUTH-5, AUTH-6, ERR-3)."""
-    response = shared_hub.client.request(method, where, headers={"Authorization": f"Bearer {key}"})
+    response = shared_hub.client.request(method, path, headers={"Authorization": f"Bearer {key}"})
     assert code(response) == (401, expected)
     assert response.headers["www-authenticate"] == "Bearer"
 
@@ -104,16 +104,16 @@ def test_key_is_checked_before_the_body(
 @pytest.mark.parametrize("authorization", ["", "nonsense", f"Bearer {EXPIRED}", f"Bearer {KEY}"])
 def test_the_model_list_ignores_keys(shared_hub: LiveHub, authorization: str) -> None:
     """The model list is the same whatever Authorization comes with it (AUTH-11)."""
-    where = "/api/v1/models"
-    assert send(shared_hub, None, where).content == send(shared_hub, authorization, where).content
+    path = "/api/v1/models"
+    assert send(shared_hub, None, path).content == send(shared_hub, authorization, path).content
 
 
 def test_keys_have_the_documented_form(hub: LiveHub) -> None:
     """A key is gih_live_ and 32 characters, and opens its account (AUTH-2)."""
-    made = hub.server.call(lambda: hub.backend.add_key("low"))
-    prefix, rest = made[:9], made[9:]
+    key = hub.server.call(lambda: hub.backend.add_key("low"))
+    prefix, rest = key[:9], key[9:]
     assert (prefix, len(rest), rest.isalnum()) == ("gih_live_", 32, True)
-    assert hub.credits(LOW) == hub.credits(made)
+    assert hub.credits(LOW) == hub.credits(key)
 
 
 def test_a_key_expires_at_its_moment(hub: LiveHub) -> None:
@@ -157,10 +157,10 @@ def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
     hub.generate(
         content=json.dumps({"prompt": key}), headers={"Content-Type": "text/plain"}, key=key
     )
-    remembered = hub.server.call(lambda: repr(reachable_objects(hub.backend)))
-    assert "A lighthouse" in remembered
-    assert "gih_live_" not in remembered.replace("gih_live_...", "")
-    assert key[9:] not in remembered
+    state = hub.server.call(lambda: repr(reachable_objects(hub.backend)))
+    assert "A lighthouse" in state
+    assert "gih_live_" not in state.replace("gih_live_...", "")
+    assert key[9:] not in state
 
 
 _API_SPEC = ("ApiSpec", "Operation")
@@ -168,16 +168,16 @@ _API_SPEC = ("ApiSpec", "Operation")
 
 def reachable_objects(root: object) -> list[object]:
     """Return all objects reachable from *root*, except the API spec, which has example keys."""
-    found: list[object] = []
-    seen: set[int] = set()
+    values: list[object] = []
+    visited_ids: set[int] = set()
     todo = [root]
     while todo:
         node = todo.pop()
-        if id(node) in seen or type(node).__name__ in _API_SPEC or callable(node):
+        if id(node) in visited_ids or type(node).__name__ in _API_SPEC or callable(node):
             continue
-        seen.add(id(node))
+        visited_ids.add(id(node))
         if isinstance(node, (str, bytes, int, float)):
-            found.append(node)
+            values.append(node)
         elif isinstance(node, dict):
             todo += [*node.keys(), *node.values()]
         elif isinstance(node, (list, tuple, set, frozenset, deque)):  # a journal would tidy itself
@@ -185,7 +185,7 @@ def reachable_objects(root: object) -> list[object]:
         for slot in getattr(node, "__slots__", ()):
             todo.append(getattr(node, slot, None))
         todo += list(getattr(node, "__dict__", {}).values())
-    return found
+    return values
 
 
 def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:

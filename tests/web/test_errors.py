@@ -36,16 +36,16 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize("where", PATHS)
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str) -> None:
+def test_unknown_path_is_not_found(shared_hub: LiveHub, path: str, method: str) -> None:
     """An unknown path is 404 notFound in the documented shape. Each slash counts (END-5)."""
-    response = shared_hub.client.request(method, shared_hub.url + where)
+    response = shared_hub.client.request(method, shared_hub.url + path)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
 
 
 @pytest.mark.parametrize(
-    ("where", "offered"),
+    ("path", "offered"),
     [
         ("/api/v1/models", {"GET", "HEAD", "OPTIONS"}),
         ("/api/v1/credits", {"GET", "HEAD", "OPTIONS"}),
@@ -56,12 +56,12 @@ def test_unknown_path_is_not_found(shared_hub: LiveHub, where: str, method: str)
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
 def test_unknown_method_is_405(
-    shared_hub: LiveHub, where: str, offered: set[str], method: str
+    shared_hub: LiveHub, path: str, offered: set[str], method: str
 ) -> None:
     """A method that a path does not have is 405 with Allow, in the documented shape (END-6)."""
     if method in offered:
         return
-    response = shared_hub.client.request(method, where)
+    response = shared_hub.client.request(method, path)
     assert response.status_code == 405
     assert set(response.headers["allow"].split(", ")) == offered
     assert response.json()["error"].keys() == {"message", "code"}
@@ -92,14 +92,14 @@ def test_every_error_has_one_shape(
 def test_answers_are_json(shared_hub: LiveHub) -> None:
     """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
     for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
-        for where in ("models", "credits", "generations/nothing", "nothing"):
-            response = shared_hub.get(where, headers={"Accept": accept})
+        for path in ("models", "credits", "generations/nothing", "nothing"):
+            response = shared_hub.get(path, headers={"Accept": accept})
             assert response.headers["content-type"] == "application/json"
             assert response.status_code == 200 or response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    "where",
+    "path",
     [
         "/api/v1/models",
         "/api/v1/credits",
@@ -108,31 +108,31 @@ def test_answers_are_json(shared_hub: LiveHub) -> None:
         "/nothing",
     ],
 )
-def test_head_is_get_without_a_body(shared_hub: LiveHub, where: str) -> None:
+def test_head_is_get_without_a_body(shared_hub: LiveHub, path: str) -> None:
     """HEAD answers with GET's status and headers and no body."""
     headers = {"Authorization": f"Bearer {KEY}"}
-    full, head = (shared_hub.client.request(m, where, headers=headers) for m in ("GET", "HEAD"))
+    full, head = (shared_hub.client.request(m, path, headers=headers) for m in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (full.status_code, b"")
     for name in ("content-type", "content-length"):
         assert full.headers[name] == head.headers[name]
 
 
 @pytest.mark.parametrize(
-    ("where", "method"),
+    ("path", "method"),
     [
         ("/api/v1/images/generations", "POST"),
         ("/api/v1/credits", "GET"),
         (IMAGE_PATH, "GET"),
     ],
 )
-def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) -> None:
+def test_preflight_needs_no_key(shared_hub: LiveHub, path: str, method: str) -> None:
     """A preflight needs no key and allows the method and the headers that it requests."""
     headers = {
         "Origin": "https://app.example",
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
     }
-    response = shared_hub.client.options(where, headers=headers)
+    response = shared_hub.client.options(path, headers=headers)
     assert (response.status_code, response.content) == (204, b"")
     assert "content-length" not in response.headers
     assert response.headers["access-control-allow-origin"] == "*"
@@ -144,7 +144,7 @@ def test_preflight_needs_no_key(shared_hub: LiveHub, where: str, method: str) ->
 
 
 every_kind_of_response = pytest.mark.parametrize(
-    ("method", "where", "status"),
+    ("method", "path", "status"),
     [
         ("GET", "/api/v1/models", 200),
         ("GET", "/api/v1/credits", 401),
@@ -159,10 +159,10 @@ every_kind_of_response = pytest.mark.parametrize(
 
 @every_kind_of_response
 def test_pages_of_other_origins_can_read_responses(
-    shared_hub: LiveHub, method: str, where: str, status: int
+    shared_hub: LiveHub, method: str, path: str, status: int
 ) -> None:
     """A page of another origin can read every response and its important headers."""
-    response = shared_hub.client.request(method, where, headers={"Origin": "https://app.example"})
+    response = shared_hub.client.request(method, path, headers={"Origin": "https://app.example"})
     assert response.status_code == status
     assert response.headers["access-control-allow-origin"] == "*"
     assert "WWW-Authenticate" in response.headers["access-control-expose-headers"]
@@ -170,11 +170,11 @@ def test_pages_of_other_origins_can_read_responses(
 
 @every_kind_of_response
 def test_cors_headers_do_not_depend_on_the_origin(
-    shared_hub: LiveHub, method: str, where: str, status: int
+    shared_hub: LiveHub, method: str, path: str, status: int
 ) -> None:
     """A cached response of an <img> can be used for a fetch: it has the same CORS headers."""
     responses = [
-        shared_hub.client.request(method, where, headers=headers)
+        shared_hub.client.request(method, path, headers=headers)
         for headers in ({}, {"Origin": "https://app.example"}, {"Origin": "null"})
     ]
     assert [response.status_code for response in responses] == 3 * [status]

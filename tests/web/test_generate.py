@@ -13,31 +13,31 @@ from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, 
 def test_response_is_the_finished_generation(hub: LiveHub) -> None:
     """The response is 200, succeeded, with the documented members (END-3, GEN-1, GEN-2)."""
     response = hub.generate({"n": 1, "quality": "high"})
-    made = response.json()
+    generation = response.json()
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
-    assert made.keys() == {
+    assert generation.keys() == {
         "object", "id", "status", "model", "aspect_ratio", "quality", "images", "usage", "balance",
     }  # fmt: skip
-    assert (made["object"], made["status"]) == ("image_generation", "succeeded")
-    assert made["model"] == "gpt-image-2"
+    assert (generation["object"], generation["status"]) == ("image_generation", "succeeded")
+    assert generation["model"] == "gpt-image-2"
 
 
 def test_response_waits_for_the_images(hub: LiveHub) -> None:
     """A generation that takes time is returned when it has ended, not before (GEN-1)."""
-    made = hub.generate({"prompt": "[[duration=90s]]"}).json()
-    assert made["status"] == "succeeded"
+    generation = hub.generate({"prompt": "[[duration=90s]]"}).json()
+    assert generation["status"] == "succeeded"
     assert hub.server.call(lambda: hub.backend.clock.now()) == PUBLISHED + 90_000
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_as_many_images_as_asked(hub: LiveHub, n: int) -> None:
     """n images come back, each {id, object, url, created_at}, and are paid (GEN-3, GEN-6)."""
-    made = hub.generate({"n": n}).json()
-    assert len(made["images"]) == n
-    for image in made["images"]:
+    generation = hub.generate({"n": n}).json()
+    assert len(generation["images"]) == n
+    for image in generation["images"]:
         assert image.keys() == {"id", "object", "url", "created_at"}
         assert image["object"] == "image"
-    assert made["usage"]["credits"] == 8 * n
+    assert generation["usage"]["credits"] == 8 * n
 
 
 def test_the_balance_is_the_one_after_this_charge(hub: LiveHub) -> None:
@@ -70,11 +70,11 @@ def test_the_size_decides_tier_price_and_ratio(
     shared_hub: LiveHub, quality: str, size: str, tier: str, price: int, ratio: str
 ) -> None:
     """The tier follows the pixels, the ratio the size; quality has no say (GEN-4 GEN-5 GEN-12)."""
-    made = shared_hub.generate({"size": size, "quality": quality}, key=RICH).json()
+    generation = shared_hub.generate({"size": size, "quality": quality}, key=RICH).json()
     assert (
-        made["quality"],
-        made["usage"]["credits"],
-        made["aspect_ratio"],
+        generation["quality"],
+        generation["usage"]["credits"],
+        generation["aspect_ratio"],
     ) == (tier, price, ratio)
 
 
@@ -89,9 +89,9 @@ def test_a_reference_image_changes_nothing_in_the_answer(hub: LiveHub) -> None:
     """A request with reference images answers and costs like any other (GEN-9)."""
     plain = hub.generate({"n": 2}).json()
     files = [("reference_image", ("r.png", PNG))] * 2
-    made = hub.generate(data={**BODY, "n": "2"}, files=files).json()
-    assert plain.keys() == made.keys()
-    assert plain["usage"] == made["usage"]
+    generation = hub.generate(data={**BODY, "n": "2"}, files=files).json()
+    assert plain.keys() == generation.keys()
+    assert plain["usage"] == generation["usage"]
 
 
 def test_images_have_the_size_asked(hub: LiveHub) -> None:
@@ -109,34 +109,34 @@ def test_ids_are_unique(hub: LiveHub) -> None:
     ids = [
         id
         for _ in range(30)
-        for made in [hub.generate({"n": 4}, key=RICH).json()]
-        for id in (made["id"], *(image["id"] for image in made["images"]))
+        for generation in [hub.generate({"n": 4}, key=RICH).json()]
+        for id in (generation["id"], *(image["id"] for image in generation["images"]))
     ]
     assert len(set(ids)) == 150
 
 
 def test_urls_come_from_the_configuration(hub: LiveHub) -> None:
     """No header of the client changes the URLs in responses (GEN-10)."""
-    lies = {
+    forged_headers = {
         "Host": "evil.example",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Prefix": "/evil",
         "Forwarded": "host=evil.example;proto=https",
     }
-    made = hub.generate({}, headers=lies).json()
-    queued = hub.generate({"async": True}, headers=lies).json()
-    assert made["images"][0]["url"].startswith(f"{hub.url}/images/{made['id']}/")
+    generation = hub.generate({}, headers=forged_headers).json()
+    queued = hub.generate({"async": True}, headers=forged_headers).json()
+    assert generation["images"][0]["url"].startswith(f"{hub.url}/images/{generation['id']}/")
     assert f"{hub.url}/api/v1/generations/{queued['id']}" == queued["poll_url"]
 
 
 def test_800_seconds_are_the_longest(hub: LiveHub) -> None:
     """A generation of 800 seconds succeeds; a longer one fails then and is refunded (LIM-1)."""
     assert hub.generate({"prompt": "[[duration=800s]]"}).status_code == 200
-    began = hub.server.call(lambda: hub.backend.clock.now())
+    started = hub.server.call(lambda: hub.backend.clock.now())
     response = hub.generate({"prompt": "[[duration=801s]]"})
     assert (response.status_code, response.json()["error"]["code"]) == (500, "generationFailed")
-    assert hub.server.call(lambda: hub.backend.clock.now()) - began == 800_000
+    assert hub.server.call(lambda: hub.backend.clock.now()) - started == 800_000
     assert hub.credits() == 112
 
 
@@ -150,10 +150,14 @@ def test_same_seed_gives_the_same_responses() -> None:
 
     def run() -> list[object]:
         with serve_hub() as hub:
-            made = [hub.generate({"n": 2, "prompt": f"p{i}"}).json() for i in range(3)]
+            generations = [hub.generate({"n": 2, "prompt": f"p{i}"}).json() for i in range(3)]
             queued = hub.generate({"async": True}).json()
-            pictures = [hub.client.get(i["url"]).content for one in made for i in one["images"]]
-            return [*made, queued, pictures, hub.url]
+            images = [
+                hub.client.get(i["url"]).content
+                for generation in generations
+                for i in generation["images"]
+            ]
+            return [*generations, queued, images, hub.url]
 
     first, second = run(), run()
     assert repr(first).replace(first[-1], "") == repr(second).replace(second[-1], "")

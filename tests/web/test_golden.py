@@ -25,14 +25,14 @@ def run(command: str, url: str, folder: Path) -> tuple[int, Any]:
     """Run a published command with only its host changed."""
     (folder / "reference.png").write_bytes(PNG)
     command_line = command.strip() + " -s -w '\n%{http_code}'"
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-c", command_line.replace(PUBLISHED_HOST, url)],
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    body, _, status = done.stdout.rpartition("\n")
+    body, _, status = completed.stdout.rpartition("\n")
     return int(status), json.loads(body)
 
 

@@ -9,12 +9,12 @@ from tests.support.live_server import KEY, OTHER, LiveHub
 
 def test_a_generation_reads_back(hub: LiveHub) -> None:
     """Its id reads back what was answered, with its time, without a balance (END-4, RET-1)."""
-    made = hub.generate({"n": 3}).json()
-    log = hub.get(f"generations/{made['id']}")
+    generation = hub.generate({"n": 3}).json()
+    log = hub.get(f"generations/{generation['id']}")
     assert (log.status_code, log.headers["content-type"]) == (200, "application/json")
     created = {"created_at": "2026-04-30T08:00:00.000Z"}
     assert {
-        name: value for name, value in made.items() if name != "balance"
+        name: value for name, value in generation.items() if name != "balance"
     } | created == log.json()
 
 
@@ -31,12 +31,12 @@ def test_an_asynchronous_one_reads_back(hub: LiveHub) -> None:
 
 def test_only_the_owner_reads_a_generation(hub: LiveHub) -> None:
     """Another user's generation is 404, like one that does not exist (RET-2, RET-3, ERR-5)."""
-    made = hub.generate({}).json()["id"]
-    foreign = hub.get(f"generations/{made}", OTHER)
+    id = hub.generate({}).json()["id"]
+    foreign = hub.get(f"generations/{id}", OTHER)
     unknown = hub.get("generations/clx000000000000000000000", OTHER)
     assert [foreign.status_code, unknown.status_code] == [404, 404]
     assert foreign.json()["error"]["code"] == "notFound"
-    assert foreign.text.replace(made, "?") == unknown.text.replace("clx000000000000000000000", "?")
+    assert foreign.text.replace(id, "?") == unknown.text.replace("clx000000000000000000000", "?")
 
 
 def test_foreign_read_is_not_a_poll(hub: LiveHub) -> None:
@@ -70,18 +70,18 @@ def test_an_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
 
 def test_final_generation_stays_the_same(hub: LiveHub) -> None:
     """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
-    made = hub.generate({"n": 2}).json()["id"]
-    first = hub.get(f"generations/{made}").content
+    id = hub.generate({"n": 2}).json()["id"]
+    first = hub.get(f"generations/{id}").content
     for _ in range(5):
         hub.server.call(lambda: hub.backend.clock.advance(3_600_000))
         hub.generate({})
-        assert hub.get(f"generations/{made}").content == first
+        assert hub.get(f"generations/{id}").content == first
 
 
 def test_any_key_of_the_owner_reads_it(hub: LiveHub) -> None:
     """A second key of the same user reads what the first has made, and the other way (RET-5)."""
     second = hub.server.call(lambda: hub.backend.add_key("documentation"))
-    made = hub.generate({}, key=KEY).json()["id"]
-    assert hub.get(f"generations/{made}", second).status_code == 200
-    made = hub.generate({}, key=second).json()["id"]
-    assert hub.get(f"generations/{made}", KEY).status_code == 200
+    id = hub.generate({}, key=KEY).json()["id"]
+    assert hub.get(f"generations/{id}", second).status_code == 200
+    id = hub.generate({}, key=second).json()["id"]
+    assert hub.get(f"generations/{id}", KEY).status_code == 200
