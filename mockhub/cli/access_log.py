@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import click
 
 from mockhub._text import printable
+from mockhub.cli.log_writer import LogWriter
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.web.asgi import Scope
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
 
 _FLUSH_SECONDS = 0.05
+_CLOSE_TIMEOUT = 1  # seconds
+_DROPPED_LINE = "{} log lines were dropped, because nobody read the log"
+_DROPPED_EVENT = '{{"event": "dropped", "lines": {}}}'
 _STATUS_COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _MIN_STATUSES = {"debug": 0, "info": 0, "warning": 500, "error": 1000}
 
@@ -43,8 +46,10 @@ class AccessLog:
     """
 
     def __init__(self, level: str, log_format: str) -> None:
+        is_json = log_format == "json"
+        self._writer = LogWriter(sys.stdout, _DROPPED_EVENT if is_json else _DROPPED_LINE)
         self._min_status = _MIN_STATUSES[level]
-        self._format = _format_json if log_format == "json" else _format_text
+        self._format = _format_json if is_json else _format_text
         self._lines: list[str] = []
 
     def log_request(self, context: RequestContext) -> None:
@@ -77,7 +82,16 @@ class AccessLog:
     def flush(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
-            print_line("\n".join(lines))
+            self.print_line("\n".join(lines))
+
+    def print_line(self, text: str) -> None:
+        """Print without blocking, and with colors only where they belong."""
+        click.echo(text, file=cast(IO[str], self._writer))
+
+    def close(self) -> None:
+        """Print what is pending, unless nobody reads it."""
+        self.flush()
+        self._writer.close(_CLOSE_TIMEOUT)
 
     def _append(self, record: AccessLogRecord) -> None:
         if not self._lines:
@@ -107,11 +121,3 @@ def _format_text(record: AccessLogRecord) -> str:
 
 def _format_json(record: AccessLogRecord) -> str:
     return json.dumps({"event": "request", **record._asdict(), "ms": round(record.ms, 3)})
-
-
-def print_line(text: str) -> None:
-    """Print a line; keep serving if the reader, such as `head`, has closed the pipe."""
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

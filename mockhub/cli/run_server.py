@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import socket
+import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from mockhub._resources import resource_path
-from mockhub.cli.access_log import AccessLog, print_line
+from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_banner, format_started_event
+from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
@@ -113,14 +116,17 @@ def _create_app(
 
 
 def _serve(app: App, listener: socket.socket, access_log: AccessLog, start_message: str) -> None:
-    server = create_server(app, on_ready=lambda: print_line(start_message))
+    server = create_server(app, on_ready=lambda: access_log.print_line(start_message))
     _tune_gc()
+    error_log = LogWriter(sys.stderr)
+    logging.basicConfig(handlers=[LogWriterHandler(error_log)], level=logging.WARNING)
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown
         signal.signal(number, lambda *_: None)
     try:
         server.run(sockets=[listener])
     finally:
-        access_log.flush()
+        access_log.close()
+        error_log.close(timeout=1)
         listener.close()
 
 

@@ -412,6 +412,34 @@ def test_server_continues_after_its_log_pipe_is_closed() -> None:
         assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("is_read_late", [False, True])
+def test_log_that_nobody_reads_blocks_nothing(log_format: str, is_read_late: bool) -> None:
+    """The server answers and stops while its log pipe is full, and counts the lines it drops."""
+    count = 120  # 7 MB of log lines
+    with start("--log-format", log_format) as process:
+        assert process.stdout
+        if log_format == "json":
+            url = json.loads(process.stdout.readline())["address"]
+        else:
+            url = base_url(read_banner(process))
+        request = b"GET /" + 60_000 * b"x" + b" HTTP/1.1\r\n\r\n"
+        with socket.create_connection(tuple(url.removeprefix("http://").split(":"))) as client:
+            client.settimeout(20)
+            for _ in range(count):
+                client.sendall(request)
+                assert client.recv(65536).startswith(b"HTTP/1.1 404 ")
+        if not is_read_late:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            return
+        lines = stop(process).splitlines()
+    (dropped,) = [line for line in lines if "dropped" in line]
+    number = re.search(r"[0-9]+", dropped)
+    assert number
+    assert len(lines) - 1 + int(number[0]) == count
+
+
 def test_urls_in_responses_begin_with_the_public_url() -> None:
     """poll_url and image URLs do not follow the Host header."""
     with start("--public-url", "https://mock.test/hub/", "--log-format", "json") as process:
