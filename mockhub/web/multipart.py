@@ -8,14 +8,29 @@ from hashlib import sha256
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from mockhub._text import format_value
 from mockhub.exceptions import ValidationError
 from mockhub.spec.error_messages import describe_expected
 from mockhub.spec.media_types import SNIFF_BYTES, sniff_media_type
 from mockhub.spec.operations import FORM, FileConstraints, Operation
 from mockhub.web.limits import Limits
+from mockhub.web.multipart_delimiters import DelimiterNormalizer
 
 # The `filename` parameter, also as `filename*=`, which python-multipart does not read.
 _FILENAME = re.compile(rb";\s*filename\*?[0-9]*\*?\s*=", re.IGNORECASE)
+
+_TRANSFER_ENCODINGS = ("binary", "8bit", "7bit")
+
+# The encodings of text fields; everything that is ASCII is UTF-8 as well.
+_CODECS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "ascii": "utf-8",
+    "iso-8859-1": "iso-8859-1",
+    "latin1": "iso-8859-1",
+    "windows-1252": "windows-1252",
+}
 
 # What the parser would log is in the response.
 _SILENT_LOGGER = logging.Logger("mockhub.multipart")
@@ -25,22 +40,31 @@ _SILENT_LOGGER.disabled = True
 class FormParser:
     """A parser of one form.
 
+    Args:
+        boundary: The boundary.
+        operation: The operation, which has the fields.
+        limits: The bounds.
+        charset: The encoding of the text fields that state none.
+
     Attributes:
-        texts: The names and values of the text fields.
         digests: The SHA-256 digests of the files.
         unknown_files: The names of files that are not in the API spec, which are discarded.
         complete: Whether the last boundary was read.
     """
 
-    def __init__(self, boundary: bytes, operation: Operation, limits: Limits) -> None:
+    def __init__(
+        self, boundary: bytes, operation: Operation, limits: Limits, *, charset: str = "utf-8"
+    ) -> None:
         """Raise FormParserError if the boundary cannot be used."""
-        self.texts: list[tuple[str, str]] = []
         self.digests: list[str] = []
         self.unknown_files: set[str] = set()
         self.complete = False
         self._file_constraints = operation.files
         self._fields = operation.bodies[FORM].fields
         self._limits = limits
+        self._charset = charset
+        self._texts: list[TextPart] = []
+        self._delimiters = DelimiterNormalizer(boundary)
         self._part_count = 0
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
@@ -62,10 +86,30 @@ class FormParser:
 
     def write(self, chunk: bytes) -> None:
         """Parse a chunk; raise FormParserError or ValidationError if it is not valid."""
-        self._parser.write(chunk)
+        if normalized := self._delimiters.feed(chunk):
+            self._parser.write(normalized)
 
     def finalize(self) -> None:
+        """Parse the end; raise FormParserError or ValidationError if it is not valid."""
+        if rest := self._delimiters.finish():
+            self._parser.write(rest)
+        elif not self._delimiters.started:
+            raise ValidationError(
+                "The boundary of Content-Type does not occur in the body; expected it, "
+                "after two hyphens, on the line before each part"
+            )
         self._parser.finalize()
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Return the names and values of the text fields; raise ValidationError if undecodable.
+
+        A field `_charset_` states the encoding of those that state none (RFC 7578).
+        """
+        charset = self._charset
+        for part in self._texts:
+            if part.name == "_charset_":
+                charset = require_charset(part.decode("utf-8"), "_charset_")
+        return [(part.name, part.decode(charset)) for part in self._texts]
 
     def _on_part_begin(self) -> None:
         self._part_count += 1
@@ -95,13 +139,30 @@ class FormParser:
                 'expected Content-Disposition: form-data; name="..."'
             )
         name = options[b"name"].decode("utf-8", "replace")
-        is_file = _FILENAME.search(header) is not None
+        media_type, parameters = parse_options_header(self._headers.get(b"content-type", b""))
+        is_file = _FILENAME.search(header) is not None or _is_file_type(
+            media_type, accepts_files=name in self._file_constraints
+        )
         self._part = self._part_for(name, is_file, has_file=options.get(b"filename") != b"")
+        if self._part is not None:
+            self._check_transfer_encoding(name)
+        if isinstance(self._part, TextPart) and (charset := parameters.get(b"charset")):
+            self._part.charset = require_charset(charset.decode("latin-1"), name)
+
+    def _check_transfer_encoding(self, name: str) -> None:
+        encoding = self._headers.get(b"content-transfer-encoding", b"binary").decode("latin-1")
+        if encoding.strip().lower() not in _TRANSFER_ENCODINGS:
+            raise ValidationError(
+                f"{name}: Content-Transfer-Encoding {format_value(encoding)} is not supported; "
+                f"expected {', '.join(_TRANSFER_ENCODINGS)}"
+            )
 
     def _part_for(self, name: str, is_file: bool, *, has_file: bool) -> TextPart | FilePart | None:
         constraints = self._file_constraints.get(name)
         if constraints and not is_file:
-            raise ValidationError(f"{name} is a text field; expected a file with a filename")
+            raise ValidationError(
+                f"{name} is a text field; expected a file with a filename or an image type"
+            )
         if constraints:
             return FilePart(name, constraints, has_file=has_file)
         if is_file and name in self._fields:
@@ -122,15 +183,33 @@ class FormParser:
             if self._part.has_file:
                 self.digests.append(self._part.close())
         elif self._part:
-            self.texts.append((self._part.name, self._part.close()))
+            self._texts.append(self._part)
 
     def _on_end(self) -> None:
         self.complete = True
 
 
+def require_charset(charset: str, place: str) -> str:
+    """Return the charset in lower case; raise ValidationError if it is not supported."""
+    if (lowered := charset.strip().lower()) in _CODECS:
+        return lowered
+    raise ValidationError(
+        f"{place}: charset {format_value(charset)} is not supported; "
+        "expected utf-8, iso-8859-1 or windows-1252"
+    )
+
+
+def _is_file_type(media_type: bytes, *, accepts_files: bool) -> bool:
+    """Return whether a part without a filename is a file: an image, or where one is expected."""
+    if media_type.startswith(b"image/"):
+        return True
+    return accepts_files and media_type == b"application/octet-stream"
+
+
 class TextPart:
     def __init__(self, name: str, max_bytes: int) -> None:
         self.name = name
+        self.charset: str | None = None
         self._max_bytes = max_bytes
         self._content = bytearray()
 
@@ -141,11 +220,15 @@ class TextPart:
                 f"{self.name} is too long; expected at most {self._max_bytes} bytes of text"
             )
 
-    def close(self) -> str:
+    def decode(self, default_charset: str) -> str:
+        charset = self.charset or default_charset
         try:
-            return self._content.decode()
+            return self._content.decode(_CODECS[charset])
         except UnicodeDecodeError as error:
-            raise ValidationError(f"{self.name} is not valid UTF-8 at byte {error.start}") from None
+            shown = _CODECS[charset].upper()
+            raise ValidationError(
+                f"{self.name} is not valid {shown} at byte {error.start}"
+            ) from None
 
 
 class FilePart:

@@ -20,7 +20,7 @@ from mockhub.spec.operations import FORM, JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object
 from mockhub.web.asgi import BodySource
 from mockhub.web.limits import Limits
-from mockhub.web.multipart import FormParser
+from mockhub.web.multipart import FormParser, require_charset
 
 EMPTY_BODY = StoredBody(0, b"")
 
@@ -160,12 +160,14 @@ async def _read_form(
     operation: Operation,
     limits: Limits,
 ) -> None:
-    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    parameters = parse_options_header(content_type)[1]
+    boundary, charset = parameters.get(b"boundary"), parameters.get(b"charset", b"utf-8")
     if not boundary:
         raise ValidationError("Content-Type: the boundary is missing; expected one (RFC 7578)")
+    charset_name = require_charset(charset.decode("latin-1"), "Content-Type")
     digest, size = sha256(), 0
     try:
-        form = FormParser(boundary, operation, limits)
+        form = FormParser(boundary, operation, limits, charset=charset_name)
         async for chunk in _chunks(source, limits):
             size += len(chunk)
             digest.update(chunk)
@@ -179,7 +181,7 @@ async def _read_form(
             f"The form is incomplete; expected its last boundary ({size} bytes read)"
         )
     body.stored_body = StoredBody(size, None, digest.hexdigest())
-    body.values = coerce_form_fields(form.texts, operation.bodies[FORM])
+    body.values = coerce_form_fields(form.texts(), operation.bodies[FORM])
     body.references = tuple(form.digests)
     body.unknown_files = form.unknown_files
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockhub._resources import resource_path
+from mockhub.web.multipart_delimiters import DelimiterNormalizer
 from tests.support.live_server import JPEG, PNG, RICH, WEBP, LiveHub
 from tests.support.multipart import FORM, MODEL, file_part, form_body, text_part
 
@@ -158,6 +161,22 @@ def test_content_decides_the_file_type(shared_hub: LiveHub, content: bytes) -> N
     assert count_references(shared_hub, form_body(part)) == 1
 
 
+@pytest.mark.parametrize("media_type", ["image/png", "IMAGE/X", "application/octet-stream"])
+def test_file_needs_no_filename(shared_hub: LiveHub, media_type: str) -> None:
+    """The media type makes a part a file; its content decides what it is (REQ-8, REQ-17)."""
+    head = 'Content-Disposition: form-data; name="reference_image"\r\n'
+    part = f"{head}Content-Type: {media_type}\r\n\r\n".encode()
+    assert count_references(shared_hub, form_body(part + PNG)) == 1
+    assert "reference_image is a file that begins with" in error_message(
+        shared_hub, form_body(part + b"GIF")
+    )
+    text = part.replace(b"reference_image", b"n") + b"2"
+    if media_type == "application/octet-stream":
+        assert len(post_form(shared_hub, form_body(text)).json()["images"]) == 2
+    else:
+        assert error_message(shared_hub, form_body(text)).startswith("n is a file")
+
+
 def test_16_references_are_the_maximum(shared_hub: LiveHub) -> None:
     """16 reference images are accepted, 17 are rejected (REQ-7)."""
     assert count_references(shared_hub, form_body(*[file_part()] * 16)) == 16
@@ -202,7 +221,10 @@ def test_text_for_file_and_file_for_text_are_rejected(shared_hub: LiveHub) -> No
     """reference_image must be a file, and the other fields must be text (REQ-6)."""
     for value in ("", "abc", "https://example.com/a.png"):
         message = error_message(shared_hub, form_body(text_part("reference_image", value)))
-        assert message == "reference_image is a text field; expected a file with a filename"
+        assert (
+            message
+            == "reference_image is a text field; expected a file with a filename or an image type"
+        )
     assert error_message(shared_hub, form_body(file_part(b"2", name="n"))).startswith(
         "n is a file; expected an integer"
     )
@@ -220,6 +242,130 @@ def test_text_for_file_and_file_for_text_are_rejected(shared_hub: LiveHub) -> No
 def test_part_headers_follow_http_syntax(shared_hub: LiveHub, part: bytes) -> None:
     """The case and blanks of a part's headers are ignored, and so are unknown headers."""
     assert len(post_form(shared_hub, form_body(part)).json()["images"]) == 2
+
+
+def part_with(headers: str, content: bytes, name: str = "prompt") -> bytes:
+    return f'Content-Disposition: form-data; name="{name}"\r\n{headers}\r\n\r\n'.encode() + content
+
+
+def post_prompt(
+    shared_hub: LiveHub, *parts: bytes, content_type: str = FORM
+) -> tuple[int, str | None]:
+    """Send a form with these parts after the model; return the status and the prompt or error."""
+    body = b"".join(b"--B\r\n%s\r\n" % part for part in (MODEL, *parts)) + b"--B--\r\n"
+    before = shared_hub.credits(RICH)
+    response = post_form(shared_hub, body, content_type).json()
+    if "error" in response:
+        assert shared_hub.credits(RICH) == before
+        return 400, response["error"]["message"]
+    id = response["id"]
+    return 200, shared_hub.server.call(lambda: shared_hub.backend.generations[id].request.prompt)
+
+
+@pytest.mark.parametrize(
+    ("charset", "content", "prompt"),
+    [
+        ("utf-8", "Käse".encode(), "Käse"),
+        ("UTF8", "Käse".encode(), "Käse"),
+        ("us-ascii", b"A fox", "A fox"),
+        ("iso-8859-1", "Käse".encode("latin-1"), "Käse"),
+        ("ISO-8859-1", "Käse".encode(), "KÃ¤se"),
+        ("windows-1252", "9 €".encode("cp1252"), "9 €"),
+    ],
+)
+def test_charset_of_a_text_field_is_honoured(
+    shared_hub: LiveHub, charset: str, content: bytes, prompt: str
+) -> None:
+    """The field states it, or `_charset_` or the form for all fields (RFC 7578)."""
+    plain = part_with("X: 1", content)
+    own = part_with(f"Content-Type: text/plain; charset={charset}", content)
+    for_all = text_part("_charset_", charset)
+    assert post_prompt(shared_hub, own) == (200, prompt)
+    assert post_prompt(shared_hub, plain, for_all) == (200, prompt)
+    assert post_prompt(shared_hub, plain, content_type=f"{FORM}; charset={charset}") == (
+        200,
+        prompt,
+    )
+    other = part_with('Content-Type: text/plain; charset="utf-8"', "é".encode())
+    assert post_prompt(shared_hub, other, for_all) == (200, "é")
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-16le", "utf-16", "utf-7", "shift_jis", "cp037", "rot13", "idna", "x\x80"]
+)
+def test_other_charsets_are_rejected_by_name(shared_hub: LiveHub, charset: str) -> None:
+    """Nothing is read as noise and charged (REQ-14)."""
+    own = part_with(f"Content-Type: text/plain; charset={charset}", b"A\0f\0")
+    plain = text_part("prompt", b"A\0f\0")
+    for found in (
+        post_prompt(shared_hub, own),
+        post_prompt(shared_hub, text_part("_charset_", charset), plain),
+    ):
+        assert (found[0], "is not supported; expected utf-8" in str(found[1])) == (400, True)
+    if charset.isascii():
+        status, message = post_prompt(shared_hub, plain, content_type=f"{FORM}; charset={charset}")
+        assert (status, f'charset "{charset}" is not' in str(message)) == (400, True)
+
+
+def test_undecodable_text_names_the_charset(shared_hub: LiveHub) -> None:
+    own = part_with("Content-Type: text/plain; charset=windows-1252", b"a\x81")
+    assert post_prompt(shared_hub, own) == (400, "prompt is not valid WINDOWS-1252 at byte 1")
+
+
+@pytest.mark.parametrize("encoding", ["base64", "Quoted-Printable"])
+def test_transfer_encodings_are_rejected_by_name(shared_hub: LiveHub, encoding: str) -> None:
+    """Encoded text would be read as noise and charged; RFC 7578 deprecates it (REQ-14)."""
+    header = f"Content-Transfer-Encoding: {encoding}"
+    status, message = post_prompt(shared_hub, part_with(header, b"QQ=="))
+    assert (status, f'prompt: Content-Transfer-Encoding "{encoding}" is not' in str(message)) == (
+        400,
+        True,
+    )
+
+
+PADDED = form_body(file_part()).replace(b"--B\r\n", b"--B \t \r\n")
+ALLOWED = [
+    b"\r\n" + form_body(file_part()),
+    b"\n" + b"x\r\n" + form_body(file_part()),
+    b"This is a multi-part message in MIME format.\r\n" + form_body(file_part()),
+    b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n" + form_body(file_part()),
+    b"--- not yet ---\r\n-- B\r\n" + form_body(file_part()),
+    b"x" + 100_000 * b"--B" + b"\r\n" + form_body(file_part()),
+    form_body(file_part()) + b"--B\r\nepilogue",
+    PADDED,
+    PADDED.replace(b"--B--\r\n", b"--B--  \r\n"),
+    b"preamble\r\n" + PADDED.replace(b" \t ", 256 * b" "),
+]
+
+
+@pytest.mark.parametrize("body", ALLOWED)
+def test_preamble_and_blanks_around_delimiters_are_accepted(
+    shared_hub: LiveHub, body: bytes
+) -> None:
+    """What stands before the first delimiter, and blanks behind one, are ignored (RFC 2046)."""
+    assert count_references(shared_hub, body) == 1
+
+
+@given(st.sampled_from(ALLOWED), st.lists(st.integers(1, 40), min_size=1, max_size=8))
+def test_chunks_do_not_matter(body: bytes, sizes: list[int]) -> None:
+    """A form is the same however it is cut into chunks, and content keeps its blanks."""
+    body = body[-3000:] if len(body) > 10_000 else body
+    body = body.replace(PNG, PNG + b"\r\n--B x \t\r\n--B\r-\r\n--")
+    whole, cut = DelimiterNormalizer(b"B"), DelimiterNormalizer(b"B")
+    pieces, position, turn = [], 0, 0
+    while position < len(body):
+        size = sizes[turn % len(sizes)]
+        pieces.append(cut.feed(body[position : position + size]))
+        position, turn = position + size, turn + 1
+    found = b"".join(pieces) + cut.finish()
+    assert found == whole.feed(body) + whole.finish()
+    assert b"\r\n--B x \t\r\n--B\r-\r\n--" in found
+
+
+def test_missing_boundary_is_named(shared_hub: LiveHub) -> None:
+    for body in (b"x", form_body(boundary=b"C"), b"\r\n--\r\n"):
+        message = error_message(shared_hub, body)
+        assert message.startswith("The boundary of Content-Type does not occur in the body")
 
 
 @pytest.mark.parametrize(
