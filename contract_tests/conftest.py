@@ -80,7 +80,7 @@ def _open_client(config: pytest.Config, profile: Profile) -> BudgetedClient:
 
 def _needed_fixtures(items: list[pytest.Item]) -> list[str]:
     params = [getattr(getattr(item, "callspec", None), "params", {}) for item in items]
-    checks: list[Check] = [one["check"] for one in params if "check" in one]
+    checks: list[Check] = [arguments["check"] for arguments in params if "check" in arguments]
     return list(dict.fromkeys(name for check in checks for name in check.fixtures))
 
 

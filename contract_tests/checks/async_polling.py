@@ -64,7 +64,7 @@ def tasks_final_status_is_stable(context: CheckContext) -> None:
                 raise Failed(
                     "a task that had ended has not", final, poll, expected="the same status"
                 )
-            assert_equal(poll_status(final), poll_status(poll), "status", final, poll)
+            assert_equal(poll_status(poll), poll_status(final), "status", final, poll)
 
 
 @check("ASY-5", fixtures=("form_task",))
@@ -97,7 +97,7 @@ def tasks_status_never_moves_backward(context: CheckContext) -> None:
             if status not in _STATUS_RANK or _STATUS_RANK[status] < _STATUS_RANK[before]:
                 raise Failed(f"status {status!r} after {before!r}", poll, expected="forward only")
             if _STATUS_RANK[before] == 2:
-                assert_equal(before, status, "the final status", poll)
+                assert_equal(status, before, "the final status", poll)
             before = status
 
 
@@ -110,7 +110,7 @@ def tasks_that_failed_return_error(context: CheckContext) -> None:
         assert_final(generation, "images", [])
         assert_final(generation, "usage.credits", 0)
         exchange = generation.final_exchange
-        assert_equal("generationFailed", error_code(exchange), "error.code", exchange)
+        assert_equal(error_code(exchange), "generationFailed", "error.code", exchange)
 
 
 @check("ASY-6", fixtures=("example_async",))

@@ -47,9 +47,9 @@ def tasks_return_poll_url(context: CheckContext) -> None:
             exchange = context.client.get(url)
             failed_task = exchange.status == 500 and not generation.finished
             if exchange.status != 200 and not failed_task:
-                found = "no response" if exchange.error else f"HTTP {exchange.status}"
+                outcome = "no response" if exchange.error else f"HTTP {exchange.status}"
                 raise Failed(
-                    f"{found} at poll_url", exchange, generation.exchange, expected="HTTP 200"
+                    f"{outcome} at poll_url", exchange, generation.exchange, expected="HTTP 200"
                 )
 
 
@@ -95,4 +95,4 @@ def tasks_poll_url_keeps_scheme(context: CheckContext) -> None:
     for generation, body in accepted_tasks(context, "example_async"):
         url = urlsplit(require_field(body, "poll_url", str, generation.exchange))
         if url.netloc == base.netloc:
-            assert_equal(base.scheme, url.scheme, "the scheme of poll_url", generation.exchange)
+            assert_equal(url.scheme, base.scheme, "the scheme of poll_url", generation.exchange)

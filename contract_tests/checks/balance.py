@@ -26,23 +26,25 @@ def credits_match_response_balance(context: CheckContext) -> None:
     """Return the same account_type and next_expiration as in the response of a generation."""
     generation = context.completed("example")
     exchange = context.client.get("credits")
-    found = balance_object(expect(exchange, 200), exchange)
+    read_balance = balance_object(expect(exchange, 200), exchange)
     balance = generation.body.get("balance")
     if isinstance(balance, dict):
         for name in ("account_type", "next_expiration"):
-            assert_equal(balance.get(name), found.get(name), name, exchange, generation.exchange)
+            assert_equal(
+                read_balance.get(name), balance.get(name), name, exchange, generation.exchange
+            )
 
 
 @check("CRD-3", "LED-1", requires=("other",), fixtures=(*ALL_FIXTURES, "form_task"))
 def ledger_leaves_other_accounts_unchanged(context: CheckContext) -> None:
     """Leave the balances of other users unchanged when a user generates."""
-    seen = False
+    compared = False
     for generation in context.history:
         before, after = generation.other_balance_before, generation.other_balance_after
         if before is not None and after is not None:
-            seen = True
-            assert_equal(before, after, "another user's balance", generation.final_exchange)
-    if not seen:
+            compared = True
+            assert_equal(after, before, "another user's balance", generation.final_exchange)
+    if not compared:
         raise Inconclusive("no generation was created")
 
 
@@ -53,7 +55,7 @@ def credits_reads_are_free(context: CheckContext) -> None:
     paths = ["credits", "generations/clx_no_such_generation", *([known.path] if known.id else [])]
     for path in paths:
         exchange = context.client.get(path)
-        assert_equal(first, context.credits(), f"the balance after GET {path}", exchange)
+        assert_equal(context.credits(), first, f"the balance after GET {path}", exchange)
     assert_rejections_not_charged(context)
 
 
@@ -84,8 +86,8 @@ def accounts_pay_for_own_requests(context: CheckContext) -> None:
     cost = require_field(expect(exchange, 200), "usage.credits", int, exchange)
     context.record_cost([exchange])
     after = context.wait_for_credits(before - cost, "other")
-    assert_equal(before - cost, after, "the balance of other", exchange)
-    assert_equal(valid, context.credits(), "the balance of valid", exchange)
+    assert_equal(after, before - cost, "the balance of other", exchange)
+    assert_equal(context.credits(), valid, "the balance of valid", exchange)
 
 
 @check("CRD-3", requires=("state_handlers",), fixtures=("example",))
@@ -95,4 +97,4 @@ def credits_are_shared_between_keys(context: CheckContext) -> None:
     context.completed("example")
     expect(context.client.get("credits", key=key), 200)
     first, second = context.credits(), context.credits(key)
-    assert_equal(first, second, "the balance", context.client.exchanges[-1])
+    assert_equal(second, first, "the balance", context.client.exchanges[-1])

@@ -78,7 +78,7 @@ def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
         assert_ratio_of_size(generation)
         total += cost
     after = context.wait_for_credits(before - total)
-    assert_equal(before - total, after, "the balance after both tasks", *exchanges)
+    assert_equal(after, before - total, "the balance after both tasks", *exchanges)
 
 
 def _submit_concurrent_tasks(context: CheckContext) -> list[ObservedGeneration]:
@@ -118,4 +118,4 @@ def ledger_charges_repeated_requests(context: CheckContext) -> None:
     if body.get("id") == first.id:
         raise Failed("both generations have the same id", exchange, expected="different ids")
     what = "the balance after the second generation"
-    assert_equal(before - _MIN_PRICE, context.credits(), what, exchange)
+    assert_equal(context.credits(), before - _MIN_PRICE, what, exchange)

@@ -18,11 +18,11 @@ _WARM_UP = 5  # concurrent requests that a server with a short queue accepts
 @check("ERR-1")
 def errors_have_documented_shape(context: CheckContext) -> None:
     """Return every error as {error: {message, code}}."""
-    found = error_exchanges(context)
-    for exchange in found:
+    exchanges = error_exchanges(context)
+    for exchange in exchanges:
         if exchange.status not in (429, 503):
             error_code(exchange)
-    if not found:
+    if not exchanges:
         raise Inconclusive("no request was rejected")
 
 

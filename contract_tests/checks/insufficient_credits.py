@@ -85,7 +85,7 @@ def _spend_down(context: CheckContext) -> int:
         expect(exchange, 200)
         context.record_cost([exchange])
         credits -= n * _MIN_PRICE
-        assert_equal(credits, context.credits("low"), "the balance of low", exchange)
+        assert_equal(context.credits("low"), credits, "the balance of low", exchange)
     if credits >= 4 * _MIN_PRICE:
         raise Skipped(f"keys.low has {credits} credits, expected enough for a few images")
     return credits
@@ -113,7 +113,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     assert_distinct_generations(paid)
     for role, before in others.items():
         what = f"the balance of {role} after requests of low"
-        assert_equal(before, context.credits(role), what, *paid[:1])
+        assert_equal(context.credits(role), before, what, *paid[:1])
 
 
 def _concurrent_requests(credits: int) -> tuple[int, int]:
@@ -141,7 +141,7 @@ def _assert_not_overdrawn(
             expected=f"at most {start // cost} accepted, the others 402",
         )
     what = f"the balance after {len(paid)} requests"
-    assert_equal(start - len(paid) * cost, end, what, last, *paid)
+    assert_equal(end, start - len(paid) * cost, what, last, *paid)
     margin = 1 if context.documented else 0  # that an exact balance is enough is inferred
     if end >= cost + margin:
         rejected = [exchange for exchange in exchanges if exchange.status == 402]
@@ -169,7 +169,7 @@ def ledger_accepts_exact_balance(context: CheckContext) -> None:
     end = context.credits("low")
     if start % _MIN_PRICE:
         raise Inconclusive(f"keys.low had {start} credits, not a multiple of {_MIN_PRICE}")
-    assert_equal(0, end, "the rest of an exact balance", context.client.exchanges[-1])
+    assert_equal(end, 0, "the rest of an exact balance", context.client.exchanges[-1])
 
 
 @check("LED-4", requires=("state_handlers",), cost=_MIN_PRICE)
@@ -185,7 +185,7 @@ def ledger_accepts_exact_price(context: CheckContext) -> None:
     key = context.state_key("fresh_account", credits=_MIN_PRICE)
     exchange = context.client.post(context.request_body(), key=key, cost=_MIN_PRICE)
     expect(exchange, 200)
-    assert_equal(0, context.credits(key), "the balance after the request", exchange)
+    assert_equal(context.credits(key), 0, "the balance after the request", exchange)
     context.record_cost([exchange])
 
 
@@ -211,5 +211,5 @@ def _expect_insufficient_credits(
         if exchange.status == 429 and context.client.get("credits", key=key).status == 200:
             raise Failed("HTTP 429 without enough credits", exchange, expected="402")
         expect_error(exchange, 402, "insufficientCredits")
-    assert_equal(before, context.credits(key), "the balance after 402", exchange)
+    assert_equal(context.credits(key), before, "the balance after 402", exchange)
     return exchange

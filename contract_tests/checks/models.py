@@ -29,28 +29,28 @@ _VALUE_FIELDS = ("id", "name", "value", "quality", "ratio", "tier")
 @check("MOD-2", "END-1")
 def models_include_documented_model(context: CheckContext) -> None:
     """List gpt-image-2 with its name and with provider openai."""
-    found, exchange = _documented_model(context)
-    if not any("openai" in text.casefold() for text in _texts(found)):
+    model, exchange = _documented_model(context)
+    if not any("openai" in text.casefold() for text in _texts(model)):
         raise Failed("no provider openai", exchange, expected="provider: openai")
     for field in _NAME_FIELDS:
-        name = found.get(field)
+        name = model.get(field)
         if isinstance(name, str) and re.sub("[^a-z0-9]", "", name.casefold()) != "gptimage2":
             raise Failed(f"{field} is {name!r}", exchange, expected="GPT IMAGE 2")
-    provider = found.get("provider")
+    provider = model.get("provider")
     if isinstance(provider, str):
-        assert_equal("openai", provider, "provider", exchange)
+        assert_equal(provider, "openai", "provider", exchange)
 
 
 @check("MOD-3")
 def models_show_prices(context: CheckContext) -> None:
     """List 8 credits per image at 1K, 10 at 2K and 12 at 4K."""
-    found, exchange = _documented_model(context)
-    listed_prices = _listed_prices(found)
+    model, exchange = _documented_model(context)
+    listed_prices = _listed_prices(model)
     for tier, credits in oracle.prices().items():
         if tier in listed_prices and credits not in listed_prices[tier]:
             listed = sorted(listed_prices[tier])
             raise Failed(f"{tier} costs {listed}", exchange, expected=f"{credits} credits")
-    numbers = {int(number) for text in _texts(found) for number in re.findall(r"[0-9]+", text)}
+    numbers = {int(number) for text in _texts(model) for number in re.findall(r"[0-9]+", text)}
     missing = [credits for tier, credits in oracle.prices().items() if tier not in listed_prices]
     if absent := set(missing) - numbers:
         raise Failed(f"nothing costs {sorted(absent)}", exchange, expected=str(oracle.prices()))
@@ -59,8 +59,8 @@ def models_show_prices(context: CheckContext) -> None:
 @check("MOD-4")
 def models_show_defaults(context: CheckContext) -> None:
     """List auto and 1K as the default options, if defaults are listed."""
-    found, exchange = _documented_model(context)
-    defaults = {name: value for name, value in found.items() if "default" in name.lower()}
+    model, exchange = _documented_model(context)
+    defaults = {name: value for name, value in model.items() if "default" in name.lower()}
     texts = set(_texts(defaults))
     ratios = {text for text in texts if _RATIO_PATTERN.fullmatch(text)}
     tiers = {text for text in texts if _TIER_PATTERN.fullmatch(text)}
@@ -71,44 +71,44 @@ def models_show_defaults(context: CheckContext) -> None:
 @check("MOD-5")
 def models_show_qualities(context: CheckContext) -> None:
     """List 1K, 2K and 4K as the supported qualities."""
-    found, exchange = _documented_model(context)
-    qualities = found.get("supported_qualities")
+    model, exchange = _documented_model(context)
+    qualities = model.get("supported_qualities")
     if isinstance(qualities, list) and all(isinstance(quality, str) for quality in qualities):
-        assert_equal(sorted(oracle.TIERS), sorted(qualities), "supported_qualities", exchange)
-    _assert_values(found, _TIER_PATTERN, set(oracle.TIERS), "supported qualities", exchange)
+        assert_equal(sorted(qualities), sorted(oracle.TIERS), "supported_qualities", exchange)
+    _assert_values(model, _TIER_PATTERN, set(oracle.TIERS), "supported qualities", exchange)
 
 
 @check("MOD-6")
 def models_show_aspect_ratios(context: CheckContext) -> None:
     """List auto and the fifteen documented ratios as the supported ratios."""
-    found, exchange = _documented_model(context)
-    _assert_values(found, _RATIO_PATTERN, set(oracle.ratios()), "supported ratios", exchange)
+    model, exchange = _documented_model(context)
+    _assert_values(model, _RATIO_PATTERN, set(oracle.ratios()), "supported ratios", exchange)
 
 
 @check("MOD-7")
 def models_show_reference_limit(context: CheckContext) -> None:
     """List 16 as reference_image_limit of gpt-image-2."""
-    found, exchange = _documented_model(context)
-    limits = [value[_LIMIT_FIELD] for value in _objects(found) if _LIMIT_FIELD in value]
+    model, exchange = _documented_model(context)
+    limits = [value[_LIMIT_FIELD] for value in _objects(model) if _LIMIT_FIELD in value]
     if not limits:
         raise Failed(f"{_LIMIT_FIELD} is missing", exchange, expected=f"{_LIMIT_FIELD}: 16")
     for limit in limits:
-        assert_equal(oracle.reference_limit(), limit, _LIMIT_FIELD, exchange)
+        assert_equal(limit, oracle.reference_limit(), _LIMIT_FIELD, exchange)
 
 
 @check("MOD-1")
 def models_show_capabilities(context: CheckContext) -> None:
     """List id, provider, ratios, qualities, reference limit and prices of each model."""
-    found, exchange = _documented_model(context)
-    if not any(_LIMIT_FIELD in value for value in _objects(found)):
+    model, exchange = _documented_model(context)
+    if not any(_LIMIT_FIELD in value for value in _objects(model)):
         raise Failed(f"{_LIMIT_FIELD} is missing", exchange, expected=_LIMIT_FIELD)
-    texts = set(_texts(found))
+    texts = set(_texts(model))
     for name, pattern in (("qualities", _TIER_PATTERN), ("ratios", _RATIO_PATTERN)):
         if sum(bool(pattern.fullmatch(text)) for text in texts) < _MIN_VALUES:
             raise Failed(f"no {name} are listed", exchange, expected=f"supported {name}")
     if not any(word in text.casefold() for text in texts for word in ("provider", "openai")):
         raise Failed("no provider is listed", exchange, expected="provider")
-    if not _listed_prices(found):
+    if not _listed_prices(model):
         models_show_prices(context)
 
 
@@ -129,17 +129,17 @@ def _documented_model(context: CheckContext) -> tuple[JsonObject, Exchange]:
     exchange = context.model_list()
     if exchange.status != 200:
         expect(exchange, 200)
-    for found in _objects(require_json(exchange)):
-        if oracle.MODEL in (found.get("id"), found.get("model"), found.get("name")):
-            return found, exchange
-        inner = found.get(oracle.MODEL)
+    for model in _objects(require_json(exchange)):
+        if oracle.MODEL in (model.get("id"), model.get("model"), model.get("name")):
+            return model, exchange
+        inner = model.get(oracle.MODEL)
         if isinstance(inner, dict):
             return {"id": oracle.MODEL, **inner}, exchange
     raise Failed(f"{oracle.MODEL} is not listed", exchange, expected=f"a model {oracle.MODEL}")
 
 
 def _assert_values(
-    found: JsonObject,
+    model: JsonObject,
     pattern: re.Pattern[str],
     expected: set[str],
     name: str,
@@ -148,11 +148,11 @@ def _assert_values(
     """Require each list of values that match *pattern* to be *expected*."""
     lists = [
         set(values)
-        for values in _value_lists(found)
+        for values in _value_lists(model)
         if all(pattern.fullmatch(value) for value in values)
     ]
     if not lists:  # the values may be keys, or one text; further values may belong to other lists
-        listed = {text for text in _texts(found) for text in pattern.findall(text)}
+        listed = {text for text in _texts(model) for text in pattern.findall(text)}
         lists = [listed if expected - listed else expected]
     for values in lists:
         if values != expected:
@@ -170,16 +170,16 @@ def _walk(value: object) -> Iterator[object]:
 
 
 def _objects(value: object) -> Iterator[JsonObject]:
-    return (one for one in _walk(value) if isinstance(one, dict))
+    return (node for node in _walk(value) if isinstance(node, dict))
 
 
 def _texts(value: object) -> Iterator[str]:
     """Iterate over every text, number and key within *value*, as text."""
-    for one in _walk(value):
-        if isinstance(one, dict):
-            yield from map(str, one)
-        elif isinstance(one, str | int | float):
-            yield str(one)
+    for node in _walk(value):
+        if isinstance(node, dict):
+            yield from map(str, node)
+        elif isinstance(node, str | int | float):
+            yield str(node)
 
 
 def _value_lists(value: object) -> Iterator[list[str]]:
@@ -206,13 +206,13 @@ def _value_name(item: object) -> str | None:
 def _listed_prices(value: object) -> dict[str, set[float]]:
     """Return the numbers that are listed for each tier."""
     prices: dict[str, set[float]] = {}
-    for found in _objects(value):
-        for name, item in found.items():
+    for entry in _objects(value):
+        for name, item in entry.items():
             numbers = [item] if type(item) in (int, float) else _credit_numbers(item)
             if name in oracle.TIERS and numbers:
                 prices.setdefault(name, set()).update(numbers)
-        tiers = [item for item in found.values() if isinstance(item, str) and item in oracle.TIERS]
-        if len(tiers) == 1 and (numbers := _credit_numbers(found)):
+        tiers = [item for item in entry.values() if isinstance(item, str) and item in oracle.TIERS]
+        if len(tiers) == 1 and (numbers := _credit_numbers(entry)):
             prices.setdefault(tiers[0], set()).update(numbers)
     return prices
 

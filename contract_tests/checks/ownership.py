@@ -52,7 +52,9 @@ def retrieve_rejects_unknown_id(context: CheckContext) -> None:
     """Return 404 notFound for an unknown id."""
     known_id = context.generation("example").id or "clx_generation_log_id"
     last, digits, letters = known_id[-1], "78", "pq"
-    other_last = next(one for one in (digits if last.isdigit() else letters) if one != last)
+    other_last = next(
+        character for character in (digits if last.isdigit() else letters) if character != last
+    )
     similar_ids = (
         known_id[:-1] + other_last,
         known_id + "x",
@@ -85,9 +87,9 @@ def retrieve_hides_foreign_generations(context: CheckContext) -> None:
     generation = generations_with_id(context, ("example",))[0]
     foreign = context.client.get(generation.path, key="other")
     unknown = context.client.get("generations/clx_no_such_generation", key="other")
-    found = foreign.text.replace(generation.id or "", "ID")
+    foreign_text = foreign.text.replace(generation.id or "", "ID")
     expected = unknown.text.replace("clx_no_such_generation", "ID")
-    assert_equal(expected, found, "the response", foreign, unknown)
+    assert_equal(foreign_text, expected, "the response", foreign, unknown)
 
 
 @check("RET-5", requires=("state_handlers",), fixtures=("example",))

@@ -127,10 +127,10 @@ def references_do_not_change_response(context: CheckContext) -> None:
     """Return the same fields, and charge the same, with and without a reference image."""
     without, generation = context.completed("example"), context.completed("example_form")
     exchange = generation.exchange
-    assert_equal(without.exchange.status, exchange.status, "the status", exchange)
+    assert_equal(exchange.status, without.exchange.status, "the status", exchange)
     if generation.measured_alone and without.measured_alone and generation.charged is not None:
         what = "the charge of a request with a reference"
-        assert_equal(oracle.min_price(), generation.charged, what, exchange)
+        assert_equal(generation.charged, oracle.min_price(), what, exchange)
     many = context.generation("many_references")
     if many.accepted:
         assert_ratio_of_size(many)

@@ -54,7 +54,7 @@ def _assert_group_refund(
         charged = group[0].charged
         if generation not in group or charged is None:
             continue
-        excess = charged - sum(one.reported_cost or 0 for one in group)
+        excess = charged - sum(member.reported_cost or 0 for member in group)
         if excess == expected_refund:
             raise Failed(
                 f"{excess} credits too many were charged, the price of what was not delivered",
@@ -92,8 +92,8 @@ def ledger_refunds_charged_account(context: CheckContext) -> None:
         if (status := require_response(exchange).status) != 500:
             raise Inconclusive(f"HTTP {status} where the provider should fail", exchange)
         after = context.wait_for_credits(before, role)
-        assert_equal(before, after, f"the balance of {role}", exchange)
-        assert_equal(valid, context.credits(), "the balance of valid", exchange)
+        assert_equal(after, before, f"the balance of {role}", exchange)
+        assert_equal(context.credits(), valid, "the balance of valid", exchange)
         return
     raise Inconclusive("neither keys.low nor keys.other has credits for an image")
 
@@ -108,7 +108,7 @@ def ledger_refunds_missing_images(context: CheckContext) -> None:
     reported = require_field(generation.body, "balance.credits", int, exchange)
     if generation.balance_after is not None and generation.measured_alone:
         what = "balance.credits compared with GET /credits"
-        assert_equal(generation.balance_after, reported, what, exchange)
+        assert_equal(reported, generation.balance_after, what, exchange)
 
 
 @check("LED-3", requires=("partial",), fixtures=("partial_async",))
@@ -134,9 +134,9 @@ def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration
     if reread.status == 200:
         body = expect(reread, 200)
         cost = require_field(body, "usage.credits", int, reread)
-        assert_equal(delivered * price, cost, "usage.credits when read again", reread)
+        assert_equal(cost, delivered * price, "usage.credits when read again", reread)
         saved = require_field(body, "images", list, reread)
-        assert_equal(delivered, len(saved), "the number of saved images", reread)
+        assert_equal(len(saved), delivered, "the number of saved images", reread)
 
 
 @check("ERR-6", requires=("provider_failure",), fixtures=("failure",))

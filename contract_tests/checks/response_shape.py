@@ -69,7 +69,7 @@ def generate_returns_aspect_ratio(context: CheckContext) -> None:
         for body, exchange in _first_and_final(generation):
             ratio = require_field(body, "aspect_ratio", str, exchange)
             if generation.size == "1024x1024":
-                assert_equal("1:1", ratio, "aspect_ratio", exchange)
+                assert_equal(ratio, "1:1", "aspect_ratio", exchange)
             elif generation.size == "auto":
                 if not _RATIO_PATTERN.fullmatch(ratio):
                     raise Failed(f"aspect_ratio is {ratio!r}", exchange, expected="auto or a ratio")
@@ -98,7 +98,7 @@ def generate_costs_tier_price_per_image(context: CheckContext) -> None:
             raise Failed(f"quality is {tier!r}", exchange, expected="1K, 2K or 4K")
         cost = require_final(generation, "usage.credits", int)
         what = f"usage.credits of {generation.n} at {tier}"
-        assert_equal(generation.n * tier_price, cost, what, exchange)
+        assert_equal(cost, generation.n * tier_price, what, exchange)
 
 
 @check("GEN-7", "CRD-2", fixtures=SYNC_FIXTURES)
@@ -118,9 +118,9 @@ def generate_returns_balance(context: CheckContext) -> None:
             generation.reported_cost,
         )
         if before is not None and cost is not None:
-            assert_equal(before - cost, reported, "balance.credits", exchange)
+            assert_equal(reported, before - cost, "balance.credits", exchange)
         if after is not None:
-            assert_equal(after, reported, "balance.credits compared with GET /credits", exchange)
+            assert_equal(reported, after, "balance.credits compared with GET /credits", exchange)
 
 
 @check("GEN-12", fixtures=_TIER_FIXTURES)
@@ -131,7 +131,7 @@ def generate_derives_tier_from_pixels(context: CheckContext) -> None:
         generation = context.completed(name)
         tier = require_final(generation, "quality", str)
         what = f"quality of {generation.size}"
-        assert_equal(oracle.tier_of(generation.size), tier, what, generation.final_exchange)
+        assert_equal(tier, oracle.tier_of(generation.size), what, generation.final_exchange)
 
 
 @check("GEN-5", level="inferred", fixtures=("wide", "auto"))

@@ -33,10 +33,10 @@ def retrieve_returns_generation(context: CheckContext) -> None:
             assert_common_fields(body, exchange)
             for name in ("id", "status", "model", "aspect_ratio", "quality"):
                 assert_equal(
-                    final.get(name), body.get(name), name, exchange, generation.final_exchange
+                    body.get(name), final.get(name), name, exchange, generation.final_exchange
                 )
             cost = require_field(body, "usage.credits", int, exchange)
-            assert_equal(generation.reported_cost, cost, "usage.credits", exchange)
+            assert_equal(cost, generation.reported_cost, "usage.credits", exchange)
 
 
 @check("RET-1", fixtures=READ_FIXTURES)
@@ -48,8 +48,8 @@ def retrieve_returns_same_images(context: CheckContext) -> None:
             body = expect(exchange, 200)
             assert_image_fields(require_field(body, "images", list, exchange), exchange)
             assert_equal(
-                _image_ids_and_urls(final),
                 _image_ids_and_urls(body),
+                _image_ids_and_urls(final),
                 "images",
                 exchange,
                 final_exchange,
@@ -79,7 +79,7 @@ def retrieve_is_stable(context: CheckContext) -> None:
     for generation in generations_with_id(context, READ_FIXTURES):
         first, second = _read_twice(context, generation)
         _assert_same_timestamps(generation.body, expect(first, 200), first, generation.exchange)
-        assert_equal(expect(first, 200), expect(second, 200), "a later read", second, first)
+        assert_equal(expect(second, 200), expect(first, 200), "a later read", second, first)
 
 
 @check("RET-1", level="inferred", fixtures=READ_FIXTURES)
@@ -97,20 +97,24 @@ def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[E
 
 def _read_all_twice(context: CheckContext) -> dict[str, list[Exchange]]:
     generations = generations_with_id(context, READ_FIXTURES)
-    calls = [partial(context.client.get, one.path) for one in generations for _ in range(2)]
-    found = list(context.run_batch(calls))
-    return {one.name: found[2 * at : 2 * at + 2] for at, one in enumerate(generations)}
+    calls = [
+        partial(context.client.get, generation.path) for generation in generations for _ in range(2)
+    ]
+    exchanges = list(context.run_batch(calls))
+    return {
+        generation.name: exchanges[2 * at : 2 * at + 2] for at, generation in enumerate(generations)
+    }
 
 
 def _assert_same_timestamps(before: JsonObject, after: JsonObject, *exchanges: Exchange) -> None:
     """Require equal timestamps where two reads format them the same way."""
     pairs = [("created_at", before.get("created_at"), after.get("created_at"))]
-    for one, two in zip(before.get("images") or (), after.get("images") or (), strict=False):
-        if isinstance(one, dict) and isinstance(two, dict):
-            pairs.append(("images.created_at", one.get("created_at"), two.get("created_at")))
+    for first, second in zip(before.get("images") or (), after.get("images") or (), strict=False):
+        if isinstance(first, dict) and isinstance(second, dict):
+            pairs.append(("images.created_at", first.get("created_at"), second.get("created_at")))
     for name, old, new in pairs:
         if isinstance(old, str) and isinstance(new, str) and len(old) == len(new):
-            assert_equal(old, new, name, *exchanges)
+            assert_equal(new, old, name, *exchanges)
 
 
 def _image_ids_and_urls(body: JsonObject) -> list[tuple[object, str]]:

@@ -39,7 +39,7 @@ def models_accept_valid_key(context: CheckContext) -> None:
     if exchange.status != 200:
         expect(exchange, 200)
     listed, listed_with_key = oracle.MODEL in without_key.text, oracle.MODEL in exchange.text
-    assert_equal(listed, listed_with_key, f"{oracle.MODEL} in the list", exchange)
+    assert_equal(listed_with_key, listed, f"{oracle.MODEL} in the list", exchange)
 
 
 @check("END-2", "CRD-1", "CRD-2")

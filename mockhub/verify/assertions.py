@@ -107,10 +107,10 @@ def require_field(
     return value
 
 
-def assert_equal(expected: object, found: object, what: str, *exchanges: Exchange) -> None:
-    """Require *found* to equal *expected*; a boolean equals no number."""
-    if expected != found or isinstance(found, bool) != isinstance(expected, bool):
-        raise Failed(f"{what} is {found!r}", *exchanges, expected=f"{what}: {expected!r}")
+def assert_equal(actual: object, expected: object, what: str, *exchanges: Exchange) -> None:
+    """Require *actual* to equal *expected*; a boolean equals no number."""
+    if actual != expected or isinstance(actual, bool) != isinstance(expected, bool):
+        raise Failed(f"{what} is {actual!r}", *exchanges, expected=f"{what}: {expected!r}")
 
 
 def require_timestamp(value: object, what: str, exchange: Exchange) -> datetime:
@@ -170,7 +170,7 @@ def assert_image_fields(images: Sequence[object], exchange: Exchange) -> None:
         if not isinstance(image, dict):
             raise Failed(f"an image is {json_type(image)}", exchange, expected="an object")
         assert_equal(
-            "image", require_field(image, "object", str, exchange), "images.object", exchange
+            require_field(image, "object", str, exchange), "image", "images.object", exchange
         )
         for name in ("id", "url"):
             require_field(image, name, str, exchange, allow_empty=False)
@@ -196,14 +196,17 @@ def assert_expiration(balance: JsonObject, exchange: Exchange) -> None:
 
 def assert_distinct_generations(exchanges: Sequence[Exchange]) -> None:
     """Require each response to be about another generation."""
-    ids = [require_field(expect(one, one.status), "id", str, one) for one in exchanges]
+    ids = [
+        require_field(expect(exchange, exchange.status), "id", str, exchange)
+        for exchange in exchanges
+    ]
     if len(set(ids)) < len(ids):
         raise Failed("two requests returned the same generation", *exchanges, expected="one each")
 
 
 def assert_field(body: object, path: str, expected: object, exchange: Exchange) -> None:
     """Require the value at a dotted *path* of *body* to equal *expected*."""
-    assert_equal(expected, require_field(body, path, type(expected), exchange), path, exchange)
+    assert_equal(require_field(body, path, type(expected), exchange), expected, path, exchange)
 
 
 def assert_matches_schema(exchange: Exchange, operation: OperationId, status: int = 200) -> None:

@@ -60,19 +60,19 @@ def assert_rejections_not_charged(context: CheckContext, *, ignored_status: int 
 
 def assert_balances_match_costs(context: CheckContext) -> None:
     """Require the balances to be the starting balances minus the reported costs."""
-    generations = [one for one in context.history if one.accepted]
-    for one in generations:
-        ended = one.finished or one.exchange.status == 200
-        if ended and one.reported_cost is None:
-            raise Inconclusive("a generation did not report its cost", one.final_exchange)
-        if not ended and not one.failed_with_500:
-            raise Inconclusive("a task has not ended", one.final_exchange)
+    generations = [generation for generation in context.history if generation.accepted]
+    for generation in generations:
+        ended = generation.finished or generation.exchange.status == 200
+        if ended and generation.reported_cost is None:
+            raise Inconclusive("a generation did not report its cost", generation.final_exchange)
+        if not ended and not generation.failed_with_500:
+            raise Inconclusive("a task has not ended", generation.final_exchange)
     if context.has_unexpected_acceptance():
         raise Inconclusive("requests were accepted that should have been rejected")
-    spent = sum(one.reported_cost or 0 for one in generations)
+    spent = sum(generation.reported_cost or 0 for generation in generations)
     for role, cost in [*([("valid", spent)] if generations else []), ("other", 0)]:
         if role in context.starting_balances:
             exchange = context.client.get("credits", key=role)
-            found = find_balance(expect(exchange, 200), exchange)
+            balance = find_balance(expect(exchange, 200), exchange)
             expected = context.starting_balances[role] - cost
-            assert_equal(expected, found, f"the balance of {role}", exchange)
+            assert_equal(balance, expected, f"the balance of {role}", exchange)

@@ -108,10 +108,10 @@ class CheckContext:
                 self._memoized[name] = factory()
             except CheckOutcome as outcome:
                 self._memoized[name] = outcome
-        found = self._memoized[name]
-        if isinstance(found, CheckOutcome):
-            raise found
-        return cast(T, found)
+        memoized = self._memoized[name]
+        if isinstance(memoized, CheckOutcome):
+            raise memoized
+        return cast(T, memoized)
 
     def model_list(self) -> Exchange:
         """Return the response to GET /api/v1/models without a key, fetched once."""
@@ -137,9 +137,9 @@ class CheckContext:
         """Read the credits until they are *expected* or the time is over; return the last read."""
         pause, deadline = 0.02, time.monotonic() + min(_REFUND_TIMEOUT, self.profile.poll_timeout)
         while True:
-            found = self.credits_or_none(role)
-            if found == expected or found is None or time.monotonic() > deadline:
-                return found
+            credits = self.credits_or_none(role)
+            if credits == expected or credits is None or time.monotonic() > deadline:
+                return credits
             time.sleep(pause)
             pause = min(pause * 2, 0.4)
 
@@ -232,10 +232,10 @@ class CheckContext:
         """Return the generation of a fixture, created on first use."""
         if name not in self._generations:
             self._generate_all([name])
-        found = self._generations[name]
-        if isinstance(found, CheckOutcome):
-            raise found
-        return found
+        generation = self._generations[name]
+        if isinstance(generation, CheckOutcome):
+            raise generation
+        return generation
 
     def completed(self, name: str) -> ObservedGeneration:
         """Return a generation that was accepted and, if it is a task, has ended."""

@@ -128,8 +128,8 @@ def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
 
 def expect_error_codes(context: CheckContext, status: int, *codes: str) -> None:
     """Require every response so far with *status* to have one of *codes*."""
-    found = error_exchanges(context, status)
-    for exchange in found:
+    exchanges = error_exchanges(context, status)
+    for exchange in exchanges:
         expect_error(exchange, status, *codes)
-    if not found:
+    if not exchanges:
         raise Inconclusive(f"there was no response with HTTP {status}")

@@ -68,14 +68,14 @@ class _Parser:
         return lambda names: any(word in name for name in names)
 
     def _accept(self, token: str) -> bool:
-        found = self.tokens[:1] == [token]
-        del self.tokens[: int(found)]
-        return found
+        matches = self.tokens[:1] == [token]
+        del self.tokens[: int(matches)]
+        return matches
 
     def _error(self, expected: str) -> MockhubError:
-        found = f"{self.tokens[0]!r}" if self.tokens else "the end"
+        actual = f"{self.tokens[0]!r}" if self.tokens else "the end"
         return MockhubError(
-            f"-k {self.text!r} is not a valid expression: found {found}, expected {expected}; "
+            f"-k {self.text!r} is not a valid expression: found {actual}, expected {expected}; "
             "for example AUTH and not AUTH-9"
         )
 

@@ -96,8 +96,8 @@ class ObservedGeneration:
 
     @property
     def id(self) -> str | None:
-        found = self.body.get("id")
-        return found if isinstance(found, str) and found else None
+        id = self.body.get("id")
+        return id if isinstance(id, str) and id else None
 
     @property
     def path(self) -> str:

@@ -86,7 +86,11 @@ def completed_generations(
 
 def generations_with_id(context: CheckContext, names: tuple[str, ...]) -> list[ObservedGeneration]:
     """Return the generations of *names* that were accepted with an id."""
-    generations = [one for name in names if (one := context.generation(name)).accepted and one.id]
+    generations = [
+        generation
+        for name in names
+        if (generation := context.generation(name)).accepted and generation.id
+    ]
     if not generations:
         raise Inconclusive("no generation has an id", context.generation(names[0]).exchange)
     return generations
@@ -107,15 +111,15 @@ def require_final(
 
 def assert_final(generation: ObservedGeneration, path: str, expected: object) -> None:
     """Require a field of the last known state of a generation to equal *expected*."""
-    found = require_final(generation, path, type(expected))
-    assert_equal(expected, found, path, generation.final_exchange)
+    actual = require_final(generation, path, type(expected))
+    assert_equal(actual, expected, path, generation.final_exchange)
 
 
 def assert_image_count(generation: ObservedGeneration, expected: int | None = None) -> list[object]:
     """Return the images of a generation, of which there must be as many as requested."""
     images: list[object] = require_final(generation, "images", list)
     count = generation.n if expected is None else expected
-    assert_equal(count, len(images), "the number of images", generation.final_exchange)
+    assert_equal(len(images), count, "the number of images", generation.final_exchange)
     return images
 
 

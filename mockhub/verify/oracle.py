@@ -69,7 +69,11 @@ def dimensions_of(size: str) -> tuple[int, int] | None:
 def same_ratio(size: str, ratio: str) -> bool:
     """Return whether *ratio* is that of *size*, in its listed form if there is one (GEN-5)."""
     pixels = dimensions_of(size)
-    listed = [one for one in ratios() if pixels and _fraction(one) == Fraction(*pixels)]
+    listed = [
+        listed_ratio
+        for listed_ratio in ratios()
+        if pixels and _fraction(listed_ratio) == Fraction(*pixels)
+    ]
     if listed:
         return ratio in listed
     return pixels is not None and _fraction(ratio) == Fraction(*pixels)

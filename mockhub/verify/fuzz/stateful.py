@@ -164,19 +164,19 @@ class ApiStateMachine(RuleBasedStateMachine):
         assert_common_fields(body, exchange)
         self.context.record_cost([exchange])
         self.run_state.paid_count += 1
-        assert_equal("succeeded", body["status"], "status", exchange)
+        assert_equal(body["status"], "succeeded", "status", exchange)
         images = require_field(body, "images", list, exchange)
-        assert_equal(n, len(images), "the number of images", exchange)
+        assert_equal(len(images), n, "the number of images", exchange)
         assert_image_fields(images, exchange)
         credits = require_field(body, "usage.credits", int, exchange)
-        assert_equal(cost, credits, "usage.credits", exchange)
+        assert_equal(credits, cost, "usage.credits", exchange)
         self.expected.spent += cost
         self.generations.append(
             TrackedGeneration(body["id"], n, exchange, pending=False, cost=cost, last_body=body)
         )
         if not any(generation.pending for generation in self.generations):
             reported_balance = require_field(body, "balance.credits", int, exchange)
-            assert_equal(self.expected.balance, reported_balance, "balance.credits", exchange)
+            assert_equal(reported_balance, self.expected.balance, "balance.credits", exchange)
 
     def _submit(self, n: int, quality: str) -> None:
         cost = oracle.price("1024x1024", n)
@@ -188,7 +188,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         assert_common_fields(body, exchange)
         self.run_state.paid_count += 1
         credits_requested = require_field(body, "usage.credits_requested", int, exchange)
-        assert_equal(cost, credits_requested, "usage.credits_requested", exchange)
+        assert_equal(credits_requested, cost, "usage.credits_requested", exchange)
         reservation = self.client.budget.reserve_unchecked(cost)
         self.generations.append(
             TrackedGeneration(
@@ -202,7 +202,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         generation = self.generations[index % len(self.generations)]
         exchange = self.client.get(f"generations/{generation.id}")
         body = expect(exchange, 200)
-        assert_equal(generation.id, body.get("id"), "id", exchange)
+        assert_equal(body.get("id"), generation.id, "id", exchange)
         if generation.last_body:
             _assert_unchanged(generation.last_body, body, exchange)
         elif is_final(exchange):
@@ -214,11 +214,11 @@ class ApiStateMachine(RuleBasedStateMachine):
         generation.last_body = body
         self._release(generation)
         if generation.cost:
-            assert_equal("succeeded", body.get("status"), "status", exchange)
+            assert_equal(body.get("status"), "succeeded", "status", exchange)
             images = require_field(body, "images", list, exchange)
-            assert_equal(generation.n, len(images), "the images", exchange)
+            assert_equal(len(images), generation.n, "the images", exchange)
             credits = require_field(body, "usage.credits", int, exchange)
-            assert_equal(generation.cost, credits, "usage.credits", exchange)
+            assert_equal(credits, generation.cost, "usage.credits", exchange)
             self.expected.spent += generation.cost
         self.context.record_cost([exchange])
 
@@ -275,9 +275,9 @@ def _async_field(asynchronous: bool) -> dict[str, object]:
 
 def _assert_unchanged(before: JsonObject, body: JsonObject, exchange: Exchange) -> None:
     for name in ("status", "aspect_ratio", "quality"):
-        assert_equal(before.get(name), body.get(name), f"{name} when read again", exchange)
+        assert_equal(body.get(name), before.get(name), f"{name} when read again", exchange)
     images = _image_ids(body)
-    assert_equal(_image_ids(before), images, "the images when read again", exchange)
+    assert_equal(images, _image_ids(before), "the images when read again", exchange)
 
 
 def _image_ids(body: JsonObject) -> list[object]:
