@@ -34,7 +34,7 @@ def test_word_may_match_any_name_of_a_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found", "expected"),
+    ("text", "token", "expected"),
     [
         ("AUTH and", "the end", "a part of a clause or check name, not, ("),
         ("(AUTH", "the end", "and, or, )"),
