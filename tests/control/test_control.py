@@ -479,7 +479,7 @@ INVALID_REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "where", "body", "expected"), INVALID_REQUESTS)
+@pytest.mark.parametrize(("method", "path", "body", "expected"), INVALID_REQUESTS)
 def test_invalid_request_is_explained(
     hub: LiveHub, method: str, path: str, body: Any, expected: str
 ) -> None:
@@ -530,7 +530,7 @@ UNKNOWN_NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "where", "expected"), UNKNOWN_NAMES)
+@pytest.mark.parametrize(("method", "path", "expected"), UNKNOWN_NAMES)
 def test_not_found_suggests_the_closest_name(
     hub: LiveHub, method: str, path: str, expected: str
 ) -> None:
@@ -548,7 +548,7 @@ def test_unknown_scenario_is_not_found(hub: LiveHub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "body"),
+    ("path", "body"),
     [("/hubs", {"name": "default"}), (f"{HUB}/fork", {"name": "default"})],
 )
 def test_name_in_use_is_a_conflict(hub: LiveHub, path: str, body: Any) -> None:

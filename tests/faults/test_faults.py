@@ -91,7 +91,7 @@ def test_documented_statuses_have_their_codes(hub: LiveHub, inject: Inject) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "left"), [("reset", 120), ("reset@before", 120), ("reset@after", 112)]
+    ("text", "credits"), [("reset", 120), ("reset@before", 120), ("reset@after", 112)]
 )
 def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, credits: int) -> None:
     """reset resets the connection before or after the credits are charged."""
@@ -100,7 +100,7 @@ def test_reset_resets_the_connection(hub: LiveHub, inject: Inject, text: str, cr
     assert hub.credits() == credits
 
 
-@pytest.mark.parametrize(("text", "left"), [("hang", 120), ("hang@after", 112)])
+@pytest.mark.parametrize(("text", "credits"), [("hang", 120), ("hang@after", 112)])
 def test_hang_sends_no_response(hub: LiveHub, inject: Inject, text: str, credits: int) -> None:
     """hang keeps the client waiting until it gives up, before or after the credits are charged."""
     hub.client.timeout = httpx.Timeout(30, read=0.1)
@@ -145,7 +145,7 @@ def test_delay_moves_the_clock_of_the_hub(hub: LiveHub, inject: Inject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "left"),
+    ("text", "status", "credits"),
     [("fail", 500, 120), ("deliver=0", 500, 120), ("duration=801s", 500, 120), ("never", 500, 120)],
 )
 def test_provider_outcomes_work_in_every_channel(

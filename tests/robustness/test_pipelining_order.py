@@ -46,7 +46,7 @@ def read_to_end(client: RawClient) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "good", [MODELS + MODELS, post_request(SLOW) + MODELS, MODELS + post_request(SLOW)]
+    "valid", [MODELS + MODELS, post_request(SLOW) + MODELS, MODELS + post_request(SLOW)]
 )
 @pytest.mark.parametrize("malformed", [BAD_CHUNK, b"\x00\r\n\r\n", CLOSE + b"\x00"])
 @pytest.mark.parametrize("apart", [False, True], ids=["at-once", "apart"])
