@@ -149,11 +149,11 @@ def test_delay_moves_the_clock_of_the_hub(hub: LiveHub, inject: Inject) -> None:
     [("fail", 500, 120), ("deliver=0", 500, 120), ("duration=801s", 500, 120), ("never", 500, 120)],
 )
 def test_provider_outcomes_work_in_every_channel(
-    hub: LiveHub, inject: Inject, text: str, status: int, left: int
+    hub: LiveHub, inject: Inject, text: str, status: int, credits: int
 ) -> None:
     """A provider outcome applies to the generation, whatever channel it came from (LED-2)."""
     assert inject(hub, text).status_code == status
-    assert hub.credits() == left
+    assert hub.credits() == credits
 
 
 def test_partial_delivery(hub: LiveHub) -> None:
