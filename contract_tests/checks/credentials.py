@@ -28,7 +28,8 @@ def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
         value = f"api_key={valid}; key={valid}" if name == "Cookie" else valid
         case = f"with the key in {name}"
         expect_unauthorized(context, "missingApiKey", case=case, key=None, headers={name: value})
-    for name in ("key", "api_key", "apiKey", "token", "access_token", "authorization"):
+    parameters = ("key", "api_key", "apiKey", "token", "access_token", "authorization")
+    for name in parameters if context.client.loopback else ():  # a URL may be logged on its way
         exchange = context.client.get(f"credits?{name}={valid}", key=None)
         expect_error(exchange, 401, "missingApiKey")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -164,7 +163,7 @@ class VerifyCommand:
         self._write_reports(report)
         terminal.print_report(report)
         if baseline:
-            terminal.print_diff(diff.diff(baseline, report))
+            terminal.print_diff(report, diff.diff(baseline, report))
         return report.exit_code
 
     def _check_count(self) -> int:
@@ -208,20 +207,20 @@ class VerifyCommand:
 
     def _write_reports(self, report: Report) -> None:
         if self.report_json:
-            content = json.dumps(report.as_json(), ensure_ascii=False, indent=2)
-            _write_file(self.report_json, content.encode())
+            _write_file(self.report_json, report.as_json_text())
         if self.report_html:
-            _write_file(self.report_html, html(report).encode())
+            _write_file(self.report_html, html(report))
         if self.report_junit:
             _write_file(self.report_junit, junit(report))
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            _write_file(Path(summary), markdown(report).encode(), "ab")
+            _write_file(Path(summary), markdown(report), "a")
 
 
-def _write_file(file: Path, content: bytes, mode: str = "wb") -> None:
+def _write_file(file: Path, text: str, mode: Literal["w", "a"] = "w") -> None:
     try:
-        with file.open(mode) as out:
-            out.write(content)
+        # A response may contain half of a surrogate pair, which UTF-8 cannot express.
+        with file.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as out:
+            out.write(text)
     except OSError as error:
         raise MockhubError(f"{file}: cannot be written: {error.strerror}") from None
 

@@ -21,6 +21,7 @@ from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.multipart import File
 from mockhub.verify.outcomes import Inconclusive, Skipped
 from mockhub.verify.profile import Profile
+from mockhub.verify.secrets import Secrets
 
 GENERATIONS = "/api/v1/images/generations"
 READ_TIMEOUT = 10.0  # for responses that wait for no image
@@ -47,6 +48,7 @@ class BudgetedClient:
 
     Attributes:
         exchanges: Every request that was sent, with its response, in order.
+        secrets: Removes keys from what reports show.
     """
 
     def __init__(self, profile: Profile, budget: Budget, *, read_only: bool = False) -> None:
@@ -54,10 +56,14 @@ class BudgetedClient:
         self.budget = budget
         self.read_only = read_only
         self.exchanges: list[Exchange] = []
-        self._secrets = {
-            raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
-            for role, raw in sorted(profile.keys.items(), key=lambda item: -len(item[1]))
-        }
+        self.secrets = Secrets(
+            {
+                raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
+                for role, raw in profile.keys.items()
+            }
+        )
+        if password := urlsplit(profile.base_url).password:
+            self.secrets.register(password, "$MOCKHUB_PASSWORD")
         self._unanswered: Counter[str] = Counter()  # by kind of request
         self._lock = Lock()
         self._http = _http_client(self.loopback)
@@ -66,10 +72,6 @@ class BudgetedClient:
     def loopback(self) -> bool:
         """Whether the implementation runs on this machine."""
         return is_loopback(self.profile.base_url)
-
-    def redact(self, raw: str, name: str) -> None:
-        """Replace *raw* by *name* in all evidence."""
-        self._secrets[raw] = name
 
     def close(self) -> None:
         self._http.close()
@@ -147,8 +149,11 @@ class BudgetedClient:
 
         Raises:
             Inconclusive: if requests of this kind no longer get a response.
-            Skipped: if the profile has no such key, or does not allow the method.
+            Skipped: if the profile has no such key, does not allow the method, or a key would leave
+                this machine in a URL.
         """
+        if not self.loopback and self.secrets.occur_in(url):
+            raise Skipped("not sent: a URL with a key in it does not leave this machine")
         if self.read_only and method != "GET":
             raise Skipped("--read-only sends nothing but GETs")
         kind = _request_kind(method, url)
@@ -210,7 +215,7 @@ class BudgetedClient:
             response.content,
             seconds,
             response.error,
-            self._secrets,
+            self.secrets,
             received_at=calendar.timegm(time.gmtime()),
         )
         kind = _request_kind(request.method, request.url)

@@ -223,7 +223,7 @@ class CheckContext:
     def state_key(self, name: str, **params: object) -> RawKey:
         """Return the key of a provider state; reports show it as a variable."""
         raw = self.provider_state(name, "key", **params)
-        self.client.redact(raw, f"$MOCKHUB_KEY_{name.upper()}")
+        self.client.secrets.register(raw, f"$MOCKHUB_KEY_{name.upper()}")
         return RawKey(raw)
 
     # Generations

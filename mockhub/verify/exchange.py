@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mockhub._curl import Body, curl_command
+from mockhub.verify.secrets import Secrets
 
 JsonObject = dict[str, Any]
 
@@ -41,7 +42,7 @@ class Exchange:
         headers: The response headers, in lower case.
         seconds: The time until the response was complete.
         error: Why there is no response: "closed", "timeout" or "unreachable".
-        secrets: The names that stand for raw keys in reports.
+        secrets: Removes keys from what reports show.
         received_at: When the response arrived, in seconds since the epoch.
     """
 
@@ -51,7 +52,7 @@ class Exchange:
     content: bytes = b""
     seconds: float = 0.0
     error: str = ""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     received_at: float = 0.0
 
     @property
@@ -81,23 +82,18 @@ class Exchange:
     def curl(self) -> str:
         """Return the request as a curl command. Keys are shell variables."""
         request = self.request
-        headers = [(name, self.redacted(value)) for name, value in request.headers.items()]
-        url = self.redacted(request.url)
-        return self.redacted(curl_command(request.method, url, headers, request.curl_body))
-
-    def redacted(self, text: str) -> str:
-        """Return *text* with every raw key replaced by its name."""
-        for raw, name in self.secrets.items():
-            text = text.replace(raw, name)
-        return text
+        redact = self.secrets.redact
+        headers = [(redact(name), redact(value)) for name, value in request.headers.items()]
+        command = curl_command(request.method, redact(request.url), headers, request.curl_body)
+        return redact(command)
 
     def describe(self) -> str:
         """Return the status and the body, redacted and shortened, or why there is none."""
         if self.error:
             return f"no response: {_ERROR_MESSAGES[self.error]}"
-        body = self.redacted(self.text)
-        suffix = f"... ({len(body)} characters)" if len(body) > _MAX_SHOWN else ""
-        return f"HTTP {self.status} {body[:_MAX_SHOWN]}{suffix}"
+        text = self.text
+        suffix = f"... ({len(text)} characters)" if len(text) > _MAX_SHOWN else ""
+        return f"HTTP {self.status} {self.secrets.redact(text[:_MAX_SHOWN])}{suffix}"
 
     def as_json(self) -> dict[str, object]:
         return {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mockhub.verify.clauses import DOCUMENTED, clauses
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.outcomes import Outcome
+from mockhub.verify.secrets import Secrets
 
 EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
@@ -26,6 +28,11 @@ class CheckResult:
     expected: str = ""
     description: str = ""
     clauses: tuple[str, ...] = ()
+
+    def redacted(self, secrets: Secrets) -> CheckResult:
+        return replace(
+            self, message=secrets.redact(self.message), expected=secrets.redact(self.expected)
+        )
 
     def as_json(self) -> dict[str, str]:
         result = {"name": self.name, "outcome": self.outcome.value}
@@ -112,6 +119,7 @@ class Report:
         budget: The credits that the run was allowed to spend.
         requests: The number of requests that were sent.
         observed: The statuses, error codes and fields that occurred in responses.
+        secrets: Removes keys from whatever a reporter writes.
     """
 
     target: str
@@ -124,6 +132,7 @@ class Report:
     seconds: float
     interrupted: bool = False
     observed: dict[str, list[str]] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -173,6 +182,10 @@ class Report:
             "clauses": [clause.as_json() for clause in self.clauses],
             "observed": self.observed,
         }
+
+    def as_json_text(self) -> str:
+        """Return the report as a JSON document without keys."""
+        return self.secrets.redact(json.dumps(self.as_json(), ensure_ascii=False, indent=2))
 
 
 def without_control_chars(text: str) -> str:

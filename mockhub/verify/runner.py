@@ -143,7 +143,8 @@ class Run:
             if not exchange.error:
                 break
         else:
-            raise UnreachableError(f"{self.client.profile.base_url}: {exchange.describe()}")
+            target = self.client.secrets.redact(self.client.profile.base_url)
+            raise UnreachableError(f"{target}: {exchange.describe()}")
         for role in ("valid", "other", "low", "broke"):
             if role in self.client.profile.keys:
                 credits = self.context.credits_or_none(role)
@@ -162,6 +163,7 @@ class Run:
             self._warm_up(fixtures)
         outcome = self._unmet_dependency(check)
         result = to_result(check, outcome) if outcome else run_check(check, self.context)
+        result = result.redacted(self.client.secrets)
         self._results[check.name] = result
         self.progress(check, result)
         return result
@@ -200,7 +202,7 @@ class Run:
     def report(self, seconds: float) -> Report:
         context, budget = self.context, self.client.budget
         return Report(
-            target=self.client.profile.base_url,
+            target=self.client.secrets.redact(self.client.profile.base_url),
             level=context.level,
             seed=context.seed,
             clauses=group_by_clause(self._results.values(), context.level),
@@ -210,6 +212,7 @@ class Run:
             seconds=seconds,
             interrupted=self.interrupted,
             observed=observed_values(self.client.exchanges),
+            secrets=self.client.secrets,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mockhub.verify.exchange import Exchange, Request
+from mockhub.verify.secrets import Secrets
 
 
 def test_curl_command_shows_no_key() -> None:
@@ -14,7 +15,7 @@ def test_curl_command_shows_no_key() -> None:
         {"Authorization": f"Bearer {key}", "Cookie": f"key={key}"},
         curl_body=f'{{"prompt": "{key}"}}',
     )
-    command = Exchange(request, secrets={key: "$MOCKHUB_KEY"}).curl()
+    command = Exchange(request, secrets=Secrets({key: "$MOCKHUB_KEY"})).curl()
     assert key not in command
     assert command.startswith('curl "http://127.0.0.1/api/v1/credits?key=$MOCKHUB_KEY" ')
     assert '-H "Cookie: key=$MOCKHUB_KEY"' in command

@@ -21,4 +21,5 @@ def html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(report=report, plural=plural)
+    page = environment.get_template("report.html.j2").render(report=report, plural=plural)
+    return report.secrets.redact(page)

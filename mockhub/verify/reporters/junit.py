@@ -7,6 +7,7 @@ from xml.etree import ElementTree as Xml
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.report import Report, without_control_chars
 
+_DECLARATION = "<?xml version='1.0' encoding='utf-8'?>"
 _TAGS = {
     Outcome.FAILED: "failure",
     Outcome.INCONCLUSIVE: "error",
@@ -14,7 +15,7 @@ _TAGS = {
 }
 
 
-def junit(report: Report) -> bytes:
+def junit(report: Report) -> str:
     """Render *report* as JUnit XML. Failed is a failure, inconclusive an error."""
     suite = Xml.Element(
         "testsuite",
@@ -34,5 +35,4 @@ def junit(report: Report) -> bytes:
                 "\n".join((clause.statement, *clause.evidence_lines()))
             )
     Xml.indent(suite)
-    content: bytes = Xml.tostring(suite, "utf-8", xml_declaration=True)
-    return content
+    return report.secrets.redact(f"{_DECLARATION}\n{Xml.tostring(suite, 'unicode')}")

@@ -18,7 +18,7 @@ def markdown(report: Report) -> str:
         if clause.is_selected:
             text = _table_cell(clause.reason or clause.statement)
             lines.append(f"| {clause.id} | {clause.outcome} | {text} |")
-    return "\n".join(lines) + "\n"
+    return report.secrets.redact("\n".join(lines) + "\n")
 
 
 def _failure_lines(clause: ClauseResult) -> list[str]:

@@ -46,7 +46,10 @@ def progress(total: int) -> Iterator[ProgressCallback]:
             bar.update(task, advance=1, description=check.name[:34])
             if result.outcome == Outcome.FAILED:
                 message = f"{', '.join(check.clauses)}: {result.message}"
-                bar.console.print(_line("failed ", Outcome.FAILED, message))
+                line = Text.assemble(
+                    ("failed ", _STYLES[Outcome.FAILED]), without_control_chars(message)
+                )
+                bar.console.print(line)
 
         yield advance
 
@@ -58,9 +61,10 @@ def print_report(report: Report) -> None:
         console.width = _LOG_WIDTH
     console.print(_table(report))
     for clause in report.with_outcome(Outcome.INCONCLUSIVE):
-        console.print(_line(f"{clause.id} ", Outcome.INCONCLUSIVE, clause.reason))
+        label = (f"{clause.id} ", _STYLES[Outcome.INCONCLUSIVE])
+        console.print(Text.assemble(label, _safe(report, clause.reason)))
     for clause in report.with_outcome(Outcome.FAILED):
-        _print_failure(clause, console)
+        _print_failure(report, clause, console)
     console.print()
     console.print(Text(report.summary), soft_wrap=True)
 
@@ -72,33 +76,34 @@ def _table(report: Report) -> Table:
     for clause in report.worst_first():
         if clause.is_selected:
             outcome = Text(clause.outcome, style=_STYLES[clause.outcome])
-            text = without_control_chars(clause.reason or clause.statement)
+            text = _safe(report, clause.reason or clause.statement)
             table.add_row(clause.id, outcome, Text(text))
     return table
 
 
-def _line(label: str, outcome: Outcome, text: str) -> Text:
-    return Text.assemble((label, _STYLES[outcome]), without_control_chars(text))
+def _safe(report: Report, text: str) -> str:
+    return report.secrets.redact(without_control_chars(text))
 
 
-def _print_failure(clause: ClauseResult, console: Console) -> None:
+def _print_failure(report: Report, clause: ClauseResult, console: Console) -> None:
     console.print()
-    console.print(_line(f"{clause.id} failed: ", Outcome.FAILED, clause.reason))
+    label = (f"{clause.id} failed: ", _STYLES[Outcome.FAILED])
+    console.print(Text.assemble(label, _safe(report, clause.reason)))
     lines = [("documentation", clause.statement)]
     if clause.deciding:
         lines += [("expected", clause.deciding.expected)] if clause.deciding.expected else []
         for exchange in clause.deciding.evidence[:_MAX_EXCHANGES]:
             lines += [("sent", exchange.curl()), ("received", exchange.describe())]
     lines.append(("explain", clause.explain_command))
-    for label, text in lines:
-        console.print(Text(f"  {label:<14} {without_control_chars(text)}"), soft_wrap=True)
+    for name, text in lines:
+        console.print(Text(f"  {name:<14} {_safe(report, text)}"), soft_wrap=True)
 
 
-def print_diff(changes: Iterable[str]) -> None:
-    """Print what has changed since an older report."""
+def print_diff(report: Report, changes: Iterable[str]) -> None:
+    """Print what has changed in *report* since an older one."""
     console = Console(highlight=False)
     lines = list(changes)
     title = "Since the older report:" if lines else "No change since the older report."
     console.print(Text(f"\n{title}"))
     for change in lines:
-        console.print(Text(f"  {change}"), soft_wrap=True)
+        console.print(Text(f"  {_safe(report, change)}"), soft_wrap=True)
