@@ -222,7 +222,7 @@ def _mutants(clause_id: str) -> Iterator[Reference]:
 def _find_mutant(name: str, clause_id: str, sources: Mapping[Path, list[str]]) -> tuple[Path, int]:
     """Return where a mutant is defined: its name, else the first place that names its clause."""
     identifier = name.replace("-", "_")
-    for text in (f'"{name}"', f"def {identifier}(", f" {identifier}=(", f'"{clause_id}"'):
+    for text in (f'"{name}"', f"def {identifier}(", f" {identifier}=Row(", f'"{clause_id}"'):
         for path, lines in sources.items():
             for number, line in enumerate(lines, 1):
                 if text in line:

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
-from mockhub.mutants.defects import (  # noqa: F401
-    async_polling,
-    async_submission,
-    auth,
-    balance,
-    body_parsing,
-    charges,
-    concurrency,
-    credentials,
-    errors,
-    field_constraints,
-    field_defaults,
-    images,
-    insufficient_credits,
-    models,
-    ownership,
-    reference_images,
-    refunds,
-    response_shape,
-    retrieval,
-    routing,
-    sync_generation,
-    timestamps,
-)
+from mockhub.mutants import defects
+from mockhub.mutants import variants as variant_modules
 from mockhub.mutants.registry import MUTANTS, VARIANTS, Mutant, Variant
-from mockhub.mutants.variants import (  # noqa: F401
-    capabilities,
-    interpretations,
-    presentation,
-)
+
+for _package in (defects, variant_modules):
+    for _module in iter_modules(_package.__path__, f"{_package.__name__}."):
+        import_module(_module.name)
 
 
 def mutants() -> Mapping[str, Mutant]:
@@ -46,9 +25,9 @@ def mutants() -> Mapping[str, Mutant]:
 def variants() -> Mapping[str, Variant]:
     """Return all conforming variants by name, with the mutants that conform if documented."""
     conforming_mutants = {
-        one.name: Variant(one.name, "documented", one.description, one.change)
-        for one in MUTANTS.values()
-        if one.conforms_if_documented
+        mutant.name: Variant(mutant.name, "documented", mutant.description, mutant.change)
+        for mutant in MUTANTS.values()
+        if mutant.conforms_if_documented
     }
     return {**VARIANTS, **conforming_mutants}
 
@@ -60,8 +39,8 @@ def find(name: str) -> Mutant | Variant:
         MockhubError: if the name is unknown; the message suggests the closest.
     """
     known: dict[str, Mutant | Variant] = {**variants(), **mutants()}
-    if found := known.get(name):
-        return found
+    if name in known:
+        return known[name]
     raise MockhubError(
         f"unknown mutant {name!r}{suggest(name, known)}; `mockhub mutants` lists them"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import click
@@ -21,8 +21,8 @@ def format_list(words: Sequence[str], *, conforming: bool = False, markdown: boo
     Raises:
         MockhubError: if there are none.
     """
-    candidates: Iterable[Mutant | Variant] = variants().values() if conforming else _by_clause()
-    found = [one for one in candidates if _matches(one, words)]
+    candidates = variants().values() if conforming else _by_clause()
+    found = [candidate for candidate in candidates if _matches(candidate, words)]
     if not found:
         kind = "variant" if conforming else "mutant"
         raise MockhubError(f"no {kind} has {' and '.join(map(repr, words))} in its description")
@@ -31,38 +31,36 @@ def format_list(words: Sequence[str], *, conforming: bool = False, markdown: boo
 
 def _by_clause() -> list[Mutant]:
     order = list(clauses())
-    return sorted(mutants().values(), key=lambda one: order.index(one.clause))
+    return sorted(mutants().values(), key=lambda mutant: order.index(mutant.clause))
 
 
-def _matches(one: Mutant | Variant, words: Sequence[str]) -> bool:
-    text = " ".join((one.name, _clause(one), one.level, one.description)).lower()
+def _matches(entry: Mutant | Variant, words: Sequence[str]) -> bool:
+    text = " ".join((entry.name, _clause(entry), entry.level, entry.description)).lower()
     return all(word.lower() in text for word in words)
 
 
-def _clause(one: Mutant | Variant) -> str:
-    return one.clause if isinstance(one, Mutant) else ""
+def _clause(entry: Mutant | Variant) -> str:
+    return entry.clause if isinstance(entry, Mutant) else ""
 
 
-def _lines(found: Sequence[Mutant | Variant]) -> Iterator[str]:
-    width = min(_MAX_NAME_WIDTH, max(len(one.name) for one in found))
-    last = None
-    for one in found:
-        if (clause := _clause(one)) != last:
-            yield click.style(f"{clause}  ({one.level})" if clause else one.level, bold=True)
-            last = clause
-        yield f"  {one.name:<{width}}  {one.description}"
+def _lines(entries: Sequence[Mutant | Variant]) -> Iterator[str]:
+    width = min(_MAX_NAME_WIDTH, max(len(entry.name) for entry in entries))
+    for clause, group in groupby(entries, key=_clause):
+        for at, entry in enumerate(group):
+            if at == 0:
+                yield click.style(
+                    f"{clause}  ({entry.level})" if clause else entry.level, bold=True
+                )
+            yield f"  {entry.name:<{width}}  {entry.description}"
 
 
-def _table(found: Sequence[Mutant | Variant]) -> Iterator[str]:
+def _table(entries: Sequence[Mutant | Variant]) -> Iterator[str]:
     """Yield a row for each clause with the names of its mutants, or a row for each variant."""
-    found_mutants = [one for one in found if isinstance(one, Mutant)]
-    if not found_mutants:
-        yield "| variant | what it does differently |"
-        yield "| --- | --- |"
-        yield from (f"| `{one.name}` | {one.description} |" for one in found)
+    if not any(map(_clause, entries)):
+        yield from ("| variant | what it does differently |", "| --- | --- |")
+        yield from (f"| `{entry.name}` | {entry.description} |" for entry in entries)
         return
-    yield "| clause | level | mutants |"
-    yield "| --- | --- | --- |"
-    for clause, group in groupby(found_mutants, key=lambda one: one.clause):
-        names = ", ".join(f"`{one.name}`" for one in group)
+    yield from ("| clause | level | mutants |", "| --- | --- | --- |")
+    for clause, group in groupby(entries, key=_clause):
+        names = ", ".join(f"`{mutant.name}`" for mutant in group)
         yield f"| {clause} | {clauses()[clause].level} | {names} |"

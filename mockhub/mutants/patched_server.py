@@ -1,237 +1,196 @@
-"""The mock with a hook at every place where a mutant or a variant changes something."""
+"""The mock in parts, each built at its first use, so that a mutant can change it before."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from functools import cached_property, partial
 from typing import cast
 
-import orjson
-from msgspec.structs import replace
-
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Changes, Generation
+from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import DEFAULT
+from mockhub.domain.keys import key_digest
 from mockhub.domain.ledger import Entry, EntryKind
-from mockhub.exceptions import ApiError, ValidationError
-from mockhub.mutants.middleware import AsgiApp, Middleware
-from mockhub.mutants.request_hook import RequestHook, RequestReader
-from mockhub.mutants.responses import Json, error_code, generation_of, with_json
-from mockhub.mutants.server_parts import ServerParts
-from mockhub.mutants.wrapping import Decorator, Original, wrap
-from mockhub.spec.catalog import Quote
+from mockhub.exceptions import ApiError
+from mockhub.mutants.middleware import MiddlewareApp
+from mockhub.mutants.request_hook import RequestReader
+from mockhub.mutants.types import Json
+from mockhub.mutants.wrapping import wrap
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import Scenario
+from mockhub.spec.api_spec import ApiSpec, build_spec
+from mockhub.spec.document import Document
 from mockhub.spec.generation_request import GenerationRequest
-from mockhub.spec.operations import OperationId
-from mockhub.web.api import Handler as Handler
-from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
+from mockhub.spec.operations import FORM, JSON
+from mockhub.web import serializers
+from mockhub.web.api import Observer, PublicApi
+from mockhub.web.app import create_app
+from mockhub.web.images import ImageObserver
+from mockhub.web.limits import Limits
 
-RequestChange = Callable[[dict[bytes, bytes], Scope], object]
-ResponseChange = Callable[[Response, RequestContext], Response]
-JsonChange = Callable[[Json, RequestContext], object]
-GenerationChange = Callable[[Json, Generation], object]
-EntryChange = Callable[[Entry, Account, Generation], Iterable[Entry]]
-QuoteChange = Callable[[Quote, GenerationRequest], Quote]
-HandlerWrapper = Callable[[Handler, RequestContext, Account], Awaitable[Response]]
-SuccessCallback = Callable[[RequestContext, Account], object]
-ErrorCallback = Callable[[Account, Exception], object]
-
-_GENERATION_OPERATIONS = (OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+_SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
 
 
-class PatchedServer(ServerParts):
-    """One server that a mutant changes before it serves."""
+class PatchedServer:
+    """One server that a mutant changes before it serves.
 
-    # -- requests --------------------------------------------------------------------------------
+    Args:
+        spec: The API spec; an edit of `document` changes it for this server only.
+        scenario: The initial state.
+        url: The public URL.
 
-    def add_middleware(self, middleware: Middleware) -> Middleware:
-        """Run a function between the server and the application."""
-        self.app.add(middleware)
-        return middleware
+    Attributes:
+        keys: The API keys of the scenario by name.
+    """
 
-    def on_request(self, change: RequestChange) -> RequestChange:
-        """Change the headers or the scope of every request, in place."""
+    def __init__(
+        self,
+        spec: ApiSpec,
+        scenario: Scenario,
+        url: str,
+        *,
+        seed: int | None = None,
+        image_format: str | None = None,
+        max_generations: int | None = None,
+        limits: Limits | None = None,
+        observers: Iterable[Observer] = (),
+        image_observer: ImageObserver | None = None,
+    ) -> None:
+        self._base_spec = spec
+        self._build_hub = partial(
+            build_hub,
+            scenario,
+            DEFAULT,
+            seed=seed,
+            image_format=image_format,
+            max_generations=max_generations,
+        )
+        self._create_app = partial(
+            create_app,
+            url=url,
+            limits=limits,
+            validate_responses=False,
+            observers=observers,
+            image_observer=image_observer,
+        )
+        self._edited_document: Json | None = None
+        self.url = url
+        self.keys = {name: raw for raw, name, _ in scenario.predefined_keys()}
 
-        @self.add_middleware
-        async def changed(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
-            headers = dict(scope["headers"])
-            scope = {**scope}
-            change(headers, scope)
-            scope["headers"] = list(headers.items())
-            await app(scope, receive, send)
+    @property
+    def document_edited(self) -> bool:
+        return self._edited_document is not None
 
-        return change
-
-    def on_request_body(self, hook: RequestHook) -> RequestHook:
-        """Change a request body in place before it is validated, or raise ValidationError."""
-        self._request_reader.hooks.append(hook)
-        return hook
-
-    def accept_any_file(self) -> None:
-        """Accept files of any type and size."""
-        self._request_reader.accept_any_file = True
+    @property
+    def document(self) -> Json:
+        """The OpenAPI document, to be edited before any part that is built from it is used."""
+        assert "spec" not in self.__dict__, "edit the document before the spec is built"
+        if self._edited_document is None:
+            self._edited_document = deepcopy(dict(self._base_spec.document.root))
+        return self._edited_document
 
     @cached_property
-    def _request_reader(self) -> RequestReader:
+    def spec(self) -> ApiSpec:
+        if self._edited_document is None:
+            return self._base_spec
+        return build_spec(Document(self._base_spec.document.path, self._edited_document))
+
+    @cached_property
+    def hub(self) -> HubBackend:
+        return self._build_hub(self.spec)
+
+    @cached_property
+    def app(self) -> MiddlewareApp:
+        """The application; it does not validate its responses."""
+        return MiddlewareApp(self._create_app(self.spec, self.hub))
+
+    @property
+    def api(self) -> PublicApi:
+        return self.app.api
+
+    @cached_property
+    def request_reader(self) -> RequestReader:
         reader = RequestReader(self.api)
         wrap(self.api, "parse_request")(lambda original, context: reader.read(context))
         return reader
 
-    # -- responses -------------------------------------------------------------------------------
+    def field(self, name: str, media_type: str) -> Json:
+        """Return the schema of a request field in one media type only, to be edited."""
+        fields = self.schema(_SCHEMAS[media_type])["properties"]
+        document = Document(self._base_spec.document.path, self.document)
+        fields[name] = deepcopy(document.resolve(fields[name]))
+        return cast("Json", fields[name])
 
-    def on_response(
-        self, *operations: str, status: int | None = None, code: str | None = None
-    ) -> Decorator[ResponseChange]:
-        """Replace responses of some operations, with a status or with an error code."""
+    def schema(self, name: str) -> Json:
+        """Return a schema of the document, to be edited."""
+        return cast("Json", self.document["components"]["schemas"][name])
 
-        def decorator(change: ResponseChange) -> ResponseChange:
-            @wrap(self.api, "handle")
-            async def changed(original: Original, context: RequestContext) -> Response:
-                response: Response = await original(context)
-                operation_id = context.operation.id if context.operation else ""
-                matches = (
-                    (not operations or operation_id in operations)
-                    and status in (None, response.status)
-                    and code in (None, error_code(response))
-                )
-                return change(response, context) if matches else response
+    @property
+    def model(self) -> Json:
+        """The first entry of the model list, to be edited."""
+        listing = self.document["components"]["examples"]["Models"]["value"]
+        return cast("Json", listing["data"][0])
 
-            return change
+    @property
+    def prices(self) -> Mapping[str, int]:
+        """Credits per image of the first model, by tier."""
+        return next(iter(self.spec.catalog.models.values())).prices
 
-        return decorator
+    def price(self, request: GenerationRequest) -> int:
+        quote = self.spec.catalog.quote(request.model, request.size)
+        return quote.credits_per_image * request.n
 
-    def replace_json(
-        self, *operations: str, status: int | None = None, code: str | None = None
-    ) -> Decorator[JsonChange]:
-        """Replace the JSON of responses by what the function returns."""
+    def error(self, code: str, message: str | None = None) -> ApiError:
+        """Return a documented error, to be raised."""
+        return self.spec.errors.error(code, message)
 
-        def decorator(change: JsonChange) -> JsonChange:
-            @self.on_response(*operations, status=status, code=code)
-            def changed(response: Response, context: RequestContext) -> Response:
-                with suppress(orjson.JSONDecodeError):
-                    return with_json(response, change(orjson.loads(response.body), context))
-                return response
+    def generation_ids(self, account: Account) -> list[str]:
+        """Return the ids of the generations of an account, the oldest first."""
+        return [id for id, each in self.hub.generations.items() if each.account == account.id]
 
-            return change
+    def log_json(self, generation: Generation) -> Json:
+        links, now = self.api.links(self.hub.name), self.hub.clock.now()
+        return serializers.generation_log(generation, self.hub, links, now=now)
 
-        return decorator
+    def image_json(self, generation: Generation, index: int) -> Json:
+        """Return an image as it will be in the log when it is delivered."""
+        return {
+            "id": self.hub.ids.image(generation.id, index),
+            "object": "image",
+            "url": self.api.links(self.hub.name).image_urls(generation, "png")[index],
+            "created_at": serializers.timestamp(generation.created_at),
+        }
 
-    def mutate_json(
-        self, *operations: str, status: int | None = None, code: str | None = None
-    ) -> Decorator[JsonChange]:
-        """Change the JSON of responses in place; the result of the function is ignored."""
+    def adjust_balance(self, account: Account, credits: int) -> tuple[()]:
+        """Grant an account credits, or charge it if *credits* is negative.
 
-        def decorator(change: JsonChange) -> JsonChange:
-            @self.replace_json(*operations, status=status, code=code)
-            def changed(content: Json, context: RequestContext) -> Json:
-                change(content, context)
-                return content
+        It returns no entries, so that `on_ledger_entry` writes nothing in addition.
+        """
+        lot = next(iter(account.lots))
+        kind: EntryKind = "grant" if credits > 0 else "charge"
+        account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
+        return ()
 
-            return change
+    def richest_account(self) -> Account:
+        return max(self.hub.accounts.values(), key=lambda account: account.balance)
 
-        return decorator
+    def other_account(self, account: Account) -> Account:
+        """Return another account than *account*; add one if there is none."""
+        others = (other for other in self.hub.accounts.values() if other is not account)
+        if other := next(others, None):
+            return other
+        created = self.hub.add_account("other-account")
+        self.hub.grant(created, account.balance)
+        return created
 
-    def mutate_generation(
-        self, *operations: str, status: int | None = None
-    ) -> Decorator[GenerationChange]:
-        """Change the JSON of generations in place; without *operations* of all that are sent."""
+    def usable_key(self) -> str:
+        """Return a key of the scenario that is neither revoked nor expires, or add one."""
 
-        def decorator(change: GenerationChange) -> GenerationChange:
-            @self.mutate_json(*(operations or _GENERATION_OPERATIONS), status=status)
-            def changed(content: Json, context: RequestContext) -> None:
-                if "error" not in content or "id" in content:
-                    change(content, generation_of(context))
+        def balance(raw: str) -> int:
+            return self.hub.accounts[keys[raw].account].balance
 
-            return change
-
-        return decorator
-
-    def change_error(
-        self, code: str, *operations: str, status: int = 0, new_code: str = ""
-    ) -> None:
-        """Return an error with another status or another code."""
-
-        @self.on_response(*operations, code=code)
-        def changed(response: Response, context: RequestContext) -> Response:
-            content = orjson.loads(response.body)
-            content["error"]["code"] = new_code or code
-            return replace(with_json(response, content), status=status or response.status)
-
-    # -- operations ------------------------------------------------------------------------------
-
-    def wrap_handler(self, operation: str) -> Decorator[HandlerWrapper]:
-        """Replace the handler of an operation; the function receives the original first."""
-
-        def decorator(function: HandlerWrapper) -> HandlerWrapper:
-            self.api.handlers[operation] = partial(function, self.api.handlers[operation])
-            return function
-
-        return decorator
-
-    def after_success(self, operation: str) -> Decorator[SuccessCallback]:
-        """Call a function after an operation has succeeded."""
-
-        def decorator(callback: SuccessCallback) -> SuccessCallback:
-            @self.wrap_handler(operation)
-            async def handled(
-                call_next: Handler, context: RequestContext, account: Account
-            ) -> Response:
-                response = await call_next(context, account)
-                callback(context, account)
-                return response
-
-            return callback
-
-        return decorator
-
-    def after_error(self, operation: str) -> Decorator[ErrorCallback]:
-        """Call a function after an operation has rejected a request."""
-
-        def decorator(callback: ErrorCallback) -> ErrorCallback:
-            @self.wrap_handler(operation)
-            async def handled(
-                call_next: Handler, context: RequestContext, account: Account
-            ) -> Response:
-                try:
-                    return await call_next(context, account)
-                except (ApiError, ValidationError) as error:
-                    callback(account, error)
-                    raise
-
-            return callback
-
-        return decorator
-
-    # -- accounts and credits --------------------------------------------------------------------
-
-    def on_ledger_entry(self, kind: EntryKind) -> Decorator[EntryChange]:
-        """Replace the ledger entries of one kind that a generation makes."""
-
-        def decorator(change: EntryChange) -> EntryChange:
-            @wrap(self.hub, "commit")
-            def commit(original: Original, account: Account, changes: Changes) -> None:
-                entries: list[Entry] = []
-                for entry in changes.entries:
-                    replaced = entry.kind == kind
-                    entries += change(entry, account, changes.generation) if replaced else (entry,)
-                original(account, replace(changes, entries=tuple(entries)))
-
-            return change
-
-        return decorator
-
-    def on_quote(self, change: QuoteChange) -> QuoteChange:
-        """Replace the price of a request."""
-
-        @wrap(self.hub, "start_generation")
-        def start(
-            original: Original,
-            account: Account,
-            request: GenerationRequest,
-            quote: Quote,
-            *rest: object,
-        ) -> Generation:
-            return cast("Generation", original(account, request, change(quote, request), *rest))
-
-        return change
+        keys = {raw: self.hub.keys[key_digest(raw.encode())] for raw in self.keys.values()}
+        usable = [raw for raw, key in keys.items() if not key.revoked and key.expires_at is None]
+        return max(usable, key=balance, default=None) or self.hub.add_key(self.richest_account().id)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.hook import Change, Hook
 from mockhub.verify.clauses import Level, clauses
 
-Change = Callable[[PatchedServer], object]
-
 C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
 C_contra = TypeVar("C_contra", contravariant=True)
-Hook = Callable[[C], Change]  # makes a change out of a function of another kind
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,30 @@ class Variant:
     change: Change
 
 
-class Rows(Protocol[C_contra]):
-    """A table of mutants or variants: ``name=(description, function)`` each."""
+class Row(NamedTuple, Generic[C_co]):
+    """A mutant or a variant in a table.
 
-    def __call__(self, **rows: tuple[str, C_contra]) -> None: ...
+    Attributes:
+        description: What it does, in one sentence.
+        value: What the hook of the table takes.
+        level: The level of a mutant, if it is not that of its clause.
+    """
+
+    description: str
+    value: C_co
+    level: Level | None = None
+
+
+class Table(Protocol[C_contra]):
+    """Register each row under the name of its keyword."""
+
+    def __call__(self, **rows: Row[C_contra]) -> None: ...
 
 
 MUTANTS: dict[str, Mutant] = {}
 VARIANTS: dict[str, Variant] = {}
+
+Register = Callable[[Change], Change]
 
 
 def mutant(
@@ -68,7 +82,7 @@ def mutant(
     level: Level | None = None,
     conforms_if_documented: bool = False,
     name: str = "",
-) -> Callable[[Change], Change]:
+) -> Register:
     """Register a function as a mutant.
 
     Args:
@@ -78,68 +92,51 @@ def mutant(
         conforms_if_documented: Whether it is a conforming variant at level documented.
         name: By default the name of the function.
     """
+    least = level or clauses()[clause].level
 
-    def decorator(change: Change) -> Change:
-        registered = Mutant(
-            _to_name(name or change.__name__),
-            clause,
-            level or clauses()[clause].level,
-            description,
-            change,
-            conforms_if_documented,
-        )
-        assert registered.name not in MUTANTS, f"duplicate mutant {registered.name}"
-        MUTANTS[registered.name] = registered
+    def register(change: Change) -> Change:
+        id = _unused_name(name or change.__name__, MUTANTS)
+        MUTANTS[id] = Mutant(id, clause, least, description, change, conforms_if_documented)
         return change
-
-    return decorator
-
-
-def mutant_table(
-    clause: str,
-    hook: Hook[C],
-    *,
-    level: Level | None = None,
-    conforms_if_documented: bool = False,
-) -> Rows[C]:
-    """Register a table of mutants of one clause whose functions are all called by *hook*."""
-
-    def register(**rows: tuple[str, C]) -> None:
-        for name, (description, function) in rows.items():
-            mutant(
-                clause,
-                description,
-                level=level,
-                conforms_if_documented=conforms_if_documented,
-                name=name,
-            )(hook(function))
 
     return register
 
 
-def variant(
-    description: str, *, level: Level = "inferred", name: str = ""
-) -> Callable[[Change], Change]:
+def variant(description: str, *, level: Level = "inferred", name: str = "") -> Register:
     """Register a function as a conforming variant; *level* is the highest at which it conforms."""
 
-    def decorator(change: Change) -> Change:
-        registered = Variant(_to_name(name or change.__name__), level, description, change)
-        assert registered.name not in VARIANTS, f"duplicate variant {registered.name}"
-        VARIANTS[registered.name] = registered
+    def register(change: Change) -> Change:
+        id = _unused_name(name or change.__name__, VARIANTS)
+        VARIANTS[id] = Variant(id, level, description, change)
         return change
-
-    return decorator
-
-
-def variant_table(hook: Hook[C], *, level: Level = "inferred") -> Rows[C]:
-    """Register a table of variants whose functions are all called by *hook*."""
-
-    def register(**rows: tuple[str, C]) -> None:
-        for name, (description, function) in rows.items():
-            variant(description, level=level, name=name)(hook(function))
 
     return register
 
 
-def _to_name(identifier: str) -> str:
-    return identifier.replace("_", "-")
+def _unused_name(identifier: str, registered: Container[str]) -> str:
+    name = identifier.replace("_", "-")
+    assert name not in registered, f"duplicate name {name}"
+    return name
+
+
+def mutant_table(clause: str, hook: Hook[C], *, conforms_if_documented: bool = False) -> Table[C]:
+    """Register a table of mutants of one clause whose values are all passed to *hook*."""
+    conforms = conforms_if_documented
+
+    def register(**rows: Row[C]) -> None:
+        for name, (description, value, level) in rows.items():
+            mutant(clause, description, level=level, conforms_if_documented=conforms, name=name)(
+                hook(value)
+            )
+
+    return register
+
+
+def variant_table(hook: Hook[C], *, level: Level = "inferred") -> Table[C]:
+    """Register a table of variants whose values are all passed to *hook*."""
+
+    def register(**rows: Row[C]) -> None:
+        for name, row in rows.items():
+            variant(row.description, level=level, name=name)(hook(row.value))
+
+    return register

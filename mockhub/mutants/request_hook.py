@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
-from mockhub.mutants.form_files import ANY_FILE, Upload, parse_files, recording_receive
-from mockhub.mutants.responses import Json
+from mockhub.mutants.form_files import ANY_FILE, parse_files, recording_receive
+from mockhub.mutants.types import ParsedRequest
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, OperationId
 from mockhub.spec.request_validation import validate
@@ -16,15 +15,6 @@ from mockhub.web.api import PublicApi
 from mockhub.web.asgi import AsgiBodySource
 from mockhub.web.context import RequestContext
 from mockhub.web.request_body import ParsedBody
-
-
-class ParsedRequest(NamedTuple):
-    """A request body before it is validated."""
-
-    media_type: str
-    values: Json
-    uploads: tuple[Upload, ...]
-
 
 RequestHook = Callable[[ParsedRequest], object]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,13 +58,11 @@ class SelfTestResult:
 
     @property
     def survivors(self) -> list[MutantResult]:
-        """The mutants that no check killed."""
-        return [one for one in self.mutants if not one.checks]
+        return [result for result in self.mutants if not result.checks]
 
     @property
     def flagged(self) -> list[MutantResult]:
-        """The variants that failed a check."""
-        return [one for one in self.variants if one.checks]
+        return [result for result in self.variants if result.checks]
 
     @property
     def mutation_score(self) -> float:
@@ -73,7 +71,6 @@ class SelfTestResult:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing survived, nothing was flagged, and no check was ineffective."""
         return not (self.survivors or self.flagged or self.ineffective_checks)
 
 
@@ -94,23 +91,22 @@ def run(
         MockhubError: if a name is unknown.
     """
     started = time.perf_counter()
-    selected_mutants, selected_variants = _select(names)
-    mutant_results: list[MutantResult] = []
-    variant_results: list[MutantResult] = []
+    selected_mutants = _select(names, mutants().values())
+    selected_variants = _select(names, variants().values())
+    results: dict[tuple[str, bool], MutantResult] = {}
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         futures = {
-            pool.submit(evaluate, group, is_variant): variant_results
-            if is_variant
-            else mutant_results
+            pool.submit(evaluate, group, is_variant): is_variant
             for group, is_variant in _jobs(selected_mutants, selected_variants)
         }
         for future in as_completed(futures):
-            for one in future.result():
-                futures[future].append(one)
-                progress(one)
+            for result in future.result():
+                results[result.name, futures[future]] = result
+                progress(result)
+    mutant_results = tuple(results[name, False] for name in selected_mutants)
     return SelfTestResult(
-        mutants=_in_order(mutant_results, selected_mutants),
-        variants=_in_order(variant_results, selected_variants),
+        mutants=mutant_results,
+        variants=tuple(results[name, True] for name in selected_variants),
         ineffective_checks=() if names else tuple(ineffective_checks(mutant_results)),
         seconds=time.perf_counter() - started,
     )
@@ -121,32 +117,22 @@ def size() -> int:
     return len(mutants()) + len(variants())
 
 
+def _select(names: Sequence[str], candidates: Iterable[Mutant | Variant]) -> list[str]:
+    for name in names:
+        find(name)
+    known = [candidate.name for candidate in candidates]
+    return [name for name in names if name in known] if names else known
+
+
 def _jobs(
-    selected_mutants: Sequence[Mutant], selected_variants: Sequence[Variant]
-) -> Iterator[tuple[list[str], bool]]:
+    selected_mutants: Sequence[str], selected_variants: Sequence[str]
+) -> Iterator[tuple[Sequence[str], bool]]:
     """Yield names that are tested together and whether they are variants, the slow ones first."""
-    conforming_mutants = [one.name for one in selected_variants if one.name in mutants()]
-    yield from (([one.name], True) for one in selected_variants if one.name not in mutants())
-    yield from (
-        (conforming_mutants[at::_VARIANT_GROUPS], True)
-        for at in range(min(_VARIANT_GROUPS, len(conforming_mutants)))
-    )
-    yield from (([one.name], False) for one in selected_mutants)
-
-
-def _in_order(
-    found: Sequence[MutantResult], selected: Sequence[Mutant | Variant]
-) -> tuple[MutantResult, ...]:
-    by_name = {one.name: one for one in found}
-    return tuple(by_name[one.name] for one in selected)
-
-
-def _select(names: Sequence[str]) -> tuple[list[Mutant], list[Variant]]:
-    if not names:
-        return list(mutants().values()), list(variants().values())
-    found = [find(name) for name in names]
-    selected_mutants = [one for one in found if isinstance(one, Mutant)]
-    return selected_mutants, [variants()[name] for name in names if name in variants()]
+    conforming_mutants = [name for name in selected_variants if name in mutants()]
+    yield from (([name], True) for name in selected_variants if name not in mutants())
+    groups = (conforming_mutants[at::_VARIANT_GROUPS] for at in range(_VARIANT_GROUPS))
+    yield from ((group, True) for group in groups if group)
+    yield from (([name], False) for name in selected_mutants)
 
 
 def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
@@ -154,35 +140,32 @@ def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
     logging.disable(logging.CRITICAL)  # a mutant fails on purpose
     if conforming:
         return _run_variants([variants()[name] for name in names])
-    one = mutants()[names[0]]
-    for only in (one.clause, _WITHOUT_LARGE_UPLOADS):
-        if (found := _run_checks(one, only=only)).checks:
-            return [found]
-    return [_run_checks(one)]
+    mutant = mutants()[names[0]]
+    for only in (mutant.clause, _WITHOUT_LARGE_UPLOADS):
+        if (result := _run_checks(mutant, only=only)).checks:
+            return [result]
+    return [_run_checks(mutant)]
 
 
 def _run_variants(group: Sequence[Variant]) -> list[MutantResult]:
-    combined = replace(group[0], change=combine([one.change for one in group]))
-    found = _run_checks(combined)
-    if found.checks and len(group) > 1:
-        return [_run_checks(one) for one in group]
-    return [found._replace(name=one.name) for one in group]
+    combined = _run_checks(replace(group[0], change=combine([each.change for each in group])))
+    if combined.checks and len(group) > 1:
+        return [_run_checks(variant) for variant in group]
+    return [combined._replace(name=variant.name) for variant in group]
 
 
-def _run_checks(one: Mutant | Variant, only: str | None = None) -> MutantResult:
-    with running(one.change, allow_slow=only in _SLOW_CLAUSES) as server:
-        target_profile = build_profile(
-            server, _POLL_SECONDS if isinstance(one, Mutant) else _VARIANT_SECONDS
-        )
-        report = run_checks(target_profile, level=one.level, no_fuzz=True, keyword=only)
-    failed = [clause for clause in report.clauses if clause.outcome == _FAILED]
-    checks = {check.name: check for clause in report.clauses for check in clause.checks}
-    failed_checks = [check for check in checks.values() if check.outcome == _FAILED]
+def _run_checks(target: Mutant | Variant, only: str | None = None) -> MutantResult:
+    poll_timeout = _POLL_SECONDS if isinstance(target, Mutant) else _VARIANT_SECONDS
+    with running(target.change, allow_slow=only in _SLOW_CLAUSES) as server:
+        profile = build_profile(server, poll_timeout)
+        report = run_checks(profile, level=target.level, no_fuzz=True, keyword=only)
+    checks = {check.name: check for clause in report.clauses for check in clause.checks}.values()
+    failed_checks = [check for check in checks if check.outcome == _FAILED]
     return MutantResult(
-        one.name,
+        target.name,
         tuple(check.name for check in failed_checks),
-        tuple(clause.id for clause in failed),
-        tuple(check.name for check in checks.values() if check.outcome == "inconclusive"),
+        tuple(clause.id for clause in report.clauses if clause.outcome == _FAILED),
+        tuple(check.name for check in checks if check.outcome == "inconclusive"),
         failed_checks[0].message if failed_checks else "",
         report.credits_spent,
         report.requests,
@@ -199,9 +182,7 @@ def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
     )
 
 
-def ineffective_checks(found: Sequence[MutantResult]) -> Iterator[str]:
+def ineffective_checks(results: Sequence[MutantResult]) -> Iterator[str]:
     """Yield the checks that killed none of the mutants."""
-    effective = {check for one in found for check in one.checks}
-    for check in select_checks("inferred"):
-        if check.name not in effective:
-            yield check.name
+    effective = {check for result in results for check in result.checks}
+    return (check.name for check in select_checks("inferred") if check.name not in effective)

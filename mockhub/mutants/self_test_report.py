@@ -53,9 +53,9 @@ def show(outcome: SelfTestResult, console: Console) -> None:
 def summary(outcome: SelfTestResult) -> str:
     """Return the result in one line."""
     killed = len(outcome.mutants) - len(outcome.survivors)
-    clauses = {mutants()[one.name].clause for one in outcome.mutants}
+    tested_clauses = {mutants()[result.name].clause for result in outcome.mutants}
     return (
-        f"{killed} of {len(outcome.mutants)} mutants of {len(clauses)} clauses killed "
+        f"{killed} of {len(outcome.mutants)} mutants of {len(tested_clauses)} clauses killed "
         f"({outcome.mutation_score:.1%}), "
         f"{len(outcome.flagged)} of {len(outcome.variants)} conforming variants flagged, "
         f"{len(outcome.ineffective_checks)} ineffective checks; {outcome.seconds:.0f} s"
@@ -64,39 +64,30 @@ def summary(outcome: SelfTestResult) -> str:
 
 def failure_messages(outcome: SelfTestResult) -> Iterator[str]:
     """Yield a sentence for everything that fails the self-test."""
-    for one in outcome.survivors:
-        mutant = mutants()[one.name]
-        yield f"{one.name} ({mutant.clause}) survived: {mutant.description}{_inconclusive(one)}"
-    for one in outcome.flagged:
-        yield f"{one.name} conforms and was flagged by {', '.join(one.checks)}: {one.message}"
+    for result in outcome.survivors:
+        mutant, names = mutants()[result.name], ", ".join(result.inconclusive_checks)
+        reason = f" ({names} inconclusive)" if names else ""
+        yield f"{mutant.name} ({mutant.clause}) survived: {mutant.description}{reason}"
+    for result in outcome.flagged:
+        checks = ", ".join(result.checks)
+        yield f"{result.name} conforms and was flagged by {checks}: {result.message}"
     for check in outcome.ineffective_checks:
         yield f"{check} killed no mutant; add one that it kills, or remove the check"
 
 
-def _inconclusive(one: MutantResult) -> str:
-    return (
-        f" ({', '.join(one.inconclusive_checks)} inconclusive)" if one.inconclusive_checks else ""
-    )
-
-
-def _mutants(found: Sequence[MutantResult], box: Box | None) -> Table:
-    order = list(clauses())
+def _mutants(results: Sequence[MutantResult], box: Box | None) -> Table:
+    order, last = list(clauses()), ""
     table = Table("clause", "mutant", "killed by", title="Mutants", title_justify="left", box=box)
-    rows = sorted(found, key=lambda one: order.index(mutants()[one.name].clause))
-    last = ""
-    for one in rows:
-        clause = mutants()[one.name].clause
-        table.add_row(clause if clause != last else "", one.name, _checks(one, "survived"))
+    for result in sorted(results, key=lambda result: order.index(mutants()[result.name].clause)):
+        clause = mutants()[result.name].clause
+        checks = ", ".join(result.checks) or "[red]survived[/red]"
+        table.add_row(clause if clause != last else "", result.name, checks)
         last = clause
     return table
 
 
-def _variants(found: Sequence[MutantResult], box: Box | None) -> Table:
+def _variants(results: Sequence[MutantResult], box: Box | None) -> Table:
     table = Table("level", "variant", "flagged by", title="Variants", title_justify="left", box=box)
-    for one in found:
-        table.add_row(variants()[one.name].level, one.name, _checks(one, ""))
+    for result in results:
+        table.add_row(variants()[result.name].level, result.name, ", ".join(result.checks))
     return table
-
-
-def _checks(one: MutantResult, default: str) -> str:
-    return ", ".join(one.checks) or f"[red]{default}[/red]"

@@ -10,8 +10,8 @@ from typing import Any
 
 from mockhub._resources import resource_path
 from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.mutants.hook import Change
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Change
 from mockhub.scenarios.loader import Scenario, load_scenario
 from mockhub.server.server import ServerThread, bind
 from mockhub.spec.api_spec import ApiSpec, load_spec

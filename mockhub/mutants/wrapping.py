@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., object])
-T = TypeVar("T")
 
-Decorator = Callable[[T], T]
 Original = Callable[..., Any]  # the method that was replaced
 
-Method = Literal[
-    # PublicApi, and ImageEndpoint
-    "handle",
-    "route",
-    "authenticate",
-    "parse_request",
-    "render",
-    # HubBackend, and its Ids
-    "create_generation",
-    "start_generation",
-    "get_generation",
-    "record_poll",
-    "complete_generation",
-    "commit",
-    "generation",
-    "image",
-]
 
-
-def wrap(target: object, name: Method) -> Callable[[F], F]:
+def wrap(target: object, method: str) -> Callable[[F], F]:
     """Replace a method of *target*; the function receives the original as its first argument."""
-    original = getattr(target, name)
+    original = getattr(target, method)
 
     def decorator(function: F) -> F:
-        setattr(target, name, partial(function, original))
+        setattr(target, method, partial(function, original))
         return function
 
     return decorator

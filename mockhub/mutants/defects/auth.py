@@ -4,261 +4,202 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec.structs import replace
-
-from mockhub.domain.accounts import Account
 from mockhub.domain.keys import ApiKey, KeyStore
 from mockhub.exceptions import ApiError
-from mockhub.mutants.hooks import (
-    at_every,
-    change_error,
-    hook,
-    mutate_json,
-    on_request,
-    on_response,
-    replace_errors,
-)
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import edit, update
+from mockhub.mutants.hook import Hook, at_every, hook_factory
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Hook, mutant, mutant_table
-from mockhub.mutants.responses import Json, error_response, server_error, with_json
-from mockhub.mutants.wrapping import wrap
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import send_error, send_json
+from mockhub.mutants.types import Account, Json, RequestContext, RequestHeaders, Response, Scope
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.error_catalog import REQUIRED_CODES
 from mockhub.spec.operations import Operation, OperationId
-from mockhub.web.asgi import Scope
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
 
-Authenticate = Callable[[RequestContext], Account]
-Route = Callable[[RequestContext], Operation | None]
-
-AUTHORIZATION = b"authorization"
 _READS = (OperationId.GET_CREDITS, OperationId.GET_GENERATION)
 _GENERATE = (OperationId.CREATE_GENERATION,)
-_ALL = (*_READS, *_GENERATE)
 _KEY_HEADER_LENGTH = len("Bearer gih_live_") + 32
 
 
-@hook
-def rewrite_token(server: PatchedServer, change: Callable[[str], str]) -> None:
-    """Replace the key that a request sends."""
-
-    @server.on_request
-    def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
-        scheme, blank, token = headers.get(AUTHORIZATION, b"").partition(b" ")
-        if token:
-            token = change(token.decode("latin-1")).encode("latin-1")
-            headers[AUTHORIZATION] = scheme + blank + token
+@hooks.on_request.adapted
+def rewrite_token(change: Callable[[str], str], headers: RequestHeaders, scope: Scope) -> None:
+    scheme, blank, token = headers.get(hooks.AUTHORIZATION, b"").partition(b" ")
+    if token:
+        token = change(token.decode("latin-1")).encode("latin-1")
+        headers[hooks.AUTHORIZATION] = scheme + blank + token
 
 
-# -- a missing key -------------------------------------------------------------------------------
-
-
-@hook
-def serve_without_key(server: PatchedServer, operation: OperationId) -> None:
-    """Serve an operation to requests without a key as the richest account."""
+@hook_factory
+def on_rejected_key(
+    server: PatchedServer, authenticate: Callable[[RequestContext], Account | None], code: str
+) -> None:
+    """Serve requests that would be rejected with a code as the account that a function returns."""
 
     @wrap(server.api, "authenticate")
-    def authenticate(original: Authenticate, context: RequestContext) -> Account:
+    def replace(original: Original, context: RequestContext) -> object:
         try:
             return original(context)
         except ApiError as error:
-            if error.code != "missingApiKey" or _operation(context) != operation:
+            account = authenticate(context) if error.code == code else None
+            if account is None:
                 raise
-            account = context.account = server.richest_account()
             return account
 
 
-def _operation(context: RequestContext) -> str | None:
-    return context.operation.id if context.operation else None
+@Hook
+def serve_without_key(server: PatchedServer, operation: OperationId) -> None:
+    """Serve an operation to requests without a key as the richest account."""
+
+    @on_rejected_key("missingApiKey").on(server)
+    def authenticate(context: RequestContext) -> Account | None:
+        if context.operation is None or context.operation.id != operation:
+            return None
+        context.account = server.richest_account()
+        return context.account
 
 
-@hook
+@Hook
 def serve_reads_by_id(server: PatchedServer, code: str) -> None:
     """Serve a generation to requests that would be rejected with an error code."""
 
-    @wrap(server.api, "authenticate")
-    def authenticate(original: Authenticate, context: RequestContext) -> Account:
-        try:
-            return original(context)
-        except ApiError as error:
-            generation = server.hub.generations.get(context.path_param or "")
-            if error.code != code or generation is None:
-                raise
-            return server.hub.accounts[generation.account]
+    @on_rejected_key(code).on(server)
+    def authenticate(context: RequestContext) -> Account | None:
+        generation = server.hub.generations.get(context.path_param or "")
+        return server.hub.accounts[generation.account] if generation else None
 
 
 mutant_table("AUTH-1", serve_reads_by_id)(
-    reads_without_key=("A generation can be read by its id without a key.", "missingApiKey"),
+    reads_without_key=Row("A generation can be read by its id without a key.", "missingApiKey")
 )
 mutant_table("AUTH-1", serve_without_key)(
-    writes_without_key=(
-        "Images can be generated without a key; only reads need one.",
-        OperationId.CREATE_GENERATION,
+    writes_without_key=Row(
+        "Images can be generated without a key; only reads need one.", OperationId.CREATE_GENERATION
     ),
-    balance_without_key=(
-        "Without a key, /credits returns the balance of some account.",
-        OperationId.GET_CREDITS,
+    balance_without_key=Row(
+        "Without a key, /credits returns the balance of some account.", OperationId.GET_CREDITS
     ),
 )
 
 
 @mutant("AUTH-1", "A request without a key is rejected, but charged to some account.")
 def charged_without_key(server: PatchedServer) -> None:
-    @server.on_response(OperationId.CREATE_GENERATION, code="missingApiKey")
+    @responses.on_response(OperationId.CREATE_GENERATION, code="missingApiKey").on(server)
     def charge(response: Response, context: RequestContext) -> Response:
         server.adjust_balance(server.richest_account(), -8)
         return response
 
 
 @mutant("AUTH-1", "Images can be generated by a form without a key.")
-def forms_without_key(server: PatchedServer) -> None:
-    @server.on_request
-    def add_key(headers: dict[bytes, bytes], scope: Scope) -> None:
-        is_form = headers.get(b"content-type", b"").startswith(b"multipart/")
-        if AUTHORIZATION not in headers and is_form:
-            headers[AUTHORIZATION] = b"Bearer " + server.usable_key().encode()
+@hooks.on_request.with_server
+def forms_without_key(server: PatchedServer, headers: RequestHeaders, scope: Scope) -> None:
+    is_form = headers.get(b"content-type", b"").startswith(b"multipart/")
+    if hooks.AUTHORIZATION not in headers and is_form:
+        headers[hooks.AUTHORIZATION] = b"Bearer " + server.usable_key().encode()
 
 
-mutant_table("AUTH-3", change_error("missingApiKey"))(
-    missing_key_is_invalid_key=(
-        "A request without a key returns invalidApiKey.",
-        (401, "invalidApiKey"),
-    ),
-    missing_key_is_403=("A request without a key returns 403.", (403, "missingApiKey")),
-    missing_key_with_other_code=(
-        "A request without a key returns the code unauthorized.",
-        (401, "unauthorized"),
-    ),
+mutant_table("AUTH-3", responses.change_error("missingApiKey"))(
+    missing_key_is_invalid_key=Row("A missing key returns invalidApiKey.", "invalidApiKey"),
+    missing_key_is_403=Row("A missing key returns 403.", 403),
+    missing_key_with_other_code=Row("A missing key returns the code unauthorized.", "unauthorized"),
 )
-mutant_table("AUTH-3", change_error("missingApiKey", OperationId.CREATE_GENERATION))(
-    missing_key_is_400_on_post=(
-        "A generation without a key returns 400 invalid_request.",
-        (400, "invalid_request"),
-    ),
+mutant_table("AUTH-3", responses.change_error("missingApiKey", OperationId.CREATE_GENERATION))(
+    missing_key_is_400_on_post=Row(
+        "A generation without a key returns 400.", (400, "invalid_request")
+    )
 )
-mutant_table("AUTH-3", change_error("missingApiKey", OperationId.GET_GENERATION))(
-    missing_key_is_invalid_key_on_reads=(
-        "Reading a generation without a key returns invalidApiKey.",
-        (401, "invalidApiKey"),
-    ),
+mutant_table("AUTH-3", responses.change_error("missingApiKey", OperationId.GET_GENERATION))(
+    missing_key_is_invalid_key_on_reads=Row(
+        "A read without a key returns invalidApiKey.", "invalidApiKey"
+    )
 )
-mutant_table("AUTH-3", at_every(2, mutate_json(code="missingApiKey")))(
-    every_second_missing_key_is_invalid_key=(
-        "Every second request without a key returns invalidApiKey.",
-        lambda content, context: content["error"].update(code="invalidApiKey"),
-    ),
+mutant_table("AUTH-3", at_every(2, responses.mutate_errors("missingApiKey")))(
+    every_second_missing_key_is_invalid_key=Row(
+        "Every second missing key returns invalidApiKey.", update(code="invalidApiKey")
+    )
 )
 
 
 @mutant(
     "AUTH-3", "Reading an unknown id without a key returns 404 instead of 401.", level="inferred"
 )
-@on_response(OperationId.GET_GENERATION, code="missingApiKey")
+@responses.on_response(OperationId.GET_GENERATION, code="missingApiKey")
 def unknown_id_before_key(response: Response, context: RequestContext) -> Response:
     known = context.path_param in context.hub.generations
-    return response if known else error_response(context, "notFound")
-
-
-# -- a valid key ---------------------------------------------------------------------------------
+    return response if known else responses.error_response(context, "notFound")
 
 
 @mutant("AUTH-2", "The key is accepted without a scheme only; with Bearer it is unknown.")
-@on_request
-def bearer_scheme_rejected(headers: dict[bytes, bytes], scope: Scope) -> None:
-    if value := headers.pop(AUTHORIZATION, b""):
+@hooks.on_request
+def bearer_scheme_rejected(headers: RequestHeaders, scope: Scope) -> None:
+    if value := headers.pop(hooks.AUTHORIZATION, b""):
         scheme = b"Basic " if value.startswith(b"Bearer") else b"Bearer "
-        headers[AUTHORIZATION] = scheme + value
+        headers[hooks.AUTHORIZATION] = scheme + value
 
 
-mutant_table("AUTH-2", on_response(OperationId.GET_CREDITS, status=200))(
-    credits_reject_all_keys=(
-        "/credits rejects every key; the other operations accept it.",
-        lambda response, context: error_response(context, "invalidApiKey"),
-    ),
+mutant_table("AUTH-2", responses.on_response(OperationId.GET_CREDITS, status=200))(
+    credits_reject_all_keys=Row(
+        "/credits rejects every key; the other operations accept it.", send_error("invalidApiKey")
+    )
 )
-
-# -- an unknown key ------------------------------------------------------------------------------
-
-mutant_table("AUTH-4", change_error("invalidApiKey"))(
-    unknown_key_is_missing_key=("An unknown key returns missingApiKey.", (401, "missingApiKey")),
-    unknown_key_is_403=("An unknown key returns 403.", (403, "invalidApiKey")),
-    unknown_key_is_404=("An unknown key returns 404 notFound.", (404, "notFound")),
-    unknown_key_is_expired_key=("An unknown key returns expiredApiKey.", (401, "expiredApiKey")),
+mutant_table("AUTH-4", responses.change_error("invalidApiKey"))(
+    unknown_key_is_missing_key=Row("An unknown key returns missingApiKey.", "missingApiKey"),
+    unknown_key_is_403=Row("An unknown key returns 403.", 403),
+    unknown_key_is_404=Row("An unknown key returns 404 notFound.", (404, "notFound")),
+    unknown_key_is_expired_key=Row("An unknown key returns expiredApiKey.", "expiredApiKey"),
 )
 mutant_table("AUTH-4", serve_reads_by_id)(
-    unknown_key_reads_generations=("An unknown key can read generations.", "invalidApiKey"),
+    unknown_key_reads_generations=Row("An unknown key can read generations.", "invalidApiKey")
+)
+mutant_table("AUTH-4", responses.on_response(OperationId.GET_CREDITS, code="invalidApiKey"))(
+    unknown_key_reads_balance=Row(
+        "/credits returns a balance of 0 for an unknown key.",
+        send_json({"credits": 0, "account_type": "FREE", "next_expiration": None}, status=200),
+    )
 )
 
 
 @mutant("AUTH-4", "Any key of the documented form is accepted, whether it exists or not.")
 def any_key_accepted(server: PatchedServer) -> None:
-    known = set(server.keys.values())
+    known, usable = set(server.keys.values()), server.usable_key()
     prefix = server.spec.key_format.prefix
-    usable = server.usable_key()
-    rewrite_token(
-        lambda token: usable if token.startswith(prefix) and token not in known else token
-    )(server)
 
-
-@mutant("AUTH-4", "/credits returns a balance of 0 for an unknown key.")
-@on_response(OperationId.GET_CREDITS, code="invalidApiKey")
-def unknown_key_reads_balance(response: Response, context: RequestContext) -> Response:
-    content = {"credits": 0, "account_type": "FREE", "next_expiration": None}
-    return replace(with_json(response, content), status=200)
+    @rewrite_token.on(server)
+    def change(token: str) -> str:
+        return usable if token.startswith(prefix) and token not in known else token
 
 
 @mutant("AUTH-4", "A key that is too short returns 500.")
-@on_response(code="invalidApiKey")
+@responses.on_response(code="invalidApiKey")
 def short_key_crashes(response: Response, context: RequestContext) -> Response:
     is_short = len(context.authorization or b"") < _KEY_HEADER_LENGTH
-    return server_error() if is_short else response
+    return responses.server_error() if is_short else response
 
 
-# -- a revoked or expired key --------------------------------------------------------------------
-
-
-def replace_keys(change: Callable[[ApiKey], ApiKey]) -> Hook[tuple[OperationId, ...]]:
+@hook_factory
+def replace_keys(
+    server: PatchedServer, operations: tuple[OperationId, ...], change: Callable[[ApiKey], ApiKey]
+) -> None:
     """Change the properties of all keys at some operations."""
+    keys = server.hub.keys
+    changed_keys = KeyStore({digest: change(key) for digest, key in keys.items()})
 
-    @hook
-    def apply(server: PatchedServer, operations: tuple[OperationId, ...]) -> None:
-        keys = server.hub.keys
-        changed_keys = KeyStore({digest: change(key) for digest, key in keys.items()})
-
-        @wrap(server.api, "route")
-        def route(original: Route, context: RequestContext) -> Operation | None:
-            operation = original(context)
-            matched = operation is not None and operation.id in operations
-            server.hub.keys = changed_keys if matched else keys
-            return operation
-
-    return apply
+    @wrap(server.api, "route")
+    def route(original: Original, context: RequestContext) -> Operation | None:
+        operation: Operation | None = original(context)
+        server.hub.keys = changed_keys if operation and operation.id in operations else keys
+        return operation
 
 
-accept_revoked_key = replace_keys(lambda key: key._replace(revoked=False))
-accept_expired_key = replace_keys(lambda key: key._replace(expires_at=None))
-
-mutant_table("AUTH-5", accept_revoked_key)(
-    revoked_key_accepted=(
-        "A revoked key is accepted.",
-        _ALL,
-    ),
-    revoked_key_can_read=("A revoked key can still read, but not generate.", _READS),
-    revoked_key_can_generate=(
-        "A revoked key can still generate, but not read.",
-        _GENERATE,
-    ),
+mutant_table("AUTH-5", replace_keys(lambda key: key._replace(revoked=False)))(
+    revoked_key_accepted=Row("A revoked key is accepted.", (*_READS, *_GENERATE)),
+    revoked_key_can_read=Row("A revoked key can still read, but not generate.", _READS),
+    revoked_key_can_generate=Row("A revoked key can still generate, but not read.", _GENERATE),
 )
-mutant_table("AUTH-6", accept_expired_key)(
-    expired_key_accepted=(
-        "An expired key is accepted.",
-        _ALL,
-    ),
-    expired_key_can_read=("An expired key can still read, but not generate.", _READS),
-    expired_key_can_generate=(
-        "An expired key can still generate, but not read.",
-        _GENERATE,
-    ),
+mutant_table("AUTH-6", replace_keys(lambda key: key._replace(expires_at=None)))(
+    expired_key_accepted=Row("An expired key is accepted.", (*_READS, *_GENERATE)),
+    expired_key_can_read=Row("An expired key can still read, but not generate.", _READS),
+    expired_key_can_generate=Row("An expired key can still generate, but not read.", _GENERATE),
 )
 
 
@@ -270,34 +211,28 @@ def revoked_key_is_expired_key(server: PatchedServer) -> None:
 
 
 @mutant("AUTH-5", "A revoked key returns revokedApiKey.")
-@mutate_json(code="invalidApiKey")
+@responses.mutate_json(code="invalidApiKey")
 def revoked_key_with_own_code(content: Json, context: RequestContext) -> None:
     key = context.hub.keys.get(context.key_digest or b"")
     if key and key.revoked:
         content["error"]["code"] = "revokedApiKey"
 
 
-mutant_table("AUTH-6", change_error("expiredApiKey"))(
-    expired_key_is_invalid_key=("An expired key returns invalidApiKey.", (401, "invalidApiKey")),
-    expired_key_is_403=("An expired key returns 403.", (403, "expiredApiKey")),
+mutant_table("AUTH-6", responses.change_error("expiredApiKey"))(
+    expired_key_is_invalid_key=Row("An expired key returns invalidApiKey.", "invalidApiKey"),
+    expired_key_is_403=Row("An expired key returns 403.", 403),
 )
-mutant_table("AUTH-6", change_error("expiredApiKey", OperationId.GET_GENERATION))(
-    expired_key_is_missing_key_on_reads=(
-        "Reading a generation with an expired key returns missingApiKey.",
-        (401, "missingApiKey"),
-    ),
+mutant_table("AUTH-6", responses.change_error("expiredApiKey", OperationId.GET_GENERATION))(
+    expired_key_is_missing_key_on_reads=Row(
+        "A read with an expired key returns missingApiKey.", "missingApiKey"
+    )
 )
-
-# -- codes ---------------------------------------------------------------------------------------
 
 
 def _snake_case(code: str) -> str:
     return "".join("_" + letter.lower() if letter.isupper() else letter for letter in code)
 
 
-mutant_table("ERR-3", replace_errors(*REQUIRED_CODES))(
-    codes_in_snake_case=(
-        "Codes are in snake case: missing_api_key.",
-        lambda error: {"error": {**error, "code": _snake_case(error["code"])}},
-    ),
+mutant_table("ERR-3", responses.mutate_errors(*REQUIRED_CODES))(
+    codes_in_snake_case=Row("Codes are in snake case: missing_api_key.", edit("code", _snake_case))
 )

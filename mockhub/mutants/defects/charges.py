@@ -3,90 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
 
-from msgspec.structs import replace
-
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.domain.ledger import Entry
-from mockhub.mutants.hooks import every, replace_charge
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import computed, constant, only_if, plus, times
+from mockhub.mutants.hook import at_every, when
+from mockhub.mutants.matching import credits_per_image, has_references, is_async
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.generation_request import GenerationRequest
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.types import Account, Generation, GenerationRequest, Json, RequestContext
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
 
 _CACHE_TIME = 10_000  # milliseconds
 
-
-mutant_table("LED-1", replace_charge)(
-    charged_twice=(
-        "The account is charged twice the cost in the response.",
-        lambda credits, generation: 2 * credits,
+mutant_table("LED-1", hooks.replace_charge)(
+    charged_twice=Row("The account is charged twice the cost in the response.", times(2)),
+    never_charged=Row("The cost in the response is never charged.", constant(0)),
+    charged_one_credit_extra=Row("One credit more is charged than the response says.", plus(1)),
+    charged_for_one_image=Row(
+        "The account is charged for one image only.", computed(credits_per_image)
     ),
-    never_charged=("The cost in the response is never charged.", lambda credits, generation: 0),
-    charged_one_credit_extra=(
-        "The account is charged one credit more than the response says.",
-        lambda credits, generation: credits + 1,
-    ),
-    charged_for_one_image=(
-        "The account is charged for one image, whatever n is.",
-        lambda credits, generation: generation.quote.credits_per_image,
-    ),
-    fourth_image_free=(
+    fourth_image_free=Row(
         "Four images are charged as three; the response has the price of four.",
         lambda credits, generation: min(credits, 3 * generation.quote.credits_per_image),
     ),
-    three_images_undercharged=(
+    three_images_undercharged=Row(
         "Three images are charged one credit less than three times the price.",
         lambda credits, generation: {3: credits - 1}.get(generation.request.n, credits),
     ),
-    async_never_charged=(
-        "Asynchronous generations are free.",
-        lambda credits, generation: 0 if generation.request.run_async else credits,
+    async_never_charged=Row("Asynchronous generations are free.", only_if(is_async, constant(0))),
+    references_free=Row(
+        "With a reference image, generations are free.", only_if(has_references, constant(0))
     ),
-    references_free=(
-        "Generations with a reference image are free.",
-        lambda credits, generation: 0 if generation.request.references else credits,
-    ),
-    references_charged_for_one_image=(
-        "With a reference image, the account is charged for one image, whatever n is.",
-        lambda credits, generation: (
-            generation.quote.credits_per_image if generation.request.references else credits
-        ),
+    references_charged_for_one_image=Row(
+        "With references, only one image is charged.",
+        only_if(has_references, computed(credits_per_image)),
     ),
 )
 
 
 @mutant("LED-1", "The images of a task are charged at the price of 1K, whatever their tier is.")
-def async_charged_as_1k(server: PatchedServer) -> None:
-    lowest = min(server.model["credits_per_image"].values())
-    replace_charge(
-        lambda credits, generation: (
-            lowest * generation.request.n if generation.request.run_async else credits
-        )
-    )(server)
+@when(is_async, hooks.replace_charge).with_server
+def async_charged_as_1k(server: PatchedServer, credits: int, generation: Generation) -> int:
+    return server.prices["1K"] * generation.request.n
 
 
 @mutant("LED-1", "Another account is charged.")
 def charged_to_other_account(server: PatchedServer) -> None:
-    server.on_ledger_entry("charge")(
+    hooks.on_ledger_entry("charge")(
         lambda entry, account, generation: server.adjust_balance(
             server.other_account(account), entry.credits
         )
-    )
+    )(server)
 
 
 @mutant("LED-1", "An asynchronous generation is charged at submission and again at its end.")
 def async_charged_again_at_completion(server: PatchedServer) -> None:
     @wrap(server.hub, "complete_generation")
     def complete(
-        original: Callable[..., Generation], generation: Generation, now: int, *, failed: bool
+        original: Original, generation: Generation, now: int, *, failed: bool
     ) -> Generation:
-        completed = original(generation, now, failed=failed)
+        completed: Generation = original(generation, now, failed=failed)
         server.adjust_balance(server.hub.accounts[completed.account], -completed.credits)
         return completed
 
@@ -94,61 +72,52 @@ def async_charged_again_at_completion(server: PatchedServer) -> None:
 @mutant("LED-1", "Each poll of a running generation costs a credit.")
 def polls_charged(server: PatchedServer) -> None:
     @wrap(server.hub, "record_poll")
-    def poll(original: Callable[..., Generation], generation: Generation, now: int) -> Generation:
+    def poll(original: Original, generation: Generation, now: int) -> object:
         server.adjust_balance(server.hub.accounts[generation.account], -1)
         return original(generation, now)
 
 
 @mutant("LED-1", "The balance of /credits sinks only some seconds after the response.")
 def charge_delayed(server: PatchedServer) -> None:
-    owed: dict[str, int] = {}
+    owed: Counter[str] = Counter()
 
-    @wrap(server.hub, "create_generation")
-    def create(original: Callable[..., Generation], account: Account, *rest: object) -> Generation:
-        before = account.balance
-        generation = original(account, *rest)
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        account, before = creation.account, creation.account.balance
+        generation = creation.proceed()
         spent = before - account.balance
-        owed[account.id] = owed.get(account.id, 0) + spent
-        asyncio.get_running_loop().call_later(
-            5, lambda: owed.update({account.id: owed[account.id] - spent})
-        )
+        owed[account.id] += spent
+        asyncio.get_running_loop().call_later(5, lambda: owed.subtract({account.id: spent}))
         return generation
 
-    @server.mutate_json(OperationId.GET_CREDITS, status=200)
+    @responses.mutate_json(OperationId.GET_CREDITS, status=200).on(server)
     def mutate(content: Json, context: RequestContext) -> None:
         if context.account:
-            content["credits"] += owed.get(context.account.id, 0)
+            content["credits"] += owed[context.account.id]
 
 
 @mutant("LED-1", "Every third generation is charged twice.")
 def every_third_charged_twice(server: PatchedServer) -> None:
-    third = every(3)
-
-    @server.after_success(OperationId.CREATE_GENERATION)
+    @at_every(3, hooks.after_generation).on(server)
     def charge(context: RequestContext, account: Account) -> None:
-        if third():
-            server.adjust_balance(account, context.current_credit_delta)
+        server.adjust_balance(account, context.current_credit_delta)
 
 
 @mutant("LED-1", "Every fifth generation is free.")
-def every_fifth_free(server: PatchedServer) -> None:
-    fifth = every(5)
-
-    @server.after_success(OperationId.CREATE_GENERATION)
-    def refund(context: RequestContext, account: Account) -> None:
-        if fifth():
-            server.adjust_balance(account, -context.current_credit_delta)
+@at_every(5, hooks.after_generation).with_server
+def every_fifth_free(server: PatchedServer, context: RequestContext, account: Account) -> None:
+    server.adjust_balance(account, -context.current_credit_delta)
 
 
 @mutant("LED-1", "Every generation of an account but the first costs one credit more.")
 def later_generations_overcharged(server: PatchedServer) -> None:
     charged_before: set[str] = set()
 
-    @server.on_ledger_entry("charge")
-    def charge(entry: Entry, account: Account, generation: Generation) -> list[Entry]:
-        surcharge = account.id in charged_before
-        charged_before.add(account.id)
-        return [replace(entry, credits=entry.credits - surcharge)]
+    @hooks.replace_charge.on(server)
+    def charge(credits: int, generation: Generation) -> int:
+        surcharge = generation.account in charged_before
+        charged_before.add(generation.account)
+        return credits + surcharge
 
 
 @mutant(
@@ -159,14 +128,9 @@ def later_generations_overcharged(server: PatchedServer) -> None:
 def repeated_request_deduplicated(server: PatchedServer) -> None:
     cache: dict[tuple[str, GenerationRequest], Generation] = {}
 
-    @wrap(server.hub, "create_generation")
-    def create(
-        original: Callable[..., Generation],
-        account: Account,
-        request: GenerationRequest,
-        *rest: object,
-    ) -> Generation:
-        now, cached = server.hub.clock.now(), cache.get((account.id, request))
-        if cached is None or now - cached.created_at > _CACHE_TIME:
-            cached = cache[account.id, request] = original(account, request, *rest)
-        return cached
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        key, now = (creation.account.id, creation.request), server.hub.clock.now()
+        if key not in cache or now - cache[key].created_at > _CACHE_TIME:
+            cache[key] = creation.proceed()
+        return cache[key]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.mutants.hooks import hook
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.generation_request import GenerationRequest
-from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
+from mockhub.mutants import hooks
+from mockhub.mutants.hook import Hook
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.types import Account, Generation, GenerationRequest, RequestContext, Response
+from mockhub.mutants.wrapping import Original, wrap
 
 _WORK_SECONDS = 0.05  # between the read and the write of a balance
 
@@ -24,69 +20,49 @@ class Attempt(NamedTuple):
     """A request to be executed some time after the balance was read."""
 
     server: PatchedServer
-    account: Account
     balance_read: int
+    account: Account
     request: GenerationRequest
     create: Callable[[], Generation]
 
     def adjust_balance(self, credits: int) -> None:
         self.server.adjust_balance(self.account, credits)
 
-    def write_balance(self, generation: Generation) -> None:
-        """Write the balance that was read minus the price."""
-        self.adjust_balance(self.balance_read - cost(generation) - self.account.balance)
+    def overwrite(self) -> Generation:
+        """Create the generation and write the balance that was read minus the price."""
+        generation = self.create()
+        self.adjust_balance(self.balance_read - generation.charged_credits - self.account.balance)
+        return generation
 
 
-@hook
+@Hook
 def read_balance_first(server: PatchedServer, execute: Callable[[Attempt], Generation]) -> None:
     """Read the balance, wait, and only then let a function create the generation."""
     balances: dict[int, int] = {}
 
     @wrap(server.api, "parse_request")
-    async def read(
-        original: Callable[[RequestContext], Awaitable[GenerationRequest]],
-        context: RequestContext,
-    ) -> GenerationRequest:
+    async def read(original: Original, context: RequestContext) -> object:
         parsed = await original(context)
         assert context.account
         balances[id(parsed)] = context.account.balance
         await asyncio.sleep(_WORK_SECONDS)
         return parsed
 
-    @wrap(server.hub, "create_generation")
-    def create(
-        original: Callable[..., Generation],
-        account: Account,
-        request: GenerationRequest,
-        *rest: object,
-    ) -> Generation:
-        balance_read = balances.pop(id(request))
-        return execute(
-            Attempt(
-                server, account, balance_read, request, lambda: original(account, request, *rest)
-            )
-        )
+    @hooks.wrap_creation.on(server)
+    def attempt(creation: hooks.Creation) -> Generation:
+        balance_read = balances.pop(id(creation.request))
+        return execute(Attempt(server, balance_read, *creation))
 
 
-def cost(generation: Generation) -> int:
-    return generation.credits if generation.ended else generation.credits_requested
-
-
-@mutant("LED-6", "A request writes the balance that it has read minus the price: updates are lost.")
-@read_balance_first
-def lost_update(attempt: Attempt) -> Generation:
-    generation = attempt.create()
-    attempt.write_balance(generation)
-    return generation
-
-
-@mutant("LED-6", "Of two concurrent asynchronous requests only one is charged.")
-@read_balance_first
-def lost_async_update(attempt: Attempt) -> Generation:
-    generation = attempt.create()
-    if attempt.request.run_async:
-        attempt.write_balance(generation)
-    return generation
+mutant_table("LED-6", read_balance_first)(
+    lost_update=Row(
+        "A request overwrites the balance with what it has read minus the price.", Attempt.overwrite
+    ),
+    lost_async_update=Row(
+        "Of two concurrent asynchronous requests only one is charged.",
+        lambda attempt: attempt.overwrite() if attempt.request.run_async else attempt.create(),
+    ),
+)
 
 
 @mutant("LED-6", "The balance is checked before the work and charged after it: it is overdrawn.")
@@ -113,15 +89,15 @@ def concurrent_charges_clamped_at_zero(attempt: Attempt) -> Generation:
 def concurrent_requests_charged_twice(server: PatchedServer) -> None:
     in_flight: list[RequestContext] = []
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        in_flight.append(context)
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        in_flight.append(call.context)
         await asyncio.sleep(_WORK_SECONDS)
         concurrent = len(in_flight) > 1
-        in_flight.remove(context)
-        response = await call_next(context, account)
-        if concurrent and (generation := server.hub.generations.get(context.generation or "")):
-            server.adjust_balance(account, -cost(generation))
+        in_flight.remove(call.context)
+        response = await call.proceed()
+        if concurrent and (generation := server.hub.generations.get(call.context.generation or "")):
+            server.adjust_balance(call.account, -generation.charged_credits)
         return response
 
 
@@ -129,25 +105,25 @@ def concurrent_requests_charged_twice(server: PatchedServer) -> None:
 def concurrent_requests_crash(server: PatchedServer) -> None:
     in_flight: list[RequestContext] = []
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
         if in_flight:
             raise RuntimeError("database is locked")
-        in_flight.append(context)
+        in_flight.append(call.context)
         try:
             await asyncio.sleep(_WORK_SECONDS)
-            return await call_next(context, account)
+            return await call.proceed()
         finally:
-            in_flight.remove(context)
+            in_flight.remove(call.context)
 
 
 @mutant("LED-6", "Each of several concurrent requests returns the generation of the last.")
 def concurrent_responses_swapped(server: PatchedServer) -> None:
     last: list[Response] = []
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        last[:] = [await call_next(context, account)]
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        last[:] = [await call.proceed()]
         await asyncio.sleep(_WORK_SECONDS)
         return last[0]
 
@@ -156,7 +132,7 @@ def concurrent_responses_swapped(server: PatchedServer) -> None:
 def repeated_prompt_charged_twice(server: PatchedServer) -> None:
     sent: set[tuple[str, str]] = set()
 
-    @server.after_success(OperationId.CREATE_GENERATION)
+    @hooks.after_generation.on(server)
     def charge(context: RequestContext, account: Account) -> None:
         assert context.parsed_request
         key = (account.id, context.parsed_request.prompt)

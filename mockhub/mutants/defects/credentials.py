@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from msgspec.structs import replace
 
-from mockhub.domain.accounts import Account
 from mockhub.exceptions import ValidationError
-from mockhub.mutants.defects.auth import AUTHORIZATION, Authenticate, rewrite_token
-from mockhub.mutants.hooks import hook, mutate_json, on_response
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json, error_response
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.generation_request import GenerationRequest
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.defects.auth import rewrite_token
+from mockhub.mutants.hook import Hook
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.types import Json, RequestContext, RequestHeaders, Response, Scope
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web import responses
-from mockhub.web.asgi import Scope
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
+from mockhub.web.responses import error_response
 
-Handle = Callable[[RequestContext], Awaitable[Response]]
-Parse = Callable[[RequestContext], Awaitable[GenerationRequest]]
+FindKey = Callable[[RequestHeaders, Scope], bytes | None]
 
 _QUERY_PARAMETERS = (b"api_key", b"key", b"token", b"access_token", b"apiKey")
 _PREFIX = b"gih_live_"
@@ -32,67 +27,58 @@ _KEY_LENGTH = 41
 _SHORT_PREFIX_LENGTH = 16
 
 
-# -- keys in responses ---------------------------------------------------------------------------
-
-
 def _key(context: RequestContext) -> str:
     return (context.authorization or b"").decode("latin-1").removeprefix("Bearer ")
 
 
-@mutant("AUTH-7", "The error message of a rejected key contains the key.")
-@mutate_json(code="invalidApiKey")
-def key_in_error_message(content: Json, context: RequestContext) -> None:
-    content["error"]["message"] = f"{_key(context)} is not a valid API key"
-
-
-@mutant("AUTH-7", "The log of a generation contains the key that reads it.")
-@mutate_json(OperationId.GET_GENERATION, status=200)
-def key_in_log(content: Json, context: RequestContext) -> None:
-    content["api_key"] = _key(context)
-
-
 @mutant("AUTH-7", "The URLs of images contain the key.")
-@mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+@responses.mutate_json(OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
 def key_in_image_url(content: Json, context: RequestContext) -> None:
     for image in content.get("images", ()):
         image["url"] += f"?key={_key(context)}"
 
 
 @mutant("AUTH-7", "A response header contains the key.")
-@on_response(OperationId.GET_CREDITS, status=200)
+@responses.on_response(OperationId.GET_CREDITS, status=200)
 def key_in_response_header(response: Response, context: RequestContext) -> Response:
     header = (b"x-api-key", _key(context).encode("latin-1"))
     return replace(response, headers=(*response.headers, header))
 
 
-@mutant("AUTH-7", "/credits lists the keys of the account.")
-@mutate_json(OperationId.GET_CREDITS, status=200)
-def key_in_balance(content: Json, context: RequestContext) -> None:
-    content["keys"] = [{"key": _key(context)}]
+mutant_table("AUTH-7", responses.mutate_json(code="invalidApiKey"))(
+    key_in_error_message=Row(
+        "The error message of a rejected key contains the key.",
+        lambda content, context: content["error"].update(message=f"{_key(context)} is unknown"),
+    )
+)
+mutant_table("AUTH-7", responses.mutate_json(OperationId.GET_GENERATION, status=200))(
+    key_in_log=Row(
+        "The log of a generation contains the key that reads it.",
+        lambda content, context: content.update(api_key=_key(context)),
+    )
+)
+mutant_table("AUTH-7", responses.mutate_json(OperationId.GET_CREDITS, status=200))(
+    key_in_balance=Row(
+        "/credits lists the keys of the account.",
+        lambda content, context: content.update(keys=[{"key": _key(context)}]),
+    )
+)
 
 
-# -- keys in other places ------------------------------------------------------------------------
-
-
-@hook
-def accept_key_from(
-    server: PatchedServer, find: Callable[[dict[bytes, bytes], Scope], bytes | None]
-) -> None:
+@hooks.on_request.adapted
+def accept_key_from(find: FindKey, headers: RequestHeaders, scope: Scope) -> None:
     """Use the key that *find* returns instead of that of the Authorization header."""
-
-    @server.on_request
-    def rewrite(headers: dict[bytes, bytes], scope: Scope) -> None:
-        if token := find(headers, scope):
-            headers[AUTHORIZATION] = b"Bearer " + token
+    if token := find(headers, scope):
+        headers[hooks.AUTHORIZATION] = b"Bearer " + token
 
 
-def _query_key(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-    query = parse_qs(scope["query_string"]) if AUTHORIZATION not in headers else {}
+def _query_key(headers: RequestHeaders, scope: Scope) -> bytes | None:
+    query = parse_qs(scope["query_string"]) if hooks.AUTHORIZATION not in headers else {}
     return next((bytes(query[name][0]) for name in _QUERY_PARAMETERS if name in query), None)
 
 
-def _basic_auth_key(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-    scheme, _, encoded = headers.get(AUTHORIZATION, b"").partition(b" ")
+def _basic_auth_key(headers: RequestHeaders, scope: Scope) -> bytes | None:
+    scheme, _, encoded = headers.get(hooks.AUTHORIZATION, b"").partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
@@ -103,25 +89,24 @@ def _basic_auth_key(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
 
 
 mutant_table("AUTH-8", accept_key_from)(
-    key_in_query_accepted=("A key in the query string is accepted too.", _query_key),
-    key_in_other_header_accepted=(
+    key_in_query_accepted=Row("A key in the query string is accepted too.", _query_key),
+    key_in_other_header_accepted=Row(
         "A key in X-API-Key is accepted too.",
-        lambda headers, scope: headers.get(b"x-api-key") if AUTHORIZATION not in headers else None,
-    ),
-    key_without_scheme_accepted=(
-        "A key without a scheme is accepted too.",
         lambda headers, scope: (
-            value if (value := headers.get(AUTHORIZATION, b"")).startswith(_PREFIX) else None
+            headers.get(b"x-api-key") if hooks.AUTHORIZATION not in headers else None
         ),
     ),
-    any_scheme_accepted=(
+    key_without_scheme_accepted=Row(
+        "A key without a scheme is accepted too.",
+        lambda headers, scope: (
+            value if (value := headers.get(hooks.AUTHORIZATION, b"")).startswith(_PREFIX) else None
+        ),
+    ),
+    any_scheme_accepted=Row(
         "A key is accepted with any scheme, such as Token or Basic.",
-        lambda headers, scope: headers.get(AUTHORIZATION, b"").partition(b" ")[2],
+        lambda headers, scope: headers.get(hooks.AUTHORIZATION, b"").partition(b" ")[2],
     ),
-    basic_auth_accepted=(
-        "A key is accepted as the password of Basic authentication too.",
-        _basic_auth_key,
-    ),
+    basic_auth_accepted=Row("A key is accepted as the password of Basic too.", _basic_auth_key),
 )
 
 
@@ -129,17 +114,14 @@ mutant_table("AUTH-8", accept_key_from)(
 def empty_token_accepted(server: PatchedServer) -> None:
     usable = server.usable_key().encode()
 
-    @accept_key_from
-    def find(headers: dict[bytes, bytes], scope: Scope) -> bytes | None:
-        return usable if headers.get(AUTHORIZATION, b"").lower().strip() == b"bearer" else None
-
-    find(server)
-
-
-# -- partial keys --------------------------------------------------------------------------------
+    @accept_key_from.on(server)
+    def find(headers: RequestHeaders, scope: Scope) -> bytes | None:
+        return (
+            usable if headers.get(hooks.AUTHORIZATION, b"").lower().strip() == b"bearer" else None
+        )
 
 
-@hook
+@Hook
 def find_key(server: PatchedServer, matches: Callable[[str, str], bool]) -> None:
     """Accept a token as the key that it matches, given the token and the key."""
     keys = tuple(server.keys.values())
@@ -147,31 +129,26 @@ def find_key(server: PatchedServer, matches: Callable[[str, str], bool]) -> None
 
 
 mutant_table("AUTH-9", find_key)(
-    key_prefix_accepted=(
+    key_prefix_accepted=Row(
         "The first 16 characters of a key are enough.",
         lambda token, key: len(token) >= _SHORT_PREFIX_LENGTH and key.startswith(token),
     ),
-    last_character_ignored=(
+    last_character_ignored=Row(
         "The last character of a key is ignored.",
         lambda token, key: len(token) >= _KEY_LENGTH and key[:-1] == token[:-1],
     ),
-    key_case_ignored=(
-        "Keys are compared without regard to case.",
-        lambda token, key: key.lower() == token.lower(),
+    key_case_ignored=Row(
+        "Keys are compared without regard to case.", lambda token, key: key.lower() == token.lower()
     ),
-    token_containing_key_accepted=(
-        "A token that contains a key is accepted as the key.",
-        lambda token, key: key in token,
+    token_containing_key_accepted=Row(
+        "A token that contains a key is accepted as the key.", lambda token, key: key in token
     ),
 )
 mutant_table("AUTH-9", rewrite_token)(
-    trailing_characters_ignored=(
-        "Characters after the 41st of a key are ignored.",
-        lambda token: token[:_KEY_LENGTH],
-    ),
+    trailing_characters_ignored=Row(
+        "Characters after the 41st of a key are ignored.", lambda token: token[:_KEY_LENGTH]
+    )
 )
-
-# -- the order of checks -------------------------------------------------------------------------
 
 
 @mutant(
@@ -181,17 +158,17 @@ def body_before_key(server: PatchedServer) -> None:
     path = server.spec.operations[OperationId.CREATE_GENERATION].path
 
     @wrap(server.api, "handle")
-    async def validate_first(original: Handle, context: RequestContext) -> Response:
+    async def validate_first(original: Original, context: RequestContext) -> object:
         if context.method == "POST" and context.path == path:
             context.hub = server.hub
             try:
                 context.parsed_request = await server.api.parse_request(context)
             except ValidationError as error:
-                return responses.error_response(server.error("invalid_request", str(error)))
+                return error_response(server.error("invalid_request", str(error)))
         return await original(context)
 
     @wrap(server.api, "parse_request")
-    async def read_once(original: Parse, context: RequestContext) -> GenerationRequest:
+    async def read_once(original: Original, context: RequestContext) -> object:
         return context.parsed_request or await original(context)
 
 
@@ -202,7 +179,7 @@ def body_before_key(server: PatchedServer) -> None:
 )
 def content_type_before_key(server: PatchedServer) -> None:
     @wrap(server.api, "authenticate")
-    def authenticate(original: Authenticate, context: RequestContext) -> Account:
+    def authenticate(original: Original, context: RequestContext) -> object:
         content_type = context.headers.get(b"content-type", b"")
         known = content_type.startswith((b"application/json", b"multipart/"))
         if context.method == "POST" and not known:
@@ -215,14 +192,11 @@ def content_type_before_key(server: PatchedServer) -> None:
     "The model list rejects a key that is unknown, revoked or expired.",
     conforms_if_documented=True,
 )
-def models_validate_keys(server: PatchedServer) -> None:
-    @server.wrap_handler(OperationId.LIST_MODELS)
-    async def list_models(
-        call_next: Handler, context: RequestContext, account: Account
-    ) -> Response:
-        if context.authorization is not None:
-            server.hub.authenticate(context.credentials)
-        return await call_next(context, account)
+@hooks.wrap_handler(OperationId.LIST_MODELS).with_server
+async def models_validate_keys(server: PatchedServer, call: hooks.Call) -> Response:
+    if call.context.authorization is not None:
+        server.hub.authenticate(call.context.credentials)
+    return await call.proceed()
 
 
 @mutant(
@@ -230,8 +204,8 @@ def models_validate_keys(server: PatchedServer) -> None:
     "The model list rejects an Authorization header with another scheme with 400.",
     conforms_if_documented=True,
 )
-@on_response(OperationId.LIST_MODELS, status=200)
+@responses.on_response(OperationId.LIST_MODELS, status=200)
 def models_reject_other_schemes(response: Response, context: RequestContext) -> Response:
     if context.authorization is None or context.key_digest:
         return response
-    return error_response(context, "invalid_request")
+    return responses.error_response(context, "invalid_request")

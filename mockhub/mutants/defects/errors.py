@@ -5,149 +5,125 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from mockhub.domain.accounts import Account
-from mockhub.mutants.hooks import (
-    at_every,
+from mockhub.mutants import hooks
+from mockhub.mutants.changes import edit, remove, rename, update
+from mockhub.mutants.hook import Change, apply_change, at_every
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import (
     change_error,
+    mutate_errors,
     on_response,
-    replace_content_type,
+    rate_limited,
     replace_errors,
+    send_content_type,
 )
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import rate_limited
+from mockhub.mutants.types import Json, Response
 from mockhub.spec.error_catalog import REQUIRED_CODES
 from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
 
 _MOST_GENERATIONS = 5
 
-# -- JSON ----------------------------------------------------------------------------------------
+
+def as_string(error: Json) -> Json:
+    return {"error": error["message"]}
+
+
+def in_detail(error: Json) -> Json:
+    return {"detail": error["message"]}
+
+
+def send_as(
+    content_type: str, *operations: str, status: int | None = None, code: str | None = None
+) -> Change:
+    """Send responses of some operations, with a status or with an error code, as another type."""
+    return on_response(*operations, status=status, code=code)(send_content_type(content_type))
+
 
 mutant_table("ERR-1", replace_errors(*REQUIRED_CODES))(
-    errors_are_strings=(
-        "An error is a string without a code.",
-        lambda error: {"error": error["message"]},
-    ),
-    errors_not_wrapped=("Errors are not wrapped in `error`.", lambda error: error),
-    errors_in_detail=("An error is in `detail`.", lambda error: {"detail": error["message"]}),
-    errors_are_lists=("Errors are a list.", lambda error: {"errors": [error]}),
-    errors_without_code=(
-        "Errors have no code.",
-        lambda error: {"error": {"message": error["message"]}},
-    ),
-    errors_without_message=(
-        "Errors have no message.",
-        lambda error: {"error": {"code": error["code"]}},
-    ),
-    code_named_type=(
-        "The code of an error is in the field `type`.",
-        lambda error: {"error": {"message": error["message"], "type": error["code"]}},
-    ),
-    messages_are_lists=(
-        "The message of an error is a list.",
-        lambda error: {"error": {**error, "message": [error["message"]]}},
+    errors_are_strings=Row("An error is a string without a code.", as_string),
+    errors_not_wrapped=Row("Errors are not wrapped in `error`.", lambda error: error),
+    errors_in_detail=Row("An error is in `detail`.", in_detail),
+    errors_are_lists=Row("Errors are a list.", lambda error: {"errors": [error]}),
+)
+mutant_table("ERR-1", mutate_errors(*REQUIRED_CODES))(
+    errors_without_code=Row("Errors have no code.", remove("code")),
+    errors_without_message=Row("Errors have no message.", remove("message")),
+    code_named_type=Row("The code of an error is in the field `type`.", rename("code", "type")),
+    messages_are_lists=Row(
+        "The message of an error is a list.", edit("message", lambda message: [message])
     ),
 )
-mutant_table("ERR-7", replace_errors(*REQUIRED_CODES), conforms_if_documented=True)(
-    messages_empty=(
-        "The message of an error is empty.",
-        lambda error: {"error": {**error, "message": ""}},
+mutant_table("ERR-7", mutate_errors(*REQUIRED_CODES), conforms_if_documented=True)(
+    messages_empty=Row("The message of an error is empty.", update(message=""))
+)
+mutant_table("ERR-1", apply_change)(
+    messages_are_objects=Row(
+        "The message of a 400 is an object.",
+        mutate_errors("invalid_request")(edit("message", lambda message: {"body": message})),
+    ),
+    invalid_key_error_is_string=Row(
+        "The error of an invalid key is a string.", replace_errors("invalidApiKey")(as_string)
+    ),
+    insufficient_credits_error_is_string=Row(
+        "The error of a 402 is a string.", replace_errors("insufficientCredits")(as_string)
+    ),
+    not_found_in_detail=Row(
+        "The error of a 404 is in `detail`.", replace_errors("notFound")(in_detail)
+    ),
+    failure_in_detail=Row(
+        "A failure is in `detail`.", replace_errors("generationFailed")(in_detail)
     ),
 )
-mutant_table("ERR-1", replace_errors("invalid_request"))(
-    messages_are_objects=(
-        "The message of an invalid request is an object.",
-        lambda error: {"error": {**error, "message": {"body": error["message"]}}},
-    ),
-)
-mutant_table("ERR-1", replace_errors("invalidApiKey"))(
-    invalid_key_error_is_string=(
-        "The error for an invalid key is a string.",
-        lambda error: {"error": error["message"]},
-    ),
-)
-mutant_table("ERR-1", replace_errors("insufficientCredits"))(
-    insufficient_credits_error_is_string=(
-        "The error of a 402 is a string.",
-        lambda error: {"error": error["message"]},
-    ),
-)
-mutant_table("ERR-1", replace_errors("notFound"))(
-    not_found_in_detail=(
-        "The error of a 404 is in `detail`.",
-        lambda error: {"detail": "Not Found"},
-    ),
-)
-mutant_table("ERR-1", replace_errors("generationFailed"))(
-    failure_in_detail=(
-        "The error of a failed generation is in `detail`.",
-        lambda error: {"detail": error["message"]},
-    ),
-)
-
-# -- codes ---------------------------------------------------------------------------------------
-
-mutant_table("ERR-2", replace_errors(*REQUIRED_CODES))(
-    codes_in_upper_case=(
-        "Codes are in upper case.",
-        lambda error: {"error": {**error, "code": error["code"].upper()}},
-    ),
+mutant_table("ERR-2", mutate_errors(*REQUIRED_CODES))(
+    codes_in_upper_case=Row("Codes are in upper case.", edit("code", str.upper))
 )
 mutant_table("ERR-2", change_error("invalid_request"))(
-    codes_in_camel_case=("invalid_request is in camel case.", (400, "invalidRequest")),
-    invalid_is_bad_request=("The code invalid_request is `bad_request`.", (400, "bad_request")),
-    invalid_is_validation_error=(
-        "The code invalid_request is `validation_error`.",
-        (400, "validation_error"),
+    codes_in_camel_case=Row("invalid_request is in camel case.", "invalidRequest"),
+    invalid_is_bad_request=Row("The code invalid_request is `bad_request`.", "bad_request"),
+    invalid_is_validation_error=Row(
+        "The code invalid_request is `validation_error`.", "validation_error"
     ),
 )
 mutant_table("ERR-5", change_error("notFound"))(
-    not_found_with_other_code=(
-        "The code notFound is `generationNotFound`.",
-        (404, "generationNotFound"),
+    not_found_with_other_code=Row(
+        "The code notFound is `generationNotFound`.", "generationNotFound"
     ),
-    not_found_is_410=("What does not exist returns 410.", (410, "notFound")),
+    not_found_is_410=Row("What does not exist returns 410.", 410),
 )
-
-# -- content types -------------------------------------------------------------------------------
-
-mutant_table("ERR-7", replace_content_type(code="invalid_request"))(
-    errors_as_text=("Errors of invalid requests are text/plain.", "text/plain"),
-)
-mutant_table("ERR-7", replace_content_type(code="invalidApiKey"))(
-    invalid_key_error_as_html=("Errors of invalid keys are text/html.", "text/html; charset=utf-8"),
-)
-mutant_table("ERR-7", replace_content_type(code="missingApiKey"))(
-    missing_key_error_as_text=("Errors of missing keys are text/plain.", "text/plain"),
-)
-mutant_table("ERR-7", replace_content_type(OperationId.GET_CREDITS))(
-    balance_as_text=("The balance is text/plain.", "text/plain"),
-)
-mutant_table("ERR-7", replace_content_type(OperationId.LIST_MODELS))(
-    models_as_html=("The model list is text/html.", "text/html"),
-)
-mutant_table("ERR-7", replace_content_type(OperationId.CREATE_GENERATION, status=200))(
-    generations_as_octet_stream=(
+mutant_table("ERR-7", apply_change)(
+    errors_as_text=Row(
+        "Errors of invalid requests are text/plain.", send_as("text/plain", code="invalid_request")
+    ),
+    invalid_key_error_as_html=Row(
+        "Errors of invalid keys are text/html.",
+        send_as("text/html; charset=utf-8", code="invalidApiKey"),
+    ),
+    missing_key_error_as_text=Row(
+        "Errors of missing keys are text/plain.", send_as("text/plain", code="missingApiKey")
+    ),
+    balance_as_text=Row(
+        "The balance is text/plain.", send_as("text/plain", OperationId.GET_CREDITS)
+    ),
+    models_as_html=Row(
+        "The model list is text/html.", send_as("text/html", OperationId.LIST_MODELS)
+    ),
+    generations_as_octet_stream=Row(
         "Generations are application/octet-stream.",
-        "application/octet-stream",
+        send_as("application/octet-stream", OperationId.CREATE_GENERATION, status=200),
+    ),
+    not_found_as_problem_json=Row(
+        "A 404 is application/problem+json.",
+        send_as("application/problem+json", OperationId.GET_GENERATION, code="notFound"),
     ),
 )
-mutant_table("ERR-7", replace_content_type(OperationId.GET_GENERATION, code="notFound"))(
-    not_found_as_problem_json=("A 404 is application/problem+json.", "application/problem+json"),
-)
-
-# -- rate limits ---------------------------------------------------------------------------------
-
 on_authenticated_response = on_response(
     OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, OperationId.GET_CREDITS
 )
 mutant_table("LIM-2", at_every(10, on_authenticated_response))(
-    every_tenth_request_is_429=(
-        "Every tenth authenticated request returns 429.",
-        lambda response, context: rate_limited(),
-    ),
+    every_tenth_request_is_429=Row(
+        "Every tenth authenticated request returns 429.", lambda response, context: rate_limited()
+    )
 )
 
 
@@ -155,12 +131,12 @@ mutant_table("LIM-2", at_every(10, on_authenticated_response))(
 def too_many_generations_are_429(server: PatchedServer) -> None:
     generations: Counter[str] = Counter()
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        if generations[account.id] >= _MOST_GENERATIONS:
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        if generations[call.account.id] >= _MOST_GENERATIONS:
             return rate_limited()
-        response = await call_next(context, account)
-        generations[account.id] += 1
+        response = await call.proceed()
+        generations[call.account.id] += 1
         return response
 
 
@@ -168,13 +144,13 @@ def too_many_generations_are_429(server: PatchedServer) -> None:
 def concurrent_requests_are_429(server: PatchedServer) -> None:
     in_flight: set[str] = set()
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        if account.id in in_flight:
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        if call.account.id in in_flight:
             return rate_limited()
-        in_flight.add(account.id)
+        in_flight.add(call.account.id)
         try:
             await asyncio.sleep(0.05)
-            return await call_next(context, account)
+            return await call.proceed()
         finally:
-            in_flight.discard(account.id)
+            in_flight.discard(call.account.id)

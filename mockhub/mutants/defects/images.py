@@ -2,145 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.domain.provider import Outcome
 from mockhub.images.image_spec import ImageSpec
-from mockhub.mutants.hooks import at_every, hook, mutate_images, on_image_response
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import edit
+from mockhub.mutants.hook import Hook, at_every
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json, with_body
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.catalog import Quote
-from mockhub.spec.generation_request import GenerationRequest
-from mockhub.web import responses
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import send_body
+from mockhub.mutants.types import Json
+from mockhub.mutants.wrapping import Original, wrap
+from mockhub.web.responses import error_response
 
 
-@hook
+@Hook
 def change_rendering(server: PatchedServer, change: Callable[[ImageSpec], ImageSpec]) -> None:
     @wrap(server.app.image_endpoint, "render")
-    async def render(original: Callable[[ImageSpec], Awaitable[bytes]], image: ImageSpec) -> bytes:
+    async def render(original: Original, image: ImageSpec) -> object:
         return await original(change(image))
 
 
-def break_url(image: Json) -> None:
+def break_url(image: Json, index: int) -> None:
     image["url"] = image["url"].replace(".png", ".tif")
 
 
-mutant_table("GEN-10", mutate_images)(
-    images_not_found=("Image URLs return 404.", lambda image, index: break_url(image)),
-    second_image_not_found=(
+mutant_table("GEN-10", responses.mutate_images)(
+    images_not_found=Row("Image URLs return 404.", break_url),
+    second_image_not_found=Row(
         "Of several images only the first can be fetched.",
-        lambda image, index: break_url(image) if index else None,
+        lambda image, index: break_url(image, index) if index else None,
     ),
-    image_urls_identical=(
+    image_urls_identical=Row(
         "All images of a generation have the URL of the first.",
         lambda image, index: image.update(url=image["url"].replace(f"/{index + 1}.png", "/1.png")),
     ),
 )
-mutant_table("GEN-10", at_every(3, mutate_images))(
-    every_third_image_not_found=(
-        "Every third image URL returns 404.",
-        lambda image, index: break_url(image),
-    ),
+mutant_table("GEN-10", at_every(3, responses.mutate_images))(
+    every_third_image_not_found=Row("Every third image URL returns 404.", break_url)
 )
 
 
 @mutant("GEN-10", "Image URLs are paths without a host.", conforms_if_documented=True)
 def image_urls_relative(server: PatchedServer) -> None:
-    mutate_images(lambda image, index: image.update(url=image["url"].removeprefix(server.url)))(
-        server
-    )
+    responses.mutate_images(edit("url", lambda url: url.removeprefix(server.url)))(server)
 
 
-mutant_table("GEN-10", mutate_images, conforms_if_documented=True)(
-    image_urls_are_file_urls=(
+mutant_table("GEN-10", responses.mutate_images, conforms_if_documented=True)(
+    image_urls_are_file_urls=Row(
         "Image URLs are file URLs of the disk of the server.",
         lambda image, index: image.update(url=f"file:///var/images/{index}.png"),
-    ),
+    )
 )
 mutant_table("GEN-10", change_rendering)(
-    images_too_small=(
-        "Every image has 512x512 pixels, whatever size was requested.",
-        lambda image: replace(image, width=512, height=512),
+    images_too_small=Row(
+        "Every image has 512x512 pixels.", lambda image: replace(image, width=512, height=512)
     ),
-    images_always_square=(
-        "Every image has 1024x1024 pixels, whatever size was requested.",
-        lambda image: replace(image, width=1024, height=1024),
+    images_always_square=Row(
+        "Every image has 1024x1024 pixels.", lambda image: replace(image, width=1024, height=1024)
     ),
-    image_width_and_height_swapped=(
+    image_width_and_height_swapped=Row(
         "The width and the height of images are swapped.",
         lambda image: replace(image, width=image.height, height=image.width),
     ),
-    images_16_pixels_shorter=(
+    images_16_pixels_shorter=Row(
         "Images are 16 pixels lower than requested.",
         lambda image: replace(image, height=image.height - 16),
     ),
 )
-mutant_table("GEN-10", on_image_response)(
-    images_are_html=(
-        "An image URL returns an HTML page with the image.",
-        lambda response, scope, headers: with_body(
-            response, b"<!DOCTYPE html><img src=image.png>", "text/html"
-        ),
+mutant_table("GEN-10", responses.on_image_response)(
+    images_are_html=Row(
+        "An image URL returns an HTML page.", send_body(b"<!DOCTYPE html><img>", "text/html")
     ),
-    images_are_empty=(
-        "Images are empty files.",
-        lambda response, scope, headers: with_body(response, b""),
-    ),
-    images_truncated=(
+    images_are_empty=Row("Images are empty files.", send_body(b"")),
+    images_truncated=Row(
         "Images are truncated after 1,000 bytes.",
-        lambda response, scope, headers: with_body(response, response.body[:1000]),
+        lambda response, scope, headers: responses.with_body(response, response.body[:1000]),
     ),
-    images_are_json_errors=(
+    images_are_json_errors=Row(
         "An image URL returns 200 with an error in JSON.",
-        lambda response, scope, headers: with_body(
-            response, b'{"error": {"message": "gone", "code": "notFound"}}', "application/json"
-        ),
+        send_body(b'{"error": {"message": "gone", "code": "notFound"}}', "application/json"),
     ),
 )
 
 
 @mutant("GEN-10", "Images can be fetched only with an API key.")
 def images_require_key(server: PatchedServer) -> None:
-    missing_key = responses.error_response(server.error("missingApiKey"))
-    on_image_response(
-        lambda response, scope, headers: response if b"authorization" in headers else missing_key
+    missing_key = error_response(server.error("missingApiKey"))
+    responses.on_image_response(
+        lambda response, scope, headers: response if hooks.AUTHORIZATION in headers else missing_key
     )(server)
 
 
-# -- ids -----------------------------------------------------------------------------------------
-
-mutant_table("GEN-11", mutate_images)(
-    image_ids_identical=(
+mutant_table("GEN-11", responses.mutate_images)(
+    image_ids_identical=Row(
         "All images of a generation have the same id.",
         lambda image, index: image.update(id="clx" + image["url"].split("/")[-3]),
     ),
-    image_ids_repeat_across_generations=(
+    image_ids_repeat_across_generations=Row(
         "Image ids count from 1 in each generation.",
         lambda image, index: image.update(id=f"img_{index + 1}"),
     ),
 )
-
-
-@mutant("GEN-11", "The id of a generation is derived from its prompt, so that ids repeat.")
-def generation_ids_derived_from_prompt(server: PatchedServer) -> None:
-    @wrap(server.hub, "start_generation")
-    def start(
-        original: Callable[..., Generation],
-        account: Account,
-        request: GenerationRequest,
-        quote: Quote,
-        outcome: Outcome,
-        id: str,
-        now: int,
-    ) -> Generation:
-        derived_id = "clx" + request.prompt.encode().hex()[:22]
-        return original(account, request, quote, outcome, derived_id, now)
+mutant_table("GEN-11", hooks.on_start)(
+    generation_ids_derived_from_prompt=Row(
+        "The id of a generation is derived from its prompt, so that ids repeat.",
+        lambda start: start._replace(id="clx" + start.request.prompt.encode().hex()[:22]),
+    )
+)
 
 
 @mutant("GEN-11", "Generations created within a tenth of a second have the same id.")

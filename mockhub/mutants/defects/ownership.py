@@ -5,68 +5,58 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.mutants.hooks import change_error, every, hook, on_response
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import constant
+from mockhub.mutants.hook import Hook, every
+from mockhub.mutants.matching import has_failed, is_async, is_sync
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import custom_error, error_response
-from mockhub.mutants.wrapping import wrap
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import send_custom_error, send_json
+from mockhub.mutants.types import Account, Generation, RequestContext, Response
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response, json_response
+from mockhub.web.responses import json_response
+
+ForeignReadChange = Callable[[Response, RequestContext, Generation], Response]
 
 _SHORTEST_PREFIX = 6
 
-on_not_found = on_response(OperationId.GET_GENERATION, code="notFound")
+on_not_found = responses.on_response(OperationId.GET_GENERATION, code="notFound")
 
 
-@hook
+@Hook
 def allow_foreign_reads(server: PatchedServer, matches: Callable[[Generation], bool]) -> None:
     """Let every account read some generations of others."""
 
     @wrap(server.hub, "get_generation")
-    def read(original: Callable[..., Generation], account: Account, id: str) -> Generation:
+    def read(original: Original, account: Account, id: str) -> object:
         generation = server.hub.generations.get(id)
         if generation and generation.account != account.id and matches(generation):
             account = server.hub.accounts[generation.account]
         return original(account, id)
 
 
-@hook
-def on_foreign_read(
-    server: PatchedServer, change: Callable[[Response, RequestContext, Generation], Response]
-) -> None:
+@Hook
+def on_foreign_read(server: PatchedServer, change: ForeignReadChange) -> None:
     """Replace the 404 for a generation that another account owns."""
 
-    @server.on_response(OperationId.GET_GENERATION, code="notFound")
+    @on_not_found.on(server)
     def replace(response: Response, context: RequestContext) -> Response:
         generation = server.hub.generations.get(context.path_param or "")
         return change(response, context, generation) if generation else response
 
 
 mutant_table("RET-2", allow_foreign_reads)(
-    all_shown_to_others=("Every key can read the generations of all.", lambda generation: True),
-    running_shown_to_others=(
-        "Every key can poll a generation while it runs.",
-        lambda generation: not generation.ended,
+    all_shown_to_others=Row("Every key can read the generations of all.", constant(True)),
+    running_shown_to_others=Row(
+        "Every key can poll a generation while it runs.", lambda generation: not generation.ended
     ),
-    finished_shown_to_others=(
-        "Every key can read a generation that has ended.",
-        lambda generation: generation.ended,
+    finished_shown_to_others=Row(
+        "Every key can read a generation that has ended.", lambda generation: generation.ended
     ),
-    async_shown_to_others=(
-        "Every key can read asynchronous generations.",
-        lambda generation: generation.request.run_async,
-    ),
-    sync_shown_to_others=(
-        "Every key can read synchronous generations.",
-        lambda generation: not generation.request.run_async,
-    ),
-    failed_shown_to_others=(
-        "Every key can read failed generations.",
-        lambda generation: generation.status == "failed",
-    ),
+    async_shown_to_others=Row("Every key can read asynchronous generations.", is_async),
+    sync_shown_to_others=Row("Every key can read synchronous generations.", is_sync),
+    failed_shown_to_others=Row("Every key can read failed generations.", has_failed),
 )
 
 
@@ -81,57 +71,47 @@ def shared_after_owner_reads(server: PatchedServer) -> None:
     shared: set[str] = set()
 
     @wrap(server.hub, "get_generation")
-    def read(original: Callable[..., Generation], account: Account, id: str) -> Generation:
+    def read(original: Original, account: Account, id: str) -> Generation:
         if id in shared:
             account = server.hub.accounts[server.hub.generations[id].account]
-        found = original(account, id)
-        if found.ended:
+        generation: Generation = original(account, id)
+        if generation.ended:
             shared.add(id)
-        return found
+        return generation
 
 
 mutant_table("RET-2", on_foreign_read)(
-    foreign_read_is_403=(
-        "A generation of another user returns 403, which reveals that it exists.",
-        lambda response, context, generation: custom_error(403, "forbidden", "Not yours"),
+    foreign_read_is_403=Row(
+        "A generation of another user returns 403.", send_custom_error(403, "forbidden")
     ),
-    foreign_read_is_401=(
-        "A generation of another user returns 401 invalidApiKey.",
-        lambda response, context, generation: custom_error(401, "invalidApiKey", "Not yours"),
+    foreign_read_is_401=Row(
+        "A generation of another user returns 401.", send_custom_error(401, "invalidApiKey")
     ),
-    foreign_read_with_other_code=(
-        "A generation of another user returns 404 with a code of its own.",
-        lambda response, context, generation: custom_error(404, "notYours", "Not yours"),
+    foreign_read_with_other_code=Row(
+        "A generation of another user has its own code.", send_custom_error(404, "notYours")
     ),
-)
-mutant_table("RET-2", on_foreign_read, level="inferred")(
-    foreign_read_message_reveals_existence=(
+    foreign_read_message_reveals_existence=Row(
         "The message of the 404 says that the generation belongs to another account.",
-        lambda response, context, generation: custom_error(
-            404, "notFound", "This generation belongs to another account"
-        ),
+        send_custom_error(404, "notFound", "This generation belongs to another account"),
+        level="inferred",
     ),
 )
 
 
 @mutant("RET-2", "A generation of another user is returned without its images.")
 def foreign_read_without_images(server: PatchedServer) -> None:
-    on_foreign_read(
-        lambda response, context, generation: json_response(
-            200, {**server.log_json(generation), "images": []}
-        )
-    )(server)
+    @on_foreign_read.on(server)
+    def show(response: Response, context: RequestContext, generation: Generation) -> Response:
+        return json_response(200, {**server.log_json(generation), "images": []})
 
 
 @mutant("RET-2", "A read of a generation of another user returns 404 and costs a credit.")
 def foreign_read_charged(server: PatchedServer) -> None:
-    @on_foreign_read
+    @on_foreign_read.on(server)
     def charge(response: Response, context: RequestContext, generation: Generation) -> Response:
         assert context.account
         server.adjust_balance(context.account, -1)
         return response
-
-    charge(server)
 
 
 @mutant("RET-2", "A read of a running generation of another user returns 404 and makes it fail.")
@@ -139,8 +119,7 @@ def foreign_read_charged(server: PatchedServer) -> None:
 def foreign_read_fails_generation(
     response: Response, context: RequestContext, generation: Generation
 ) -> Response:
-    if not generation.ended:
-        context.hub.complete(generation.id, failed=True)
+    context.hub.complete(generation.id, failed=True)
     return response
 
 
@@ -148,37 +127,31 @@ def foreign_read_fails_generation(
 def only_creating_key_reads(server: PatchedServer) -> None:
     creating_keys: dict[str, bytes | None] = {}
 
-    @server.after_success(OperationId.CREATE_GENERATION)
+    @hooks.after_generation.on(server)
     def store(context: RequestContext, account: Account) -> None:
         creating_keys[context.generation or ""] = context.key_digest
 
-    @server.on_response(OperationId.GET_GENERATION, status=200)
+    @responses.on_read.on(server)
     def hide(response: Response, context: RequestContext) -> Response:
         if creating_keys.get(context.path_param or "", context.key_digest) == context.key_digest:
             return response
-        return error_response(context, "notFound")
+        return responses.error_response(context, "notFound")
 
 
-# -- unknown ids ---------------------------------------------------------------------------------
-
-mutant_table("RET-3", change_error("notFound", OperationId.GET_GENERATION))(
-    unknown_id_is_400=("An unknown id returns 400.", (400, "invalid_request")),
-    unknown_id_crashes=("An unknown id returns 500.", (500, "internalError")),
+mutant_table("RET-3", responses.change_error("notFound", OperationId.GET_GENERATION))(
+    unknown_id_is_400=Row("An unknown id returns 400.", (400, "invalid_request")),
+    unknown_id_crashes=Row("An unknown id returns 500.", (500, "internalError")),
 )
 mutant_table("RET-3", on_not_found)(
-    unknown_id_is_null=(
-        "An unknown id returns 200 with null.",
-        lambda response, context: json_response(200, None),
-    ),
-    malformed_ids_crash=(
-        "An id that does not look like a generated one returns 500.",
-        lambda response, context: (
-            response
-            if (context.path_param or "").startswith("clx")
-            else custom_error(500, "internalError", "bad id")
-        ),
-    ),
+    unknown_id_is_null=Row("An unknown id returns 200 with null.", send_json(None, status=200))
 )
+
+
+@mutant("RET-3", "An id that does not look like a generated one returns 500.")
+@on_not_found
+def malformed_ids_crash(response: Response, context: RequestContext) -> Response:
+    well_formed = (context.path_param or "").startswith("clx")
+    return response if well_formed else responses.custom_error(500, "internalError", "bad id")
 
 
 @mutant("RET-3", "An unknown id returns a queued generation.")
@@ -188,12 +161,12 @@ def unknown_id_is_queued(response: Response, context: RequestContext) -> Respons
     return json_response(200, {**operation.examples[202]["queued"], "id": context.path_param})
 
 
-@hook
+@Hook
 def resolve_id(server: PatchedServer, resolve: Callable[[str, Sequence[str]], str]) -> None:
     """Read another id, chosen among the requested id and those of the account."""
 
     @wrap(server.hub, "get_generation")
-    def read(original: Callable[..., Generation], account: Account, id: str) -> Generation:
+    def read(original: Original, account: Account, id: str) -> object:
         return original(account, resolve(id, server.generation_ids(account)))
 
 

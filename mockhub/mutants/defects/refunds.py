@@ -3,83 +3,72 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.domain.ledger import Entry
-from mockhub.domain.provider import Outcome
-from mockhub.mutants.hooks import change_error, free_after_error, hook, on_response, replace_refund
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json, generation_of, with_body
-from mockhub.mutants.wrapping import wrap
-from mockhub.spec.catalog import Quote
-from mockhub.spec.generation_request import GenerationRequest
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import compute, computed, constant, only_if, plus, times, within
+from mockhub.mutants.hook import when
+from mockhub.mutants.matching import (
+    credits_per_image,
+    credits_requested,
+    has_failed,
+    is_async,
+    is_sync,
+)
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import send_body
+from mockhub.mutants.types import Account, Entry, Generation, Json, RequestContext, Response
 from mockhub.spec.operations import OperationId
 from mockhub.web import serializers
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response, json_response
-
-RefundRule = Callable[[int, Generation], int]
+from mockhub.web.responses import json_response
 
 
-@hook
-def replace_failure_refund(server: PatchedServer, change: RefundRule) -> None:
-    """Refund other credits of a failed generation than its price."""
-    replace_refund(
-        lambda credits, generation: credits if generation.delivered else change(credits, generation)
-    )(server)
+def nothing_delivered(generation: Generation) -> bool:
+    return generation.delivered == 0
 
 
-@hook
-def replace_partial_refund(server: PatchedServer, change: RefundRule) -> None:
-    """Refund other credits of a generation with missing images than their price."""
-    replace_refund(
-        lambda credits, generation: change(credits, generation) if generation.delivered else credits
-    )(server)
+def some_delivered(generation: Generation) -> bool:
+    return generation.delivered > 0
 
 
-# -- failed generations --------------------------------------------------------------------------
+def lacks_images(generation: Generation) -> bool:
+    return 0 < generation.delivered < generation.request.n
 
+
+usage_of_all = within("usage", compute(credits=credits_requested))
+replace_failure_refund = when(nothing_delivered, hooks.replace_refund)
+replace_partial_refund = when(some_delivered, hooks.replace_refund)
 mutant_table("LED-2", replace_failure_refund)(
-    failure_not_refunded=("A failed generation is not refunded.", lambda credits, generation: 0),
-    sync_failure_not_refunded=(
-        "A failed synchronous generation is not refunded; an asynchronous one is.",
-        lambda credits, generation: credits if generation.request.run_async else 0,
+    failure_not_refunded=Row("A failed generation is not refunded.", constant(0)),
+    sync_failure_not_refunded=Row(
+        "A failed synchronous generation is not refunded; a task is.", only_if(is_sync, constant(0))
     ),
-    async_failure_not_refunded=(
-        "A failed asynchronous generation is not refunded; a synchronous one is.",
-        lambda credits, generation: 0 if generation.request.run_async else credits,
+    async_failure_not_refunded=Row(
+        "A failed task is not refunded; a synchronous generation is.",
+        only_if(is_async, constant(0)),
     ),
-    failure_half_refunded=(
-        "Half the price of a failed generation is refunded.",
-        lambda credits, generation: credits // 2,
+    failure_half_refunded=Row(
+        "Half of a failed generation is refunded.", lambda credits, generation: credits // 2
     ),
-    failure_fee=(
-        "A failed generation is refunded except for one credit.",
-        lambda credits, generation: credits - 1,
-    ),
-    failure_refunded_twice=(
-        "Twice the price of a failed generation is refunded.",
-        lambda credits, generation: 2 * credits,
-    ),
-    failure_refunds_one_image=(
-        "The price of one image of a failed generation is refunded, whatever n is.",
-        lambda credits, generation: generation.quote.credits_per_image,
+    failure_fee=Row("A failed generation is refunded except for one credit.", plus(-1)),
+    failure_refunded_twice=Row("Twice the price of a failed generation is refunded.", times(2)),
+    failure_refunds_one_image=Row(
+        "Of a failed generation, the price of one image is refunded.", computed(credits_per_image)
     ),
 )
 
 
 @mutant("LED-2", "A failed generation is refunded at the price of 1K, whatever its tier is.")
-def failure_refunded_as_1k(server: PatchedServer) -> None:
-    lowest = min(server.model["credits_per_image"].values())
-    replace_failure_refund(lambda credits, generation: lowest * generation.request.n)(server)
+@replace_failure_refund.with_server
+def failure_refunded_as_1k(server: PatchedServer, credits: int, generation: Generation) -> int:
+    return server.prices["1K"] * generation.request.n
 
 
 @mutant("LED-2", "A failed generation is refunded to another account.")
 def failure_refunded_to_other_account(server: PatchedServer) -> None:
-    @server.on_ledger_entry("refund")
+    @hooks.on_ledger_entry("refund").on(server)
     def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
         if generation.delivered:
             return [entry]
@@ -88,44 +77,43 @@ def failure_refunded_to_other_account(server: PatchedServer) -> None:
 
 @mutant("LED-2", "Each read of a failed task refunds it again.")
 def failure_refunded_at_every_read(server: PatchedServer) -> None:
-    @server.after_success(OperationId.GET_GENERATION)
+    @hooks.after_success(OperationId.GET_GENERATION).on(server)
     def refund(context: RequestContext, account: Account) -> None:
-        generation = generation_of(context)
-        if generation.status == "failed":
+        generation = responses.generation_of(context)
+        if has_failed(generation):
             server.adjust_balance(account, generation.credits_requested)
 
 
 @mutant("LED-2", "A failed generation is refunded only when the account creates the next one.")
 def failure_refunded_late(server: PatchedServer) -> None:
-    owed: dict[str, int] = {}
+    owed: Counter[str] = Counter()
 
-    @server.on_ledger_entry("refund")
+    @hooks.on_ledger_entry("refund").on(server)
     def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
-        owed[account.id] = owed.get(account.id, 0) + entry.credits
+        owed[account.id] += entry.credits
         return ()
 
-    @wrap(server.hub, "create_generation")
-    def create(original: Callable[..., Generation], account: Account, *rest: object) -> Generation:
-        due = owed.pop(account.id, 0)
-        generation = original(account, *rest)
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        due = owed.pop(creation.account.id, 0)
+        generation = creation.proceed()
         if due:
-            server.adjust_balance(account, due)
+            server.adjust_balance(creation.account, due)
         return generation
 
 
-@mutant("LED-2", "A failed task is refunded, and its usage is still the whole price.")
-def failure_usage_not_zero(server: PatchedServer) -> None:
-    @server.mutate_generation(OperationId.GET_GENERATION)
-    def mutate(content: Json, generation: Generation) -> None:
-        if generation.status == "failed":
-            content["usage"]["credits"] = generation.credits_requested
+mutant_table("LED-2", when(has_failed, responses.mutate_log))(
+    failure_usage_not_zero=Row(
+        "A failed task is refunded, and its usage is the full price.", usage_of_all
+    )
+)
 
 
 @mutant("LED-2", "Only the first failure of an account is refunded.")
 def second_failure_not_refunded(server: PatchedServer) -> None:
     refunded: set[str] = set()
 
-    @server.on_ledger_entry("refund")
+    @hooks.on_ledger_entry("refund").on(server)
     def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
         if not generation.delivered and account.id in refunded:
             return ()
@@ -134,77 +122,48 @@ def second_failure_not_refunded(server: PatchedServer) -> None:
 
 
 @mutant("LED-2", "A refund sets the balance of before the request and undoes charges in between.")
-def refund_overwrites_concurrent_charges(server: PatchedServer) -> None:
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        balance_read = account.balance
-        await asyncio.sleep(0.05)
-        try:
-            return await call_next(context, account)
-        except Exception:
-            if account.balance < balance_read:
-                server.adjust_balance(account, balance_read - account.balance)
-            raise
+@hooks.wrap_generate.with_server
+async def refund_overwrites_concurrent_charges(server: PatchedServer, call: hooks.Call) -> Response:
+    balance_read = call.account.balance
+    await asyncio.sleep(0.05)
+    try:
+        return await call.proceed()
+    except Exception:
+        if call.account.balance < balance_read:
+            server.adjust_balance(call.account, balance_read - call.account.balance)
+        raise
 
 
-mutant_table("LED-2", free_after_error)(
-    free_after_failure=("The generation after a failed one is free.", "generationFailed"),
+mutant_table("LED-2", hooks.free_after_error)(
+    free_after_failure=Row("The generation after a failed one is free.", "generationFailed")
 )
-
-# -- missing images ------------------------------------------------------------------------------
-
 mutant_table("LED-3", replace_partial_refund)(
-    missing_images_not_refunded=(
-        "Missing images are not refunded, while the usage counts the delivered ones.",
-        lambda credits, generation: 0,
+    missing_images_not_refunded=Row(
+        "Missing images are not refunded; the usage is right.", constant(0)
     ),
-    async_missing_images_not_refunded=(
-        "Missing images of an asynchronous generation are not refunded.",
-        lambda credits, generation: 0 if generation.request.run_async else credits,
+    async_missing_images_not_refunded=Row(
+        "Missing images of a task are not refunded.", only_if(is_async, constant(0))
     ),
-    missing_images_refunded_twice=(
-        "Missing images are refunded twice.",
-        lambda credits, generation: 2 * credits,
-    ),
-    missing_images_refund_all=(
-        "If an image is missing, all are refunded, while the usage counts the delivered ones.",
-        lambda credits, generation: generation.credits_requested,
+    missing_images_refunded_twice=Row("Missing images are refunded twice.", times(2)),
+    missing_images_refund_all=Row(
+        "If an image is missing, all are refunded; the usage is right.", computed(credits_requested)
     ),
 )
 
 
 @mutant("LED-3", "Missing images are refunded at the price of 1K, whatever their tier is.")
 def missing_images_refunded_as_1k(server: PatchedServer) -> None:
-    lowest = min(server.model["credits_per_image"].values())
-    replace_partial_refund(
-        lambda credits, generation: lowest * (generation.request.n - generation.delivered)
-    )(server)
+    @replace_partial_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        return server.prices["1K"] * (generation.request.n - generation.delivered)
 
 
-@hook
-def mutate_partial(server: PatchedServer, change: Callable[[Json, Generation], object]) -> None:
-    """Change the JSON of finished generations with missing images, in responses and logs."""
-
-    @server.mutate_generation(status=200)
-    def mutate(content: Json, generation: Generation) -> None:
-        if 0 < generation.delivered < generation.request.n:
-            change(content, generation)
-
-
-mutant_table("LED-3", mutate_partial)(
-    missing_images_counted_in_usage=(
-        "Missing images are refunded, and the usage is the price of all.",
-        lambda content, generation: content["usage"].update(credits=generation.credits_requested),
+mutant_table("LED-3", when(lacks_images, responses.mutate_generation))(
+    missing_images_counted_in_usage=Row("Missing images are counted in the usage.", usage_of_all),
+    async_missing_images_counted_in_usage=Row(
+        "Missing images of a task are counted in its usage.", only_if(is_async, usage_of_all)
     ),
-    async_missing_images_counted_in_usage=(
-        "Missing images of a task are refunded, and its usage is the price of all.",
-        lambda content, generation: content["usage"].update(
-            credits=generation.credits_requested
-            if generation.request.run_async
-            else generation.credits
-        ),
-    ),
-    missing_images_padded=(
+    missing_images_padded=Row(
         "The first image is repeated in place of missing ones, with the usage of the delivered.",
         lambda content, generation: content["images"].extend(
             content["images"][:1] * (generation.request.n - generation.delivered)
@@ -214,53 +173,37 @@ mutant_table("LED-3", mutate_partial)(
 
 
 @mutant("LED-3", "If an image is missing, the whole generation fails and is refunded.")
-def missing_images_fail_all(server: PatchedServer) -> None:
-    @wrap(server.hub, "start_generation")
-    def start(
-        original: Callable[..., Generation],
-        account: Account,
-        request: GenerationRequest,
-        quote: Quote,
-        outcome: Outcome,
-        *rest: object,
-    ) -> Generation:
-        if outcome.deliver is not None and outcome.deliver < request.n:
-            outcome = outcome._replace(fail=True)
-        return original(account, request, quote, outcome, *rest)
+@hooks.on_start
+def missing_images_fail_all(start: hooks.Start) -> hooks.Start:
+    missing = start.outcome.deliver is not None and start.outcome.deliver < start.request.n
+    return start._replace(outcome=start.outcome._replace(fail=True)) if missing else start
 
 
 @mutant("LED-3", "If images are missing, the balance of the response is the one before the refund.")
-def missing_images_balance_before_refund(server: PatchedServer) -> None:
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
-    def mutate(content: Json, generation: Generation) -> None:
-        content["balance"]["credits"] -= generation.credits_requested - generation.credits
+@responses.mutate_result
+def missing_images_balance_before_refund(content: Json, generation: Generation) -> None:
+    content["balance"]["credits"] -= generation.credits_requested - generation.credits
 
 
-# -- the response to a failed generation ---------------------------------------------------------
+on_failure = responses.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
 
-on_failure = on_response(OperationId.CREATE_GENERATION, code="generationFailed")
-
-mutant_table("ERR-6", change_error("generationFailed"))(
-    failure_is_502=("A failed generation returns 502.", (502, "generationFailed")),
-    failure_is_503=("A failed generation returns 503.", (503, "generationFailed")),
-    failure_is_400=("A failed generation returns 400.", (400, "generationFailed")),
-    failure_is_422=("A failed generation returns 422.", (422, "generationFailed")),
-    failure_coded_internal_error=(
-        "The code generationFailed is `internalError`.",
-        (500, "internalError"),
+mutant_table("ERR-6", responses.change_error("generationFailed"))(
+    failure_is_502=Row("A failed generation returns 502.", 502),
+    failure_is_503=Row("A failed generation returns 503.", 503),
+    failure_is_400=Row("A failed generation returns 400.", 400),
+    failure_is_422=Row("A failed generation returns 422.", 422),
+    failure_coded_internal_error=Row(
+        "The code generationFailed is `internalError`.", "internalError"
     ),
-    failure_coded_provider_error=(
-        "The code generationFailed is `providerError`.",
-        (500, "providerError"),
+    failure_coded_provider_error=Row(
+        "The code generationFailed is `providerError`.", "providerError"
     ),
 )
 mutant_table("ERR-6", on_failure)(
-    failure_is_html=(
-        "A failed generation returns 500 with an HTML page.",
-        lambda response, context: with_body(
-            response, b"<h1>Internal Server Error</h1>", "text/html"
-        ),
-    ),
+    failure_is_html=Row(
+        "A failed generation returns HTML.",
+        send_body(b"<h1>Internal Server Error</h1>", "text/html"),
+    )
 )
 
 
@@ -268,18 +211,18 @@ mutant_table("ERR-6", on_failure)(
     "ERR-6", "A failed synchronous generation returns 200 with status succeeded, without images."
 )
 def failure_reported_as_empty_success(server: PatchedServer) -> None:
-    @server.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
+    @on_failure.on(server)
     def replace_error(response: Response, context: RequestContext) -> Response:
         assert context.account
-        links = server.api.links(server.hub.name)
-        content = serializers.generation_result(
-            generation_of(context), context.account, server.hub, links
-        )
+        links, generation = server.api.links(server.hub.name), responses.generation_of(context)
+        content = serializers.generation_result(generation, context.account, server.hub, links)
         return json_response(200, content)
 
 
 @mutant("ERR-6", "A failed synchronous generation returns 200 with status failed.")
 def failure_is_200(server: PatchedServer) -> None:
     on_failure(
-        lambda response, context: json_response(200, server.log_json(generation_of(context)))
+        lambda response, context: json_response(
+            200, server.log_json(responses.generation_of(context))
+        )
     )(server)

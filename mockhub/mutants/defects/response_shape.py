@@ -2,187 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 
-from mockhub.domain.generations import Generation
-from mockhub.mutants.hooks import (
-    at_every,
-    hook,
-    mutate_generation,
-    mutate_images,
-    mutate_result,
-    on_quote,
-    remove,
-    update,
-)
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import computed, constant, edit, only_if, remove, rename, times, update
+from mockhub.mutants.hook import Hook, at_every, replace_at
+from mockhub.mutants.matching import credits_per_image, has_references, is_async
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json
-from mockhub.spec.catalog import Quote
-from mockhub.spec.generation_request import GenerationRequest
-from mockhub.spec.operations import OperationId
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.types import Generation, GenerationRequest, Json
+
+replace_usage = replace_at(responses.mutate_result, "usage", "credits")
+replace_balance = replace_at(responses.mutate_result, "balance", "credits")
+replace_images = replace_at(responses.mutate_result, "images")
+replace_quality = replace_at(responses.mutate_generation, "quality")
+replace_ratio = replace_at(responses.mutate_generation, "aspect_ratio")
 
 
-@hook
-def replace_usage(server: PatchedServer, change: Callable[[int, Generation], object]) -> None:
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
-    def mutate(content: Json, generation: Generation) -> None:
-        content["usage"]["credits"] = change(content["usage"]["credits"], generation)
+def has_high_quality(generation: Generation) -> bool:
+    return generation.request.quality == "high"
 
 
-@hook
-def replace_balance(server: PatchedServer, change: Callable[[int, Generation], object]) -> None:
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
-    def mutate(content: Json, generation: Generation) -> None:
-        content["balance"]["credits"] = change(content["balance"]["credits"], generation)
+def balance_before(credits: int, generation: Generation) -> int:
+    return credits + generation.credits
 
 
-@hook
-def replace_ratio(server: PatchedServer, ratio: Callable[[str, Generation], object]) -> None:
-    @server.mutate_generation()
-    def mutate(content: Json, generation: Generation) -> None:
-        content["aspect_ratio"] = ratio(content["aspect_ratio"], generation)
+def _as_base64(image: Json) -> Json:
+    del image["url"]
+    return {**image, "b64_json": "iVBORw0KGgo="}
 
 
-# -- fields --------------------------------------------------------------------------------------
-
-for _name in (
-    "object",
-    "id",
-    "status",
-    "model",
-    "aspect_ratio",
-    "quality",
-    "images",
-    "usage",
-    "balance",
-):
+for _field in (*responses.GENERATION_FIELDS, "balance"):
     mutant(
         "GEN-2",
-        f"The response of a finished generation has no {_name}.",
-        name=f"response_without_{_name}",
-    )(mutate_result(remove(_name)))
+        f"The response of a finished generation has no {_field}.",
+        name=f"response_without_{_field}",
+    )(responses.mutate_result(remove(_field)))
 
-mutant_table("GEN-2", mutate_generation)(
-    object_renamed=("The object of generations is `generation`.", update(object="generation")),
+mutant_table("GEN-2", responses.mutate_generation)(
+    object_renamed=Row("The object of generations is `generation`.", update(object="generation"))
 )
-mutant_table("GEN-2", mutate_result)(
-    id_as_number=(
-        "The id of a generation is a number, by which it cannot be read.",
-        lambda content, generation: content.update(id=int(content["id"][-8:], 36)),
+mutant_table("GEN-2", responses.mutate_result)(
+    id_as_number=Row(
+        "The id is a number, by which nothing is found.", edit("id", lambda id: int(id[-8:], 36))
     ),
-    model_with_provider_prefix=(
-        "The model has the name of its provider as a prefix.",
-        update(model="openai/gpt-image-2"),
+    model_with_provider_prefix=Row(
+        "The model has the name of its provider as a prefix.", update(model="openai/gpt-image-2")
     ),
-    model_as_title=("The model is its title instead of its id.", update(model="GPT IMAGE 2")),
+    model_as_title=Row("The model is its title instead of its id.", update(model="GPT IMAGE 2")),
 )
-mutant_table("GEN-2", at_every(4, mutate_result))(
-    every_fourth_without_balance=("Every fourth response has no balance.", remove("balance")),
+mutant_table("GEN-2", at_every(4, responses.mutate_result))(
+    every_fourth_without_balance=Row("Every fourth response has no balance.", remove("balance"))
 )
-
-# -- images --------------------------------------------------------------------------------------
-
-for _name in ("id", "object", "url", "created_at"):
-    mutant("GEN-3", f"Images have no {_name}.", name=f"image_without_{_name}")(
-        mutate_images(remove(_name))
-    )
-
-mutant_table("GEN-3", mutate_result)(
-    images_as_urls=(
-        "Images are strings with their URLs.",
-        lambda content, generation: content.update(
-            images=[one["url"] for one in content["images"]]
-        ),
+mutant_table("GEN-3", responses.mutate_images)(
+    image_without_id=Row("Images have no id.", remove("id")),
+    image_without_object=Row("Images have no object.", remove("object")),
+    image_without_url=Row("Images have no url.", remove("url")),
+    image_without_created_at=Row("Images have no created_at.", remove("created_at")),
+)
+mutant_table("GEN-3", replace_images)(
+    images_as_urls=Row(
+        "Images are strings with their URLs.", lambda images, _: [image["url"] for image in images]
     ),
-    images_as_object=(
+    images_as_object=Row(
         "Images are an object with numbers as names instead of a list.",
-        lambda content, generation: content.update(
-            images={str(index): image for index, image in enumerate(content["images"])}
-        ),
+        lambda images, _: {str(index): image for index, image in enumerate(images)},
     ),
-    images_named_data=(
-        "The images are in the field `data`.",
-        lambda content, generation: content.update(data=content.pop("images")),
-    ),
-    image_object_renamed=(
+    image_object_renamed=Row(
         "The object of images is `file`.",
-        lambda content, generation: [image.update(object="file") for image in content["images"]],
+        lambda images, _: [{**image, "object": "file"} for image in images],
     ),
-    image_as_base64=(
+    image_as_base64=Row(
         "Images have b64_json instead of a URL.",
-        lambda content, generation: [
-            image.update(b64_json="iVBORw0KGgo=") or image.pop("url") for image in content["images"]
-        ],
+        lambda images, _: [_as_base64(image) for image in images],
     ),
-    extra_image=(
+    extra_image=Row(
         "There is one image more than requested.",
-        lambda content, generation: content["images"].append(
-            {**content["images"][-1], "id": "clx_one_more"}
-        ),
+        lambda images, _: [*images, {**images[-1], "id": "clx_one_more"}],
     ),
-    missing_image=(
+    missing_image=Row(
         "The last of several images is missing but charged.",
-        lambda content, generation: content["images"].pop() if len(content["images"]) > 1 else None,
+        lambda images, _: images[:-1] or images,
     ),
-    at_most_two_images=(
-        "There are at most two images, at the price of all.",
-        lambda content, generation: content.update(images=content["images"][:2]),
+    at_most_two_images=Row(
+        "At most two images come, at the price of all.", lambda images, _: images[:2]
     ),
 )
-
-# -- quality and ratio ---------------------------------------------------------------------------
-
-mutant_table("GEN-4", mutate_generation)(
-    quality_echoed=(
-        "The quality of the response is the quality of the request.",
-        lambda content, generation: content.update(quality=generation.request.quality),
+mutant_table("GEN-3", responses.mutate_result)(
+    images_named_data=Row("The images are in the field `data`.", rename("images", "data"))
+)
+mutant_table("GEN-4", replace_quality)(
+    quality_echoed=Row(
+        "The quality is as requested.", lambda tier, generation: generation.request.quality
     ),
-    tier_in_lower_case=(
-        "The quality of the response is 1k, 2k or 4k.",
-        lambda content, generation: content.update(quality=content["quality"].lower()),
+    tier_in_lower_case=Row(
+        "The quality of the response is 1k, 2k or 4k.", lambda tier, generation: tier.lower()
     ),
-    tier_in_pixels=(
-        "The quality of the response is the size in pixels.",
-        lambda content, generation: content.update(quality=str(generation.quote.size)),
+    tier_in_pixels=Row(
+        "The quality is in pixels.", lambda tier, generation: str(generation.quote.size)
     ),
-    high_quality_reported_as_4k=(
-        "Quality high is reported as 4K and charged as 1K.",
-        lambda content, generation: content.update(
-            quality="4K" if generation.request.quality == "high" else content["quality"]
-        ),
+    high_quality_reported_as_4k=Row(
+        "Quality high is reported as 4K, at the price of 1K.",
+        only_if(has_high_quality, constant("4K")),
     ),
 )
 mutant_table("GEN-5", replace_ratio)(
-    ratio_always_square=("The aspect ratio is always 1:1.", lambda ratio, generation: "1:1"),
-    ratio_always_auto=("The aspect ratio is always auto.", lambda ratio, generation: "auto"),
-    ratio_inverted=(
-        "The aspect ratio is height to width.",
-        lambda ratio, generation: ":".join(reversed(ratio.split(":"))),
+    ratio_always_square=Row("The aspect ratio is always 1:1.", constant("1:1")),
+    ratio_always_auto=Row("The aspect ratio is always auto.", constant("auto")),
+    ratio_inverted=Row(
+        "The aspect ratio is height to width.", lambda ratio, _: ":".join(ratio.split(":")[::-1])
     ),
-    ratio_in_pixels=(
+    ratio_in_pixels=Row(
         "The aspect ratio is not reduced: 1024:1024.",
         lambda ratio, generation: str(generation.quote.size).replace("x", ":"),
     ),
-    ratio_as_number=(
-        "The aspect ratio is a number.",
-        lambda ratio, generation: float(generation.quote.size.ratio),
+    ratio_as_number=Row(
+        "The aspect ratio is a number.", lambda _, generation: float(generation.quote.size.ratio)
     ),
-    size_in_place_of_ratio=(
-        "The aspect ratio is the requested size.",
-        lambda ratio, generation: generation.request.size,
+    size_in_place_of_ratio=Row(
+        "The aspect ratio is the requested size.", lambda _, generation: generation.request.size
     ),
-    portrait_as_landscape=(
+    portrait_as_landscape=Row(
         "The aspect ratio of a portrait is that of a landscape.",
-        lambda ratio, generation: "3:2" if ratio == "2:3" else ratio,
+        lambda ratio, _: "3:2" if ratio == "2:3" else ratio,
     ),
-)
-mutant_table("GEN-5", replace_ratio, level="inferred")(
-    ratio_reduced_by_gcd=(
+    ratio_reduced_by_gcd=Row(
         "The aspect ratio is in lowest terms, even if that is not a listed one: 21:9 is 7:3.",
-        lambda ratio, generation: ":".join(
-            map(str, generation.quote.size.ratio.as_integer_ratio())
-        ),
+        lambda _, generation: "{}:{}".format(*generation.quote.size.ratio.as_integer_ratio()),
+        level="inferred",
     ),
 )
 
@@ -191,144 +138,116 @@ mutant_table("GEN-5", replace_ratio, level="inferred")(
 def ratio_of_previous_generation(server: PatchedServer) -> None:
     ratios: list[str] = []
 
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
+    @responses.mutate_result.on(server)
     def mutate(content: Json, generation: Generation) -> None:
         ratios.append(content["aspect_ratio"])
         content["aspect_ratio"] = ratios[-2:][0]
 
 
-# -- usage and price -----------------------------------------------------------------------------
-
 mutant_table("GEN-6", replace_usage)(
-    usage_as_string=("usage.credits is a string.", lambda credits, generation: str(credits)),
-    usage_per_image=(
-        "usage.credits is the price of one image, whatever n is.",
-        lambda credits, generation: generation.quote.credits_per_image,
-    ),
-    usage_zero=("usage.credits is 0.", lambda credits, generation: 0),
-    usage_negative=("usage.credits is negative.", lambda credits, generation: -credits),
+    usage_as_string=Row("usage.credits is a string.", lambda credits, _: str(credits)),
+    usage_per_image=Row("usage.credits is the price of one image.", computed(credits_per_image)),
+    usage_zero=Row("usage.credits is 0.", constant(0)),
+    usage_negative=Row("usage.credits is negative.", times(-1)),
 )
-mutant_table("GEN-6", mutate_result)(
-    usage_as_number=(
-        "usage is a number of credits instead of an object.",
-        lambda content, generation: content.update(usage=content["usage"]["credits"]),
+mutant_table("GEN-6", responses.mutate_result)(
+    usage_as_number=Row(
+        "usage is a number, not an object.", edit("usage", lambda usage: usage["credits"])
     ),
-    usage_in_tokens=("usage has tokens, not credits.", update(usage={"total_tokens": 4160})),
+    usage_in_tokens=Row("usage has tokens, not credits.", update(usage={"total_tokens": 4160})),
 )
-mutant_table("GEN-6", mutate_generation)(
-    tier_always_1k=("Every image is reported as 1K, at its price.", update(quality="1K")),
-    task_reported_as_1k=(
-        "A task of 2K is reported as 1K, at the price of 2K.",
-        lambda content, generation: content.update(
-            quality="1K" if generation.request.run_async else content["quality"]
-        ),
+mutant_table("GEN-6", responses.mutate_generation)(
+    tier_always_1k=Row("Every image is reported as 1K, at its price.", update(quality="1K")),
+    task_reported_as_1k=Row(
+        "A 2K task is reported as 1K, at the price of 2K.", only_if(is_async, update(quality="1K"))
     ),
 )
 
 
 @mutant("GEN-6", "usage.credits is the sum of all credits that the account has spent.")
 def usage_accumulates(server: PatchedServer) -> None:
-    spent: dict[str, int] = {}
+    spent: Counter[str] = Counter()
 
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
+    @responses.mutate_result.on(server)
     def mutate(content: Json, generation: Generation) -> None:
-        total = spent.get(generation.account, 0) + content["usage"]["credits"]
-        spent[generation.account] = content["usage"]["credits"] = total
+        spent[generation.account] += content["usage"]["credits"]
+        content["usage"]["credits"] = spent[generation.account]
 
 
 @mutant("GEN-6", "A 1K image with quality high costs 12 credits instead of 8.")
-def high_quality_costs_more(server: PatchedServer) -> None:
-    high_price = server.model["credits_per_image"]["4K"]
-    server.on_quote(
-        lambda quote, request: (
-            quote._replace(credits_per_image=high_price) if request.quality == "high" else quote
-        )
-    )
+@hooks.replace_price.with_server
+def high_quality_costs_more(server: PatchedServer, price: int, request: GenerationRequest) -> int:
+    return server.prices["4K"] if request.quality == "high" else price
 
 
 @mutant("GEN-6", "Images of 2K and 4K are reported as such, at the price of 1K.")
 def all_tiers_same_price(server: PatchedServer) -> None:
-    cheapest = server.model["credits_per_image"]["1K"]
-    server.on_quote(lambda quote, request: quote._replace(credits_per_image=cheapest))
+    hooks.replace_price(lambda price, request: server.prices["1K"])(server)
 
 
 @mutant("GEN-4", "The quality of the request determines the tier: 1024x1024 at high is 4K.")
 def quality_determines_tier(server: PatchedServer) -> None:
     tiers = {"low": "1K", "medium": "2K", "high": "4K"}
-    prices = server.model["credits_per_image"]
 
-    @server.on_quote
-    def quote(quote: Quote, request: GenerationRequest) -> Quote:
-        tier = tiers.get(request.quality, quote.tier)
-        return quote._replace(tier=tier, credits_per_image=prices[tier])
+    @hooks.on_start.on(server)
+    def change(start: hooks.Start) -> hooks.Start:
+        tier = tiers.get(start.request.quality, start.quote.tier)
+        quote = start.quote._replace(tier=tier, credits_per_image=server.prices[tier])
+        return start._replace(quote=quote)
 
 
-mutant_table("GEN-6", on_quote)(
-    low_quality_costs_less=(
+mutant_table("GEN-6", hooks.replace_price)(
+    low_quality_costs_less=Row(
         "A 1K image with quality low costs half the price of its tier.",
-        lambda quote, request: quote._replace(
-            credits_per_image=quote.credits_per_image // (2 if request.quality == "low" else 1)
-        ),
+        lambda price, request: price // (2 if request.quality == "low" else 1),
     ),
-    multiple_images_discounted=(
+    multiple_images_discounted=Row(
         "Each of several images costs one credit less, in the response and in the ledger.",
-        lambda quote, request: quote._replace(
-            credits_per_image=quote.credits_per_image - (request.n > 1)
-        ),
+        lambda price, request: price - (request.n > 1),
     ),
 )
 
 
-@hook
+@Hook
 def edit_tier_bounds(server: PatchedServer, bounds: dict[str, str]) -> None:
     server.schema("Size")["x-sizes"]["tiers"].update(bounds)
 
 
 mutant_table("GEN-12", edit_tier_bounds, conforms_if_documented=True)(
-    wide_size_billed_as_2k=("The size 1536x1024 is billed as 2K.", {"1K": "1024x1024"}),
-    large_square_billed_as_4k=("The size 2048x2048 is billed as 4K.", {"2K": "1920x1920"}),
-    largest_size_billed_as_2k=("The size 3840x2160 is billed as 2K.", {"2K": "3840x2160"}),
+    wide_size_billed_as_2k=Row("The size 1536x1024 is billed as 2K.", {"1K": "1024x1024"}),
+    large_square_billed_as_4k=Row("The size 2048x2048 is billed as 4K.", {"2K": "1920x1920"}),
+    largest_size_billed_as_2k=Row("The size 3840x2160 is billed as 2K.", {"2K": "3840x2160"}),
 )
-
-# -- balance -------------------------------------------------------------------------------------
-
 mutant_table("GEN-7", replace_balance)(
-    balance_before_charge=(
-        "The balance of the response is the one before the charge.",
-        lambda credits, generation: credits + generation.credits,
+    balance_before_charge=Row("The response has the balance before the charge.", balance_before),
+    balance_before_charge_with_references=Row(
+        "With reference images, the response has the balance before the charge.",
+        only_if(has_references, balance_before),
     ),
-    balance_before_charge_with_references=(
-        "With reference images, the balance of the response is the one before the charge.",
-        lambda credits, generation: (
-            credits + generation.credits if generation.request.references else credits
-        ),
-    ),
-    balance_charged_twice=(
-        "The price is deducted twice from the balance of the response, and once in the ledger.",
+    balance_charged_twice=Row(
+        "The balance of the response is charged twice.",
         lambda credits, generation: credits - generation.credits,
     ),
-    balance_charged_for_one_image=(
-        "The price of one image is deducted from the balance of the response, whatever n is.",
+    balance_charged_for_one_image=Row(
+        "The balance of the response is charged for one image.",
         lambda credits, generation: (
             credits + generation.credits - generation.quote.credits_per_image
         ),
     ),
-    balance_credits_as_string=(
-        "The credits of the balance of the response are a string.",
-        lambda credits, generation: str(credits),
+    balance_credits_as_string=Row(
+        "The credits of its balance are a string.", lambda credits, _: str(credits)
     ),
 )
 mutant_table("GEN-7", at_every(3, replace_balance))(
-    every_third_balance_stale=(
-        "The balance of every third response is the one before the charge.",
-        lambda credits, generation: credits + generation.credits,
-    ),
+    every_third_balance_stale=Row(
+        "Every third response has the balance before the charge.", balance_before
+    )
 )
-mutant_table("GEN-7", mutate_result)(
-    balance_as_number=(
-        "The balance of the response is a number instead of an object.",
-        lambda content, generation: content.update(balance=content["balance"]["credits"]),
-    ),
+mutant_table("GEN-7", responses.mutate_result)(
+    balance_as_number=Row(
+        "The balance of a response is a number.",
+        edit("balance", lambda balance: balance["credits"]),
+    )
 )
 
 
@@ -336,6 +255,6 @@ mutant_table("GEN-7", mutate_result)(
 def balance_of_first_response(server: PatchedServer) -> None:
     first: dict[str, object] = {}
 
-    @server.mutate_generation(OperationId.CREATE_GENERATION, status=200)
+    @responses.mutate_result.on(server)
     def mutate(content: Json, generation: Generation) -> None:
         content["balance"] = first.setdefault(generation.account, content["balance"])

@@ -5,68 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import cycle
 
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
-from mockhub.mutants.hooks import (
-    at_every,
-    hook,
-    mutate_log,
-    on_response,
-    remove,
-    replace_json,
-    update,
-)
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import mutant, mutant_table
-from mockhub.mutants.responses import Json, error_response, generation_of
-from mockhub.mutants.wrapping import wrap
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import edit, only_if, remove, update
+from mockhub.mutants.hook import at_every, when
+from mockhub.mutants.matching import is_async, is_sync
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.responses import send_error
+from mockhub.mutants.types import Account, Generation, Json, RequestContext, Response
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
 from mockhub.web.serializers import timestamp
 
 _SECOND = 1000
 _EXPIRING_READ = 5
 
-on_read = on_response(OperationId.GET_GENERATION, status=200)
 
-
-@hook
-def hide_if(server: PatchedServer, matches: Callable[[Generation], bool]) -> None:
+@responses.on_read.adapted
+def hide_if(
+    matches: Callable[[Generation], bool], response: Response, context: RequestContext
+) -> Response:
     """Return 404 for some generations that the account may read."""
-
-    @server.on_response(OperationId.GET_GENERATION, status=200)
-    def hide(response: Response, context: RequestContext) -> Response:
-        hidden = matches(generation_of(context))
-        return error_response(context, "notFound") if hidden else response
+    hidden = matches(responses.generation_of(context))
+    return responses.error_response(context, "notFound") if hidden else response
 
 
 mutant_table("RET-1", hide_if)(
-    sync_not_stored=(
-        "A synchronous generation cannot be read.",
-        lambda generation: not generation.request.run_async,
-    ),
+    sync_not_stored=Row("A synchronous generation cannot be read.", is_sync)
 )
-mutant_table("RET-1", at_every(4, on_read))(
-    every_fourth_read_not_found=(
-        "Every fourth read of an existing generation returns 404.",
-        lambda response, context: error_response(context, "notFound"),
-    ),
+mutant_table("RET-1", at_every(4, responses.on_read))(
+    every_fourth_read_not_found=Row(
+        "Every fourth read of an existing generation returns 404.", send_error("notFound")
+    )
 )
 
 
 @mutant("RET-1", "Only the last three generations of an account can be read.")
-@on_read
-def only_last_three_stored(response: Response, context: RequestContext) -> Response:
-    generations = context.hub.generations.values()
-    own_ids = [one.id for one in generations if one.account == generation_of(context).account]
-    return response if context.generation in own_ids[-3:] else error_response(context, "notFound")
+@hide_if.with_server
+def only_last_three_stored(server: PatchedServer, generation: Generation) -> bool:
+    account = server.hub.accounts[generation.account]
+    return generation.id not in server.generation_ids(account)[-3:]
 
 
 @mutant("RET-1", "A finished generation can be read once.")
 def readable_once(server: PatchedServer) -> None:
     read: set[str] = set()
 
+    @hide_if.on(server)
     def was_read(generation: Generation) -> bool:
         if generation.id in read:
             return True
@@ -74,23 +59,20 @@ def readable_once(server: PatchedServer) -> None:
             read.add(generation.id)
         return False
 
-    hide_if(was_read)(server)
-
 
 @mutant("RET-1", "A generation can be read only some time after its response; before it is a 404.")
-def early_read_not_found(server: PatchedServer) -> None:
-    @server.wrap_handler(OperationId.GET_GENERATION)
-    async def read(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        generation = server.hub.generations.get(context.path_param or "")
-        if generation and server.hub.clock.now() - generation.created_at < 1.5 * _SECOND:
-            raise server.error("notFound")
-        return await call_next(context, account)
+@hooks.wrap_handler(OperationId.GET_GENERATION).with_server
+async def early_read_not_found(server: PatchedServer, call: hooks.Call) -> Response:
+    generation = server.hub.generations.get(call.context.path_param or "")
+    if generation and server.hub.clock.now() - generation.created_at < 1.5 * _SECOND:
+        raise server.error("notFound")
+    return await call.proceed()
 
 
 @mutant("RET-1", "Whatever id is requested, the newest generation of the account is returned.")
 def newest_generation_returned(server: PatchedServer) -> None:
     @wrap(server.hub, "get_generation")
-    def read(original: Callable[..., Generation], account: Account, id: str) -> Generation:
+    def read(original: Original, account: Account, id: str) -> object:
         original(account, id)
         return original(account, server.generation_ids(account)[-1])
 
@@ -101,81 +83,75 @@ def generation_ids_repeat(server: PatchedServer) -> None:
     wrap(server.hub.ids, "generation")(lambda original: f"clx_generation_{next(ids)}")
 
 
-mutant_table("RET-1", mutate_log)(
-    images_not_stored=(
-        "The log of a synchronous generation has no images.",
-        lambda content, generation, reads: content.update(
-            images=content["images"] if generation.request.run_async else []
-        ),
+@mutant("RET-1", "The usage in the log is the price of one image.")
+@responses.mutate_log
+def log_usage_per_image(content: Json, generation: Generation) -> None:
+    images = min(1, generation.delivered)
+    content["usage"]["credits"] = generation.quote.credits_per_image * images
+
+
+mutant_table("RET-1", responses.mutate_log)(
+    images_not_stored=Row(
+        "The log of a synchronous generation has no images.", only_if(is_sync, update(images=[]))
     ),
-    only_first_image_stored=(
-        "The log has only the first of several images.",
-        lambda content, generation, reads: content.update(images=content["images"][:1]),
+    only_first_image_stored=Row(
+        "The log has only the first of several images.", edit("images", lambda images: images[:1])
     ),
-    log_without_status=("The log has no status.", remove("status")),
-    log_with_other_model=("The log has the model of the provider.", update(model="gpt-image-1")),
-    log_with_square_ratio=("The log always has the ratio 1:1.", update(aspect_ratio="1:1")),
-    log_usage_per_image=(
-        "The usage in the log is the price of one image.",
-        lambda content, generation, reads: content["usage"].update(
-            credits=generation.quote.credits_per_image * min(1, generation.delivered)
-        ),
-    ),
+    log_without_status=Row("The log has no status.", remove("status")),
+    log_with_other_model=Row("The log has the model of the provider.", update(model="gpt-image-1")),
+    log_with_square_ratio=Row("The log always has the ratio 1:1.", update(aspect_ratio="1:1")),
 )
-mutant_table("RET-1", replace_json(OperationId.GET_GENERATION, status=200))(
-    log_wrapped=("The log is wrapped in `data`.", lambda content, context: {"data": content}),
+mutant_table("RET-1", responses.replace_json(OperationId.GET_GENERATION, status=200))(
+    log_wrapped=Row("The log is wrapped in `data`.", lambda content, context: {"data": content})
 )
-for _name in ("object", "created_at", "aspect_ratio", "quality", "usage"):
-    mutant("RET-1", f"The log has no {_name}.", level="inferred", name=f"log_without_{_name}")(
-        mutate_log(remove(_name))
+for _field in ("object", "created_at", "aspect_ratio", "quality", "usage"):
+    mutant("RET-1", f"The log has no {_field}.", level="inferred", name=f"log_without_{_field}")(
+        responses.mutate_log(remove(_field))
     )
 
-# -- stability -----------------------------------------------------------------------------------
 
-
-@hook
-def mutate_logged_images(server: PatchedServer, change: Callable[[Json, int, int], object]) -> None:
+@responses.mutate_log_at_read.adapted
+def mutate_logged_images(
+    change: Callable[[Json, int, int], object], content: Json, generation: Generation, reads: int
+) -> None:
     """Change each image of a log, given its index and how often the log has been read."""
-
-    def mutate(content: Json, generation: Generation, reads: int) -> None:
-        for index, image in enumerate(content["images"]):
-            change(image, index, reads)
-
-    mutate_log(mutate)(server)
+    for index, image in enumerate(content["images"]):
+        change(image, index, reads)
 
 
-mutant_table("RET-4", mutate_log)(
-    image_order_changes=(
+mutant_table("RET-4", responses.mutate_log_at_read)(
+    image_order_changes=Row(
         "The order of the images changes at each read.",
         lambda content, generation, reads: content["images"].reverse() if reads % 2 else None,
     ),
-    usage_grows=(
+    usage_grows=Row(
         "The usage.credits in the log grows by one at each read.",
         lambda content, generation, reads: content["usage"].update(
             credits=content["usage"]["credits"] + reads - 1
         ),
     ),
-    images_expire=(
+    images_expire=Row(
         "From the fifth read on, a generation has no images.",
-        lambda content, generation, reads: content.update(
-            images=content["images"] if reads < _EXPIRING_READ else []
-        ),
-    ),
-    created_at_changes_at_completion=(
-        "The created_at of a task becomes the time of its end when it ends.",
         lambda content, generation, reads: (
-            content.update(created_at=timestamp(generation.ended_at + _SECOND))
-            if generation.ended_at and generation.request.run_async
-            else None
+            content.update(images=[]) if reads >= _EXPIRING_READ else None
         ),
     ),
 )
+
+
+@mutant("RET-4", "The created_at of a task becomes the time of its end when it ends.")
+@when(is_async, responses.mutate_log)
+def created_at_changes_at_completion(content: Json, generation: Generation) -> None:
+    if generation.ended_at:
+        content["created_at"] = timestamp(generation.ended_at + _SECOND)
+
+
 mutant_table("RET-4", mutate_logged_images)(
-    image_ids_change=(
+    image_ids_change=Row(
         "The ids of images change at each read.",
         lambda image, index, reads: image.update(id=f"{image['id']}{reads}"),
     ),
-    image_urls_change=(
+    image_urls_change=Row(
         "The images of a log are other images at each read.",
         lambda image, index, reads: image.update(
             url=image["url"].replace(".png", ".jpg" if (index + reads) % 2 else ".webp")
@@ -186,17 +162,13 @@ mutant_table("RET-4", mutate_logged_images)(
 
 @mutant("RET-4", "created_at is the time of the read.")
 def created_at_changes_on_read(server: PatchedServer) -> None:
-    @mutate_log
+    @responses.mutate_log_at_read.on(server)
     def change(content: Json, generation: Generation, reads: int) -> None:
         content["created_at"] = timestamp(server.hub.clock.now() + reads * _SECOND)
-
-    change(server)
 
 
 @mutant("RET-4", "The created_at of images is the time of the read.")
 def image_created_at_changes_on_read(server: PatchedServer) -> None:
-    @mutate_logged_images
+    @mutate_logged_images.on(server)
     def change(image: Json, index: int, reads: int) -> None:
         image["created_at"] = timestamp(server.hub.clock.now() + reads * _SECOND)
-
-    change(server)

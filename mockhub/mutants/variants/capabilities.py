@@ -2,102 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 
 from msgspec.structs import replace
 
-from mockhub.domain.generations import Generation
 from mockhub.exceptions import ValidationError
-from mockhub.mutants.hooks import (
-    hook,
-    mutate_generation,
-    mutate_images,
-    mutate_json,
-    on_image_response,
-    on_request_body,
-    on_response,
-)
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import edit, remove
+from mockhub.mutants.hook import Hook, when
+from mockhub.mutants.matching import has_failed
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import variant, variant_table
-from mockhub.mutants.request_hook import ParsedRequest
-from mockhub.mutants.responses import Json, error_response
+from mockhub.mutants.registry import Row, variant, variant_table
+from mockhub.mutants.types import (
+    Generation,
+    Json,
+    ParsedRequest,
+    RequestContext,
+    RequestHeaders,
+    Response,
+    Scope,
+)
 from mockhub.spec.operations import OperationId
 from mockhub.spec.sizes import parse_size
 from mockhub.web import serializers
-from mockhub.web.asgi import Scope
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
 
 _STANDARD_SIZES = ("1024x1024", "1536x1024", "1024x1536", "auto")
 _SIGNATURE = "?X-Amz-Expires=3600&X-Amz-Signature=8c1f%2F..&response-content-type=image%2Fpng"
-
-# -- images --------------------------------------------------------------------------------------
-
-variant_table(mutate_images, level="documented")(
-    images_on_other_host=(
+variant_table(responses.mutate_images, level="documented")(
+    images_on_other_host=Row(
         "Images are on another host, which is not reachable.",
         lambda image, index: image.update(
             url=f"https://cdn.example.com/generations/user/{image['id']}.png"
         ),
-    ),
+    )
 )
-variant_table(mutate_images)(
-    signed_image_urls=(
-        "Image URLs have a signature in their query.",
-        lambda image, index: image.update(url=image["url"] + _SIGNATURE),
-    ),
+variant_table(responses.mutate_images)(
+    signed_image_urls=Row(
+        "Image URLs have a signature in their query.", edit("url", lambda url: url + _SIGNATURE)
+    )
 )
 
 
 @variant("Image URLs have a new signature at each read.", level="documented")
 def image_urls_signed_per_read(server: PatchedServer) -> None:
-    signatures = iter(range(1 << 30))
-
-    @mutate_images
-    def sign(image: Json, index: int) -> None:
-        image["url"] += f"?expires=3600&sig={next(signatures)}"
-
-    sign(server)
+    signatures = count()
+    responses.mutate_images(edit("url", lambda url: f"{url}?expires=3600&sig={next(signatures)}"))(
+        server
+    )
 
 
-@hook
+@Hook
 def set_image_format(server: PatchedServer, image_format: str) -> None:
     server.hub.image_format = image_format
 
 
 variant_table(set_image_format)(
-    jpeg_images=("Images are JPEG.", "jpeg"),
-    webp_images=("Images are WebP.", "webp"),
+    jpeg_images=Row("Images are JPEG.", "jpeg"), webp_images=Row("Images are WebP.", "webp")
 )
 
 
 @variant("Images have the type application/octet-stream.", level="documented")
-@on_image_response
-def images_as_octet_stream(
-    response: Response, scope: Scope, headers: Mapping[bytes, bytes]
-) -> Response:
-    others = tuple(one for one in response.headers if one[0] != b"content-type")
+@responses.on_image_response
+def images_as_octet_stream(response: Response, scope: Scope, headers: RequestHeaders) -> Response:
+    others = tuple(header for header in response.headers if header[0] != b"content-type")
     return replace(response, headers=(*others, (b"content-type", b"application/octet-stream")))
 
 
 @variant("An image URL redirects to another one.", level="documented")
 def images_redirected(server: PatchedServer) -> None:
-    @on_image_response
-    def redirect(response: Response, scope: Scope, headers: Mapping[bytes, bytes]) -> Response:
+    @responses.on_image_response.on(server)
+    def redirect(response: Response, scope: Scope, headers: RequestHeaders) -> Response:
         if b"direct" in scope["query_string"]:
             return response
         location = (server.url + scope["path"] + "?direct=1").encode()
         return Response(302, b"", ((b"location", location), (b"content-length", b"0")))
 
-    redirect(server)
-
-
-# -- sizes ---------------------------------------------------------------------------------------
-
 
 @variant("Only the three standard sizes and auto are supported.", level="documented")
-@on_request_body
+@hooks.on_request_body
 def standard_sizes_only(request: ParsedRequest) -> None:
     size = request.values.get("size", "auto")
     if isinstance(size, str) and size not in _STANDARD_SIZES:
@@ -114,26 +98,21 @@ def sizes_rounded_to_nearest(server: PatchedServer) -> None:
     def round_side(side: int, scale: float) -> int:
         return max(rules.multiple, int(side / scale) // rules.multiple * rules.multiple)
 
-    @server.on_request_body
+    @hooks.on_request_body.on(server)
     def round_size(request: ParsedRequest) -> None:
         with suppress(ValueError, KeyError, TypeError):
             size = parse_size(request.values["size"])
-            scale = max(
-                1.0, max(size) / rules.longest_side, (size.pixels / rules.largest.pixels) ** 0.5
-            )
-            request.values["size"] = (
-                f"{round_side(size.width, scale)}x{round_side(size.height, scale)}"
-            )
+            too_long = max(size) / rules.longest_side
+            scale = max(1.0, too_long, (size.pixels / rules.largest.pixels) ** 0.5)
+            width, height = (round_side(side, scale) for side in size)
+            request.values["size"] = f"{width}x{height}"
 
 
 @variant("The aspect ratio of size auto is the one that was chosen.")
-@mutate_generation
+@responses.mutate_generation
 def auto_ratio_resolved(content: Json, generation: Generation) -> None:
     if content.get("aspect_ratio") == "auto":
         content["aspect_ratio"] = "1:1"
-
-
-# -- models --------------------------------------------------------------------------------------
 
 
 def _model_entry(id: str, name: str, tiers: list[str], references: int) -> Json:
@@ -157,12 +136,9 @@ def extra_models(server: PatchedServer) -> None:
     listing.insert(0, _model_entry("nanobanana", "Nano Banana", ["1K"], 3))
 
 
-@hook
-def replace_models(server: PatchedServer, change: Callable[[Json], Json]) -> None:
-    """Replace each entry of the model list."""
-    server.replace_json(OperationId.LIST_MODELS, status=200)(
-        lambda content, context: {**content, "data": [change(one) for one in content["data"]]}
-    )
+@responses.mutate_json(OperationId.LIST_MODELS, status=200).adapted
+def replace_models(change: Callable[[Json], Json], content: Json, context: RequestContext) -> None:
+    content["data"] = [change(model) for model in content["data"]]
 
 
 def _camel_case(name: str) -> str:
@@ -171,11 +147,11 @@ def _camel_case(name: str) -> str:
 
 
 variant_table(replace_models, level="documented")(
-    models_in_camel_case=(
+    models_in_camel_case=Row(
         "The fields of models are in camel case, except the one that the documentation names.",
         lambda model: {_camel_case(name): value for name, value in model.items()},
     ),
-    models_nested=(
+    models_nested=Row(
         "The capabilities and the prices of a model are nested objects.",
         lambda model: {
             "id": model["id"],
@@ -183,7 +159,7 @@ variant_table(replace_models, level="documented")(
             "provider": {"id": model["provider"]},
             "reference_image_limit": model["reference_image_limit"],
             "capabilities": {
-                "ratios": [{"value": one} for one in model["supported_aspect_ratios"]],
+                "ratios": [{"value": ratio} for ratio in model["supported_aspect_ratios"]],
                 "qualities": model["supported_qualities"],
                 "defaults": ["auto", "1K"],
             },
@@ -195,8 +171,6 @@ variant_table(replace_models, level="documented")(
     ),
 )
 
-# -- routing and keys ----------------------------------------------------------------------------
-
 
 @variant("A method that a path does not have returns 404.")
 def other_methods_not_found(server: PatchedServer) -> None:
@@ -204,64 +178,59 @@ def other_methods_not_found(server: PatchedServer) -> None:
 
 
 @variant("An unknown path returns 401 without a key.", level="documented")
-@on_response(status=404)
+@responses.on_response(status=404)
 def auth_before_routing(response: Response, context: RequestContext) -> Response:
     known = context.key_digest in context.hub.keys
-    return response if known else error_response(context, "missingApiKey")
+    return response if known else responses.error_response(context, "missingApiKey")
 
 
 @variant("An Authorization header with another scheme counts as a missing key.")
-@mutate_json(code="invalidApiKey")
+@responses.mutate_json(code="invalidApiKey")
 def other_schemes_are_missing_key(content: Json, context: RequestContext) -> None:
     if context.key_digest is None:
         content["error"]["code"] = "missingApiKey"
 
 
-# -- generations ---------------------------------------------------------------------------------
-
-
 @variant("The error of a failed generation has its id, which can be read and is failed.")
-@mutate_json(OperationId.CREATE_GENERATION, code="generationFailed")
+@responses.mutate_json(OperationId.CREATE_GENERATION, code="generationFailed")
 def failures_with_generation_id(content: Json, context: RequestContext) -> None:
     content["error"]["generation_id"] = context.generation
 
 
 @variant("A failed synchronous generation is not stored.")
-@on_response(OperationId.CREATE_GENERATION, code="generationFailed")
+@responses.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
 def failures_not_stored(response: Response, context: RequestContext) -> Response:
     context.hub.generations.pop(context.generation or "", None)
     return response
 
 
 @variant("Logs keep poll_url and credits_requested, and have the balance.")
-def verbose_logs(server: PatchedServer) -> None:
-    @server.mutate_generation()
-    def mutate(content: Json, generation: Generation) -> None:
-        links, account = server.api.links(server.hub.name), server.hub.accounts[generation.account]
-        content.setdefault("poll_url", links.poll_url(generation))
-        content["usage"].setdefault("credits_requested", generation.credits_requested)
-        content.setdefault("balance", serializers.balance(account.balance_snapshot()))
-        content.setdefault("created_at", serializers.timestamp(generation.created_at))
-        content.setdefault("error", None)
+@responses.mutate_generation.with_server
+def verbose_logs(server: PatchedServer, content: Json, generation: Generation) -> None:
+    links, account = server.api.links(server.hub.name), server.hub.accounts[generation.account]
+    content.setdefault("poll_url", links.poll_url(generation))
+    content["usage"].setdefault("credits_requested", generation.credits_requested)
+    content.setdefault("balance", serializers.balance(account.balance_snapshot()))
+    content.setdefault("created_at", serializers.timestamp(generation.created_at))
+    content.setdefault("error", None)
 
 
 @variant("A task that is processing has its first image already.", level="documented")
-def images_while_processing(server: PatchedServer) -> None:
-    @server.mutate_generation(OperationId.GET_GENERATION, status=200)
-    def mutate(content: Json, generation: Generation) -> None:
-        if content["status"] == "processing" and not generation.outcome.fail:
-            content["images"] = [server.image_json(generation, 0)]
+@responses.mutate_log.with_server
+def images_while_processing(server: PatchedServer, content: Json, generation: Generation) -> None:
+    if content["status"] == "processing" and not generation.outcome.fail:
+        content["images"] = [server.image_json(generation, 0)]
 
 
 @variant("poll_url has the name of the host instead of its address.")
-@mutate_generation
+@responses.mutate_generation
 def poll_url_with_hostname(content: Json, generation: Generation) -> None:
     if "poll_url" in content:
         content["poll_url"] = content["poll_url"].replace("127.0.0.1", "localhost")
 
 
-@variant("The log of a failed task has no usage and no images.", level="documented")
-@mutate_generation
-def failed_log_without_usage_and_images(content: Json, generation: Generation) -> None:
-    if content["status"] == "failed":
-        del content["usage"], content["images"]
+variant_table(when(has_failed, responses.mutate_generation), level="documented")(
+    failed_log_without_usage_and_images=Row(
+        "The log of a failed task has no usage and no images.", remove("usage", "images")
+    )
+)

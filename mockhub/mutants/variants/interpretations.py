@@ -6,86 +6,81 @@ import uuid
 from collections.abc import Callable
 
 from mockhub._timestamps import SECOND
-from mockhub.domain.accounts import Account
-from mockhub.domain.generations import Generation
 from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.changes import constant, edit
 from mockhub.mutants.defects.async_polling import rename_status
-from mockhub.mutants.hooks import hook, mutate_balances
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import variant, variant_table
-from mockhub.mutants.responses import Json
+from mockhub.mutants.hook import Hook
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, variant, variant_table
+from mockhub.mutants.types import Generation, Json, RequestContext, Response
 from mockhub.mutants.wrapping import wrap
 from mockhub.spec.operations import OperationId
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Response
 
 _MONTH = 30 * 24 * 3600 * SECOND
 
 
-@hook
+@Hook
 def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
-    ids = server.hub.ids
-    wrap(ids, "generation")(lambda original: rewrite(original()))
-    wrap(ids, "image")(
-        lambda original, generation_id, index: rewrite(original(generation_id, index))
-    )
+    for kind in ("generation", "image"):
+        wrap(server.hub.ids, kind)(lambda original, *args: rewrite(original(*args)))
 
 
-@hook
+@Hook
 def replace_provider(server: PatchedServer, script: list[str]) -> None:
     server.hub.provider = Provider([parse_outcome(outcome) for outcome in script])
 
 
-@hook
+@Hook
 def show_reserved_credits(server: PatchedServer, matches: Callable[[Generation], bool]) -> None:
     """Add the credits of some running generations to the balances that are returned."""
 
-    @server.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200)
+    @responses.mutate_json(OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, status=200).on(
+        server
+    )
     def mutate(content: Json, context: RequestContext) -> None:
         if account := context.account:
             content.get("balance", content)["credits"] += sum(
-                one.credits_requested
-                for one in server.hub.generations.values()
-                if one.account == account.id and not one.ended and matches(one)
+                generation.credits_requested
+                for generation in server.hub.generations.values()
+                if generation.account == account.id and not generation.ended and matches(generation)
             )
 
 
 variant_table(rewrite_ids)(
-    uuids=("Ids are UUIDs.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id))),
-    numeric_ids=("Ids are digits.", lambda id: str(int(id[-12:], 16))),
-    long_ids=(
-        "Ids are long, with capitals, dots, dashes and underscores.",
+    uuids=Row("Ids are UUIDs.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id))),
+    numeric_ids=Row("Ids are digits.", lambda id: str(int(id[-12:], 16))),
+    long_ids=Row(
+        "Ids are long, with capitals and punctuation.",
         lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2",
     ),
 )
 variant_table(rename_status)(
-    no_processing_status=("A task is queued until it ends.", ("processing", "queued")),
+    no_processing_status=Row("A task is queued until it ends.", ("processing", "queued"))
 )
 variant_table(replace_provider)(
-    many_polls=("A task is processing for several polls.", ["polls=6"]),
-    done_at_first_poll=("A task has ended when it is first polled.", []),
-    slow_generations=(
-        "A generation takes most of a second, be it synchronous or asynchronous.",
-        ["duration=700ms"],
+    many_polls=Row("A task is processing for several polls.", ["polls=6"]),
+    done_at_first_poll=Row("A task has ended when it is first polled.", []),
+    slow_generations=Row(
+        "A generation, synchronous or not, takes most of a second.", ["duration=700ms"]
     ),
 )
 variant_table(show_reserved_credits, level="documented")(
-    charged_at_start=(
-        "A task is charged when its generation starts, not when it is submitted.",
+    charged_at_start=Row(
+        "A task is charged when it starts, not when it is submitted.",
         lambda generation: not generation.polls,
-    ),
+    )
 )
-variant_table(mutate_balances, level="documented")(
-    fractional_credits=(
-        "Balances have fractions: every account has half a credit more.",
-        lambda balance: balance.update(credits=balance["credits"] + 0.5),
-    ),
+variant_table(responses.mutate_balances, level="documented")(
+    fractional_credits=Row(
+        "Every account has half a credit more.", edit("credits", lambda credits: credits + 0.5)
+    )
 )
 
 
 @variant("A task is queued until it is charged and ends at the same time.", level="documented")
 def charged_at_completion(server: PatchedServer) -> None:
-    show_reserved_credits(lambda generation: True)(server)
+    show_reserved_credits(constant(True))(server)
     rename_status(("processing", "queued"))(server)
 
 
@@ -105,12 +100,10 @@ def other_account_types(server: PatchedServer) -> None:
 
 
 @variant(
-    "A balance that cannot pay for any image returns 402, whatever the body is.",
-    level="documented",
+    "A balance that cannot pay for any image returns 402, whatever the body is.", level="documented"
 )
-def balance_checked_before_body(server: PatchedServer) -> None:
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
-        if account.balance < min(server.spec.catalog.models["gpt-image-2"].prices.values()):
-            raise server.error("insufficientCredits")
-        return await call_next(context, account)
+@hooks.wrap_generate.with_server
+async def balance_checked_before_body(server: PatchedServer, call: hooks.Call) -> Response:
+    if call.account.balance < min(server.prices.values()):
+        raise server.error("insufficientCredits")
+    return await call.proceed()

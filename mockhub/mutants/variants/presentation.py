@@ -10,29 +10,31 @@ from collections.abc import Awaitable, Callable
 import orjson
 from msgspec.structs import replace
 
-from mockhub.domain.accounts import Account
-from mockhub.mutants.hooks import hook, mutate_json, on_response
+from mockhub.mutants import hooks, responses
+from mockhub.mutants.hook import Hook
 from mockhub.mutants.middleware import AsgiApp
-from mockhub.mutants.patched_server import Handler, PatchedServer
-from mockhub.mutants.registry import variant, variant_table
-from mockhub.mutants.responses import Json, with_body
+from mockhub.mutants.patched_server import PatchedServer
+from mockhub.mutants.registry import Row, variant, variant_table
+from mockhub.mutants.types import Json, RequestContext, Response, Scope
 from mockhub.spec.operations import OperationId
-from mockhub.web.asgi import Message, Receive, Scope, Send
-from mockhub.web.context import RequestContext
-from mockhub.web.responses import Headers, Response
+from mockhub.web.asgi import Message, Receive, Send
+from mockhub.web.responses import Headers
 
 _CHUNK_BYTES = 40
+_BALANCES_AND_GENERATIONS = (
+    OperationId.GET_CREDITS,
+    OperationId.CREATE_GENERATION,
+    OperationId.GET_GENERATION,
+)
 
-# -- the bytes of a response ---------------------------------------------------------------------
 
-
-@hook
+@Hook
 def replace_sending(
     server: PatchedServer, send_all: Callable[[Scope, Message, bytes, Send], Awaitable[None]]
 ) -> None:
     """Collect each response and let a function send it."""
 
-    @server.add_middleware
+    @hooks.add_middleware.on(server)
     async def collect(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
         body = b""
@@ -73,22 +75,19 @@ async def chunked(scope: Scope, start: Message, body: bytes, send: Send) -> None
     await send({"type": "http.response.body", "body": b""})
 
 
-# -- headers -------------------------------------------------------------------------------------
-
-
-@hook
-def replace_headers(server: PatchedServer, change: Callable[[Headers], Headers]) -> None:
-    server.on_response()(
-        lambda response, context: replace(response, headers=change(response.headers))
-    )
+@responses.on_response().adapted
+def replace_headers(
+    change: Callable[[Headers], Headers], response: Response, context: RequestContext
+) -> Response:
+    return replace(response, headers=change(response.headers))
 
 
 variant_table(replace_headers)(
-    connections_closed=(
+    connections_closed=Row(
         "The connection is closed after each response.",
         lambda headers: (*headers, (b"connection", b"close")),
     ),
-    extra_headers=(
+    extra_headers=Row(
         "Responses have headers of a proxy, a framework, a session and a cache.",
         lambda headers: (
             *headers,
@@ -103,51 +102,48 @@ variant_table(replace_headers)(
         ),
     ),
     # The server looks for content-length in lower case.
-    capitalized_header_names=(
+    capitalized_header_names=Row(
         "Header names are capitalized, except content-length.",
         lambda headers: tuple(
             (name if name == b"content-length" else name.title(), value) for name, value in headers
         ),
     ),
-    no_www_authenticate=(
+    no_www_authenticate=Row(
         "Responses to invalid keys have no WWW-Authenticate.",
-        lambda headers: tuple(one for one in headers if one[0] != b"www-authenticate"),
+        lambda headers: tuple(header for header in headers if header[0] != b"www-authenticate"),
     ),
 )
 
 
 @variant("The content type of responses has a charset.")
-@on_response()
+@responses.on_response()
 def charset_in_content_type(response: Response, context: RequestContext) -> Response:
     content_type = "application/json; charset=utf-8"
-    return with_body(response, response.body, content_type) if response.body else response
+    return responses.with_body(response, response.body, content_type) if response.body else response
 
 
-# -- JSON ----------------------------------------------------------------------------------------
-
-
-@hook
-def reserialize(server: PatchedServer, serialize: Callable[[object], bytes]) -> None:
-    @server.on_response()
-    def rewrite(response: Response, context: RequestContext) -> Response:
-        if not response.body:
-            return response
-        return with_body(response, serialize(orjson.loads(response.body)))
+@responses.on_response().adapted
+def reserialize(
+    serialize: Callable[[object], bytes], response: Response, context: RequestContext
+) -> Response:
+    if not response.body:
+        return response
+    return responses.with_body(response, serialize(orjson.loads(response.body)))
 
 
 def map_objects(content: object, change: Callable[[Json], Json]) -> object:
     """Replace every JSON object in *content*, inner objects first."""
     if isinstance(content, dict):
         return change({name: map_objects(value, change) for name, value in content.items()})
-    return [map_objects(one, change) for one in content] if isinstance(content, list) else content
+    return [map_objects(item, change) for item in content] if isinstance(content, list) else content
 
 
-@hook
+@Hook
 def replace_objects(server: PatchedServer, change: Callable[[Json], Json]) -> None:
     reserialize(lambda content: orjson.dumps(map_objects(content, change)))(server)
 
 
-@hook
+@Hook
 def replace_timestamps(server: PatchedServer, change: Callable[[str], str]) -> None:
     def replace_in(content: Json) -> Json:
         for name in ("created_at", "next_expiration"):
@@ -166,24 +162,27 @@ def _with_decimals(content: Json) -> Json:
 
 
 variant_table(reserialize)(
-    indented_json=(
+    indented_json=Row(
         "JSON is indented, in ASCII, with sorted fields.",
         lambda content: json.dumps(content, indent=2, sort_keys=True).encode() + b"\n",
-    ),
+    )
 )
 variant_table(replace_objects)(
-    reversed_field_order=(
+    reversed_field_order=Row(
         "The fields of JSON objects are in reverse order.",
         lambda content: dict(reversed(content.items())),
     ),
-    decimal_credits=("Credits are written as decimals: 112.0.", _with_decimals),
+    decimal_credits=Row("Credits are written as decimals: 112.0.", _with_decimals),
 )
 variant_table(replace_timestamps)(
-    timestamps_in_whole_seconds=("Timestamps have no milliseconds.", lambda text: text[:-5] + "Z"),
-    timestamps_with_zero_offset=("Timestamps end with +00:00.", lambda text: text[:-1] + "+00:00"),
-    timestamps_in_microseconds=(
-        "Timestamps have microseconds and end with +00:00.",
-        lambda text: text[:-1] + "123+00:00",
+    timestamps_in_whole_seconds=Row(
+        "Timestamps have no milliseconds.", lambda text: text[:-5] + "Z"
+    ),
+    timestamps_with_zero_offset=Row(
+        "Timestamps end with +00:00.", lambda text: text[:-1] + "+00:00"
+    ),
+    timestamps_in_microseconds=Row(
+        "Timestamps have microseconds and end with +00:00.", lambda text: text[:-1] + "123+00:00"
     ),
 )
 
@@ -193,16 +192,17 @@ def extra_fields(server: PatchedServer) -> None:
     def extend(content: Json) -> Json:
         return {"request_id": "req_8c1f", "_links": {"self": None}, **content, "version": 3}
 
-    server.replace_json(
-        OperationId.GET_CREDITS, OperationId.CREATE_GENERATION, OperationId.GET_GENERATION
-    )(lambda content, context: map_objects(content, extend))
-    server.replace_json(OperationId.LIST_MODELS)(
-        lambda content, context: {**content, "has_more": False, "total": len(content["data"])}
-    )
+    @responses.replace_json(*_BALANCES_AND_GENERATIONS).on(server)
+    def extend_all(content: Json, context: RequestContext) -> object:
+        return map_objects(content, extend)
+
+    @responses.mutate_json(OperationId.LIST_MODELS).on(server)
+    def extend_list(content: Json, context: RequestContext) -> None:
+        content.update(has_more=False, total=len(content["data"]))
 
 
 @variant("Error messages are in another language, and errors have more fields.")
-@mutate_json()
+@responses.mutate_json()
 def translated_error_messages(content: Json, context: RequestContext) -> None:
     if isinstance(content.get("error"), dict):
         content["error"].update(
@@ -213,12 +213,9 @@ def translated_error_messages(content: Json, context: RequestContext) -> None:
         )
 
 
-# -- time and methods ----------------------------------------------------------------------------
-
-
 @variant("Every response takes 30 ms.")
 def slow_responses(server: PatchedServer) -> None:
-    @server.add_middleware
+    @hooks.add_middleware.on(server)
     async def wait(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.03)
         await app(scope, receive, send)
@@ -228,16 +225,16 @@ def slow_responses(server: PatchedServer) -> None:
 def sequential_generations(server: PatchedServer) -> None:
     lock = asyncio.Lock()
 
-    @server.wrap_handler(OperationId.CREATE_GENERATION)
-    async def generate(call_next: Handler, context: RequestContext, account: Account) -> Response:
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
         async with lock:
             await asyncio.sleep(0.05)
-            return await call_next(context, account)
+            return await call.proceed()
 
 
 @variant("No path has HEAD.")
 def no_head(server: PatchedServer) -> None:
-    @server.add_middleware
+    @hooks.add_middleware.on(server)
     async def reject(app: AsgiApp, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "HEAD":
             await app(scope, receive, send)
