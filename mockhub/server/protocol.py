@@ -100,7 +100,7 @@ class HttpProtocol(asyncio.Protocol):
         try:
             self._parser.feed(data)
         except BadRequest as error:
-            self._reject(error.status, f"Not an HTTP request: {error}")
+            self._reject(error.status, str(error))
         if self._pipelined:
             self._start_next()
         is_idle = self._current_cycle is None and not self._ignore_input

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from mockhub._text import format_value
 from mockhub.exceptions import MockhubError
 from mockhub.server.request_cycle import RequestResponseCycle
 from mockhub.web.asgi import Scope
@@ -107,7 +108,7 @@ class RequestParser:
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, BadRequest):
                 raise error.__context__ from None
-            raise BadRequest(400, str(error)) from None
+            raise BadRequest(400, f"Not an HTTP request: {error}") from None
         return b""
 
     # -- called by httptools ---------------------------------------------------------------------
@@ -134,13 +135,20 @@ class RequestParser:
             raise BadRequest(431, f"expected at most {self._max_headers} headers")
         parser = self._parser
         method = parser.get_method().decode("ascii")
+        version = parser.get_http_version()
         if method == "CONNECT":
             raise BadRequest(400, "CONNECT asks for a tunnel; this is not a proxy")
+        if version not in ("1.1", "1.0"):
+            raise BadRequest(400, f"HTTP/{version} is not supported; expected HTTP/1.1 or 1.0")
+        fields = dict(self._headers)
+        if b"transfer-encoding" in fields:
+            _check_transfer_encoding(self._headers)
+        expects_continue = (
+            b"expect" in fields and version == "1.1" and _expects_continue(fields[b"expect"])
+        )
         if parser.should_upgrade():
             return  # feed_data raises HttpParserUpgrade; _strip_upgrade parses the head again
-        version = parser.get_http_version()
         path, raw_path, query = _split_target(self._url)
-        has_expect = method not in _BODILESS_METHODS and b"expect" in dict(self._headers)
         scope = {
             **self._base_scope,
             "http_version": version,
@@ -154,7 +162,7 @@ class RequestParser:
         self.incomplete_cycle = self._handler.on_request(
             scope,
             keep_alive=version == "1.1" and parser.should_keep_alive(),
-            expects_continue=has_expect and version == "1.1",
+            expects_continue=expects_continue and method not in _BODILESS_METHODS,
         )
 
     def on_body(self, body: bytes) -> None:
@@ -198,6 +206,25 @@ class RequestParser:
         return BadRequest(
             431, f"expected at most {self._max_header_bytes} bytes of request line and headers"
         )
+
+
+def _check_transfer_encoding(headers: list[tuple[bytes, bytes]]) -> None:
+    """Reject what is not chunked at last, which has no end, or is encoded (RFC 9112, 6)."""
+    text = b", ".join(value for name, value in headers if name == b"transfer-encoding")
+    *encodings, last = text.decode("latin-1").lower().split(",")
+    if encodings or last.strip() != "chunked":
+        status = 501 if last.strip() == "chunked" else 400
+        shown = format_value(text.decode("latin-1"))
+        raise BadRequest(status, f"Transfer-Encoding: {shown} is not supported; expected chunked")
+
+
+def _expects_continue(value: bytes) -> bool:
+    """Return whether the client waits for 100 Continue; reject other expectations (RFC 9110)."""
+    expectation = value.strip().lower()
+    if expectation in (b"", b"100-continue"):
+        return bool(expectation)
+    shown = format_value(value.decode("latin-1"))
+    raise BadRequest(417, f"Expect: {shown} is not supported; expected 100-continue")
 
 
 @lru_cache(maxsize=128)

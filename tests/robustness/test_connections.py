@@ -37,6 +37,15 @@ LIMITS = Limits(
 GOOD = b'{"model": "gpt-image-2", "prompt": "A lighthouse", "size": "1024x1024"}'
 
 
+def chunked_request(encoding: bytes) -> bytes:
+    """Return a request whose body is one chunk, with this Transfer-Encoding."""
+    head = post_request(b"", b"Transfer-Encoding: " + encoding)
+    return head.replace(b"Content-Length: 0\r\n", b"") + b"%x\r\n%s\r\n0\r\n\r\n" % (
+        len(GOOD),
+        GOOD,
+    )
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[LiveHub]:
     with serve_hub(scenario="endless", limits=LIMITS) as started:
@@ -104,6 +113,9 @@ def test_headers_below_the_limit_are_accepted(server: LiveHub) -> None:
         b"GET\r\n\r\n",
         b"HELLO WORLD\r\n\r\n",
         b"GET /api/v1/models HTTP/9.9\r\n\r\n",
+        b"GET /api/v1/models HTTP/2.0\r\n\r\n",
+        b"GET /api/v1/models HTTP/0.9\r\n\r\n",
+        b"GET /api/v1/models HTTP/2.0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
         b"GET /api/v1/\xff HTTP/1.1\r\n\r\n",
         b"GET /api/v1/mo\x00dels HTTP/1.1\r\n\r\n",
         b"GET /api/v1/models HTTP/1.1\r\nNo colon\r\n\r\n",
@@ -133,6 +145,37 @@ def test_malformed_request_is_rejected(server: LiveHub, raw: bytes) -> None:
         (response,) = read_responses(client)
         assert (response.status, response.json["error"]["code"]) == (400, "invalid_request")
         assert is_closed(client)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "expected"),
+    [
+        (chunked_request(b"gzip, chunked"), 501, "expected chunked"),
+        (chunked_request(b"GZIP,chunked"), 501, "expected chunked"),
+        (chunked_request(b"gzip\r\nTransfer-Encoding: chunked"), 501, "expected chunked"),
+        (chunked_request(b"identity, chunked"), 501, "expected chunked"),
+        (post_request(GOOD, b"Expect: other"), 417, "expected 100-continue"),
+        (post_request(GOOD, b"Expect: 100-continue, other"), 417, "expected 100-continue"),
+        (MODELS.replace(b"\r\n\r\n", b"\r\nExpect: other\r\n\r\n"), 417, "100-continue"),
+    ],
+)
+def test_unsupported_encoding_or_expectation_is_rejected(
+    server: LiveHub, raw: bytes, status: int, expected: str
+) -> None:
+    """It is 501 or 417 (RFC 9112, 6.1; RFC 9110, 10.1.1); nothing is charged."""
+    before = server.credits()
+    with connect(server) as client:
+        client.sendall(raw)
+        (response,) = read_responses(client)
+        assert (response.status, response.json["error"]["code"]) == (status, f"http{status}")
+        assert expected in response.json["error"]["message"]
+        assert is_closed(client)
+    assert server.credits() == before
+
+
+@pytest.mark.parametrize("raw", [b"Chunked", b" chunked "])
+def test_spelling_of_chunked_does_not_matter(server: LiveHub, raw: bytes) -> None:
+    assert [one.status for one in exchange(server, chunked_request(raw))] == [200]
 
 
 def test_pipelined_requests_are_answered_in_order(server: LiveHub) -> None:

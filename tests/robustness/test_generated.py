@@ -213,7 +213,8 @@ def send_some(server: Server, count: int, number: int) -> int:
             return
         received = read_until_closed(server, raw)
         for status in _STATUS.findall(received):
-            assert int(status) < 500, raw
+            is_unsupported = status == b"501" and b"Transfer-Encoding: identity" in raw
+            assert int(status) < 500 or is_unsupported, raw
         generations += len(_GENERATION.findall(received))
         assert read_until_closed(server, MODELS).startswith(b"HTTP/1.1 200 "), raw
 
