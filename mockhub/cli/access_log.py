@@ -12,8 +12,7 @@ import click
 from mockhub._text import printable
 from mockhub.cli.log_writer import LogWriter
 from mockhub.domain.hub_registry import DEFAULT
-from mockhub.web.asgi import Scope
-from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
+from mockhub.web.context import RequestContext
 
 _FLUSH_SECONDS = 0.05
 _CLOSE_TIMEOUT = 1  # seconds
@@ -69,14 +68,6 @@ class AccessLog:
                 spec_violation=context.spec_violation,
                 client_disconnected=context.client_disconnected,
             )
-        )
-
-    def log_image(self, scope: Scope, status: int, milliseconds: float) -> None:
-        if status < self._min_status:
-            return
-        hub = scope.get(HUB_NAME_SCOPE_KEY) or DEFAULT
-        self._append(
-            AccessLogRecord(hub, scope["method"], scope["path"], None, status, 0, milliseconds)
         )
 
     def flush(self) -> None:

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 _REVOKED, _EXPIRED = "revoked", "expired"
 
 
-def format_started_event(base_url: str, address: str, scenario: Scenario) -> str:
+def format_started_event(url: str, address: str, scenario: Scenario, spec: ApiSpec) -> str:
     """Format the first line of a JSON log."""
-    keys = {name: key for key, name, _ in scenario.predefined_keys()}
-    event = {"event": "started", "base_url": base_url, "address": address, "keys": keys}
+    event = {
+        "event": "started",
+        "url": url,
+        "base_url": url + spec.base_path,  # as SDKs want it
+        "address": address,
+        "keys": {name: key for key, name, _ in scenario.predefined_keys()},
+    }
     return json.dumps(event)
 
 
 def format_banner(
-    base_url: str,
+    url: str,
     address: str,
     scenario: Scenario,
     hub: HubBackend,
@@ -36,10 +41,11 @@ def format_banner(
     mutant: Mutant | Variant | None,
 ) -> str:
     """Format the endpoints, the keys of *scenario* and a curl command that works as printed."""
-    rows = {"API": base_url, "For OpenAI SDKs": f"{base_url}/api/v1"}
+    base_url = url + hub.spec.base_path
+    rows = {"API": url, "For OpenAI SDKs": base_url}
     if control:
-        rows["Control plane"] = f"{base_url}{CONTROL_PREFIX}"
-    if address != base_url:
+        rows["Control plane"] = f"{url}{CONTROL_PREFIX}"
+    if address != url:
         rows["Listening on"] = address
     if mutant is not None:
         rows[mutant.name] = mutant.description
@@ -57,7 +63,7 @@ def format_banner(
         "",
         "Try:",
         "",
-        f"  curl {base_url}/api/v1/images/generations \\",
+        f"  curl {base_url}/images/generations \\",
         f'    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\',
         f"    -d '{json.dumps(_example_request(hub.spec))}'",
         "",

@@ -47,20 +47,18 @@ def run_server(options: ServeOptions) -> None:
     scenario = find_scenario(options.scenario)
     listener = bind(options.host, options.port)
     address = _local_url(options.host, listener.getsockname()[1])
-    base_url = options.public_url or address
+    url = options.public_url or address
     access_log = AccessLog(options.log_level, options.log_format)
-    app = _create_app(options, spec, scenario, base_url, access_log, mutant)
+    app = _create_app(options, spec, scenario, url, access_log, mutant)
     if control:
         from mockhub.control.app import mount_control_plane
 
         mount_control_plane(app, token=options.control_token, host=options.host)
     if options.log_format == "json":
-        start_message = format_started_event(base_url, address, scenario)
+        start_message = format_started_event(url, address, scenario, spec)
     else:
         hub = app.api.hub_registry.default
-        start_message = format_banner(
-            base_url, address, scenario, hub, control=control, mutant=mutant
-        )
+        start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
     _serve(app, listener, access_log, start_message)
 
 
@@ -90,7 +88,6 @@ def _create_app(
             max_generations=options.max_generations,
             limits=options.limits,
             observers=[access_log.log_request],
-            image_observer=access_log.log_image,
         )
         if options.prompt_faults is not None:
             server.hub.prompt_faults = options.prompt_faults
@@ -111,7 +108,6 @@ def _create_app(
         url=url,
         limits=options.limits,
         observers=[access_log.log_request],
-        image_observer=access_log.log_image,
     )
 
 

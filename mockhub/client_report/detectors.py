@@ -200,7 +200,7 @@ def _unknown_names(exchange: Exchange) -> Mapping[str, Iterable[str]]:
     return {
         "field": exchange.unknown_fields,
         _FILE: exchange.unknown_files,
-        "query parameter": dict(query),
+        "query parameter": {} if exchange.operation == OperationId.GET_IMAGE else dict(query),
     }
 
 

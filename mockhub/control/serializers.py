@@ -20,7 +20,6 @@ from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.journal.redaction import redact
 from mockhub.web.serializers import Links
 
-API_PREFIX = "/api/v1"
 _KEY_ID_LENGTH = 12
 
 
@@ -28,7 +27,7 @@ def hub_summary(hub: HubBackend, links: Links) -> dict[str, object]:
     return {
         "name": hub.name,
         "url": links.base_url,
-        "base_url": links.base_url + API_PREFIX,
+        "base_url": links.base_url + hub.spec.base_path,
         "accounts": len(hub.accounts),
         "keys": len(hub.keys),
         "generations": len(hub.generations),

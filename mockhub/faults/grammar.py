@@ -36,7 +36,11 @@ MODIFIERS = ("p", "on", "nth")
 _UNCLOSED_PATTERN = re.compile(rf"\[\[\s*({'|'.join(sorted(FAULTS))})\b[^\]]*\]?")
 _PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
 _TIMES_PATTERN = re.compile(r"x([0-9]+)")
-_PROMPT_OPERATIONS = (OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+_PROMPT_OPERATIONS = (
+    OperationId.CREATE_GENERATION,
+    OperationId.GET_GENERATION,
+    OperationId.GET_IMAGE,
+)
 _FIRST_WORD_PATTERN = re.compile(r"[\s,;]*([^\s,;=@]+)")
 _SYNTAX_PATTERN = re.compile(r"[=@]|(?<=[\s,;])x[0-9]+")
 _MIN_NEAR_MISS = 3  # letters; the shortest fault has four
@@ -99,7 +103,7 @@ def parse_prompt(prompt: str) -> tuple[Directive, ...]:
     """Parse the faults within ``[[...]]`` of a prompt; brackets with other text are not faults.
 
     They apply to the request with the prompt, or with ``on=get_generation`` to the polls of its
-    generation.
+    generation, or with ``on=get_image`` to the downloads of its images.
 
     Raises:
         MockhubError: as `parse_directives` does, or if a bracket with a known word is not closed.

@@ -71,13 +71,17 @@ class FaultRegistry:
     def match_request(
         self, operation: str, random: RandomSource, *, terminated: bool = False
     ) -> tuple[Directive, ...]:
-        """Return the transport faults that fire on a request, whatever its prompt is."""
+        """Return the transport faults that fire on a request, whatever its prompt is.
+
+        A fault without an operation fires on those of the API, not on the download of an image.
+        """
+        operations = (operation,) if operation == OperationId.GET_IMAGE else (None, operation)
 
         def matches(directive: Directive) -> bool:
             return (
                 directive.prompt is None
                 and directive.name in TRANSPORT_FAULTS
-                and directive.operation in (None, operation)
+                and directive.operation in operations
             )
 
         return self._fire_matching(matches, random, terminated=terminated)

@@ -17,7 +17,7 @@ class MiddlewareApp(App):
     """An application behind middleware; the middleware that was added last runs first."""
 
     def __init__(self, app: App) -> None:
-        super().__init__(app.api, app.image_endpoint)
+        super().__init__(app.api)
         self._outermost: AsgiApp = super().__call__
         self._has_middleware = False
 

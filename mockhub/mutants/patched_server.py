@@ -27,7 +27,6 @@ from mockhub.spec.operations import FORM, JSON
 from mockhub.web import serializers
 from mockhub.web.api import Observer, PublicApi
 from mockhub.web.app import create_app
-from mockhub.web.images import ImageObserver
 from mockhub.web.limits import Limits
 
 _SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
@@ -56,7 +55,6 @@ class PatchedServer:
         max_generations: int | None = None,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
-        image_observer: ImageObserver | None = None,
     ) -> None:
         self._base_spec = spec
         self._build_hub = partial(
@@ -73,7 +71,6 @@ class PatchedServer:
             limits=limits,
             validate_responses=False,
             observers=observers,
-            image_observer=image_observer,
         )
         self._edited_document: Json | None = None
         self.url = url

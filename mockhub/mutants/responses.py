@@ -10,6 +10,7 @@ import orjson
 from msgspec.structs import replace
 
 from mockhub.mutants.hook import Hook, hook_factory
+from mockhub.mutants.hooks import Call, wrap_handler
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.types import Generation, Json, RequestContext, RequestHeaders, Response, Scope
 from mockhub.mutants.wrapping import Original, wrap
@@ -44,14 +45,17 @@ def on_response(
     status: int | None = None,
     code: str | None = None,
 ) -> None:
-    """Replace responses of some operations, with a status or with an error code."""
+    """Replace responses of some operations, with a status or with an error code.
+
+    Without *operations*, of all but the download of images.
+    """
 
     @wrap(server.api, "handle")
     async def handle(original: Original, context: RequestContext) -> Response:
         response: Response = await original(context)
         operation_id = context.operation.id if context.operation else ""
         matches = (
-            (not operations or operation_id in operations)
+            operation_id in (operations or {operation_id} - {OperationId.GET_IMAGE})
             and status in (None, response.status)
             and code in (None, error_code(response))
         )
@@ -148,9 +152,10 @@ def on_image_response(
 ) -> None:
     """Replace the response to a request of an image, given its scope and headers."""
 
-    @wrap(server.app.image_endpoint, "handle")
-    async def handle(original: Original, scope: Scope, headers: RequestHeaders) -> Response:
-        return change(await original(scope, headers), scope, headers)
+    @wrap_handler(OperationId.GET_IMAGE).on(server)
+    async def get_image(call: Call) -> Response:
+        response, context = await call.proceed(), call.context
+        return change(response, context.scope, context.headers)
 
 
 # -- errors --------------------------------------------------------------------------------------

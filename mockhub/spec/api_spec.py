@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.spec.catalog import Catalog, build_model_catalog
 from mockhub.spec.config_file import Pointer, format_pointer
@@ -69,6 +70,24 @@ class ApiSpec:
     unknown_method: RoutingError
     timeout_seconds: float  # the limit of a synchronous generation (LIM-1)
 
+    @property
+    def base_path(self) -> str:
+        """The common beginning of the paths of the operations, which SDKs want in a base URL."""
+        return self.operations[OperationId.GET_CREDITS].path.rpartition("/")[0]
+
+    def suggest_path(self, path: str, *, prefix: str) -> str:
+        """Return ``; did you mean '/api/v1/models'?`` for an unknown path, or ``""``.
+
+        Most often the base URL of a client has too much or too little before the path.
+        """
+        segments = path.split("/")[1:]
+        for start in range(len(segments)):
+            known = "/".join([self.base_path, *segments[start:]])
+            if self.router.match(known):
+                return f"; did you mean {prefix + known!r}?"
+        known_paths = [prefix + operation.path for operation in self.operations.values()]
+        return suggest(prefix + path, known_paths)
+
     def assumptions(self) -> list[Assumption]:
         """Return every `x-assumed`, in the order of the file."""
         return list(_assumptions(self.document.root, ()))
@@ -116,7 +135,7 @@ def build_spec(document: Document) -> ApiSpec:
 
 def _check_operations(document: Document, operations: tuple[Operation, ...]) -> None:
     found = {operation.id for operation in operations}
-    if unexpected := sorted(found ^ set(OperationId)):
+    if unexpected := sorted(found ^ (set(OperationId) - {OperationId.GET_IMAGE})):
         problem = "is not implemented" if unexpected[0] in found else "is missing"
         raise MockhubError(f"{document.path}: #/paths: the operation {unexpected[0]!r} {problem}")
     schemes = document.root["components"]["securitySchemes"]

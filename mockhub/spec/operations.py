@@ -16,12 +16,16 @@ from mockhub.spec.media_types import KNOWN_MEDIA_TYPES
 
 
 class OperationId(StrEnum):
-    """The operations of the API, by their ids in openapi.yaml."""
+    """The operations of the API, by their ids in openapi.yaml, and the download of an image.
+
+    The documentation describes no operation for images, only their URLs.
+    """
 
     LIST_MODELS = "list_models"
     GET_CREDITS = "get_credits"
     CREATE_GENERATION = "create_generation"
     GET_GENERATION = "get_generation"
+    GET_IMAGE = "get_image"
 
 
 JSON = "application/json"

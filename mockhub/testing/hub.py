@@ -14,7 +14,6 @@ from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import with_conditions
-from mockhub.spec.operations import OperationId
 from mockhub.testing import assertions
 from mockhub.testing.config import (
     HubConfig,
@@ -78,7 +77,7 @@ class Hub:
         self.name = backend.name
         self.server_url = app_host.url
         self.url = app_host.url if in_process else f"{app_host.url}/hubs/{self.name}"
-        self._api_prefix = backend.spec.operations[OperationId.GET_CREDITS].path.rpartition("/")[0]
+        self._api_prefix = backend.spec.base_path
         self.base_url = self.url + self._api_prefix
         self.accounts = AccountsHandle(backend, self._run_on_server)
         self.account = next(iter(self.accounts.values()))

@@ -38,7 +38,7 @@ from mockhub.web.asgi import (
     send_response,
 )
 from mockhub.web.clock_waiter import ClockWaiter, WaitCancelled
-from mockhub.web.context import HUB_NAME_SCOPE_KEY, RequestContext
+from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX, RequestContext
 from mockhub.web.fault_injection import (
     ConnectionAborted,
     apply_after,
@@ -47,14 +47,15 @@ from mockhub.web.fault_injection import (
     match_request_faults,
     send_with_fault,
 )
+from mockhub.web.images import ImageDownloads
 from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
 from mockhub.web.responses import Response
+from mockhub.web.serializers import IMAGES_PREFIX
 
 Observer = Callable[[RequestContext], None]
 Handler = Callable[[RequestContext, Account], Awaitable[Response]]
 
-_REQUESTED_HEADERS = b"access-control-request-headers"
 _ANONYMOUS = Account("anonymous")  # of operations that need no key, and so read no account
 
 
@@ -90,12 +91,14 @@ class PublicApi:
         self.validate_responses = validate_responses
         self.observers = [*observers]
         self.clock_waiter = ClockWaiter()
+        self.images = ImageDownloads(spec)
         self.links = lru_cache(maxsize=1024)(self._create_links)
         self.handlers: dict[str, Handler] = {
             OperationId.LIST_MODELS: self.list_models,
             OperationId.GET_CREDITS: self.get_credits,
             OperationId.CREATE_GENERATION: self.create_generation,
             OperationId.GET_GENERATION: self.get_generation,
+            OperationId.GET_IMAGE: self.get_image,
         }
         self._models_response = responses.json_response(200, spec.model_list)
         self._key_prefix = spec.key_format.prefix.encode()
@@ -127,8 +130,7 @@ class PublicApi:
             self.find_hub(context)
             operation = self.route(context)
             if operation is None:
-                requested_headers = context.headers.get(_REQUESTED_HEADERS)
-                return cors.options(context.allowed_methods, requested_headers)
+                return cors.options(context.allowed_methods, context.headers)
 
             # 2. Apply the transport faults that act before the operation.
             faults = match_request_faults(context, operation.id)
@@ -141,6 +143,8 @@ class PublicApi:
             # 4 to 7. Run the operation.
             return await self.handlers[operation.id](context, account)
         except ApiError as error:
+            if cors.is_preflight(context.method, context.headers):
+                return cors.options((), context.headers)
             return self.error_response(context, error)
         except ValidationError as error:
             return self.error_response(context, self.spec.errors.invalid_request(str(error)))
@@ -201,7 +205,8 @@ class PublicApi:
 
     def find_hub(self, context: RequestContext) -> None:
         """Set the hub by the API key, or by the path prefix ``/hubs/NAME``, which has priority."""
-        context.hub = self.hub_registry.find_by_key(context.key_digest)
+        is_image = context.path.startswith(IMAGES_PREFIX)  # its URL names the hub, not a key
+        context.hub = self.hub_registry.find_by_key(None if is_image else context.key_digest)
         if (name := context.scope.get(HUB_NAME_SCOPE_KEY)) is not None:
             context.hub_name = name
             try:
@@ -211,9 +216,11 @@ class PublicApi:
 
     def route(self, context: RequestContext) -> Operation | None:
         """Find the operation by path and method; None for OPTIONS, which a path itself answers."""
-        found = self.spec.router.match(context.path)
+        found = self.spec.router.match(context.path) or self.images.match(context.path)
         if found is None:
-            message = f"There is nothing at {context.path[:200]!r}"
+            path, prefix = context.path[:200], context.hub_prefix
+            hint = self.spec.suggest_path(path, prefix=prefix)
+            message = f"There is nothing at {prefix + path!r}{hint}"
             raise _routing_error(self.spec.unknown_path, message)
         methods, context.path_param = found
         method = "GET" if context.method == "HEAD" else context.method
@@ -254,6 +261,16 @@ class PublicApi:
         content = serializers.generation_log(generation, hub, links, now=now)
         return self.validated_response(context, 200, content)
 
+    async def get_image(self, context: RequestContext, account: Account) -> Response:
+        hub = context.hub
+        hub.settle()
+        generation, image = self.images.find(hub, context.path)
+        context.generation, prompt = generation.id, generation.request.prompt
+        faults = match_prompt_faults(context, OperationId.GET_IMAGE, prompt)
+        if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+            return response
+        return await self.images.response(image, context.method, context.headers)
+
     async def parse_request(self, context: RequestContext) -> GenerationRequest:
         """Read and validate the body of create_generation; raises ValidationError."""
         operation = self.spec.operations[OperationId.CREATE_GENERATION]
@@ -266,7 +283,7 @@ class PublicApi:
     # -- responses -------------------------------------------------------------------------------
 
     def _create_links(self, hub_name: str) -> serializers.Links:
-        prefix = "" if hub_name == self.hub_registry.default.name else f"/hubs/{hub_name}"
+        prefix = "" if hub_name == self.hub_registry.default.name else HUBS_PREFIX + hub_name
         return serializers.Links(self.spec, self.public_url + prefix)
 
     def validated_response(

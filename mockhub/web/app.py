@@ -1,4 +1,4 @@
-"""The ASGI application: the public API, the images, and a mount for the control plane."""
+"""The ASGI application: the public API, and a mount for the control plane."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.api import Observer, PublicApi
 from mockhub.web.asgi import Receive, Scope, Send
-from mockhub.web.context import HUB_NAME_SCOPE_KEY
-from mockhub.web.images import ImageEndpoint, ImageObserver
+from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX
 from mockhub.web.limits import Limits
-from mockhub.web.serializers import IMAGES_PREFIX
 
 CONTROL_PREFIX = "/_mockhub"
 
-_HUBS_PREFIX = "/hubs/"
-_OTHER_PREFIXES = (_HUBS_PREFIX, IMAGES_PREFIX, CONTROL_PREFIX)
+_OTHER_PREFIXES = (HUBS_PREFIX, CONTROL_PREFIX)
 
 
 def create_app(
@@ -33,7 +30,6 @@ def create_app(
     limits: Limits | None = None,
     validate_responses: bool = True,
     observers: Iterable[Observer] = (),
-    image_observer: ImageObserver | None = None,
 ) -> App:
     """Assemble the application of one mock server.
 
@@ -45,9 +41,8 @@ def create_app(
         url: The public URL, without a path. URLs in responses begin with it.
         limits: The bounds on requests and connections.
         validate_responses: Whether a response that does not match the spec becomes a 500.
-        observers: Called with the context of every finished request of the public API.
-        image_observer: Called with the scope, the status and the milliseconds of every finished
-            request of an image.
+        observers: Called with the context of every finished request of the public API, which
+            includes the images.
 
     Raises:
         MockhubError: if the scenario does not fit the spec.
@@ -63,24 +58,22 @@ def create_app(
         validate_responses=validate_responses,
         observers=observers,
     )
-    return App(api, ImageEndpoint(hub_registry, observer=image_observer))
+    return App(api)
 
 
 class App(Starlette):
     """The application; `create_app` makes it.
 
-    Starlette serves the lifespan and the control plane. Requests of the public API and of images
-    do not pass Starlette's middleware and router, which would only cost time.
+    Starlette serves the lifespan and the control plane. Requests of the public API do not
+    pass Starlette's middleware and router, which would only cost time.
 
     Attributes:
         api: The public API.
-        image_endpoint: The images of every hub.
     """
 
-    def __init__(self, api: PublicApi, image_endpoint: ImageEndpoint | None = None) -> None:
+    def __init__(self, api: PublicApi) -> None:
         super().__init__(lifespan=self._lifespan)
         self.api = api
-        self.image_endpoint = image_endpoint or ImageEndpoint(api.hub_registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith(_OTHER_PREFIXES):
@@ -92,11 +85,10 @@ class App(Starlette):
         if scope["type"] != "http" or (is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
             await super().__call__(scope, receive, send)
             return
-        if scope["path"].startswith(_HUBS_PREFIX):
-            name, slash, rest = scope["path"][len(_HUBS_PREFIX) :].partition("/")
+        if scope["path"].startswith(HUBS_PREFIX):
+            name, slash, rest = scope["path"][len(HUBS_PREFIX) :].partition("/")
             scope = {**scope, "path": slash + rest, HUB_NAME_SCOPE_KEY: name}
-        handler = self.image_endpoint if scope["path"].startswith(IMAGES_PREFIX) else self.api
-        await handler(scope, receive, send)
+        await self.api(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

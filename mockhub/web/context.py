@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import orjson
+from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.faults.grammar import Directive
-from mockhub.journal.exchange import CoverageKey, Exchange, StoredBody
+from mockhub.journal.exchange import MAX_STORED_BODY, CoverageKey, Exchange, StoredBody
 from mockhub.journal.redaction import REDACTED_AUTHORIZATION, redact, redact_exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
@@ -20,6 +21,7 @@ from mockhub.web.asgi import AsgiBodySource, BodySource, Message, Scope, headers
 from mockhub.web.request_body import EMPTY_BODY, ParsedBody, to_stored_body
 from mockhub.web.responses import Response
 
+HUBS_PREFIX = "/hubs/"
 HUB_NAME_SCOPE_KEY = "mockhub.hub"  # the name of the hub, if the path has the prefix /hubs/NAME
 
 _BEARER_PREFIX = b"bearer "
@@ -86,6 +88,7 @@ class RequestContext:
     spec_violation: str | None = None
     code: str | None = None
     state: str | None = None
+    stored_response: StoredBody | None = None  # of a body that the journal does not keep
 
     # What `finalize` adds for the journal.
     number: int = field(init=False)
@@ -117,6 +120,11 @@ class RequestContext:
     @property
     def key_digest(self) -> bytes | None:
         return None if isinstance(self.credentials, NoApiKey) else self.credentials
+
+    @property
+    def hub_prefix(self) -> str:
+        """What the path of the URL has before `path`."""
+        return "" if self.hub_name is None else HUBS_PREFIX + self.hub_name
 
     @property
     def has_unread_body(self) -> bool:
@@ -151,7 +159,12 @@ class RequestContext:
         searched = b" ".join([*texts, self.stored_body.content or b""])
         self.contains_api_key = key_prefix in searched
         prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
-        self.size = len(searched) + (len(response.body) if response else 0) + prompt_size
+        self.size = len(searched) + prompt_size
+        if response and len(response.body) > MAX_STORED_BODY:  # an image
+            self.stored_response = to_stored_body(response.body)
+            self.response = replace(response, body=b"")
+        elif response:
+            self.size += len(response.body)
         operation_id = self.operation.id if self.operation else None
         status = response.status if response else 0
         self.coverage_key = (operation_id, status, self.code, self.state)
@@ -172,7 +185,8 @@ class RequestContext:
             request=self.stored_body,
             status=response.status if response else 0,
             response_headers=response.headers if response else (),
-            response=to_stored_body(response.body) if response else EMPTY_BODY,
+            response=self.stored_response
+            or (to_stored_body(response.body) if response else EMPTY_BODY),
             credits=self.credit_delta,
             faults=self.fired_faults,
             milliseconds=self.milliseconds,

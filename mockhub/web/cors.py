@@ -6,7 +6,7 @@ of an <img> for a later fetch of the same URL. So no response needs ``Vary: Orig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -15,6 +15,9 @@ from mockhub.web.responses import Response
 _NO_CONTENT = 204
 _MAX_ECHOED_BYTES = 1000  # the server caches rendered response headers
 _DEFAULT_ALLOWED_HEADERS = b"Authorization, Content-Type"
+_MAX_AGE = b"86400"
+_REQUESTED_METHOD = b"access-control-request-method"
+_REQUESTED_HEADERS = b"access-control-request-headers"
 
 CORS_HEADERS = (
     (b"access-control-allow-origin", b"*"),
@@ -30,20 +33,32 @@ def with_cors_headers(response: Response) -> Response:
     return replace(response, headers=(*response.headers, *CORS_HEADERS))
 
 
-def options(methods: Iterable[str], requested_headers: bytes | None) -> Response:
-    """Return the response to OPTIONS, be it a preflight request or not."""
+def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    return method == "OPTIONS" and _REQUESTED_METHOD in headers
+
+
+def options(methods: Iterable[str], headers: Mapping[bytes, bytes]) -> Response:
+    """Return the response to OPTIONS, be it a preflight request or not.
+
+    A preflight request of a path or method that does not exist is allowed too: else the page could
+    not read the 404 or 405, but would see a network error.
+    """
     allowed = ", ".join(methods).encode()
-    is_short = requested_headers is not None and len(requested_headers) <= _MAX_ECHOED_BYTES
     return Response(
         _NO_CONTENT,
         b"",
         (
-            (b"allow", allowed),
-            (b"access-control-allow-methods", allowed),
+            *(((b"allow", allowed),) if allowed else ()),
+            (b"access-control-allow-methods", _echo(headers, _REQUESTED_METHOD) or allowed),
             (
                 b"access-control-allow-headers",
-                (is_short and requested_headers) or _DEFAULT_ALLOWED_HEADERS,
+                _echo(headers, _REQUESTED_HEADERS) or _DEFAULT_ALLOWED_HEADERS,
             ),
-            (b"access-control-max-age", b"86400"),
+            (b"access-control-max-age", _MAX_AGE),
         ),
     )
+
+
+def _echo(headers: Mapping[bytes, bytes], name: bytes) -> bytes:
+    value = headers.get(name, b"")
+    return value if len(value) <= _MAX_ECHOED_BYTES else b""

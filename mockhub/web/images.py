@@ -1,98 +1,69 @@
-"""The image endpoint: images are rendered when they are fetched, with ETag, HEAD and ranges."""
+"""Download images: they are rendered when they are fetched, with ETag, HEAD and ranges."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
-from time import perf_counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_registry import HubRegistry
-from mockhub.exceptions import ApiError, MockhubError
 from mockhub.images.image_spec import ImageSpec, image_spec
-from mockhub.web import cors, responses, serializers
-from mockhub.web.asgi import Receive, Scope, Send, headers_of, send_response
-from mockhub.web.context import HUB_NAME_SCOPE_KEY
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.operations import Operation, OperationId
+from mockhub.web import responses, serializers
 
 if TYPE_CHECKING:
     from mockhub.images.cache import ImageCache
-
-ImageObserver = Callable[[Scope, int, float], None]
 
 _PATH = re.compile(r"/images/([^/]+)/([0-9a-f]+)/([1-9][0-9]?)\.(png|jpg|webp)")
 _RANGE = re.compile(rb"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
 _MAX_RANGE_DIGITS = 18  # further digits of a range are ignored: no image is that long
 _FORMATS_BY_EXTENSION = {extension: name for name, extension in serializers.FILE_EXTENSIONS.items()}
-_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class ImageEndpoint:
-    """Serve the images of every hub, as a plain ASGI callable, without an API key (GEN-10).
+class ImageDownloads:
+    """The operation `get_image` of every hub, which needs no API key (GEN-10)."""
 
-    Args:
-        hub_registry: The hubs.
-        observer: Called with the scope, the status and the milliseconds of every finished request.
-    """
-
-    def __init__(self, hub_registry: HubRegistry, *, observer: ImageObserver | None = None) -> None:
-        self._hub_registry = hub_registry
+    def __init__(self, spec: ApiSpec) -> None:
+        operation = Operation(
+            id=OperationId.GET_IMAGE,
+            method="GET",
+            path="/images/{generation}/{digest}/{file}",
+            requires_auth=False,
+            parameters={},
+            bodies={},
+            files={},
+            responses=spec.operations[OperationId.GET_GENERATION].responses,  # its errors
+            examples={},
+            timeout_seconds=None,
+        )
+        self._methods = {operation.method: operation}
         self._cache: ImageCache | None = None
-        self.observe: ImageObserver = observer or (lambda scope, status, milliseconds: None)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started_at, headers = perf_counter(), headers_of(scope)
-        try:
-            response = await self.handle(scope, headers)
-        except ApiError as error:
-            response = responses.error_response(error)
-        except Exception as error:
-            problem = f"{scope['path']}: {type(error).__name__}: {error}"
-            response = responses.error_response(responses.internal_error(problem))
-        response = cors.with_cors_headers(response)
-        await send_response(response, scope, send)
-        self.observe(scope, response.status, (perf_counter() - started_at) * 1000)
+    def match(self, path: str) -> tuple[Mapping[str, Operation], str | None] | None:
+        """Return the operation by method if *path* may be one of an image, as the router does."""
+        match = _PATH.fullmatch(path)
+        return (self._methods, match[1]) if match else None
 
-    async def handle(self, scope: Scope, headers: Mapping[bytes, bytes]) -> responses.Response:
-        image, hub = self._find_image(scope)
-        method = scope["method"]
-        if method == "OPTIONS":
-            return cors.options(_METHODS, headers.get(b"access-control-request-headers"))
-        if method not in _METHODS:
-            routing_error, allowed = hub.spec.unknown_method, ", ".join(_METHODS)
-            message = f"{method} is not allowed for images; expected {allowed}"
-            raise ApiError(
-                routing_error.status, routing_error.code, message, headers={"Allow": allowed}
-            )
-        if method == "HEAD":  # ranges are for GET alone (RFC 9110, 14.2)
-            headers = {**headers, b"range": b""}
-        return await self._conditional_response(image, headers)
+    def find(self, hub: HubBackend, path: str) -> tuple[Generation, ImageSpec]:
+        """Return the image at a path that matches, and its generation; raises ApiError 404."""
+        match = _PATH.fullmatch(path)
+        assert match
+        id, digest, number, extension = match.groups()
+        generation, problem = hub.generations.get(id), ""
+        if generation is not None and int(number) <= generation.delivered:
+            image_format = _FORMATS_BY_EXTENSION[extension]
+            image = image_spec(generation, int(number) - 1, format=image_format)
+            if digest == image.url_digest():
+                return generation, image
+            problem = f" any more: since a restart or a reset {id} is another generation"
+        message = f"There is no image at {path[:200]!r}{problem}"
+        raise hub.spec.errors.error("notFound", message)
 
-    def _find_image(self, scope: Scope) -> tuple[ImageSpec, HubBackend]:
-        try:
-            name = scope.get(HUB_NAME_SCOPE_KEY)
-            hub = self._hub_registry.default if name is None else self._hub_registry.get(name)
-        except MockhubError as error:
-            raise self._hub_registry.default.spec.errors.error("notFound", str(error)) from None
-        hub.settle()
-        match = _PATH.fullmatch(scope["path"])
-        generation = hub.generations.get(match[1]) if match else None
-        if match is None or generation is None or int(match[3]) > generation.delivered:
-            message = f"There is no image at {scope['path'][:200]!r}"
-            raise hub.spec.errors.error("notFound", message)
-        image_format = _FORMATS_BY_EXTENSION[match[4]]
-        image = image_spec(generation, int(match[3]) - 1, format=image_format)
-        if match[2] != image.url_digest():
-            message = (
-                f"There is no image at {scope['path'][:200]!r} any more: "
-                f"since a restart or a reset {generation.id} is another generation"
-            )
-            raise hub.spec.errors.error("notFound", message)
-        return image, hub
-
-    async def _conditional_response(
-        self, image: ImageSpec, headers: Mapping[bytes, bytes]
+    async def response(
+        self, image: ImageSpec, method: str, headers: Mapping[bytes, bytes]
     ) -> responses.Response:
         """Return 200, 304 if the client has the image already, or 206 or 416 for a range."""
         etag = f'"{image.entity_tag()}"'.encode()
@@ -106,7 +77,7 @@ class ImageEndpoint:
             return responses.Response(304, b"", common)
         data = await self.render(image)
         range_header = headers.get(b"range")
-        if not range_header or headers.get(b"if-range", etag) != etag:
+        if not range_header or method == "HEAD" or headers.get(b"if-range", etag) != etag:
             return responses.Response(200, data, (*common, _content_length(data)))
         return _byte_range(data, range_header, common)
 

@@ -335,8 +335,9 @@ def test_json_log_begins_with_the_started_event() -> None:
     with start("--log-format", "json") as process:
         assert process.stdout
         event = json.loads(process.stdout.readline())
-        generate(event["base_url"])
+        generate(event["url"])
         (request,) = map(json.loads, stop(process).splitlines())
+    assert event["base_url"] == event["url"] + "/api/v1", "as SDKs want it"
     assert (event["event"], event["keys"]["documentation"]) == ("started", KEY)
     assert tuple(request[name] for name in ("event", "method", "path", "status", "credits")) == (
         "request",
@@ -352,7 +353,7 @@ def test_json_log_begins_with_the_started_event() -> None:
 def test_log_level_warning_logs_only_5xx_responses(level: str, statuses: list[int]) -> None:
     with start("--log-format", "json", "--log-level", level) as process:
         assert process.stdout
-        url = json.loads(process.stdout.readline())["base_url"]
+        url = json.loads(process.stdout.readline())["url"]
         generate(url)
         generate(url, prompt="[[fail]]")
         assert [json.loads(line)["status"] for line in stop(process).splitlines()] == statuses
@@ -447,7 +448,7 @@ def test_urls_in_responses_begin_with_the_public_url() -> None:
         event = json.loads(process.stdout.readline())
         generation, queued = generate_with_forged_host(event["address"])
         stop(process)
-    assert event["base_url"] == "https://mock.test/hub"
+    assert event["url"] == "https://mock.test/hub"
     assert generation["images"][0]["url"].startswith("https://mock.test/hub/images/")
     assert queued["poll_url"] == f"https://mock.test/hub/api/v1/generations/{queued['id']}"
 

@@ -86,7 +86,6 @@ def test_observers_are_called_for_api_requests_and_images(
         scenario,
         url=URL,
         observers=[lambda context: observed.append((context.path, context.coverage_key[1]))],
-        image_observer=lambda scope, status, _: observed.append((scope["path"], status)),
     )
     request(app, "GET", "/api/v1/models")
     request(app, "GET", "/images/unknown/6b1795b2185aa804/1.png")

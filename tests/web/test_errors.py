@@ -29,7 +29,6 @@ PATHS = [
     "/hubs/default/",
     "/images/",
     "/images/x/1.png",
-    IMAGE_PATH.replace("/1.", "/2."),
     "/_mockhub",
     "/_mockhub/health",
     "/" + 5000 * "a",
@@ -42,6 +41,35 @@ def test_unknown_path_is_not_found(shared_hub: LiveHub, path: str, method: str) 
     """An unknown path is 404 notFound in the documented shape. Each slash counts (END-5)."""
     response = shared_hub.client.request(method, shared_hub.url + path)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
+
+
+@pytest.mark.parametrize(
+    ("path", "suggestion"),
+    [
+        ("/images/generations", "/api/v1/images/generations"),
+        ("/models", "/api/v1/models"),
+        ("/v1/credits", "/api/v1/credits"),
+        ("/api/v1/api/v1/credits", "/api/v1/credits"),
+        ("//api/v1/credits", "/api/v1/credits"),
+        ("/generations/clx1", "/api/v1/generations/clx1"),
+        ("/hubs/default/models", "/hubs/default/api/v1/models"),
+        ("/api/v1/models/", "/api/v1/models"),
+        ("/api/v1/image/generations", "/api/v1/images/generations"),
+    ],
+)
+def test_unknown_path_suggests_the_nearest_known_one(
+    shared_hub: LiveHub, path: str, suggestion: str
+) -> None:
+    """A client whose base URL lacks /api/v1 learns where the operation is."""
+    response = shared_hub.client.post(shared_hub.url + path, json={})
+    message = f"There is nothing at {path!r}; did you mean {suggestion!r}?"
+    assert response.json() == {"error": {"message": message, "code": "notFound"}}
+
+
+@pytest.mark.parametrize("path", ["/favicon.ico", "/", "/images/clx1/1.png"])
+def test_unrelated_path_has_no_suggestion(shared_hub: LiveHub, path: str) -> None:
+    response = shared_hub.client.get(shared_hub.url + path)
+    assert response.json()["error"]["message"] == f"There is nothing at {path!r}"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +169,42 @@ def test_preflight_needs_no_key(shared_hub: LiveHub, path: str, method: str) -> 
         (response.headers["access-control-allow-headers"])
         == "authorization,content-type,x-stainless-os"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/nothing", "POST", 404),
+        ("/images/generations", "POST", 404),
+        ("/hubs/none/api/v1/images/generations", "POST", 404),
+        ("/images/none/0000000000000000/1.png", "GET", 404),
+        ("/api/v1/models", "DELETE", 405),
+        (IMAGE_PATH, "PUT", 405),
+    ],
+)
+def test_page_can_read_the_error_of_a_wrong_path_or_method(
+    shared_hub: LiveHub, path: str, method: str, status: int
+) -> None:
+    """The preflight is allowed, so that the browser sends the request and the page sees why."""
+    headers = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization",
+    }
+    preflight = shared_hub.client.options(shared_hub.url + path, headers=headers)
+    assert (preflight.status_code, preflight.content) == (204, b"")
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-methods"] == method
+    assert preflight.headers["access-control-allow-headers"] == "authorization"
+    response = shared_hub.client.request(
+        method, shared_hub.url + path, headers={"Origin": "https://app.example"}
+    )
+    assert response.status_code == status
+    assert response.headers["access-control-allow-origin"] == "*"
+
+
+def test_plain_options_of_unknown_path_is_not_found(shared_hub: LiveHub) -> None:
+    assert shared_hub.client.options(shared_hub.url + "/nothing").status_code == 404
 
 
 every_kind_of_response = pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from hashlib import sha256
 from io import BytesIO
 
 import httpx
 import pytest
 from PIL import Image
 
+from mockhub.client_report.report import build_report
 from mockhub.domain.ids import Ids
+from mockhub.faults.grammar import parse_directives, with_conditions
 from tests.support.live_server import IMAGE_PATH, KEY, LiveHub
 
 IMAGES = IMAGE_PATH.rpartition("/")[0]
@@ -237,6 +240,93 @@ def test_unfinished_or_failed_generation_has_no_image(hub: LiveHub) -> None:
         generation = hub.server.call(partial(hub.backend.generations.__getitem__, id))
         (url,) = hub.app.api.links(hub.backend.name).image_urls(generation, "png")
         assert hub.client.get(url).status_code == 404
+
+
+# -- faults and the journal ----------------------------------------------------------------------
+
+
+def arm(hub: LiveHub, fault: str, prompt: str | None = None) -> None:
+    directives = [with_conditions(one, prompt=prompt) for one in parse_directives(fault)]
+    hub.server.call(lambda: hub.backend.faults.arm(directives))
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("reset", httpx.ReadError),
+        ("reset@after", httpx.ReadError),
+        ("truncate", httpx.RemoteProtocolError),
+    ],
+)
+def test_fault_breaks_the_download(hub: LiveHub, fault: str, error: type[Exception]) -> None:
+    """The fault fires once on the image, and the next download succeeds."""
+    arm(hub, f"{fault} x1 on=get_image")
+    assert hub.credits() == 120, "other operations are not affected"
+    with pytest.raises(error):
+        hub.client.get(IMAGE_PATH)
+    assert hub.client.get(IMAGE_PATH).status_code == 200
+
+
+@pytest.mark.parametrize(("fault", "status"), [("status=404", 404), ("status=503", 503)])
+def test_status_fault_replaces_the_image(hub: LiveHub, fault: str, status: int) -> None:
+    arm(hub, f"{fault} x1 on=get_image")
+    assert hub.client.get(IMAGE_PATH).status_code == status
+    assert hub.client.get(IMAGE_PATH).status_code == 200
+
+
+def test_corrupt_fault_damages_the_file(hub: LiveHub, full: httpx.Response) -> None:
+    arm(hub, "corrupt x1 on=get_image")
+    damaged = hub.client.get(IMAGE_PATH)
+    assert damaged.status_code == 200
+    assert len(damaged.content) == len(full.content)
+    assert damaged.content != full.content
+
+
+def test_fault_without_an_operation_does_not_fire_on_images(hub: LiveHub) -> None:
+    """Images come from another host in production: a fault of the API does not concern them."""
+    arm(hub, "status=503 x1")
+    assert hub.client.get(IMAGE_PATH).status_code == 200
+    assert hub.get("credits").status_code == 503
+
+
+def test_header_fires_on_the_download(shared_hub: LiveHub) -> None:
+    assert get_image(shared_hub, X_Mockhub="status=500").status_code == 500
+    assert get_image(shared_hub, X_Mockhub="status=500 on=get_credits").status_code == 200
+
+
+def test_prompt_fires_on_the_downloads_of_its_images(hub: LiveHub) -> None:
+    other = image_url(hub)
+    url = image_url(hub, prompt="A fox [[status=404 x1 on=get_image]]")
+    assert [hub.client.get(one).status_code for one in (other, url, url)] == [200, 404, 200]
+    arm(hub, "status=404 x1 on=get_image", prompt="fox")
+    assert [hub.client.get(one).status_code for one in (other, url, url)] == [200, 404, 200]
+
+
+def test_journal_has_the_download_without_its_bytes(hub: LiveHub) -> None:
+    arm(hub, "status=503 x1 on=get_image")
+    hub.client.get(IMAGE_PATH)
+    content = hub.client.get(IMAGE_PATH, headers={"Authorization": f"Bearer {KEY}"}).content
+    broken, whole = hub.server.call(lambda: [*hub.backend.journal])
+    assert (broken.operation, broken.status, broken.faults) == (
+        "get_image",
+        503,
+        ("status=503@before",),
+    )
+    assert (whole.operation, whole.status, whole.generation, whole.credits) == (
+        "get_image",
+        200,
+        "clx_generation_log_id",
+        0,
+    )
+    expected = (len(content), None, sha256(content).hexdigest())
+    assert (whole.response.length, whole.response.content, whole.response.digest) == expected
+    assert hub.server.call(lambda: sum(one.size for one in hub.backend.journal)) < 10_000
+
+
+def test_query_of_an_image_is_no_finding(hub: LiveHub) -> None:
+    """A cache buster or a signature behind an image URL is not a field of the API."""
+    assert hub.client.get(f"{IMAGE_PATH}?v=2").status_code == 200
+    assert hub.server.call(lambda: build_report(hub.backend).findings) == ()
 
 
 @pytest.mark.parametrize("prompt", ["\x00", "a\u202eb", "\n", 100 * "😀", "\uffff", "𝔘𝔫𝔦", " "])

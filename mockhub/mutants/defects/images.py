@@ -20,7 +20,7 @@ from mockhub.web.responses import error_response
 
 @Hook
 def change_rendering(server: PatchedServer, change: Callable[[ImageSpec], ImageSpec]) -> None:
-    @wrap(server.app.image_endpoint, "render")
+    @wrap(server.api.images, "render")
     async def render(original: Original, image: ImageSpec) -> object:
         return await original(change(image))
 
