@@ -13,6 +13,7 @@ from PIL import Image
 from mockhub.client_report.report import build_report
 from mockhub.domain.ids import Ids
 from mockhub.faults.grammar import parse_directives, with_conditions
+from mockhub.journal.journal import Journal
 from tests.support.live_server import IMAGE_PATH, KEY, LiveHub
 
 IMAGES = IMAGE_PATH.rpartition("/")[0]
@@ -320,7 +321,15 @@ def test_journal_has_the_download_without_its_bytes(hub: LiveHub) -> None:
     )
     expected = (len(content), None, sha256(content).hexdigest())
     assert (whole.response.length, whole.response.content, whole.response.digest) == expected
-    assert hub.server.call(lambda: sum(one.size for one in hub.backend.journal)) < 10_000
+
+
+def test_downloads_do_not_fill_the_journal(hub: LiveHub, full: httpx.Response) -> None:
+    """The journal keeps the digest of an image, so that other exchanges are not evicted."""
+    journal = Journal(max_bytes=len(full.content))
+    hub.server.call(lambda: setattr(hub.backend, "journal", journal))
+    for _ in range(5):
+        assert hub.client.get(IMAGE_PATH).content == full.content
+    assert len(journal) == 5
 
 
 def test_query_of_an_image_is_no_finding(hub: LiveHub) -> None:
