@@ -329,7 +329,7 @@ def test_downloads_do_not_fill_the_journal(hub: LiveHub, full: httpx.Response) -
     hub.server.call(lambda: setattr(hub.backend, "journal", journal))
     for _ in range(5):
         assert hub.client.get(IMAGE_PATH).content == full.content
-    assert len(journal) == 5
+    assert hub.server.call(lambda: len(journal)) == 5
 
 
 def test_query_of_an_image_is_no_finding(hub: LiveHub) -> None:
