@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -171,7 +172,11 @@ def serve(**options: Any) -> None:
     mockhub serve --scenario my.yaml --seed 7         with your own scenario
     mockhub serve --log-format json > log.jsonl       for programs
     """
-    from mockhub.cli.run_server import run_server
+    gc.disable()  # a collection during these imports would find nothing
+    try:
+        from mockhub.cli.run_server import run_server
+    finally:
+        gc.enable()
 
     limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
     run_server(ServeOptions(**options, limits=Limits(**limits)))

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.routing import Mount
-
 from mockhub._text import suggest
 from mockhub.control.context import ControlRequest, Handler, PlainResponse, not_found
 from mockhub.control.openapi import load_openapi
@@ -21,7 +19,7 @@ from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, reject_fractions, validate
 from mockhub.spec.router import Router
 from mockhub.web import request_body, responses
-from mockhub.web.app import CONTROL_PREFIX, App
+from mockhub.web.app import App
 from mockhub.web.asgi import (
     BodySource,
     Receive,
@@ -49,10 +47,7 @@ def mount_control_plane(app: App, *, token: str | None, host: str = "127.0.0.1")
     request_metrics = RequestMetrics()
     app.api.observers.append(request_metrics.observe)
     access_policy = AccessPolicy(token, (host, urlsplit(app.api.public_url).hostname))
-    control_plane = ControlPlane(app, request_metrics, access_policy)
-    app.router.routes.append(Mount(CONTROL_PREFIX, app=control_plane))
-    app.router.default = control_plane
-    app.router.redirect_slashes = False
+    app.control_plane = ControlPlane(app, request_metrics, access_policy)
 
 
 class ControlPlane:

@@ -6,10 +6,10 @@ needs a field of `mockhub.domain.provider.Outcome` instead) and its row in `docs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from mockhub._timestamps import SECOND
+from mockhub.spec.frozen_struct import FrozenStruct
 
 Target = Literal["provider", "transport"]
 Phase = Literal["before", "after"]
@@ -20,8 +20,7 @@ MAX_WAIT = 3600 * SECOND  # the longest that a request waits, whatever it waits 
 MAX_DURATION = 30 * 24 * 3600 * SECOND  # of a generation, which no request has to wait for
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(FrozenStruct, frozen=True):
     """The value behind the equals sign: a whole number within bounds, or milliseconds."""
 
     example: str
@@ -30,8 +29,7 @@ class Argument:
     maximum: int = MAX_NUMBER
 
 
-@dataclass(frozen=True)
-class FaultType:
+class FaultType(FrozenStruct, frozen=True):
     """One fault.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mockhub.mutants.form_files import ANY_FILE, parse_files, recording_receive
 from mockhub.mutants.types import ParsedRequest

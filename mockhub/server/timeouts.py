@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from starlette.types import ASGIApp
-
 from mockhub.exceptions import ApiError
 from mockhub.server.write_buffer import WriteBatch
 from mockhub.spec.error_catalog import ErrorCatalog
 from mockhub.web import responses
+from mockhub.web.asgi import AsgiApp
 from mockhub.web.cors import with_cors_headers
 from mockhub.web.limits import Limits
 
@@ -39,7 +38,7 @@ class ServerContext:
         default_headers_and_close: The same for the last response on a connection.
     """
 
-    app: ASGIApp
+    app: AsgiApp
     errors: ErrorCatalog
     limits: Limits
     write_batch: WriteBatch = field(default_factory=WriteBatch)

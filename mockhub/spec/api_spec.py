@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mockhub.spec.catalog import Catalog, build_model_catalog
 from mockhub.spec.config_file import Pointer, format_pointer
 from mockhub.spec.document import Document, load_document
 from mockhub.spec.error_catalog import ErrorCatalog, build_error_catalog
+from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.operations import FORM, JSON, Operation, OperationId, compile_operations
 from mockhub.spec.router import Router, build_router
 from mockhub.spec.sizes import build_size_rules
@@ -30,24 +30,21 @@ _UNUSABLE = (  # what the code below raises where something is missing or of ano
 )
 
 
-@dataclass(frozen=True)
-class KeyFormat:
+class KeyFormat(FrozenStruct, frozen=True):
     """The format of API keys (AUTH-2): a prefix and the number of characters after it."""
 
     prefix: str
     length: int
 
 
-@dataclass(frozen=True)
-class RoutingError:
+class RoutingError(FrozenStruct, frozen=True):
     """The error of a request that matches no operation."""
 
     status: int
     code: str
 
 
-@dataclass(frozen=True)
-class Assumption:
+class Assumption(FrozenStruct, frozen=True):
     """A place of the spec that the documentation leaves open, and the reason for our choice."""
 
     pointer: str
@@ -55,8 +52,7 @@ class Assumption:
     why: str
 
 
-@dataclass(frozen=True)
-class ApiSpec:
+class ApiSpec(FrozenStruct, frozen=True):
     """The parsed and compiled `openapi.yaml`."""
 
     document: Document

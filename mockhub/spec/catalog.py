@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import field
 
 from mockhub._numbers import require_integer
 from mockhub._text import format_value
 from mockhub.exceptions import MockhubError, ValidationError
+from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.sizes import AUTO, Size, SizeRules, nearest_ratio, parse_size
 
 _MAX_PRICE = 1_000_000_000
@@ -24,8 +26,7 @@ class Quote(NamedTuple):
     size: Size  # of `auto`, the size that is drawn
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(FrozenStruct, frozen=True):
     """A listed model (MOD-1)."""
 
     id: str
@@ -34,13 +35,12 @@ class Model:
     max_reference_images: int
 
 
-@dataclass(frozen=True)
-class Catalog:
+class Catalog(FrozenStruct, frozen=True):
     """The listed models by id, and the rules for sizes."""
 
     models: Mapping[str, Model]
     size_rules: SizeRules
-    _quote_cache: dict[tuple[str, str], Quote] = field(default_factory=dict, repr=False)
+    _quote_cache: dict[tuple[str, str], Quote] = field(default_factory=dict)
 
     def quote(self, model_id: str, size: str) -> Quote:
         """Return the quote of one image of *size*, ``auto`` or WIDTHxHEIGHT.

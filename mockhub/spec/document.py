@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mockhub.spec.config_file import (
     sequence,
     string,
 )
+from mockhub.spec.frozen_struct import FrozenStruct
 
 # The supported keywords of each kind of object, and the kind of each value: `[kind]` is a list,
 # `{kind}` a map, and "" anything.
@@ -165,8 +165,7 @@ def _value_schema(kind: str) -> Mapping[str, Any] | bool:
 _SUBSET = _supported_subset()
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(FrozenStruct, frozen=True):
     """A checked OpenAPI file."""
 
     path: Path

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import field
+
 from mockhub.exceptions import ApiError, MockhubError
+from mockhub.spec.frozen_struct import FrozenStruct
 
 UNAUTHORIZED = 401
 
 
-@dataclass(frozen=True)
-class ErrorCatalog:
+class ErrorCatalog(FrozenStruct, frozen=True):
     """The status and the message of each documented error code."""
 
     statuses: Mapping[str, int]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import jsonschema_rs
 
 from mockhub.exceptions import MockhubError
 from mockhub.spec.document import Document
+from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.media_types import KNOWN_MEDIA_TYPES
 
 
@@ -43,8 +43,7 @@ class Validator(Protocol):
     def iter_errors(self, instance: Any) -> Iterator[Any]: ...
 
 
-@dataclass(frozen=True)
-class BodySchema:
+class BodySchema(FrozenStruct, frozen=True):
     """The schema of a request body in one media type, or of path or query parameters."""
 
     fields: Mapping[str, Mapping[str, Any]]
@@ -53,16 +52,14 @@ class BodySchema:
     validator: Validator
 
 
-@dataclass(frozen=True)
-class FileConstraints:
+class FileConstraints(FrozenStruct, frozen=True):
     """The allowed media types, by content, and the size limit of a file (REQ-8, REQ-9)."""
 
     media_types: tuple[str, ...]
     max_bytes: int
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(FrozenStruct, frozen=True):
     """An operation with its compiled schemas."""
 
     id: str

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.operations import Operation
 
 
-@dataclass(frozen=True)
-class Router:
+class Router(FrozenStruct, frozen=True):
     """The operations by path and method."""
 
     static_routes: Mapping[str, Mapping[str, Operation]]

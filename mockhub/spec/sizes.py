@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from mockhub._text import format_value
 from mockhub.exceptions import MockhubError
+from mockhub.spec.frozen_struct import FrozenStruct
 
 AUTO = "auto"
 
@@ -62,8 +62,7 @@ def nearest_ratio(size: Size, ratios: Iterable[str]) -> str:
     return min((ratio for ratio in ratios if ratio != AUTO), key=distance, default=AUTO)
 
 
-@dataclass(frozen=True)
-class SizeRules:
+class SizeRules(FrozenStruct, frozen=True):
     """The rules for sizes (REQ-13) and tiers (GEN-12), from `x-sizes` of the API spec."""
 
     multiple: int

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-
-from starlette.applications import Starlette
+from collections.abc import Iterable
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT, HubRegistry
@@ -13,7 +10,7 @@ from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.api import Observer, PublicApi
-from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.asgi import AsgiApp, Receive, Scope, Send
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX
 from mockhub.web.limits import Limits
 
@@ -61,39 +58,43 @@ def create_app(
     return App(api)
 
 
-class App(Starlette):
-    """The application; `create_app` makes it.
-
-    Starlette serves the lifespan and the control plane. Requests of the public API do not
-    pass Starlette's middleware and router, which would only cost time.
+class App:
+    """The application, a plain ASGI callable; `create_app` makes it.
 
     Attributes:
         api: The public API.
+        control_plane: The API under `CONTROL_PREFIX`, if it is served.
     """
 
     def __init__(self, api: PublicApi) -> None:
-        super().__init__(lifespan=self._lifespan)
         self.api = api
+        self.control_plane: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(_OTHER_PREFIXES):
+        if scope["type"] != "http":
+            await self._handle_other_protocol(scope, receive, send)
+        elif not scope["path"].startswith(_OTHER_PREFIXES):
             await self.api(scope, receive, send)
+        elif self.control_plane and is_under(CONTROL_PREFIX, scope["path"]):
+            await self.control_plane(scope, receive, send)
         else:
-            await self._dispatch_other(scope, receive, send)
+            await self._dispatch_hub(scope, receive, send)
 
-    async def _dispatch_other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (is_under(CONTROL_PREFIX, scope["path"]) and self.routes):
-            await super().__call__(scope, receive, send)
-            return
+    async def _dispatch_hub(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(HUBS_PREFIX):
             name, slash, rest = scope["path"][len(HUBS_PREFIX) :].partition("/")
             scope = {**scope, "path": slash + rest, HUB_NAME_SCOPE_KEY: name}
         await self.api(scope, receive, send)
 
-    @asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        yield
+    async def _handle_other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take part in the server's lifespan; close a WebSocket, which ASGI turns into a 403."""
+        if scope["type"] != "lifespan":
+            await send({"type": "websocket.close"})
+            return
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
         self.api.clock_waiter.close()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def is_under(prefix: str, path: str) -> bool:

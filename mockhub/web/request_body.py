@@ -10,9 +10,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
-
 from mockhub._text import format_value
 from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
@@ -20,7 +17,6 @@ from mockhub.spec.operations import FORM, JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object
 from mockhub.web.asgi import BodySource
 from mockhub.web.limits import Limits
-from mockhub.web.multipart import FormParser, require_charset
 
 EMPTY_BODY = StoredBody(0, b"")
 
@@ -110,6 +106,8 @@ def to_stored_body(raw: bytes) -> StoredBody:
 
 @lru_cache(maxsize=256)
 def _parse_media_type(content_type: bytes) -> str:
+    from python_multipart.multipart import parse_options_header  # slow to import at start
+
     media, options = parse_options_header(content_type)
     media_type = media.decode("latin-1")
     charset = options.get(b"charset", b"utf-8").decode("latin-1").lower()
@@ -160,6 +158,11 @@ async def _read_form(
     operation: Operation,
     limits: Limits,
 ) -> None:
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import parse_options_header
+
+    from mockhub.web.multipart import FormParser, require_charset
+
     parameters = parse_options_header(content_type)[1]
     boundary, charset = parameters.get(b"boundary"), parameters.get(b"charset", b"utf-8")
     if not boundary:

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from benchmarks.servers import free_port, running
+from mockhub.asgi import app
+from mockhub.web.asgi import Message
 from tests.support.live_server import BODY, KEY
 
 SERVERS = {
@@ -74,3 +76,19 @@ def test_app_is_configured_by_environment_variables(server: str) -> None:
         assert client.get(hubs).status_code == 401
         with_token = {"Authorization": "Bearer secret"}
         assert client.get(hubs, headers=with_token).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_websocket_is_closed() -> None:
+    """A WebSocket of any path is closed before it is accepted, which a server answers with 403."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path in ("/api/v1/models", "/_mockhub/hubs"):
+        await app({"type": "websocket", "path": path}, receive, send)
+    assert sent == [{"type": "websocket.close"}] * 2

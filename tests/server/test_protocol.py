@@ -8,13 +8,12 @@ from contextvars import ContextVar
 
 import anyio
 import pytest
-from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from mockhub.server.protocol import HttpProtocol
 from mockhub.server.timeouts import ServerContext
 from mockhub.spec.error_catalog import ErrorCatalog
-from mockhub.web.asgi import Receive, Scope, Send
+from mockhub.web.asgi import AsgiApp, Receive, Scope, Send
 from mockhub.web.limits import Limits
 from tests.support.fake_transport import FakeTransport
 from tests.support.raw_http import MODELS, post_request
@@ -26,7 +25,7 @@ variable: ContextVar[str] = ContextVar("variable", default="unset")
 class Connection:
     """A connection to *app* over a fake transport."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: AsgiApp) -> None:
         self.state = ServerState()
         self.context = ServerContext(app, ErrorCatalog({}, {}), Limits())
         self.protocol = HttpProtocol(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -16,6 +14,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.scenarios.loader import load_scenario
 from mockhub.server.server import Server, ServerThread, bind
 from mockhub.web.app import App, create_app
+from mockhub.web.asgi import Receive, Scope, Send
 from tests.support.live_server import read_spec
 
 
@@ -32,15 +31,6 @@ def app() -> App:
     return create_app(spec, scenario, url="http://127.0.0.1")
 
 
-def set_lifespan(app: App, startup: Callable[[], Any]) -> None:
-    @asynccontextmanager
-    async def lifespan(app: object) -> AsyncIterator[None]:
-        await startup()
-        yield
-
-    app.router.lifespan_context = lifespan
-
-
 def test_started_server_responds(app: App, listener: socket.socket) -> None:
     """The constructor returns when connections are accepted."""
     server = ServerThread(app, listener)
@@ -52,13 +42,15 @@ def test_started_server_responds(app: App, listener: socket.socket) -> None:
         server.stop()
 
 
-def test_failed_lifespan_is_raised(app: App, listener: socket.socket) -> None:
+def test_failed_lifespan_is_raised(
+    app: App, listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The error of an application that does not start reaches the caller."""
 
-    async def fail() -> None:
+    async def fail(app: App, scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("no database")
 
-    set_lifespan(app, fail)
+    monkeypatch.setattr(App, "__call__", fail)
     with pytest.raises(MockhubError, match="the application failed to start; see the log"):
         ServerThread(app, listener)
 
