@@ -109,7 +109,7 @@ class Client:
         await self._post(_INVALID_BODIES[int(self._random() * len(_INVALID_BODIES))])
 
     async def _unknown_key(self) -> None:
-        await self._send("GET", "/api/v1/credits", "Authorization: Bearer nobody\r\n")
+        await self._send("GET", "/api/v1/credits", "Authorization: Bearer unknown\r\n")
 
     async def _disconnect_early(self) -> None:
         """Close the connection in the middle of a request or of a response."""

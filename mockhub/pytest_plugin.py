@@ -127,7 +127,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 
 def _is_live_allowed(config: pytest.Config) -> bool:
-    # The target of the contract tests has a budget of its own.
+    # The target of the contract tests has a separate budget.
     allowed = config.getoption("mockhub_allow_live") or config.getoption("mockhub_target")
     return bool(allowed or config.getini("mockhub_allow_live"))
 

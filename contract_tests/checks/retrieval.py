@@ -59,7 +59,7 @@ def retrieve_returns_same_images(context: CheckContext) -> None:
 
 @check("RET-1", fixtures=READ_FIXTURES)
 def retrieve_ids_are_unique(context: CheckContext) -> None:
-    """Give every generation an id of its own."""
+    """Give every generation a unique id."""
     seen: dict[str, Exchange] = {}
     for generation in generations_with_id(context, READ_FIXTURES):
         generation_id, exchange = str(generation.id), generation.exchange

@@ -16,7 +16,7 @@ from mockhub.web.context import RequestContext
 
 _FLUSH_SECONDS = 0.05
 _CLOSE_TIMEOUT = 1  # seconds
-_DROPPED_LINE = "{} log lines were dropped, because nobody read the log"
+_DROPPED_LINE = "{} log lines were dropped, because the log was not read"
 _DROPPED_EVENT = '{{"event": "dropped", "lines": {}}}'
 _STATUS_COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _MIN_STATUSES = {"debug": 0, "info": 0, "warning": 500, "error": 1000}
@@ -80,7 +80,7 @@ class AccessLog:
         click.echo(text, file=cast(IO[str], self._writer))
 
     def close(self) -> None:
-        """Print what is pending, unless nobody reads it."""
+        """Print pending lines, unless the log is not read."""
         self.flush()
         self._writer.close(_CLOSE_TIMEOUT)
 

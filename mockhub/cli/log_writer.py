@@ -15,7 +15,7 @@ MAX_PENDING_BYTES = 4 * 1024 * 1024
 class LogWriter:
     """A bounded queue of log lines, and the thread that writes them.
 
-    When nobody reads, lines are dropped; when reading continues, a line says how many. When the
+    While the pipe is not read, lines are dropped; later, a line says how many. When the
     reader has closed the pipe, all further lines are discarded.
 
     Args:

@@ -18,13 +18,13 @@ MAX_TIMESTAMP = 221_845_392_000_000  # 9000-01-01
 class Clock(Protocol):
     """What a hub needs of a clock."""
 
-    listeners: list[Callable[[], None]]  # called when somebody moves it
+    listeners: list[Callable[[], None]]  # called when it is moved
 
     def now(self) -> int: ...
 
 
 class SystemClock:
-    """The system's clock; nobody can move it."""
+    """The system's clock, which cannot be moved."""
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[], None]] = []
@@ -38,7 +38,7 @@ class ManualClock:
     """A clock that moves only when a test moves it, or when a request waits for a time.
 
     In the mode *autojump* a request that waits moves the clock to the time it waits for. In the
-    mode *hold* it waits until somebody else moves the clock. A time later than MAX_TIMESTAMP raises
+    mode *hold* it waits until the clock is moved. A time later than MAX_TIMESTAMP raises
     MockhubError.
     """
 

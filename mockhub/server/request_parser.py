@@ -137,7 +137,7 @@ class RequestParser:
         method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
         if method == "CONNECT":
-            raise BadRequest(400, "CONNECT asks for a tunnel; this is not a proxy")
+            raise BadRequest(400, "CONNECT requests a tunnel; this is not a proxy")
         if version not in ("1.1", "1.0"):
             raise BadRequest(400, f"HTTP/{version} is not supported; expected HTTP/1.1 or 1.0")
         fields = dict(self._headers)

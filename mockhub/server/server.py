@@ -84,7 +84,7 @@ def bind(host: str, port: int) -> socket.socket:
 def create_server(
     app: App, *, on_ready: Callable[[], None] = lambda: None, **settings: Any
 ) -> Server:
-    """Create a server for *app* that writes no log of its own.
+    """Create a server for *app* that writes no log.
 
     Args:
         app: The application.
@@ -110,7 +110,7 @@ def create_server(
 
 
 class ServerThread:
-    """A server in a thread of its own, for tests and scripts.
+    """A server in a new thread, for tests and scripts.
 
     Raises:
         MockhubError: if the server does not start in time, or the application fails to start.

@@ -133,7 +133,7 @@ class SessionReport:
 
 
 def _group_key(finding: Mapping[str, Any]) -> tuple[str, str]:
-    # Each unknown field is a group of its own.
+    # Each unknown field is a separate group.
     detail = finding["summary"] if finding["kind"] == "unknown_field" else ""
     return finding["kind"], detail
 

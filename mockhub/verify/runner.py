@@ -55,7 +55,7 @@ def run(
             ``AUTH and not AUTH-9``.
         read_only: Whether to send only GETs.
         progress: Called after each check.
-        budget_tracker: Replaces the budget, with a limit of its own.
+        budget_tracker: Replaces the budget; it has its own limit.
 
     Raises:
         MockhubError: if the implementation cannot be reached, or an argument cannot be used.

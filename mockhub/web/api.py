@@ -2,7 +2,7 @@
 
 1. route: the hub by path prefix or API key, the operation by path and method
 2. transport faults ``@before``
-3. authenticate, before the body is read: without a key nobody learns whether the body was valid
+3. authenticate, before the body is read: a request without a key never learns whether it was valid
 4. read, coerce and validate the body within the limits
 5. settle what is due, quote, decide, and commit once, without an ``await`` in between
 6. wait on the hub's clock, for a synchronous generation that takes time

@@ -41,7 +41,7 @@ _NO_SOURCE = AsgiBodySource(_disconnected)
 class RequestContext:
     """One request and what is known about it.
 
-    The journal keeps a finished context; `to_exchange` makes the record when somebody reads it.
+    The journal keeps a finished context; `to_exchange` creates the record when it is read.
 
     Attributes:
         authorization: The Authorization header with the raw key, until the request is finished.

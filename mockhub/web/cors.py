@@ -38,7 +38,7 @@ def is_preflight(method: str, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def options(methods: Iterable[str], headers: Mapping[bytes, bytes]) -> Response:
-    """Return the response to OPTIONS, be it a preflight request or not.
+    """Return the response to OPTIONS, whether it is a preflight request or not.
 
     A preflight request of a path or method that does not exist is allowed too: else the page could
     not read the 404 or 405, but would see a network error.

@@ -415,7 +415,7 @@ def test_server_continues_after_its_log_pipe_is_closed() -> None:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize("is_read_late", [False, True])
-def test_log_that_nobody_reads_blocks_nothing(log_format: str, is_read_late: bool) -> None:
+def test_unread_log_does_not_block_the_server(log_format: str, is_read_late: bool) -> None:
     """The server answers and stops while its log pipe is full, and counts the lines it drops."""
     count = 120  # 7 MB of log lines
     with start("--log-format", log_format) as process:

@@ -39,7 +39,7 @@ def test_explanation_names_every_kind_of_place() -> None:
 
 @pytest.mark.parametrize("kind", ["spec", "code", "checks", "mutants", "tests"])
 def test_lines_name_the_clause_or_the_definition(kind: str) -> None:
-    """Each line that is given is where the clause or the name stands."""
+    """Each line number is that of the clause or the definition."""
     for place in getattr(explain_clause(clauses()["GEN-8"]), kind):
         lines = (ROOT / place.path).read_text("utf-8").splitlines()
         around = "\n".join(lines[place.line - 1 : place.line + 12])

@@ -128,7 +128,7 @@ def test_form_with_a_fake_image_is_rejected(
 @pytest.mark.parametrize(
     ("name", "change", "status", "code"),
     [
-        ("nobody", {}, 401, "missingApiKey"),
+        ("keyless", {}, 401, "missingApiKey"),
         ("expired", {}, 401, "expiredApiKey"),
         ("poor", {}, 402, "insufficientCredits"),
         ("rich", {"n": 0}, 400, "invalid_request"),

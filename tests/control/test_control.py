@@ -198,7 +198,7 @@ def test_same_seed_makes_the_same_ids(hub: LiveHub) -> None:
 
 
 def test_new_seed_gives_no_id_twice(hub: LiveHub) -> None:
-    """The counter of ids goes on, also with the seed that made the first ones."""
+    """The counter of ids continues, also with the seed that generated the first ids."""
     first = hub.generate({}).json()["id"]
     call(hub, "PATCH", HUB, {"seed": 0})
     assert hub.generate({}).json()["id"] != first

@@ -22,7 +22,7 @@ def docstrings() -> Iterator[str]:
 
 
 def test_every_clause_is_named_by_a_test() -> None:
-    """Each clause of the documentation stands in the docstring of at least one test."""
+    """Each clause of the documentation is in the docstring of at least one test."""
     areas = yaml.safe_load(resource_path("contract_tests/clauses.yaml").read_text("utf-8"))
     clauses = {id for area in areas.values() for id in area}
     named = {id for text in docstrings() for id in CLAUSE.findall(text)}

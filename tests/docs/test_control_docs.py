@@ -1,4 +1,4 @@
-"""What docs/control.md says of the control plane is whole, and its commands run as printed."""
+"""docs/control.md lists every route of the control plane, and its commands run as printed."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ ROUTES = [
     for operation in compile_operations(load_document(OPENAPI_FILE))
 ]
 PRINTED = "http://127.0.0.1:8080"
-# A wrong command answers 4xx, which curl alone would take for a success.
+# A wrong command gets a 4xx, which curl alone counts as success.
 LOUD = 'set -eu\ncurl() { command curl -sS --fail-with-body "$@"; }\n'
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_route_is_documented(route: str) -> None:
-    """Each route of control.yaml stands in the table."""
+    """Each route of control.yaml is in the table."""
     assert f"| `{route}` |" in PAGE
 
 
-def test_no_route_is_made_up() -> None:
+def test_every_listed_route_exists() -> None:
     """The table has no route that control.yaml has not."""
     assert set(ROUTES) == set(re.findall(r"^\| `([A-Z]+ /_mockhub[^`]*)` \|", PAGE, re.MULTILINE))
 
 
-def test_the_commands_run_as_printed() -> None:
+def test_commands_run_as_printed() -> None:
     """Every sh block runs, in order, against a fresh server."""
     script = LOUD + "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     assert PRINTED in script

@@ -1,4 +1,4 @@
-"""What the documentation says of the command line is true, and complete."""
+"""The documentation has every command, option and make target, and no others."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def printed_commands() -> Iterator[str]:
 
 @pytest.mark.parametrize("words", [words for words, _ in commands(main)])
 def test_every_command_is_documented(words: str) -> None:
-    """Each command stands in README.md or docs/ as it is called."""
+    """Each command is in README.md or docs/ as it is called."""
     assert words in TEXT
 
 
@@ -64,7 +64,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("words", "option"), OPTIONS)
 def test_every_option_is_documented(words: str, option: str) -> None:
-    """Each option stands in a page that tells of its command."""
+    """Each option is in a page that describes its command."""
     pages = [
         page for page in PAGES if words in (text := page.read_text("utf-8")) and option in text
     ]
@@ -83,20 +83,20 @@ def test_every_printed_command_can_be_called(line: str) -> None:
     try:
         command.make_context(name, arguments)
     except click.exceptions.NoArgsIsHelpError:
-        pass  # a group by itself tells what it has
+        pass  # a group without a command prints its help
     except click.exceptions.Exit as done:
         assert done.exit_code == 0
 
 
 def test_every_printed_make_target_exists() -> None:
-    """What the documentation tells to make can be made."""
+    """Each `make TARGET` of the documentation is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     printed = set(re.findall(r"(?:`|^\$? *)make ([a-z-]+)", TEXT, re.MULTILINE))
     assert "lint-spec" in printed
     assert set() == printed - targets
 
 
-def test_the_printed_scenario_starts(tmp_path: Path) -> None:
+def test_printed_scenario_can_be_served(tmp_path: Path) -> None:
     """The scenario file of docs/serve.md is a world that can be started in."""
     (example,) = (
         block

@@ -27,13 +27,13 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_its_commands_run_as_printed(hub_server: LiveHub) -> None:
-    """The page, pasted line by line into a shell, prints what it says that it prints."""
+    """The commands of the page, run in a shell, print the output of the page."""
     (setup,) = blocks("sh")
     with hub_server.new_hub(clock=SystemClock()) as hub:
         for session in blocks("console"):
             commands = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
             script = "\n".join([setup.replace(ADDRESS, hub.url), *(f"{c}; nl" for c in commands)])
-            # A prompt would begin a new line after an answer that does not end in one.
+            # A prompt would begin a new line after a response that does not end in one.
             nl = "nl() { echo; }\n"
             completed = subprocess.run(["bash", "-c", nl + script], capture_output=True, text=True)
             printed = [line for line in session.splitlines() if not line.startswith("$ ")]
@@ -48,7 +48,7 @@ def test_its_examples_are_read() -> None:
 
 @pytest.mark.parametrize("word", sorted(PROVIDER_FAULTS | TRANSPORT_FAULTS))
 def test_every_word_has_its_row(word: str) -> None:
-    """Each word stands at the beginning of a row of a table."""
+    """Each word is at the beginning of a row of a table."""
     assert re.search(rf"^\| `{word}(=[^`]+)?` \|", PAGE, re.MULTILINE)
 
 

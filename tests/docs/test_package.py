@@ -79,7 +79,7 @@ def call(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     return lambda program, *arguments: run(installed / "bin" / program, *arguments, cwd=elsewhere)
 
 
-def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
+def test_wheel_installs_one_package(built: Built) -> None:
     """Nothing but `mockhub` lands beside other people's packages, and no rubbish in it."""
     listed = names(built.wheel)
     metadata = f"mockhub-{mockhub.__version__}.dist-info"
@@ -87,7 +87,7 @@ def test_the_wheel_has_one_name_of_its_own(built: Built) -> None:
     assert [name for name in listed if re.search(r"__pycache__|\.pyc$|node_modules", name)] == []
 
 
-def test_the_wheel_carries_what_the_checkout_keeps_beside_the_package(built: Built) -> None:
+def test_wheel_contains_the_data_files_of_the_checkout(built: Built) -> None:
     """The spec, the control plane's description, fixtures, the checks and py.typed are inside."""
     expected = {"mockhub/openapi.yaml", "mockhub/control/control.yaml", "mockhub/py.typed"}
     expected |= {str(file.relative_to(ROOT)) for file in (ROOT / "mockhub").rglob("*.j2")}
@@ -98,7 +98,7 @@ def test_the_wheel_carries_what_the_checkout_keeps_beside_the_package(built: Bui
     assert set() == expected - names(built.wheel)
 
 
-def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+def test_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
     """The source distribution is all that is needed to build the wheel."""
     run(sys.executable, "-m", "tarfile", "--extract", built.sdist, tmp_path, cwd=tmp_path)
     (source,) = tmp_path.iterdir()
@@ -138,7 +138,7 @@ def test_it_serves_from_any_folder(serve: Serve, installed: Path, tmp_path: Path
     assert generation["balance"]["credits"] == 112
 
 
-def test_a_wheel_finds_its_files_inside_the_package(
+def test_installed_package_finds_its_files_inside_the_package(
     call: Callable[..., str], installed: Path
 ) -> None:
     """An installed package uses the spec inside it."""
@@ -152,7 +152,7 @@ def test_a_wheel_finds_its_files_inside_the_package(
 
 
 @pytest.mark.parametrize("name", CARRIED)
-def test_a_checkout_finds_its_files_beside_the_package(name: str) -> None:
+def test_checkout_finds_its_files_beside_the_package(name: str) -> None:
     """A checkout uses its own spec, not the copy of an install."""
     assert _resources.resource_path(name) == ROOT / name
 

@@ -22,7 +22,7 @@ HOUR = 3_600_000
 
 @pytest.fixture
 def hub_on_hold(hub_server: LiveHub) -> Iterator[LiveHub]:
-    """Yield a hub whose clock stands still, so that requests wait."""
+    """Yield a hub whose clock does not move, so that requests wait."""
     with hub_server.new_hub(mode="hold") as hub:
         yield hub
 
@@ -164,7 +164,7 @@ def test_next_event_is_a_generation_a_key_or_credits(hub: LiveHub) -> None:
 
 
 def test_system_clock_cannot_be_moved(hub_server: LiveHub) -> None:
-    """On the system clock a generation takes real time, and nobody can move the clock."""
+    """On the system clock a generation takes real time, and the clock cannot be moved."""
     with hub_server.new_hub(clock=SystemClock()) as hub:
         before = hub.server.call(lambda: hub.backend.clock.now())
         assert hub.generate({"prompt": "[[duration=30ms]]"}).status_code == 200

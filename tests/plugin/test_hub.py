@@ -145,7 +145,7 @@ def test_keys_can_be_created_revoked_and_expired(mockhub: Hub) -> None:
 
 def test_revoking_an_unknown_key_fails(mockhub: Hub) -> None:
     with pytest.raises(MockhubError, match="unknown API key"):
-        mockhub.keys.revoke("gih_live_nobody")
+        mockhub.keys.revoke("gih_live_unknown")
 
 
 # -- time ------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_reset_restores_the_initial_state(mockhub: Hub) -> None:
 
 
 def test_requests_of_no_hub_are_shown_beside_the_journal(mockhub: Hub) -> None:
-    httpx.get(f"{mockhub.server_url}/api/v1/credits", headers={"Authorization": "Bearer nobody"})
+    httpx.get(f"{mockhub.server_url}/api/v1/credits", headers={"Authorization": "Bearer unknown"})
     with pytest.raises(
         AssertionError, match="Without a key of a hub .*\n#[0-9]+ +GET /api/v1/credits  401"
     ):

@@ -186,7 +186,7 @@ def test_pipelined_requests_are_answered_in_order(server: LiveHub) -> None:
     assert responses[0].json["object"] == "image_generation"
 
 
-def test_a_thousand_pipelined_requests_are_answered(server: LiveHub) -> None:
+def test_thousand_pipelined_requests_are_answered(server: LiveHub) -> None:
     """A thousand requests that are sent at once get a thousand responses."""
     assert [response.status for response in exchange(server, 1000 * MODELS, count=1000)] == 1000 * [
         200
@@ -310,7 +310,7 @@ def test_http_1_0_gets_one_response(server: LiveHub) -> None:
 
 
 def test_client_that_does_not_read_is_disconnected(server: LiveHub) -> None:
-    """Responses that nobody reads do not accumulate."""
+    """Responses that are not read do not accumulate."""
     with connect(server) as client:
         client.settimeout(0.5)
         started = time.monotonic()

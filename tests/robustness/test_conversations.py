@@ -130,7 +130,7 @@ steps = st.one_of(
 
 
 class InMemoryServer:
-    """What serves a connection, with a clock that stands still."""
+    """The server's side of a connection, with a clock that does not move."""
 
     def __init__(self) -> None:
         spec = read_spec(resource_path("openapi.yaml"))

@@ -1,4 +1,4 @@
-"""Run a server in a process of its own, and measure its memory."""
+"""Runs a server in a new process and measures its memory."""
 
 from __future__ import annotations
 

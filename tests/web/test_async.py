@@ -27,7 +27,7 @@ def poll(hub: LiveHub, queued: dict[str, object]) -> dict[str, object]:
 
 
 def test_async_request_is_queued_at_once(hub: LiveHub) -> None:
-    """async true answers 202 with an id, queued, no images, and no more (ASY-1, ASY-3)."""
+    """async true returns 202 with an id, status queued and no images (ASY-1, ASY-3)."""
     queued = queue(hub, "[[duration=60s]]", n=2)
     assert queued.keys() == PROMISED
     assert (
@@ -127,7 +127,7 @@ def test_800_seconds_limit_synchronous_generations_only(hub: LiveHub) -> None:
 
 
 def test_generation_ends_at_the_scripted_poll(hub: LiveHub) -> None:
-    """polls=3 ends at the third poll, whatever the clock says, and no other read counts."""
+    """polls=3 ends at the third poll, independently of the clock and of other reads."""
     queued = queue(hub, "[[polls=3]]")
     hub.credits()
     hub.server.call(lambda: hub.backend.clock.advance(86_400_000))

@@ -1,4 +1,4 @@
-"""Who may ask: the Authorization header, and nothing else."""
+"""Authentication by API key in the Authorization header."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_invalid_key_is_401(
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer    "])
-def test_the_scheme_is_bearer(shared_hub: LiveHub, scheme: str) -> None:
-    """The scheme's case and blanks do not count, as HTTP has it (AUTH-2)."""
+def test_bearer_scheme_ignores_case(shared_hub: LiveHub, scheme: str) -> None:
+    """The case of the scheme and the number of blanks do not matter (AUTH-2)."""
     assert send(shared_hub, scheme + KEY).status_code == 200
 
 
@@ -63,8 +63,8 @@ def test_the_scheme_is_bearer(shared_hub: LiveHub, scheme: str) -> None:
     "authorization",
     ["", "Bearer", f"Basic {KEY}", KEY, f"Token {KEY}", f"Bearer: {KEY}", f"Bearer\t{KEY}"],
 )
-def test_nothing_but_bearer_is_accepted(shared_hub: LiveHub, authorization: str) -> None:
-    """Another scheme, an empty token or a bare key is no key (AUTH-8)."""
+def test_other_schemes_are_rejected(shared_hub: LiveHub, authorization: str) -> None:
+    """Another scheme, an empty token or a key without a scheme is rejected (AUTH-8)."""
     assert code(send(shared_hub, authorization)) == (401, "invalidApiKey")
 
 
@@ -76,16 +76,16 @@ def test_whole_key_is_compared(shared_hub: LiveHub, key: str) -> None:
     assert code(send(shared_hub, f"Bearer {key}")) == (401, "invalidApiKey")
 
 
-def test_a_key_elsewhere_is_no_key(shared_hub: LiveHub) -> None:
-    """A key in the query, another header or a cookie is not looked at (AUTH-8)."""
+def test_key_outside_of_authorization_is_ignored(shared_hub: LiveHub) -> None:
+    """A key in the query, another header or a cookie is ignored (AUTH-8)."""
     headers = {"X-Api-Key": KEY, "Cookie": f"key={KEY}"}
     response = shared_hub.client.get(f"/api/v1/credits?api_key={KEY}", headers=headers)
     assert code(response) == (401, "missingApiKey")
 
 
 @pytest.mark.parametrize("second", [KEY, RICH, "nonsense"])
-def test_two_headers_are_no_key(shared_hub: LiveHub, second: str) -> None:
-    """Two Authorization headers name no account, whichever comes last (AUTH-8)."""
+def test_repeated_authorization_is_rejected(shared_hub: LiveHub, second: str) -> None:
+    """A request must have one Authorization header (AUTH-8)."""
     headers = [("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {second}")]
     assert code(shared_hub.client.get("/api/v1/credits", headers=headers)) == (401, "invalidApiKey")
 
@@ -102,22 +102,22 @@ def test_key_is_checked_before_the_body(
 
 
 @pytest.mark.parametrize("authorization", ["", "nonsense", f"Bearer {EXPIRED}", f"Bearer {KEY}"])
-def test_the_model_list_ignores_keys(shared_hub: LiveHub, authorization: str) -> None:
-    """The model list is the same whatever Authorization comes with it (AUTH-11)."""
+def test_model_list_ignores_keys(shared_hub: LiveHub, authorization: str) -> None:
+    """The model list is the same for every Authorization header (AUTH-11)."""
     path = "/api/v1/models"
     assert send(shared_hub, None, path).content == send(shared_hub, authorization, path).content
 
 
 def test_keys_have_the_documented_form(hub: LiveHub) -> None:
-    """A key is gih_live_ and 32 characters, and opens its account (AUTH-2)."""
+    """A key is gih_live_ and 32 characters (AUTH-2)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     prefix, rest = key[:9], key[9:]
     assert (prefix, len(rest), rest.isalnum()) == ("gih_live_", 32, True)
     assert hub.credits(LOW) == hub.credits(key)
 
 
-def test_a_key_expires_at_its_moment(hub: LiveHub) -> None:
-    """A key is good until its last millisecond and expired from there on (AUTH-6)."""
+def test_key_expires_exactly_at_its_expiry(hub: LiveHub) -> None:
+    """A key is valid until the millisecond before its expiry (AUTH-6)."""
     key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED + 1000))
     hub.server.call(lambda: hub.backend.clock.advance(999))
     assert send(hub, f"Bearer {key}").status_code == 200
@@ -143,8 +143,8 @@ def test_no_response_contains_a_key(hub: LiveHub) -> None:
         assert "gih_live_" not in response.text
 
 
-def test_the_server_keeps_only_hashes(hub: LiveHub) -> None:
-    """No raw key is in the memory of a hub that has served it, its journal included (AUTH-7)."""
+def test_hub_stores_only_hashes_of_keys(hub: LiveHub) -> None:
+    """No key is in the memory of a hub that received it, including its journal (AUTH-7)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     headers = {"X-Api-Key": key, "Cookie": f"k={key}", "Authorization": f"Bearer {key}"}
     hub.client.get(f"/api/v1/credits?key={key}", headers=headers)
@@ -188,8 +188,8 @@ def reachable_objects(root: object) -> list[object]:
     return values
 
 
-def test_a_key_may_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
-    """From its revocation on a key opens nothing; its task goes on for the other keys (AUTH-5)."""
+def test_key_can_be_revoked_while_its_task_runs(hub: LiveHub) -> None:
+    """A revoked key is rejected; other keys of the account can poll its task (AUTH-5)."""
     key = hub.server.call(lambda: hub.backend.add_key("low"))
     queued = hub.generate({"async": True, "prompt": "[[polls=2]]"}, key=key).json()["id"]
     hub.server.call(lambda: hub.backend.keys.revoke(key_digest(key.encode())))
@@ -211,7 +211,7 @@ def test_expiry_can_be_changed(hub: LiveHub) -> None:
     assert send(hub, f"Bearer {key}").status_code == 200
 
 
-def test_a_revoked_key_stays_revoked_when_it_expires(hub: LiveHub) -> None:
+def test_revoked_key_stays_invalid_after_its_expiry(hub: LiveHub) -> None:
     """A key that is both revoked and expired is invalid (AUTH-5)."""
     key = hub.server.call(lambda: hub.backend.add_key("low", expires_at=PUBLISHED, revoked=True))
     assert code(send(hub, f"Bearer {key}")) == (401, "invalidApiKey")

@@ -1,4 +1,4 @@
-"""Refusals: one shape for all, and the headers that HTTP asks for."""
+"""Error responses, unknown paths and methods, HEAD and CORS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATHS = [
     "/favicon.ico",
     "/hubs",
     "/hubs/",
-    "/hubs/nobody/api/v1/models",
+    "/hubs/unknown/api/v1/models",
     "/hubs/default",
     "/hubs/default/",
     "/images/",
@@ -117,8 +117,8 @@ def test_every_error_has_one_shape(
     assert response.json()["error"]["code"] == code
 
 
-def test_answers_are_json(shared_hub: LiveHub) -> None:
-    """Answers and errors are application/json whatever Accept says, and say something (ERR-7)."""
+def test_responses_are_json(shared_hub: LiveHub) -> None:
+    """Responses are application/json whatever Accept says, and errors have a message (ERR-7)."""
     for accept in ("*/*", "text/html", "application/xml", "image/*;q=0.1", ""):
         for path in ("models", "credits", "generations/nothing", "nothing"):
             response = shared_hub.get(path, headers={"Accept": accept})
@@ -137,7 +137,7 @@ def test_answers_are_json(shared_hub: LiveHub) -> None:
     ],
 )
 def test_head_is_get_without_a_body(shared_hub: LiveHub, path: str) -> None:
-    """HEAD answers with GET's status and headers and no body."""
+    """HEAD returns the status and headers of GET and no body."""
     headers = {"Authorization": f"Bearer {KEY}"}
     full, head = (shared_hub.client.request(m, path, headers=headers) for m in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (full.status_code, b"")

@@ -1,4 +1,4 @@
-"""Synchronous generations: what is answered, and what it costs."""
+"""Synchronous generations: the response, its images and its price."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_response_waits_for_the_images(hub: LiveHub) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-def test_as_many_images_as_asked(hub: LiveHub, n: int) -> None:
-    """n images come back, each {id, object, url, created_at}, and are paid (GEN-3, GEN-6)."""
+def test_n_images_are_returned(hub: LiveHub, n: int) -> None:
+    """Each of n images is {id, object, url, created_at} and is charged (GEN-3, GEN-6)."""
     generation = hub.generate({"n": n}).json()
     assert len(generation["images"]) == n
     for image in generation["images"]:
@@ -40,8 +40,8 @@ def test_as_many_images_as_asked(hub: LiveHub, n: int) -> None:
     assert generation["usage"]["credits"] == 8 * n
 
 
-def test_the_balance_is_the_one_after_this_charge(hub: LiveHub) -> None:
-    """120 credits less 8 are 112, in the answer and in the balance read next (GEN-7)."""
+def test_balance_is_the_one_after_the_charge(hub: LiveHub) -> None:
+    """120 credits minus 8 are 112, in the response and in GET /api/v1/credits (GEN-7)."""
     balances = [hub.generate({}).json()["balance"]["credits"] for _ in range(3)]
     assert balances == [112, 104, 96]
     assert hub.credits() == 96
@@ -66,10 +66,10 @@ def test_the_balance_is_the_one_after_this_charge(hub: LiveHub) -> None:
         ("1536x512", "1K", 8, "3:1"),
     ],
 )
-def test_the_size_decides_tier_price_and_ratio(
+def test_size_determines_tier_price_and_ratio(
     shared_hub: LiveHub, quality: str, size: str, tier: str, price: int, ratio: str
 ) -> None:
-    """The tier follows the pixels, the ratio the size; quality has no say (GEN-4 GEN-5 GEN-12)."""
+    """The quality changes none of them (GEN-4, GEN-5, GEN-12)."""
     generation = shared_hub.generate({"size": size, "quality": quality}, key=RICH).json()
     assert (
         generation["quality"],
@@ -85,8 +85,8 @@ def test_timestamps_are_utc(hub: LiveHub) -> None:
     assert image["created_at"] == "2026-04-30T08:01:01.007Z"
 
 
-def test_a_reference_image_changes_nothing_in_the_answer(hub: LiveHub) -> None:
-    """A request with reference images answers and costs like any other (GEN-9)."""
+def test_reference_images_do_not_change_the_response(hub: LiveHub) -> None:
+    """A request with reference images has the same response and price (GEN-9)."""
     plain = hub.generate({"n": 2}).json()
     files = [("reference_image", ("r.png", PNG))] * 2
     generation = hub.generate(data={**BODY, "n": "2"}, files=files).json()
@@ -94,8 +94,8 @@ def test_a_reference_image_changes_nothing_in_the_answer(hub: LiveHub) -> None:
     assert plain["usage"] == generation["usage"]
 
 
-def test_images_have_the_size_asked(hub: LiveHub) -> None:
-    """An image's URL is absolute, needs no key and serves the size that was asked (GEN-10)."""
+def test_images_have_the_requested_size(hub: LiveHub) -> None:
+    """An image's URL is absolute, needs no key and returns the requested size (GEN-10)."""
     for size in ("1024x1024", "1536x512", "16x16"):
         (image,) = hub.generate({"size": size}).json()["images"]
         assert image["url"].startswith(hub.url)
@@ -105,7 +105,7 @@ def test_images_have_the_size_asked(hub: LiveHub) -> None:
 
 
 def test_ids_are_unique(hub: LiveHub) -> None:
-    """No id comes twice, be it of a generation or of an image (GEN-11)."""
+    """No two generations or images have the same id (GEN-11)."""
     ids = [
         id
         for _ in range(30)

@@ -37,7 +37,7 @@ def run(command: str, url: str, folder: Path) -> tuple[int, Any]:
 
 
 def without(content: Any, varies: list[str]) -> Any:
-    """*content* with the places that may differ blanked, each of which must be there."""
+    """Return *content* with the values that may differ blanked; each of them must be present."""
     for place in varies:
         node, *_, last = [content, *place.split(".")]
         for step in place.split(".")[:-1]:
@@ -49,14 +49,14 @@ def without(content: Any, varies: list[str]) -> Any:
 
 @needs_curl
 @pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.stem)
-def test_published_commands_get_the_published_answers(file: Path, tmp_path: Path) -> None:
-    """Each curl command of the page, with only its host changed, gets the answer of the page."""
+def test_published_commands_get_the_published_responses(file: Path, tmp_path: Path) -> None:
+    """Each curl command of the documentation, with another host, gets the documented response."""
     exchange = yaml.safe_load(file.read_text("utf-8"))
     with serve_hub() as server:
         status, response = run(exchange["curl"], server.url, tmp_path)
     assert exchange["status"] == status
-    if "answer" in exchange:
-        published = without(json.loads(exchange["answer"]), exchange["varies"])
+    if "response" in exchange:
+        published = without(json.loads(exchange["response"]), exchange["varies"])
         assert without(response, exchange["varies"]) == published
 
 
@@ -73,7 +73,7 @@ def test_first_image_leaves_112_credits(tmp_path: Path) -> None:
 
 @needs_curl
 def test_published_generation_can_be_retrieved(tmp_path: Path) -> None:
-    """The page's generation exists from the start, paid for, with its published time."""
+    """The documentation's generation exists at the start, with its published time."""
     exchange = yaml.safe_load(
         (resource_path("fixtures/golden") / "retrieve.yaml").read_text("utf-8")
     )
@@ -94,12 +94,12 @@ def test_errors_have_the_published_shape() -> None:
     with serve_hub() as server:
         response = server.generate({"n": 5})
     assert exchange["status"] == response.status_code
-    published = without(json.loads(exchange["answer"]), exchange["varies"])
+    published = without(json.loads(exchange["response"]), exchange["varies"])
     assert without(response.json(), exchange["varies"]) == published
 
 
 def test_every_published_example_matches_the_spec() -> None:
-    """The page's answers fit the schemas that the mock's own answers are held to."""
+    """The published responses match the schemas of the API spec."""
     from mockhub.spec.api_spec import load_spec
 
     spec = load_spec(resource_path("openapi.yaml"))

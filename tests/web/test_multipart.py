@@ -342,7 +342,7 @@ ALLOWED = [
 def test_preamble_and_blanks_around_delimiters_are_accepted(
     shared_hub: LiveHub, body: bytes
 ) -> None:
-    """What stands before the first delimiter, and blanks behind one, are ignored (RFC 2046)."""
+    """Bytes before the first delimiter and blanks after one are ignored (RFC 2046)."""
     assert count_references(shared_hub, body) == 1
 
 

@@ -1,4 +1,4 @@
-"""Reading generations back."""
+"""GET /api/v1/generations/{id}."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from tests.support.live_server import KEY, OTHER, LiveHub
 
 
-def test_a_generation_reads_back(hub: LiveHub) -> None:
-    """Its id reads back what was answered, with its time, without a balance (END-4, RET-1)."""
+def test_generation_can_be_read_by_its_id(hub: LiveHub) -> None:
+    """It is the response to the POST, with created_at and without a balance (END-4, RET-1)."""
     generation = hub.generate({"n": 3}).json()
     log = hub.get(f"generations/{generation['id']}")
     assert (log.status_code, log.headers["content-type"]) == (200, "application/json")
@@ -18,8 +18,8 @@ def test_a_generation_reads_back(hub: LiveHub) -> None:
     } | created == log.json()
 
 
-def test_an_asynchronous_one_reads_back(hub: LiveHub) -> None:
-    """A task's id reads its log and images back like any other's (RET-1)."""
+def test_async_generation_can_be_read_by_its_id(hub: LiveHub) -> None:
+    """A completed task has its images like a synchronous generation (RET-1)."""
     queued = hub.generate({"async": True, "n": 2}).json()
     log = hub.get(f"generations/{queued['id']}").json()
     assert (
@@ -62,14 +62,14 @@ def test_foreign_read_is_not_a_poll(hub: LiveHub) -> None:
         "%F0%9F%98%80",
     ],
 )
-def test_an_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
-    """An id that nobody made is 404 notFound, however odd (RET-3, ERR-5)."""
+def test_unknown_id_is_not_found(shared_hub: LiveHub, id: str) -> None:
+    """An unknown or malformed id is 404 notFound (RET-3, ERR-5)."""
     response = shared_hub.get(f"generations/{id}")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
 
 
 def test_final_generation_stays_the_same(hub: LiveHub) -> None:
-    """Every read of what has ended is the same, whatever else happens and when (RET-4)."""
+    """Every read of a final generation returns the same bytes, also much later (RET-4)."""
     id = hub.generate({"n": 2}).json()["id"]
     first = hub.get(f"generations/{id}").content
     for _ in range(5):
@@ -79,7 +79,7 @@ def test_final_generation_stays_the_same(hub: LiveHub) -> None:
 
 
 def test_any_key_of_the_owner_reads_it(hub: LiveHub) -> None:
-    """A second key of the same user reads what the first has made, and the other way (RET-5)."""
+    """Each key of an account reads the generations of the others (RET-5)."""
     second = hub.server.call(lambda: hub.backend.add_key("documentation"))
     id = hub.generate({}, key=KEY).json()["id"]
     assert hub.get(f"generations/{id}", second).status_code == 200
