@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from mockhub._loopback import is_loopback_url
 from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check
-from mockhub.verify.client import BudgetedClient, is_loopback
+from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
@@ -72,7 +73,7 @@ def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
 
 def _open_client(config: pytest.Config, profile: Profile) -> BudgetedClient:
     budget = config.getoption("mockhub_budget")
-    if budget is None and not is_loopback(profile.base_url):
+    if budget is None and not is_loopback_url(profile.base_url):
         raise MockhubError(f"{profile.base_url} is not this machine: give --mockhub-budget")
     limit = effective_budget(profile, budget, config.getoption("mockhub_level"))
     return BudgetedClient(profile, Budget(limit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mockhub._text import printable
 from mockhub.verify.check import Check
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
@@ -21,7 +22,7 @@ def test_contract(check: Check, verify_session: VerifySession, outcomes: set[Out
     if result.outcome == Outcome.FAILED:
         pytest.fail(_failure_message(check, result), pytrace=False)
     if result.outcome != Outcome.PASSED:
-        pytest.skip(f"{result.outcome}: {result.message}")
+        pytest.skip(f"{result.outcome}: {printable(result.message)}")
 
 
 def _failure_message(check: Check, result: CheckResult) -> str:
@@ -31,4 +32,4 @@ def _failure_message(check: Check, result: CheckResult) -> str:
     for exchange in result.evidence[:3]:
         lines += [f"sent      {exchange.curl()}", f"received  {exchange.describe()}"]
     lines += [f"explain   mockhub explain {clause}" for clause in check.clauses]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)

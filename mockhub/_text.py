@@ -8,6 +8,8 @@ from difflib import get_close_matches
 
 _MAX_SHOWN_CHARS = 60
 _MAX_SHOWN_BITS = 665  # 200 digits
+_JOINERS = "\u200c\u200d"  # of Indic scripts and emoji
+_KEPT_IN_JSON = "\n" + _JOINERS
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -16,9 +18,34 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def printable(text: str) -> str:
-    """Escape what a terminal could obey, such as control sequences in a prompt or a path."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+def printable(text: str, keep: str = "") -> str:
+    r"""Escape what a terminal, a log or a CI system could obey, such as ``\x1b`` or a newline.
+
+    Control characters, line separators, bidirectional overrides and lone surrogates are escaped.
+
+    Args:
+        text: Text that somebody else wrote, such as a path, a prompt or an error message.
+        keep: Characters that are not escaped, such as a newline in text of several lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in _JOINERS or char in keep else _escape(char)
+        for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
+
+
+def to_printable_json(content: object) -> str:
+    """Format as indented JSON in which characters that are not printable are escaped."""
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    return "".join(
+        char if char.isprintable() or char in _KEPT_IN_JSON else json.dumps(char)[1:-1]
+        for char in text
+    )
 
 
 def plural(count: int, noun: str) -> str:

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from mockhub._curl import Body, File, curl_command
+from mockhub._curl import Body, File, ShellText, curl_command
 
 HOSTILE = 'it\'s "quoted" $HOME `id` \\ ; @x\n%00 üñí'
 
@@ -93,15 +93,18 @@ def test_body_is_read_from_a_file(url: str, tmp_path: Path) -> None:
 
 
 def test_keys_remain_shell_variables(url: str, tmp_path: Path) -> None:
-    """Only the key variables are expanded, in the URL and in headers; nothing else is."""
+    """Only the key variables of shell texts are expanded; nothing else is."""
     headers = [
-        ("Authorization", "Bearer $MOCKHUB_KEY"),
-        ("X-A", '$MOCKHUB_KEY_LOW $HOME `id` "q" \\'),
+        ("Authorization", ShellText("Bearer $MOCKHUB_KEY")),
+        ("X-A", ShellText('$MOCKHUB_KEY_LOW $HOME `id` "q"! \\')),
+        ("X-B", "$MOCKHUB_KEY"),
         ("X-Empty", ""),
     ]
-    command = curl_command("GET", f"{url}/?key=$MOCKHUB_KEY", headers, separator=" \\\n  ")
-    _, target, received, _ = run(command, tmp_path)
-    assert target == "/?key=k1"
+    target = ShellText(f"{url}/?key=$MOCKHUB_KEY")
+    command = curl_command("GET", target, headers, separator=" \\\n  ")
+    _, path, received, _ = run(command, tmp_path)
+    assert path == "/?key=k1"
     assert received["Authorization"] == "Bearer k1"
-    assert received["X-A"] == 'k2 $HOME `id` "q" \\'
+    assert received["X-A"] == 'k2 $HOME `id` "q"! \\'
+    assert received["X-B"] == "$MOCKHUB_KEY"
     assert received["X-Empty"] == ""

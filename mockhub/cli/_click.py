@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from mockhub._numbers import MAX_INTEGER
-from mockhub._text import suggest
+from mockhub._text import printable, suggest
 from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2
@@ -88,7 +88,7 @@ def _one_line_errors() -> Iterator[None]:
         command, detail = error.ctx.command_path if error.ctx else "mockhub", error.format_message()
         message = f"{command}: {detail}{'' if detail[-1] in '.?)' else '.'} Try `{command} --help`."
     except MockhubError as error:
-        message = f"mockhub: {error}"
+        message = printable(f"mockhub: {error}")
     else:
         return
     click.echo(message, err=True)

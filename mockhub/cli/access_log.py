@@ -55,17 +55,18 @@ class AccessLog:
         status = context.coverage_key[1]
         if status < self._min_status and context.spec_violation is None:
             return
+        redact = context.hub.redactor.redact
         self._append(
             AccessLogRecord(
-                hub=context.hub_name or context.hub.name,
+                hub=redact(context.hub_name or context.hub.name),
                 method=context.method,
-                path=context.path,
+                path=redact(context.path),
                 operation=context.operation.id if context.operation else None,
                 status=status,
                 credits=context.credit_delta,
                 ms=context.milliseconds,
                 faults=context.fired_faults,
-                spec_violation=context.spec_violation,
+                spec_violation=context.spec_violation and redact(context.spec_violation),
                 client_disconnected=context.client_disconnected,
             )
         )
@@ -93,15 +94,15 @@ class AccessLog:
 def _format_text(record: AccessLogRecord) -> str:
     credits = f"{record.credits:+d} credits" if record.credits else ""
     notes = [
-        f"hub {record.hub}" if record.hub != DEFAULT else "",
+        f"hub {printable(record.hub)}" if record.hub != DEFAULT else "",
         " ".join(record.faults),
         "client disconnected" if record.client_disconnected else "",
-        f"MOCKHUB BUG: {record.spec_violation}" if record.spec_violation else "",
+        f"MOCKHUB BUG: {printable(record.spec_violation)}" if record.spec_violation else "",
     ]
     status_text = click.style(
         str(record.status or "---"), fg=_STATUS_COLORS.get(record.status // 100)
     )
-    target = f"{record.method:<7} {printable(record.path):<44}"
+    target = f"{printable(record.method):<7} {printable(record.path):<44}"
     return "  ".join(
         [
             f"{target} {status_text} {credits:>14} {record.ms:8.2f} ms",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from mockhub._text import printable, to_printable_json
 from mockhub.cli._click import EXIT_USAGE_ERROR
 from mockhub.exceptions import MockhubError
 
@@ -31,7 +31,8 @@ def inspect(ctx: click.Context, files: tuple[Path, ...]) -> None:
             metadata = read_metadata(file.read_bytes())
         except (OSError, MockhubError) as error:
             failed = True
-            click.echo(f"mockhub: {file}: {getattr(error, 'strerror', None) or error}", err=True)
+            reason = getattr(error, "strerror", None) or error
+            click.echo(printable(f"mockhub: {file}: {reason}"), err=True)
         else:
-            click.echo(json.dumps({"file": str(file), **metadata}, ensure_ascii=False, indent=2))
+            click.echo(to_printable_json({"file": str(file), **metadata}))
     ctx.exit(EXIT_USAGE_ERROR if failed else 0)

@@ -7,9 +7,9 @@ import logging
 import signal
 import socket
 import sys
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_banner, format_started_event
@@ -38,7 +38,7 @@ def run_server(options: ServeOptions) -> None:
     mutant = _find_mutant(options.mutant) if options.mutant else None
     # A reset by the control plane would undo the defect of a mutant.
     control = options.control and mutant is None
-    if control and not options.control_token and not _is_loopback(options.host):
+    if control and not options.control_token and not is_loopback_host(options.host):
         raise MockhubError(
             f"--host {options.host} can be reached from outside: give --control-token, or "
             "--no-control"
@@ -131,13 +131,6 @@ def _tune_gc() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _local_url(host: str, port: int) -> str:

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import click
 
+from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError
 from mockhub.verify import runner
 from mockhub.verify.check import Check
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
-from mockhub.verify.client import is_loopback
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.report import CheckResult, Report
@@ -137,7 +137,7 @@ class VerifyCommand:
         return self._run_checks(profile)
 
     def _require_budget(self, profile: Profile) -> None:
-        loopback = is_loopback(profile.base_url)
+        loopback = is_loopback_url(profile.base_url)
         if not (loopback or self.read_only or self.plan) and self.budget is None:
             raise MockhubError(
                 f"{profile.base_url} is not this machine, and its credits may be real: "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mockhub._text import printable
 from mockhub._timestamps import SECOND
 from mockhub.client_report import detectors
 from mockhub.client_report.coverage import Coverage, compute_coverage
@@ -85,7 +86,7 @@ def _format_lines(report: ClientReport) -> Iterator[str]:
         yield ""
         numbers = format_exchange_numbers(finding.exchange_numbers)
         yield f"{finding.severity}: {finding.kind}, journal {numbers}"
-        yield f"  {finding.summary}"
+        yield f"  {printable(finding.summary)}"
         yield f"  impact: {finding.impact}"
         yield f"  suggestion: {finding.suggestion}"
     if not report.findings:

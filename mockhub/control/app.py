@@ -72,14 +72,21 @@ class ControlPlane:
         try:
             return await self._dispatch(scope, receive)
         except ApiError as error:
-            return responses.error_response(error)
+            return self._error_response(error, scope["path"])
         except MockhubError as error:
-            return responses.error_response(ApiError(_BAD_REQUEST, "invalidRequest", str(error)))
+            api_error = ApiError(_BAD_REQUEST, "invalidRequest", str(error))
+            return self._error_response(api_error, scope["path"])
         except ClientDisconnected:
             raise
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
-            return responses.error_response(responses.internal_error(problem))
+            return self._error_response(responses.internal_error(problem), scope["path"])
+
+    def _error_response(self, error: ApiError, path: str) -> responses.Response:
+        """Make an error response; its message may quote the request, but never a key (AUTH-7)."""
+        redactor = self._api.hub_registry.default.redactor
+        error.message = redactor.redact(error.message, quoted=path.encode())
+        return responses.error_response(error)
 
     async def _dispatch(self, scope: Scope, receive: Receive) -> responses.Response:
         routes, handlers = self._load_openapi()

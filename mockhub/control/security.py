@@ -6,10 +6,11 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from mockhub._loopback import is_loopback_host
 from mockhub.exceptions import ApiError
 from mockhub.web.context import parse_bearer_token
 
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")  # as error messages name them
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 
@@ -31,7 +32,8 @@ class AccessPolicy:
     def check(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise ApiError 401 or 403 if the request is not allowed."""
         host = headers.get(b"host", b"").decode("latin-1")
-        if _hostname(host) not in self._hosts:
+        name = _hostname(host) or ""
+        if name not in self._hosts and not is_loopback_host(name):
             raise self._foreign_host_error(f"Host: {host[:100]!r}")
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin and origin.partition("://")[2] != host:

@@ -17,7 +17,6 @@ from mockhub.domain.ledger import Entry
 from mockhub.domain.provider import Outcome
 from mockhub.faults.registry import ArmedFault
 from mockhub.journal.exchange import Exchange, StoredBody
-from mockhub.journal.redaction import redact
 from mockhub.web.serializers import Links
 
 _KEY_ID_LENGTH = 12
@@ -108,7 +107,7 @@ def generation(generation: Generation, hub: HubBackend) -> dict[str, object]:
         "account": generation.account,
         "status": generation.status_at(hub.clock.now()),
         "model": quote.model,
-        "prompt": redact(request.prompt, hub.spec.key_format.prefix),
+        "prompt": hub.redactor.redact(request.prompt),
         "size": request.size,
         "quality": request.quality,
         "n": request.n,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from mockhub._numbers import MAX_INTEGER, require_integer
+from mockhub._redaction import Redactor
 from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
@@ -82,6 +83,15 @@ class HubBackend(HubState):
         self.clock.listeners.append(self._notify_of_time)
         self._snapshot: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Removes API keys from text, those of the hub in any form (AUTH-7)."""
+        key_format = self.spec.key_format
+        return Redactor(key_format.prefix, key_format.length, is_known=self._has_key)
+
+    def _has_key(self, raw: str) -> bool:
+        return key_digest(raw.encode()) in self.keys
 
     # -- the operations of the API ---------------------------------------------------------------
 

@@ -8,28 +8,29 @@ from typing import Any
 import orjson
 from msgspec.structs import asdict
 
-from mockhub._curl import Body, File, FormField, curl_command
+from mockhub._curl import Body, File, FormField, ShellText, curl_command
+from mockhub._redaction import REDACTED
 from mockhub.journal.exchange import Exchange
-from mockhub.journal.redaction import redact
-from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM
 
-_COPIED_HEADERS = (b"content-type", b"accept", b"x-mockhub", b"prefer")
+_COPIED_HEADERS = (
+    *(b"content-type", b"content-encoding", b"accept", b"x-mockhub", b"prefer", b"origin"),
+    *(b"access-control-request-method", b"access-control-request-headers"),
+)
 
 
-def as_curl(exchanges: Iterable[Exchange], base_url: str, spec: ApiSpec) -> str:
-    """Return a script with one command for each exchange."""
-    script = "\n".join(_command(exchange, base_url) for exchange in exchanges)
-    return redact(script, spec.key_format.prefix)
+def as_curl(exchanges: Iterable[Exchange], public_url: str) -> str:
+    """Return a script with one command for each exchange, which holds no keys."""
+    return "\n".join(_command(exchange, public_url) for exchange in exchanges)
 
 
-def _command(exchange: Exchange, base_url: str) -> str:
+def _command(exchange: Exchange, public_url: str) -> str:
     status = exchange.status or "nothing"
     comment = f"# {exchange.number}: answered {status}{_unread_body_note(exchange)}"
     command = curl_command(
         exchange.method,
-        base_url + exchange.target,
+        public_url + exchange.raw_target,
         _headers(exchange),
         _body(exchange),
         separator=" \\\n  ",
@@ -40,7 +41,7 @@ def _command(exchange: Exchange, base_url: str) -> str:
 def _unread_body_note(exchange: Exchange) -> str:
     """Say that the body was not read, as after a fault or a rejected key."""
     content_length = exchange.request_headers.get(b"content-length", b"0")
-    if exchange.request.length or content_length == b"0":
+    if exchange.request.length or not int(content_length):
         return ""
     return f"; its body was not read ({int(content_length)} bytes)"
 
@@ -48,10 +49,12 @@ def _unread_body_note(exchange: Exchange) -> str:
 def _headers(exchange: Exchange) -> Iterator[tuple[str, str]]:
     headers = exchange.request_headers
     if b"authorization" in headers:
-        yield "Authorization", "Bearer $MOCKHUB_KEY"
+        is_malformed = exchange.key_digest is None
+        value = REDACTED if is_malformed else ShellText("Bearer $MOCKHUB_KEY")
+        yield "Authorization", value
     for name in _COPIED_HEADERS:
         if name in headers:
-            yield name.decode(), headers[name].decode("latin-1")
+            yield name.decode(), headers[name].decode("utf-8", "surrogateescape")
 
 
 def _body(exchange: Exchange) -> Body | None:
@@ -61,7 +64,7 @@ def _body(exchange: Exchange) -> Body | None:
         return None
     is_form = exchange.request_headers.get(b"content-type", b"").startswith(FORM.encode())
     if body.content is not None and not is_form:
-        return body.content.decode("utf-8", "replace")
+        return body.content.decode("utf-8", "surrogateescape")
     if request is None:
         return File("body")  # too long for the journal, and not a valid request
     return _form_fields(request) if is_form else orjson.dumps(_fields(request)).decode()

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
+from mockhub._redaction import REDACTED, Redactor
 from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.generation_request import GenerationRequest
 
 MAX_STORED_BODY = 4096
+
+_CREDENTIAL_HEADERS = (b"proxy-authorization",)  # `RequestContext` redacts Authorization
 
 Headers = tuple[tuple[bytes, bytes], ...]
 # Operation, status, error code and status of the generation.
@@ -22,13 +27,19 @@ class StoredBody(FrozenStruct, frozen=True):
     content: bytes | None
     digest: str | None = None
 
+    def redacted(self, redactor: Redactor) -> StoredBody:
+        if self.content is None:
+            return self
+        content = redactor.redact_bytes(self.content)
+        return self if content is self.content else replace(self, content=content)
+
 
 class Exchange(NamedTuple):
     """One recorded request with its response.
 
     Attributes:
         timestamp: When it ended, in milliseconds of the hub's clock.
-        target: The path and query.
+        target: The path and query, decoded and without the prefix of the hub.
         credits: The charge and refunds so far of the generation that it created, also refunds
             after its end; negative. 0 if it created none.
         faults: The faults that fired.
@@ -42,6 +53,8 @@ class Exchange(NamedTuple):
         code: The error code of the response.
         state: The status of the generation in the response.
         started_at: When it began, in seconds of a monotonic clock.
+        raw_target: The path and query as they were sent; bytes that are not UTF-8 are surrogates
+            (PEP 383).
     """
 
     number: int
@@ -69,6 +82,7 @@ class Exchange(NamedTuple):
     code: str | None = None
     state: str | None = None
     started_at: float = 0.0
+    raw_target: str = ""
 
     @property
     def coverage_key(self) -> CoverageKey:
@@ -81,14 +95,35 @@ class Exchange(NamedTuple):
     def to_exchange(self) -> Exchange:
         return self
 
+    def redacted(self, redactor: Redactor) -> Exchange:
+        """Return it without API keys, wherever the client sent them (AUTH-7)."""
+        redact, request, violation = redactor.redact, self.parsed_request, self.spec_violation
+        if request and (prompt := redact(request.prompt)) != request.prompt:
+            request = replace(request, prompt=prompt)
+        return self._replace(
+            target=redact(self.target),
+            raw_target=redact(self.raw_target),
+            request_headers={
+                redactor.redact_bytes(name): _redact_header(name, value, redactor)
+                for name, value in self.request_headers.items()
+            },
+            request=self.request.redacted(redactor),
+            parsed_request=request,
+            spec_violation=redact(violation) if violation else None,
+        )
+
     @property
     def size(self) -> int:
         """About how many bytes it takes in the journal."""
         prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
         headers = self.request_headers
-        header_size = len(self.target) + sum(map(len, (*headers, *headers.values())))
+        header_size = len(self.raw_target) + sum(map(len, (*headers, *headers.values())))
         body_size = len(self.request.content or b"") + len(self.response.content or b"")
         return header_size + body_size + prompt_size
+
+
+def _redact_header(name: bytes, value: bytes, redactor: Redactor) -> bytes:
+    return REDACTED.encode() if name in _CREDENTIAL_HEADERS else redactor.redact_bytes(value)
 
 
 class RecordSource(Protocol):

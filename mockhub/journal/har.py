@@ -14,23 +14,23 @@ from mockhub.journal.exchange import Exchange, StoredBody
 _PROTOCOL = "HTTP/1.1"
 
 
-def as_har(exchanges: Iterable[Exchange], base_url: str) -> dict[str, Any]:
-    """Return the archive as JSON-compatible data; *base_url* precedes the targets."""
+def as_har(exchanges: Iterable[Exchange], public_url: str) -> dict[str, Any]:
+    """Return the archive as JSON-compatible data; *public_url* precedes the targets."""
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "mockhub", "version": version()},
-            "entries": [_entry(exchange, base_url) for exchange in exchanges],
+            "entries": [_entry(exchange, public_url) for exchange in exchanges],
         }
     }
 
 
-def _entry(exchange: Exchange, base_url: str) -> dict[str, Any]:
+def _entry(exchange: Exchange, public_url: str) -> dict[str, Any]:
     milliseconds = round(exchange.milliseconds, 3)
     return {
         "startedDateTime": format_timestamp(exchange.timestamp - round(milliseconds)),
         "time": milliseconds,
-        "request": _request(exchange, base_url),
+        "request": _request(exchange, public_url),
         "response": _response(exchange),
         "cache": {},
         "timings": {"send": 0, "wait": milliseconds, "receive": 0},
@@ -41,15 +41,16 @@ def _entry(exchange: Exchange, base_url: str) -> dict[str, Any]:
     }
 
 
-def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
+def _request(exchange: Exchange, public_url: str) -> dict[str, Any]:
     headers = exchange.request_headers
+    target = exchange.raw_target.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     request = {
         "method": exchange.method,
-        "url": base_url + exchange.target,
+        "url": public_url + target,
         "httpVersion": _PROTOCOL,
         "cookies": [],
         "headers": _name_value_pairs(headers.items()),
-        "queryString": _query_pairs(exchange.target),
+        "queryString": _query_pairs(target),
         "headersSize": -1,
         "bodySize": exchange.request.length,
     }

@@ -214,7 +214,7 @@ class HttpProtocol(asyncio.Protocol):
         except ClientDisconnected:
             pass
         except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+            logger.exception("%s request failed", scope["method"])  # a path may hold a key
             if not cycle.response_started and not cycle.disconnected:
                 cycle.keep_alive = False
                 message = "mockhub failed; its log says why"

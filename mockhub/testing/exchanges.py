@@ -92,7 +92,8 @@ class RecordedExchange(NamedTuple):
         words += [_truncate_prompt(self.fields["prompt"])] if "prompt" in self.fields else []
         words += [f"fault {fault}" for fault in self.faults]
         words += ["client disconnected"] if self.client_disconnected else []
-        words += [f"MOCKHUB BUG: {self.spec_violation}"] if self.spec_violation else []
+        if self.spec_violation:
+            words.append(f"MOCKHUB BUG: {printable(self.spec_violation)}")
         return "  ".join(words)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mockhub._text import plural
+from mockhub._text import plural, printable
 from mockhub.client_report.coverage import Coverage
 from mockhub.testing.session_report import SessionReport
 
@@ -19,6 +19,7 @@ def render(report: SessionReport) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: printable(value, keep="\n") if isinstance(value, str) else value,
     )
     environment.filters["plural"] = plural
     coverage = report.coverage() if report.tests else None

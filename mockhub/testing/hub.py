@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
-from mockhub._text import plural
+from mockhub._text import plural, printable
 from mockhub._timestamps import parse_duration
 from mockhub.client_report.report import ClientReport, build_report
 from mockhub.domain.generations import Generation
@@ -302,7 +302,9 @@ class Hub:
         __tracebackhide__ = True
         findings = [one for one in self.report().findings if one.kind == "double_charge"]
         if findings:
-            texts = (f"{one.summary}\n  suggestion: {one.suggestion}" for one in findings)
+            texts = (
+                f"{printable(one.summary)}\n  suggestion: {one.suggestion}" for one in findings
+            )
             self._fail("\n".join(texts))
 
     def assert_no_spec_violations(self) -> None:
@@ -333,7 +335,8 @@ class Hub:
 
     def _fail(self, message: str) -> None:
         __tracebackhide__ = True
-        raise AssertionError(f"{message}\n\n{self.format_journal()}")
+        text = self._backend.redactor.redact(f"{message}\n\n{self.format_journal()}")
+        raise AssertionError(printable(text, keep="\n"))
 
     def close(self) -> None:
         """Delete the hub from the server. Its journal and its state can still be read."""

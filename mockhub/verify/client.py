@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mockhub._curl import Body
+from mockhub._loopback import is_loopback_url
 from mockhub.verify import concurrent_requests, multipart
 from mockhub.verify.budget import Budget
 from mockhub.verify.concurrent_requests import PendingRequest, RawResponse
@@ -30,7 +31,6 @@ _MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
 _MAX_CURL_BODY = 3000  # characters of a JSON body in a curl command
 _MAX_CURL_RAW_BODY = 500
-_LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 class RawKey(str):
@@ -71,7 +71,7 @@ class BudgetedClient:
     @property
     def loopback(self) -> bool:
         """Whether the implementation runs on this machine."""
-        return is_loopback(self.profile.base_url)
+        return is_loopback_url(self.profile.base_url)
 
     def close(self) -> None:
         self._http.close()
@@ -237,12 +237,6 @@ class BudgetedClient:
 def _request_kind(method: str, url: str) -> str:
     """Return the method and the resource, without an id."""
     return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether *url* leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    return host in _LOOPBACK_HOSTS or host.startswith("127.")
 
 
 def _http_client(loopback: bool) -> httpx.Client:

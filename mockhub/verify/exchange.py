@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mockhub._curl import Body, curl_command
+from mockhub._curl import Body, ShellText, curl_command
 from mockhub.verify.secrets import Secrets
 
 JsonObject = dict[str, Any]
@@ -82,10 +82,17 @@ class Exchange:
     def curl(self) -> str:
         """Return the request as a curl command. Keys are shell variables."""
         request = self.request
-        redact = self.secrets.redact
-        headers = [(redact(name), redact(value)) for name, value in request.headers.items()]
-        command = curl_command(request.method, redact(request.url), headers, request.curl_body)
-        return redact(command)
+        headers = [
+            (self.secrets.redact(name), self._as_shell_text(value))
+            for name, value in request.headers.items()
+        ]
+        url = self._as_shell_text(request.url)
+        command = curl_command(request.method, url, headers, request.curl_body)
+        return self.secrets.redact(command)
+
+    def _as_shell_text(self, text: str) -> str:
+        redacted = self.secrets.redact(text)
+        return text if redacted == text else ShellText(redacted)
 
     def describe(self) -> str:
         """Return the status and the body, redacted and shortened, or why there is none."""

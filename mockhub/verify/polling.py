@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
-from mockhub.verify.client import BudgetedClient, is_loopback
+from mockhub._loopback import is_loopback_url
+from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration, is_final
@@ -54,7 +55,7 @@ def is_own_url(client: BudgetedClient, url: str) -> bool:
         split, base = urlsplit(url), urlsplit(client.profile.base_url)
         if (split.scheme, split.netloc) == (base.scheme, base.netloc):
             return True
-        both_local = client.loopback and is_loopback(url)
+        both_local = client.loopback and is_loopback_url(url)
         return both_local and (split.scheme, split.port) == (base.scheme, base.port)
     except ValueError:
         return False

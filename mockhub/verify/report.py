@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from mockhub._text import to_printable_json
 from mockhub.verify.clauses import DOCUMENTED, clauses
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.outcomes import Outcome
@@ -185,12 +185,7 @@ class Report:
 
     def as_json_text(self) -> str:
         """Return the report as a JSON document without keys."""
-        return self.secrets.redact(json.dumps(self.as_json(), ensure_ascii=False, indent=2))
-
-
-def without_control_chars(text: str) -> str:
-    """Replace what XML does not allow and what a terminal could obey, but for newlines."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
+        return self.secrets.redact(to_printable_json(self.as_json()))
 
 
 def group_by_clause(results: Iterable[CheckResult], level: str) -> tuple[ClauseResult, ...]:

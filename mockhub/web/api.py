@@ -22,7 +22,6 @@ from functools import lru_cache
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
-from mockhub.journal.redaction import redact
 from mockhub.spec.api_spec import ApiSpec, RoutingError
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
@@ -101,7 +100,6 @@ class PublicApi:
             OperationId.GET_IMAGE: self.get_image,
         }
         self._models_response = responses.json_response(200, spec.model_list)
-        self._key_prefix = spec.key_format.prefix.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = RequestContext(scope, body_source(scope, receive))
@@ -194,7 +192,7 @@ class PublicApi:
             await send_response(response, context.scope, send)
 
     def record(self, context: RequestContext) -> None:
-        context.finalize(self._key_prefix)
+        context.finalize()
         if context.parsed_request is not None and context.generation is not None:
             context.hub.release(context.generation)
         for observe in self.observers:
@@ -306,13 +304,15 @@ class PublicApi:
 
     def error_response(self, context: RequestContext, error: ApiError) -> Response:
         """Make an error response; its message may quote the request, but never a key (AUTH-7)."""
-        error.message = redact(error.message, self.spec.key_format.prefix)
+        error.message = context.hub.redactor.redact(error.message, quoted=context.client_text())
         content = responses.error_body(error)
         return self.validated_response(context, error.status, content, error.headers)
 
     def internal_error(self, context: RequestContext, problem: str) -> Response:
         """Make the 500 for a bug of mockhub, which also fails the tests of the pytest plugin."""
-        context.spec_violation = problem
+        context.spec_violation = problem = context.hub.redactor.redact(
+            problem, quoted=context.client_text()
+        )
         error = responses.internal_error(problem)
         context.code, context.state = error.code, None
         return responses.error_response(error)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from time import perf_counter
+from urllib.parse import quote
 
 import orjson
 from msgspec.structs import replace
 
+from mockhub._redaction import REDACTED
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.faults.grammar import Directive
 from mockhub.journal.exchange import MAX_STORED_BODY, CoverageKey, Exchange, StoredBody
-from mockhub.journal.redaction import REDACTED_AUTHORIZATION, redact, redact_exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import AsgiBodySource, BodySource, Message, Scope, headers_of
@@ -24,6 +25,7 @@ from mockhub.web.responses import Response
 HUBS_PREFIX = "/hubs/"
 HUB_NAME_SCOPE_KEY = "mockhub.hub"  # the name of the hub, if the path has the prefix /hubs/NAME
 
+_REDACTED_AUTHORIZATION = f"Bearer {REDACTED}".encode()
 _BEARER_PREFIX = b"bearer "
 _MAX_FIELD_NAME_LENGTH = 60
 _MAX_UNKNOWN_FIELDS = 10
@@ -95,6 +97,7 @@ class RequestContext:
     timestamp: int = field(init=False)
     milliseconds: float = field(init=False)
     credit_delta: int = field(init=False)
+    raw_path: bytes = field(init=False)
     query_string: bytes = field(init=False)
     stored_body: StoredBody = field(init=False)
     unknown_fields: tuple[str, ...] = field(init=False)
@@ -115,7 +118,7 @@ class RequestContext:
             self.credentials = NoApiKey.MISSING
         else:
             self.credentials = parse_credentials(authorization)
-            headers[b"authorization"] = REDACTED_AUTHORIZATION
+            headers[b"authorization"] = _REDACTED_AUTHORIZATION
 
     @property
     def key_digest(self) -> bytes | None:
@@ -139,12 +142,19 @@ class RequestContext:
     def created_generation(self) -> str | None:
         return self.generation if self.parsed_request else None
 
-    def finalize(self, key_prefix: bytes) -> None:
+    def client_text(self) -> bytes:
+        """Return what the client sent and an error message may quote."""
+        hub_name, query = (self.hub_name or "").encode(), self.scope["query_string"]
+        body = self.body.stored_body.content if self.body else None
+        return b" ".join([hub_name, self.path.encode(), query, *self.headers.values(), body or b""])
+
+    def finalize(self) -> None:
         """Keep what the journal needs; release the connection, the body and the key (AUTH-7)."""
         self.milliseconds = (perf_counter() - self.started_at) * 1000
         self.number, self.timestamp = self.hub.journal.total + 1, self.hub.clock.now()
         self.credit_delta = self.current_credit_delta
         self.query_string = self.scope["query_string"]
+        self.raw_path = self.scope.get("raw_path") or quote(self.scope["path"]).encode()
         self.scope, self.source, self.authorization = _EMPTY_SCOPE, _NO_SOURCE, None
         self.pending_faults = ()
         body, self.body = self.body, None
@@ -155,11 +165,11 @@ class RequestContext:
         response, headers = self.response, self.headers
         if response is None or self.fired_faults:
             self.code, self.state = _error_code_and_status(response)
-        texts = [self.path.encode(), *headers, *headers.values(), self.query_string]
+        texts = [self.raw_path, *headers.values(), self.query_string]
         searched = b" ".join([*texts, self.stored_body.content or b""])
-        self.contains_api_key = key_prefix in searched
+        self.contains_api_key = self.hub.redactor.contains_key(searched)
         prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
-        self.size = len(searched) + prompt_size
+        self.size = len(searched) + sum(map(len, headers)) + prompt_size
         if response and len(response.body) > MAX_STORED_BODY:  # an image
             self.stored_response = to_stored_body(response.body)
             self.response = replace(response, body=b"")
@@ -200,16 +210,20 @@ class RequestContext:
             code=self.code,
             state=self.state,
             started_at=self.started_at,
+            raw_target=self._raw_target(),
         )
-        return redact_exchange(exchange, self.hub.spec.key_format.prefix)
+        return exchange.redacted(self.hub.redactor)
+
+    def _raw_target(self) -> str:
+        query = b"?" + self.query_string if self.query_string else b""
+        return (self.raw_path + query).decode("utf-8", "surrogateescape")
 
     def _shortened_names(self, names: Collection[str]) -> tuple[str, ...]:
         if not names:
             return ()
-        prefix = self.hub.spec.key_format.prefix
+        redact = self.hub.redactor.redact
         return tuple(
-            redact(name[:_MAX_FIELD_NAME_LENGTH], prefix)
-            for name in sorted(names)[:_MAX_UNKNOWN_FIELDS]
+            redact(name)[:_MAX_FIELD_NAME_LENGTH] for name in sorted(names)[:_MAX_UNKNOWN_FIELDS]
         )
 
 

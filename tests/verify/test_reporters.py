@@ -16,7 +16,8 @@ from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
 
-HOSTILE = "<img src=x onerror=alert(1)>\"'&|`\x1b[31m\x00"
+HOSTILE = "<img src=x onerror=alert(1)>\"'&|`[a](b)\x1b[31m\x00\x9b\u202e\n::error::LED-2\uffff"
+SHOWN = r"""<img src=x onerror=alert(1)>"'&|`[a](b)\x1b[31m\x00\x9b\u202e"""
 
 
 def make_report(outcome: Outcome, text: str = "") -> Report:
@@ -51,26 +52,45 @@ def test_hostile_text_is_escaped_in_html() -> None:
     page = html(make_report(Outcome.FAILED, HOSTILE))
     assert "img" not in _Tags(page).found
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert page.replace("\n", "").isprintable()
 
 
 def test_hostile_text_is_valid_in_junit() -> None:
-    """Control characters, which XML cannot carry, are replaced."""
+    """Control characters, which XML cannot carry, are escaped."""
     suite = ElementTree.fromstring(junit(make_report(Outcome.FAILED, HOSTILE)))
     failure = suite.find(".//failure")
     assert failure is not None
-    assert failure.attrib["message"] == "found <img src=x onerror=alert(1)>\"'&|`\ufffd[31m\ufffd"
+    assert failure.attrib["message"] == rf"found {SHOWN}\n::error::LED-2\uffff"
+    assert SHOWN in (failure.text or "")
 
 
 def test_hostile_text_is_escaped_in_markdown() -> None:
-    """A response adds neither HTML nor a column to the step summary."""
-    table = markdown(make_report(Outcome.INCONCLUSIVE, HOSTILE)).partition("| --- |")[2]
-    assert "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\\|'" in table
+    """A response adds neither HTML, nor a link, nor a column or line to the step summary."""
+    summary = markdown(make_report(Outcome.INCONCLUSIVE, HOSTILE))
+    shown = r"&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;\|\`\[a\](b)\\x1b\[31m"
+    assert summary.count(shown) == 2
+    assert summary.replace("\n", "").isprintable()
+    assert "\n::" not in summary
+
+
+def test_hostile_text_stays_in_its_fence() -> None:
+    """Evidence cannot close the code block that shows it."""
+    lines = markdown(make_report(Outcome.FAILED, HOSTILE + "\n```\n# forged")).splitlines()
+    assert [line for line in lines if "```" in line] == ["```text", "```"]
+
+
+def test_markdown_escapes_cannot_be_undone() -> None:
+    """A backslash before a separator stays a backslash."""
+    assert r"a\\\|b" in markdown(make_report(Outcome.INCONCLUSIVE, r"a\|b"))
 
 
 def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """A response cannot move the cursor or change the title of the terminal."""
+    """A response can neither control the terminal nor forge a line or a command of a CI system."""
     terminal.print_report(make_report(Outcome.FAILED, HOSTILE))
-    assert not set("\x1b\x00") & set(capsys.readouterr().out)
+    terminal.print_diff(make_report(Outcome.FAILED), [HOSTILE])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.strip().startswith(("::", "LED-2 f"))][1:]
 
 
 def _terminal_output(report: Report) -> str:

@@ -8,7 +8,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from mockhub.exceptions import MockhubError
 
@@ -41,7 +41,8 @@ class ControlClient:
         request = self._build_request(method, route, body, query)
         try:
             # Ignore proxies: the server is on this machine or named on purpose.
-            with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as response:
+            opener = build_opener(ProxyHandler({}), _NoRedirects)
+            with opener.open(request, timeout=_TIMEOUT) as response:
                 return _decode(response.headers.get_content_type(), response.read())
         except HTTPError as error:
             raise MockhubError(_error_message(error)) from None
@@ -76,6 +77,13 @@ class ControlClient:
         return request
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Makes a redirect an error: urllib would send the token to another host."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
 def url_path(*parts: str) -> str:
     """Join *parts* to a path, percent-encoded."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
@@ -86,6 +94,8 @@ def _decode(media_type: str, raw: bytes) -> Any:
 
 
 def _error_message(error: HTTPError) -> str:
+    if location := error.headers.get("Location"):
+        return f"{error.url} redirects to {location}, which is not followed; give --url"
     raw = error.read()
     try:
         return str(json.loads(raw)["error"]["message"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mockhub._text import printable
 from mockhub.cli._click import SEED
 from mockhub.cli.ctl import tables
 from mockhub.cli.ctl.client import ControlClient, Json, url_path
@@ -37,7 +38,7 @@ class CtlContext:
 
     def output(self, response: Json | str, render: Renderer = tables.print_object) -> None:
         if isinstance(response, str):
-            click.echo(response, nl=False)
+            click.echo(printable(response, keep="\n"), nl=False)
         elif self.as_json:
             tables.print_json(response)
         else:

@@ -19,11 +19,10 @@ def get_journal(request: ControlRequest) -> object:
     exchanges = [exchange for exchange in hub.journal if _matches(exchange, query)][
         -query["limit"] :
     ]
-    base_url = request.api.links(hub.name).base_url
     if query["format"] == "har":
-        return as_har(exchanges, base_url)
+        return as_har(exchanges, request.api.public_url)
     if query["format"] == "curl":
-        return PlainResponse("text/plain", as_curl(exchanges, base_url, hub.spec))
+        return PlainResponse("text/plain", as_curl(exchanges, request.api.public_url))
     return {
         "total": hub.journal.total,
         "stored": len(hub.journal),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mockhub._text import plural
+from mockhub._text import plural, printable
 from mockhub.verify.report import Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -20,6 +20,7 @@ def html(report: Report) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: printable(value, keep="\n") if isinstance(value, str) else value,
     )
     page = environment.get_template("report.html.j2").render(report=report, plural=plural)
     return report.secrets.redact(page)

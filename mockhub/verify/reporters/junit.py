@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as Xml
 
+from mockhub._text import printable
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.report import Report, without_control_chars
+from mockhub.verify.report import Report
 
 _DECLARATION = "<?xml version='1.0' encoding='utf-8'?>"
 _TAGS = {
@@ -30,9 +31,8 @@ def junit(report: Report) -> str:
         group = clause.id.partition("-")[0]
         case = Xml.SubElement(suite, "testcase", classname=group, name=clause.id)
         if tag := _TAGS.get(clause.outcome):
-            node = Xml.SubElement(case, tag, message=without_control_chars(clause.reason))
-            node.text = without_control_chars(
-                "\n".join((clause.statement, *clause.evidence_lines()))
-            )
+            node = Xml.SubElement(case, tag, message=printable(clause.reason))
+            lines = (clause.statement, *clause.evidence_lines())
+            node.text = "\n".join(printable(line, keep="\n") for line in lines)
     Xml.indent(suite)
     return report.secrets.redact(f"{_DECLARATION}\n{Xml.tostring(suite, 'unicode')}")

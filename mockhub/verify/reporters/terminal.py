@@ -10,12 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from mockhub._text import printable
 from mockhub.verify.check import Check
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.report import CheckResult, ClauseResult, Report, without_control_chars
+from mockhub.verify.report import CheckResult, ClauseResult, Report
 from mockhub.verify.runner import ProgressCallback
 
 _LOG_WIDTH = 120
+_CONTINUATION = f"\n{'  |':<17}"  # no line of a response looks like one of ours, or of a CI system
 _MAX_EXCHANGES = 3  # that are shown for a failed clause
 _STYLES = {
     Outcome.PASSED: "green",
@@ -46,9 +48,7 @@ def progress(total: int) -> Iterator[ProgressCallback]:
             bar.update(task, advance=1, description=check.name[:34])
             if result.outcome == Outcome.FAILED:
                 message = f"{', '.join(check.clauses)}: {result.message}"
-                line = Text.assemble(
-                    ("failed ", _STYLES[Outcome.FAILED]), without_control_chars(message)
-                )
+                line = Text.assemble(("failed ", _STYLES[Outcome.FAILED]), printable(message))
                 bar.console.print(line)
 
         yield advance
@@ -81,8 +81,8 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _safe(report: Report, text: str) -> str:
-    return report.secrets.redact(without_control_chars(text))
+def _safe(report: Report, text: str, keep: str = "") -> str:
+    return report.secrets.redact(printable(text, keep))
 
 
 def _print_failure(report: Report, clause: ClauseResult, console: Console) -> None:
@@ -96,7 +96,8 @@ def _print_failure(report: Report, clause: ClauseResult, console: Console) -> No
             lines += [("sent", exchange.curl()), ("received", exchange.describe())]
     lines.append(("explain", clause.explain_command))
     for name, text in lines:
-        console.print(Text(f"  {name:<14} {_safe(report, text)}"), soft_wrap=True)
+        shown = _safe(report, text, keep="\n").replace("\n", _CONTINUATION)
+        console.print(Text(f"  {name:<14} {shown}"), soft_wrap=True)
 
 
 def print_diff(report: Report, changes: Iterable[str]) -> None:

@@ -1,0 +1,229 @@
+"""Find API keys in text, also encoded ones, and replace them before the text leaves (AUTH-7)."""
+
+from __future__ import annotations
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+REDACTED = "[redacted]"
+
+_MIN_FRAGMENT = 12  # characters of a key that must not be shown
+_MIN_RUN = 28  # characters without a blank; whole keys are longer, in every encoding
+_MAX_DEPTH = 4  # encodings within encodings
+_MAX_SEARCHED_RUN = 64  # letters and digits; longer ones, such as encoded files, are not keys
+
+# What a key and its encodings consist of. Runs of these are all that a fast search looks for.
+_KEY_CHARACTERS = rb"[A-Za-z0-9+=_\-%\\&#;{}]"
+_SEPARATED = bytes(code if re.match(_KEY_CHARACTERS, bytes([code])) else 32 for code in range(256))
+
+_ESCAPE = re.compile(
+    r"""%([0-9A-Fa-f]{2})               # a URL
+      | [\\%]u\{?([0-9A-Fa-f]{4})\}?    # JSON, JavaScript
+      | \\x([0-9A-Fa-f]{2})             # Python
+      | &\#[xX]([0-9A-Fa-f]{1,4});      # HTML
+      | &\#([0-9]{1,5});
+      | \\([\\/"])                      # an escaped escape
+      | (\x00)                          # UTF-16
+    """,
+    re.VERBOSE,
+)
+_BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{28,}")
+_HEX_TOKEN = re.compile(r"(?:[0-9A-Fa-f]{2}){21,}")
+_URL_SAFE = str.maketrans("-_", "+/")
+
+Span = tuple[int, int]
+_ToSpan = Callable[[int, int], Span]
+_Decoding = tuple[str, _ToSpan]  # a decoded text, and from where in the original a part of it is
+
+
+class Redactor:
+    """Replaces API keys, and what they can be computed from.
+
+    A key is found by its format or by its digest; raw, or encoded for a URL, JSON, HTML or Python,
+    in UTF-16, base64 or hexadecimal; and without its prefix.
+
+    Args:
+        prefix: The prefix of every key.
+        length: The number of characters after the prefix.
+        is_known: Whether a raw key exists, for a server that stores digests alone.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        length: int,
+        *,
+        is_known: Callable[[str], bool] = lambda raw: False,
+    ) -> None:
+        self._prefix, self._length, self._is_known = prefix, length, is_known
+        self._prefix_bytes = prefix.encode()
+        self._prefixed = _prefixed_pattern(prefix)
+        self._unprefixed = _unprefixed_pattern(length)
+
+    def redact(self, text: str, *, quoted: bytes = b"") -> str:
+        """Replace each key in *text*, and parts of the keys in *quoted*.
+
+        Args:
+            text: A text, such as an error message.
+            quoted: What the text may quote in part, such as the request: half of an encoded key
+                does not look like one.
+        """
+        if quoted and self.contains_key(quoted):
+            source = quoted.decode("utf-8", "replace")
+            keys = [source[start:end] for start, end in _merge(self._find(source))]
+            parts = _any_of(part for key in keys for part in _parts(key))
+            if parts:
+                text = _replace(text, (match.span(1) for match in parts.finditer(text)))
+        if not self.contains_key(text.encode("utf-8", "surrogatepass")):
+            return text
+        return _replace(text, self._find(text))
+
+    def redact_bytes(self, content: bytes) -> bytes:
+        """Replace each key in *content*, whatever its charset."""
+        if not self.contains_key(content):
+            return content
+        return self.redact(content.decode("latin-1")).encode("latin-1")
+
+    def contains_key(self, content: bytes) -> bool:
+        """Return whether there is a key; for nearly all content this takes microseconds."""
+        if self._prefix_bytes and self._prefix_bytes in content:
+            return True
+        runs = _long_runs(content)
+        return bool(runs) and any(self._find(b" ".join(runs).decode("latin-1")))
+
+    def _find(self, text: str, depth: int = _MAX_DEPTH) -> Iterator[Span]:
+        yield from self._find_plain(text)
+        if depth:
+            for decoded, to_span in _decodings(text):
+                if _long_runs(decoded.encode("utf-8", "surrogatepass")):
+                    for start, end in self._find(decoded, depth - 1):
+                        yield to_span(start, end)
+
+    def _find_plain(self, text: str) -> Iterator[Span]:
+        for match in self._prefixed.finditer(text):
+            yield match.span()
+        for match in self._unprefixed.finditer(text):
+            yield from self._find_in_run(match[0], match.start())
+
+    def _find_in_run(self, run: str, offset: int) -> Iterator[Span]:
+        """Find keys without their prefix in a run of letters and digits."""
+        length = self._length
+        if len(run) == length and _looks_random(run):
+            yield offset, offset + length
+        if len(run) > _MAX_SEARCHED_RUN or len(set(run)) == 1:  # as in the documentation
+            return
+        for start in range(len(run) - length + 1):
+            if self._is_known(self._prefix + run[start : start + length]):
+                yield offset + start, offset + start + length
+
+
+def _long_runs(content: bytes) -> list[bytes]:
+    """Return what could be a key in any encoding."""
+    runs = content.translate(_SEPARATED, b"\0").split()  # UTF-16 has NULs
+    return [run for run in runs if len(run) >= _MIN_RUN]
+
+
+@lru_cache(maxsize=16)
+def _prefixed_pattern(prefix: str) -> re.Pattern[str]:
+    """Match a key of any length with its prefix, or with other separators in the prefix."""
+    words = re.findall("[A-Za-z0-9]+", prefix)
+    if not words:
+        return re.compile("(?!)")
+    separator = r"[\W_]{0,2}"
+    altered = separator.join(words) + separator + rf"[A-Za-z0-9]{{{_MIN_FRAGMENT},}}"
+    return re.compile(rf"(?i:{re.escape(prefix)})\w+|(?<![A-Za-z0-9])(?i:{altered})")
+
+
+@lru_cache(maxsize=16)
+def _unprefixed_pattern(length: int) -> re.Pattern[str]:
+    return re.compile(rf"[A-Za-z0-9]{{{length},}}")
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield every part that is long enough to matter."""
+    for start in range(len(secret) - _MIN_FRAGMENT + 1):
+        yield secret[start : start + _MIN_FRAGMENT]
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str] | None:
+    """Match any of *texts*, also where they overlap; the group 1 is the match."""
+    alternatives = "|".join(map(re.escape, sorted(set(texts))))
+    return re.compile(f"(?=({alternatives}))", re.IGNORECASE) if alternatives else None
+
+
+def _replace(text: str, spans: Iterable[Span]) -> str:
+    pieces, position = [], 0
+    for start, end in _merge(spans):
+        pieces += [text[position:start], REDACTED]
+        position = end
+    return "".join([*pieces, text[position:]])
+
+
+def _merge(spans: Iterable[Span]) -> list[Span]:
+    """Sort spans, and join those that touch."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _looks_random(run: str) -> bool:
+    """Return whether letters of both cases and digits occur, unlike in words and hashes."""
+    return any(map(str.islower, run)) and any(map(str.isupper, run)) and any(map(str.isdigit, run))
+
+
+def _decodings(text: str) -> Iterator[_Decoding]:
+    if _ESCAPE.search(text):
+        decoded = _ESCAPE.sub(_decode_escape, text)
+        yield decoded, lambda start, end: _span_with_escapes(text, start, end)
+    for match in _BASE64_TOKEN.finditer(text):
+        for offset in range(match.start(), match.start() + 4):  # the token may begin earlier
+            yield _from_base64(text[offset : match.end()]), _scaled(offset, 3, 4, len(text))
+    for match in _HEX_TOKEN.finditer(text):
+        for offset in (match.start(), match.start() + 1):
+            digits = text[offset : match.end()]
+            decoded = bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("latin-1")
+            yield decoded, _scaled(offset, 1, 2, len(text))
+
+
+def _scaled(offset: int, size: int, encoded_size: int, length: int) -> _ToSpan:
+    """Map positions in a text that encodes each *size* bytes as *encoded_size* characters."""
+
+    def to_span(start: int, end: int) -> Span:
+        last = offset - (-end // size) * encoded_size
+        return offset + start // size * encoded_size, min(last, length)
+
+    return to_span
+
+
+def _span_with_escapes(text: str, start: int, end: int) -> Span:
+    spans: list[Span] = []
+    position = 0
+    for match in _ESCAPE.finditer(text):
+        spans += [(index, index + 1) for index in range(position, match.start())]
+        spans += [match.span()] * len(_decode_escape(match))
+        position = match.end()
+    spans += [(index, index + 1) for index in range(position, len(text))]
+    return spans[start][0], spans[end - 1][1]
+
+
+def _decode_escape(match: re.Match[str]) -> str:
+    *hexadecimal, decimal, literal, _ = match.groups()
+    if literal:
+        return str(literal)
+    code = next((int(digits, 16) for digits in hexadecimal if digits), 0)
+    return chr(code or int(decimal or 0)).replace("\0", "")
+
+
+def _from_base64(token: str) -> str:
+    token = token[: len(token) - (len(token) % 4 == 1)].translate(_URL_SAFE)
+    try:
+        return a2b_base64(token + "=" * (-len(token) % 4)).decode("latin-1")
+    except Base64Error:
+        return ""
