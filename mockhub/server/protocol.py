@@ -172,6 +172,11 @@ class HttpProtocol(asyncio.Protocol):
             if sock is not None and has_hung_up(sock.fileno()):
                 self._write_buffer.abort()
 
+    def fileno(self) -> int:
+        """Return the file descriptor of the socket, or -1 if it is closed."""
+        sock = self._transport.get_extra_info("socket")
+        return -1 if sock is None else int(sock.fileno())
+
     def on_timeout(self) -> None:
         limits, cycle = self._limits, self._current_cycle
         if self._flow.write_paused or self._ignore_input:

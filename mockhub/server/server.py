@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import uvicorn
 
 from mockhub.exceptions import MockhubError
+from mockhub.server.fork import socket_owners
 from mockhub.server.protocol import HttpProtocol
 from mockhub.server.timeouts import ServerContext
 from mockhub.web.app import App
@@ -34,8 +35,21 @@ class Server(uvicorn.Server):
         self.app = app
         self.on_ready = on_ready
         self._context = context
+        self._listeners: list[socket.socket] = []
+        socket_owners.add(self)
+
+    @property
+    def connections(self) -> set[HttpProtocol]:
+        return cast("set[HttpProtocol]", self.server_state.connections)
+
+    def socket_numbers(self) -> list[int]:
+        """Return the file descriptors of all open sockets, for `mockhub.server.fork`."""
+        numbers = [listener.fileno() for listener in self._listeners]
+        numbers += [connection.fileno() for connection in tuple(self.connections)]
+        return [number for number in numbers if number >= 0]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._listeners = sockets or []
         self._tick()
         try:
             await super().startup(sockets)
@@ -50,8 +64,7 @@ class Server(uvicorn.Server):
 
     def _tick(self) -> None:
         self._context.set_default_headers(self.server_state.default_headers)
-        connections = cast("set[HttpProtocol]", self.server_state.connections)
-        self._context.expire_timeouts(asyncio.get_running_loop().time(), connections)
+        self._context.expire_timeouts(asyncio.get_running_loop().time(), self.connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.api.clock_waiter.close()
