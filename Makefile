@@ -9,6 +9,9 @@ SOAK_ARGS ?=
 HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
 PYTEST_ARGS ?= -n 2 --dist worksteal
+# What behaves differently on another Python: event loops, sockets, threads, dataclasses, messages.
+NEWEST_TESTS = tests/domain tests/faults tests/journal tests/plugin tests/robustness tests/server tests/web
+ASYNCIO_TESTS = tests/robustness tests/server
 UV_VERSION = 0.13.9
 CONNEXION = connexion[uvicorn]==3.3.0
 
@@ -21,10 +24,10 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test check lint-spec verify self-test bench peers soak hostile fuzz lock clean
+.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers soak hostile fuzz lock clean
 
 help: ## list targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: .venv/.core ## serve the API (PORT=8080, SERVE_ARGS="--scenario endless")
 	@$(BIN)/mockhub serve --port $(PORT) $(SERVE_ARGS)
@@ -33,6 +36,20 @@ env: .venv/.dev $(NODE_ENV) ## create the test environment
 
 test: env ## run all tests (PYTEST_ARGS="-k sdk")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-newest: .venv/.dev ## run the tests that depend on Python's version on the newest one (3.12 or later)
+	@python=$$(.ci/newest-python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')); \
+	if [ -z "$$python" ]; then \
+		echo "SKIPPED: there is no Python newer than $$($(BIN)/python --version) on the path or among pyenv's versions"; \
+	else \
+		$(MAKE) --no-print-directory BIN=.venv-newest/bin NEWEST_PYTHON="$$python" .venv-newest/.dev && \
+		.venv-newest/bin/python --version && \
+		.venv-newest/bin/python -m pytest $(PYTEST_ARGS) $(NEWEST_TESTS); \
+	fi
+
+test-asyncio: .venv/.dev ## run the tests of the server without uvloop
+	@! PYTHONPATH=tests/support/no_uvloop $(BIN)/python -c 'import uvloop' 2>/dev/null
+	PYTHONPATH=tests/support/no_uvloop $(BIN)/python -m pytest $(PYTEST_ARGS) $(ASYNCIO_TESTS)
 
 check: .venv/.dev ## check formatting, lint, types and import layers
 	$(BIN)/ruff format --check
@@ -78,7 +95,7 @@ lock: build/lock/bin/uv ## lock the newest versions that pyproject.toml allows
 	cd tests/node && npm install --package-lock-only --ignore-scripts
 
 clean: ## remove everything that was created
-	rm -rf .venv build dist tests/node/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-newest build dist tests/node/node_modules benchmarks/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The first Python on the path that runs and is new enough; a version manager's shim may exist and not run.
 .venv/bin/python:
@@ -89,6 +106,13 @@ clean: ## remove everything that was created
 	done; \
 	echo "mockhub needs Python 3.11 or newer; python3 is $$(python3 --version 2>/dev/null || echo missing). Try make PYTHON=/path/to/python" >&2; \
 	exit 2
+
+.venv-newest/.dev: requirements-dev.txt pyproject.toml
+	rm -rf .venv-newest
+	$(NEWEST_PYTHON) -m venv .venv-newest
+	$(INSTALL) --require-hashes -r requirements-dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
 
 .venv/.core: requirements.txt pyproject.toml | .venv/bin/python
 	$(INSTALL) --require-hashes -r requirements.txt

@@ -7,6 +7,7 @@ from mockhub.exceptions import MockhubError
 
 MAX_INTEGER = 2**53 - 1  # the largest that every JSON parser reads exactly
 MAX_GENERATIONS = 10_000_000  # that a hub may be set to keep
+MAX_GENERATIONS_SIZE = 1_000_000_000_000  # bytes of them
 
 
 def require_integer(

@@ -86,6 +86,7 @@ def _create_app(
             seed=options.seed,
             image_format=options.image_format,
             max_generations=options.max_generations,
+            max_generations_size=options.max_generations_size,
             limits=options.limits,
             observers=[access_log.log_request],
         )
@@ -100,6 +101,7 @@ def _create_app(
         seed=options.seed,
         image_format=options.image_format,
         max_generations=options.max_generations,
+        max_generations_size=options.max_generations_size,
         prompt_faults=options.prompt_faults,
     )
     return create_app(

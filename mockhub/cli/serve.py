@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockhub._numbers import MAX_GENERATIONS
+from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE
 from mockhub.cli._click import SEED, Seconds, absolute_url, spec_option
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.web.limits import Limits
@@ -101,6 +101,13 @@ def _limit_option(
     metavar="N",
     help="Number of generations to keep; beyond it the oldest are evicted.  [default: the "
     "scenario's, else 100000]",
+)
+@click.option(
+    "--max-generations-size",
+    type=click.IntRange(1, MAX_GENERATIONS_SIZE),
+    metavar="BYTES",
+    help="Number of bytes of generations to keep; beyond it the oldest are evicted.  [default: the "
+    "scenario's, else 268435456]",
 )
 @click.option(
     "--prompt-faults/--no-prompt-faults",

@@ -20,6 +20,7 @@ class ServeOptions:
     spec: Path | None
     image_format: str | None
     max_generations: int | None
+    max_generations_size: int | None
     prompt_faults: bool | None
     log_level: str
     log_format: str

@@ -40,6 +40,7 @@ def hub_detail(hub: HubBackend, links: Links) -> dict[str, object]:
         "seed": hub.ids.seed,
         "image_format": hub.image_format,
         "max_generations": hub.max_generations,
+        "max_generations_size": hub.max_generations_size,
         "prompt_faults": hub.prompt_faults,
         "clock": clock(hub),
         "generations": generation_counts(hub),

@@ -5,6 +5,7 @@ The functions decide what would change; the hub commits it.
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Literal, get_args
 
 from msgspec.structs import replace
@@ -18,6 +19,10 @@ from mockhub.spec.generation_request import GenerationRequest
 
 Status = Literal["queued", "processing", "succeeded", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+# Measured with CPython 3.11, in bytes.
+_BASE_SIZE = 1000
+_SIZE_PER_REFERENCE = 120
 
 FINAL_STATUSES = ("succeeded", "failed")
 
@@ -38,6 +43,12 @@ class Generation(FrozenStruct, frozen=True):
     status: Literal["queued", "succeeded", "failed"] = "queued"
     delivered: int = 0
     ended_at: int | None = None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        references = self.request.references
+        return _BASE_SIZE + getsizeof(self.request.prompt) + _SIZE_PER_REFERENCE * len(references)
 
     @property
     def ended(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from mockhub._text import suggest
 from mockhub.domain.hub import HubBackend
@@ -11,6 +12,8 @@ from mockhub.domain.ledger import EntryKind
 from mockhub.exceptions import MockhubError
 
 DEFAULT = "default"
+_MAX_COMPARED = 1000  # hubs whose names are compared with an unknown one
+_MAX_SHOWN = 100
 
 
 class HubRegistry:
@@ -44,15 +47,21 @@ class HubRegistry:
             self._retire(replaced, replaced.keys.keys() - hub.keys.keys())
         return hub
 
-    def get(self, name: str) -> HubBackend:
+    def get(self, name: str, *, with_hint: bool = True) -> HubBackend:
         """Return the hub with that name.
+
+        Args:
+            with_hint: Whether the error may name the most similar hub, for those who may list
+                the hubs.
 
         Raises:
             MockhubError: if there is none.
         """
         if hub := self._hubs.get(name):
             return hub
-        raise MockhubError(f"there is no hub {name!r}{suggest(name, self._hubs)}")
+        known = islice(self._hubs, _MAX_COMPARED if with_hint else 0)
+        shown = name[:_MAX_SHOWN]
+        raise MockhubError(f"there is no hub {shown!r}{suggest(shown, known)}")
 
     def find_by_key(self, digest: bytes | None) -> HubBackend:
         """Return the hub of a key, or the default hub."""

@@ -18,6 +18,7 @@ from mockhub.domain.snapshot import copy_state
 from mockhub.faults.registry import FaultRegistry
 
 DEFAULT_MAX_GENERATIONS = 100_000
+DEFAULT_MAX_GENERATIONS_SIZE = 256 * 1024 * 1024
 _ENTRIES_PER_GENERATION = 4
 
 
@@ -27,8 +28,10 @@ class HubState:
 
     Attributes:
         max_generations: how many generations that have ended are kept; see `set_max_generations`.
+        max_generations_size: how many bytes of them are kept.
         image_format: ``png``, ``jpeg`` or ``webp``.
         ended_ids: the ids of the generations that have ended, in that order.
+        ended_size: how many bytes they take.
         prompt_faults: whether ``[[...]]`` in a prompt injects faults.
         granted_total: the sum of all grants, which bounds every other sum of credits.
         retained: how many requests still need a generation, which is not evicted until then.
@@ -37,11 +40,13 @@ class HubState:
     clock: Clock
     ids: Ids
     max_generations: int
+    max_generations_size: int = DEFAULT_MAX_GENERATIONS_SIZE
     image_format: str
     accounts: dict[str, Account] = field(default_factory=dict)
     keys: KeyStore = field(default_factory=KeyStore)
     generations: dict[str, Generation] = field(default_factory=dict)
     ended_ids: deque[str] = field(default_factory=deque)
+    ended_size: int = 0
     provider: Provider = field(default_factory=Provider)
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     scheduler: Scheduler = field(default_factory=Scheduler)
@@ -71,24 +76,31 @@ class HubState:
         self.generations[generation.id] = generation
         if generation.ended:
             self.ended_ids.append(generation.id)
+            self.ended_size += generation.size
 
-    def set_max_generations(self, max_generations: int) -> None:
-        """Change how many generations are kept, and evict what is too old now."""
-        self.max_generations = max_generations
+    def set_max_generations(self, count: int, size: int | None = None) -> None:
+        """Change how many generations, and bytes of them, are kept; evict what is too old now."""
+        self.max_generations = count
+        if size is not None:
+            self.max_generations_size = size
         self.evict_generations()
         for account in self.accounts.values():
             self.evict_entries(account)
 
     def evict_generations(self) -> None:
-        """Evict generations that have ended, the first ones first, and none that is retained."""
+        """Evict generations that have ended, the first ones first.
+
+        The last one that has ended is kept, and each one that is retained.
+        """
         for _ in range(len(self.ended_ids) - 1):
-            if len(self.ended_ids) <= self.max_generations:
+            too_many = len(self.ended_ids) > self.max_generations
+            if not too_many and self.ended_size <= self.max_generations_size:
                 break
             id = self.ended_ids.popleft()
             if id in self.retained:
                 self.ended_ids.append(id)
-            else:
-                self.generations.pop(id, None)
+            elif evicted := self.generations.pop(id, None):
+                self.ended_size -= evicted.size
 
     def retain(self, id: str) -> None:
         """Keep a generation until `release`: the request that created it has no response yet."""

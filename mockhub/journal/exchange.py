@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import getsizeof
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -14,6 +15,10 @@ from mockhub.spec.generation_request import GenerationRequest
 MAX_STORED_BODY = 4096
 
 _CREDENTIAL_HEADERS = (b"proxy-authorization",)  # `RequestContext` redacts Authorization
+# Measured with CPython 3.11, in bytes.
+_BASE_SIZE = 2000
+_SIZE_PER_HEADER = 160
+_SIZE_PER_REFERENCE = 120
 
 Headers = tuple[tuple[bytes, bytes], ...]
 # Operation, status, error code and status of the generation.
@@ -115,11 +120,30 @@ class Exchange(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes it takes in the journal."""
-        prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
         headers = self.request_headers
-        header_size = len(self.raw_target) + sum(map(len, (*headers, *headers.values())))
-        body_size = len(self.request.content or b"") + len(self.response.content or b"")
-        return header_size + body_size + prompt_size
+        header_bytes = sum(map(len, (*headers, *headers.values())))
+        body_bytes = len(self.request.content or b"") + len(self.response.content or b"")
+        return (
+            header_bytes
+            + body_bytes
+            + len(self.raw_target)
+            + size_of_objects(self.target, headers, self.faults, self.parsed_request)
+        )
+
+
+def size_of_objects(
+    target: str,
+    headers: Mapping[bytes, bytes],
+    faults: tuple[str, ...],
+    request: GenerationRequest | None,
+) -> int:
+    """Return about how many bytes an exchange takes beside the bytes of headers and bodies."""
+    size = _BASE_SIZE + _SIZE_PER_HEADER * len(headers) + getsizeof(target)
+    if faults:
+        size += sum(map(getsizeof, faults))
+    if request is not None:
+        size += getsizeof(request.prompt) + _SIZE_PER_REFERENCE * len(request.references)
+    return size
 
 
 def _redact_header(name: bytes, value: bytes, redactor: Redactor) -> bytes:

@@ -53,6 +53,7 @@ class PatchedServer:
         seed: int | None = None,
         image_format: str | None = None,
         max_generations: int | None = None,
+        max_generations_size: int | None = None,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
@@ -64,6 +65,7 @@ class PatchedServer:
             seed=seed,
             image_format=image_format,
             max_generations=max_generations,
+            max_generations_size=max_generations_size,
         )
         self._create_app = partial(
             create_app,

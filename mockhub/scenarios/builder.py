@@ -9,7 +9,7 @@ from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.clock import Clock, ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS
+from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS, DEFAULT_MAX_GENERATIONS_SIZE
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.scenarios.loader import Scenario
@@ -30,6 +30,7 @@ def build_hub(
     seed: int | None = None,
     image_format: str | None = None,
     max_generations: int | None = None,
+    max_generations_size: int | None = None,
     prompt_faults: bool | None = None,
 ) -> HubBackend:
     """Build a hub from a scenario; the keyword arguments override its settings.
@@ -45,6 +46,9 @@ def build_hub(
         seed=content.get("seed", 0) if seed is None else seed,
         max_generations=max_generations or content.get("max_generations", DEFAULT_MAX_GENERATIONS),
         image_format=image_format or content.get("image_format", "png"),
+    )
+    hub.max_generations_size = max_generations_size or content.get(
+        "max_generations_size", DEFAULT_MAX_GENERATIONS_SIZE
     )
     hub.prompt_faults = (
         content.get("prompt_faults", True) if prompt_faults is None else prompt_faults

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
+from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE, MAX_INTEGER
 from mockhub._text import format_value
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.clock import parse_clock_time
@@ -92,6 +92,9 @@ _ROOT = mapping(
         "image_format": {"enum": ["png", "jpeg", "webp"]},
         "max_generations": integer(
             f"a whole number from 1 to {MAX_GENERATIONS}", 1, MAX_GENERATIONS
+        ),
+        "max_generations_size": integer(
+            f"a number of bytes from 1 to {MAX_GENERATIONS_SIZE}", 1, MAX_GENERATIONS_SIZE
         ),
         "accounts": {
             "description": "a mapping of names to accounts",

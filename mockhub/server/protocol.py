@@ -114,14 +114,18 @@ class HttpProtocol(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        self._flow.pause_writing()
         self._set_deadline(self._limits.idle_timeout)
+        self._flow.pause_writing()
 
     def resume_writing(self) -> None:
         self._flow.resume_writing()
         if self._current_cycle is not None:
             self._limit_request_time(self._current_cycle)
-        elif not self._ignore_input:
+        elif self._ignore_input:
+            self._set_deadline(self._limits.lingering_time)
+        elif self._parser.incomplete_cycle is not None:
+            self._set_deadline(self._limits.idle_timeout)
+        else:
             self._go_idle()
 
     # -- called by the parser --------------------------------------------------------------------
@@ -243,7 +247,7 @@ class HttpProtocol(asyncio.Protocol):
     def _go_idle(self) -> None:
         """Start the next request in the next iteration, or wait for the client to send one."""
         if self._pipelined:
-            self.deadline = NO_DEADLINE
+            self._set_deadline(NO_DEADLINE)
             self._loop.call_soon(self._start_next)
             return
         in_headers, limits = self._parser.in_headers, self._limits
@@ -252,9 +256,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _limit_request_time(self, cycle: RequestResponseCycle) -> None:
         """Limit the time in which the request arrives. The response may take any time."""
-        if not self._flow.write_paused:
-            complete = cycle.request_complete
-            self._set_deadline(NO_DEADLINE if complete else self._limits.request_timeout)
+        complete = cycle.request_complete
+        self._set_deadline(NO_DEADLINE if complete else self._limits.request_timeout)
 
     def _create_cycle(
         self, *, keep_alive: bool, expects_continue: bool, is_head: bool
@@ -270,7 +273,9 @@ class HttpProtocol(asyncio.Protocol):
         )
 
     def _set_deadline(self, timeout: float) -> None:
-        self.deadline = self._context.now + timeout
+        """Set when `on_timeout` is due; while the client does not read, that limit remains."""
+        if not self._flow.write_paused:
+            self.deadline = self._context.now + timeout
 
     # -- the end of a connection -----------------------------------------------------------------
 

@@ -27,6 +27,7 @@ _HEADER_NAMES = {
     for name in _COMMON_HEADERS
     for spelling in (name, name.title())
 }
+_MAX_CACHED = 1000  # bytes of a request target
 _BODILESS_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -148,7 +149,7 @@ class RequestParser:
         )
         if parser.should_upgrade():
             return  # feed_data raises HttpParserUpgrade; _strip_upgrade parses the head again
-        path, raw_path, query = _split_target(self._url)
+        path, raw_path, query = split_target(self._url)
         scope = {
             **self._base_scope,
             "http_version": version,
@@ -227,9 +228,12 @@ def _expects_continue(value: bytes) -> bool:
     raise BadRequest(417, f"Expect: {shown} is not supported; expected 100-continue")
 
 
-@lru_cache(maxsize=128)
-def _split_target(url: bytes) -> tuple[str, bytes, bytes]:
+def split_target(url: bytes) -> tuple[str, bytes, bytes]:
     """Return the decoded path, the raw path and the query string of a request target."""
+    return _split_short_target(url) if len(url) <= _MAX_CACHED else _split(url)
+
+
+def _split(url: bytes) -> tuple[str, bytes, bytes]:
     if not url.startswith(b"/"):  # an absolute URL, as a proxy gets it
         parsed = httptools.parse_url(url)
         raw_path, query = parsed.path or b"/", parsed.query or b""
@@ -237,3 +241,6 @@ def _split_target(url: bytes) -> tuple[str, bytes, bytes]:
         raw_path, _, query = url.partition(b"#")[0].partition(b"?")
     path = raw_path.decode("ascii")
     return unquote(path) if "%" in path else path, raw_path, query
+
+
+_split_short_target = lru_cache(maxsize=128)(_split)

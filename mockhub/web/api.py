@@ -208,7 +208,7 @@ class PublicApi:
         if (name := context.scope.get(HUB_NAME_SCOPE_KEY)) is not None:
             context.hub_name = name
             try:
-                context.hub = self.hub_registry.get(name)
+                context.hub = self.hub_registry.get(name, with_hint=False)
             except MockhubError as error:
                 raise self.spec.errors.error("notFound", str(error)) from None
 

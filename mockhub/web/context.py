@@ -15,7 +15,13 @@ from mockhub.domain.accounts import Account
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.faults.grammar import Directive
-from mockhub.journal.exchange import MAX_STORED_BODY, CoverageKey, Exchange, StoredBody
+from mockhub.journal.exchange import (
+    MAX_STORED_BODY,
+    CoverageKey,
+    Exchange,
+    StoredBody,
+    size_of_objects,
+)
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation
 from mockhub.web.asgi import AsgiBodySource, BodySource, Message, Scope, headers_of
@@ -168,8 +174,8 @@ class RequestContext:
         texts = [self.raw_path, *headers.values(), self.query_string]
         searched = b" ".join([*texts, self.stored_body.content or b""])
         self.contains_api_key = self.hub.redactor.contains_key(searched)
-        prompt_size = len(self.parsed_request.prompt) if self.parsed_request else 0
-        self.size = len(searched) + sum(map(len, headers)) + prompt_size
+        self.size = len(searched) + sum(map(len, headers))
+        self.size += size_of_objects(self.path, headers, self.fired_faults, self.parsed_request)
         if response and len(response.body) > MAX_STORED_BODY:  # an image
             self.stored_response = to_stored_body(response.body)
             self.response = replace(response, body=b"")

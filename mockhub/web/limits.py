@@ -14,6 +14,7 @@ class Limits:
     Attributes:
         max_json_bytes: The longest JSON body.
         max_text_field_bytes: The longest text field of a form.
+        max_form_text_bytes: The longest text fields of a form together.
         max_form_parts: The largest number of parts of a form.
         max_header_bytes: The longest request line and headers together.
         max_headers: The largest number of headers. Short ones use more memory than their bytes.
@@ -29,6 +30,7 @@ class Limits:
 
     max_json_bytes: int = 2 * 1024 * 1024
     max_text_field_bytes: int = 1024 * 1024
+    max_form_text_bytes: int = 2 * 1024 * 1024
     max_form_parts: int = 100
     max_header_bytes: int = 64 * 1024
     max_headers: int = 100

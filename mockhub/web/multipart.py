@@ -66,6 +66,7 @@ class FormParser:
         self._texts: list[TextPart] = []
         self._delimiters = DelimiterNormalizer(boundary)
         self._part_count = 0
+        self._text_bytes = 0
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
         self._part: TextPart | FilePart | None = None
@@ -175,6 +176,13 @@ class FormParser:
         return TextPart(name, self._limits.max_text_field_bytes)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if isinstance(self._part, TextPart):
+            self._text_bytes += end - start
+            if self._text_bytes > self._limits.max_form_text_bytes:
+                raise ValidationError(
+                    "The text fields of the form are too long; expected at most "
+                    f"{self._limits.max_form_text_bytes} bytes in all of them"
+                )
         if self._part:
             self._part.write(data[start:end])
 

@@ -20,6 +20,7 @@ from mockhub.web.limits import Limits
 
 EMPTY_BODY = StoredBody(0, b"")
 
+_MAX_CONTENT_TYPE = 1000  # bytes of a Content-Type; boundaries have at most 70 (RFC 2046)
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 _DRAIN_LIMITS = Limits(idle_timeout=1)
 
@@ -63,7 +64,7 @@ async def read_body(
             the limits. What was read until then is in *body*.
         ClientDisconnected: if the client disconnects before the end.
     """
-    media_type = _parse_media_type(headers.get(b"content-type", b""))
+    media_type = _parse_media_type(headers.get(b"content-type", b"")[:_MAX_CONTENT_TYPE])
     if content_encoding := headers.get(b"content-encoding"):
         _check_content_encoding(content_encoding)
     if media_type not in operation.bodies:
@@ -142,13 +143,12 @@ async def _read_json(body: ParsedBody, source: BodySource, limits: Limits) -> No
 
 async def _read_all(source: BodySource, limits: Limits) -> bytes:
     """Read until the end of the body, or until it is longer than the limit."""
-    chunks, size = [], 0
+    body = bytearray()
     async for chunk in _chunks(source, limits):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limits.max_json_bytes:
+        body += chunk
+        if len(body) > limits.max_json_bytes:
             break
-    return b"".join(chunks)
+    return bytes(body)
 
 
 async def _read_form(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from mockhub._resources import resource_path
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
@@ -114,3 +116,33 @@ def test_audit_accepts_partly_evicted_charges() -> None:
     assert len(account.entries) == 4
     assert account.balance == 0
     assert hub.audit() == []
+
+
+def test_bytes_of_generations_are_bounded() -> None:
+    """The prompts, which may be long, count; the last generation is always kept."""
+    hub = new_hub()
+    hub.set_max_generations(100_000, 1_000_000)
+    long = msgspec.structs.replace(SYNC, prompt=25_000 * "\N{GRINNING FACE}")
+    generate(hub, 3)
+    ids = generate(hub, 20, long)
+    assert [*hub.generations] == ids[-9:]
+    assert hub.ended_size == sum(one.size for one in hub.generations.values())
+    hub.set_max_generations(100_000, 1)
+    assert [*hub.generations] == ids[-1:]
+    assert hub.audit() == []
+
+
+def test_bound_in_bytes_comes_from_the_scenario_and_the_control_plane() -> None:
+    """A fork and a reset keep it."""
+    content = {"max_generations_size": 5000, "accounts": {"a": {"grants": [{"credits": 10_000}]}}}
+    hub = build_hub(scenario_from_json("own", content), "h", SPEC, clock=ManualClock(PUBLISHED))
+    hub.save_snapshot()
+    generate(hub, 100)
+    assert len(hub.generations) == 4
+    hub.reset()
+    generate(hub.fork("fork"), 100)
+    assert (hub.max_generations_size, hub.ended_size) == (5000, 0)
+    with serve_hub(control=True) as running:
+        url = "/_mockhub/hubs/default"
+        updated = running.client.patch(url, json={"max_generations_size": 3000}).json()
+        assert updated["max_generations_size"] == running.backend.max_generations_size == 3000

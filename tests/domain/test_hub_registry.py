@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mockhub._resources import resource_path
+from mockhub.domain import hub_registry
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
@@ -17,7 +18,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import load_scenario
-from tests.support.live_server import BODY, KEY, PUBLISHED, RICH, LiveHub
+from tests.support.live_server import BODY, KEY, PUBLISHED, RICH, LiveHub, read_spec
 
 Make = Callable[..., HubBackend]
 
@@ -99,12 +100,30 @@ def test_key_is_invalid_in_another_hub(hub_server: LiveHub, make: Make) -> None:
     assert response.json()["error"]["code"] == "invalidApiKey"
 
 
-def test_unknown_hub_is_not_found(hub_server: LiveHub, make: Make) -> None:
-    """An unknown hub is 404 with the closest name."""
+@pytest.mark.parametrize("path", ["api/v1/models", "images/clx1/1.png"])
+def test_unknown_hub_is_not_found(hub_server: LiveHub, make: Make, path: str) -> None:
+    """An unknown hub is 404; a client without a key does not learn the names of other hubs."""
     make("checkout")
-    response = httpx.get(f"{hub_server.url}/hubs/chekout/api/v1/models")
+    response = httpx.get(f"{hub_server.url}/hubs/chekout/{path}")
     assert (response.status_code, response.json()["error"]["code"]) == (404, "notFound")
-    assert "did you mean 'checkout'?" in response.json()["error"]["message"]
+    assert response.json()["error"]["message"] == "there is no hub 'chekout'"
+    long = httpx.get(f"{hub_server.url}/hubs/{10_000 * 'x'}/{path}").json()["error"]["message"]
+    assert len(long) < 200
+
+
+def test_unknown_name_is_compared_with_some_names_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error for an unknown hub costs the same with 10,000 hubs."""
+    compared: list[int] = []
+    monkeypatch.setattr(
+        hub_registry, "suggest", lambda name, known: str(compared.append(len([*known])))
+    )
+    spec = read_spec(resource_path("openapi.yaml"))
+    registry = HubRegistry(HubBackend("default", spec))
+    for number in range(2000):
+        registry.add(HubBackend(f"hub-{number}", spec))
+    with pytest.raises(MockhubError):
+        registry.get("hub-")
+    assert compared == [1000]
 
 
 def test_hubs_share_nothing(hub_server: LiveHub, make: Make) -> None:

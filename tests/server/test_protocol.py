@@ -15,7 +15,7 @@ from mockhub.server.timeouts import ServerContext
 from mockhub.spec.error_catalog import ErrorCatalog
 from mockhub.web.asgi import AsgiApp, Receive, Scope, Send
 from mockhub.web.limits import Limits
-from tests.support.fake_transport import FakeTransport
+from tests.support.fake_transport import HIGH_WATER, FakeTransport
 from tests.support.raw_http import MODELS, post_request
 
 Handler = Callable[[Scope], Awaitable[str]]
@@ -139,6 +139,31 @@ async def test_pipelined_requests_survive_a_late_timer() -> None:
 
     connection = Connection(app)
     assert await connection.exchange(2 * MODELS) == 2 * [b"ok"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("following", [b"", MODELS[:-2], MODELS, post_request(b"", length=9)])
+async def test_client_that_does_not_read_has_the_idle_timeout(following: bytes) -> None:
+    """Also on the only connection, whatever the client has sent after its request."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % (2 * HIGH_WATER))]
+        content = 2 * HIGH_WATER * b"x"
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    connection = Connection(app)
+    connection.transport.open(connection.protocol)
+    connection.transport.inbound += MODELS + following
+    connection.transport.deliver(100_000)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    limits = Limits()
+    assert connection.protocol.deadline == limits.idle_timeout
+    connection.context.expire_timeouts(limits.idle_timeout + 1, [connection.protocol])
+    assert connection.transport.write_closed
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.asyncio

@@ -55,7 +55,10 @@ def update_hub(request: ControlRequest) -> object:
         hub.ids = Ids(request.body["seed"], counter=hub.ids.counter)  # ids stay unique
     hub.image_format = request.body.get("image_format", hub.image_format)
     hub.prompt_faults = request.body.get("prompt_faults", hub.prompt_faults)
-    hub.set_max_generations(request.body.get("max_generations", hub.max_generations))
+    hub.set_max_generations(
+        request.body.get("max_generations", hub.max_generations),
+        request.body.get("max_generations_size"),
+    )
     return _hub_detail(request, hub)
 
 
