@@ -87,7 +87,7 @@ THIS_FILE = Path(__file__).resolve()
 
 def files(*patterns: str) -> list[Path]:
     paths = (path for pattern in patterns for path in ROOT.glob(pattern))
-    skipped = ("node_modules", "build", ".venv", "dist")
+    skipped = ("node_modules", "build", ".venv", ".venv-newest", "dist")
     return sorted(
         path for path in paths if not set(skipped) & set(path.parts) and path != THIS_FILE
     )
