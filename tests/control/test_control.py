@@ -162,6 +162,57 @@ def test_reset_of_a_plain_hub_keeps_its_key(hub: LiveHub) -> None:
     assert call(hub, "GET", "/hubs/t")["image_format"] == "jpeg"
 
 
+def test_new_hub_replaces_the_one_of_a_killed_run(hub: LiveHub) -> None:
+    """The old hub with its credits and its key is gone; the new one has its name and URL."""
+    first = call(hub, "POST", "/hubs", {"name": "t1", "credits": 40, "seed": 1})
+    again = {"name": "t1", "credits": 7, "seed": 2, "replace": True}
+    second = call(hub, "POST", "/hubs", again)
+    assert second["hub"]["url"] == first["hub"]["url"]
+    assert hub.get("credits", second["key"]).json()["credits"] == 7
+    assert hub.get("credits", first["key"]).status_code == 401
+    assert call(hub, "POST", "/hubs", again)["key"] == second["key"], "it can be repeated"
+
+
+def test_fork_replaces_a_hub_and_even_its_source(hub: LiveHub) -> None:
+    call(hub, "POST", "/hubs", {"name": "t1", "credits": 40})
+    call(hub, "POST", f"{HUB}/fork", {"name": "t1", "replace": True})
+    assert call(hub, "GET", "/hubs/t1")["accounts"] > 1
+    generations = call(hub, "GET", "/hubs/t1")["generations"]
+    assert call(hub, "POST", "/hubs/t1/fork", {"name": "t1", "replace": True})["generations"] == (
+        generations
+    )
+
+
+def test_replacement_cancels_the_requests_that_wait(hub: LiveHub) -> None:
+    created = call(
+        hub, "POST", "/hubs", {"name": "t1", "clock": {"kind": "manual", "mode": "hold"}}
+    )
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(hub.generate, {"prompt": "[[duration=9s]]"}, created["key"])
+        while not call(hub, "GET", "/hubs/t1/generations")["generations"]:
+            pass
+        call(hub, "POST", "/hubs", {"name": "t1", "replace": True})
+        assert isinstance(waiting.exception(), httpx.RemoteProtocolError)
+
+
+@pytest.mark.parametrize(
+    "body", [{"credits": -1}, {"scenario": "nothing"}, {"clock": {"now": "x"}}]
+)
+def test_invalid_replacement_deletes_nothing(hub: LiveHub, body: Any) -> None:
+    created = call(hub, "POST", "/hubs", {"name": "t1", "credits": 40})
+    response = send_request(hub, "POST", "/hubs", {"name": "t1", "replace": True, **body})
+    assert response.is_client_error
+    assert hub.get("credits", created["key"]).json()["credits"] == 40
+
+
+def test_default_hub_cannot_be_replaced(hub: LiveHub) -> None:
+    body = {"name": "default", "replace": True}
+    status, code, message = call_error(hub, "POST", "/hubs", body)
+    assert (status, code) == (409, "conflict")
+    assert message == "the hub 'default' is the default one; reset it instead"
+    assert hub.credits() == 120
+
+
 def test_deleted_hub_is_not_found(hub: LiveHub) -> None:
     """Its name, URL and key are unknown. The default hub cannot be deleted."""
     created = call(hub, "POST", "/hubs", {"name": "t"})

@@ -91,6 +91,14 @@ def ctl(ctx: click.Context, url: str, hub: str, token: str | None, as_json: bool
 # -- hubs ----------------------------------------------------------------------------------------
 
 
+_replace_option = click.option(
+    "--replace",
+    is_flag=True,
+    default=None,
+    help="Delete a hub of that name first, which a killed run may have left.",
+)
+
+
 @ctl.command()
 @_pass_context
 def hubs(context: CtlContext) -> None:
@@ -119,6 +127,7 @@ def show(context: CtlContext) -> None:
     type=bool,
     help="Read [[...]] in prompts as text, not as faults.",
 )
+@_replace_option
 @_pass_context
 def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields: Any) -> None:
     """Create a hub, and print its API key."""
@@ -134,10 +143,11 @@ def _print_created_hub(created: Json) -> None:
 
 @ctl.command()
 @click.argument("name", required=False)
+@_replace_option
 @_pass_context
-def fork(context: CtlContext, name: str | None) -> None:
+def fork(context: CtlContext, /, **fields: Any) -> None:
     """Copy the hub to a new one with another name."""
-    context.output(context.client.hub_request("POST", "/fork", _without_none(name=name)))
+    context.output(context.client.hub_request("POST", "/fork", _without_none(**fields)))
 
 
 @ctl.command()

@@ -29,7 +29,7 @@ def list_hubs(request: ControlRequest) -> object:
 
 
 def create_hub(request: ControlRequest) -> object:
-    name = _unique_name(request)
+    name = _available_name(request)
     clock = build_clock(request.body["clock"], SystemClock()) if "clock" in request.body else None
     credentials: dict[str, Any] = {}
     if scenario := _requested_scenario(request):
@@ -40,9 +40,7 @@ def create_hub(request: ControlRequest) -> object:
         credentials = {"account": DEFAULT_ACCOUNT, "key": _create_default_account(hub, request)}
     hub.image_format = request.body.get("image_format", hub.image_format)
     hub.prompt_faults = request.body.get("prompt_faults", hub.prompt_faults)
-    hub.save_snapshot()
-    request.hub_registry.add(hub)
-    return {"hub": _hub_detail(request, hub), **credentials}
+    return {"hub": _add_hub(request, hub), **credentials}
 
 
 def get_hub(request: ControlRequest) -> object:
@@ -64,17 +62,12 @@ def update_hub(request: ControlRequest) -> object:
 
 def delete_hub(request: ControlRequest) -> object:
     name = request.hub.name
-    try:
-        request.hub_registry.delete(name)
-    except MockhubError as error:
-        raise conflict(str(error)) from None
+    _delete(request, name)
     return {"deleted": f"hub {name}"}
 
 
 def fork_hub(request: ControlRequest) -> object:
-    fork = request.hub.fork(_unique_name(request))
-    fork.save_snapshot()
-    return _hub_detail(request, request.hub_registry.add(fork))
+    return _add_hub(request, request.hub.fork(_available_name(request)))
 
 
 def reset_hub(request: ControlRequest) -> object:
@@ -82,21 +75,34 @@ def reset_hub(request: ControlRequest) -> object:
     return _hub_detail(request, request.hub)
 
 
+def _add_hub(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
+    """Add a new hub in its initial state, in place of one that the request replaces."""
+    hub.save_snapshot()
+    if hub.name in request.hub_registry:
+        _delete(request, hub.name)
+    return _hub_detail(request, request.hub_registry.add(hub))
+
+
+def _delete(request: ControlRequest, name: str) -> None:
+    try:
+        request.hub_registry.delete(name)
+    except MockhubError as error:
+        raise conflict(str(error)) from None
+
+
 def _hub_detail(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
     return serializers.hub_detail(hub, request.api.links(hub.name))
 
 
-def _unique_name(request: ControlRequest) -> str:
-    """Return the name in the body, or one that is not in use."""
+def _available_name(request: ControlRequest) -> str:
+    """Return the name in the body, which may be in use if it replaces that hub, or a new one."""
     name: str | None = request.body.get("name")
     if name is None:
         return next(
             name for name in map("hub-{}".format, count(1)) if name not in request.hub_registry
         )
-    if name in request.hub_registry:
-        raise conflict(
-            f"there is a hub {name!r} already; delete or reset it, or choose another name"
-        )
+    if name in request.hub_registry and not request.body.get("replace", False):
+        raise conflict(f"there is a hub {name!r} already; expected another name, or replace: true")
     return name
 
 
