@@ -133,7 +133,7 @@ class RequestParser:
     def on_headers_complete(self) -> None:
         self.in_headers = self._no_progress = False
         if len(self._headers) > self._max_headers:
-            raise BadRequest(431, f"expected at most {self._max_headers} headers")
+            raise BadRequest(431, f"Too many headers; expected at most {self._max_headers}")
         parser = self._parser
         method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
@@ -204,8 +204,9 @@ class RequestParser:
             raise self._headers_too_large()
 
     def _headers_too_large(self) -> BadRequest:
+        most = self._max_header_bytes
         return BadRequest(
-            431, f"expected at most {self._max_header_bytes} bytes of request line and headers"
+            431, f"Headers too large; expected at most {most} bytes with the request line"
         )
 
 

@@ -41,9 +41,13 @@ def _describe_nested_error(
         for name in value:
             if name not in known:
                 return f"{place}: {_describe_unknown(name, known)}"
+    if value is None and place in body.defaults:
+        problem = "null is not valid, leave it out for the default"
+    else:
+        problem = f"{format_value(value)} is not valid"
     hint = suggest(value, schema["enum"]) if "enum" in schema and isinstance(value, str) else ""
     expected = describe_expected(schema)
-    return f"{place}: {format_value(value)} is not valid; expected {expected}{hint}"
+    return f"{place}: {problem}; expected {expected}{hint}"
 
 
 def _describe_unknown(name: str, known: Iterable[str]) -> str:

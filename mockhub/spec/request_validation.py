@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,9 +23,12 @@ _CONTEXT_CHARS = 20
 def parse_json_object(raw: bytes) -> dict[str, Any]:
     """Parse a JSON object strictly: NaN, duplicate keys and lone surrogates are rejected.
 
+    A byte order mark before it is ignored.
+
     Raises:
         ValidationError: with the place of the error.
     """
+    raw = raw.removeprefix(BOM_UTF8)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:

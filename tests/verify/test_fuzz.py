@@ -80,6 +80,7 @@ def test_failing_sequence_is_printed_as_steps() -> None:
         ({"prompt": "A lighthouse", "size": "auto"}, INVALID, INVALID),
         ([], INVALID, INVALID),
         ({**GOOD_BODY, "prompt": None}, UNSPECIFIED, INVALID),
+        ({**GOOD_BODY, "n": None}, UNSPECIFIED, UNSPECIFIED),
         ({**GOOD_BODY, "n": "2"}, UNSPECIFIED, INVALID),
         ({**GOOD_BODY, "n": 2.0}, UNSPECIFIED, UNSPECIFIED),
         ({**GOOD_BODY, "prompt": "\ud800"}, UNSPECIFIED, UNSPECIFIED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 from collections.abc import Iterator
@@ -227,7 +228,7 @@ def test_duplicate_key_is_rejected(shared_hub: LiveHub, body: bytes) -> None:
         b'{"model":"gpt-image-2","prompt":"\xed\xa0\x80"}',
         b'{"model":"gpt-image-2","prompt":"\\ud800"}',
         b'{"model":"gpt-image-2","prompt":"x","\\udfff":1}',
-        b'\xef\xbb\xbf{"model":"gpt-image-2","prompt":"x"}',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"model":"gpt-image-2","prompt":"x"}',
         '{"model":"gpt-image-2","prompt":"x"}'.encode("utf-16"),
         gzip.compress(b'{"model":"gpt-image-2","prompt":"x"}', mtime=0),
         b"null",
@@ -242,6 +243,22 @@ def test_body_must_be_a_json_object(shared_hub: LiveHub, body: bytes) -> None:
     message = error_message(post(shared_hub, body))
     assert message.startswith("The body is ")
     assert message.endswith("expected a JSON object")
+
+
+def test_byte_order_mark_is_ignored(shared_hub: LiveHub) -> None:
+    """PowerShell and .NET write one; RFC 8259 lets a parser ignore it (REQ-14)."""
+    body = codecs.BOM_UTF8 + b'{"model":"gpt-image-2","prompt":"x","n":2}'
+    assert len(post(shared_hub, body).json()["images"]) == 2
+    repeated = body.replace(b'"n":2', b'"n":2,"n":2')
+    assert "occurs twice" in error_message(post(shared_hub, repeated))
+
+
+@pytest.mark.parametrize("field", ["n", "size", "quality", "async"])
+def test_null_of_an_optional_field_is_explained(shared_hub: LiveHub, field: str) -> None:
+    """The message says that the field can be left out (REQ-12)."""
+    message = error_message(post(shared_hub, {**FIELDS, field: None}))
+    assert message.startswith(f"{field}: null is not valid, leave it out for the default; expected")
+    assert "leave it out" not in error_message(post(shared_hub, {**FIELDS, "prompt": None}))
 
 
 @pytest.mark.parametrize("depth", [200, 300, 900, 1000, 1020, 100_000])

@@ -7,7 +7,7 @@ from mockhub.mutants.changes import if_type, set_default
 from mockhub.mutants.hook import Hook
 from mockhub.mutants.matching import Matches, lacks
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Row, mutant, mutant_table
+from mockhub.mutants.registry import Row, mutant_table
 from mockhub.mutants.types import Json, ParsedRequest
 from mockhub.spec.operations import JSON, OperationId
 
@@ -58,13 +58,6 @@ mutant_table("REQ-12", fields.replace_field("async", JSON), conforms_if_document
 mutant_table("REQ-12", fields.replace_field("prompt", JSON), conforms_if_documented=True)(
     prompt_as_number_accepted=Row("In JSON, a number is accepted as the prompt.", if_type(int, str))
 )
-
-
-@mutant("REQ-12", "In JSON, null is accepted as a missing field.", conforms_if_documented=True)
-@fields.mutate_values()
-def nulls_accepted(values: Json) -> None:
-    for name in [name for name, value in values.items() if value is None]:
-        del values[name]
 
 
 mutant_table("REQ-12", fields.crash_if)(

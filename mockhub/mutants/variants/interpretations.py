@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from codecs import BOM_UTF8
 from collections.abc import Callable
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.provider import Provider, parse_outcome
-from mockhub.mutants import hooks, responses
+from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import constant, edit
 from mockhub.mutants.defects.async_polling import rename_status
+from mockhub.mutants.defects.body_parsing import rewrite_body
 from mockhub.mutants.hook import Hook
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, variant, variant_table
 from mockhub.mutants.types import Generation, Json, RequestContext, Response
 from mockhub.mutants.wrapping import wrap
-from mockhub.spec.operations import OperationId
+from mockhub.spec.operations import JSON, OperationId
 
 _MONTH = 30 * 24 * 3600 * SECOND
 
@@ -76,6 +78,21 @@ variant_table(responses.mutate_balances, level="documented")(
         "Every account has half a credit more.", edit("credits", lambda credits: credits + 0.5)
     )
 )
+
+
+variant_table(rewrite_body)(
+    byte_order_mark_rejected=Row(
+        "JSON with a byte order mark is rejected.",
+        lambda body, headers: b"" if body.startswith(BOM_UTF8) else body,
+    )
+)
+
+
+@variant("In JSON, null is accepted as a missing field.")
+@fields.mutate_values(JSON)
+def nulls_accepted(values: Json) -> None:
+    for name in [name for name, value in values.items() if value is None]:
+        del values[name]
 
 
 @variant("A task is queued until it is charged and ends at the same time.", level="documented")

@@ -37,7 +37,8 @@ _MAX_PAID = 2  # valid bodies to send
 _MAX_IMAGES = 2  # images of each
 _SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 _SAFE_PROMPT_LENGTH = 1000  # characters that every implementation accepts
-_KNOWN_FIELDS = {"model", "prompt", "size", "quality", "n", "async"}
+_OPTIONAL_FIELDS = {"size", "quality", "n", "async"}
+_KNOWN_FIELDS = {"model", "prompt", *_OPTIONAL_FIELDS}
 
 
 def run(context: CheckContext) -> None:
@@ -213,11 +214,12 @@ def _has_plain_prompt(body: JsonObject) -> bool:
 
 
 def _is_ambiguous(body: JsonObject) -> bool:
-    """Return whether JSON parsers may differ: 4.0, lone surrogates, large numbers, NUL."""
+    """Return whether implementations may differ: null for an optional field, 4.0, NUL and more."""
     text = json.dumps(body, ensure_ascii=False)
     n = body.get("n")
     unusual_number = isinstance(n, float) or (isinstance(n, int) and abs(n) > 5)
-    return unusual_number or not all(char.isprintable() for char in text)
+    has_null = any(body.get(name, "") is None for name in _OPTIONAL_FIELDS)
+    return has_null or unusual_number or not all(char.isprintable() for char in text)
 
 
 def _violates_documentation(body: JsonObject) -> bool:
