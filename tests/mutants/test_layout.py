@@ -50,7 +50,7 @@ def test_mutants_of_a_clause_are_in_one_module() -> None:
     """Each clause with a mutant has its mutants in one module."""
     modules = mutant_modules()
     assert set(modules) == {mutant.clause for mutant in mutants().values()}
-    assert {clause: found for clause, found in modules.items() if len(found) > 1} == {}
+    assert {clause: names for clause, names in modules.items() if len(names) > 1} == {}
 
 
 @pytest.mark.parametrize("clause", clauses())

@@ -21,7 +21,7 @@ from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.verify.clauses import clauses
 from tests.support.live_server import BODY, auth_headers
 
-EVERY = {**variants(), **mutants()}
+ALL = {**variants(), **mutants()}
 
 
 def run(*arguments: str) -> Result:
@@ -57,16 +57,17 @@ def test_documentation_states_the_counts() -> None:
 
 def test_description_is_a_sentence() -> None:
     """The description of a mutant ends with a full stop."""
-    assert [one.name for one in EVERY.values() if not one.description.endswith(".")] == []
+    assert [each.name for each in ALL.values() if not each.description.endswith(".")] == []
 
 
 @pytest.mark.parametrize("scenario", bundled_scenarios())
 def test_every_mutant_fits_every_scenario(scenario: str) -> None:
     """A mutant does not depend on the accounts and keys of one scenario."""
-    chosen = load_scenario(bundled_scenarios()[scenario])
-    for one in EVERY.values():
-        server = PatchedServer(api_spec(), chosen, "http://127.0.0.1:1")
-        one.change(server)
+    for mutant in ALL.values():
+        server = PatchedServer(
+            api_spec(), load_scenario(bundled_scenarios()[scenario]), "http://127.0.0.1:1"
+        )
+        mutant.change(server)
         assert server.app.api is server.api
 
 
@@ -92,8 +93,8 @@ def test_mutant_of_forms_leaves_json_alone() -> None:
         assert generate(server, n=5).status_code == 400
         form = {name: (None, value) for name, value in {**BODY, "n": "5"}.items()}
         url = f"{server.url}/api/v1/images/generations"
-        answer = httpx.post(url, files=form, headers=auth_headers(server.keys["rich"], {}))
-        assert len(answer.json()["images"]) == 5
+        response = httpx.post(url, files=form, headers=auth_headers(server.keys["rich"], {}))
+        assert len(response.json()["images"]) == 5
 
 
 def test_race_condition_needs_two_requests() -> None:
@@ -106,9 +107,9 @@ def test_race_condition_needs_two_requests() -> None:
         before = account.balance
         transport = httpx.ASGITransport(server.app)
         async with httpx.AsyncClient(transport=transport, base_url=server.url) as client:
-            where = "/api/v1/images/generations"
-            asked = [client.post(where, json=BODY, headers=key) for _ in range(times)]
-            assert {answer.status_code for answer in await asyncio.gather(*asked)} == {200}
+            path = "/api/v1/images/generations"
+            requests = [client.post(path, json=BODY, headers=key) for _ in range(times)]
+            assert {response.status_code for response in await asyncio.gather(*requests)} == {200}
         return before - account.balance
 
     assert asyncio.run(generate_at_once(1)) == 8
@@ -144,10 +145,10 @@ def test_slow_generations_need_permission() -> None:
 
 def test_unknown_mutant_suggests_the_closest_name() -> None:
     """`mockhub serve --mutant` suggests the closest name in one line and exits with 2."""
-    done = run("serve", "--port", "0", "--mutant", "failure-fees")
-    assert done.exit_code == 2
+    result = run("serve", "--port", "0", "--mutant", "failure-fees")
+    assert result.exit_code == 2
     assert (
-        done.stderr == "mockhub: unknown mutant 'failure-fees'; did you mean 'failure-fee'?; "
+        result.stderr == "mockhub: unknown mutant 'failure-fees'; did you mean 'failure-fee'?; "
         "`mockhub mutants` lists them\n"
     )
 

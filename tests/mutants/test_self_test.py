@@ -23,25 +23,30 @@ SURVIVED = KILLED._replace(
 
 
 def outcome(**changes: tuple[MutantResult, ...] | tuple[str, ...]) -> SelfTestResult:
-    sound: dict[str, tuple[MutantResult, ...] | tuple[str, ...]] = {
+    defaults: dict[str, tuple[MutantResult, ...] | tuple[str, ...]] = {
         "mutants": (KILLED,),
         "variants": (SURVIVED._replace(name="uuids"),),
         "ineffective_checks": (),
     }
-    return SelfTestResult(**{**sound, **changes}, seconds=12.0)  # type: ignore[arg-type]
+    return SelfTestResult(**{**defaults, **changes}, seconds=12.0)  # type: ignore[arg-type]
 
 
 def test_named_mutants_are_killed_and_variants_are_not_flagged() -> None:
     """Checks of their clause kill the named mutants, and no named variant is flagged."""
-    wrong = ["failure-fee", "three-images-undercharged", "all-shown-to-others", "body-before-key"]
-    done = self_test.run(names=[*wrong, "uuids", "chunked"])
-    assert [one.name for one in done.mutants] == wrong
-    assert [one.name for one in done.variants] == ["body-before-key", "uuids", "chunked"]
-    assert list(failure_messages(done)) == []
-    assert done.ok
-    assert done.mutation_score == 1.0
-    assert "LED-2" in done.mutants[0].clauses
-    assert all(one.requests for one in (*done.mutants, *done.variants))
+    named_mutants = [
+        "failure-fee",
+        "three-images-undercharged",
+        "all-shown-to-others",
+        "body-before-key",
+    ]
+    result = self_test.run(names=[*named_mutants, "uuids", "chunked"])
+    assert [mutant.name for mutant in result.mutants] == named_mutants
+    assert [variant.name for variant in result.variants] == ["body-before-key", "uuids", "chunked"]
+    assert list(failure_messages(result)) == []
+    assert result.ok
+    assert result.mutation_score == 1.0
+    assert "LED-2" in result.mutants[0].clauses
+    assert all(tested.requests for tested in (*result.mutants, *result.variants))
 
 
 def test_unknown_name_is_rejected_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,18 +93,19 @@ def test_ineffective_check_fails() -> None:
 
 def test_every_check_is_ineffective_without_mutants() -> None:
     """Only checks of the suite count as ineffective."""
-    every = {check.name for check in select_checks("inferred")}
-    assert set(self_test.ineffective_checks([])) == every
-    assert set(self_test.ineffective_checks([KILLED])) == every
-    some = next(iter(every))
-    assert set(self_test.ineffective_checks([KILLED._replace(checks=(some,))])) == every - {some}
+    all_checks = {check.name for check in select_checks("inferred")}
+    assert set(self_test.ineffective_checks([])) == all_checks
+    assert set(self_test.ineffective_checks([KILLED])) == all_checks
+    effective = next(iter(all_checks))
+    killed_by_it = KILLED._replace(checks=(effective,))
+    assert set(self_test.ineffective_checks([killed_by_it])) == all_checks - {effective}
 
 
 def test_table_has_clause_mutant_and_checks() -> None:
     """The report has each clause, its mutants, and the checks that killed them."""
-    written = io.StringIO()
-    show(outcome(), Console(width=120, file=written))
-    report = written.getvalue()
+    output = io.StringIO()
+    show(outcome(), Console(width=120, file=output))
+    report = output.getvalue()
     assert any(
         {"LED-2", "failure-fee", "a_check"} <= set(line.split()) for line in report.split("\n")
     )
@@ -109,18 +115,18 @@ def test_table_has_clause_mutant_and_checks() -> None:
 def test_failures_and_summary_come_last() -> None:
     """The survivors, a line each, and the summary follow the tables, without colours."""
     failed = outcome(mutants=(SURVIVED, KILLED._replace(name="three-images-undercharged")))
-    written = io.StringIO()
-    show(failed, Console(file=written))
-    lines = written.getvalue().splitlines()
+    output = io.StringIO()
+    show(failed, Console(file=output))
+    lines = output.getvalue().splitlines()
     assert ["", *failure_messages(failed), summary(failed)] == lines[-3:]
-    assert "\x1b" not in written.getvalue()
+    assert "\x1b" not in output.getvalue()
 
 
 def test_progress_is_logged_without_a_terminal() -> None:
     """Without a terminal every 25th result and the last one print a line."""
-    written = io.StringIO()
-    with progress(60, Console(file=written)) as advance:
+    output = io.StringIO()
+    with progress(60, Console(file=output)) as advance:
         for _ in range(60):
             advance(KILLED)
     lines = [f"{done} of 60 tested" for done in (25, 50, 60)]
-    assert written.getvalue().splitlines() == lines
+    assert output.getvalue().splitlines() == lines
