@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,6 @@ from mockhub.mutants.middleware import AsgiApp, Middleware
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.types import (
     Account,
-    Entry,
     Generation,
     GenerationRequest,
     Handler,
@@ -190,31 +189,20 @@ def wrap_creation(server: PatchedServer, function: Callable[[Creation], Generati
 
 
 @hook_factory
-def on_ledger_entry(
-    server: PatchedServer,
-    change: Callable[[Entry, Account, Generation], Iterable[Entry]],
-    kind: EntryKind,
-) -> None:
-    """Replace the ledger entries of one kind that a generation makes."""
+def _replace_credits(server: PatchedServer, change: CreditsChange, kind: EntryKind) -> None:
+    sign = -1 if kind == "charge" else 1
 
     @wrap(server.hub, "commit")
     def commit(original: Original, account: Account, changes: Changes) -> None:
-        entries: list[Entry] = []
-        for entry in changes.entries:
-            replaced = entry.kind == kind
-            entries += change(entry, account, changes.generation) if replaced else (entry,)
-        original(account, replace(changes, entries=tuple(entries)))
+        entries = tuple(
+            replace(entry, credits=sign * change(sign * entry.credits, changes.generation))
+            if entry.kind == kind
+            else entry
+            for entry in changes.entries
+        )
+        original(account, replace(changes, entries=entries))
 
 
-@on_ledger_entry("charge").adapted
-def replace_charge(
-    change: CreditsChange, entry: Entry, account: Account, generation: Generation
-) -> Iterable[Entry]:
-    return [replace(entry, credits=-change(-entry.credits, generation))]
-
-
-@on_ledger_entry("refund").adapted
-def replace_refund(
-    change: CreditsChange, entry: Entry, account: Account, generation: Generation
-) -> Iterable[Entry]:
-    return [replace(entry, credits=change(entry.credits, generation))]
+# These replace the credits that are charged and refunded for a generation; both are positive.
+replace_charge = _replace_credits("charge")
+replace_refund = _replace_credits("refund")

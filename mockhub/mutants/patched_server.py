@@ -162,21 +162,18 @@ class PatchedServer:
             "created_at": serializers.timestamp(generation.created_at),
         }
 
-    def adjust_balance(self, account: Account, credits: int) -> tuple[()]:
-        """Grant an account credits, or charge it if *credits* is negative.
-
-        It returns no entries, so that `on_ledger_entry` writes nothing in addition.
-        """
+    def adjust_balance(self, account: Account, credits: int) -> None:
+        """Grant an account credits, or charge it if *credits* is negative."""
         lot = next(iter(account.lots))
         kind: EntryKind = "grant" if credits > 0 else "charge"
         account.apply(Entry(self.hub.clock.now(), kind, credits, lot, None))
-        return ()
 
     def richest_account(self) -> Account:
         return max(self.hub.accounts.values(), key=lambda account: account.balance)
 
-    def other_account(self, account: Account) -> Account:
-        """Return another account than *account*; add one if there is none."""
+    def other_account(self, id: str) -> Account:
+        """Return the account of another id; add one if there is none."""
+        account = self.hub.accounts[id]
         others = (other for other in self.hub.accounts.values() if other is not account)
         if other := next(others, None):
             return other

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from mockhub.domain.accounts import Account as Account
 from mockhub.domain.generations import Generation as Generation
-from mockhub.domain.ledger import Entry as Entry
 from mockhub.mutants.form_files import Upload
 from mockhub.spec.generation_request import GenerationRequest as GenerationRequest
 from mockhub.web.api import Handler as Handler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
@@ -11,7 +11,7 @@ from mockhub.mutants.changes import edit, remove, rename, update, within
 from mockhub.mutants.hook import Hook, every
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import Account, Entry, Generation, Json, RequestContext
+from mockhub.mutants.types import Account, Generation, Json, RequestContext
 from mockhub.spec.operations import OperationId
 
 _SMALL_BALANCE = 10_000
@@ -124,13 +124,13 @@ def balance_per_key(server: PatchedServer) -> None:
 
 
 @mutant("CRD-3", "A generation is charged to the richest account of the same account type.")
-def charged_to_richest_account(server: PatchedServer) -> None:
-    @hooks.on_ledger_entry("charge").on(server)
-    def charge(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
-        richest = server.richest_account()
-        if richest is account or richest.account_type != account.account_type:
-            return [entry]
-        return server.adjust_balance(richest, entry.credits)
+@hooks.replace_charge.with_server
+def charged_to_richest_account(server: PatchedServer, credits: int, generation: Generation) -> int:
+    account, richest = server.hub.accounts[generation.account], server.richest_account()
+    if richest is account or richest.account_type != account.account_type:
+        return credits
+    server.adjust_balance(richest, -credits)
+    return 0
 
 
 @Hook

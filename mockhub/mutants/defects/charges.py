@@ -50,12 +50,10 @@ def async_charged_as_1k(server: PatchedServer, credits: int, generation: Generat
 
 
 @mutant("LED-1", "Another account is charged.")
-def charged_to_other_account(server: PatchedServer) -> None:
-    hooks.on_ledger_entry("charge")(
-        lambda entry, account, generation: server.adjust_balance(
-            server.other_account(account), entry.credits
-        )
-    )(server)
+@hooks.replace_charge.with_server
+def charged_to_other_account(server: PatchedServer, credits: int, generation: Generation) -> int:
+    server.adjust_balance(server.other_account(generation.account), -credits)
+    return 0
 
 
 @mutant("LED-1", "An asynchronous generation is charged at submission and again at its end.")

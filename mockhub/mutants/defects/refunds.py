@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import compute, computed, constant, only_if, plus, times, within
@@ -19,7 +18,7 @@ from mockhub.mutants.matching import (
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_body
-from mockhub.mutants.types import Account, Entry, Generation, Json, RequestContext, Response
+from mockhub.mutants.types import Account, Generation, Json, RequestContext, Response
 from mockhub.spec.operations import OperationId
 from mockhub.web import serializers
 from mockhub.web.responses import json_response
@@ -67,12 +66,12 @@ def failure_refunded_as_1k(server: PatchedServer, credits: int, generation: Gene
 
 
 @mutant("LED-2", "A failed generation is refunded to another account.")
-def failure_refunded_to_other_account(server: PatchedServer) -> None:
-    @hooks.on_ledger_entry("refund").on(server)
-    def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
-        if generation.delivered:
-            return [entry]
-        return server.adjust_balance(server.other_account(account), entry.credits)
+@replace_failure_refund.with_server
+def failure_refunded_to_other_account(
+    server: PatchedServer, credits: int, generation: Generation
+) -> int:
+    server.adjust_balance(server.other_account(generation.account), credits)
+    return 0
 
 
 @mutant("LED-2", "Each read of a failed task refunds it again.")
@@ -88,10 +87,10 @@ def failure_refunded_at_every_read(server: PatchedServer) -> None:
 def failure_refunded_late(server: PatchedServer) -> None:
     owed: Counter[str] = Counter()
 
-    @hooks.on_ledger_entry("refund").on(server)
-    def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
-        owed[account.id] += entry.credits
-        return ()
+    @hooks.replace_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        owed[generation.account] += credits
+        return 0
 
     @hooks.wrap_creation.on(server)
     def create(creation: hooks.Creation) -> Generation:
@@ -113,12 +112,12 @@ mutant_table("LED-2", when(has_failed, responses.mutate_log))(
 def second_failure_not_refunded(server: PatchedServer) -> None:
     refunded: set[str] = set()
 
-    @hooks.on_ledger_entry("refund").on(server)
-    def refund(entry: Entry, account: Account, generation: Generation) -> Iterable[Entry]:
-        if not generation.delivered and account.id in refunded:
-            return ()
-        refunded.add(account.id)
-        return [entry]
+    @hooks.replace_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        if not generation.delivered and generation.account in refunded:
+            return 0
+        refunded.add(generation.account)
+        return credits
 
 
 @mutant("LED-2", "A refund sets the balance of before the request and undoes charges in between.")
