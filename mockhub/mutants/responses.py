@@ -216,7 +216,7 @@ def custom_error(status: int, code: str, message: str) -> Response:
     return json_response(status, {"error": {"message": message, "code": code}})
 
 
-def rate_limited() -> Response:
+def rate_limited(*args: object) -> Response:
     """Return a 429, which the documentation does not have (LIM-2)."""
     content = {"error": {"message": "Too many requests", "code": "rateLimited"}}
     return json_response(429, content, {"Retry-After": "1"})

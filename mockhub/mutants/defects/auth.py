@@ -104,13 +104,11 @@ mutant_table("AUTH-3", responses.change_error("missingApiKey"))(
     missing_key_with_other_code=Row("A missing key returns the code unauthorized.", "unauthorized"),
 )
 mutant_table("AUTH-3", responses.change_error("missingApiKey", OperationId.CREATE_GENERATION))(
-    missing_key_is_400_on_post=Row(
-        "A generation without a key returns 400.", (400, "invalid_request")
-    )
+    missing_key_is_400_on_post=Row("A POST without a key returns 400.", (400, "invalid_request"))
 )
 mutant_table("AUTH-3", responses.change_error("missingApiKey", OperationId.GET_GENERATION))(
     missing_key_is_invalid_key_on_reads=Row(
-        "A read without a key returns invalidApiKey.", "invalidApiKey"
+        "A keyless read returns invalidApiKey.", "invalidApiKey"
     )
 )
 mutant_table("AUTH-3", at_every(2, responses.mutate_errors("missingApiKey")))(
@@ -120,9 +118,7 @@ mutant_table("AUTH-3", at_every(2, responses.mutate_errors("missingApiKey")))(
 )
 
 
-@mutant(
-    "AUTH-3", "Reading an unknown id without a key returns 404 instead of 401.", level="inferred"
-)
+@mutant("AUTH-3", "An unknown id without a key returns 404 instead of 401.", level="inferred")
 @responses.on_response(OperationId.GET_GENERATION, code="missingApiKey")
 def unknown_id_before_key(response: Response, context: RequestContext) -> Response:
     known = context.path_param in context.hub.generations
@@ -138,9 +134,7 @@ def bearer_scheme_rejected(headers: RequestHeaders, scope: Scope) -> None:
 
 
 mutant_table("AUTH-2", responses.on_response(OperationId.GET_CREDITS, status=200))(
-    credits_reject_all_keys=Row(
-        "/credits rejects every key; the other operations accept it.", send_error("invalidApiKey")
-    )
+    credits_reject_all_keys=Row("/credits alone rejects every key.", send_error("invalidApiKey"))
 )
 mutant_table("AUTH-4", responses.change_error("invalidApiKey"))(
     unknown_key_is_missing_key=Row("An unknown key returns missingApiKey.", "missingApiKey"),

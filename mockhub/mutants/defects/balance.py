@@ -141,9 +141,7 @@ def charge_read(server: PatchedServer, operation: OperationId) -> None:
 
 
 mutant_table("CRD-4", charge_read)(
-    generation_reads_charged=Row(
-        "A read of a generation costs a credit.", OperationId.GET_GENERATION
-    ),
+    generation_reads_charged=Row("A read costs a credit.", OperationId.GET_GENERATION),
     balance_reads_charged=Row("Reading the balance costs a credit.", OperationId.GET_CREDITS),
 )
 

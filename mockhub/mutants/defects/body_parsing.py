@@ -179,17 +179,13 @@ mutant_table("REQ-14", rewrite_body, conforms_if_documented=True)(
     urlencoded_accepted=Row("An urlencoded form is accepted.", _read_urlencoded)
 )
 mutant_table("REQ-14", rewrite_body)(
-    malformed_json_accepted=Row(
-        "Malformed JSON is read as a minimal request.", _replace_malformed_json
-    ),
+    malformed_json_accepted=Row("Malformed JSON is read as a request.", _replace_malformed_json),
     trailing_data_after_json_ignored=Row("Data after JSON is ignored.", _remove_trailing_data),
     single_item_array_accepted=Row("An array with one request is accepted.", _unwrap_array),
     truncated_forms_accepted=Row("A form without its last boundary is accepted.", _complete_form),
 )
 mutant_table("REQ-16", rewrite_body)(
-    fields_after_files_ignored=Row(
-        "Fields after a file in a form are ignored.", _remove_fields_after_file
-    )
+    fields_after_files_ignored=Row("Fields after a file are ignored.", _remove_fields_after_file)
 )
 
 
@@ -218,8 +214,7 @@ mutant_table("REQ-14", on_invalid(lambda response, context: b"not valid JSON" in
     malformed_json_crashes=Row("Malformed JSON returns 500.", crash),
     malformed_json_is_422=Row("Malformed JSON returns 422.", send_status(422)),
     malformed_json_error_in_html=Row(
-        "Malformed JSON returns an error in HTML.",
-        send_body(_HTML_ERROR, "text/html; charset=utf-8"),
+        "Malformed JSON returns HTML.", send_body(_HTML_ERROR, "text/html; charset=utf-8")
     ),
 )
 mutant_table("REQ-14", on_invalid(lambda response, _: b"expected a JSON object" in response.body))(

@@ -118,11 +118,7 @@ def later_generations_overcharged(server: PatchedServer) -> None:
         return credits + surcharge
 
 
-@mutant(
-    "LED-1",
-    "A request like one of the last seconds returns the same generation and is not charged.",
-    level="inferred",
-)
+@mutant("LED-1", "A request like a recent one returns its generation, free.", level="inferred")
 def repeated_request_deduplicated(server: PatchedServer) -> None:
     cache: dict[tuple[str, GenerationRequest], Generation] = {}
 

@@ -151,9 +151,7 @@ mutant_table("AUTH-9", rewrite_token)(
 )
 
 
-@mutant(
-    "AUTH-10", "An invalid body is rejected before the key is checked.", conforms_if_documented=True
-)
+@mutant("AUTH-10", "The body is validated before the key is checked.", conforms_if_documented=True)
 def body_before_key(server: PatchedServer) -> None:
     path = server.spec.operations[OperationId.CREATE_GENERATION].path
 
@@ -172,11 +170,7 @@ def body_before_key(server: PatchedServer) -> None:
         return context.parsed_request or await original(context)
 
 
-@mutant(
-    "AUTH-10",
-    "A body of another content type is rejected before the key is checked.",
-    conforms_if_documented=True,
-)
+@mutant("AUTH-10", "Content types are checked before the key.", conforms_if_documented=True)
 def content_type_before_key(server: PatchedServer) -> None:
     @wrap(server.api, "authenticate")
     def authenticate(original: Original, context: RequestContext) -> object:
@@ -187,11 +181,7 @@ def content_type_before_key(server: PatchedServer) -> None:
         return original(context)
 
 
-@mutant(
-    "AUTH-11",
-    "The model list rejects a key that is unknown, revoked or expired.",
-    conforms_if_documented=True,
-)
+@mutant("AUTH-11", "The model list rejects invalid keys.", conforms_if_documented=True)
 @hooks.wrap_handler(OperationId.LIST_MODELS).with_server
 async def models_validate_keys(server: PatchedServer, call: hooks.Call) -> Response:
     if call.context.authorization is not None:
@@ -199,11 +189,7 @@ async def models_validate_keys(server: PatchedServer, call: hooks.Call) -> Respo
     return await call.proceed()
 
 
-@mutant(
-    "AUTH-11",
-    "The model list rejects an Authorization header with another scheme with 400.",
-    conforms_if_documented=True,
-)
+@mutant("AUTH-11", "The model list rejects other schemes with 400.", conforms_if_documented=True)
 @responses.on_response(OperationId.LIST_MODELS, status=200)
 def models_reject_other_schemes(response: Response, context: RequestContext) -> Response:
     if context.authorization is None or context.key_digest:

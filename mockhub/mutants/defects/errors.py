@@ -68,27 +68,19 @@ mutant_table("ERR-1", apply_change)(
     insufficient_credits_error_is_string=Row(
         "The error of a 402 is a string.", replace_errors("insufficientCredits")(as_string)
     ),
-    not_found_in_detail=Row(
-        "The error of a 404 is in `detail`.", replace_errors("notFound")(in_detail)
-    ),
-    failure_in_detail=Row(
-        "A failure is in `detail`.", replace_errors("generationFailed")(in_detail)
-    ),
+    not_found_in_detail=Row("A 404 has only a `detail`.", replace_errors("notFound")(in_detail)),
+    failure_in_detail=Row("A 500 has a `detail`.", replace_errors("generationFailed")(in_detail)),
 )
 mutant_table("ERR-2", mutate_errors(*REQUIRED_CODES))(
     codes_in_upper_case=Row("Codes are in upper case.", edit("code", str.upper))
 )
 mutant_table("ERR-2", change_error("invalid_request"))(
     codes_in_camel_case=Row("invalid_request is in camel case.", "invalidRequest"),
-    invalid_is_bad_request=Row("The code invalid_request is `bad_request`.", "bad_request"),
-    invalid_is_validation_error=Row(
-        "The code invalid_request is `validation_error`.", "validation_error"
-    ),
+    invalid_is_bad_request=Row("invalid_request is `bad_request`.", "bad_request"),
+    invalid_is_validation_error=Row("invalid_request is `validation_error`.", "validation_error"),
 )
 mutant_table("ERR-5", change_error("notFound"))(
-    not_found_with_other_code=Row(
-        "The code notFound is `generationNotFound`.", "generationNotFound"
-    ),
+    not_found_with_other_code=Row("notFound is `generationNotFound`.", "generationNotFound"),
     not_found_is_410=Row("What does not exist returns 410.", 410),
 )
 mutant_table("ERR-7", apply_change)(
@@ -96,8 +88,7 @@ mutant_table("ERR-7", apply_change)(
         "Errors of invalid requests are text/plain.", send_as("text/plain", code="invalid_request")
     ),
     invalid_key_error_as_html=Row(
-        "Errors of invalid keys are text/html.",
-        send_as("text/html; charset=utf-8", code="invalidApiKey"),
+        "Invalid keys return HTML.", send_as("text/html; charset=utf-8", code="invalidApiKey")
     ),
     missing_key_error_as_text=Row(
         "Errors of missing keys are text/plain.", send_as("text/plain", code="missingApiKey")
@@ -121,9 +112,7 @@ on_authenticated_response = on_response(
     OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, OperationId.GET_CREDITS
 )
 mutant_table("LIM-2", at_every(10, on_authenticated_response))(
-    every_tenth_request_is_429=Row(
-        "Every tenth authenticated request returns 429.", lambda response, context: rate_limited()
-    )
+    every_tenth_request_is_429=Row("Every tenth authenticated request returns 429.", rate_limited)
 )
 
 

@@ -71,8 +71,7 @@ mutant_table("REQ-3", fields.reject_if)(
 )
 mutant_table("REQ-3", fields.replace_field("size"))(
     invalid_size_read_as_auto=Row(
-        "A malformed size is read as auto.",
-        if_type(str, lambda size: size if "x" in size else "auto"),
+        "A malformed size means auto.", if_type(str, lambda size: size if "x" in size else "auto")
     )
 )
 mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
@@ -88,14 +87,10 @@ mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
 )
 mutant_table("REQ-13", fields.replace_field("size"), conforms_if_documented=True)(
     uppercase_x_in_size_accepted=Row("1024X1024 is accepted as a size.", if_type(str, str.lower)),
-    whitespace_around_size_accepted=Row(
-        "Whitespace around a size is cut.", if_type(str, str.strip)
-    ),
+    whitespace_around_size_accepted=Row("Blanks around a size are cut.", if_type(str, str.strip)),
 )
 mutant_table("REQ-4", fields.replace_field("quality"))(
-    unknown_quality_read_as_auto=Row(
-        "Every quality is read as auto.", if_type(str, lambda _: "auto")
-    ),
+    unknown_quality_read_as_auto=Row("Every quality means auto.", if_type(str, lambda _: "auto")),
     quality_case_ignored=Row("HIGH is accepted as high.", if_type(str, str.lower)),
 )
 fields.field_table("REQ-4", partial(fields.mutate_schema, "quality"))(
@@ -127,9 +122,7 @@ fields.field_table("REQ-5", fields.mutate_values)(
 )
 fields.field_table("REQ-5", partial(fields.replace_field, "n"))(
     n_0_means_1=Row("n=0 generates one image.", lambda n: 1 if n == 0 else n),
-    n_above_4_clamped=Row(
-        "above 4, n generates four images.", if_type(int, lambda n: min(n, _MAX_N))
-    ),
+    n_above_4_clamped=Row("above 4, n generates 4 images.", if_type(int, lambda n: min(n, _MAX_N))),
     n_below_1_clamped=Row("below 1, n generates one image.", if_type(int, lambda n: max(n, 1))),
 )
 mutant_table("REQ-5", fields.replace_field("n"))(

@@ -37,10 +37,8 @@ def reuse_last_value(server: PatchedServer, name: str) -> None:
 
 
 mutant_table("REQ-12", reuse_last_value)(
-    n_carried_over=Row("The default of n is that of the last request that had one.", "n"),
-    async_carried_over=Row(
-        "The default of async is that of the last request that had one.", "async"
-    ),
+    n_carried_over=Row("The default of n is that of the last request with it.", "n"),
+    async_carried_over=Row("The default of async is that of the last request with it.", "async"),
 )
 mutant_table("REQ-12", fields.replace_field("n", JSON), conforms_if_documented=True)(
     n_as_string_accepted=Row(

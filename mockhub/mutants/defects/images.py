@@ -68,8 +68,7 @@ mutant_table("GEN-10", change_rendering)(
         lambda image: replace(image, width=image.height, height=image.width),
     ),
     images_16_pixels_shorter=Row(
-        "Images are 16 pixels lower than requested.",
-        lambda image: replace(image, height=image.height - 16),
+        "Images are 16 pixels too low.", lambda image: replace(image, height=image.height - 16)
     ),
 )
 mutant_table("GEN-10", responses.on_image_response)(

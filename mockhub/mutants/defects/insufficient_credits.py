@@ -68,9 +68,7 @@ mutant_table("ASY-8", allow_overdraft())(
     ),
 )
 mutant_table("LED-4", allow_overdraft(clamped=True))(
-    charge_clamped_to_balance=Row(
-        "A balance that is too low is charged to zero, and the request is accepted.", constant(True)
-    )
+    charge_clamped_to_balance=Row("A balance that is too low is charged to zero.", constant(True))
 )
 
 
@@ -109,9 +107,7 @@ mutant_table("LED-5", charge_rejected)(
     rejection_still_charged=Row("A request that returns 402 is charged.", constant(8)),
 )
 mutant_table("LED-4", hooks.free_after_error)(
-    free_after_insufficient_credits=Row(
-        "The next generation of an account after a 402 is free.", "insufficientCredits"
-    )
+    free_after_insufficient_credits=Row("A generation after a 402 is free.", "insufficientCredits")
 )
 mutant_table("LED-4", responses.change_error("insufficientCredits"))(
     insufficient_credits_is_403=Row("Insufficient credits return 403.", 403),

@@ -49,9 +49,7 @@ mutant_table("MOD-1", mutate_model)(
         "The model has neither qualities nor prices of qualities.",
         remove("supported_qualities", "credits_per_image"),
     ),
-    model_without_limit=Row(
-        "The model has no limit of references.", remove("reference_image_limit")
-    ),
+    model_without_limit=Row("The model has no reference limit.", remove("reference_image_limit")),
     model_without_prices=Row("The model has no credits per image.", remove("credits_per_image")),
 )
 mutant_table("MOD-2", mutate_model)(
@@ -75,9 +73,7 @@ mutant_table("MOD-3", mutate_model)(
     listed_4k_price_missing=Row(
         "The list has no price for 4K.", within("credits_per_image", remove("4K"))
     ),
-    listed_prices_swapped=Row(
-        "The list has swapped prices of 1K and 4K.", listed_prices({"1K": 12, "4K": 8})
-    ),
+    listed_prices_swapped=Row("The list swaps two prices.", listed_prices({"1K": 12, "4K": 8})),
     single_listed_price=Row("The list has one price for all tiers.", update(credits_per_image=8)),
 )
 
@@ -131,9 +127,7 @@ mutant_table("MOD-6", mutate_model)(
     ratio_auto_not_listed=Row("auto is not among the ratios.", remove_ratio("auto")),
     ratio_9_to_21_not_listed=Row("9:21 is not among the ratios.", remove_ratio("9:21")),
     ratio_5_to_4_not_listed=Row("5:4 is not among the ratios.", remove_ratio("5:4")),
-    ratio_21_to_9_reduced=Row(
-        "21:9 is listed in lowest terms, as 7:3.", replace_ratio("21:9", "7:3")
-    ),
+    ratio_21_to_9_reduced=Row("21:9 is listed reduced, as 7:3.", replace_ratio("21:9", "7:3")),
     extra_ratio_listed=Row(
         "7:4 is among the ratios.",
         within("supported_aspect_ratios", lambda ratios: ratios.append("7:4")),

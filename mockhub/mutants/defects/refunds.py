@@ -42,11 +42,10 @@ replace_partial_refund = when(some_delivered, hooks.replace_refund)
 mutant_table("LED-2", replace_failure_refund)(
     failure_not_refunded=Row("A failed generation is not refunded.", constant(0)),
     sync_failure_not_refunded=Row(
-        "A failed synchronous generation is not refunded; a task is.", only_if(is_sync, constant(0))
+        "A failed synchronous generation is not refunded.", only_if(is_sync, constant(0))
     ),
     async_failure_not_refunded=Row(
-        "A failed task is not refunded; a synchronous generation is.",
-        only_if(is_async, constant(0)),
+        "A failed task is not refunded.", only_if(is_async, constant(0))
     ),
     failure_half_refunded=Row(
         "Half of a failed generation is refunded.", lambda credits, generation: credits // 2
@@ -102,9 +101,7 @@ def failure_refunded_late(server: PatchedServer) -> None:
 
 
 mutant_table("LED-2", when(has_failed, responses.mutate_log))(
-    failure_usage_not_zero=Row(
-        "A failed task is refunded, and its usage is the full price.", usage_of_all
-    )
+    failure_usage_not_zero=Row("A failed task is refunded; its usage is the price.", usage_of_all)
 )
 
 
@@ -137,15 +134,13 @@ mutant_table("LED-2", hooks.free_after_error)(
     free_after_failure=Row("The generation after a failed one is free.", "generationFailed")
 )
 mutant_table("LED-3", replace_partial_refund)(
-    missing_images_not_refunded=Row(
-        "Missing images are not refunded; the usage is right.", constant(0)
-    ),
+    missing_images_not_refunded=Row("Missing images are not refunded.", constant(0)),
     async_missing_images_not_refunded=Row(
         "Missing images of a task are not refunded.", only_if(is_async, constant(0))
     ),
     missing_images_refunded_twice=Row("Missing images are refunded twice.", times(2)),
     missing_images_refund_all=Row(
-        "If an image is missing, all are refunded; the usage is right.", computed(credits_requested)
+        "If an image is missing, all are refunded.", computed(credits_requested)
     ),
 )
 
@@ -191,12 +186,8 @@ mutant_table("ERR-6", responses.change_error("generationFailed"))(
     failure_is_503=Row("A failed generation returns 503.", 503),
     failure_is_400=Row("A failed generation returns 400.", 400),
     failure_is_422=Row("A failed generation returns 422.", 422),
-    failure_coded_internal_error=Row(
-        "The code generationFailed is `internalError`.", "internalError"
-    ),
-    failure_coded_provider_error=Row(
-        "The code generationFailed is `providerError`.", "providerError"
-    ),
+    failure_coded_internal_error=Row("generationFailed is `internalError`.", "internalError"),
+    failure_coded_provider_error=Row("generationFailed is `providerError`.", "providerError"),
 )
 mutant_table("ERR-6", on_failure)(
     failure_is_html=Row(
@@ -206,9 +197,7 @@ mutant_table("ERR-6", on_failure)(
 )
 
 
-@mutant(
-    "ERR-6", "A failed synchronous generation returns 200 with status succeeded, without images."
-)
+@mutant("ERR-6", "A failed synchronous generation returns 200, succeeded, without images.")
 def failure_reported_as_empty_success(server: PatchedServer) -> None:
     @on_failure.on(server)
     def replace_error(response: Response, context: RequestContext) -> Response:

@@ -81,12 +81,10 @@ mutant_table("GEN-3", replace_images)(
         lambda images, _: [*images, {**images[-1], "id": "clx_one_more"}],
     ),
     missing_image=Row(
-        "The last of several images is missing but charged.",
+        "The last of several images is charged and missing.",
         lambda images, _: images[:-1] or images,
     ),
-    at_most_two_images=Row(
-        "At most two images come, at the price of all.", lambda images, _: images[:2]
-    ),
+    at_most_two_images=Row("At most two images come, all charged.", lambda images, _: images[:2]),
 )
 mutant_table("GEN-3", responses.mutate_result)(
     images_named_data=Row("The images are in the field `data`.", rename("images", "data"))
@@ -102,8 +100,7 @@ mutant_table("GEN-4", replace_quality)(
         "The quality is in pixels.", lambda tier, generation: str(generation.quote.size)
     ),
     high_quality_reported_as_4k=Row(
-        "Quality high is reported as 4K, at the price of 1K.",
-        only_if(has_high_quality, constant("4K")),
+        "Quality high is reported as 4K, not as 1K.", only_if(has_high_quality, constant("4K"))
     ),
 )
 mutant_table("GEN-5", replace_ratio)(
@@ -239,13 +236,11 @@ mutant_table("GEN-7", replace_balance)(
     ),
 )
 mutant_table("GEN-7", at_every(3, replace_balance))(
-    every_third_balance_stale=Row(
-        "Every third response has the balance before the charge.", balance_before
-    )
+    every_third_balance_stale=Row("Every third balance is that before the charge.", balance_before)
 )
 mutant_table("GEN-7", responses.mutate_result)(
     balance_as_number=Row(
-        "The balance of a response is a number.",
+        "The balance in a response is a number.",
         edit("balance", lambda balance: balance["credits"]),
     )
 )

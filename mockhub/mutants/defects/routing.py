@@ -30,20 +30,16 @@ def remove_endpoint(endpoint: str, headers: RequestHeaders, scope: Scope) -> Non
 
 
 mutant_table("END-1", remove_endpoint)(
-    models_endpoint_missing=Row("GET /models does not exist.", "GET /api/v1/models")
+    models_endpoint_missing=Row("GET /models is missing.", "GET /api/v1/models")
 )
 mutant_table("END-2", remove_endpoint)(
-    credits_endpoint_missing=Row("GET /credits does not exist.", "GET /api/v1/credits")
+    credits_endpoint_missing=Row("GET /credits is missing.", "GET /api/v1/credits")
 )
 mutant_table("END-3", remove_endpoint)(
-    generation_endpoint_missing=Row(
-        "POST /images/generations does not exist.", "POST /api/v1/images"
-    )
+    generation_endpoint_missing=Row("POST /images/generations is missing.", "POST /api/v1/images")
 )
 mutant_table("END-4", remove_endpoint)(
-    retrieval_endpoint_missing=Row(
-        "GET /generations/{id} does not exist.", "GET /api/v1/generations"
-    )
+    retrieval_endpoint_missing=Row("GET /generations/{id} is missing.", "GET /api/v1/generations")
 )
 
 
@@ -88,9 +84,7 @@ mutant_table("END-5", on_unrouted(404), conforms_if_documented=True)(
     unknown_path_with_other_code=Row(
         "An unknown path returns the code routeNotFound.", send_custom_error(404, "routeNotFound")
     ),
-    unknown_path_is_200=Row(
-        "An unknown path returns 200, like the start page of an app.", send_json({}, status=200)
-    ),
+    unknown_path_is_200=Row("An unknown path returns 200 and {}.", send_json({}, status=200)),
     unknown_path_crashes=Row("An unknown path returns 500.", send_status(500)),
 )
 mutant_table("END-6", on_unrouted(405), conforms_if_documented=True)(

@@ -32,9 +32,7 @@ mutant_table("GEN-1", responses.mutate_result)(
     sync_does_not_wait=Row(
         "A synchronous response is sent while processing.", update(status="processing", images=[])
     ),
-    sync_status_is_completed=Row(
-        "A finished generation is `completed`.", update(status="completed")
-    ),
+    sync_status_is_completed=Row("The final status is `completed`.", update(status="completed")),
 )
 mutant_table("GEN-1", responses.mutate_generation)(
     status_in_upper_case=Row("The status is written in capitals.", edit("status", str.upper))

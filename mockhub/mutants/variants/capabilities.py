@@ -88,10 +88,7 @@ def standard_sizes_only(request: ParsedRequest) -> None:
         raise ValidationError("size: expected 1024x1024, 1536x1024, 1024x1536 or auto")
 
 
-@variant(
-    "An unsupported size is rounded to the nearest supported one of about the same ratio.",
-    level="documented",
-)
+@variant("An unsupported size is rounded to the nearest supported one.", level="documented")
 def sizes_rounded_to_nearest(server: PatchedServer) -> None:
     rules = server.spec.catalog.size_rules
 

@@ -53,8 +53,7 @@ variant_table(rewrite_ids)(
     uuids=Row("Ids are UUIDs.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id))),
     numeric_ids=Row("Ids are digits.", lambda id: str(int(id[-12:], 16))),
     long_ids=Row(
-        "Ids are long, with capitals and punctuation.",
-        lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2",
+        "Ids are long, with punctuation.", lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2"
     ),
 )
 variant_table(rename_status)(
@@ -63,9 +62,7 @@ variant_table(rename_status)(
 variant_table(replace_provider)(
     many_polls=Row("A task is processing for several polls.", ["polls=6"]),
     done_at_first_poll=Row("A task has ended when it is first polled.", []),
-    slow_generations=Row(
-        "A generation, synchronous or not, takes most of a second.", ["duration=700ms"]
-    ),
+    slow_generations=Row("A generation takes most of a second.", ["duration=700ms"]),
 )
 variant_table(show_reserved_credits, level="documented")(
     charged_at_start=Row(
@@ -116,9 +113,7 @@ def other_account_types(server: PatchedServer) -> None:
         account.account_type = "enterprise_annual"
 
 
-@variant(
-    "A balance that cannot pay for any image returns 402, whatever the body is.", level="documented"
-)
+@variant("A balance below any price returns 402, whatever the body is.", level="documented")
 @hooks.wrap_generate.with_server
 async def balance_checked_before_body(server: PatchedServer, call: hooks.Call) -> Response:
     if call.account.balance < min(server.prices.values()):
