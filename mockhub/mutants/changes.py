@@ -46,6 +46,11 @@ def compute(**fields: Callable[[Generation], object]) -> InPlace:
     )
 
 
+def extend(field: str, *items: object) -> InPlace:
+    """Append items to a list."""
+    return lambda content, *rest: content[field].extend(items)
+
+
 def within(field: str, change: InPlace) -> InPlace:
     """Change the value of a field in place."""
     return lambda content, *rest: change(content[field], *rest)

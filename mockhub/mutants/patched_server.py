@@ -68,11 +68,7 @@ class PatchedServer:
             max_generations_size=max_generations_size,
         )
         self._create_app = partial(
-            create_app,
-            url=url,
-            limits=limits,
-            validate_responses=False,
-            observers=observers,
+            create_app, url=url, limits=limits, validate_responses=False, observers=observers
         )
         self._edited_document: Json | None = None
         self.url = url

@@ -21,20 +21,9 @@ from mockhub.web.responses import json_response
 ResponseChange = Callable[[Response, RequestContext], Response]
 JsonChange = Callable[[Json, RequestContext], object]
 GenerationChange = Callable[[Json, Generation], object]
-
-
 SendResponse = Callable[..., Response]
 
-GENERATION_FIELDS = (
-    "object",
-    "id",
-    "status",
-    "model",
-    "aspect_ratio",
-    "quality",
-    "images",
-    "usage",
-)
+FIELDS = ("object", "id", "status", "model", "aspect_ratio", "quality", "images", "usage")
 
 
 @hook_factory
@@ -222,13 +211,6 @@ def rate_limited(*args: object) -> Response:
     return json_response(429, content, {"Retry-After": "1"})
 
 
-def server_error() -> Response:
-    """Return the page of a web server whose application raised an exception."""
-    body = b"Internal Server Error"
-    headers = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)))
-    return Response(500, body, headers)
-
-
 def generation_of(context: RequestContext) -> Generation:
     return context.hub.generations[context.generation or ""]
 
@@ -262,10 +244,7 @@ def send_content_type(content_type: str) -> SendResponse:
 
 
 def send_error(code: str) -> SendResponse:
-    def send(response: Response, context: RequestContext) -> Response:
-        return error_response(context, code)
-
-    return send
+    return lambda response, context: error_response(context, code)
 
 
 def send_custom_error(status: int, code: str, message: str = "Not possible") -> SendResponse:
@@ -273,5 +252,8 @@ def send_custom_error(status: int, code: str, message: str = "Not possible") -> 
     return lambda *args: error
 
 
-def crash(response: Response, *rest: object) -> Response:
-    return server_error()
+def crash(*args: object) -> Response:
+    """Return the page of a web server whose application raised an exception."""
+    body = b"Internal Server Error"
+    headers = ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)))
+    return Response(500, body, headers)

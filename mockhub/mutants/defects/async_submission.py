@@ -78,7 +78,7 @@ mutant_table("ASY-2", replace_at(responses.mutate_accepted, "poll_url"))(
 mutant_table("ASY-2", responses.mutate_accepted)(
     poll_url_missing=Row("The 202 response has no poll_url.", remove("poll_url"))
 )
-for _field in (*responses.GENERATION_FIELDS, "created_at"):
+for _field in (*responses.FIELDS, "created_at"):
     mutant("ASY-3", f"The 202 response has no {_field}.", name=f"task_without_{_field}")(
         responses.mutate_accepted(remove(_field))
     )

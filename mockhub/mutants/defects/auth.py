@@ -167,7 +167,7 @@ def any_key_accepted(server: PatchedServer) -> None:
 @responses.on_response(code="invalidApiKey")
 def short_key_crashes(response: Response, context: RequestContext) -> Response:
     is_short = len(context.authorization or b"") < _KEY_HEADER_LENGTH
-    return responses.server_error() if is_short else response
+    return responses.crash() if is_short else response
 
 
 @hook_factory

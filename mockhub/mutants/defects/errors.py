@@ -108,6 +108,7 @@ mutant_table("ERR-7", apply_change)(
         send_as("application/problem+json", OperationId.GET_GENERATION, code="notFound"),
     ),
 )
+
 on_authenticated_response = on_response(
     OperationId.CREATE_GENERATION, OperationId.GET_GENERATION, OperationId.GET_CREDITS
 )

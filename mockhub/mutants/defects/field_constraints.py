@@ -7,7 +7,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from mockhub.mutants import fields, hooks, responses
-from mockhub.mutants.changes import if_type, remove, set_default, update, within
+from mockhub.mutants.changes import extend, if_type, remove, set_default, update
 from mockhub.mutants.hook import Hook, every
 from mockhub.mutants.matching import has_value
 from mockhub.mutants.patched_server import PatchedServer
@@ -95,14 +95,8 @@ mutant_table("REQ-4", fields.replace_field("quality"))(
 )
 fields.field_table("REQ-4", partial(fields.mutate_schema, "quality"))(
     unknown_quality_accepted=Row("any quality is accepted.", remove("enum")),
-    hd_quality_accepted=Row(
-        "hd and standard, the qualities of an older model, are accepted.",
-        within("enum", lambda qualities: qualities.extend(["hd", "standard"])),
-    ),
-    tiers_accepted_as_quality=Row(
-        "1K, 2K and 4K are accepted as qualities.",
-        within("enum", lambda qualities: qualities.extend(["1K", "2K", "4K"])),
-    ),
+    hd_quality_accepted=Row("hd and standard are accepted.", extend("enum", "hd", "standard")),
+    tiers_accepted_as_quality=Row("1K, 2K and 4K are accepted.", extend("enum", "1K", "2K", "4K")),
 )
 mutant_table("REQ-4", fields.reject_if)(
     auto_quality_rejected=Row("Quality auto is rejected.", has_value("quality", "auto")),

@@ -12,6 +12,7 @@ from mockhub.mutants.types import Json, ParsedRequest
 from mockhub.spec.operations import JSON, OperationId
 
 _TYPES = {"model": str, "prompt": str, "size": str, "quality": str, "n": int, "async": bool}
+
 mutant_table("REQ-12", fields.mutate_values(), conforms_if_documented=True)(
     default_n_is_4=Row("Four images are generated without n.", set_default(n=4))
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mockhub.mutants import responses
-from mockhub.mutants.changes import InPlace, edit, remove, update, within
+from mockhub.mutants.changes import InPlace, edit, extend, remove, update, within
 from mockhub.mutants.hook import Hook
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
@@ -32,7 +32,10 @@ def remove_ratio(ratio: str) -> InPlace:
 
 def replace_ratio(ratio: str, other: object) -> InPlace:
     """List another value instead of a ratio."""
-    return edit("supported_aspect_ratios", lambda all: [other if r == ratio else r for r in all])
+    return edit(
+        "supported_aspect_ratios",
+        lambda ratios: [other if each == ratio else each for each in ratios],
+    )
 
 
 mutant_table("MOD-1", mutate_list)(
@@ -112,10 +115,7 @@ mutant_table("MOD-5", mutate_model)(
             "4K is not among the qualities.",
             within("supported_qualities", lambda qualities: qualities.remove("4K")),
         ),
-        "8k_listed": Row(
-            "8K is among the qualities.",
-            within("supported_qualities", lambda qualities: qualities.append("8K")),
-        ),
+        "8k_listed": Row("8K is among the qualities.", extend("supported_qualities", "8K")),
     },
     qualities_low_medium_high=Row(
         "The qualities are low, medium and high.",
@@ -128,10 +128,7 @@ mutant_table("MOD-6", mutate_model)(
     ratio_9_to_21_not_listed=Row("9:21 is not among the ratios.", remove_ratio("9:21")),
     ratio_5_to_4_not_listed=Row("5:4 is not among the ratios.", remove_ratio("5:4")),
     ratio_21_to_9_reduced=Row("21:9 is listed reduced, as 7:3.", replace_ratio("21:9", "7:3")),
-    extra_ratio_listed=Row(
-        "7:4 is among the ratios.",
-        within("supported_aspect_ratios", lambda ratios: ratios.append("7:4")),
-    ),
+    extra_ratio_listed=Row("7:4 is among the ratios.", extend("supported_aspect_ratios", "7:4")),
     listed_ratio_as_number=Row(
         "16:9 is listed as 969, which is how YAML 1.1 reads it.", replace_ratio("16:9", 969)
     ),

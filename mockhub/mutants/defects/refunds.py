@@ -39,6 +39,7 @@ def lacks_images(generation: Generation) -> bool:
 usage_of_all = within("usage", compute(credits=credits_requested))
 replace_failure_refund = when(nothing_delivered, hooks.replace_refund)
 replace_partial_refund = when(some_delivered, hooks.replace_refund)
+
 mutant_table("LED-2", replace_failure_refund)(
     failure_not_refunded=Row("A failed generation is not refunded.", constant(0)),
     sync_failure_not_refunded=Row(

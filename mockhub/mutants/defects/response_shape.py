@@ -32,7 +32,7 @@ def _as_base64(image: Json) -> Json:
     return {**image, "b64_json": "iVBORw0KGgo="}
 
 
-for _field in (*responses.GENERATION_FIELDS, "balance"):
+for _field in (*responses.FIELDS, "balance"):
     mutant(
         "GEN-2",
         f"The response of a finished generation has no {_field}.",

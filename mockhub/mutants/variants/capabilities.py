@@ -30,6 +30,7 @@ from mockhub.web import serializers
 
 _STANDARD_SIZES = ("1024x1024", "1536x1024", "1024x1536", "auto")
 _SIGNATURE = "?X-Amz-Expires=3600&X-Amz-Signature=8c1f%2F..&response-content-type=image%2Fpng"
+
 variant_table(responses.mutate_images, level="documented")(
     images_on_other_host=Row(
         "Images are on another host, which is not reachable.",
