@@ -24,7 +24,7 @@ def printable(text: str, keep: str = "") -> str:
     Control characters, line separators, bidirectional overrides and lone surrogates are escaped.
 
     Args:
-        text: Text that somebody else wrote, such as a path, a prompt or an error message.
+        text: Text of another party, such as a path, a prompt or an error message.
         keep: Characters that are not escaped, such as a newline in text of several lines.
     """
     if text.isprintable():

@@ -68,7 +68,7 @@ secrets = st.text(ALPHABET, min_size=32, max_size=32).filter(lambda text: len(se
 
 
 def variants(text: str) -> Iterator[str]:
-    """Yield *text* as somebody could decode it."""
+    """Yield *text* in every decoded form."""
     for _ in range(4):
         yield text
         text = html.unescape(unquote(text)).replace("\0", "")

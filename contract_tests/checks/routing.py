@@ -96,18 +96,15 @@ def unknown_methods_have_no_effect(context: CheckContext) -> None:
 
 
 def _put_generation(context: CheckContext) -> Exchange:
-    reservation = context.client.budget.reserve(oracle.min_price())
-    try:
-        return context.client.send(
-            "PUT",
-            f"{context.profile.base_url}{GENERATIONS}",
-            key="valid",
-            headers={"Content-Type": "application/json"},
-            content=json.dumps(context.request_body()).encode(),
-            unspecified=True,
-        )
-    finally:
-        context.client.budget.release(reservation)
+    return context.client.send(
+        "PUT",
+        f"{context.profile.base_url}{GENERATIONS}",
+        key="valid",
+        headers={"Content-Type": "application/json"},
+        content=json.dumps(context.request_body()).encode(),
+        unspecified=True,
+        cost=oracle.min_price(),
+    )
 
 
 @check("END-6")

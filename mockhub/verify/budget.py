@@ -12,81 +12,156 @@ class Budget:
     """A budget in credits.
 
     The worst case of a request is reserved before it is sent, and stays reserved until the balances
-    have been read. The credits spent are what left the balances or what responses reported,
-    whichever is more.
+    have been read. The balance of its payer is read before the next request that might cost
+    something. Once more credits have left the balances than the accepted requests may cost, nothing
+    is paid for any more: the overshoot is at most what that one request cost.
 
     Attributes:
         limit: The credits that may be spent.
-        read_credits_lost: Returns the credits that have left all accounts, None if unknown.
+        unknown: The worst case of requests whose cost could not be read from a balance.
+        read_balance: Reads the balance of a role, which calls `observe`.
+        read_balances: Reads all balances; returns whether that was possible.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.read_credits_lost: Callable[[], int | None] = lambda: None
+        self.unknown = 0
+        self.read_balance: Callable[[str], object] = lambda role: None
+        self.read_balances: Callable[[], bool] = lambda: False
+        self._first: dict[str, int] = {}  # balances, by role
+        self._latest: dict[str, int] = {}
+        self._observed = 0  # what has left the balances
         self._reported = 0
-        self._observed = 0  # what the balances had lost when they were last read
-        self._reservations: dict[int, int] = {}  # of requests and tasks in progress, by id
+        self._overcharge = 0
+        self._requests: dict[int, int] = {}  # reservations of requests in progress, by id
+        self._tasks: dict[int, int] = {}  # reservations of tasks in progress, by id
+        self._accepted = 0  # reservations of requests that were not rejected
         self._unsettled = 0  # of requests that ended after the balances were last read
+        self._unsettled_rejections = 0
+        self._settled = 0  # `_observed` when all balances were last read
+        self._unread: set[str] = set()  # roles that may have paid since their balance was read
         self._last_id = 0
         self._lock = RLock()
 
     @property
+    def observed(self) -> int:
+        """Credits that were seen to leave the balances."""
+        return self._observed
+
+    @property
+    def unconfirmed(self) -> int:
+        """Credits that responses reported or requests may have cost, but no balance confirms."""
+        return max(self.unknown, self._reported - self._observed, 0)
+
+    @property
     def spent(self) -> int:
-        """Credits that are known to be gone."""
+        """Credits that left the balances, or that responses reported if that is more."""
         return max(self._observed, self._reported)
 
     @property
     def reserved(self) -> int:
         """Credits reserved for requests and tasks in progress."""
         with self._lock:
-            return sum(self._reservations.values())
+            return sum(self._requests.values()) + sum(self._tasks.values())
 
     @property
     def remaining(self) -> int:
         """Credits that may still be reserved."""
         with self._lock:
-            return self.limit - self.spent - self._unsettled - self.reserved
+            if self._overcharge:
+                return 0
+            spent = max(self.spent, self._observed + self.unknown)
+            return self.limit - spent - self._unsettled - self.reserved
 
     def reserve(self, credits: int) -> int:
         """Reserve the worst case of a request and return the id of the reservation.
 
         Raises:
-            OverBudget: if the budget does not cover it.
+            OverBudget: if the budget does not cover it, or a request has cost more than it may.
         """
         with self._lock:
-            if credits > self.remaining:
+            self._read_payers()
+            if credits > max(self.remaining, 0):
                 self.settle()
-            if credits > self.remaining:
+            if self._overcharge:
+                raise OverBudget(
+                    f"not sent: {self._overcharge} credits more have left the balances than the "
+                    "requests may cost; either the server charges too much, or another client "
+                    "spends from these accounts"
+                )
+            if credits > max(self.remaining, 0):
                 raise OverBudget(
                     f"not sent: it may cost {credits} credits, and {max(self.remaining, 0)} "
                     f"are left of the budget of {self.limit}"
                 )
-            return self.reserve_unchecked(credits)
+            return self._add(self._requests, credits)
 
-    def reserve_unchecked(self, credits: int) -> int:
+    def reserve_task(self, credits: int) -> int:
         """Reserve what a task in progress may still cost, even beyond the budget."""
         with self._lock:
-            self._last_id += 1
-            self._reservations[self._last_id] = credits
-            return self._last_id
+            return self._add(self._tasks, credits)
 
-    def release(self, reservation: int, *, reported_cost: int = 0) -> None:
-        """End a reservation; *reported_cost* is what the response said it cost."""
+    def _add(self, reservations: dict[int, int], credits: int) -> int:
+        self._last_id += 1
+        reservations[self._last_id] = credits
+        return self._last_id
+
+    def release(
+        self,
+        reservation: int,
+        *,
+        reported_cost: int = 0,
+        rejected: bool = False,
+        payer: str | None = None,
+    ) -> None:
+        """End a reservation.
+
+        Args:
+            reported_cost: What the response said it cost.
+            rejected: Whether the response was an error of the client, which costs nothing.
+            payer: The role whose key was sent.
+        """
         with self._lock:
-            self._unsettled += self._reservations.pop(reservation, 0)
+            credits = self._requests.pop(reservation, 0)
+            self._unsettled += credits + self._tasks.pop(reservation, 0)
             self._reported += reported_cost
+            if rejected:
+                self._unsettled_rejections += credits
+            else:
+                self._accepted += credits
+                self._unread |= {payer} if payer else set()
+
+    def observe(self, role: str, credits: int) -> None:
+        """Account for a balance that was read."""
+        with self._lock:
+            self._first.setdefault(role, credits)
+            self._latest[role] = credits
+            self._unread.discard(role)
+            lost = sum(max(self._first[name] - left, 0) for name, left in self._latest.items())
+            self._observed = max(self._observed, lost)
+            if (allowed := self._allowed_loss()) < lost:
+                self._overcharge = max(self._overcharge, lost - allowed)
+
+    def _allowed_loss(self) -> int:
+        """Return the most that all requests so far may have cost."""
+        settled = max(self._accepted, self._settled)
+        return settled + self._unsettled_rejections + sum(self._requests.values())
 
     def settle(self) -> None:
         """Read the balances and free what was reserved but not charged."""
         with self._lock:
             if self._unsettled:
-                self.finalize(self.read_credits_lost())
+                self.finalize(readable=self.read_balances())
 
-    def finalize(self, credits_lost: int | None) -> None:
-        """Account for *credits_lost*, or for the worst case if the balances are unreadable."""
+    def finalize(self, *, readable: bool) -> None:
+        """Free what the balances show not to be charged; if they are unreadable it is unknown."""
         with self._lock:
-            if credits_lost is None:
-                self._reported += self._unsettled
-            else:
-                self._observed = max(self._observed, credits_lost)
-            self._unsettled = 0
+            self.unknown += 0 if readable else self._unsettled
+            self._unsettled = self._unsettled_rejections = 0
+            self._settled = self._observed
+            self._unread.clear()
+
+    def _read_payers(self) -> None:
+        for role in tuple(self._unread):
+            self.read_balance(role)
+        self._unread.clear()

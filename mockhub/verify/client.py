@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import json as jsons
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ _MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
 _MAX_CURL_BODY = 3000  # characters of a JSON body in a curl command
 _MAX_CURL_RAW_BODY = 500
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which never cost credits
+_MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
 
 class RawKey(str):
@@ -64,6 +67,7 @@ class BudgetedClient:
         )
         if password := urlsplit(profile.base_url).password:
             self.secrets.register(password, "$MOCKHUB_PASSWORD")
+        self._credits_url = f"{profile.base_url}/api/v1/credits"
         self._unanswered: Counter[str] = Counter()  # by kind of request
         self._lock = Lock()
         self._http = _http_client(self.loopback)
@@ -112,20 +116,17 @@ class BudgetedClient:
             body = _form_body(form, files, files_first)
         else:
             body = _json_body(json)
-        reservation = self.budget.reserve(cost)
-        try:
-            return self.send(
-                "POST",
-                f"{self.profile.base_url}{GENERATIONS}",
-                key=key,
-                headers={"Content-Type": body.media_type, **(headers or {})},
-                content=body.content,
-                curl_body=body.curl_body,
-                unspecified=unspecified,
-                timeout=GENERATE_TIMEOUT,
-            )
-        finally:
-            self.budget.release(reservation)
+        return self.send(
+            "POST",
+            f"{self.profile.base_url}{GENERATIONS}",
+            key=key,
+            headers={"Content-Type": body.media_type, **(headers or {})},
+            content=body.content,
+            curl_body=body.curl_body,
+            unspecified=unspecified,
+            timeout=GENERATE_TIMEOUT,
+            cost=cost,
+        )
 
     def send(
         self,
@@ -138,6 +139,7 @@ class BudgetedClient:
         curl_body: Body | None = None,
         unspecified: bool = False,
         timeout: float = READ_TIMEOUT,
+        cost: int = 0,
     ) -> Exchange:
         """Send one request, without retries, and record the exchange.
 
@@ -146,6 +148,7 @@ class BudgetedClient:
             headers: Further headers.
             unspecified: Whether the documentation leaves open how such a request is answered.
             timeout: Seconds without a response.
+            cost: The worst case in credits.
 
         Raises:
             Inconclusive: if requests of this kind no longer get a response.
@@ -162,9 +165,24 @@ class BudgetedClient:
         sent_headers = {**self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
         request = Request(method, url, sent_headers, stored, curl_body, unspecified)
+        reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
         started = time.perf_counter()
         response = self._request(request, content, timeout)
-        return self._record(request, response, time.perf_counter() - started)
+        exchange = self._record(request, response, time.perf_counter() - started)
+        if reservation is not None:
+            self._release(reservation, [exchange], key)
+        elif (
+            exchange.status == 200 and url == self._credits_url and key and key in self.profile.keys
+        ):
+            credits = exchange.json_object.get("credits")
+            if isinstance(credits, int | float) and abs(credits) < _MAX_BALANCE:
+                self.budget.observe(key, math.floor(credits))
+        return exchange
+
+    def _release(self, reservation: int, exchanges: Sequence[Exchange], key: str | None) -> None:
+        rejected = all(400 <= exchange.status < 500 for exchange in exchanges)
+        payer = key if key in self.profile.keys else "valid"
+        self.budget.release(reservation, rejected=rejected, payer=payer)
 
     def post_simultaneously(
         self, bodies: Sequence[object], *, key: str, costs: Sequence[int]
@@ -177,18 +195,17 @@ class BudgetedClient:
         encoded = [_json_body(body) for body in bodies]
         reservation = self.budget.reserve(sum(costs))
         started = time.perf_counter()
-        try:
-            requests = [PendingRequest(url, headers, body.content) for body in encoded]
-            responses = concurrent_requests.send_simultaneously(requests, GENERATE_TIMEOUT)
-        finally:
-            self.budget.release(reservation)
+        requests = [PendingRequest(url, headers, body.content) for body in encoded]
+        responses = concurrent_requests.send_simultaneously(requests, GENERATE_TIMEOUT)
         seconds = time.perf_counter() - started
-        return [
+        exchanges = [
             self._record(
                 Request("POST", url, headers, body.content, body.curl_body), response, seconds
             )
             for response, body in zip(responses, encoded, strict=True)
         ]
+        self._release(reservation, exchanges, key)
+        return exchanges
 
     def _request(self, request: Request, content: bytes | None, timeout: float) -> RawResponse:
         try:

@@ -125,13 +125,15 @@ class CheckContext:
         return find_balance(expect(exchange, 200), exchange)
 
     def credits_or_none(self, role: str = "valid") -> int | None:
-        """Return the current credits of *role*, or None if they cannot be read."""
-        try:
-            return self.credits(role)
-        except (OverBudget, Skipped):
-            raise
-        except CheckOutcome:
-            return None
+        """Return the current credits of *role*, or None if they cannot be read, asked twice."""
+        for _ in range(2):
+            try:
+                return self.credits(role)
+            except (OverBudget, Skipped):
+                raise
+            except CheckOutcome:
+                continue
+        return None
 
     def wait_for_credits(self, expected: int, role: str = "valid") -> int | None:
         """Read the credits until they are *expected* or the time is over; return the last read."""
@@ -143,15 +145,10 @@ class CheckContext:
             time.sleep(pause)
             pause = min(pause * 2, 0.4)
 
-    def credits_lost(self) -> int | None:
-        """Return the credits that have left all accounts, or None if one cannot be read."""
-        total = 0
-        for role, start in self.starting_balances.items():
-            now = self.credits_or_none(role)
-            if now is None:
-                return None
-            total += max(0, start - now)
-        return total
+    def read_balances(self) -> bool:
+        """Read the credits of all accounts; return whether there are any and all can be read."""
+        balances = [self.credits_or_none(role) for role in self.starting_balances]
+        return bool(balances) and None not in balances
 
     @contextmanager
     def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:
@@ -160,10 +157,9 @@ class CheckContext:
         try:
             yield
         finally:
+            last = self.client.exchanges[-1]
             if before is not None and (after := self.credits_or_none(role)) is not None:
-                self.no_charge_checks.append(
-                    NoChargeRecord(description, role, before, after, self.client.exchanges[-2])
-                )
+                self.no_charge_checks.append(NoChargeRecord(description, role, before, after, last))
 
     def _current_credits(self, role: str) -> int | None:
         """Return the credits of *role*; read them again if a POST followed the last read."""
@@ -206,7 +202,7 @@ class CheckContext:
             credits = reported_credits(exchange.json_object)
             if exchange.status == 200 and credits:
                 self.client.budget.release(
-                    self.client.budget.reserve_unchecked(0), reported_cost=credits
+                    self.client.budget.reserve_task(0), reported_cost=credits
                 )
 
     # Provider states
@@ -326,7 +322,7 @@ class CheckContext:
     def adopt_generation(self, generation: ObservedGeneration) -> None:
         """Record a generation that was created elsewhere, and poll a task until it has ended."""
         self.history.append(generation)
-        reservation = self.client.budget.reserve_unchecked(
+        reservation = self.client.budget.reserve_task(
             generation.max_cost if generation.accepted else 0
         )
         if generation.exchange.status == 202 and generation.id:

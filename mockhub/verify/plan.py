@@ -63,6 +63,9 @@ class DryRunBudget(Budget):
         """Skip reading the balances: our own mock reports every cost."""
         self._unsettled = 0
 
+    def _read_payers(self) -> None:
+        self._unread.clear()
+
 
 def build_plan(
     report: Report, budget: DryRunBudget, peaks_by_check: dict[str, int], checks: list[Check]

@@ -116,6 +116,8 @@ class Report:
     """The result of a run.
 
     Attributes:
+        credits_spent: The credits that were seen to leave the balances.
+        credits_unconfirmed: What requests may have cost in addition; no balance shows it.
         budget: The credits that the run was allowed to spend.
         requests: The number of requests that were sent.
         observed: The statuses, error codes and fields that occurred in responses.
@@ -131,6 +133,7 @@ class Report:
     requests: int
     seconds: float
     interrupted: bool = False
+    credits_unconfirmed: int = 0
     observed: dict[str, list[str]] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
@@ -155,8 +158,11 @@ class Report:
             f"{len(self.with_outcome(outcome))} {outcome}"
             for outcome in (Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.SKIPPED)
         )
+        credits_text = f"{self.credits_spent} of {self.budget} credits"
+        if self.credits_unconfirmed:
+            credits_text += f" left the balances and up to {self.credits_unconfirmed} are unknown"
         return (
-            f"{counts}; {self.credits_spent} of {self.budget} credits, "
+            f"{counts}; {credits_text}, "
             f"{self.requests} requests, {self.seconds:.1f} s, seed {self.seed}."
             f"{' Interrupted.' if self.interrupted else ''}"
         )
@@ -174,6 +180,7 @@ class Report:
             "level": self.level,
             "seed": self.seed,
             "credits_spent": self.credits_spent,
+            "credits_unconfirmed": self.credits_unconfirmed,
             "budget": self.budget,
             "requests": self.requests,
             "seconds": round(self.seconds, 2),

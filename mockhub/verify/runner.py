@@ -150,7 +150,8 @@ class Run:
                 credits = self.context.credits_or_none(role)
                 if credits is not None:
                     self.context.starting_balances[role] = credits
-        self.client.budget.read_credits_lost = self.context.credits_lost
+        self.client.budget.read_balance = self.context.credits_or_none
+        self.client.budget.read_balances = self.context.read_balances
 
     def run_all(self, checks: Sequence[Check]) -> None:
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
@@ -194,10 +195,10 @@ class Run:
     def finish(self) -> None:
         """Read the balances once more, so that the budget knows what was spent."""
         try:
-            credits_lost = self.context.credits_lost()
+            readable = self.context.read_balances()
         except CheckOutcome:
-            credits_lost = None
-        self.client.budget.finalize(credits_lost)
+            readable = False
+        self.client.budget.finalize(readable=readable)
 
     def report(self, seconds: float) -> Report:
         context, budget = self.context, self.client.budget
@@ -206,7 +207,8 @@ class Run:
             level=context.level,
             seed=context.seed,
             clauses=group_by_clause(self._results.values(), context.level),
-            credits_spent=budget.spent,
+            credits_spent=budget.observed,
+            credits_unconfirmed=budget.unconfirmed,
             budget=budget.limit,
             requests=len(self.client.exchanges),
             seconds=seconds,

@@ -189,7 +189,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self.run_state.paid_count += 1
         credits_requested = require_field(body, "usage.credits_requested", int, exchange)
         assert_equal(credits_requested, cost, "usage.credits_requested", exchange)
-        reservation = self.client.budget.reserve_unchecked(cost)
+        reservation = self.client.budget.reserve_task(cost)
         self.generations.append(
             TrackedGeneration(
                 body["id"], n, exchange, pending=True, cost=cost, reservation=reservation
