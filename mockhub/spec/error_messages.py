@@ -64,8 +64,8 @@ def describe_expected(schema: Mapping[str, Any]) -> str:
         return "true or false"
     if "minimum" in schema and "maximum" in schema:
         return f"an {type_name} from {schema['minimum']} to {schema['maximum']}"
-    if "maxLength" in schema:
-        return f"a string of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
+    if "minLength" in schema and "maxLength" in schema:
+        return f"a string of {schema['minLength']} to {schema['maxLength']} characters"
     description = str(schema.get("description", f"a value of type {type_name}")).rstrip(".")
     first_word = description.partition(" ")[0]
     if first_word == first_word.capitalize():  # "A" and "The", but neither "API" nor "OpenAI"

@@ -516,7 +516,13 @@ INVALID_REQUESTS = [
     ("PUT", f"{HUB}/provider", {"script": ["fail", "fial"]}, "script[1]: unknown directive 'fial'"),
     ("PUT", f"{HUB}/provider", {"script": ["fail", 3]}, "script[1]: 3 is not valid"),
     ("POST", f"{HUB}/faults", {"fault": "rset@after"}, "did you mean 'reset'?"),
-    ("POST", f"{HUB}/clock/advance", {"by": "soon"}, 'by: "soon" is not valid'),
+    (
+        "POST",
+        f"{HUB}/clock/advance",
+        {"by": "soon"},
+        'by: "soon" is not valid; expected a duration such as 800s, 150ms, 2m, 1h or 30d',
+    ),
+    ("POST", f"{HUB}/clock/set", {"to": 5}, "to: 5 is not valid; expected a time such as 2026-04"),
     (
         "POST",
         f"{HUB}/clock/advance",
