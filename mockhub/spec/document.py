@@ -18,6 +18,7 @@ from mockhub.spec.config_file import (
     sequence,
     string,
 )
+from mockhub.spec.discriminator import check_discriminators
 from mockhub.spec.frozen_struct import FrozenStruct
 
 # The supported keywords of each kind of object, and the kind of each value: `[kind]` is a list,
@@ -49,6 +50,7 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
         "description": "",
         "schema": "schema",
         "example": "",
+        "examples": "{example}",
     },
     "operation": {
         "operationId": "",
@@ -77,6 +79,7 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
     },
     "scheme": {"type": "", "scheme": "", "description": "", "x-key": "key"},
     "key": {"prefix": "", "length": ""},
+    "discriminator": {"propertyName": "", "mapping": "{reference}"},
     "sizes": {"multiple": "", "widest": "", "tallest": "", "largest": "", "tiers": "", "auto": ""},
     "schema": {
         "title": "",
@@ -108,6 +111,7 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
         "anyOf": "[schema]",
         "allOf": "[schema]",
         "not": "schema",
+        "discriminator": "discriminator",
         "x-max-bytes": "",
         "x-sizes": "sizes",
     },
@@ -115,6 +119,7 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
 _COMMON_KEYWORDS = dict.fromkeys(("$ref", "x-clauses", "x-assumed"), "")
 _VALUES = {  # the schemas of the values that mockhub computes with
     "$ref": string("a reference such as '#/components/schemas/Size'", pattern="^#/"),
+    "propertyName": string("the name of a property"),
     "x-assumed": string("a reason"),
     "x-clauses": sequence("a list of clauses such as [REQ-1]", string("a clause such as REQ-1")),
     "x-timeout-seconds": {
@@ -138,6 +143,7 @@ _STRING_ENUM = {
 
 def _supported_subset() -> ConfigSchema:
     definitions = {kind: _object_schema(names) for kind, names in _SUPPORTED_KEYWORDS.items()}
+    definitions["reference"] = string("a schema's name or reference")
     definitions["schema"] |= {"type": ["object", "boolean"], **_STRING_ENUM}
     return ConfigSchema(
         {"$ref": "#/$defs/document", "$defs": definitions},
@@ -234,4 +240,6 @@ def load_document(path: Path) -> Document:
     if not isinstance(root, dict) or not str(root.get("openapi", "")).startswith("3.1"):
         raise MockhubError(f"{path}: not an OpenAPI 3.1 document")
     _SUBSET.check(root, path)
-    return Document(path, root)
+    document = Document(path, root)
+    check_discriminators(document)
+    return document

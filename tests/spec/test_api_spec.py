@@ -68,6 +68,27 @@ def test_every_part_of_the_spec_has_clauses(spec: ApiSpec) -> None:
     assert without_clauses == []
 
 
+def test_examples_of_requests_and_responses_have_the_same_names(spec: ApiSpec) -> None:
+    """Tools such as Specmatic pair them by name."""
+    paired = 0
+    for item in spec.document.root["paths"].values():
+        for method, node in item.items():
+            if method == "parameters":
+                continue
+            inputs = [*item.get("parameters", ()), *node.get("parameters", ())]
+            inputs += node.get("requestBody", {}).get("content", {}).values()
+            requests = {name for one in inputs for name in one.get("examples", ())}
+            responses = {
+                name
+                for status, response in node["responses"].items()
+                if status.startswith("2")
+                for name in response["content"]["application/json"]["examples"]
+            }
+            assert responses == requests or not inputs
+            paired += len(requests)
+    assert paired == 6
+
+
 def test_each_number_of_the_documentation_occurs_once() -> None:
     """Prices and limits are written in one place of the file."""
     rules = TEXT[: TEXT.index("    # Published requests.")]

@@ -158,7 +158,7 @@ def malformed_ids_crash(response: Response, context: RequestContext) -> Response
 @on_not_found
 def unknown_id_is_queued(response: Response, context: RequestContext) -> Response:
     operation = context.hub.spec.operations[OperationId.CREATE_GENERATION]
-    return json_response(200, {**operation.examples[202]["queued"], "id": context.path_param})
+    return json_response(200, {**operation.examples[202]["async"], "id": context.path_param})
 
 
 @Hook
