@@ -40,7 +40,8 @@ mutant_table("ASY-5", keep_processing)(
 mutant_table("ASY-5", when(is_async, responses.mutate_log))(
     task_ends_without_images=Row("A task succeeds without images.", update(images=[])),
     task_ends_with_one_image=Row(
-        "A task ends with one image, with all charged.", edit("images", lambda images: images[:1])
+        "A task ends with one image, at the price of all.",
+        edit("images", lambda images: images[:1]),
     ),
     task_usage_stays_zero=Row(
         "The usage.credits of a task that has succeeded is 0.", within("usage", update(credits=0))

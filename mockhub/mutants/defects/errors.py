@@ -68,8 +68,13 @@ mutant_table("ERR-1", apply_change)(
     insufficient_credits_error_is_string=Row(
         "The error of a 402 is a string.", replace_errors("insufficientCredits")(as_string)
     ),
-    not_found_in_detail=Row("A 404 has only a `detail`.", replace_errors("notFound")(in_detail)),
-    failure_in_detail=Row("A 500 has a `detail`.", replace_errors("generationFailed")(in_detail)),
+    not_found_in_detail=Row(
+        "The error of a 404 is in `detail`.", replace_errors("notFound")(in_detail)
+    ),
+    failure_in_detail=Row(
+        "The error of a failed generation is in `detail`.",
+        replace_errors("generationFailed")(in_detail),
+    ),
 )
 mutant_table("ERR-2", mutate_errors(*REQUIRED_CODES))(
     codes_in_upper_case=Row("Codes are in upper case.", edit("code", str.upper))
@@ -88,7 +93,8 @@ mutant_table("ERR-7", apply_change)(
         "Errors of invalid requests are text/plain.", send_as("text/plain", code="invalid_request")
     ),
     invalid_key_error_as_html=Row(
-        "Invalid keys return HTML.", send_as("text/html; charset=utf-8", code="invalidApiKey")
+        "Errors of invalid keys are text/html.",
+        send_as("text/html; charset=utf-8", code="invalidApiKey"),
     ),
     missing_key_error_as_text=Row(
         "Errors of missing keys are text/plain.", send_as("text/plain", code="missingApiKey")

@@ -71,7 +71,8 @@ mutant_table("REQ-3", fields.reject_if)(
 )
 mutant_table("REQ-3", fields.replace_field("size"))(
     invalid_size_read_as_auto=Row(
-        "A malformed size means auto.", if_type(str, lambda size: size if "x" in size else "auto")
+        "A malformed size is read as auto.",
+        if_type(str, lambda size: size if "x" in size else "auto"),
     )
 )
 mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
@@ -87,16 +88,24 @@ mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
 )
 mutant_table("REQ-13", fields.replace_field("size"), conforms_if_documented=True)(
     uppercase_x_in_size_accepted=Row("1024X1024 is accepted as a size.", if_type(str, str.lower)),
-    whitespace_around_size_accepted=Row("Blanks around a size are cut.", if_type(str, str.strip)),
+    whitespace_around_size_accepted=Row(
+        "Whitespace around a size is removed.", if_type(str, str.strip)
+    ),
 )
 mutant_table("REQ-4", fields.replace_field("quality"))(
-    unknown_quality_read_as_auto=Row("Every quality means auto.", if_type(str, lambda _: "auto")),
+    unknown_quality_read_as_auto=Row(
+        "Every quality is read as auto.", if_type(str, lambda _: "auto")
+    ),
     quality_case_ignored=Row("HIGH is accepted as high.", if_type(str, str.lower)),
 )
 fields.field_table("REQ-4", partial(fields.mutate_schema, "quality"))(
     unknown_quality_accepted=Row("any quality is accepted.", remove("enum")),
-    hd_quality_accepted=Row("hd and standard are accepted.", extend("enum", "hd", "standard")),
-    tiers_accepted_as_quality=Row("1K, 2K and 4K are accepted.", extend("enum", "1K", "2K", "4K")),
+    hd_quality_accepted=Row(
+        "the qualities hd and standard are accepted.", extend("enum", "hd", "standard")
+    ),
+    tiers_accepted_as_quality=Row(
+        "1K, 2K and 4K are accepted as qualities.", extend("enum", "1K", "2K", "4K")
+    ),
 )
 mutant_table("REQ-4", fields.reject_if)(
     auto_quality_rejected=Row("Quality auto is rejected.", has_value("quality", "auto")),
@@ -116,8 +125,10 @@ fields.field_table("REQ-5", fields.mutate_values)(
 )
 fields.field_table("REQ-5", partial(fields.replace_field, "n"))(
     n_0_means_1=Row("n=0 generates one image.", lambda n: 1 if n == 0 else n),
-    n_above_4_clamped=Row("above 4, n generates 4 images.", if_type(int, lambda n: min(n, _MAX_N))),
-    n_below_1_clamped=Row("below 1, n generates one image.", if_type(int, lambda n: max(n, 1))),
+    n_above_4_clamped=Row(
+        "an n above 4 generates four images.", if_type(int, lambda n: min(n, _MAX_N))
+    ),
+    n_below_1_clamped=Row("an n below 1 generates one image.", if_type(int, lambda n: max(n, 1))),
 )
 mutant_table("REQ-5", fields.replace_field("n"))(
     negative_n_means_positive=Row("The sign of n is ignored: -2 means 2.", if_type(int, abs)),

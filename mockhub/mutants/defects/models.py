@@ -76,7 +76,9 @@ mutant_table("MOD-3", mutate_model)(
     listed_4k_price_missing=Row(
         "The list has no price for 4K.", within("credits_per_image", remove("4K"))
     ),
-    listed_prices_swapped=Row("The list swaps two prices.", listed_prices({"1K": 12, "4K": 8})),
+    listed_prices_swapped=Row(
+        "The list swaps the prices of 1K and 4K.", listed_prices({"1K": 12, "4K": 8})
+    ),
     single_listed_price=Row("The list has one price for all tiers.", update(credits_per_image=8)),
 )
 

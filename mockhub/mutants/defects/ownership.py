@@ -88,7 +88,7 @@ mutant_table("RET-2", on_foreign_read)(
         "A generation of another user returns 401.", send_custom_error(401, "invalidApiKey")
     ),
     foreign_read_with_other_code=Row(
-        "A generation of another user has its own code.", send_custom_error(404, "notYours")
+        "Another user's generation has a code of its own.", send_custom_error(404, "notYours")
     ),
     foreign_read_message_reveals_existence=Row(
         "The message of the 404 says that the generation belongs to another account.",

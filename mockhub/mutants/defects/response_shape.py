@@ -100,7 +100,8 @@ mutant_table("GEN-4", replace_quality)(
         "The quality is in pixels.", lambda tier, generation: str(generation.quote.size)
     ),
     high_quality_reported_as_4k=Row(
-        "Quality high is reported as 4K, not as 1K.", only_if(has_high_quality, constant("4K"))
+        "Quality high is reported as 4K and charged as 1K.",
+        only_if(has_high_quality, constant("4K")),
     ),
 )
 mutant_table("GEN-5", replace_ratio)(
