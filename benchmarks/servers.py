@@ -70,10 +70,14 @@ def running(
     Raises:
         StartFailed: if it exits, or does not respond within *timeout* seconds.
     """
+    # An installed server does not compile its modules at each start.
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     began = perf_counter()
     with (
         tempfile.TemporaryFile() as log,
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, cwd=cwd) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=log, cwd=cwd, env=env
+        ) as process,
     ):
         try:
             _wait_until_ready(process, port, ready_path, began + timeout, log)

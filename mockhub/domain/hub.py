@@ -7,6 +7,7 @@ Nothing here waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -84,9 +85,9 @@ class HubBackend(HubState):
         self._snapshot: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
 
-    @property
+    @cached_property
     def redactor(self) -> Redactor:
-        """Removes API keys from text, those of the hub in any form (AUTH-7)."""
+        """Return what removes API keys from text, those of the hub in any form (AUTH-7)."""
         key_format = self.spec.key_format
         return Redactor(key_format.prefix, key_format.length, is_known=self._has_key)
 

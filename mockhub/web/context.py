@@ -105,10 +105,10 @@ class RequestContext:
     credit_delta: int = field(init=False)
     raw_path: bytes = field(init=False)
     query_string: bytes = field(init=False)
-    stored_body: StoredBody = field(init=False)
-    unknown_fields: tuple[str, ...] = field(init=False)
-    unknown_files: tuple[str, ...] = field(init=False)
-    body_incomplete: bool = field(init=False)
+    stored_body: StoredBody = EMPTY_BODY
+    unknown_fields: tuple[str, ...] = ()
+    unknown_files: tuple[str, ...] = ()
+    body_incomplete: bool = False
     size: int = field(init=False)
     contains_api_key: bool = field(init=False)
     coverage_key: CoverageKey = field(init=False)
@@ -163,11 +163,11 @@ class RequestContext:
         self.raw_path = self.scope.get("raw_path") or quote(self.scope["path"]).encode()
         self.scope, self.source, self.authorization = _EMPTY_SCOPE, _NO_SOURCE, None
         self.pending_faults = ()
-        body, self.body = self.body, None
-        self.stored_body = body.stored_body if body else EMPTY_BODY
-        self.unknown_fields = self._shortened_names(body.unknown_fields if body else ())
-        self.unknown_files = self._shortened_names(body.unknown_files if body else ())
-        self.body_incomplete = body is not None and body.incomplete
+        if body := self.body:
+            self.body, self.stored_body = None, body.stored_body
+            self.unknown_fields = self._shortened_names(body.unknown_fields)
+            self.unknown_files = self._shortened_names(body.unknown_files)
+            self.body_incomplete = body.incomplete
         response, headers = self.response, self.headers
         if response is None or self.fired_faults:
             self.code, self.state = _error_code_and_status(response)

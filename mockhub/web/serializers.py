@@ -50,16 +50,20 @@ class Links:
     def poll_url(self, generation: Generation) -> str:
         return self._poll_prefix + generation.id
 
-    def image_urls(self, generation: Generation, image_format: str) -> list[str]:
+    def image_urls(self, generation: Generation, image_format: str) -> tuple[str, ...]:
         """Return the URLs of all requested images (GEN-10).
 
         They contain a digest of what is drawn, since ids repeat after a restart or a reset: a URL
         that browsers may cache for ever never serves other bytes.
         """
-        digest = image_spec(generation, 0, format=image_format).url_digest()
-        prefix = f"{self._image_prefix}{generation.id}/{digest}/"
-        extension = FILE_EXTENSIONS[image_format]
-        return [f"{prefix}{index + 1}.{extension}" for index in range(generation.request.n)]
+        return _image_urls(self._image_prefix, generation, image_format)
+
+
+@lru_cache(maxsize=256)  # few, since each keeps a prompt; a client polls the same one many times
+def _image_urls(prefix: str, generation: Generation, image_format: str) -> tuple[str, ...]:
+    digest = image_spec(generation, 0, format=image_format).url_digest()
+    prefix, extension = f"{prefix}{generation.id}/{digest}/", FILE_EXTENSIONS[image_format]
+    return tuple([f"{prefix}{index + 1}.{extension}" for index in range(generation.request.n)])
 
 
 def balance(balance: Balance) -> dict[str, object]:
