@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
+_INTERIM_STATUSES = range(102, 200)
+
 
 def parallel(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Run *calls* in threads and return their results in order."""
@@ -40,6 +42,16 @@ class RawResponse:
     error: str = ""
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """A response without the interim ones that may precede it; http.client skips only 100."""
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status in _INTERIM_STATUSES:
+            vars(self)["headers"] = None  # `begin` reads a status line only without headers
+            super().begin()
+
+
 def send_simultaneously(requests: Sequence[PendingRequest], timeout: float) -> list[RawResponse]:
     """Send all but the last byte of each request, then the last bytes together."""
     connections = [_open(request, timeout) for request in requests]
@@ -56,6 +68,7 @@ def _open(request: PendingRequest, timeout: float) -> http.client.HTTPConnection
         http.client.HTTPSConnection if split.scheme == "https" else http.client.HTTPConnection
     )
     connection = connection_class(split.hostname or "", split.port, timeout=timeout)
+    connection.response_class = _FinalResponse
     try:
         connection.putrequest("POST", split.path, skip_accept_encoding=True)
         for name, value in {**request.headers, "Content-Length": str(len(request.content))}.items():
