@@ -157,3 +157,11 @@ def test_awaited_generation_is_not_evicted() -> None:
         assert {exchange.credits for exchange in exchanges} == {-8}
         assert len(running.server.call(lambda: running.backend.generations)) == 2
         assert not running.backend.retained
+
+
+def test_pipelined_requests_that_wait_are_all_answered() -> None:
+    """The second request starts outside of the task of the first (Python 3.12 and later)."""
+    body = b'{"model": "gpt-image-2", "prompt": "[[duration=300ms]]", "size": "1024x1024"}'
+    with serve_hub(scenario="endless", clock=SystemClock()) as running, connect(running) as client:
+        client.sendall(3 * post_request(body))
+        assert [one.status for one in read_responses(client, 3)] == [200, 200, 200]
