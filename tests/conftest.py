@@ -59,12 +59,12 @@ def start_server(
         try:
             started = json.loads(process.stdout.readline() or "null")
             assert started, f"{command} did not start"
-            # A pipe that is not read fills up and blocks the server.
+            # Lines that nobody reads are dropped.
             reader = Thread(
                 target=lambda out: log.extend(map(json.loads, out)), args=[process.stdout]
             )
             reader.start()
-            yield Server(started["base_url"], started["keys"], log)
+            yield Server(started["url"], started["keys"], log)
             process.send_signal(signal.SIGTERM)
             reader.join(20)
             assert process.wait(20) == 0

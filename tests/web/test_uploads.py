@@ -70,7 +70,7 @@ def test_uploads_are_not_kept_in_memory() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            url = json.loads(process.stdout.readline())["base_url"] + PATH
+            url = json.loads(process.stdout.readline())["url"] + PATH
             headers = {**FORM, "Authorization": f"Bearer {RICH}"}
             with httpx.Client(headers=headers, timeout=60) as client:
                 client.post(url, content=upload_form(1, MEGABYTE))
