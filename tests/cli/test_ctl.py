@@ -53,6 +53,8 @@ def test_hubs_can_be_created_forked_reset_and_deleted(hub: LiveHub, ctl: Ctl) ->
     ctl("--hub", "t2", "delete-hub")
     assert [registered.name for registered in hub.app.api.hub_registry] == ["default", "t1"]
     assert "gih_live_" in ctl("create-hub", "t3")
+    assert "gih_live_" in ctl("create-hub", "t3", "--replace")
+    assert '"name": "t3"' in ctl("--json", "fork", "t3", "--replace")
     assert '"prompt_faults": false' in ctl("--json", "create-hub", "t4", "--no-prompt-faults")
 
 
