@@ -48,8 +48,8 @@ test-newest: .venv/.dev ## run the tests that depend on Python's version on the 
 	fi
 
 test-asyncio: .venv/.dev ## run the tests of the server without uvloop
-	@! PYTHONPATH=tests/support/no_uvloop $(BIN)/python -c 'import uvloop' 2>/dev/null
-	PYTHONPATH=tests/support/no_uvloop $(BIN)/python -m pytest $(PYTEST_ARGS) $(ASYNCIO_TESTS)
+	@! PYTHONPATH=$(CURDIR)/tests/support/no_uvloop $(BIN)/python -c 'import uvloop' 2>/dev/null
+	PYTHONPATH=$(CURDIR)/tests/support/no_uvloop $(BIN)/python -m pytest $(PYTEST_ARGS) $(ASYNCIO_TESTS)
 
 check: .venv/.dev ## check formatting, lint, types and import layers
 	$(BIN)/ruff format --check
