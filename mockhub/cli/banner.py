@@ -50,6 +50,7 @@ def format_banner(
     if mutant is not None:
         rows[mutant.name] = mutant.description
     keys = [(name, raw, _describe_key(hub, raw)) for raw, name, _ in scenario.predefined_keys()]
+    key_lines = [f"  {name:<16} {raw}  {state:>15}" for name, raw, state in keys]
     usable_keys = (raw for _, raw, state in keys if state not in (_REVOKED, _EXPIRED))
     key = next(usable_keys, f"{hub.spec.key_format.prefix}...")
     lines = [
@@ -57,9 +58,11 @@ def format_banner(
         "",
         *(f"  {label:<16} {value}" for label, value in rows.items()),
         "",
-        f"API keys of the scenario {scenario.name!r}:",
-        "",
-        *(f"  {name:<16} {raw}  {state:>15}" for name, raw, state in keys),
+        *(
+            [f"API keys of the scenario {scenario.name!r}:", "", *key_lines]
+            if keys
+            else _how_to_create_a_key(url, scenario, hub, control=control)
+        ),
         "",
         "Try:",
         "",
@@ -69,6 +72,16 @@ def format_banner(
         "",
     ]
     return "\n".join(lines)
+
+
+def _how_to_create_a_key(
+    url: str, scenario: Scenario, hub: HubBackend, *, control: bool
+) -> list[str]:
+    title = f"The scenario {scenario.name!r} has no API key."
+    if not control or not hub.accounts:
+        return [f"{title} Use another one; `mockhub scenarios` lists them."]
+    account = next(iter(hub.accounts))
+    return [f"{title} Create one:", "", f"  mockhub ctl --url {url} create-key {account}"]
 
 
 def _example_request(spec: ApiSpec) -> dict[str, str]:

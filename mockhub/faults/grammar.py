@@ -34,7 +34,7 @@ from mockhub.spec.operations import OperationId
 MODIFIERS = ("p", "on", "nth")
 
 _UNCLOSED_PATTERN = re.compile(rf"\[\[\s*({'|'.join(sorted(FAULTS))})\b[^\]]*\]?")
-_PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code=\"?([^,;\s\"]*)")
+_PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code\s*=\s*\"?([^,;\s\"]*)", re.IGNORECASE)
 _TIMES_PATTERN = re.compile(r"x([0-9]+)")
 _PROMPT_OPERATIONS = (
     OperationId.CREATE_GENERATION,
@@ -128,9 +128,18 @@ def parse_prompt(prompt: str) -> tuple[Directive, ...]:
 
 
 def parse_prefer_header(header: str) -> tuple[Directive, ...]:
-    """Parse the status that a ``Prefer: code=NNN`` header asks for; raises MockhubError."""
+    """Parse the status that a ``Prefer: code=NNN`` header asks for, in any case (RFC 7240).
+
+    Raises:
+        MockhubError: if it is no status of an error.
+    """
     match = _PREFER_PATTERN.search(header)
-    return parse_directives(f"status={match[1]}") if match else ()
+    if match is None:
+        return ()
+    try:
+        return parse_directives(f"status={match[1]}")
+    except MockhubError as error:
+        raise MockhubError(str(error).replace("status=", "code=")) from None
 
 
 def with_conditions(directive: Directive, **conditions: object) -> Directive:

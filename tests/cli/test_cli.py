@@ -23,7 +23,11 @@ from click.testing import CliRunner, Result
 
 from mockhub import __version__
 from mockhub._resources import resource_path
+from mockhub.cli.banner import format_banner
 from mockhub.cli.main import main
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import bundled_scenarios, load_scenario
+from mockhub.spec.api_spec import load_spec
 from tests.support.live_server import BODY, KEY, POOR, RICH
 
 MOCKHUB = [sys.executable, "-m", "mockhub"]
@@ -298,6 +302,30 @@ def test_access_log_has_a_line_for_each_request() -> None:
     assert re.fullmatch(r"GET +/api/v1/models +200 +[0-9.]+ ms", third)
     assert re.fullmatch(rf"GET +{image} +200 +[0-9.]+ ms", fourth)
     assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none", fifth)
+
+
+def test_request_cannot_forge_a_line_of_the_access_log() -> None:
+    """A path and the name of a hub are one line, without control characters."""
+    with start() as process:
+        url = base_url(read_banner(process))
+        httpx.get(f"{url}/hubs/x%0aPOST%20paid%1b%5b31m%e2%80%ae/api/v1/models")
+        httpx.get(f"{url}/a%0d%0ab%c2%9b")
+        first, second = stop(process).strip().splitlines()
+    assert r"hub x\nPOST paid\x1b[31m\u202e" in first
+    assert r"/a\r\nb\x9b" in second
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [(True, "mockhub ctl --url http://a create-key plain"), (False, "`mockhub scenarios`")],
+)
+def test_banner_says_how_to_get_a_key(control: bool, expected: str) -> None:
+    """A scenario without keys, such as `plain`, can be used."""
+    scenario = load_scenario(bundled_scenarios()["plain"])
+    hub = build_hub(scenario, "default", load_spec(resource_path("openapi.yaml")))
+    banner = format_banner("http://a", "http://a", scenario, hub, control=control, mutant=None)
+    assert "The scenario 'plain' has no API key." in banner
+    assert expected in banner
 
 
 def test_no_prompt_faults_reads_brackets_as_text() -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from mockhub.cli.main import main
 from tests.support.live_server import KEY, POOR, LiveHub, serve_hub
+from tests.support.scripted_server import Request, Response, json_response, scripted_server
 
 Ctl = Callable[..., str]
 
@@ -166,3 +167,64 @@ def test_token_is_sent_to_a_protected_control_plane() -> None:
         rejected = run(main, [*words, "hubs"])
     assert rejected.exit_code == 2
     assert "Authorization: expected Bearer" in rejected.output
+
+
+KEY_COLUMNS = ("id", "name", "account", "expires_at", "revoked")
+HOSTILE = "\x1b]0;title\x07\x9b\u202e\n::error::forged [red]"
+
+
+def test_redirects_are_not_followed() -> None:
+    """The token is for one server; urllib would send it to another one."""
+    received: list[Request] = []
+
+    def record(request: Request) -> Response:
+        received.append(request)
+        return json_response({"hubs": []})
+
+    with scripted_server(record) as other:
+
+        def redirect(request: Request) -> Response:
+            return Response(302, b"", (("Location", f"{other}/\x1b{request.path}"),))
+
+        with scripted_server(redirect) as url:
+            result = CliRunner().invoke(main, ["ctl", "--url", url, "--token", "T0ken", "hubs"])
+    assert (result.exit_code, received) == (2, [])
+    assert f"redirects to {other}/\\x1b/_mockhub/hubs, which is not followed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("response", "command"),
+    [
+        (json_response({"error": {"message": HOSTILE}}, 400), ["hubs"]),
+        (json_response({HOSTILE: HOSTILE}), ["show"]),
+        (json_response({HOSTILE: HOSTILE}), ["--json", "show"]),
+        (json_response({"keys": [dict.fromkeys(KEY_COLUMNS, HOSTILE)]}), ["keys"]),
+        (Response(200, HOSTILE.encode(), (("Content-Type", "text/plain"),)), ["journal", "--curl"]),
+    ],
+)
+def test_text_of_the_server_cannot_control_the_terminal(
+    response: Response, command: list[str]
+) -> None:
+    """Control characters, line breaks and overrides are escaped; markup stays text."""
+    with scripted_server(lambda request: response) as url:
+        result = CliRunner().invoke(main, ["ctl", "--url", url, *command])
+    output = result.output
+    assert output.replace("\n", "").isprintable()
+    assert "[red]" in output
+    if command[0] != "journal":
+        assert "\n::" not in output
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(200, b"{"),
+        Response(200, b"\xff", (("Content-Type", "text/plain"),)),
+        Response(404, b"{}"),
+    ],
+)
+def test_unreadable_response_is_an_error(response: Response) -> None:
+    with scripted_server(lambda request: response) as url:
+        result = CliRunner().invoke(main, ["ctl", "--url", url, "hubs"])
+    assert result.exit_code == 2
+    assert "is it a mockhub server?" in result.stderr

@@ -254,12 +254,21 @@ def test_many_near_misses_are_parsed_quickly(text: str) -> None:
         ('code="503"', 503),
         ("respond-async, code=500", 500),
         ("dynamic=true; code=404", 404),
+        ("CODE=404", 404),
+        ("Code = 404", 404),
     ],
 )
 def test_prefer_header_asks_for_a_status(header: str, status: int) -> None:
     """Prefer: code=NNN, as in Prism, is status=NNN; other preferences are ignored."""
     assert (Directive("status", status),) == parse_prefer_header(header)
     assert parse_prefer_header("return=minimal, encode=1") == ()
+
+
+@pytest.mark.parametrize("value", ["200", "302", "600", "ok", ""])
+def test_prefer_header_with_another_status_is_rejected_by_its_name(value: str) -> None:
+    expected = f"code={value}: expected a whole number from 400 to 599, such as code=503"
+    with pytest.raises(MockhubError, match=f"^{expected}$"):
+        parse_prefer_header(f"code={value}")
 
 
 def test_outcome_rejects_transport_faults() -> None:

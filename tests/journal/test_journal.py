@@ -224,6 +224,19 @@ def test_har_schema_rejects_an_invalid_archive(har_schema: Any) -> None:
     assert list(har_schema.iter_errors({"log": {"creator": {}, "entries": [{}]}})) != []
 
 
+def test_har_has_the_url_as_it_was_sent(hub: LiveHub) -> None:
+    """It is neither decoded nor repeats the prefix of the hub."""
+    for target in ("/api/v1/generations/%5B1%2f2%5d?a=%41", "/hubs/default/api/v1/models?x="):
+        url = httpx.URL(hub.url, raw_path=target.encode())
+        hub.client.send(hub.client.build_request("GET", url))
+    entries = hub.client.get(f"{JOURNAL}?format=har").json()["log"]["entries"]
+    assert [entry["request"]["url"] for entry in entries] == [
+        f"{hub.url}/api/v1/generations/%5B1%2f2%5d?a=%41",
+        f"{hub.url}/hubs/default/api/v1/models?x=",
+    ]
+    assert entries[0]["request"]["queryString"] == [{"name": "a", "value": "A"}]
+
+
 # -- curl --------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ class ControlClient:
             # Ignore proxies: the server is on this machine or named on purpose.
             opener = build_opener(ProxyHandler({}), _NoRedirects)
             with opener.open(request, timeout=_TIMEOUT) as response:
-                return _decode(response.headers.get_content_type(), response.read())
+                return self._decode(response.headers.get_content_type(), response.read())
         except HTTPError as error:
             raise MockhubError(_error_message(error)) from None
         except (URLError, OSError, HTTPException) as error:
@@ -58,6 +58,14 @@ class ControlClient:
     ) -> Any:
         """Send a request to a path below the hub's own; raises as `request` does."""
         return self.request(method, f"/hubs/{quote(self.hub, safe='')}{route}", body, **query)
+
+    def _decode(self, media_type: str, raw: bytes) -> Any:
+        try:
+            return json.loads(raw) if media_type == "application/json" else raw.decode()
+        except ValueError:
+            raise MockhubError(
+                f"{self.url} responded with invalid {media_type}: is it a mockhub server?"
+            ) from None
 
     def _build_request(
         self, method: str, route: str, body: object, query: dict[str, object]
@@ -87,10 +95,6 @@ class _NoRedirects(HTTPRedirectHandler):
 def url_path(*parts: str) -> str:
     """Join *parts* to a path, percent-encoded."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
-
-
-def _decode(media_type: str, raw: bytes) -> Any:
-    return json.loads(raw) if media_type == "application/json" else raw.decode()
 
 
 def _error_message(error: HTTPError) -> str:
