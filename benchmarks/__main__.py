@@ -50,7 +50,7 @@ def main() -> None:
         rows = measure(unit, subjects, seconds=options.seconds, rounds=options.rounds)
         rows = [_with_relative_target(row, rows) for row in rows]
         _print(table.throughput_table(rows))
-        ours = next(one.server for one in subjects if one.name == "GET models")
+        ours = next(subject.server for subject in subjects if subject.name == "GET models")
         single = list(_single_metrics(ours, quick=options.quick))
     _print(table.metric_table(single))
     # Half of the rounds are enough for a comparison.
@@ -105,8 +105,8 @@ def _generator() -> str:
             "a client in Python, because wrk and oha are not installed (apt-get install wrk): "
             "it is the bottleneck, so the ratios are too low"
         )
-    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
-    return " ".join((done.stdout or done.stderr).split()[:2])
+    completed = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    return " ".join((completed.stdout or completed.stderr).split()[:2])
 
 
 def _cpuinfo() -> list[str]:
@@ -168,7 +168,7 @@ def _with_relative_target(row: table.Throughput, rows: list[table.Throughput]) -
     if row.name not in _RELATIVE_TARGETS:
         return row
     name, part = _RELATIVE_TARGETS[row.name]
-    other = next(one for one in rows if one.name == name)
+    other = next(row for row in rows if row.name == name)
     return replace(row, target=round(other.lowest_ratio * part, 2))
 
 

@@ -84,17 +84,17 @@ class Client:
         fields = {**BODY, "prompt": prompt, "n": 1 + int(self._random() * 4), **more}
         fields["size"] = "256x256"
         reply = await self._post(json.dumps(fields).encode())
-        if reply.status == 200 and (made := reply.json()) and made.get("images"):
-            self._image = "/images/" + made["images"][0]["url"].partition("/images/")[2]
+        if reply.status == 200 and (created := reply.json()) and created.get("images"):
+            self._image = "/images/" + created["images"][0]["url"].partition("/images/")[2]
         return reply
 
     async def _generate_and_poll(self) -> None:
-        made = (await self._generate(**{"async": True})).json() or {}
+        created = (await self._generate(**{"async": True})).json() or {}
         for _ in range(8):
-            if made.get("status") not in _PENDING:
+            if created.get("status") not in _PENDING:
                 return
-            reply = await self._send("GET", f"/api/v1/generations/{made['id']}", _AUTH)
-            made = {**made, **(reply.json() or {})}
+            reply = await self._send("GET", f"/api/v1/generations/{created['id']}", _AUTH)
+            created = {**created, **(reply.json() or {})}
             await asyncio.sleep(0.01)
 
     async def _upload_form(self) -> None:

@@ -95,10 +95,10 @@ def _wrk(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, i
         file.write(script)
         file.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency"]
-        done = subprocess.run(
+        completed = subprocess.run(
             [*command, "-s", file.name, url + call.path], capture_output=True, text=True, check=True
         )
-    text = done.stdout
+    text = completed.stdout
     failed = sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", text))
     failed += sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", text)))
     rate = float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0])
@@ -129,8 +129,8 @@ def _oha(url: str, call: RequestTemplate, seconds: float) -> tuple[LoadResult, i
             body = Path(folder) / "body"
             body.write_bytes(call.body)
             command += ["-D", str(body)]
-        done = subprocess.run([*command, url + call.path], capture_output=True, check=True)
-    report = json.loads(done.stdout)
+        completed = subprocess.run([*command, url + call.path], capture_output=True, check=True)
+    report = json.loads(completed.stdout)
     codes = {int(code): count for code, count in report["statusCodeDistribution"].items()}
     succeeded = sum(count for code, count in codes.items() if code < 400)
     percentiles = report["latencyPercentiles"]
@@ -161,12 +161,12 @@ async def _client(
     first = _raw_request(call.method, call.path, call.headers, call.body)
     raw = first
     while perf_counter() < until:
-        began = perf_counter()
+        started = perf_counter()
         writer.write(raw)
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b""
-        times.append(perf_counter() - began)
+        times.append(perf_counter() - started)
         status = int(head[9:12])
         failed[0] += status >= 400
         raw = first

@@ -52,8 +52,8 @@ class Peer:
         """Return the version that `make peers` installed, or None."""
         if (manifest := _NODE / self.package / "package.json").exists():
             return str(json.loads(manifest.read_text())["version"])
-        found = _BUILD.glob(f"python/lib/*/site-packages/{self.package}-*.dist-info")
-        return next((folder.stem.rpartition("-")[2] for folder in found), None)
+        builds = _BUILD.glob(f"python/lib/*/site-packages/{self.package}-*.dist-info")
+        return next((folder.stem.rpartition("-")[2] for folder in builds), None)
 
     def missing(self) -> str | None:
         """Return why it cannot be started, or None if it can."""

@@ -72,10 +72,10 @@ def new_hub(rounds: int = 1000) -> Iterator[Metric]:
     )
     registry, times = HubRegistry(template), []
     for number in range(rounds):
-        began = perf_counter()
+        started = perf_counter()
         registry.add(template.fork(f"hub-{number}"))
         registry.delete(f"hub-{number}")
-        times.append(perf_counter() - began)
+        times.append(perf_counter() - started)
     yield Metric("A new hub, created and deleted", median(times) * 1e3, "ms", "most", 1)
 
 
@@ -96,13 +96,13 @@ def verify() -> Iterator[Metric]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "mockhub", "verify", "--report-json", str(report)]
-        began = perf_counter()
-        done = subprocess.run(command, capture_output=True, check=False)
-        seconds = perf_counter() - began
+        started = perf_counter()
+        completed = subprocess.run(command, capture_output=True, check=False)
+        seconds = perf_counter() - started
         if not report.exists():
             return
         spent = json.loads(report.read_text())["credits_spent"]
-    note = f"exit code {done.returncode}"
+    note = f"exit code {completed.returncode}"
     yield Metric("The whole contract suite", seconds, "s", note=note)
     yield Metric("Credits that it spends", spent, "credits")
 
@@ -112,9 +112,9 @@ def _pytest(test: str) -> float:
         mark = f"@pytest.mark.parametrize('number', range({_TESTS}))"
         (Path(folder) / "test_it.py").write_text(f"import pytest\n{mark}\n{test}\n")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
-        began = perf_counter()
+        started = perf_counter()
         subprocess.run(command, capture_output=True, check=True, cwd=folder)
-        return perf_counter() - began
+        return perf_counter() - started
 
 
 def _fetch_time(server: Server, prompt: str, size: str) -> float:
@@ -123,11 +123,11 @@ def _fetch_time(server: Server, prompt: str, size: str) -> float:
     connection.request("POST", GENERATIONS, body, {**AUTH, "Content-Type": "application/json"})
     url = json.loads(connection.getresponse().read())["images"][0]["url"]
     path = url.removeprefix(server.url)
-    began = perf_counter()
+    started = perf_counter()
     connection.request("GET", path)
     response = connection.getresponse()
     response.read()
-    seconds = perf_counter() - began
+    seconds = perf_counter() - started
     assert response.status == 200, (path, response.status)
     connection.close()
     return seconds
@@ -151,8 +151,8 @@ class _BackgroundRequests:
     def _send_requests(self) -> None:
         connection = HTTPConnection("127.0.0.1", self._server.port)
         while not self._stop.is_set():
-            began = perf_counter()
+            started = perf_counter()
             connection.request("GET", MODELS.path)
             connection.getresponse().read()
-            self._waits.append(perf_counter() - began)
+            self._waits.append(perf_counter() - started)
         connection.close()

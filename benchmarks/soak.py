@@ -109,7 +109,7 @@ def soak(seconds: float, *, clients: int = CLIENTS, seed: int = 0) -> Findings:
             for hub in store:
                 findings.errors += [f"hub {hub.name}: {error}" for error in _audit(server, hub)]
                 if (
-                    any(len(one.entries) == 1 for one in hub.accounts.values())
+                    any(len(account.entries) == 1 for account in hub.accounts.values())
                     and hub.name in FAULTS
                 ):
                     findings.errors.append(f"hub {hub.name}: nothing was ever charged")
@@ -170,16 +170,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    began, first = perf_counter(), rss()
-    found = soak(options.seconds, seed=options.seed)
-    for name, number in sorted(found.responses.items()):
+    started, first = perf_counter(), rss()
+    report = soak(options.seconds, seed=options.seed)
+    for name, number in sorted(report.responses.items()):
         print(f"{number:9,} {name}")
-    total, seconds = sum(found.responses.values()), perf_counter() - began
+    total, seconds = sum(report.responses.values()), perf_counter() - started
     print(f"{total:,} responses in {seconds:.0f} s; * marks those in which a fault fired")
     if first and (last := rss()):
         print(f"memory: {first / 1e6:.1f} MB at first, {last / 1e6:.1f} MB at last")
-    print("\n".join(found.errors[:50]) or "no errors")
-    sys.exit(1 if found.errors else 0)
+    print("\n".join(report.errors[:50]) or "no errors")
+    sys.exit(1 if report.errors else 0)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ def measure(
 
     The first row is the unit. A subject whose first response is not 2xx is not measured.
     """
-    first = {one.name: send_once(one.server.url, one.call)[0] for one in subjects}
-    turns: dict[str, list[_RoundResult]] = {one.name: [] for one in subjects}
+    first = {subject.name: send_once(subject.server.url, subject.call)[0] for subject in subjects}
+    turns: dict[str, list[_RoundResult]] = {subject.name: [] for subject in subjects}
     units: list[LoadResult] = []
     for _ in range(rounds):
         units.append(_load(unit, HELLO, seconds / 2))
@@ -41,8 +41,11 @@ def measure(
                 load = _load(subject.server, subject.call, seconds)
                 units.append(_load(unit, HELLO, seconds / 2))
                 turns[subject.name].append((load, *_ratios(load, *units[-2:])))
-    own = _median_row(Subject(_UNIT, unit, HELLO), [(load, 1.0, 1.0) for load in units])
-    return [own, *(_row(one, turns[one.name], first[one.name]) for one in subjects)]
+    own_row = _median_row(Subject(_UNIT, unit, HELLO), [(load, 1.0, 1.0) for load in units])
+    return [
+        own_row,
+        *(_row(subject, turns[subject.name], first[subject.name]) for subject in subjects),
+    ]
 
 
 def _row(subject: Subject, turns: list[_RoundResult], first: int) -> Throughput:

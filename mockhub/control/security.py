@@ -1,4 +1,4 @@
-"""Who may use the control plane: requests to a known host, from no other origin, with the token."""
+"""Access to the control plane: a known host, the same origin and the token are required."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def hub_detail(hub: HubBackend, links: Links) -> dict[str, object]:
 
 def generation_counts(hub: HubBackend) -> dict[str, int]:
     now = hub.clock.now()
-    counts = Counter(one.status_at(now) for one in hub.generations.values())
+    counts = Counter(generation.status_at(now) for generation in hub.generations.values())
     return {state: counts[state] for state in STATUSES}
 
 

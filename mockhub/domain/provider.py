@@ -54,8 +54,8 @@ def parse_outcome(text: str) -> Outcome:
     Raises:
         MockhubError: if *text* contains a transport fault or a modifier.
     """
-    found = parse_directives(text)
-    for directive in found:
+    directives = parse_directives(text)
+    for directive in directives:
         if directive.name not in PROVIDER_FAULTS:
             allowed = ", ".join(sorted(PROVIDER_FAULTS))
             raise MockhubError(
@@ -63,7 +63,7 @@ def parse_outcome(text: str) -> Outcome:
             )
         if directive.needs_counting or directive.operation:
             raise MockhubError(f"{text!r}: an outcome takes no modifiers")
-    return apply_to_outcome(SUCCESS, found)
+    return apply_to_outcome(SUCCESS, directives)
 
 
 def apply_to_outcome(outcome: Outcome, directives: Iterable[Directive]) -> Outcome:

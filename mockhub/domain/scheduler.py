@@ -1,4 +1,4 @@
-"""The events of a hub that time brings about, in their order."""
+"""The events of a hub that are due at a time, completions and expiries, in their order."""
 
 from __future__ import annotations
 

@@ -86,17 +86,17 @@ def parse_directives(text: str) -> tuple[Directive, ...]:
     Raises:
         MockhubError: naming the word that is wrong, and the closest known one.
     """
-    found: list[Directive] = []
+    directives: list[Directive] = []
     for token in re.split(r"[\s,;]+", text.strip()):
         if not token:
             continue
-        if found and (changed := _with_modifier(found[-1], token)):
-            found[-1] = changed
+        if directives and (changed := _with_modifier(directives[-1], token)):
+            directives[-1] = changed
         else:
-            found.append(_parse_directive(token))
-    if not found:
+            directives.append(_parse_directive(token))
+    if not directives:
         raise MockhubError(f"an empty directive; expected one of {_known_names()}")
-    return _at_most_max(found)
+    return _at_most_max(directives)
 
 
 def parse_prompt(prompt: str) -> tuple[Directive, ...]:

@@ -116,7 +116,8 @@ def parse_fault_entry(entry: str | Mapping[str, str]) -> list[Directive]:
     if isinstance(entry, str):
         return list(parse_directives(entry))
     return [
-        with_conditions(one, prompt=entry.get("prompt")) for one in parse_directives(entry["fault"])
+        with_conditions(directive, prompt=entry.get("prompt"))
+        for directive in parse_directives(entry["fault"])
     ]
 
 

@@ -60,7 +60,9 @@ class AppHost:
     def unrouted_exchanges(self, *, after: int) -> ExchangeList:
         """Return the requests that matched no test's hub, without the first *after*."""
         journal = self.hub_registry.default.journal
-        exchanges = self.run_on_server(lambda: [one for one in journal if one.number > after])
+        exchanges = self.run_on_server(
+            lambda: [exchange for exchange in journal if exchange.number > after]
+        )
         return ExchangeList(map(RecordedExchange.from_journal, exchanges))
 
     def _record_violation(self, context: RequestContext) -> None:

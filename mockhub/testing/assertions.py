@@ -51,7 +51,7 @@ def check_generated(
         MockhubError: if a generation has no such field.
     """
     check_field_names(criteria, GENERATION_FIELDS, "a generation")
-    fields_by_id = {one.id: generation_fields(one) for one in generations}
+    fields_by_id = {generation.id: generation_fields(generation) for generation in generations}
     matching = [id for id, fields in fields_by_id.items() if not differences(fields, criteria)]
     if len(matching) == times or (times is None and matching):
         return None

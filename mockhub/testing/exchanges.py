@@ -136,7 +136,7 @@ class ExchangeList(Sequence[RecordedExchange]):
             MockhubError: if an exchange has no such attribute.
         """
         check_field_names(criteria, RecordedExchange._fields, "an exchange")
-        matching = [one for one in self if not differences(one._asdict(), criteria)]
+        matching = [exchange for exchange in self if not differences(exchange._asdict(), criteria)]
         return ExchangeList(matching, partial(_describe_no_match, self._exchanges, criteria))
 
     def __str__(self) -> str:
@@ -144,7 +144,7 @@ class ExchangeList(Sequence[RecordedExchange]):
             return self._describe_empty()
         omitted = len(self) - _MAX_ROWS
         header = [f"... {omitted} earlier ones"] if omitted > 0 else []
-        return "\n".join(header + [str(one) for one in self._exchanges[-_MAX_ROWS:]])
+        return "\n".join(header + [str(exchange) for exchange in self._exchanges[-_MAX_ROWS:]])
 
     __repr__ = __str__
 
@@ -153,9 +153,9 @@ def _describe_no_match(exchanges: Sequence[RecordedExchange], criteria: Mapping[
     if not exchanges:
         return "No requests were recorded."
     misses = []
-    for one in exchanges:
-        found = differences(one._asdict(), criteria)
-        misses.append((distance(found), f"#{one.number}: {'; '.join(map(str, found))}"))
+    for exchange in exchanges:
+        found = differences(exchange._asdict(), criteria)
+        misses.append((distance(found), f"#{exchange.number}: {'; '.join(map(str, found))}"))
     title = f"None of {plural(len(exchanges), 'request')} has {format_criteria(criteria)}"
     return "\n".join([title, *join_near_misses(misses)])
 

@@ -39,7 +39,9 @@ def to_json(hubs: Iterable[Hub], *, min_poll_interval: int, include_journals: bo
 def _hub_report(hub: Hub, min_poll_interval: int, include_journals: bool) -> dict[str, Any]:
     exchanges = hub.journal[-MAX_EXCHANGES:] if include_journals else ()
     report = hub.report(min_poll_interval=timedelta(milliseconds=min_poll_interval)).as_json()
-    unexpected = [one for one in report["findings"] if one["kind"] not in hub.expected_findings]
+    unexpected = [
+        finding for finding in report["findings"] if finding["kind"] not in hub.expected_findings
+    ]
     return {
         **report,
         "findings": unexpected,
@@ -90,30 +92,32 @@ class SessionReport:
         """Return the findings by kind, ordered by severity."""
         groups: dict[tuple[str, str], FindingGroup] = {}
         for test, hubs in self.tests.items():
-            for finding in (one for hub in hubs for one in hub["findings"]):
+            for finding in (item for hub in hubs for item in hub["findings"]):
                 group = groups.setdefault(_group_key(finding), FindingGroup(finding))
                 group.credits += finding["credits"]
                 if test not in group.tests:
                     group.tests.append(test)
-        return sorted(groups.values(), key=lambda one: _SEVERITIES.index(one.finding["severity"]))
+        return sorted(
+            groups.values(), key=lambda group: _SEVERITIES.index(group.finding["severity"])
+        )
 
     def coverage(self) -> Coverage:
         """Return the coverage of all tests together."""
         coverages = [hub["coverage"] for hub in self.hubs]
         return Coverage(
-            operations=_sum(one["operations"] for one in coverages),
+            operations=_sum(coverage["operations"] for coverage in coverages),
             statuses={
                 operation: {
                     int(status): count
                     for status, count in _sum(
-                        one["statuses"][operation] for one in coverages
+                        coverage["statuses"][operation] for coverage in coverages
                     ).items()
                 }
                 for operation in coverages[0]["statuses"]
             },
-            codes=_sum(one["codes"] for one in coverages),
-            states=_sum(one["states"] for one in coverages),
-            undocumented=_sum(one["undocumented"] for one in coverages),
+            codes=_sum(coverage["codes"] for coverage in coverages),
+            states=_sum(coverage["states"] for coverage in coverages),
+            undocumented=_sum(coverage["undocumented"] for coverage in coverages),
         )
 
     def terminal_lines(self, *, show_hints: bool) -> Iterator[str]:
@@ -140,8 +144,8 @@ def _group_key(finding: Mapping[str, Any]) -> tuple[str, str]:
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for one in counts:
-        total.update(one)
+    for counter in counts:
+        total.update(counter)
     return dict(total)
 
 

@@ -1,4 +1,4 @@
-"""Who may use the control plane: tokens, hosts, origins, and bodies of bounded size."""
+"""Access to the control plane: tokens, hosts, origins and the size of bodies."""
 
 from __future__ import annotations
 

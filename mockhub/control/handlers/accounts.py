@@ -8,7 +8,7 @@ from mockhub.control.context import ControlRequest, conflict
 
 def list_accounts(request: ControlRequest) -> object:
     hub = request.hub
-    return {"accounts": [serializers.account(one, hub) for one in hub.accounts.values()]}
+    return {"accounts": [serializers.account(account, hub) for account in hub.accounts.values()]}
 
 
 def create_account(request: ControlRequest) -> object:

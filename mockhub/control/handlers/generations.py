@@ -17,12 +17,12 @@ def list_generations(request: ControlRequest) -> object:
         request.query_params.get("status"),
     )
     now = hub.clock.now()
-    found = (
-        one
-        for one in reversed(hub.generations.values())
-        if account in (None, one.account) and status in (None, one.status_at(now))
+    generations = (
+        generation
+        for generation in reversed(hub.generations.values())
+        if account in (None, generation.account) and status in (None, generation.status_at(now))
     )
-    chosen = islice(found, request.query_params["limit"])
+    chosen = islice(generations, request.query_params["limit"])
     return {"generations": [serializers.generation(one, hub) for one in chosen]}
 
 

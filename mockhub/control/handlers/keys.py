@@ -34,13 +34,13 @@ def revoke_key(request: ControlRequest) -> object:
 def _find_key(request: ControlRequest) -> ApiKey:
     """Find a key by its id, or by its name if it is unique."""
     keys, id_or_name = request.hub.keys.values(), request.path_params["key"]
-    found = [key for key in keys if id_or_name in (serializers.key_id(key), key.name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        ids = ", ".join(serializers.key_id(key) for key in found)
+    matches = [key for key in keys if id_or_name in (serializers.key_id(key), key.name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(serializers.key_id(key) for key in matches)
         raise not_found(
-            f"{len(found)} keys are named {id_or_name!r}; expected one of the ids {ids}"
+            f"{len(matches)} keys are named {id_or_name!r}; expected one of the ids {ids}"
         )
     known = [*(key.name for key in keys), *(serializers.key_id(key) for key in keys)]
     raise not_found(

@@ -9,7 +9,10 @@ from mockhub.domain.provider import Provider, parse_outcome
 
 def get_provider(request: ControlRequest) -> object:
     provider = request.hub.provider
-    return {"script": [serializers.outcome(one) for one in provider.script], "used": provider.used}
+    return {
+        "script": [serializers.outcome(outcome) for outcome in provider.script],
+        "used": provider.used,
+    }
 
 
 def set_provider_script(request: ControlRequest) -> object:

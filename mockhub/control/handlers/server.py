@@ -25,12 +25,20 @@ def list_assumptions(request: ControlRequest) -> object:
     assumptions = request.api.spec.assumptions()
     return {
         "assumptions": [
-            {"pointer": one.pointer, "clauses": list(one.clauses), "why": one.why}
-            for one in assumptions
+            {
+                "pointer": assumption.pointer,
+                "clauses": list(assumption.clauses),
+                "why": assumption.why,
+            }
+            for assumption in assumptions
         ]
     }
 
 
 def list_scenarios(request: ControlRequest) -> object:
     scenarios = map(load_scenario, bundled_scenarios().values())
-    return {"scenarios": [{"name": one.name, "description": one.description} for one in scenarios]}
+    return {
+        "scenarios": [
+            {"name": scenario.name, "description": scenario.description} for scenario in scenarios
+        ]
+    }
