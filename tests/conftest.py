@@ -59,7 +59,7 @@ def start_server(
         try:
             started = json.loads(process.stdout.readline() or "null")
             assert started, f"{command} did not start"
-            # Lines that nobody reads are dropped.
+            # Lines that are not read are dropped.
             reader = Thread(
                 target=lambda out: log.extend(map(json.loads, out)), args=[process.stdout]
             )
