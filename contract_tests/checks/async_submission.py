@@ -15,9 +15,9 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import TASK_FIXTURES
+from mockhub.verify.fixtures import FAILURE_FIXTURES, TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, poll_status
-from mockhub.verify.generation_assertions import accepted_tasks
+from mockhub.verify.generation_assertions import accepted_tasks, assert_ratio_of_response
 from mockhub.verify.outcomes import Failed
 from mockhub.verify.polling import is_own_url
 
@@ -31,10 +31,17 @@ def tasks_start_queued(context: CheckContext) -> None:
         assert_field(body, "images", [], generation.exchange)
 
 
-@check("ASY-1", requires=("provider_failure",), fixtures=("failure_async",))
+@check(
+    "ASY-1", "ASY-4", requires=("provider_failure",), fixtures=("failure_async", *FAILURE_FIXTURES)
+)
 def tasks_that_will_fail_start_queued(context: CheckContext) -> None:
-    """Return 202 for a task that will fail."""
-    accepted_tasks(context, "failure_async")
+    """Return 202 with the documented fields for a task that will fail, whatever it requests."""
+    names = [generation.name for generation in context.generate_failures()]
+    for generation, body in accepted_tasks(context, "failure_async", *names):
+        assert_common_fields(body, generation.exchange)
+        assert_field(body, "status", "queued", generation.exchange)
+        _assert_credits_requested(generation)
+        assert_ratio_of_response(generation.size, body, generation.exchange)
 
 
 @check("ASY-2", fixtures=TASK_FIXTURES)
@@ -44,7 +51,7 @@ def tasks_return_poll_url(context: CheckContext) -> None:
         url = require_field(body, "poll_url", str, generation.exchange)
         _assert_poll_url(context, generation, url)
         if is_own_url(context.client, url):
-            exchange = context.client.get(url)
+            exchange = context.client.get(url, generation.payer)
             failed_task = exchange.status == 500 and not generation.finished
             if exchange.status != 200 and not failed_task:
                 outcome = "no response" if exchange.error else f"HTTP {exchange.status}"
@@ -73,19 +80,24 @@ def tasks_return_documented_fields(context: CheckContext) -> None:
         require_field(body, "poll_url", str, exchange, allow_empty=False)
 
 
-@check("ASY-4", fixtures=TASK_FIXTURES)
+@check("ASY-4", fixtures=(*TASK_FIXTURES, "form_task"))
 def tasks_return_credits_requested(context: CheckContext) -> None:
     """Return usage {credits: 0, credits_requested: n x tier price} while a task is queued."""
-    for generation, body in accepted_tasks(context, *TASK_FIXTURES):
-        tier = require_field(body, "quality", str, generation.exchange)
-        tier_price = oracle.prices().get("1K" if generation.size == "1024x1024" else tier, 0)
-        queued = [poll for poll in generation.polls if poll_status(poll) == "queued"]
-        for exchange in (generation.exchange, *queued):
-            response = expect(exchange, exchange.status)
-            assert_field(response, "usage.credits", 0, exchange)
-            cost = generation.n * tier_price
-            assert_field(response, "usage.credits_requested", cost, exchange)
-            assert_field(response, "images", [], exchange)
+    for generation, _ in accepted_tasks(context, *TASK_FIXTURES, "form_task"):
+        _assert_credits_requested(generation)
+
+
+def _assert_credits_requested(generation: ObservedGeneration) -> None:
+    """Require usage {credits: 0, credits_requested} in the 202 response and queued polls."""
+    tier = require_field(generation.body, "quality", str, generation.exchange)
+    tier_price = oracle.prices().get("1K" if generation.size == "1024x1024" else tier, 0)
+    queued = [poll for poll in generation.polls if poll_status(poll) == "queued"]
+    for exchange in (generation.exchange, *queued):
+        response = expect(exchange, exchange.status)
+        assert_field(response, "usage.credits", 0, exchange)
+        cost = generation.n * tier_price
+        assert_field(response, "usage.credits_requested", cost, exchange)
+        assert_field(response, "images", [], exchange)
 
 
 @check("ASY-2", level="inferred", fixtures=("example_async",))

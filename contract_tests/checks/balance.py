@@ -10,7 +10,6 @@ from mockhub.verify.assertions import (
     balance_object,
     expect,
     require_complete_balance,
-    require_field,
 )
 from mockhub.verify.charge_assertions import assert_rejections_not_charged
 from mockhub.verify.check import check
@@ -74,20 +73,6 @@ def accounts_have_complete_balances(context: CheckContext) -> None:
     for role in roles:
         exchange = context.client.get("credits", key=role)
         require_complete_balance(exchange)
-
-
-@check("CRD-3", "LED-1", requires=("other",), cost=_MIN_PRICE)
-def accounts_pay_for_own_requests(context: CheckContext) -> None:
-    """Charge the user whose key sent the request, and no other user."""
-    before, valid = context.credits("other"), context.credits()
-    if before < _MIN_PRICE:
-        raise Skipped(f"keys.other has {before} credits, not enough for an image")
-    exchange = context.client.post(context.request_body(), key="other", cost=_MIN_PRICE)
-    cost = require_field(expect(exchange, 200), "usage.credits", int, exchange)
-    context.record_cost([exchange])
-    after = context.wait_for_credits(before - cost, "other")
-    assert_equal(after, before - cost, "the balance of other", exchange)
-    assert_equal(context.credits(), valid, "the balance of valid", exchange)
 
 
 @check("CRD-3", requires=("state_handlers",), fixtures=("example",))

@@ -17,7 +17,7 @@ from mockhub.verify.charge_assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import (
     assert_completed,
@@ -58,7 +58,7 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-@check("LED-1", "GEN-3", fixtures=("portrait",), cost=3 * _MIN_PRICE)
+@check("LED-1", "GEN-3", fixtures=("portrait",), cost=4 * _MIN_PRICE)
 def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
     """Charge each of two tasks submitted at the same time for its own images."""
     before = context.credits()
@@ -82,13 +82,16 @@ def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
 
 
 def _submit_concurrent_tasks(context: CheckContext) -> list[ObservedGeneration]:
-    portrait_accepted = context.generation("portrait").accepted
-    requests = [(1, "1024x1024"), (2, "1024x1536" if portrait_accepted else "1024x1024")]
+    portrait_accepted = not context.generation("portrait").size_rejection
+    requests = [(3, "1024x1024"), (1, "1024x1536" if portrait_accepted else "1024x1024")]
     bodies = [context.request_body(n=n, size=size, **{"async": True}) for n, size in requests]
-    max_costs = [n * oracle.max_price() for n, _ in requests]  # the tier of 1024x1536 is open
+    prices = {"1024x1024": _MIN_PRICE}  # the tier of 1024x1536 is open
+    max_costs = [n * prices.get(size, oracle.max_price()) for n, size in requests]
     exchanges = context.client.post_simultaneously(bodies, key="valid", costs=max_costs)
     return [
-        ObservedGeneration(f"task {n} x {size}", FIXTURES["example_async"], n, size, exchange)
+        ObservedGeneration(
+            f"task {n} x {size}", context.fixtures["example_async"], n, size, exchange
+        )
         for (n, size), exchange in zip(requests, exchanges, strict=True)
     ]
 
@@ -109,7 +112,7 @@ def ledger_balance_matches_costs(context: CheckContext) -> None:
 def ledger_charges_repeated_requests(context: CheckContext) -> None:
     """Create and charge a second generation if a request is repeated."""
     first, before = context.completed("example"), context.credits()
-    fixture = FIXTURES["example"]
+    fixture = context.fixtures["example"]
     exchange = context.client.post(fixture.fields(fixture.prompt), cost=_MIN_PRICE)
     body = expect(exchange, 200)
     context.adopt_generation(

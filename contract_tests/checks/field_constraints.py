@@ -7,6 +7,7 @@ from mockhub.verify.assertions import assert_field, expect, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_rejection
+from mockhub.verify.fixtures import SYNC_FIXTURES
 from mockhub.verify.generation_assertions import assert_accepted, assert_image_count
 from mockhub.verify.outcomes import Failed, Inconclusive
 
@@ -71,10 +72,10 @@ def request_accepts_documented_sizes(context: CheckContext) -> None:
         assert_accepted(context, name)
 
 
-@check("REQ-4", fixtures=("example", "auto", "plain_form", "many_references"))
+@check("REQ-4", fixtures=SYNC_FIXTURES)
 def request_accepts_each_quality(context: CheckContext) -> None:
     """Accept quality auto, low, medium and high."""
-    for name in ("example", "auto", "plain_form", "many_references"):
+    for name in SYNC_FIXTURES:
         assert_accepted(context, name)
 
 
@@ -84,7 +85,7 @@ def request_accepts_each_n(context: CheckContext) -> None:
     for name in ("example", "example_form", "plain_form", "three"):
         assert_accepted(context, name)
     for name in ("plain_form", "three", "many_references"):
-        assert_image_count(context.accepted(name))
+        assert_image_count(context.completed(name))
 
 
 @check("REQ-5", requires=("partial",), fixtures=("partial",))

@@ -14,6 +14,7 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES
 from mockhub.verify.generation_assertions import generations_with_id
 from mockhub.verify.outcomes import Failed
 
@@ -26,25 +27,32 @@ _UNKNOWN_IDS = (
 )
 
 
-@check("RET-2", "ERR-5", requires=("other",), fixtures=("example", "example_async", "example_form"))
+@check("RET-2", "ERR-5", requires=("other",), fixtures=(*ALL_FIXTURES, "form_task"))
 def retrieve_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's generation, whether it has ended or not."""
-    for generation in generations_with_id(context, ("example", "example_form", "example_async")):
-        for role in ("other", "low", "broke"):
-            if role in context.profile.keys:
-                expect_error(context.client.get(generation.path, key=role), 404, "notFound")
-                if earlier := generation.foreign_reads.get(role):
-                    expect_error(earlier, 404, "notFound")
+    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    for generation in generations_with_id(context, (*ALL_FIXTURES, "form_task")):
+        strangers = [role for role in roles if role != generation.payer]
+        if generation.name not in ("example", "example_form", "example_async"):
+            strangers = strangers[:1]
+        for role in strangers:
+            expect_error(context.client.get(generation.path, key=role), 404, "notFound")
+        for earlier in generation.foreign_reads.values():
+            expect_error(earlier, 404, "notFound")
     exchange = context.fetch(generations_with_id(context, ("example", "example_async"))[0])
     if require_response(exchange).status != 200:
         raise Failed("the owner cannot read it any more", exchange, expected="HTTP 200")
 
 
-@check("RET-2", requires=("other", "provider_failure"), fixtures=("failure_async",))
+@check(
+    "RET-2", requires=("other", "provider_failure"), fixtures=("failure_async", *FAILURE_FIXTURES)
+)
 def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's failed task."""
-    for generation in generations_with_id(context, ("failure_async",)):
-        expect_error(context.client.get(generation.path, key="other"), 404, "notFound")
+    names = [generation.name for generation in context.generate_failures()]
+    for generation in generations_with_id(context, ("failure_async", *names)):
+        stranger = "valid" if generation.payer == "other" else "other"
+        expect_error(context.client.get(generation.path, key=stranger), 404, "notFound")
 
 
 @check("RET-3", "ERR-5", fixtures=("example",))

@@ -14,6 +14,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.charge_assertions import assert_charged, assert_unchanged_on_reread, unit_price
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import assert_completed, assert_final, assert_image_count
 from mockhub.verify.outcomes import Failed, Inconclusive
@@ -80,6 +81,30 @@ def _assert_refunded(generation: ObservedGeneration) -> None:
         )
 
 
+@check("LED-2", requires=("provider_failure",), fixtures=FAILURE_FIXTURES)
+def ledger_refunds_every_kind_of_failure(context: CheckContext) -> None:
+    """Refund a failed generation whatever its media type, mode, number, size and payer."""
+    for generation in context.generate_failures():
+        if generation.exchange.status == 200 and not generation.fixture.asynchronous:
+            raise Inconclusive("the provider did not fail", generation.exchange)
+        if generation.exchange.status == 202 and generation.reported_cost is None:
+            raise Inconclusive("the task did not end", *generation.polls[-1:])
+    for group in context.generation_groups:
+        if group[0].name in FAILURE_FIXTURES and group[0].charged:
+            _find_charged_failure(context, group)
+
+
+def _find_charged_failure(context: CheckContext, group: list[ObservedGeneration]) -> None:
+    """Repeat the failures of a group that was charged one by one, to find the one that is."""
+    for generation in group:
+        if not generation.measured_alone:
+            generation = context.repeat_generation(generation)
+        if generation.charged:
+            _assert_refunded(generation)
+    exchanges = (generation.final_exchange for generation in group)
+    raise Inconclusive(f"the balance changed by {group[0].charged} during failures", *exchanges)
+
+
 @check("LED-2", requires=("provider_failure", "low"), cost=_MIN_PRICE)
 def ledger_refunds_charged_account(context: CheckContext) -> None:
     """Refund a failed generation to the account that was charged."""
@@ -130,7 +155,7 @@ def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration
         _assert_group_refund(context, generation, (generation.n - delivered) * price)
     elif generation.charged is not None:
         assert_charged(generation, delivered * price)
-    reread = context.client.get(generation.path)
+    reread = context.client.get(generation.path, generation.payer)
     if reread.status == 200:
         body = expect(reread, 200)
         cost = require_field(body, "usage.credits", int, reread)

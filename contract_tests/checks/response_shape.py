@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
     assert_common_fields,
@@ -22,13 +20,12 @@ from mockhub.verify.generation_assertions import (
     assert_accepted,
     assert_final,
     assert_image_count,
+    assert_ratio_of_response,
     completed_generations,
     require_final,
 )
 from mockhub.verify.outcomes import Failed
 
-_RATIO_PATTERN = re.compile("auto|[0-9]+:[0-9]+")
-_DOCUMENTED_FIXTURES = ("example", "portrait", "example_form", "example_async")
 _TIER_FIXTURES = (
     "example", "portrait", "auto", "two_k", "four_k", "above_1k", "above_2k", "wide",
 )  # fmt: skip
@@ -52,10 +49,10 @@ def generate_returns_n_images(context: CheckContext) -> None:
         assert_image_fields(assert_image_count(generation), generation.final_exchange)
 
 
-@check("GEN-4", fixtures=_DOCUMENTED_FIXTURES)
+@check("GEN-4", fixtures=ALL_FIXTURES)
 def generate_returns_tier_as_quality(context: CheckContext) -> None:
     """Return the tier as quality: 1024x1024 with quality high is 1K."""
-    for generation in completed_generations(context, _DOCUMENTED_FIXTURES):
+    for generation in completed_generations(context, ALL_FIXTURES):
         for body, exchange in _first_and_final(generation):
             quality = require_field(body, "quality", str, exchange)
             if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
@@ -67,18 +64,7 @@ def generate_returns_aspect_ratio(context: CheckContext) -> None:
     """Return the ratio of the size as aspect_ratio: 1024x1024 is 1:1."""
     for generation in completed_generations(context, ALL_FIXTURES):
         for body, exchange in _first_and_final(generation):
-            ratio = require_field(body, "aspect_ratio", str, exchange)
-            if generation.size == "1024x1024":
-                assert_equal(ratio, "1:1", "aspect_ratio", exchange)
-            elif generation.size == "auto":
-                if not _RATIO_PATTERN.fullmatch(ratio):
-                    raise Failed(f"aspect_ratio is {ratio!r}", exchange, expected="auto or a ratio")
-            elif not oracle.same_ratio(generation.size, ratio):
-                raise Failed(
-                    f"aspect_ratio of {generation.size} is {ratio!r}",
-                    exchange,
-                    expected="the ratio of the size",
-                )
+            assert_ratio_of_response(generation.size, body, exchange)
 
 
 def _first_and_final(generation: ObservedGeneration) -> list[tuple[JsonObject, Exchange]]:

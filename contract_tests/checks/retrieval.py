@@ -17,8 +17,8 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import READ_FIXTURES
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.fixtures import ALL_FIXTURES, READ_FIXTURES
+from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.generation_assertions import generations_with_id
 from mockhub.verify.outcomes import Failed
 
@@ -90,6 +90,25 @@ def retrieve_matches_response_schema(context: CheckContext) -> None:
             assert_matches_schema(exchange, OperationId.GET_GENERATION)
 
 
+@check("RET-1", fixtures=(*ALL_FIXTURES, "form_task", "partial", "partial_async"), last=True)
+def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
+    """Return every generation with its images at the end of the run, as it was at first."""
+    generations = [one for one in context.history if one.accepted and one.id and one.final_body]
+    calls = [partial(context.client.get, one.path, one.payer) for one in generations]
+    for generation, exchange in zip(generations, context.run_batch(calls), strict=True):
+        if generation.failed_with_500:
+            continue
+        before, after = generation.final_body, expect(exchange, 200)
+        evidence = (exchange, generation.final_exchange)
+        for name in ("id", "status", "model", "aspect_ratio", "quality"):
+            assert_equal(after.get(name), before.get(name), f"{name} at the end", *evidence)
+        cost = reported_credits(after)
+        if generation.reported_cost is not None and cost is not None:
+            assert_equal(cost, generation.reported_cost, "usage.credits at the end", *evidence)
+        old, new = _image_ids_and_urls(before), _image_ids_and_urls(after)
+        assert_equal(new, old, "images at the end", *evidence)
+
+
 def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[Exchange]:
     """Return two reads of a generation, which all checks share."""
     return context.memoize("reads", partial(_read_all_twice, context))[generation.name]
@@ -98,12 +117,10 @@ def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[E
 def _read_all_twice(context: CheckContext) -> dict[str, list[Exchange]]:
     generations = generations_with_id(context, READ_FIXTURES)
     calls = [
-        partial(context.client.get, generation.path) for generation in generations for _ in range(2)
+        partial(context.client.get, one.path, one.payer) for one in generations for _ in range(2)
     ]
-    exchanges = list(context.run_batch(calls))
-    return {
-        generation.name: exchanges[2 * at : 2 * at + 2] for at, generation in enumerate(generations)
-    }
+    found = list(context.run_batch(calls))
+    return {one.name: found[2 * at : 2 * at + 2] for at, one in enumerate(generations)}
 
 
 def _assert_same_timestamps(before: JsonObject, after: JsonObject, *exchanges: Exchange) -> None:

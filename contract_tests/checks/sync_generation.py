@@ -8,6 +8,7 @@ from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_field, expect, require_field
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import assert_accepted
 from mockhub.verify.outcomes import Failed
 
@@ -31,7 +32,10 @@ def generate_waits_for_slow_generation(context: CheckContext) -> None:
     started = time.monotonic()
     exchange = context.client.post(context.request_body(prompt=prompt), cost=_MIN_PRICE)
     body = expect(exchange, 200)
-    context.record_cost([exchange])
+    fixture = context.fixtures["example"]
+    context.adopt_generation(
+        ObservedGeneration("a slow generation", fixture, 1, "1024x1024", exchange, finished=True)
+    )
     require_field(body, "usage.credits", int, exchange)
     if (seconds := time.monotonic() - started) < _SLOW_SECONDS / 2:
         raise Failed(

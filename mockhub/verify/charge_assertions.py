@@ -69,8 +69,8 @@ def assert_balances_match_costs(context: CheckContext) -> None:
             raise Inconclusive("a task has not ended", generation.final_exchange)
     if context.has_unexpected_acceptance():
         raise Inconclusive("requests were accepted that should have been rejected")
-    spent = sum(generation.reported_cost or 0 for generation in generations)
-    for role, cost in [*([("valid", spent)] if generations else []), ("other", 0)]:
+    for role in ("valid", "other") if generations else ("other",):
+        cost = sum(one.reported_cost or 0 for one in generations if one.payer == role)
         if role in context.starting_balances:
             exchange = context.client.get("credits", key=role)
             balance = find_balance(expect(exchange, 200), exchange)

@@ -23,6 +23,7 @@ class Check(NamedTuple):
         fixtures: The names of the generations that it inspects.
         cost: The worst case in credits, without those generations.
         after: The names of the checks whose results it needs.
+        last: Whether it runs after all others, generated requests included.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Check(NamedTuple):
     description: str
     run: CheckFunction
     after: tuple[str, ...] = ()
+    last: bool = False
 
 
 CHECKS: list[Check] = []
@@ -46,11 +48,12 @@ def check(
     fixtures: tuple[str, ...] = (),
     cost: int = 0,
     after: tuple[str, ...] = (),
+    last: bool = False,
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register a function that returns if the clauses hold and raises a `CheckOutcome` if not.
 
     Its level is that of its clauses, unless it reads a documented one more strictly. It runs
-    after the checks named in *after*, and only if each of them has run.
+    after the checks named in *after*, and only if each of them has run; *last* puts it at the end.
     """
     inferred = any(clauses()[name].level == INFERRED for name in clause_ids)
 
@@ -68,6 +71,7 @@ def check(
                 description,
                 function,
                 after,
+                last,
             )
         )
         return function

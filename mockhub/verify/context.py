@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
-from mockhub.verify import oracle, polling, state_handlers
+from mockhub.verify import covering_array, oracle, polling, state_handlers
 from mockhub.verify.assertions import expect, find_balance, require_response
 from mockhub.verify.clauses import DOCUMENTED
 from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import DOCUMENTED_SIZES, FIXTURES
+from mockhub.verify.fixtures import FAILURE_FIXTURES, GenerationFixture
 from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
 from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget, Skipped
@@ -24,6 +25,7 @@ T = TypeVar("T")
 SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
+_FAILURE_GROUP = 4  # failures that are created in parallel
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
 
@@ -53,6 +55,7 @@ class CheckContext:
         self.profile = client.profile
         self.level = level
         self.seed = seed
+        self.fixtures = covering_array.fill(seed)
         self.starting_balances: dict[str, int] = {}
         self.history: list[ObservedGeneration] = []
         self.generation_groups: list[list[ObservedGeneration]] = []
@@ -194,7 +197,9 @@ class CheckContext:
             and exchange.status in (200, 202)
             and exchange.request.headers.get("Authorization") in (authorization, None)
         ]
-        return len(accepted) > sum(generation.accepted for generation in self.history)
+        return len(accepted) > sum(
+            generation.accepted for generation in self.history if generation.payer == "valid"
+        )
 
     def record_cost(self, exchanges: Sequence[Exchange]) -> None:
         """Report to the budget what responses say that they cost."""
@@ -246,33 +251,67 @@ class CheckContext:
             raise Inconclusive("the task that this check needs did not end", *generation.polls[-1:])
         return generation
 
-    def accepted(self, name: str) -> ObservedGeneration:
-        """Return a completed generation; skip the check if its size is not offered."""
-        generation = self.generation(name)
-        if generation.exchange.status == 400 and generation.size not in DOCUMENTED_SIZES:
-            raise Skipped(f"the size {generation.size} is not offered here", generation.exchange)
-        return self.completed(name)
-
     def prefetch(self, names: Sequence[str], *, asynchronous: bool) -> None:
         """Create the fixtures of *names* in parallel, for a slow implementation."""
-        group = [
-            name
-            for name in names
-            if name not in self._generations
-            and bool(FIXTURES[name].asynchronous) is asynchronous
-            and (asynchronous or not FIXTURES[name].trigger)
-        ]
-        if len(group) > 1:
-            self._generate_all(group)
+        self._generate_in_parallel(
+            [
+                name
+                for name in names
+                if bool(self.fixtures[name].asynchronous) is asynchronous
+                and (asynchronous or not self.fixtures[name].trigger)
+            ]
+        )
+
+    def generate_failures(self) -> list[ObservedGeneration]:
+        """Return generations of every kind that the provider fails, created on first use.
+
+        They cost nothing; none follows one that was charged.
+        """
+        return self.memoize("failures", self._generate_failures)
+
+    def _generate_failures(self) -> list[ObservedGeneration]:
+        generations: list[ObservedGeneration] = []
+        for start in range(0, len(FAILURE_FIXTURES), _FAILURE_GROUP):
+            names = FAILURE_FIXTURES[start : start + _FAILURE_GROUP]
+            self._generate_in_parallel(names)
+            group = [self.generation(name) for name in names]
+            generations += group
+            if any(generation.charged for generation in group):
+                break
+        return generations
+
+    def repeat_generation(self, generation: ObservedGeneration) -> ObservedGeneration:
+        """Create a generation again, alone."""
+        del self._generations[generation.name]
+        return self.generation(generation.name)
+
+    def _generate_in_parallel(self, names: Sequence[str]) -> None:
+        missing = [name for name in names if name not in self._generations]
+        for payer in ("valid", "other"):
+            group = [name for name in missing if self._affordable_fixture(name).payer == payer]
+            for start in range(0, len(group), _MAX_CONCURRENT):
+                self._generate_all(group[start : start + _MAX_CONCURRENT])
+
+    def _affordable_fixture(self, name: str) -> GenerationFixture:
+        """Return a fixture; `valid` pays for it if `other` cannot."""
+        fixture = self.fixtures[name]
+        if fixture.payer == "other" and self._credits_of_other < fixture.max_cost:
+            return replace(fixture, payer="valid")
+        return fixture
+
+    @property
+    def _credits_of_other(self) -> int:
+        if "other" not in self.profile.keys:
+            return 0
+        return self._current_credits("other") or 0
 
     def _generate_all(self, names: Sequence[str]) -> None:
         """Create several in parallel; then only the cost of the whole group can be measured."""
         measured_alone = len(names) == 1
-        before, other_balance = self._read_balances()
-        if measured_alone:
-            self._generate_one(names[0])
-        else:
-            parallel([partial(self._generate_one, name) for name in names])
+        fixtures = {name: self._affordable_fixture(name) for name in names}
+        payer = fixtures[names[0]].payer
+        before, other_balance = self._read_balances(payer)
+        parallel([partial(self._generate_one, name, fixtures[name]) for name in names])
         group = [
             generation
             for name in names
@@ -283,36 +322,39 @@ class CheckContext:
             generation.balance_before = before
             generation.other_balance_before = other_balance
         if group:
-            self._record_balances(group, before)
+            self._record_balances(group, before, payer)
             self.generation_groups.append(group)
 
-    def _record_balances(self, group: list[ObservedGeneration], before: int | None) -> None:
+    def _record_balances(
+        self, group: list[ObservedGeneration], before: int | None, payer: str
+    ) -> None:
         """Read the balances after a group; wait for refunds that may still come."""
         expected = (before or 0) - sum(generation.reported_cost or 0 for generation in group)
         refunds = any(
             generation.fixture.trigger or generation.exchange.status == 202 for generation in group
         )
-        after, other_balance = self._read_balances()
+        after, other_balance = self._read_balances(payer)
         if refunds and after != expected:
-            after = self.wait_for_credits(expected)
+            after = self.wait_for_credits(expected, payer)
         for generation in group:
             generation.balance_after, generation.other_balance_after = after, other_balance
             if generation.finished:
                 generation.polls += [self.fetch(generation), self.fetch(generation)]
         if any(generation.finished for generation in group):
-            balance_on_reread = self.credits_or_none()
+            balance_on_reread = self.credits_or_none(payer)
             for generation in group:
                 generation.balance_on_reread = balance_on_reread
 
-    def _read_balances(self) -> tuple[int | None, int | None]:
+    def _read_balances(self, payer: str) -> tuple[int | None, int | None]:
         """Return the credits of the payer and of another user."""
-        roles = ["valid", *(["other"] if "other" in self.profile.keys else [])]
+        bystander = "other" if payer == "valid" else "valid"
+        roles = [payer, *([bystander] if bystander in self.profile.keys else [])]
         balances = parallel([partial(self.credits_or_none, role) for role in roles])
         return balances[0], balances[1] if len(balances) > 1 else None
 
-    def _generate_one(self, name: str) -> None:
+    def _generate_one(self, name: str, fixture: GenerationFixture) -> None:
         try:
-            generation = create_generation(self.client, name)
+            generation = create_generation(self.client, name, fixture)
         except CheckOutcome as outcome:
             self._generations[name] = outcome
             return
@@ -326,11 +368,11 @@ class CheckContext:
             generation.max_cost if generation.accepted else 0
         )
         if generation.exchange.status == 202 and generation.id:
-            if generation.name == "example_async":
+            if generation.name == "example_async" or generation.payer != "valid":
                 polling.read_as_others(self.client, generation)
             polling.poll_until_final(self.client, generation)
         self.client.budget.release(reservation, reported_cost=generation.reported_cost or 0)
 
-    def fetch(self, generation: ObservedGeneration, role: str = "valid") -> Exchange:
-        """GET a generation, at its poll_url if that leads to this implementation."""
-        return polling.fetch(self.client, generation, role)
+    def fetch(self, generation: ObservedGeneration) -> Exchange:
+        """GET a generation as its payer, at its poll_url if that leads to this implementation."""
+        return polling.fetch(self.client, generation, generation.payer)

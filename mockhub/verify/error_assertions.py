@@ -12,6 +12,7 @@ from mockhub.verify.assertions import expect_error, prefix_failure
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.fixtures import upload_files
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 
@@ -76,7 +77,12 @@ def protected_operations(
         yield "GET /generations/{unknown id}", unknown
     if not client.read_only:
         body, cost = context.request_body(), oracle.min_price()
-        yield "POST /images/generations", partial(client.post, body, cost=cost, **credentials)
+        post = partial(client.post, cost=cost, **credentials)
+        yield "POST /images/generations", partial(post, body)
+        yield "POST /images/generations as a task", partial(post, {**body, "async": True})
+        form, files = context.form_fields(), upload_files(("sunset.png",))
+        yield "POST /images/generations as a form", partial(post, form=form)
+        yield "POST /images/generations with a file", partial(post, form=form, files=files)
 
 
 def _known_id(context: CheckContext) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
@@ -17,6 +17,7 @@ _PNG_OVERHEAD = 20_000  # bytes that are not pixels
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
+OpenFields = dict[str, tuple[object, ...]]
 Variant = Literal["", "charset", "files first"]
 CHARSET: Variant = "charset"
 FILES_FIRST: Variant = "files first"
@@ -32,6 +33,8 @@ class GenerationFixture:
         files: The names of the reference images.
         trigger: The trigger of the profile whose prompt is sent, so that the provider fails.
         variant: An unusual form of the request. If it is rejected the usual form follows.
+        payer: The role whose key sends it.
+        open: The fields that `covering_array.fill` chooses, with their possible values.
     """
 
     prompt: str
@@ -44,6 +47,8 @@ class GenerationFixture:
     trigger: Literal["provider_failure", "partial"] | None = None
     extra_fields: Mapping[str, str] | None = None
     variant: Variant = ""
+    payer: Literal["valid", "other"] = "valid"
+    open: OpenFields = field(default_factory=dict, compare=False)
 
     @property
     def image_count(self) -> int:
@@ -70,6 +75,15 @@ class GenerationFixture:
 
 _ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
 
+_QUALITIES = (None, "auto", "low", "medium", "high")
+_FILES = ((), ("sunset.png",), ("sunset.jpg",), ("sunset.webp",), ("sunset.jpeg", "sunset.png"))
+_SIZES = (None, "auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
+_MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
+_PAYER: OpenFields = {"payer": ("valid", "other")}
+_SMALL: OpenFields = {
+    "size": ("1024x1024", "auto", "1536x1024", "1024x1536")
+}  # at the lowest price
+
 FIXTURES: Mapping[str, GenerationFixture] = {
     # The examples of the documentation.
     "example": GenerationFixture(
@@ -88,41 +102,90 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         n=1,
         asynchronous=True,
     ),
-    # Other sizes, qualities and counts.
+    # Other sizes, qualities and counts, each in combinations that depend on the seed.
     "portrait": GenerationFixture(
-        "A lighthouse at dusk", size="1024x1536", quality="low", n=1, asynchronous=False
+        "A lighthouse at dusk",
+        n=1,
+        asynchronous=False,
+        open=_MEDIA | _PAYER | {"size": ("1024x1536", "1024x1280"), "quality": _QUALITIES},
     ),
-    "auto": GenerationFixture("सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1),
-    "two_k": GenerationFixture("A glass of water on slate", size="2048x2048", quality="low", n=1),
-    "four_k": GenerationFixture("A valley from above", size="3840x2160", quality="medium", n=1),
+    "auto": GenerationFixture(
+        "सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1, open=_MEDIA | _PAYER
+    ),
+    "two_k": GenerationFixture(
+        "A glass of water on slate",
+        n=1,
+        open=_MEDIA
+        | _PAYER
+        | {"size": ("2048x2048", "2048x1152", "1152x2048"), "quality": _QUALITIES},
+    ),
+    "four_k": GenerationFixture(
+        "A valley from above",
+        n=1,
+        open=_MEDIA | _PAYER | {"size": ("3840x2160", "2160x3840"), "quality": _QUALITIES},
+    ),
     "several_async": GenerationFixture(
-        "Two boats", size="2048x2048", quality="high", n=2, asynchronous=True
+        "Two boats",
+        n=2,
+        asynchronous=True,
+        open=_PAYER
+        | {"size": ("2048x2048", "1536x1024", "1024x1536", "auto"), "quality": _QUALITIES},
     ),
-    "plain_form": GenerationFixture("Four lamps in a row", quality="medium", n=4, is_form=True),
-    "three": GenerationFixture("Three bridges", quality="low", n=3),
+    "plain_form": GenerationFixture(
+        "Four lamps in a row", n=4, is_form=True, open=_PAYER | _SMALL | {"quality": _QUALITIES}
+    ),
+    "three": GenerationFixture(
+        "Three bridges", n=3, open=_PAYER | _SMALL | {"quality": _QUALITIES}
+    ),
     "form_task": GenerationFixture(
-        "A boat of this", quality="low", n=1, is_form=True, files=("sunset.png",), asynchronous=True
+        "A boat of this",
+        n=2,
+        is_form=True,
+        asynchronous=True,
+        open=_PAYER | _SMALL | {"files": _FILES, "quality": _QUALITIES},
     ),
     # References.
     "many_references": GenerationFixture(
         "A market made of these",
-        size="1024x1536",
-        quality="low",
         n=2,
         is_form=True,
         files=_ALL_FORMATS * 4,
+        open=_PAYER | {"size": ("1024x1536", "1536x1024"), "quality": _QUALITIES},
     ),
     "large_reference": GenerationFixture(
         "A coin", quality="low", n=1, is_form=True, files=("large.png",)
     ),
     # Provider failures.
-    "failure": GenerationFixture("", quality="medium", n=2, trigger="provider_failure"),
+    "failure": GenerationFixture("", n=2, trigger="provider_failure", open={"quality": _QUALITIES}),
     "failure_async": GenerationFixture(
         "", size="2048x2048", n=2, trigger="provider_failure", asynchronous=True
     ),
-    "partial": GenerationFixture("", trigger="partial", n=4),
+    **{
+        f"failure_{'form' if is_form else 'json'}_{'task_' if is_task else ''}{n}": (
+            GenerationFixture(
+                "",
+                n=n,
+                trigger="provider_failure",
+                is_form=is_form,
+                asynchronous=is_task or None,
+                open=_PAYER
+                | {"size": _SIZES if n < 3 else _SMALL["size"], "quality": _QUALITIES}
+                | ({"files": _FILES} if is_form else {}),
+            )
+        )
+        for is_form in (False, True)
+        for is_task in (False, True)
+        for n in (1, 2, 3, 4)
+    },
+    "partial": GenerationFixture(
+        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _SMALL | {"quality": _QUALITIES}
+    ),
     "partial_async": GenerationFixture(
-        "", size="2048x2048", trigger="partial", n=4, asynchronous=True
+        "",
+        trigger="partial",
+        n=4,
+        asynchronous=True,
+        open=_PAYER | {"size": ("2048x2048", "1024x1024"), "quality": _QUALITIES},
     ),
     # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
@@ -149,9 +212,10 @@ SYNC_FIXTURES = (
 )  # fmt: skip
 TASK_FIXTURES = ("example_async", "several_async")
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
-READ_FIXTURES = (
-    "example", "example_form", "many_references", "portrait", "two_k", *TASK_FIXTURES,
-)  # fmt: skip
+READ_FIXTURES = ALL_FIXTURES
+FAILURE_FIXTURES = tuple(
+    name for name in FIXTURES if name.startswith(("failure_json", "failure_form"))
+)
 
 
 def upload_files(names: tuple[str, ...]) -> list[File]:

@@ -12,7 +12,6 @@ from mockhub.verify.fixtures import (
     CHARSET,
     DOCUMENTED_SIZES,
     FILES_FIRST,
-    FIXTURES,
     GenerationFixture,
     upload_files,
 )
@@ -39,6 +38,7 @@ class ObservedGeneration:
         foreign_reads: Other users' reads in the meantime, by role.
         finished: Whether a poll found it succeeded or failed.
         first_rejection: The response to the variant of the fixture, if that was rejected.
+        size_rejection: The response to the size of the fixture, if another size replaced it.
     """
 
     name: str
@@ -56,6 +56,12 @@ class ObservedGeneration:
     foreign_reads: dict[str, Exchange] = field(default_factory=dict)
     finished: bool = False
     first_rejection: Exchange | None = None
+    size_rejection: Exchange | None = None
+
+    @property
+    def payer(self) -> str:
+        """The role whose key sent it and pays for it."""
+        return self.fixture.payer
 
     @property
     def accepted(self) -> bool:
@@ -137,24 +143,30 @@ def is_final(poll: Exchange) -> bool:
     return poll_status(poll) in _FINAL_STATUSES
 
 
-def create_generation(client: BudgetedClient, name: str) -> ObservedGeneration:
+def create_generation(
+    client: BudgetedClient, name: str, fixture: GenerationFixture
+) -> ObservedGeneration:
     """Send the request of a fixture.
 
-    A rejected variant is followed by the usual form of the request. A size that is not offered is
-    replaced if the fixture is not about sizes.
+    A rejected variant is followed by the usual form of the request, and a size that is not offered
+    by one that is.
     """
-    fixture = FIXTURES[name]
-    size, first_rejection = fixture.size, None
+    size, first_rejection, size_rejection = fixture.size, None, None
     exchange = _post(client, fixture, size, fixture.variant)
     if fixture.variant and exchange.status in _REJECTED:
         first_rejection, exchange = exchange, _post(client, fixture, size)
-    can_replace_size = fixture.asynchronous or fixture.trigger or fixture.files
-    if exchange.status == 400 and size not in DOCUMENTED_SIZES and can_replace_size:
-        size = "1024x1024"
+    if exchange.status == 400 and size not in DOCUMENTED_SIZES:
+        size, size_rejection = "1024x1024", exchange
         exchange = _post(client, fixture, size)
     n = _prompt_and_count(client, fixture)[1]
     return ObservedGeneration(
-        name, fixture, n, size or "auto", exchange, first_rejection=first_rejection
+        name,
+        fixture,
+        n,
+        size or "auto",
+        exchange,
+        first_rejection=first_rejection,
+        size_rejection=size_rejection,
     )
 
 
@@ -169,9 +181,12 @@ def _post(
     if fixture.is_form:
         form = {key: to_form_text(value) for key, value in fields.items()}
         files = upload_files(fixture.files)
-        return client.post(form=form, files=files, files_first=variant == FILES_FIRST, cost=cost)
+        files_first = variant == FILES_FIRST
+        return client.post(
+            form=form, files=files, files_first=files_first, key=fixture.payer, cost=cost
+        )
     headers = {"Content-Type": "application/json; charset=utf-8"} if variant == CHARSET else {}
-    return client.post(json=fields, headers=headers, cost=cost)
+    return client.post(json=fields, headers=headers, key=fixture.payer, cost=cost)
 
 
 def _prompt_and_count(client: BudgetedClient, fixture: GenerationFixture) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_url
@@ -20,7 +21,9 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
     # A refund must be made once, however many requests read the task at the same moment.
     parallel_reads = 3 if generation.fixture.trigger == "partial" else 1
     while not generation.finished:
-        generation.polls += parallel([lambda: fetch(client, generation)] * parallel_reads)
+        generation.polls += parallel(
+            [partial(fetch, client, generation, generation.payer)] * parallel_reads
+        )
         generation.finished = any(is_final(poll) for poll in generation.polls)
         if generation.finished or time.monotonic() > deadline:
             break
@@ -32,19 +35,19 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
 
 def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> None:
     """Read a task with the keys of other users while it may still be in progress."""
-    for role in ("other", "low", "broke"):
-        if role in client.profile.keys:
+    for role in ("valid", "other", "low", "broke"):
+        if role in client.profile.keys and role != generation.payer:
             generation.foreign_reads[role] = fetch(client, generation, role)
 
 
-def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str = "valid") -> Exchange:
-    """GET a generation, at its poll_url if that leads to this implementation."""
+def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:
+    """GET a generation, as its payer at its poll_url if that leads to this implementation."""
     return client.get(_generation_url(client, generation, role), key=role)
 
 
 def _generation_url(client: BudgetedClient, generation: ObservedGeneration, role: str) -> str:
     poll_url = generation.body.get("poll_url")
-    if role == "valid" and isinstance(poll_url, str) and is_own_url(client, poll_url):
+    if role == generation.payer and isinstance(poll_url, str) and is_own_url(client, poll_url):
         return poll_url
     return generation.path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mockhub._text import suggest
@@ -15,6 +16,7 @@ from mockhub.verify.clauses import DOCUMENTED, INFERRED, LEVELS
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
 from mockhub.verify.filter import compile_filter
+from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
@@ -75,9 +77,10 @@ def run(
     started = time.perf_counter()
     try:
         verification.start()
-        verification.run_all(checks)
+        verification.run_all([check for check in checks if not check.last])
         if not no_fuzz and not read_only and verification.no_failures:
             verification.run_all(filter_checks(FUZZ_CHECKS, level, keyword))
+        verification.run_all([check for check in checks if check.last])
     except KeyboardInterrupt:
         verification.interrupted = True
     finally:
@@ -191,6 +194,10 @@ class Run:
                 continue
             if time.perf_counter() - started > SLOW_SECONDS:
                 self.context.prefetch(fixtures, asynchronous=is_async)
+        # They cost nothing, but the budget must still cover what a server might charge.
+        with suppress(CheckOutcome):
+            if FAILURE_FIXTURES[0] in fixtures:
+                self.context.generate_failures()
 
     def finish(self) -> None:
         """Read the balances once more, so that the budget knows what was spent."""

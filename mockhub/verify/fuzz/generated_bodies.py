@@ -1,7 +1,8 @@
-"""Send valid and invalid bodies that schemathesis generates from the spec.
+"""Send valid and invalid bodies that schemathesis generates from the spec, as JSON and as forms.
 
-schemathesis only generates. Sending and checking are done here, so that nothing is sent twice or
-outside of the budget.
+They are sent with the key of an account that cannot pay, if there is one: a valid body gets 402, an
+invalid one 400, and nothing is spent. schemathesis only generates. Sending and checking are done
+here, so that nothing is sent twice or outside of the budget.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import FIXTURES
 from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import Failed, Skipped
 from mockhub.verify.polling import poll_until_final
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
     from schemathesis import Case
 
-_INVALID_COUNT, _VALID_COUNT = 24, 6  # bodies to generate
+_INVALID_COUNT, _VALID_COUNT = 40, 30  # bodies to generate
 _MAX_PAID = 2  # valid bodies to send
 _MAX_IMAGES = 2  # images of each
 _SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
@@ -103,6 +105,9 @@ class _BodySender:
         self.context = context
         self.checked_count = 0
         self.paid_count = 0
+        self.credits = context.credits_or_none("broke") if "broke" in context.profile.keys else None
+        self.is_free = self.credits is not None and self.credits < oracle.min_price()
+        self.key = "broke" if self.is_free else "valid"
 
     def send_invalid(self, body: object) -> None:
         """Send *body* if it is certainly invalid, and require that it is rejected."""
@@ -117,18 +122,38 @@ class _BodySender:
                 raise Failed(message, exchange, expected="HTTP 400")
             return
         expect_error(exchange, 400, "invalid_request")
+        if form := _to_form(body):
+            expect_error(self._send_form(form, body), 400, "invalid_request")
 
     def send_valid(self, body: object) -> None:
-        """Send *body* if it is certainly valid, and follow the link to its generation."""
+        """Send *body* if it is certainly valid, and require that it is accepted, or 402."""
         if (
-            self.paid_count >= _MAX_PAID
-            or not isinstance(body, dict)
+            not isinstance(body, dict)
             or classify(body, documented=self.context.documented) != Validity.VALID
             or self.context.timed_out
-            or body.get("n", 1) > _MAX_IMAGES
-            or not self._is_affordable(body)
         ):
             return
+        if self.is_free:
+            self._send_unpaid(body)
+        elif (
+            self.paid_count < _MAX_PAID
+            and body.get("n", 1) <= _MAX_IMAGES
+            and self._is_affordable(body)
+        ):
+            self._send_paid(body)
+
+    def _send_unpaid(self, body: JsonObject) -> None:
+        """Require 402; whether a task is rejected at its submission is an open point."""
+        if body.get("async") and self.context.documented:
+            return
+        expect_error(self._send(body), 402, "insufficientCredits")
+        self.checked_count += 1
+        form = _to_form(body)
+        if form and not body.get("async"):
+            expect_error(self._send_form(form, body), 402, "insufficientCredits")
+
+    def _send_paid(self, body: JsonObject) -> None:
+        """Require a generation, and follow the link to it."""
         self.paid_count += 1
         exchange = self._send(body)
         self.checked_count += 1
@@ -161,15 +186,32 @@ class _BodySender:
 
     def _is_affordable(self, body: object) -> bool:
         budget = self.context.client.budget
-        if budget.remaining < _max_cost(body):
+        if budget.remaining < self._max_cost(body):
             budget.settle()
-        return budget.remaining >= _max_cost(body)
+        return budget.remaining >= self._max_cost(body)
+
+    def _max_cost(self, body: object) -> int:
+        return min(_max_cost(body), self.credits or 0) if self.is_free else _max_cost(body)
 
     def _send(self, body: object, *, unspecified: bool = False) -> Exchange:
         raw = json.dumps(body, ensure_ascii=True).encode()
         return self.context.client.post(
-            raw=(JSON, raw), cost=_max_cost(body), unspecified=unspecified
+            raw=(JSON, raw), key=self.key, cost=self._max_cost(body), unspecified=unspecified
         )
+
+    def _send_form(self, form: dict[str, str], body: object) -> Exchange:
+        return self.context.client.post(form=form, key=self.key, cost=self._max_cost(body))
+
+
+def _to_form(body: object) -> dict[str, str] | None:
+    """Return the fields of a form with the same meaning, or None if there is none."""
+    if not isinstance(body, dict) or not body.keys() <= _KNOWN_FIELDS:
+        return None
+    for name, value in body.items():
+        expected_type = {"n": int, "async": bool}.get(name, str)
+        if type(value) is not expected_type or value == "":
+            return None
+    return {name: to_form_text(value) for name, value in body.items()}
 
 
 def _max_cost(body: object) -> int:

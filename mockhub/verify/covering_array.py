@@ -1,0 +1,64 @@
+"""Choose the open fields of the fixtures so that they cover pairs of values.
+
+Defects that one request alone does not show live in combinations: three images of a form, a task
+of another account. The fixtures fix how many images a run pays for; the seed decides what they are
+combined with. Every run sends each value, and as many pairs of values as the fixtures have room
+for; further seeds send other pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from itertools import combinations, product
+from random import Random  # noqa: TID251 - the seed is that of the run
+from types import MappingProxyType
+from typing import Any
+
+from mockhub.verify.fixtures import FIXTURES, GenerationFixture
+
+Pair = tuple[tuple[str, object], ...]
+
+_FACTORS = ("is_form", "asynchronous", "image_count", "size", "quality", "payer", "trigger")
+_VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
+
+
+@lru_cache(maxsize=4)
+def fill(seed: int) -> Mapping[str, GenerationFixture]:
+    """Return all fixtures, with the open fields chosen."""
+    random = Random(seed)
+    filled = {name: one for name, one in FIXTURES.items() if not one.open}
+    covered = {pair for one in filled.values() for pair in _pairs(one)}
+    open_names = [name for name, one in FIXTURES.items() if one.open]
+    # The failures cost nothing, so they cover what the paid generations have left.
+    for name in sorted(
+        open_names, key=lambda name: (bool(FIXTURES[name].trigger), random.random())
+    ):
+        best = max(
+            _candidates(FIXTURES[name]),
+            key=lambda one: (_gain(one, covered), random.random()),
+        )
+        filled[name] = best
+        covered.update(_pairs(best))
+    return MappingProxyType({name: filled[name] for name in FIXTURES})
+
+
+def _candidates(fixture: GenerationFixture) -> Iterator[GenerationFixture]:
+    for values in product(*fixture.open.values()):
+        chosen: dict[str, Any] = dict(zip(fixture.open, values, strict=True))
+        candidate = replace(fixture, open={}, **chosen)
+        if candidate.is_form or not candidate.files:
+            yield candidate
+
+
+def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
+    new = [pair for pair in _pairs(fixture) if pair not in covered]
+    return sum(1 if len(pair) > 1 else _VALUE_WEIGHT for pair in new)
+
+
+def _pairs(fixture: GenerationFixture) -> list[Pair]:
+    """Return the values of a fixture and all pairs of them."""
+    values = [(name, getattr(fixture, name)) for name in _FACTORS]
+    values.append(("files", fixture.files if len(fixture.files) < 2 else len(fixture.files)))
+    return [(one,) for one in values] + list(combinations(values, 2))
