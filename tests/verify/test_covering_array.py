@@ -1,0 +1,72 @@
+"""The open fields of the fixtures, chosen by the seed."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from mockhub.verify.covering_array import fill
+from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES, FIXTURES
+
+SEEDS = range(25)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_value_is_sent(seed: int) -> None:
+    filled = fill(seed)
+    paid = [filled[name] for name in ALL_FIXTURES]
+    assert {one.quality for one in paid} >= {"auto", "low", "medium", "high"}
+    assert {one.payer for one in paid} == {"valid", "other"}
+    assert {one.image_count for one in paid} == {1, 2, 3, 4}
+    assert {one.is_form for one in paid} == {True, False}
+    assert {one.size for one in paid} >= {"auto", "1024x1024"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_failures_cover_media_types_modes_and_numbers(seed: int) -> None:
+    failures = [fill(seed)[name] for name in FAILURE_FIXTURES]
+    combinations = {(one.is_form, bool(one.asynchronous), one.image_count) for one in failures}
+    assert combinations == set(product((True, False), (True, False), (1, 2, 3, 4)))
+    assert {one.payer for one in failures} == {"valid", "other"}
+
+
+def test_json_has_no_files() -> None:
+    assert not [
+        one for seed in SEEDS for one in fill(seed).values() if one.files and not one.is_form
+    ]
+
+
+def test_chosen_values_are_those_of_the_fixture() -> None:
+    for name, fixture in fill(1).items():
+        assert not fixture.open
+        for field, values in FIXTURES[name].open.items():
+            assert getattr(fixture, field) in values
+
+
+def test_same_seed_makes_same_choice() -> None:
+    first = dict(fill(7))
+    fill.cache_clear()
+    assert dict(fill(7)) == first
+
+
+def test_seeds_make_different_choices() -> None:
+    assert fill(1) != fill(2)
+
+
+def test_seeds_cover_all_pairs_of_media_type_and_payer_for_several_images() -> None:
+    pairs = {
+        (one.is_form, one.payer)
+        for seed in SEEDS
+        for one in fill(seed).values()
+        if one.image_count > 1
+    }
+    assert pairs == set(product((True, False), ("valid", "other")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_price_does_not_depend_on_seed(seed: int) -> None:
+    def price(one_seed: int) -> int:
+        return sum(fill(one_seed)[name].max_cost for name in ALL_FIXTURES)
+
+    assert abs(price(seed) - price(0)) <= 4
