@@ -99,6 +99,8 @@ def _find_charged_failure(context: CheckContext, group: list[ObservedGeneration]
     for generation in group:
         if not generation.measured_alone:
             generation = context.repeat_generation(generation)
+        if generation.charged and generation.fixture.asynchronous and not generation.finished:
+            raise Inconclusive("the task did not end", generation.final_exchange)
         if generation.charged:
             _assert_refunded(generation)
     exchanges = (generation.final_exchange for generation in group)

@@ -259,6 +259,7 @@ class CheckContext:
                 for name in names
                 if bool(self.fixtures[name].asynchronous) is asynchronous
                 and (asynchronous or not self.fixtures[name].trigger)
+                and name not in FAILURE_FIXTURES
             ]
         )
 
