@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mockhub.mutants.types import Generation, ParsedRequest
 
 Matches = Callable[[ParsedRequest], bool]
+GenerationMatches = Callable[[Generation], bool]
 
 
 def is_async(generation: Generation) -> bool:
@@ -35,6 +36,19 @@ def credits_requested(generation: Generation) -> int:
 
 def credits_per_image(generation: Generation) -> int:
     return generation.quote.credits_per_image
+
+
+def has_count(number: int) -> GenerationMatches:
+    return lambda generation: generation.request.n == number
+
+
+def is_paid_by(account: str) -> GenerationMatches:
+    return lambda generation: generation.account == account
+
+
+def all_of(*functions: GenerationMatches) -> GenerationMatches:
+    """Return whether all of some functions match, as in a defect of one combination."""
+    return lambda generation: all(matches(generation) for matches in functions)
 
 
 def has_value(name: str, *values: object) -> Matches:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from mockhub.mutants import fields, hooks, responses
-from mockhub.mutants.changes import compute, edit, remove, update, within
+from mockhub.mutants.changes import compute, edit, only_if, remove, update, within
 from mockhub.mutants.hook import Hook, replace_at
-from mockhub.mutants.matching import credits_per_image, credits_requested
+from mockhub.mutants.matching import credits_per_image, credits_requested, has_count
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange, send_status
@@ -96,6 +96,13 @@ mutant_table("ASY-4", mutate_usage)(
     credits_requested_missing=Row("A task has no credits_requested.", remove("credits_requested")),
     credits_requested_for_one_image=Row(
         "credits_requested is the price of one image.", compute(credits_requested=credits_per_image)
+    ),
+    credits_requested_of_three_missing_one=Row(
+        "credits_requested of a task of three images is the price of two.",
+        only_if(
+            has_count(3),
+            compute(credits_requested=lambda generation: 2 * generation.quote.credits_per_image),
+        ),
     ),
     credits_requested_as_string=Row(
         "credits_requested is a string.", edit("credits_requested", str)

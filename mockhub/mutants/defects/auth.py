@@ -197,6 +197,16 @@ mutant_table("AUTH-6", replace_keys(lambda key: key._replace(expires_at=None)))(
 )
 
 
+@mutant("AUTH-5", "A revoked key is accepted in forms.")
+@hooks.on_request.with_server
+def revoked_key_accepted_in_forms(
+    server: PatchedServer, headers: RequestHeaders, scope: Scope
+) -> None:
+    is_form = headers.get(b"content-type", b"").startswith(b"multipart/form-data")
+    if is_form and headers.get(hooks.AUTHORIZATION) == f"Bearer {server.keys['revoked']}".encode():
+        headers[hooks.AUTHORIZATION] = f"Bearer {server.keys['rich']}".encode()
+
+
 @mutant("AUTH-5", "A revoked key returns expiredApiKey.")
 def revoked_key_is_expired_key(server: PatchedServer) -> None:
     for digest, key in tuple(server.hub.keys.items()):

@@ -8,7 +8,14 @@ from collections import Counter
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import computed, constant, only_if, plus, times
 from mockhub.mutants.hook import at_every, when
-from mockhub.mutants.matching import credits_per_image, has_references, is_async
+from mockhub.mutants.matching import (
+    all_of,
+    credits_per_image,
+    has_count,
+    has_references,
+    is_async,
+    is_paid_by,
+)
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Account, Generation, GenerationRequest, Json, RequestContext
@@ -35,6 +42,17 @@ mutant_table("LED-1", hooks.replace_charge)(
     async_never_charged=Row("Asynchronous generations are free.", only_if(is_async, constant(0))),
     references_free=Row(
         "With a reference image, generations are free.", only_if(has_references, constant(0))
+    ),
+    other_account_charged_extra=Row(
+        "The account `other` is charged one credit more than the response says.",
+        only_if(is_paid_by("other"), plus(1)),
+    ),
+    task_of_three_charged_for_two=Row(
+        "A task of three images is charged as two.",
+        only_if(
+            all_of(is_async, has_count(3)),
+            lambda credits, generation: 2 * generation.quote.credits_per_image,
+        ),
     ),
     references_charged_for_one_image=Row(
         "With references, only one image is charged.",

@@ -56,6 +56,10 @@ mutant_table("LED-4", allow_overdraft())(
         lambda account, price, request: account.balance > 0,
     ),
     balance_not_checked=Row("The balance is not checked and becomes negative.", constant(True)),
+    balance_not_checked_for_three=Row(
+        "The balance is not checked for three images of medium quality.",
+        lambda account, price, request: (request.n, request.quality) == (3, "medium"),
+    ),
 )
 mutant_table("ASY-8", allow_overdraft())(
     balance_not_checked_if_async=Row(

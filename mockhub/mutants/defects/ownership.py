@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import constant
 from mockhub.mutants.hook import Hook, every
-from mockhub.mutants.matching import has_failed, is_async, is_sync
+from mockhub.mutants.matching import (
+    all_of,
+    has_count,
+    has_failed,
+    is_async,
+    is_paid_by,
+    is_sync,
+)
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_custom_error, send_json
@@ -57,6 +64,12 @@ mutant_table("RET-2", allow_foreign_reads)(
     async_shown_to_others=Row("Every key can read asynchronous generations.", is_async),
     sync_shown_to_others=Row("Every key can read synchronous generations.", is_sync),
     failed_shown_to_others=Row("Every key can read failed generations.", has_failed),
+    generations_of_other_shown=Row(
+        "Every key can read the generations of the account `other`.", is_paid_by("other")
+    ),
+    tasks_of_three_shown_to_others=Row(
+        "Every key can read a task of three images.", all_of(is_async, has_count(3))
+    ),
 )
 
 

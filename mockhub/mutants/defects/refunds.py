@@ -9,10 +9,14 @@ from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import compute, computed, constant, only_if, plus, times, within
 from mockhub.mutants.hook import when
 from mockhub.mutants.matching import (
+    all_of,
     credits_per_image,
     credits_requested,
+    has_count,
     has_failed,
+    has_references,
     is_async,
+    is_paid_by,
     is_sync,
 )
 from mockhub.mutants.patched_server import PatchedServer
@@ -55,6 +59,22 @@ mutant_table("LED-2", replace_failure_refund)(
     failure_refunded_twice=Row("Twice the price of a failed generation is refunded.", times(2)),
     failure_refunds_one_image=Row(
         "Of a failed generation, the price of one image is refunded.", computed(credits_per_image)
+    ),
+    form_failure_not_refunded=Row(
+        "A failed generation with a reference is not refunded.",
+        only_if(has_references, constant(0)),
+    ),
+    failed_task_of_three_not_refunded=Row(
+        "A failed task of three images is not refunded.",
+        only_if(all_of(is_async, has_count(3)), constant(0)),
+    ),
+    failure_of_four_refunded_twice=Row(
+        "A failed synchronous generation of four images is refunded twice.",
+        only_if(all_of(is_sync, has_count(4)), times(2)),
+    ),
+    failure_of_other_not_refunded=Row(
+        "A failed generation of the account `other` is not refunded.",
+        only_if(is_paid_by("other"), constant(0)),
     ),
 )
 

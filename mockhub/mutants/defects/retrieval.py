@@ -19,6 +19,7 @@ from mockhub.web.serializers import timestamp
 
 _SECOND = 1000
 _EXPIRING_READ = 5
+_LAST_COMPLETE_READ = 6  # the checks read a generation more often
 
 
 @responses.on_read.adapted
@@ -45,6 +46,13 @@ mutant_table("RET-1", at_every(4, responses.on_read))(
 def only_last_three_stored(server: PatchedServer, generation: Generation) -> bool:
     account = server.hub.accounts[generation.account]
     return generation.id not in server.generation_ids(account)[-3:]
+
+
+@mutant("RET-1", "From its seventh read on, a generation lacks its last image.")
+@responses.mutate_log_at_read
+def image_lost_after_reads(content: Json, generation: Generation, reads: int) -> None:
+    if reads > _LAST_COMPLETE_READ:
+        del content["images"][-1:]
 
 
 @mutant("RET-1", "A finished generation can be read once.")
