@@ -22,7 +22,7 @@ Variant = Literal["", "charset", "files first"]
 CHARSET: Variant = "charset"
 FILES_FIRST: Variant = "files first"
 
-DOCUMENTED_SIZES = (None, "auto", "1024x1024")  # others may be rejected
+DOCUMENTED_SIZES = ("auto", "1024x1024")  # others may be rejected
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ _ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
 
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("sunset.webp",), ("sunset.jpeg", "sunset.png"))
-_SIZES = (None, "auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
+_SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _SMALL: OpenFields = {
@@ -114,10 +114,9 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     ),
     "two_k": GenerationFixture(
         "A glass of water on slate",
+        size="2048x2048",
         n=1,
-        open=_MEDIA
-        | _PAYER
-        | {"size": ("2048x2048", "2048x1152", "1152x2048"), "quality": _QUALITIES},
+        open=_MEDIA | _PAYER | {"quality": _QUALITIES},
     ),
     "four_k": GenerationFixture(
         "A valley from above",
@@ -129,7 +128,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         n=2,
         asynchronous=True,
         open=_PAYER
-        | {"size": ("2048x2048", "1536x1024", "1024x1536", "auto"), "quality": _QUALITIES},
+        | {"size": ("2048x2048", "2048x1152", "1152x2048", "1024x1536"), "quality": _QUALITIES},
     ),
     "plain_form": GenerationFixture(
         "Four lamps in a row", n=4, is_form=True, open=_PAYER | _SMALL | {"quality": _QUALITIES}
