@@ -47,6 +47,26 @@ def tasks_require_full_price(context: CheckContext) -> None:
     _expect_insufficient_credits(context, "low", context.request_body(n=4, **{"async": True}))
 
 
+# It precedes the others, after whose failure nothing is paid for any more.
+@check("LED-4", requires=("broke",), cost=_MIN_PRICE)
+def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
+    """Generate no images for a task without enough credits."""
+    before = _require_no_credits(context)
+    body = context.request_body(**{"async": True})
+    exchange = context.client.post(body, key="broke", cost=_MIN_PRICE)
+    if require_response(exchange).status == 402:
+        return
+    after = context.credits("broke")
+    if after < 0:
+        raise Failed(f"the balance is {after}", exchange, expected=f"{before}, or 402")
+    if exchange.status == 202:
+        path = f"generations/{expect(exchange, 202).get('id')}"
+        for _ in range(3):
+            poll = context.client.get(path, key="broke")
+            if poll.status == 200 and poll.json_object.get("status") == "succeeded":
+                raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
+
+
 @check("LED-4", "ERR-4", requires=("broke",), cost=_MIN_PRICE)
 def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     """Reject JSON and forms without enough credits with 402 insufficientCredits."""
@@ -68,25 +88,6 @@ def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
         yield partial(post, context.request_body(**fields))
         files = upload_files(("sunset.png",) * (n % 3))
         yield partial(post, form=context.form_fields(**fields), files=files)
-
-
-@check("LED-4", requires=("broke",), cost=_MIN_PRICE)
-def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
-    """Generate no images for a task without enough credits."""
-    before = _require_no_credits(context)
-    body = context.request_body(**{"async": True})
-    exchange = context.client.post(body, key="broke", cost=_MIN_PRICE)
-    if require_response(exchange).status == 402:
-        return
-    after = context.credits("broke")
-    if after < 0:
-        raise Failed(f"the balance is {after}", exchange, expected=f"{before}, or 402")
-    if exchange.status == 202:
-        path = f"generations/{expect(exchange, 202).get('id')}"
-        for _ in range(3):
-            poll = context.client.get(path, key="broke")
-            if poll.status == 200 and poll.json_object.get("status") == "succeeded":
-                raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
 
 
 @check("LED-4", requires=("low",), cost=4 * _MIN_PRICE)
