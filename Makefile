@@ -10,8 +10,8 @@ HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
 PYTEST_ARGS ?= -n 2 --dist worksteal
 # What behaves differently on another Python: event loops, sockets, threads, dataclasses, messages.
-NEWEST_TESTS = tests/domain tests/faults tests/journal tests/plugin tests/robustness tests/server tests/web
-ASYNCIO_TESTS = tests/robustness tests/server
+NEWEST_TESTS = tests/server tests/robustness/test_connections.py tests/robustness/test_pipelining_order.py tests/domain tests/faults
+ASYNCIO_TESTS = tests/server
 UV_VERSION = 0.13.9
 CONNEXION = connexion[uvicorn]==3.3.0
 

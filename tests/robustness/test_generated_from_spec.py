@@ -56,7 +56,7 @@ def load_operations(*, generation_id: str) -> list[Any]:
     schemas["ModelId"] = {"type": "string", "enum": list(spec.catalog.models)}
     schemas["Size"] = {"type": "string", "enum": ["auto", "1024x1024", "3840x2160"]}
     path_parameters = document["paths"]["/api/v1/generations/{generationId}"]["parameters"]
-    path_parameters[0]["example"] = generation_id
+    path_parameters[0]["examples"] = {"existing": {"value": generation_id}}
     config = schemathesis.Config.from_dict({})  # not the one of the current directory
     schema = schemathesis.openapi.from_dict(document, config=config)
     return [result.ok() for result in schema.get_all_operations()]
