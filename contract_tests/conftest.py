@@ -95,7 +95,7 @@ def _open_profile(file: str | None) -> Iterator[Profile]:
         assert server.stdout
         try:
             started = json.loads(server.stdout.readline())
-            yield Profile.for_mock(started["base_url"], started["keys"])
+            yield Profile.for_mock(started["url"], started["keys"])
         finally:
             server.terminate()
             server.stdout.read()
