@@ -184,20 +184,21 @@ class Run:
     def _warm_up(self, fixtures: Sequence[str]) -> None:
         """Create the first generation; if that is slow, create the others in parallel."""
         self._warmed_up = True
+        slow_modes = []
         for first, is_async in (("example", False), ("example_async", True)):
             if first not in fixtures:
                 continue
             started = time.perf_counter()
-            try:
+            with suppress(CheckOutcome):
                 self.context.generation(first)
-            except CheckOutcome:
-                continue
-            if time.perf_counter() - started > SLOW_SECONDS:
-                self.context.prefetch(fixtures, asynchronous=is_async)
+                if time.perf_counter() - started > SLOW_SECONDS:
+                    slow_modes.append(is_async)
         # They cost nothing, but the budget must still cover what a server might charge.
         with suppress(CheckOutcome):
             if FAILURE_FIXTURES[0] in fixtures:
                 self.context.generate_failures()
+        for is_async in slow_modes:
+            self.context.prefetch(fixtures, asynchronous=is_async)
 
     def finish(self) -> None:
         """Read the balances once more, so that the budget knows what was spent."""
