@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -232,7 +232,7 @@ class CheckContext:
     def generation(self, name: str) -> ObservedGeneration:
         """Return the generation of a fixture, created on first use."""
         if name not in self._generations:
-            self._generate_all([name])
+            self._generate_all({name: self._affordable_fixture(name)})
         generation = self._generations[name]
         if isinstance(generation, CheckOutcome):
             raise generation
@@ -287,11 +287,14 @@ class CheckContext:
         return self.generation(generation.name)
 
     def _generate_in_parallel(self, names: Sequence[str]) -> None:
-        missing = [name for name in names if name not in self._generations]
+        missing = {
+            name: self._affordable_fixture(name) for name in names if name not in self._generations
+        }
         for payer in ("valid", "other"):
-            group = [name for name in missing if self._affordable_fixture(name).payer == payer]
+            group = [name for name, fixture in missing.items() if fixture.payer == payer]
             for start in range(0, len(group), _MAX_CONCURRENT):
-                self._generate_all(group[start : start + _MAX_CONCURRENT])
+                batch = group[start : start + _MAX_CONCURRENT]
+                self._generate_all({name: missing[name] for name in batch})
 
     def _affordable_fixture(self, name: str) -> GenerationFixture:
         """Return a fixture; `valid` pays for it if `other` cannot."""
@@ -306,16 +309,18 @@ class CheckContext:
             return 0
         return self._current_credits("other") or 0
 
-    def _generate_all(self, names: Sequence[str]) -> None:
-        """Create several in parallel; then only the cost of the whole group can be measured."""
-        measured_alone = len(names) == 1
-        fixtures = {name: self._affordable_fixture(name) for name in names}
-        payer = fixtures[names[0]].payer
+    def _generate_all(self, fixtures: Mapping[str, GenerationFixture]) -> None:
+        """Create generations of one payer in parallel.
+
+        Of several, only the cost of the whole group can be measured.
+        """
+        measured_alone = len(fixtures) == 1
+        payer = next(iter(fixtures.values())).payer
         before, other_balance = self._read_balances(payer)
-        parallel([partial(self._generate_one, name, fixtures[name]) for name in names])
+        parallel([partial(self._generate_one, *item) for item in fixtures.items()])
         group = [
             generation
-            for name in names
+            for name in fixtures
             if isinstance(generation := self._generations[name], ObservedGeneration)
         ]
         for generation in group:
