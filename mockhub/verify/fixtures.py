@@ -211,7 +211,6 @@ SYNC_FIXTURES = (
 )  # fmt: skip
 TASK_FIXTURES = ("example_async", "several_async")
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
-READ_FIXTURES = ALL_FIXTURES
 FAILURE_FIXTURES = tuple(
     name for name in FIXTURES if name.startswith(("failure_json", "failure_form"))
 )
