@@ -74,9 +74,11 @@ class AsgiBodySource:
             self._watcher.cancel()
 
     async def _read_ahead(self, on_disconnect: Callable[[], None]) -> None:
-        while sum(len(message.get("body", b"")) for message in self._messages) < _MAX_READ_AHEAD:
+        size = sum(len(message.get("body", b"")) for message in self._messages)
+        while size < _MAX_READ_AHEAD:
             message = await self._receive()
             self._messages.append(message)
+            size += len(message.get("body", b""))
             if message["type"] == "http.disconnect":
                 on_disconnect()
                 return
