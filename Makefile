@@ -8,7 +8,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
-PYTEST_ARGS ?= -n 2 --dist worksteal
+PYTEST_ARGS ?= -n 3 --dist worksteal
 # What behaves differently on another Python: event loops, sockets, threads, dataclasses, messages.
 NEWEST_TESTS = tests/server tests/robustness/test_connections.py tests/robustness/test_pipelining_order.py tests/domain tests/faults
 ASYNCIO_TESTS = tests/server

@@ -102,7 +102,8 @@ def test_leaks_are_found() -> None:
 
 def test_server_that_accepts_and_echoes_everything(capsys: pytest.CaptureFixture[str]) -> None:
     with scripted_server(accept_everything) as url:
-        report = run(build_profile(url), level="inferred", no_fuzz=True, budget=5000)
+        profile = build_profile(url, poll_timeout=0.5)
+        report = run(profile, level="inferred", no_fuzz=True, budget=5000)
     assert report.exit_code == 1
     assert leaks(written_by(report, capsys)) == set()
 
