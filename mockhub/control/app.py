@@ -6,12 +6,19 @@ public API. Handlers run on the event loop of the server, so that they never rac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from mockhub._text import suggest
-from mockhub.control.context import ControlRequest, Handler, PlainResponse, not_found
+from mockhub.control.context import (
+    ControlRequest,
+    Handler,
+    PlainResponse,
+    StreamResponse,
+    not_found,
+)
 from mockhub.control.openapi import load_openapi
 from mockhub.control.security import AccessPolicy
 from mockhub.exceptions import ApiError, MockhubError
@@ -19,7 +26,7 @@ from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, reject_fractions, validate
 from mockhub.spec.router import Router
 from mockhub.web import request_body, responses
-from mockhub.web.app import App
+from mockhub.web.app import CONTROL_PREFIX, App, is_under
 from mockhub.web.asgi import (
     BodySource,
     Receive,
@@ -31,6 +38,9 @@ from mockhub.web.asgi import (
 )
 from mockhub.web.metrics import RequestMetrics
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
+
+if TYPE_CHECKING:
+    from mockhub.dashboard.page import Dashboard
 
 _SUCCESS_LIMIT = 300
 _BAD_REQUEST, _METHOD_NOT_ALLOWED = 400, 405
@@ -62,15 +72,23 @@ class ControlPlane:
         self._openapi: tuple[Router, Mapping[str, Handler]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        source = body_source(scope, receive)
         try:
-            response = await self._handle(scope, receive)
+            response = await self._handle(scope, source)
         except ClientDisconnected:
             return
-        await send_response(response, scope, send)
+        if isinstance(response, StreamResponse):
+            await response.send(scope, source, send)
+        else:
+            await send_response(response, scope, send)
 
-    async def _handle(self, scope: Scope, receive: Receive) -> responses.Response:
+    async def _handle(
+        self, scope: Scope, source: BodySource
+    ) -> responses.Response | StreamResponse:
         try:
-            return await self._dispatch(scope, receive)
+            if page := self._find_page(scope):
+                return page
+            return await self._dispatch(scope, source)
         except ApiError as error:
             return self._error_response(error, scope["path"])
         except MockhubError as error:
@@ -88,7 +106,24 @@ class ControlPlane:
         error.message = redactor.redact(error.message, quoted=path.encode())
         return responses.error_response(error)
 
-    async def _dispatch(self, scope: Scope, receive: Receive) -> responses.Response:
+    def _find_page(self, scope: Scope) -> responses.Response | None:
+        """Return a file of the page, which needs no token because it holds no data."""
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        page = self._dashboard.response(scope["path"])
+        if page and is_under(CONTROL_PREFIX, scope["path"]):
+            self._access_policy.check_origin(headers_of(scope))
+        return page
+
+    @cached_property
+    def _dashboard(self) -> Dashboard:
+        from mockhub.dashboard.page import Dashboard
+
+        return Dashboard(self._api.spec.document.path, self._api.public_url)
+
+    async def _dispatch(
+        self, scope: Scope, source: BodySource
+    ) -> responses.Response | StreamResponse:
         routes, handlers = self._load_openapi()
         headers, path = headers_of(scope), scope["path"]
         match = routes.match(path)
@@ -102,9 +137,14 @@ class ControlPlane:
             self._request_metrics,
             path_params=_path_params(operation, path),
             query_params=_query_params(operation, scope["query_string"]),
-            body=await self._read_body(operation, headers, body_source(scope, receive)),
+            body=await self._read_body(operation, headers, source),
         )
-        return _validated_response(operation, handlers[operation.id](request))
+        content = handlers[operation.id](request)
+        if isinstance(content, Awaitable):
+            content = await content
+        if isinstance(content, StreamResponse):
+            return content
+        return _validated_response(operation, content)
 
     def _load_openapi(self) -> tuple[Router, Mapping[str, Handler]]:
         if self._openapi is None:

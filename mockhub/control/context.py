@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from mockhub._text import suggest
 from mockhub._timestamps import parse_duration, parse_timestamp
@@ -14,6 +14,7 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.web.api import PublicApi
+from mockhub.web.asgi import BodySource, Scope, Send
 from mockhub.web.metrics import RequestMetrics
 
 Parsed = TypeVar("Parsed")
@@ -26,6 +27,13 @@ class PlainResponse(NamedTuple):
 
     media_type: str
     text: str
+
+
+@runtime_checkable
+class StreamResponse(Protocol):
+    """A response that sends itself, part by part."""
+
+    async def send(self, scope: Scope, source: BodySource, send: Send) -> None: ...
 
 
 @dataclass(frozen=True)

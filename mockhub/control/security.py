@@ -31,13 +31,7 @@ class AccessPolicy:
 
     def check(self, headers: Mapping[bytes, bytes]) -> None:
         """Raise ApiError 401 or 403 if the request is not allowed."""
-        host = headers.get(b"host", b"").decode("latin-1")
-        name = _hostname(host) or ""
-        if name not in self._hosts and not is_loopback_host(name):
-            raise self._foreign_host_error(f"Host: {host[:100]!r}")
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin.partition("://")[2] != host:
-            raise self._foreign_host_error(f"Origin: {origin[:100]!r}")
+        self.check_origin(headers)
         if self._token is None:
             return
         token = parse_bearer_token(headers.get(b"authorization", b"")) or b""
@@ -48,6 +42,16 @@ class AccessPolicy:
                 "Authorization: expected Bearer and the token that the server was started with",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+    def check_origin(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise ApiError 403 if the request is for another host, or from another site's page."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        name = _hostname(host) or ""
+        if name not in self._hosts and not is_loopback_host(name):
+            raise self._foreign_host_error(f"Host: {host[:100]!r}")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and origin.partition("://")[2] != host:
+            raise self._foreign_host_error(f"Origin: {origin[:100]!r}")
 
     def _foreign_host_error(self, header: str) -> ApiError:
         known = ", ".join(sorted(self._hosts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import orjson
 from msgspec.structs import asdict
 
 from mockhub._timestamps import format_timestamp
@@ -153,7 +154,8 @@ def armed_fault(armed: ArmedFault) -> dict[str, object]:
     }
 
 
-def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
+def exchange_summary(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
+    """Return what a list shows of an exchange, without headers and bodies."""
     api_key = hub.keys.get(exchange.key_digest) if exchange.key_digest else None
     return {
         "number": exchange.number,
@@ -167,10 +169,25 @@ def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
         "status": exchange.status,
         "code": exchange.code,
         "state": exchange.state,
+        "reason": _error_message(exchange.response) if exchange.code else None,
         "credits": exchange.credits,
         "faults": list(exchange.faults),
         "milliseconds": round(exchange.milliseconds, 3),
         "client_disconnected": exchange.client_disconnected,
+    }
+
+
+def _error_message(response: StoredBody) -> str | None:
+    try:
+        message = orjson.loads(response.content or b"")["error"]["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):  # a fault corrupted it
+        return None
+    return message if isinstance(message, str) else None
+
+
+def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
+    return {
+        **exchange_summary(exchange, hub),
         "spec_violation": exchange.spec_violation,
         "request": {
             "headers": header_texts(dict(exchange.request_headers)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import islice
 
 from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
 
@@ -63,6 +64,17 @@ class Journal:
         """Count a generation's credits as unlisted, since no exchange of the journal shows them."""
         if generation:
             self.unlisted_credits += self._credits.pop(generation, 0)
+
+    def newest(self, limit: int, *, since: int = 0) -> list[Exchange]:
+        """Return the newest exchanges with a greater number than *since*, oldest first."""
+        count = max(min(self.total - since, len(self._sources), limit), 0)
+        sources = [*islice(reversed(self._sources), count)]
+        return [self._to_exchange(source) for source in reversed(sources)]
+
+    def find(self, number: int) -> Exchange | None:
+        """Return the exchange with that number, or None if it was evicted or never existed."""
+        found = self.newest(self.total - number + 1, since=number - 1)
+        return found[0] if found and found[0].number == number else None
 
     def clear(self) -> None:
         """Remove all exchanges and counts. Numbers continue."""

@@ -10,13 +10,14 @@ from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.api import Observer, PublicApi
-from mockhub.web.asgi import AsgiApp, Receive, Scope, Send
+from mockhub.web.asgi import AsgiApp, Receive, Scope, Send, headers_of
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX
 from mockhub.web.limits import Limits
 
 CONTROL_PREFIX = "/_mockhub"
+OPENAPI_PATHS = ("/openapi.yaml", "/openapi.json")
 
-_OTHER_PREFIXES = (HUBS_PREFIX, CONTROL_PREFIX)
+_OTHER_PREFIXES = (HUBS_PREFIX, CONTROL_PREFIX, "/openapi.")
 
 
 def create_app(
@@ -63,7 +64,7 @@ class App:
 
     Attributes:
         api: The public API.
-        control_plane: The API under `CONTROL_PREFIX`, if it is served.
+        control_plane: What is under `CONTROL_PREFIX`, and `OPENAPI_PATHS`, if it is served.
     """
 
     def __init__(self, api: PublicApi) -> None:
@@ -73,9 +74,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._handle_other_protocol(scope, receive, send)
-        elif not scope["path"].startswith(_OTHER_PREFIXES):
+        elif (path := scope["path"]) != "/" and not path.startswith(_OTHER_PREFIXES):
             await self.api(scope, receive, send)
-        elif self.control_plane and is_under(CONTROL_PREFIX, scope["path"]):
+        elif self.control_plane and _belongs_to_control_plane(scope):
             await self.control_plane(scope, receive, send)
         else:
             await self._dispatch_hub(scope, receive, send)
@@ -95,6 +96,13 @@ class App:
             await send({"type": "lifespan.startup.complete"})
         self.api.clock_waiter.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _belongs_to_control_plane(scope: Scope) -> bool:
+    path = scope["path"]
+    if path == "/":  # a person who opens the address; a client of the API gets a 404 in JSON
+        return b"text/html" in headers_of(scope).get(b"accept", b"")
+    return is_under(CONTROL_PREFIX, path) or path in OPENAPI_PATHS
 
 
 def is_under(prefix: str, path: str) -> bool:

@@ -25,15 +25,19 @@ class ClockWaiter:
     A wait ends early when the client disconnects (`ClientDisconnected`). It ends with
     `WaitCancelled` when the server shuts down, when the hub is reset or deleted, and when its
     request has taken `MAX_WAIT` of real time.
+
+    Attributes:
+        wakers: Called when the server shuts down.
+        closed: Whether it does.
     """
 
     def __init__(self) -> None:
         self.wakers: set[Callable[[], None]] = set()
-        self._closed = False
+        self.closed = False
 
     def close(self) -> None:
         """Cancel all waits, and every later one."""
-        self._closed = True
+        self.closed = True
         for wake in tuple(self.wakers):
             wake()
 
@@ -71,7 +75,7 @@ class ClockWaiter:
                 await waiter.wait(remaining)
 
     def raise_if_closed(self) -> None:
-        if self._closed:
+        if self.closed:
             raise WaitCancelled
 
 

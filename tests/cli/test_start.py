@@ -17,7 +17,9 @@ SLOW_MODULES = {
     "httpx",
     "importlib.metadata",
     "jinja2",
+    "mockhub.control.events",
     "mockhub.control.handlers.hubs",
+    "mockhub.dashboard",
     "mockhub.images.renderer",
     "mockhub.mutants",
     "mockhub.testing",
@@ -32,8 +34,8 @@ SLOW_MODULES = {
     "zoneinfo",
 }
 
-# Starts the server, writes the names of the imported modules to a file when it accepts connections, and stops.
-# Standard output is not the place: the server's log is written to it by another thread.
+# Starts the server, writes the names of the imported modules to a file when it accepts
+# connections, and stops. The server's log is written to standard output, by another thread.
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -86,7 +86,8 @@ def call_error(hub: LiveHub, method: str, path: str, json: Any = None) -> tuple[
 
 def test_every_operation_is_served(hub: LiveHub) -> None:
     """Each operation of control.yaml returns its success status."""
-    assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation"}  # shown below
+    # Shown below, and in test_events.py.
+    assert OPERATIONS.keys() - CALLS.keys() == {"complete_generation", "stream_events"}
     for id, (path, body) in CALLS.items():
         response = send_request(hub, OPERATIONS[id].method, path, body)
         success = next(status for status in OPERATIONS[id].responses if status < 300)
@@ -529,7 +530,7 @@ INVALID_REQUESTS = [
         {"by": "999999999999d"},
         "is too long; expected at most 3650d",
     ),
-    ("GET", f"{HUB}/journal?format=csv", None, "expected one of json, har, curl"),
+    ("GET", f"{HUB}/journal?format=csv", None, "expected one of json, summary, har, curl"),
     ("GET", f"{HUB}/journal?limit=0", None, "limit: 0 is not valid; expected an integer from 1"),
     ("GET", f"{HUB}/journal?state=1", None, "did you mean 'status'?"),
     ("GET", f"{HUB}/journal?limit=1&limit=2", None, "limit occurs twice"),
@@ -583,7 +584,7 @@ UNKNOWN_NAMES = [
     ("DELETE", f"{HUB}/keys/lo", "did you mean 'low'?"),
     ("GET", f"{HUB}/generations/clx_generation_log", "did you mean 'clx_generation_log_id'?"),
     ("GET", "/hub", "did you mean '/_mockhub/hubs'?"),
-    ("GET", "", "there is nothing at '/_mockhub'"),
+    ("POST", "", "there is nothing at '/_mockhub'"),
 ]
 
 

@@ -23,11 +23,20 @@ def get_journal(request: ControlRequest) -> object:
         return as_har(exchanges, request.api.public_url)
     if query["format"] == "curl":
         return PlainResponse("text/plain", as_curl(exchanges, request.api.public_url))
+    serialize = (
+        serializers.exchange_summary if query["format"] == "summary" else serializers.exchange
+    )
     return {
         "total": hub.journal.total,
         "stored": len(hub.journal),
-        "exchanges": [serializers.exchange(record, hub) for record in exchanges],
+        "exchanges": [serialize(exchange, hub) for exchange in exchanges],
     }
+
+
+def stream_events(request: ControlRequest) -> object:
+    from mockhub.control.events import EventStream
+
+    return EventStream(request.api, request.hub, request.query_params["since"])
 
 
 def clear_journal(request: ControlRequest) -> object:

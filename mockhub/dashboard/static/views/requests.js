@@ -1,0 +1,3 @@
+export async function mount(root) {
+  root.append("Requests");
+}
