@@ -28,10 +28,13 @@ def _handlers(operations: tuple[Operation, ...]) -> Mapping[str, Handler]:
         journal,
         keys,
         provider,
+        requests,
         server,
     )
 
-    modules = (server, hubs, accounts, keys, generations, provider, faults, clock, journal)
+    modules = (
+        *(server, hubs, accounts, keys, generations, provider, faults, clock, journal, requests),
+    )
     functions = {name: value for module in modules for name, value in vars(module).items()}
     operation_ids = [operation.id for operation in operations]
     if unimplemented := next((id for id in operation_ids if not callable(functions.get(id))), None):

@@ -14,7 +14,7 @@ from mockhub.journal.exchange import Exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM
 
-_COPIED_HEADERS = (
+COPIED_HEADERS = (
     *(b"content-type", b"content-encoding", b"accept", b"x-mockhub", b"prefer", b"origin"),
     *(b"access-control-request-method", b"access-control-request-headers"),
 )
@@ -52,7 +52,7 @@ def _headers(exchange: Exchange) -> Iterator[tuple[str, str]]:
         is_malformed = exchange.key_digest is None
         value = REDACTED if is_malformed else ShellText("Bearer $MOCKHUB_KEY")
         yield "Authorization", value
-    for name in _COPIED_HEADERS:
+    for name in COPIED_HEADERS:
         if name in headers:
             yield name.decode(), headers[name].decode("utf-8", "surrogateescape")
 
@@ -67,19 +67,20 @@ def _body(exchange: Exchange) -> Body | None:
         return body.content.decode("utf-8", "surrogateescape")
     if request is None:
         return File("body")  # too long for the journal, and not a valid request
-    return _form_fields(request) if is_form else orjson.dumps(_fields(request)).decode()
+    return _form_fields(request) if is_form else orjson.dumps(request_fields(request)).decode()
 
 
 def _form_fields(request: GenerationRequest) -> list[FormField]:
     fields: list[FormField] = [
-        (name, _format_value(value)) for name, value in _fields(request).items()
+        (name, _format_value(value)) for name, value in request_fields(request).items()
     ]
     for number, _ in enumerate(request.references, 1):  # the files are not stored
         fields.append(("reference_image", File(f"reference-{number}.png")))
     return fields
 
 
-def _fields(request: GenerationRequest) -> dict[str, Any]:
+def request_fields(request: GenerationRequest) -> dict[str, Any]:
+    """Return the fields of a body that is not in the journal, without its files."""
     fields = {**asdict(request), "async": request.run_async}
     return {name: fields[name] for name in ("model", "prompt", "size", "quality", "n", "async")}
 

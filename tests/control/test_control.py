@@ -55,6 +55,8 @@ CALLS: dict[str, tuple[str, Any]] = {
     "set_clock": (f"{HUB}/clock/set", {"to": "2026-05-01T00:00:00Z"}),
     "advance_to_next_event": (f"{HUB}/clock/next", None),
     "get_journal": (f"{HUB}/journal", None),
+    "send_request": (f"{HUB}/requests", {"method": "GET", "target": "/api/v1/models"}),
+    "get_exchange": (f"{HUB}/journal/1", None),
     "clear_journal": (f"{HUB}/journal", None),
     "get_report": (f"{HUB}/report", None),
     "reset_hub": (f"{HUB}/reset", None),

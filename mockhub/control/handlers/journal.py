@@ -8,7 +8,7 @@ from typing import Any
 from mockhub._timestamps import SECOND, parse_duration
 from mockhub.client_report.report import build_report
 from mockhub.control import serializers
-from mockhub.control.context import ControlRequest, PlainResponse, parse_field
+from mockhub.control.context import ControlRequest, PlainResponse, not_found, parse_field
 from mockhub.journal.curl import as_curl
 from mockhub.journal.exchange import Exchange
 from mockhub.journal.har import as_har
@@ -37,6 +37,27 @@ def stream_events(request: ControlRequest) -> object:
     from mockhub.control.events import EventStream
 
     return EventStream(request.api, request.hub, request.query_params["since"])
+
+
+def get_exchange(request: ControlRequest) -> object:
+    return exchange_detail(request, find_exchange(request, int(request.path_params["number"])))
+
+
+def find_exchange(request: ControlRequest, number: int) -> Exchange:
+    """Return an exchange of the journal; raise ApiError 404 if it has been evicted."""
+    if exchange := request.hub.journal.find(number):
+        return exchange
+    total, stored = request.hub.journal.total, len(request.hub.journal)
+    first = total - stored + 1
+    known = f"it has {first} to {total}" if stored else "it is empty"
+    raise not_found(f"there is no exchange {number} in the journal; {known}")
+
+
+def exchange_detail(request: ControlRequest, exchange: Exchange) -> dict[str, object]:
+    return {
+        "exchange": serializers.exchange(exchange, request.hub),
+        "curl": as_curl([exchange], request.api.public_url),
+    }
 
 
 def clear_journal(request: ControlRequest) -> object:

@@ -23,17 +23,21 @@ def create_key(request: ControlRequest) -> object:
 
 def expire_key(request: ControlRequest) -> object:
     return serializers.key(
-        request.hub.keys.set_expiry(_find_key(request).digest, request.parse_expiry())
+        request.hub.keys.set_expiry(
+            find_key(request, request.path_params["key"]).digest, request.parse_expiry()
+        )
     )
 
 
 def revoke_key(request: ControlRequest) -> object:
-    return serializers.key(request.hub.keys.revoke(_find_key(request).digest))
+    return serializers.key(
+        request.hub.keys.revoke(find_key(request, request.path_params["key"]).digest)
+    )
 
 
-def _find_key(request: ControlRequest) -> ApiKey:
-    """Find a key by its id, or by its name if it is unique."""
-    keys, id_or_name = request.hub.keys.values(), request.path_params["key"]
+def find_key(request: ControlRequest, id_or_name: str) -> ApiKey:
+    """Find a key of the hub by its id, or by its name if it is unique; raises ApiError 404."""
+    keys = request.hub.keys.values()
     matches = [key for key in keys if id_or_name in (serializers.key_id(key), key.name)]
     if len(matches) == 1:
         return matches[0]
