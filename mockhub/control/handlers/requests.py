@@ -90,7 +90,10 @@ async def _send(request: ControlRequest, new: _NewRequest) -> int:
     async def send(message: Message) -> None:
         """Discard the response; the journal has it."""
 
-    context = RequestContext(_scope(new, None if hub is request.hub_registry.default else hub.name), AsgiBodySource(receive))
+    context = RequestContext(
+        _scope(new, None if hub is request.hub_registry.default else hub.name),
+        AsgiBodySource(receive),
+    )
     if new.key_digest is not None:
         context.credentials = new.key_digest
     try:
