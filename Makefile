@@ -13,6 +13,7 @@ PYTEST_ARGS ?= -n 3 --dist worksteal
 NEWEST_TESTS = tests/server tests/robustness/test_connections.py tests/robustness/test_pipelining_order.py tests/domain tests/faults
 ASYNCIO_TESTS = tests/server
 UV_VERSION = 0.13.9
+RELEASE_TOOLS = twine==6.2.0 check-wheel-contents==0.6.3
 CONNEXION = connexion[uvicorn]==3.3.0
 
 BIN = .venv/bin
@@ -24,10 +25,10 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers soak hostile fuzz lock clean
+.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check soak hostile fuzz lock clean
 
 help: ## list targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: .venv/.core ## serve the API (PORT=8080, SERVE_ARGS="--scenario endless")
 	@$(BIN)/mockhub serve --port $(PORT) $(SERVE_ARGS)
@@ -78,6 +79,20 @@ peers: ## install other mock servers for a comparison (make bench BENCH_ARGS=--p
 	@python3 -m venv build/peers/python && build/peers/python/bin/python -m pip install --quiet \
 		--disable-pip-version-check "$(CONNEXION)" || echo "pip could not install $(CONNEXION); its message is above"
 	@command -v java >/dev/null || echo "No java, which WireMock and Specmatic need: apt-get install default-jre-headless"
+
+wheel: .venv/.core ## build a wheel in dist/, to install elsewhere
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
+release-check: .venv/.core ## build, check and install a release, and serve an image from it
+	@test -x build/release/bin/twine || { python3 -m venv build/release && \
+		build/release/bin/python -m pip install --quiet --disable-pip-version-check $(RELEASE_TOOLS); }
+	rm -rf build/release-dist build/release-env
+	$(BIN)/python -m hatchling build -d build/release-dist
+	build/release/bin/twine check --strict build/release-dist/*
+	build/release/bin/check-wheel-contents build/release-dist/*.whl
+	python3 -m venv build/release-env
+	build/release-env/bin/python -m pip install --quiet --disable-pip-version-check build/release-dist/*.whl
+	build/release-env/bin/python .ci/smoke-test build/release-env/bin/mockhub
 
 soak: .venv/.dev ## run under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)

@@ -48,6 +48,11 @@ def to_printable_json(content: object) -> str:
     )
 
 
+def install_hint(extra: str) -> str:
+    """Say how to install an extra. CONTRIBUTING.md lists what a release on an index changes."""
+    return f"in a clone of mockhub, run pip install '.[{extra}]'"
+
+
 def plural(count: int, noun: str) -> str:
     """Return such as ``1 test`` or ``2 tests``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -26,6 +26,11 @@ MARKER_DESCRIPTION = (
     "marker wins"
 )
 
+_SOCKETS_BLOCKED = (
+    "pytest-socket blocks the server of mockhub: run pytest with --allow-hosts=127.0.0.1,localhost "
+    "(which --disable-socket may accompany)"
+)
+
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()
 _GUARD_KEY: pytest.StashKey[LiveServiceGuard] = pytest.StashKey()
 
@@ -55,7 +60,13 @@ def mockhub_server() -> Iterator[HubServer]:
     """
     from mockhub.testing.server import HubServer
 
-    with HubServer() as server:
+    try:
+        server = HubServer()
+    except RuntimeError as error:
+        if type(error).__name__ != "SocketBlockedError":
+            raise
+        pytest.fail(_SOCKETS_BLOCKED, pytrace=False)
+    with server:
         yield server
 
 
@@ -115,14 +126,20 @@ def mockhub_env(mockhub: Hub, monkeypatch: pytest.MonkeyPatch, pytestconfig: pyt
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Block the live service while tests run."""
+    """Block the live service while tests run, and reach the hubs without a proxy."""
+    from mockhub.testing.network_guard import (
+        LIVE_DOMAIN,
+        LOOPBACK_HOSTS,
+        LiveServiceGuard,
+        without_proxies,
+    )
+
     config = session.config
     if _is_live_allowed(config):
-        return (yield)
-    from mockhub.testing.network_guard import LiveServiceGuard
-
+        with without_proxies(*LOOPBACK_HOSTS):
+            return (yield)
     guard = config.stash[_GUARD_KEY] = LiveServiceGuard()
-    with guard.activate():
+    with guard.activate(), without_proxies(*LOOPBACK_HOSTS, LIVE_DOMAIN):  # a proxy resolves names
         return (yield)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from mockhub._numbers import MAX_INTEGER
-from mockhub._text import printable, suggest
+from mockhub._text import install_hint, printable, suggest
 from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2
@@ -68,13 +68,16 @@ class LazyGroup(click.Group):
 def _missing_dependency_command(name: str, module: str) -> click.Command:
     def fail() -> None:
         raise MockhubError(
-            f"`mockhub {name}` needs {module}, which is not installed; "
-            f"try pip install 'mockhub[{name}]'"
+            f"`mockhub {name}` needs {module}, which is not installed; {install_hint(name)}"
         )
 
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(
-        name, context_settings=settings, callback=fail, short_help=f"(needs {module})"
+        name,
+        context_settings=settings,
+        callback=fail,
+        short_help=f"(needs {module})",
+        help=f"This command needs {module}, which is not installed.\n\n{install_hint(name)}",
     )
 
 

@@ -22,6 +22,9 @@ from mockhub.web.app import App
 
 _BACKLOG = 2048
 _SHUTDOWN_TIMEOUT = 1  # seconds for open requests
+_TICK_SECONDS = 0.1
+_TICKS_PER_DAY = 864_000
+_THREAD_TIMEOUT = 60  # seconds, after which the thread of a server does not respond
 T = TypeVar("T")
 
 
@@ -57,6 +60,12 @@ class Server(uvicorn.Server):
             raise MockhubError("the application failed to start; see the log") from None
         self.on_ready()
 
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            await _wait_for_tick()
+            counter = (counter + 1) % _TICKS_PER_DAY
+
     async def on_tick(self, counter: int) -> bool:
         should_exit = await super().on_tick(counter)
         self._tick()
@@ -69,6 +78,23 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.api.clock_waiter.close()
         await super().shutdown(sockets)
+
+    async def _wait_tasks_to_complete(self) -> None:
+        while (self.connections or self.server_state.tasks) and not self.force_exit:
+            await _wait_for_tick()
+        for server in self.servers:
+            await server.wait_closed()
+
+
+async def _wait_for_tick() -> None:
+    """Wait with a timer of the loop: a test beside the server may have patched `asyncio.sleep`."""
+    loop = asyncio.get_running_loop()
+    tick: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(_TICK_SECONDS, tick.set_result, None)
+    try:
+        await tick
+    finally:
+        timer.cancel()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -143,17 +169,24 @@ class ServerThread:
         self._loop = self._loop_when_started.result()
 
     def call(self, function: Callable[[], T]) -> T:
-        """Run *function* in the thread of the server, between requests; return its result."""
+        """Run *function* in the thread of the server, between requests; return its result.
+
+        Raises:
+            MockhubError: if the thread does not respond.
+        """
 
         async def run() -> T:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(run(), self._loop)
+        if not wait([future], _THREAD_TIMEOUT).done:
+            raise MockhubError(f"the server's thread did not respond within {_THREAD_TIMEOUT} s")
+        return future.result()
 
     def stop(self) -> None:
-        """Shut the server down and wait until it has ended."""
+        """Shut the server down and wait until it has ended, at most a minute."""
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(_THREAD_TIMEOUT)
 
     def _run(self) -> None:
         try:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 LIVE_DOMAIN = "gptimagehub.com"
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 _RESOLVER_FUNCTIONS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
@@ -33,8 +34,6 @@ class LiveServiceGuard:
         with pytest.MonkeyPatch.context() as patch:
             for name in _RESOLVER_FUNCTIONS:
                 patch.setattr(socket, name, self._wrap_resolver(getattr(socket, name)))
-            for name, value in _no_proxy_variables().items():
-                patch.setenv(name, value)
             if uvloop := sys.modules.get("uvloop"):  # has its own resolver
                 patch.setattr(
                     uvloop.Loop,
@@ -68,14 +67,24 @@ class LiveServiceGuard:
         return wrapper
 
 
-def _no_proxy_variables() -> dict[str, str]:
-    """Return the variables that exclude the domain from proxies, which would resolve it."""
+@contextmanager
+def without_proxies(*hosts: str) -> Iterator[None]:
+    """Exclude *hosts* from the proxies of the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _no_proxy_variables(hosts).items():
+            patch.setenv(name, value)
+        yield
+
+
+def _no_proxy_variables(hosts: Iterable[str]) -> dict[str, str]:
     if not any(
         os.environ.get(name) for name in (*_PROXY_VARIABLES, *map(str.upper, _PROXY_VARIABLES))
     ):
         return {}  # no_proxy alone would hide the proxies of the system settings on some systems
     existing = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    value = ",".join([*([existing] if existing else []), LIVE_DOMAIN])
+    if existing == "*":  # no proxy for any host; an item "*" of a list is not read
+        return {}
+    value = ",".join([*([existing] if existing else []), *hosts])
     return {"no_proxy": value, "NO_PROXY": value}
 
 

@@ -35,7 +35,12 @@ class Session:
 
 
 def session(
-    folder: Path, source: str, *options: str, ini: str = "", plugins: tuple[str, ...] = ()
+    folder: Path,
+    source: str,
+    *options: str,
+    ini: str = "",
+    plugins: tuple[str, ...] = (),
+    timeout: float | None = None,
 ) -> Session:
     """Run pytest on one file, with the plugin of mockhub and *plugins*.
 
@@ -45,6 +50,7 @@ def session(
         options: Arguments of pytest.
         ini: Lines for pytest.ini.
         plugins: The entry points of other plugins.
+        timeout: Seconds after which the session is killed, and the test fails.
     """
     scope = "asyncio_default_fixture_loop_scope = function\n" if "asyncio" in plugins else ""
     (folder / "pytest.ini").write_text(f"[pytest]\n{scope}{ini}")
@@ -58,5 +64,6 @@ def session(
         env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
+        timeout=timeout,
     )
     return Session(completed.returncode, completed.stdout + completed.stderr)

@@ -1,0 +1,42 @@
+"""Install lines work in a clone: mockhub is on no package index."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from mockhub._text import install_hint
+from mockhub.cli import _click
+
+ROOT = Path(__file__).resolve().parents[2]
+FROM_AN_INDEX = re.compile(r"pip install[^`\n]*?(?<![/\w.-])mockhub(\[|$|[\s`'\"])")
+
+
+def test_install_lines_do_not_name_an_index() -> None:
+    """`pip install mockhub` would install nothing, or the package of another author."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    files = [ROOT / name for name in listed if name and "test_install" not in name]
+    lines = [
+        f"{file.name}: {line}"
+        for file in files
+        if file.suffix in {".md", ".py", ".yml", ".yaml", ".toml", ""} and file.is_file()
+        for line in file.read_text("utf-8").splitlines()
+        if FROM_AN_INDEX.search(line.split(" #")[0])
+    ]
+    assert lines == []
+
+
+def test_help_of_a_command_without_its_extra_says_what_to_install() -> None:
+    """The command and its help name the missing package and the line that installs it."""
+    group = _click.LazyGroup("mockhub", lazy_commands={"verify": "no_such_package.x:verify"})
+    for arguments, stream in ((["verify", "--help"], "stdout"), (["verify", "-k", "A"], "stderr")):
+        result = CliRunner().invoke(group, arguments)
+        text = " ".join(click.unstyle(getattr(result, stream)).split())
+        assert "needs no_such_package, which is not installed" in text
+        assert install_hint("verify") in text
