@@ -56,14 +56,15 @@ def test_clients(mockhub):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "", "NO_PROXY": "intra.example"},
+        {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "intra.example"},
         {"http_proxy": "http://127.0.0.1:9", "NO_PROXY": "*", "no_proxy": "*"},
     ],
 )
 def test_clients_reach_their_hub_without_the_proxy_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
-    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("no_proxy", "NO_PROXY", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     options = ("--mockhub-allow-live",) if "*" in environment.values() else ()
