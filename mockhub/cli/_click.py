@@ -15,6 +15,7 @@ import click
 
 from mockhub._numbers import MAX_INTEGER
 from mockhub._text import install_hint, printable, suggest
+from mockhub.cli.config_option import source_of
 from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2
@@ -88,7 +89,8 @@ def _one_line_errors() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        command, detail = error.ctx.command_path if error.ctx else "mockhub", error.format_message()
+        command = error.ctx.command_path if error.ctx else "mockhub"
+        detail = f"{source_of(error)}{error.format_message()}"
         message = f"{command}: {detail}{'' if detail[-1] in '.?)' else '.'} Try `{command} --help`."
     except MockhubError as error:
         message = printable(f"mockhub: {error}")

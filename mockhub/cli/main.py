@@ -14,6 +14,7 @@ COMMANDS = {
     "inspect": "mockhub.cli.inspect:inspect",
     "mutants": "mockhub.cli.mutants:mutants",
     "scenarios": "mockhub.cli.scenarios:scenarios",
+    "schema": "mockhub.cli.schema:schema",
     "serve": "mockhub.cli.serve:serve",
     "verify": "mockhub.cli.verify:verify",
 }

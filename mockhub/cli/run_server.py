@@ -17,7 +17,7 @@ from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
-from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.builder import build_hub, override
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.server.server import bind, create_server
 from mockhub.spec.api_spec import ApiSpec, load_spec
@@ -44,7 +44,13 @@ def run_server(options: ServeOptions) -> None:
             "--no-control"
         )
     spec = load_spec(options.spec or resource_path("openapi.yaml"))
-    scenario = find_scenario(options.scenario)
+    scenario = override(
+        find_scenario(options.scenario),
+        spec,
+        credits=options.credits,
+        faults=options.arm,
+        provider=options.provider,
+    )
     listener = bind(options.host, options.port)
     address = _local_url(options.host, listener.getsockname()[1])
     url = options.public_url or address

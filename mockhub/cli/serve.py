@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE
+from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE, MAX_INTEGER
 from mockhub.cli._click import SEED, Seconds, absolute_url, spec_option
+from mockhub.cli.config_option import add_environment_variables, config_option
 from mockhub.cli.serve_options import ServeOptions
+from mockhub.domain.provider import parse_outcome
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import parse_directives
 from mockhub.web.limits import Limits
 
 if TYPE_CHECKING:
@@ -58,7 +62,25 @@ def _limit_option(
     )
 
 
+class _Script(click.ParamType[str]):
+    """Text that *parser* accepts; an environment variable holds several, separated by ;"""
+
+    name = "text"
+    envvar_list_splitter = ";"
+
+    def __init__(self, parser: Callable[[str], object]) -> None:
+        self._parser = parser
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self._parser(value)
+        except MockhubError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 @click.command()
+@config_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -88,6 +110,27 @@ def _limit_option(
     type=SEED,
     help="Seed of ids and images, instead of the scenario's. The same seed and requests give the "
     "same responses.",
+)
+@click.option(
+    "--credits",
+    type=click.IntRange(0, MAX_INTEGER),
+    metavar="N",
+    help="Balance of the scenario's first account, instead of the scenario's.",
+)
+@click.option(
+    "--arm",
+    multiple=True,
+    type=_Script(parse_directives),
+    metavar="FAULT",
+    help="Arm a fault, such as 'reset@after x1' or 'status=503 p=0.1'. Can be repeated.",
+)
+@click.option(
+    "--provider",
+    multiple=True,
+    type=_Script(parse_outcome),
+    metavar="OUTCOME",
+    help="Outcome of a generation, such as fail or 'deliver=3 duration=2s', instead of the "
+    "scenario's. Repeat it for the next ones; the last one repeats.",
 )
 @spec_option
 @click.option(
@@ -138,8 +181,6 @@ def _limit_option(
 @click.option(
     "--control-token",
     metavar="TOKEN",
-    envvar="MOCKHUB_CONTROL_TOKEN",
-    show_envvar=True,
     help="Token that the control plane requires; needed if --host is not loopback.",
 )
 @click.option(
@@ -177,7 +218,10 @@ def serve(**options: Any) -> None:
     mockhub serve --port 0                            on a free port
     mockhub serve --scenario slow                     asynchronous generations take a while
     mockhub serve --scenario my.yaml --seed 7         with your own scenario
+    mockhub serve --arm "reset@after x1" --credits 24 lose a response of a poor client
     mockhub serve --log-format json > log.jsonl       for programs
+
+    Each option can also be set by its environment variable, or in a file: --config.
     """
     gc.disable()  # a collection during these imports would find nothing
     try:
@@ -189,4 +233,5 @@ def serve(**options: Any) -> None:
     run_server(ServeOptions(**options, limits=Limits(**limits)))
 
 
+add_environment_variables(serve)
 _LIMIT_NAMES = {field.name for field in fields(Limits)}

@@ -17,6 +17,9 @@ class ServeOptions:
     public_url: str | None
     scenario: str
     seed: int | None
+    credits: int | None
+    arm: tuple[str, ...]
+    provider: tuple[str, ...]
     spec: Path | None
     image_format: str | None
     max_generations: int | None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
+from mockhub.domain.accounts import Account
 from mockhub.domain.clock import Clock, ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS, DEFAULT_MAX_GENERATIONS_SIZE
@@ -63,6 +65,46 @@ def build_hub(
     )
     hub.save_snapshot()
     return hub
+
+
+def override(
+    scenario: Scenario,
+    spec: ApiSpec,
+    *,
+    credits: int | None = None,
+    faults: Sequence[str] = (),
+    provider: Sequence[str] = (),
+) -> Scenario:
+    """Return the scenario with more faults, another provider and another balance.
+
+    Args:
+        scenario: The scenario.
+        spec: The API spec, by which its generations are priced.
+        credits: The balance of the first account, after the charges of its generations.
+        faults: Faults to arm as well.
+        provider: The outcomes of generations; if it is empty, the scenario's.
+
+    Raises:
+        MockhubError: if the scenario has no account for the credits.
+    """
+    content = {**scenario.content}
+    if credits is not None:
+        if not content["accounts"]:
+            raise MockhubError(f"{scenario.path}: accounts: credits need an account; expected one")
+        account = next(iter(build_hub(scenario, "priced", spec).accounts.values()))
+        grant = {"credits": credits + credits_spent(account)}
+        first = content["accounts"][account.id]
+        content["accounts"] = {**content["accounts"], account.id: {**first, "grants": [grant]}}
+    if faults:
+        content["faults"] = [*content.get("faults", ()), *faults]
+    if provider:
+        content["provider"] = [*provider]
+    return replace(scenario, content=content)
+
+
+def credits_spent(account: Account) -> int:
+    """Return what the account has paid for images since it was created, minus refunds."""
+    return -account.totals["charge"] - account.totals["refund"]
 
 
 def _build_clock(entry: Any) -> Clock:

@@ -12,7 +12,7 @@ from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.schema import check_scenario
-from mockhub.spec.config_file import load_yaml
+from mockhub.spec.config_file import error_at, load_yaml
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,30 @@ def load_scenario(path: Path) -> Scenario:
     Raises:
         MockhubError: naming the file, the line, the key and what is allowed.
     """
+    return _load(path, ())
+
+
+def _load(path: Path, extended_by: tuple[Path, ...]) -> Scenario:
+    if path in extended_by:
+        raise error_at(extended_by[-1], ("extends",), f"{path} extends itself")
     content = load_yaml(path)
+    if isinstance(content, dict) and isinstance(name := content.get("extends"), str):
+        known = bundled_scenarios()
+        base_path = known.get(name) or path.parent / name
+        if name not in known and not base_path.is_file():
+            raise error_at(path, ("extends",), _unknown_scenario(name))
+        content = _merge(_load(base_path, (*extended_by, path)).content, content)
     check_scenario(content, path)
     return Scenario(path, content)
+
+
+def _merge(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace fields of *base*, and accounts by their name."""
+    merged = {**base, **content}
+    if isinstance(accounts := content.get("accounts", {}), dict):
+        merged["accounts"] = {**base["accounts"], **accounts}
+    del merged["extends"]
+    return merged
 
 
 def scenario_from_json(source: str, content: Mapping[str, Any]) -> Scenario:
@@ -62,6 +83,10 @@ def scenario_from_json(source: str, content: Mapping[str, Any]) -> Scenario:
     Raises:
         MockhubError: naming the place and what is allowed.
     """
+    if isinstance(content, dict) and isinstance(name := content.get("extends"), str):
+        if name not in bundled_scenarios():  # a file of the server is not for its clients
+            raise error_at(Path(source), ("extends",), _unknown_scenario(name))
+        content = _merge(load_scenario(bundled_scenarios()[name]).content, content)
     check_scenario(content, Path(source))
     return Scenario(Path(source), content)
 
@@ -77,7 +102,12 @@ def find_scenario(name: str) -> Scenario:
         return load_scenario(known[name])
     if "/" in name or Path(name).suffix in (".yaml", ".yml"):
         return load_scenario(Path(name))
-    raise MockhubError(
+    raise MockhubError(_unknown_scenario(name))
+
+
+def _unknown_scenario(name: str) -> str:
+    known = bundled_scenarios()
+    return (
         f"there is no scenario {name!r}{suggest(name, known)}; expected {', '.join(known)}, "
         "or the path of a YAML file"
     )

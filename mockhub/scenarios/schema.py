@@ -106,6 +106,7 @@ _ROOT = mapping(
             "a list of outcomes such as [fail, deliver=2]", string("an outcome", parser="outcome")
         ),
         "faults": sequence("a list of faults such as [reset@after]", _FAULT),
+        "extends": string("a name from `mockhub scenarios`, or the path of a YAML file"),
     },
     required=("accounts",),
 )
@@ -130,6 +131,15 @@ _SCHEMA = ConfigSchema(
         "fault": parse_fault_entry,
     },
 )
+
+
+def scenario_schema() -> dict[str, Any]:
+    """Return the JSON Schema of scenario files, for editors."""
+    choices = [{"required": [name]} for name in ("accounts", "extends")]
+    return {
+        **{name: value for name, value in _ROOT.items() if name != "required"},
+        "anyOf": choices,
+    }
 
 
 def check_scenario(content: Any, source: Path) -> None:

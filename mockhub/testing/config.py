@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, get_args
@@ -13,13 +13,12 @@ from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.client_report.detectors import FINDING_KINDS
-from mockhub.domain.accounts import Account
 from mockhub.domain.clock import Clock, ClockMode, ManualClock, SystemClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import Directive, parse_directives
-from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.builder import build_hub, override
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
 from mockhub.spec.config_file import ConfigSchema, integer, mapping, sequence, string
@@ -179,7 +178,7 @@ def prototype_hub(config: HubConfig) -> HubBackend:
     if not backend.accounts:
         raise MockhubError(f"{scenario.path}: accounts: the hub of a test needs at least one")
     if config.credits is not None:
-        scenario = _with_credits(scenario, backend, config.credits)
+        scenario = override(scenario, default_spec(), credits=config.credits)
         backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
     if config.prompt_faults is not None:
         backend.prompt_faults = config.prompt_faults
@@ -193,17 +192,3 @@ def _initial_clock(config: HubConfig, scenario: Scenario) -> Clock | None:
     if config.clock is not None:
         return _parse_clock(config.clock)
     return None if "clock" in scenario.content else _parse_clock(DEFAULT_START_TIME)
-
-
-def _with_credits(scenario: Scenario, backend: HubBackend, credits: int) -> Scenario:
-    """Replace the grants of the first account so that *credits* are left after its charges."""
-    accounts = dict(scenario.content["accounts"])
-    first_id = next(iter(accounts))
-    grant = {"credits": credits + credits_spent(backend.accounts[first_id])}
-    accounts[first_id] = {**accounts[first_id], "grants": [grant]}
-    return replace(scenario, content={**scenario.content, "accounts": accounts})
-
-
-def credits_spent(account: Account) -> int:
-    """Return what the account has paid for images since it was created, minus refunds."""
-    return -account.totals["charge"] - account.totals["refund"]

@@ -14,10 +14,10 @@ from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import with_conditions
+from mockhub.scenarios.builder import credits_spent
 from mockhub.testing import assertions
 from mockhub.testing.config import (
     HubConfig,
-    credits_spent,
     parse_all_directives,
     parse_provider,
     prototype_hub,

@@ -164,6 +164,11 @@ _SCHEMA = ConfigSchema(
 )
 
 
+def profile_schema() -> dict[str, Any]:
+    """Return the JSON Schema of profiles, for editors."""
+    return _SCHEMA.schema
+
+
 def _expand(value: Any, environ: Mapping[str, str], path: Path, pointer: Pointer) -> Any:
     """Replace ``${NAME}`` in every text of *value*."""
     if isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from mockhub._text import printable
 from mockhub.cli._click import SEED
 from mockhub.cli.ctl import tables
 from mockhub.cli.ctl.client import ControlClient, Json, url_path
+from mockhub.domain.hub_registry import DEFAULT
 
 _POLL_INTERVAL = 0.5  # seconds between two requests of `journal --follow`
 _EXCHANGE_COLUMNS = (
@@ -139,6 +141,27 @@ def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields:
 def _print_created_hub(created: Json) -> None:
     key = {"key": created["key"]} if "key" in created else {}
     tables.print_object(created["hub"] | key)
+
+
+@ctl.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_pass_context
+def load(context: CtlContext, file: Path) -> None:
+    """Create the hub from a scenario FILE, in place of one of that name.
+
+    \b
+    mockhub ctl --hub staging load staging.yaml
+    """
+    if context.client.hub == DEFAULT:
+        raise click.UsageError(
+            "the default hub keeps the scenario of `mockhub serve --scenario`; name another one, "
+            f"as in `mockhub ctl --hub {file.stem} load {file}`"
+        )
+    from mockhub.scenarios.loader import load_scenario
+
+    body: Json = {"name": context.client.hub, "replace": True}
+    body["scenario_definition"] = dict(load_scenario(file).content)
+    context.output(context.client.request("POST", "/hubs", body), _print_created_hub)
 
 
 @ctl.command()
