@@ -8,7 +8,7 @@ from mockhub._text import printable
 from mockhub.verify.check import Check
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.report import CheckResult
+from mockhub.verify.results import CheckResult
 
 from .conftest import VerifySession
 

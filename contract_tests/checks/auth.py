@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import expect_error, prefix_failure, require_response
+from mockhub.verify.assertions import FailedCases, expect_error, require_response
 from mockhub.verify.check import check
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import expect_error_codes, expect_unauthorized, unknown_key
+from mockhub.verify.error_assertions import (
+    expect_error_codes,
+    expect_errors,
+    expect_unauthorized,
+    unknown_key,
+)
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
@@ -42,7 +47,7 @@ def _accepted_elsewhere(context: CheckContext) -> bool:
         return False
 
 
-@check("AUTH-1", "AUTH-3", "ERR-3", fixtures=("example",), cost=_MIN_PRICE)
+@check("AUTH-3", "AUTH-1", "ERR-3", fixtures=("example",), cost=_MIN_PRICE)
 def auth_rejects_missing_header(context: CheckContext) -> None:
     """Reject requests without an Authorization header with 401 missingApiKey."""
     expect_unauthorized(context, "missingApiKey", case="without a key", key=None)
@@ -68,11 +73,15 @@ def auth_rejects_similar_key(context: CheckContext) -> None:
     }
     cases = {case: raw for case, raw in similar_keys.items() if len(raw) == len(valid)}
     cases["a key that is too short"] = "gih_live_short"
-    for case, raw in cases.items():
-        if raw not in context.profile.keys.values():
-            with prefix_failure(case):
-                exchange = context.client.get("credits", key=RawKey(raw))
-                expect_error(exchange, 401, "invalidApiKey")
+    expect_errors(
+        (
+            (case, context.client.get("credits", key=RawKey(raw)))
+            for case, raw in cases.items()
+            if raw not in context.profile.keys.values()
+        ),
+        401,
+        "invalidApiKey",
+    )
 
 
 @check("AUTH-5", "ERR-3", requires=("revoked",), fixtures=("example",), cost=_MIN_PRICE)
@@ -91,11 +100,20 @@ def auth_rejects_expired_key(context: CheckContext) -> None:
 def auth_applies_to_forms_and_tasks(context: CheckContext) -> None:
     """Reject forms and asynchronous requests without a valid key like any other."""
     post = context.client.post
-    with context.expect_no_charge("a form or a task without a valid key"):
-        for key, code in ((None, "missingApiKey"), (unknown_key(context), "invalidApiKey")):
+    with (
+        context.expect_no_charge("a form or a task without a valid key"),
+        FailedCases() as failures,
+    ):
+        for clause, key, code in (
+            ("AUTH-3", None, "missingApiKey"),
+            ("AUTH-4", unknown_key(context), "invalidApiKey"),
+        ):
             form, body = context.form_fields(), context.request_body(**{"async": True})
-            expect_error(post(form=form, key=key, cost=_MIN_PRICE), 401, code)
-            expect_error(post(body, key=key, cost=_MIN_PRICE), 401, code)
+            with failures.case(f"{'no' if key is None else 'an unknown'} key", clause):
+                expect_error(post(form=form, key=key, cost=_MIN_PRICE), 401, code)
+                expect_error(post(body, key=key, cost=_MIN_PRICE), 401, code)
+            if not failures.may_continue:
+                break
 
 
 @check("ERR-3")

@@ -10,7 +10,7 @@ from mockhub.verify import multipart, oracle
 from mockhub.verify.assertions import expect, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import describe_fields, expect_invalid_request
+from mockhub.verify.error_assertions import describe_fields, expect_invalid_requests
 from mockhub.verify.generation_assertions import assert_accepted
 from mockhub.verify.outcomes import Failed
 
@@ -48,8 +48,8 @@ def request_rejects_unreadable_body(context: CheckContext) -> None:
     with context.expect_no_charge("an unreadable body"):
         calls = [partial(context.client.post, raw=body, cost=_MIN_PRICE) for body in bodies]
         responses = context.run_batch(calls, cost=_MIN_PRICE)
-        for exchange, (media_type, _) in zip(responses, bodies, strict=True):
-            expect_invalid_request(exchange, f"a body of {media_type or 'no content type'}")
+        cases = [f"a body of {media_type or 'no content type'}" for media_type, _ in bodies]
+        expect_invalid_requests(zip(cases, responses, strict=True))
 
 
 def _unreadable_bodies(context: CheckContext) -> Iterator[tuple[str, bytes]]:
@@ -103,7 +103,11 @@ def request_accepts_async_in_form(context: CheckContext) -> None:
 def request_rejects_malformed_form_values(context: CheckContext) -> None:
     """Reject a form field whose text is not a value of its type with 400 invalid_request."""
     with context.expect_no_charge("a form with a malformed value"):
-        for change in ({"n": "two"}, {"n": "1.5"}, {"n": ""}, {"async": "yes"}, {"async": "1"}):
-            form = {**context.form_fields(), **change}
-            exchange = context.client.post(form=form, cost=4 * _MIN_PRICE)
-            expect_invalid_request(exchange, f"a form with {describe_fields(change)}")
+        changes = ({"n": "two"}, {"n": "1.5"}, {"n": ""}, {"async": "yes"}, {"async": "1"})
+        expect_invalid_requests(
+            (
+                f"a form with {describe_fields(change)}",
+                context.client.post(form=context.form_fields() | change, cost=4 * _MIN_PRICE),
+            )
+            for change in changes
+        )

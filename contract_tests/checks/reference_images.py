@@ -8,7 +8,7 @@ from mockhub.verify import fixtures, oracle
 from mockhub.verify.assertions import assert_equal, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import expect_invalid_request, expect_rejection
+from mockhub.verify.error_assertions import expect_invalid_requests, expect_rejection
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation_assertions import assert_ratio_of_size
 from mockhub.verify.multipart import File
@@ -63,7 +63,8 @@ def references_beyond_limit_are_rejected(context: CheckContext) -> None:
     """Reject 17 reference images with 400 invalid_request."""
     files = fixtures.upload_files(("sunset.png",) * (oracle.reference_limit() + 1))
     with context.expect_no_charge("a form with too many references"):
-        expect_invalid_request(_upload(context, *files), f"{len(files)} references")
+        exchange = _upload(context, *files)
+        expect_invalid_requests([(f"{len(files)} references", exchange)])
 
 
 @check("REQ-8", "REQ-10", cost=_MIN_PRICE)
@@ -74,8 +75,8 @@ def references_of_other_formats_are_rejected(context: CheckContext) -> None:
         responses = context.run_batch(
             [partial(_upload, context, file) for file in files], cost=_MIN_PRICE
         )
-        for file, exchange in zip(files, responses, strict=True):
-            expect_invalid_request(exchange, file.name)
+        names = [file.name for file in files]
+        expect_invalid_requests(zip(names, responses, strict=True))
 
 
 @check("REQ-8", "REQ-10", cost=_MIN_PRICE)
@@ -89,8 +90,7 @@ def references_are_all_validated(context: CheckContext) -> None:
         "a GIF second of 3": (valid, invalid, valid),
     }
     with context.expect_no_charge("a form with a file of another format among others"):
-        for case, files in cases.items():
-            expect_invalid_request(_upload(context, *files), case)
+        expect_invalid_requests((case, _upload(context, *files)) for case, files in cases.items())
 
 
 @check("REQ-9", fixtures=("large_reference",))
@@ -112,7 +112,7 @@ def references_over_50_mb_are_rejected(context: CheckContext) -> None:
     if exchange.error == "closed":
         return  # rejected during the upload
     if not context.documented:
-        expect_invalid_request(exchange, case)
+        expect_invalid_requests([(case, exchange)])
     elif require_response(exchange).status not in (400, 413):
         raise Failed(f"HTTP {exchange.status} to {case}", exchange, expected="400 invalid_request")
 
@@ -142,8 +142,10 @@ def references_do_not_change_response(context: CheckContext) -> None:
 def references_are_validated_by_content(context: CheckContext) -> None:
     """Detect the format of a file by its content, not by its name or content type."""
     with context.expect_no_charge("a form with a mislabelled file"):
-        for name in ("text_named.png", "gif_named.png", "cut_header.png", "empty.png"):
-            expect_invalid_request(_upload(context, fixtures.mislabelled_file(name)), name)
+        expect_invalid_requests(
+            (name, _upload(context, fixtures.mislabelled_file(name)))
+            for name in ("text_named.png", "gif_named.png", "cut_header.png", "empty.png")
+        )
     exchange = context.generation("form_async").exchange
     if require_response(exchange).status == 400:
         raise Failed("HTTP 400 to a PNG with another name and type", exchange, expected="HTTP 202")
@@ -155,7 +157,7 @@ def references_must_be_files(context: CheckContext) -> None:
     form = context.form_fields(reference_image="sunset.png")
     with context.expect_no_charge("a form with a text as reference"):
         exchange = context.client.post(form=form, cost=_MIN_PRICE)
-        expect_invalid_request(exchange, "reference_image as text")
+        expect_invalid_requests([("reference_image as text", exchange)])
 
 
 def _upload(context: CheckContext, *files: File, unspecified: bool = False) -> Exchange:

@@ -22,11 +22,15 @@ from mockhub.verify.check import Check
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
-from mockhub.verify.report import CheckResult, Report
+from mockhub.verify.report import Report
 from mockhub.verify.reporters import diff, terminal
+from mockhub.verify.reporters.evidence import write_evidence
+from mockhub.verify.reporters.github import workflow_commands
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
+from mockhub.verify.reporters.sarif import sarif
+from mockhub.verify.results import CheckResult
 
 _SEED_RANGE = 1_000_000
 _FILE = click.Path(path_type=Path)
@@ -74,6 +78,21 @@ _DEFAULT_BUDGETS = " or ".join(
 @click.option("--report-json", type=_FILE, metavar="FILE", help="Write a JSON report.")
 @click.option("--report-html", type=_FILE, metavar="FILE", help="Write an HTML report.")
 @click.option("--report-junit", type=_FILE, metavar="FILE", help="Write a JUnit XML report.")
+@click.option("--report-sarif", type=_FILE, metavar="FILE", help="Write a SARIF report.")
+@click.option(
+    "--evidence",
+    type=_FILE,
+    metavar="DIR",
+    help="Write requests that can be run, and responses, for each finding.  "
+    "[default: beside the first report]",
+)
+@click.option("--github", is_flag=True, help="Print findings as annotations of a GitHub workflow.")
+@click.option(
+    "--baseline",
+    type=_FILE,
+    metavar="FILE",
+    help="Exit with 1 only for failures that this JSON report does not have.",
+)
 @click.option(
     "--compare",
     type=_FILE,
@@ -83,12 +102,14 @@ _DEFAULT_BUDGETS = " or ".join(
 @click.option(
     "--self-test", is_flag=True, help="Check that the suite kills every mutant; nothing else."
 )
+@click.option("-v", "--verbose", is_flag=True, help="List the clauses that passed, too.")
 @click.pass_context
 def verify(ctx: click.Context, /, **options: Any) -> None:
     """Check an implementation of the API, clause by clause.
 
     Exit code 0: it conforms. 1: a clause failed. 2: the run was not possible. 3: nothing
-    failed, but something is inconclusive.
+    failed, but something is inconclusive. Failures that the profile accepts or the baseline has do
+    not count.
 
     \b
     mockhub verify                                   check our own mock
@@ -126,7 +147,12 @@ class VerifyCommand:
     report_json: Path | None
     report_html: Path | None
     report_junit: Path | None
+    report_sarif: Path | None
+    evidence: Path | None
+    github: bool
+    baseline: Path | None
     compare: Path | None
+    verbose: bool
 
     def run(self) -> int:
         if self.target is None:
@@ -145,7 +171,8 @@ class VerifyCommand:
             )
 
     def _run_checks(self, profile: Profile) -> int:
-        baseline = diff.read_report(self.compare) if self.compare else None
+        older = diff.read_report(self.compare) if self.compare else None
+        known = diff.known_failures(diff.read_report(self.baseline)) if self.baseline else None
         if self.plan:
             return self._print_plan(profile)
         click.echo(f"Checking {profile.base_url} at level {self.level}, seed {self.seed}", err=True)
@@ -160,10 +187,11 @@ class VerifyCommand:
                 read_only=self.read_only,
                 progress=progress,
             )
+        report = self._with_evidence(replace(report, baseline=known or frozenset()))
         self._write_reports(report)
-        terminal.print_report(report)
-        if baseline:
-            terminal.print_diff(report, diff.diff(baseline, report))
+        terminal.print_report(report, verbose=self.verbose)
+        if older:
+            terminal.print_diff(report, diff.diff(older, report))
         return report.exit_code
 
     def _check_count(self) -> int:
@@ -205,6 +233,15 @@ class VerifyCommand:
             )
         return build_plan(report, budget, peaks, runner.select_checks(self.level, self.keyword))
 
+    def _with_evidence(self, report: Report) -> Report:
+        """Write the evidence of the findings to --evidence, or beside the first report."""
+        files = (self.report_html, self.report_json, self.report_junit, self.report_sarif)
+        beside = next((file.with_suffix(".evidence") for file in files if file), None)
+        folder = self.evidence or beside
+        if folder is None or not (report.findings or report.known_findings):
+            return report
+        return replace(report, evidence_folders=write_evidence(report, folder))
+
     def _write_reports(self, report: Report) -> None:
         if self.report_json:
             _write_file(self.report_json, report.as_json_text())
@@ -212,6 +249,12 @@ class VerifyCommand:
             _write_file(self.report_html, html(report))
         if self.report_junit:
             _write_file(self.report_junit, junit(report))
+        artifact = str(self.target or "openapi.yaml")
+        if self.report_sarif:
+            _write_file(self.report_sarif, sarif(report, artifact=artifact))
+        if self.github:
+            for line in workflow_commands(report, artifact=artifact):
+                click.echo(line)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             _write_file(Path(summary), markdown(report), "a")
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from mockhub.spec.operations import OperationId
 from mockhub.verify import oracle
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.outcomes import Failed, Inconclusive
+from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 T = TypeVar("T")
 
@@ -221,15 +221,49 @@ def assert_matches_schema(exchange: Exchange, operation: OperationId, status: in
         )
 
 
-@contextmanager
-def prefix_failure(prefix: str) -> Iterator[None]:
-    """Prefix the message of an assertion that fails within."""
-    try:
-        yield
-    except Failed as failure:
-        raise Failed(
-            f"{prefix}: {failure.message}", *failure.exchanges, expected=failure.expected
-        ) from None
+class FailedCases:
+    """Collect the failures of several cases, so that one report shows them all.
+
+    Attributes:
+        may_continue: False after a request that should be rejected was accepted, and so may have
+            cost credits.
+    """
+
+    def __init__(self) -> None:
+        self._failures: list[Failed] = []
+        self.may_continue = True
+
+    @contextmanager
+    def case(self, description: str, clause: str = "") -> Iterator[None]:
+        """Collect a failure within; *clause* is the one that it is about."""
+        try:
+            yield
+        except Failed as failure:
+            failed = failure.exchanges[:1]
+            self.may_continue = not any(
+                exchange.request.method == "POST" and exchange.status < 300 for exchange in failed
+            )
+            self._failures.append(
+                Failed(
+                    f"{description}: {failure.message}",
+                    *failure.exchanges,
+                    expected=failure.expected,
+                    clause=clause,
+                )
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise one failure for all of them, about the clause of the first."""
+        if self._failures and (error is None or isinstance(error, CheckOutcome)):
+            raise Failed(
+                "; ".join(failure.message for failure in self._failures),
+                *(exchange for failure in self._failures for exchange in failure.exchanges),
+                expected=" or ".join(dict.fromkeys(each.expected for each in self._failures)),
+                clause=self._failures[0].clause,
+            ) from None
 
 
 def require_complete_balance(exchange: Exchange) -> int:

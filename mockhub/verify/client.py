@@ -8,12 +8,15 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from threading import Lock
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
+from mockhub import _curl
 from mockhub._curl import Body
 from mockhub._loopback import is_loopback_url
 from mockhub.verify import concurrent_requests, multipart
@@ -30,8 +33,7 @@ READ_TIMEOUT = 10.0  # for responses that wait for no image
 GENERATE_TIMEOUT = 60.0
 _MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
-_MAX_CURL_BODY = 3000  # characters of a JSON body in a curl command
-_MAX_CURL_RAW_BODY = 500
+_MAX_CURL_BODY = 20_000  # bytes of a body in a curl command; it reads a longer one from a file
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which never cost credits
 _MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
@@ -44,6 +46,7 @@ class _EncodedBody(NamedTuple):
     content: bytes
     media_type: str
     curl_body: Body
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
 class BudgetedClient:
@@ -123,6 +126,7 @@ class BudgetedClient:
             headers={"Content-Type": body.media_type, **(headers or {})},
             content=body.content,
             curl_body=body.curl_body,
+            files=body.files,
             unspecified=unspecified,
             timeout=GENERATE_TIMEOUT,
             cost=cost,
@@ -137,6 +141,7 @@ class BudgetedClient:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         curl_body: Body | None = None,
+        files: Mapping[str, bytes] = MappingProxyType({}),
         unspecified: bool = False,
         timeout: float = READ_TIMEOUT,
         cost: int = 0,
@@ -146,6 +151,8 @@ class BudgetedClient:
         Args:
             key: A role of the profile, a `RawKey`, or None for no Authorization header.
             headers: Further headers.
+            curl_body: The body for the curl command.
+            files: The files that the curl command reads, by name.
             unspecified: Whether the documentation leaves open how such a request is answered.
             timeout: Seconds without a response.
             cost: The worst case in credits.
@@ -164,11 +171,11 @@ class BudgetedClient:
             raise Inconclusive(f"not sent: the server no longer responds to {kind}")
         sent_headers = {**self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
-        request = Request(method, url, sent_headers, stored, curl_body, unspecified)
+        request = Request(method, url, sent_headers, stored, curl_body, unspecified, files)
         reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
         started = time.perf_counter()
         response = self._request(request, content, timeout)
-        exchange = self._record(request, response, time.perf_counter() - started)
+        exchange = self._record(request, response, started)
         if reservation is not None:
             self._release(reservation, [exchange], key)
         elif (
@@ -197,10 +204,11 @@ class BudgetedClient:
         started = time.perf_counter()
         requests = [PendingRequest(url, headers, body.content) for body in encoded]
         responses = concurrent_requests.send_simultaneously(requests, GENERATE_TIMEOUT)
-        seconds = time.perf_counter() - started
         exchanges = [
             self._record(
-                Request("POST", url, headers, body.content, body.curl_body), response, seconds
+                Request("POST", url, headers, body.content, body.curl_body, files=body.files),
+                response,
+                started,
             )
             for response, body in zip(responses, encoded, strict=True)
         ]
@@ -224,15 +232,16 @@ class BudgetedClient:
             return RawResponse(error="closed")
         return RawResponse(response.status_code, dict(response.headers), response.content)
 
-    def _record(self, request: Request, response: RawResponse, seconds: float) -> Exchange:
+    def _record(self, request: Request, response: RawResponse, started: float) -> Exchange:
         exchange = Exchange(
             request,
             response.status,
             response.headers,
             response.content,
-            seconds,
+            time.perf_counter() - started,
             response.error,
             self.secrets,
+            started=started,
             received_at=calendar.timegm(time.gmtime()),
         )
         kind = _request_kind(request.method, request.url)
@@ -270,8 +279,7 @@ def _http_client(loopback: bool) -> httpx.Client:
 
 def _json_body(value: object) -> _EncodedBody:
     text = jsons.dumps(value, ensure_ascii=False)
-    content = text.encode("utf-8", "surrogatepass")
-    return _EncodedBody(content, "application/json", text[:_MAX_CURL_BODY])
+    return _raw_body("application/json", text.encode("utf-8", "surrogatepass"))
 
 
 def _form_body(
@@ -282,9 +290,12 @@ def _form_body(
         multipart.encode_form(fields, files, files_first),
         f"multipart/form-data; boundary={multipart.BOUNDARY}",
         multipart.curl_fields(fields, files, files_first),
+        {file.name: file.content for _, file in files},
     )
 
 
 def _raw_body(media_type: str, content: bytes) -> _EncodedBody:
-    shown = content[:_MAX_CURL_RAW_BODY].decode("utf-8", "replace")
-    return _EncodedBody(content, media_type, shown)
+    if len(content) > _MAX_CURL_BODY:
+        name = f"body-{sha256(content).hexdigest()[:8]}"
+        return _EncodedBody(content, media_type, _curl.File(name), {name: content})
+    return _EncodedBody(content, media_type, content.decode("utf-8", "surrogateescape"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypedDict, Unpack
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import expect_error, prefix_failure
+from mockhub.verify.assertions import FailedCases, expect_error
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
@@ -23,10 +23,22 @@ class Credentials(TypedDict, total=False):
     headers: Mapping[str, str]
 
 
-def expect_invalid_request(exchange: Exchange, case: str) -> None:
-    """Require 400 invalid_request; *case* says what was sent."""
-    with prefix_failure(case):
-        expect_error(exchange, 400, "invalid_request")
+def expect_invalid_requests(cases: Iterable[tuple[str, Exchange]]) -> None:
+    """Require 400 invalid_request in each of *cases*, which say what was sent.
+
+    Nothing more is taken from *cases* after a request that was accepted.
+    """
+    expect_errors(cases, 400, "invalid_request")
+
+
+def expect_errors(cases: Iterable[tuple[str, Exchange]], status: int, *codes: str) -> None:
+    """Require an error in each of *cases*; see `expect_invalid_requests`."""
+    with FailedCases() as failures:
+        for description, exchange in cases:
+            with failures.case(description):
+                expect_error(exchange, status, *codes)
+            if not failures.may_continue:
+                break
 
 
 def expect_rejection(
@@ -44,8 +56,7 @@ def expect_rejection(
                 calls.append(partial(post, form=context.form_fields(**change), cost=cost))
                 cases.append(f"a form with {describe_fields(change)}")
         responses = context.run_batch(calls, cost=max(map(_max_cost, changes)))
-        for exchange, case in zip(responses, cases, strict=True):
-            expect_invalid_request(exchange, case)
+        expect_invalid_requests(zip(cases, responses, strict=True))
 
 
 def _max_cost(change: Mapping[str, object]) -> int:
@@ -100,9 +111,8 @@ def expect_unauthorized(
     names, calls = zip(*protected_operations(context, **credentials), strict=True)
     with context.expect_no_charge(f"a request {case}"):
         responses = context.run_batch(calls, cost=oracle.min_price())
-        for name, exchange in zip(names, responses, strict=True):
-            with prefix_failure(f"{name} {case}"):
-                expect_error(exchange, 401, *codes)
+        cases = [f"{name} {case}" for name in names]
+        expect_errors(zip(cases, responses, strict=True), 401, *codes)
     record = context.no_charge_checks[-1] if context.no_charge_checks else None
     if record and record.balance_before != record.balance_after:
         raise Failed(

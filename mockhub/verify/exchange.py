@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from mockhub._curl import Body, ShellText, curl_command
 from mockhub.verify.secrets import Secrets
@@ -23,6 +24,7 @@ class Request:
         content: The body, unless it is large.
         curl_body: The body for the curl command.
         unspecified: Whether the documentation leaves open how such a request is answered.
+        files: The files that the curl command reads, by name.
     """
 
     method: str
@@ -31,6 +33,7 @@ class Request:
     content: bytes | None = None
     curl_body: Body | None = None
     unspecified: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Exchange:
         error: Why there is no response: "closed", "timeout" or "unreachable".
         secrets: Removes keys from what reports show.
         received_at: When the response arrived, in seconds since the epoch.
+        started: When the request was sent, on a clock of its own.
     """
 
     request: Request
@@ -54,6 +58,7 @@ class Exchange:
     error: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
     received_at: float = 0.0
+    started: float = 0.0
 
     @property
     def text(self) -> str:
@@ -99,12 +104,37 @@ class Exchange:
         if self.error:
             return f"no response: {_ERROR_MESSAGES[self.error]}"
         text = self.text
-        suffix = f"... ({len(text)} characters)" if len(text) > _MAX_SHOWN else ""
+        suffix = f"... (cut, {len(text)} characters in all)" if len(text) > _MAX_SHOWN else ""
         return f"HTTP {self.status} {self.secrets.redact(text[:_MAX_SHOWN])}{suffix}"
+
+    def describe_headers(self) -> str:
+        """Return the response headers in one line, redacted and shortened."""
+        text = "; ".join(f"{name}: {value}" for name, value in self.headers.items())
+        suffix = "... (cut)" if len(text) > _MAX_SHOWN else ""
+        return self.secrets.redact(text[:_MAX_SHOWN]) + suffix
+
+    @property
+    def label(self) -> str:
+        """The request and its status, as in ``GET /api/v1/credits: 200``."""
+        status = self.status or _ERROR_MESSAGES.get(self.error, "no response")
+        return self.secrets.redact(
+            f"{self.request.method} {urlsplit(self.request.url).path}: {status}"
+        )
+
+    def overlaps(self, other: Exchange) -> bool:
+        """Return whether both were in progress at the same moment."""
+        return (
+            self.started < other.started + other.seconds
+            and other.started < self.started + self.seconds
+        )
 
     def as_json(self) -> dict[str, object]:
         return {
             "request": self.curl(),
+            "headers": {
+                self.secrets.redact(name): self.secrets.redact(value)
+                for name, value in self.headers.items()
+            },
             "response": self.describe(),
             "status": self.status or None,
             "seconds": round(self.seconds, 3),

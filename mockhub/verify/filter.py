@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from mockhub.exceptions import MockhubError
+from mockhub.verify.clauses import clauses
 
 _TOKEN = re.compile(r"\s*([()]|[\w.\-]+|\S)")
+_CLAUSE_ID = re.compile(r"[a-z]+-[0-9]+")
 _OPERATORS = ("and", "or", "not", "(", ")")
 
 Filter = Callable[[set[str]], bool]
@@ -16,8 +19,9 @@ Filter = Callable[[set[str]], bool]
 def compile_filter(text: str | None) -> Filter:
     """Return a predicate on the names of a check and its clauses.
 
-    A word matches every name that contains it, in any case. Words are combined by `and`, `or`,
-    `not` and parentheses, with Python's precedence.
+    A word matches a clause by its whole id (``REQ-1``) or by its group (``REQ``). Any other word
+    matches a check by a part of its name. The case of letters does not matter. Words are combined
+    by `and`, `or`, `not` and parentheses, with Python's precedence.
 
     Raises:
         MockhubError: if *text* is not such an expression.
@@ -63,9 +67,9 @@ class _Parser:
                 raise self._error("and, or, )")
             return inner
         if not self.tokens or not _is_word(self.tokens[0]):
-            raise self._error("a part of a clause or check name, not, (")
+            raise self._error("a clause, a group or a part of a check name, not, (")
         word = self.tokens.pop(0).lower()
-        return lambda names: any(word in name for name in names)
+        return lambda names: any(_matches(word, name) for name in names)
 
     def _accept(self, token: str) -> bool:
         matches = self.tokens[:1] == [token]
@@ -82,6 +86,17 @@ class _Parser:
 
 def _is_word(token: str) -> bool:
     return token not in _OPERATORS and re.fullmatch(r"[\w.\-]+", token) is not None
+
+
+def _matches(word: str, name: str) -> bool:
+    if _CLAUSE_ID.fullmatch(name):
+        return word in (name, name.partition("-")[0])
+    return name.startswith(f"{word}_") if word in _groups() else word in name
+
+
+@cache
+def _groups() -> set[str]:
+    return {clause_id.partition("-")[0].lower() for clause_id in clauses()}
 
 
 def _either(left: Filter, right: Filter) -> Filter:

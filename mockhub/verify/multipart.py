@@ -41,8 +41,8 @@ def _part(parameters: str, content: bytes) -> bytes:
 def curl_fields(
     fields: Mapping[str, str], files: Iterable[tuple[str, File]] = (), files_first: bool = False
 ) -> list[_curl.FormField]:
-    """Return the same form for a curl command, with long texts cut."""
-    texts: list[_curl.FormField] = [(name, text[:200]) for name, text in fields.items()]
+    """Return the same form for a curl command."""
+    texts: list[_curl.FormField] = list(fields.items())
     uploads: list[_curl.FormField] = [
         (name, _curl.File(file.name, file.media_type)) for name, file in files
     ]

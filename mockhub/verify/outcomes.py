@@ -25,15 +25,19 @@ class CheckOutcome(Exception):
         message: What was found, as one sentence.
         exchanges: The requests and responses that show it.
         expected: What the clause requires instead, or "".
+        clause: The clause that it is about, if that is not the first one of the check.
     """
 
     outcome = Outcome.INCONCLUSIVE
 
-    def __init__(self, message: str, *exchanges: Exchange, expected: str = "") -> None:
+    def __init__(
+        self, message: str, *exchanges: Exchange, expected: str = "", clause: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.exchanges = exchanges
         self.expected = expected
+        self.clause = clause
 
 
 class Failed(CheckOutcome):

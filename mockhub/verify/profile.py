@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.spec.config_file import (
     ConfigSchema,
@@ -20,6 +22,7 @@ from mockhub.spec.config_file import (
     mapping,
     string,
 )
+from mockhub.verify.clauses import clauses
 
 ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
 
@@ -27,6 +30,22 @@ ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
 _MOCK_ACCOUNTS = {"valid": "rich", "broke": "poor"}
 
 _ENV_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class Acceptance(NamedTuple):
+    """A known deviation from a clause: why it is accepted, and the last day on which it is."""
+
+    clause: str
+    reason: str
+    until: str = ""
+
+
+class Timeouts(NamedTuple):
+    """Seconds to wait for a connection, for a response, and for a generation."""
+
+    connect: float = 5
+    read: float = 10
+    generation: float = 60
 
 
 @dataclass(frozen=True)
@@ -48,6 +67,12 @@ class Profile:
         max_credits: The credits that no run exceeds.
         poll_timeout: Seconds within which a task ends.
         state_handlers: A Python file that brings the implementation into provider states.
+        accepted: Deviations that are known and do not count.
+        headers: Headers that are sent with every request.
+        ca_file: Certificates of the authorities to trust, in PEM.
+        proxy: The address of an HTTP proxy.
+        rate: The most requests to send in a second; None for no limit.
+        checks: A Python file with further checks.
     """
 
     base_url: str
@@ -57,6 +82,13 @@ class Profile:
     max_credits: int = 5000
     poll_timeout: float = 10
     state_handlers: Path | None = None
+    accepted: tuple[Acceptance, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ca_file: Path | None = None
+    proxy: str | None = None
+    timeouts: Timeouts = Timeouts()
+    rate: float | None = None
+    checks: Path | None = None
 
     @classmethod
     def for_mock(cls, url: str, keys: Mapping[str, str]) -> Profile:
@@ -99,7 +131,17 @@ def read_profile(path: Path, environ: Mapping[str, str] | None = None) -> Profil
         partial=_partial(triggers.get("partial"), path),
         max_credits=limits.get("max_credits", Profile.max_credits),
         poll_timeout=limits.get("poll_timeout", Profile.poll_timeout),
-        state_handlers=_state_handlers(content.get("state_handlers"), path),
+        state_handlers=_file(content, "state_handlers", path),
+        accepted=tuple(
+            _acceptance(entry, index, path)
+            for index, entry in enumerate(content.get("accept") or ())
+        ),
+        headers=content.get("headers") or {},
+        ca_file=_file(content, "ca_file", path),
+        proxy=content.get("proxy"),
+        timeouts=Timeouts(**(content.get("timeouts") or {})),
+        rate=content.get("rate"),
+        checks=_file(content, "checks", path),
     )
 
 
@@ -113,6 +155,12 @@ def _parse_base_url(text: str) -> str:
     if not is_valid or split.query or split.fragment:
         raise MockhubError(f"{url!r} is not an address such as http://127.0.0.1:8080")
     return url.removesuffix("/api/v1")
+
+
+def _parse_proxy(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+/?", text):
+        raise MockhubError(f"{text!r} is not an address such as http://127.0.0.1:3128")
+    return text
 
 
 def _optional(schema: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +192,23 @@ _LIMITS = mapping(
     "a mapping such as {max_credits: 5000, poll_timeout: 10}",
     {"max_credits": integer("a whole number, 0 or more", 0), "poll_timeout": _SECONDS},
 )
+_TIMEOUTS = mapping(
+    "a mapping such as {connect: 5, read: 10, generation: 60}",
+    dict.fromkeys(Timeouts._fields, _SECONDS | {"exclusiveMinimum": 0}),
+)
+_ACCEPT = {
+    "description": "a list of deviations such as {clause: ERR-2, reason: a reason}",
+    "type": "array",
+    "items": mapping(
+        "a deviation such as {clause: ERR-2, reason: a reason, until: 2027-01-31}",
+        {
+            "clause": string("the id of a clause, such as ERR-2"),
+            "reason": string("a reason", pattern=r"\S"),
+            "until": string("a date such as '2027-01-31'", pattern=r"\d{4}-\d{2}-\d{2}"),
+        },
+        required=("clause", "reason"),
+    ),
+}
 _SCHEMA = ConfigSchema(
     mapping(
         "a mapping such as {base_url: http://127.0.0.1:8080, keys: {valid: gih_live_...}}",
@@ -157,10 +222,27 @@ _SCHEMA = ConfigSchema(
             "triggers": _optional(_TRIGGERS),
             "limits": _optional(_LIMITS),
             "state_handlers": string("the name of a Python file"),
+            "checks": string("the name of a Python file with checks"),
+            "accept": _ACCEPT,
+            "headers": {
+                "description": "a mapping such as {X-Tenant: staging}",
+                "type": "object",
+                "propertyNames": string("the name of a header", pattern=r"[A-Za-z0-9_-]+"),
+                "additionalProperties": string("a text"),
+            },
+            "ca_file": string("the name of a PEM file"),
+            "proxy": string("an address such as http://127.0.0.1:3128", parser="proxy"),
+            "timeouts": _TIMEOUTS,
+            "rate": {
+                "description": "a number of requests in a second, from 0.1 to 1000",
+                "type": "number",
+                "minimum": 0.1,
+                "maximum": 1000,
+            },
         },
         required=("base_url", "keys"),
     ),
-    {"base_url": _parse_base_url},
+    {"base_url": _parse_base_url, "proxy": _parse_proxy},
 )
 
 
@@ -196,12 +278,26 @@ def _partial(entry: Mapping[str, Any] | None, path: Path) -> Partial | None:
     return Partial(entry["prompt"], n, delivered)
 
 
-def _state_handlers(name: str | None, path: Path) -> Path | None:
-    if name is None:
+def _file(content: Mapping[str, Any], name: str, path: Path) -> Path | None:
+    if content.get(name) is None:
         return None
-    if not (file := path.parent / name).is_file():
-        raise error_at(path, ("state_handlers",), f"{file} is not a file")
+    file = path.parent / str(content[name])
+    if not file.is_file():
+        raise error_at(path, (name,), f"{file} is not a file")
     return file
+
+
+def _acceptance(entry: Mapping[str, str], index: int, path: Path) -> Acceptance:
+    pointer = ("accept", index)
+    if entry["clause"] not in clauses():
+        message = f"{entry['clause']!r} is not a clause{suggest(entry['clause'], clauses())}"
+        raise error_at(path, (*pointer, "clause"), message)
+    try:
+        date.fromisoformat(entry.get("until", "2000-01-01"))
+    except ValueError:
+        message = f"{entry['until']!r} is not a date; expected one such as '2027-01-31'"
+        raise error_at(path, (*pointer, "until"), message) from None
+    return Acceptance(**entry)
 
 
 def _check_keys_differ(keys: Mapping[str, str], path: Path) -> None:

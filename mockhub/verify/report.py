@@ -2,113 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from mockhub._text import to_printable_json
-from mockhub.verify.clauses import DOCUMENTED, clauses
+from mockhub._text import plural, to_printable_json
+from mockhub.verify.clauses import LEVELS
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.findings import Finding, group_by_cause
 from mockhub.verify.outcomes import Outcome
+from mockhub.verify.profile import Acceptance
+from mockhub.verify.results import WORST_FIRST, CheckResult, ClauseResult
 from mockhub.verify.secrets import Secrets
 
 EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
-_WORST_FIRST = (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.PASSED, Outcome.SKIPPED)
 _CONCLUSIONS = {EXIT_OK: "conforms", EXIT_FAILED: "failed", EXIT_INCONCLUSIVE: "inconclusive"}
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """How one check ended."""
-
-    name: str
-    outcome: Outcome
-    message: str = ""
-    evidence: tuple[Exchange, ...] = ()
-    expected: str = ""
-    description: str = ""
-    clauses: tuple[str, ...] = ()
-
-    def redacted(self, secrets: Secrets) -> CheckResult:
-        return replace(
-            self, message=secrets.redact(self.message), expected=secrets.redact(self.expected)
-        )
-
-    def as_json(self) -> dict[str, str]:
-        result = {"name": self.name, "outcome": self.outcome.value}
-        if self.message:
-            result["message"] = self.message
-        return result
-
-
-@dataclass(frozen=True)
-class ClauseResult:
-    """The results of all checks of one clause."""
-
-    id: str
-    level: str
-    statement: str
-    checks: tuple[CheckResult, ...]
-    required_level: str = ""  # the level that includes the clause, if that of this run does not
-
-    @property
-    def outcome(self) -> Outcome:
-        """The worst outcome of its checks; a clause without a check is skipped."""
-        outcomes = {check.outcome for check in self.checks}
-        return next((outcome for outcome in _WORST_FIRST if outcome in outcomes), Outcome.SKIPPED)
-
-    @property
-    def deciding(self) -> CheckResult | None:
-        """The first check with the outcome of the clause."""
-        return next((check for check in self.checks if check.outcome == self.outcome), None)
-
-    @property
-    def is_selected(self) -> bool:
-        """Whether the level and `-k` include it in this run."""
-        return bool(self.checks)
-
-    @property
-    def reason(self) -> str:
-        """Why it did not pass, as a sentence, or ""."""
-        if self.outcome == Outcome.PASSED:
-            return ""
-        if self.deciding:
-            return self.deciding.message
-        if self.required_level:
-            return f"checked at --level {self.required_level} only"
-        return "no check of this run covers it"
-
-    @property
-    def explain_command(self) -> str:
-        return f"mockhub explain {self.id}"
-
-    def evidence_lines(self) -> Iterator[str]:
-        """Describe the deciding exchanges and what was expected."""
-        if self.deciding is None:
-            return
-        for exchange in self.deciding.evidence:
-            yield exchange.curl()
-            yield exchange.describe()
-        if self.deciding.expected:
-            yield f"expected: {self.deciding.expected}"
-
-    def as_json(self) -> dict[str, object]:
-        evidence = None
-        if self.deciding and self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE):
-            evidence = {
-                "message": self.deciding.message,
-                "expected": self.deciding.expected,
-                "exchanges": [exchange.as_json() for exchange in self.deciding.evidence],
-            }
-        return {
-            "id": self.id,
-            "level": self.level,
-            "outcome": self.outcome.value,
-            "statement": self.statement,
-            "reason": self.reason,
-            "checks": [check.as_json() for check in self.checks],
-            "evidence": evidence,
-        }
 
 
 @dataclass(frozen=True)
@@ -121,6 +31,10 @@ class Report:
         budget: The credits that the run was allowed to spend.
         requests: The number of requests that were sent.
         observed: The statuses, error codes and fields that occurred in responses.
+        accepted: Known deviations, from the profile.
+        baseline: The clauses and checks that did not pass in an older run.
+        today: The date, as ``2026-04-30``.
+        evidence_folders: Where the files of a failed check are, by its name.
         secrets: Removes keys from whatever a reporter writes.
     """
 
@@ -135,21 +49,93 @@ class Report:
     interrupted: bool = False
     credits_unconfirmed: int = 0
     observed: dict[str, list[str]] = field(default_factory=dict)
+    accepted: tuple[Acceptance, ...] = ()
+    baseline: frozenset[tuple[str, str]] = frozenset()
+    today: str = ""
+    evidence_folders: Mapping[str, str] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
 
     @property
+    def checks(self) -> list[CheckResult]:
+        """The results of all checks, each once."""
+        results = {check.name: check for clause in self.clauses for check in clause.checks}
+        return list(results.values())
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the implementation does wrong, without what is accepted or in the baseline."""
+        return group_by_cause(check for check in self.checks if not self._is_known(check))
+
+    @cached_property
+    def known_findings(self) -> tuple[Finding, ...]:
+        """The failures that are accepted or in the baseline."""
+        return group_by_cause(check for check in self.checks if self._is_known(check))
+
+    @property
+    def notes(self) -> list[str]:
+        """Which accepted clauses pass again, or are no longer accepted."""
+        notes = []
+        for accepted in self.accepted:
+            if accepted.clause in {each.id for each in self.with_outcome(Outcome.PASSED)}:
+                notes.append(f"{accepted.clause} is accepted in the profile, but passes again")
+            if self._has_expired(accepted):
+                notes.append(f"{accepted.clause} was accepted until {accepted.until} only")
+        return notes
+
+    def acceptance_of(self, finding: Finding) -> str:
+        """Return why a known finding does not count."""
+        for accepted in self.accepted:
+            if accepted.clause in finding.clause_ids:
+                until = f" until {accepted.until}" if accepted.until else ""
+                return f"accepted{until}: {accepted.reason}"
+        return "in the baseline"
+
+    def files_of(self, finding: Finding) -> str:
+        """Return the folder with the files of a finding, or ""."""
+        return self.evidence_folders.get(finding.result.name, "")
+
+    def is_known(self, clause: ClauseResult) -> bool:
+        """Return whether what did not pass of a clause is accepted or in the baseline."""
+        open_checks = [
+            check
+            for check in clause.checks
+            if check.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE)
+        ]
+        return bool(open_checks) and all(map(self._is_known, open_checks))
+
+    def _is_known(self, check: CheckResult) -> bool:
+        clause = check.failed_clause
+        if any(each.clause == clause and not self._has_expired(each) for each in self.accepted):
+            return True
+        return (clause, check.name) in self.baseline
+
+    def _has_expired(self, accepted: Acceptance) -> bool:
+        return bool(accepted.until) and accepted.until < self.today
+
+    @property
     def exit_code(self) -> int:
-        """0 conforms, 1 a clause failed, 3 nothing failed but something is inconclusive."""
-        outcomes = {clause.outcome for clause in self.clauses}
-        if Outcome.FAILED in outcomes:
+        """0 conforms, 1 something new failed, 3 only something new is inconclusive."""
+        if self.findings:
             return EXIT_FAILED
-        if Outcome.INCONCLUSIVE in outcomes or self.interrupted:
+        if self.interrupted or any(
+            check.outcome == Outcome.INCONCLUSIVE and not self._is_known(check)
+            for check in self.checks
+        ):
             return EXIT_INCONCLUSIVE
         return EXIT_OK
 
     @property
     def title(self) -> str:
-        return f"mockhub verify: {_CONCLUSIONS[self.exit_code]}"
+        known = " except for what is known" if self.known_findings else ""
+        return f"mockhub verify: {_CONCLUSIONS[self.exit_code]}{known}"
+
+    @property
+    def headline(self) -> str:
+        """How many findings there are of each level."""
+        counts = Counter(finding.level for finding in self.findings)
+        known = f"; {len(self.known_findings)} known" if self.known_findings else ""
+        levels = ", ".join(f"{counts[level]} {level}" for level in LEVELS)
+        return f"{plural(len(self.findings), 'finding')}: {levels}{known}"
 
     @property
     def summary(self) -> str:
@@ -162,14 +148,14 @@ class Report:
         if self.credits_unconfirmed:
             credits_text += f" left the balances and up to {self.credits_unconfirmed} are unknown"
         return (
-            f"{counts}; {credits_text}, "
+            f"Level {self.level}; {self.headline}; clauses: {counts}; {credits_text}, "
             f"{self.requests} requests, {self.seconds:.1f} s, seed {self.seed}."
             f"{' Interrupted.' if self.interrupted else ''}"
         )
 
     def worst_first(self) -> list[ClauseResult]:
         """All clauses: failed, inconclusive, passed, skipped."""
-        return [clause for outcome in _WORST_FIRST for clause in self.with_outcome(outcome)]
+        return [clause for outcome in WORST_FIRST for clause in self.with_outcome(outcome)]
 
     def with_outcome(self, *outcomes: Outcome | str) -> list[ClauseResult]:
         return [clause for clause in self.clauses if clause.outcome in outcomes]
@@ -186,31 +172,31 @@ class Report:
             "seconds": round(self.seconds, 2),
             "exit_code": self.exit_code,
             "interrupted": self.interrupted,
-            "clauses": [clause.as_json() for clause in self.clauses],
+            "findings": [self._finding_json(finding) for finding in self.findings],
+            "known_findings": [self._finding_json(finding) for finding in self.known_findings],
+            "notes": self.notes,
+            "clauses": [
+                clause.as_json() | self._finding_numbers(clause) for clause in self.clauses
+            ],
             "observed": self.observed,
         }
+
+    def _finding_json(self, finding: Finding) -> dict[str, object]:
+        files = self.files_of(finding)
+        return finding.as_json() | ({"files": files} if files else {})
+
+    def _finding_numbers(self, clause: ClauseResult) -> dict[str, object]:
+        """Return which of the findings are about a clause."""
+        numbers = [
+            number
+            for number, finding in enumerate(self.findings)
+            if clause.id in (*finding.clause_ids, *finding.touched)
+        ]
+        return {"findings": numbers}
 
     def as_json_text(self) -> str:
         """Return the report as a JSON document without keys."""
         return self.secrets.redact(to_printable_json(self.as_json()))
-
-
-def group_by_clause(results: Iterable[CheckResult], level: str) -> tuple[ClauseResult, ...]:
-    """Collect the results of the checks under their clauses, in the order of clauses.yaml."""
-    results_by_clause: dict[str, list[CheckResult]] = {clause_id: [] for clause_id in clauses()}
-    for result in results:
-        for clause_id in result.clauses:
-            results_by_clause[clause_id].append(result)
-    return tuple(
-        ClauseResult(
-            clause.id,
-            clause.level,
-            clause.statement,
-            tuple(results_by_clause[clause.id]),
-            clause.level if level == DOCUMENTED != clause.level else "",
-        )
-        for clause in clauses().values()
-    )
 
 
 def observed_values(exchanges: Iterable[Exchange]) -> dict[str, list[str]]:

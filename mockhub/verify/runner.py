@@ -5,22 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.verify import oracle
 from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check, all_checks
-from mockhub.verify.clauses import DOCUMENTED, INFERRED, LEVELS
+from mockhub.verify.clauses import DOCUMENTED, INFERRED, LEVELS, clauses
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.filter import compile_filter
 from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
-from mockhub.verify.report import CheckResult, Report, group_by_clause, observed_values
+from mockhub.verify.report import Report, observed_values
+from mockhub.verify.results import CheckResult, group_by_clause
 
 DEFAULT_BUDGET = 310  # credits
 DEFAULT_BUDGETS: dict[str, int] = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
@@ -67,6 +69,11 @@ def run(
             f"unknown level {level!r}{suggest(level, LEVELS)}; expected {' or '.join(LEVELS)}"
         )
     checks = select_checks(level, keyword)
+    if not checks and not filter_checks(FUZZ_CHECKS, level, keyword):
+        raise MockhubError(
+            f"-k {keyword!r} matches no check of level {level}{suggest(keyword or '', clauses())}; "
+            "expected clauses such as AUTH-9, groups such as AUTH, or parts of names of checks"
+        )
     budget_tracker = budget_tracker or Budget(effective_budget(profile, budget, level))
     if not read_only and any(check.fixtures for check in checks):
         _require_price_of_an_image(budget_tracker.limit)
@@ -166,8 +173,13 @@ class Run:
         if check.fixtures and not self._warmed_up:
             self._warm_up(fixtures)
         outcome = self._unmet_dependency(check)
+        started = time.perf_counter()
         result = to_result(check, outcome) if outcome else run_check(check, self.context)
-        result = result.redacted(self.client.secrets)
+        result = replace(
+            result.redacted(self.client.secrets),
+            seconds=time.perf_counter() - started,
+            concurrent=concurrent_labels(result.evidence, self.client.exchanges),
+        )
         self._results[check.name] = result
         self.progress(check, result)
         return result
@@ -222,6 +234,8 @@ class Run:
             seconds=seconds,
             interrupted=self.interrupted,
             observed=observed_values(self.client.exchanges),
+            accepted=self.client.profile.accepted,
+            today=time.strftime("%Y-%m-%d", time.gmtime()),
             secrets=self.client.secrets,
         )
 
@@ -236,6 +250,8 @@ def run_check(check: Check, context: CheckContext) -> CheckResult:
     try:
         check.run(context)
     except CheckOutcome as outcome:
+        if context.client.read_only and isinstance(outcome, Inconclusive) and not outcome.exchanges:
+            return to_result(check, Skipped(f"--read-only: {outcome.message}"))
         return to_result(check, outcome)
     except Exception as error:  # a response that no check foresaw
         message = f"the check could not interpret a response: {type(error).__name__}: {error}"
@@ -253,4 +269,17 @@ def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
         outcome.expected if outcome else "",
         check.description,
         check.clauses,
+        check.level,
+        outcome.clause if outcome else "",
+    )
+
+
+def concurrent_labels(
+    evidence: Sequence[Exchange], exchanges: Sequence[Exchange]
+) -> tuple[str, ...]:
+    """Describe the requests that were in progress together with the evidence of a check."""
+    return tuple(
+        exchange.label
+        for exchange in exchanges
+        if exchange not in evidence and any(exchange.overlaps(shown) for shown in evidence)
     )

@@ -81,6 +81,7 @@ def test_failed_clause_is_printed_with_evidence(tmp_path: Path) -> None:
             "--target", write(tmp_path, url), "-k", "AUTH-3", "--report-html", str(page)
         )
     assert result.exit_code == 1, result.output
+    assert "touches        AUTH-1, ERR-3" in result.output
     for part in ("AUTH-3 failed", "curl ", "HTTP 401", "missingApiKey", "documentation"):
         assert part in result.output
     assert KEYS["valid"] not in result.output + page.read_text()
@@ -156,6 +157,9 @@ def test_compare_prints_what_changed(target: str, tmp_path: Path) -> None:
         (("--compare", "none.json"), "cannot be read"),
         (("--target", "none.yaml"), "cannot be read"),
         (("-k", "AUTH and"), "is not a valid expression"),
+        (("-k", "AUHT-3"), "matches no check of level documented; did you mean 'AUTH-3'?"),
+        (("-k", "REQ-17"), "matches no check of level documented"),
+        (("--baseline", "none.json"), "cannot be read"),
         (("--budget", "2"), "cannot pay for a single image"),
         (("--level", "strict"), "documented"),
     ],
@@ -165,3 +169,57 @@ def test_invalid_option_exits_with_2(options: tuple[str, ...], message: str) -> 
     result = verify(*options)
     assert result.exit_code == 2, result.output
     assert message in result.output
+
+
+def wrong_code(request: Request) -> Response:
+    """Return a code that the documentation does not have, and never a credit less."""
+    return json_response({"error": {"message": "No", "code": "nope"}}, 401)
+
+
+def test_accepted_clause_does_not_fail_the_run(tmp_path: Path) -> None:
+    """A deviation that the profile accepts is shown with its reason, until its last day."""
+    with scripted_server(wrong_code) as url:
+        target = Path(write(tmp_path, url))
+        profile = target.read_text()
+        results = {}
+        for until in ("2999-01-01", "2020-01-01"):
+            accept = f"{{clause: AUTH-3, reason: legacy, until: '{until}'}}"
+            target.write_text(f"{profile}accept: [{accept}]\n")
+            results[until] = verify(
+                "--target", str(target), "--read-only", "-k", "auth_rejects_missing_header"
+            )
+    assert results["2999-01-01"].exit_code == 0, results["2999-01-01"].output
+    assert "accepted until 2999-01-01: legacy" in results["2999-01-01"].output
+    assert results["2020-01-01"].exit_code == 1
+    assert "AUTH-3 was accepted until 2020-01-01 only" in results["2020-01-01"].output
+
+
+def test_accepted_clause_that_passes_is_named(target: str) -> None:
+    """An entry of `accept` that is no longer needed is mentioned."""
+    with Path(target).open("a") as profile:
+        profile.write("accept: [{clause: MOD-7, reason: legacy}]\n")
+    result = verify("--target", target, "-k", "MOD-7")
+    assert "MOD-7 is accepted in the profile, but passes again" in result.output
+    assert result.exit_code == 0
+
+
+def test_failures_of_the_baseline_do_not_fail_the_run(tmp_path: Path) -> None:
+    """Only a failure that the baseline does not have makes the exit code 1."""
+    report = tmp_path / "old.json"
+    only = ("-k", "auth_rejects_missing_header", "--read-only")
+    with scripted_server(wrong_code) as url:
+        target = write(tmp_path, url)
+        assert verify("--target", target, *only, "--report-json", str(report)).exit_code == 1
+        known = verify("--target", target, *only, "--baseline", str(report))
+        more = (*only[:1], f"{only[1]} or MOD-2", *only[2:])
+        new = verify("--target", target, *more, "--baseline", str(report))
+    assert known.exit_code == 0, known.output
+    assert "AUTH-3: " in known.output
+    assert "(in the baseline)" in known.output
+    assert new.exit_code == 1
+
+
+def test_read_only_run_of_conforming_server_exits_with_0(target: str) -> None:
+    """What a GET cannot decide is skipped, not inconclusive."""
+    result = verify("--target", target, "--read-only")
+    assert result.exit_code == 0, result.output

@@ -14,7 +14,7 @@ from mockhub.verify.filter import compile_filter
         ("auth", {"AUTH-1", "AUTH-9", "auth_rejects_revoked_key"}),
         ("AUTH and not AUTH-9", {"AUTH-1", "auth_rejects_revoked_key"}),
         ("MOD or AUTH-1 and AUTH-9", {"MOD-1"}),
-        ("(MOD or AUTH) and 1", {"MOD-1", "AUTH-1"}),
+        ("(MOD or AUTH) and not AUTH-9", {"MOD-1", "AUTH-1", "auth_rejects_revoked_key"}),
         ("not (MOD or auth)", {"LED-7"}),
         ("not not LED", {"LED-7"}),
         ("REVOKED", {"auth_rejects_revoked_key"}),
@@ -22,8 +22,25 @@ from mockhub.verify.filter import compile_filter
     ],
 )
 def test_expression_selects_names(text: str | None, matched: set[str]) -> None:
-    """A word matches a part of a name in any case; `not` binds closest, `or` loosest."""
+    """Words match in any case; `not` binds closest, `or` loosest."""
     names = ("MOD-1", "AUTH-1", "AUTH-9", "LED-7", "auth_rejects_revoked_key")
+    matches = compile_filter(text)
+    assert {name for name in names if matches({name})} == matched
+
+
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        ("REQ-1", {"REQ-1"}),
+        ("not REQ-1", {"REQ-10", "END-1", "append_tail"}),
+        ("REQ", {"REQ-1", "REQ-10"}),
+        ("end", {"END-1"}),
+        ("tail", {"append_tail"}),
+    ],
+)
+def test_clauses_match_as_a_whole(text: str, matched: set[str]) -> None:
+    """REQ-1 is not a part of REQ-10, and a group is not a part of a word."""
+    names = ("REQ-1", "REQ-10", "END-1", "append_tail")
     matches = compile_filter(text)
     assert {name for name in names if matches({name})} == matched
 
@@ -36,15 +53,15 @@ def test_word_may_match_any_name_of_a_check() -> None:
 @pytest.mark.parametrize(
     ("text", "token", "expected"),
     [
-        ("AUTH and", "the end", "a part of a clause or check name, not, ("),
+        ("AUTH and", "the end", "a clause, a group or a part of a check name, not, ("),
         ("(AUTH", "the end", "and, or, )"),
         ("AUTH)", "')'", "and, or"),
         ("AUTH; import os", "';'", "and, or"),
         ("a b", "'b'", "and, or"),
-        ("or a", "'or'", "a part of a clause or check name, not, ("),
-        ("not", "the end", "a part of a clause or check name, not, ("),
-        (" ", "the end", "a part of a clause or check name, not, ("),
-        ("a or 'b'", '"\'"', "a part of a clause or check name, not, ("),
+        ("or a", "'or'", "a clause, a group or a part of a check name, not, ("),
+        ("not", "the end", "a clause, a group or a part of a check name, not, ("),
+        (" ", "the end", "a clause, a group or a part of a check name, not, ("),
+        ("a or 'b'", '"\'"', "a clause, a group or a part of a check name, not, ("),
     ],
 )
 def test_invalid_expression_is_rejected(text: str, token: str, expected: str) -> None:

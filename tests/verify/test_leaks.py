@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -17,9 +19,12 @@ from mockhub.verify.client import BudgetedClient
 from mockhub.verify.outcomes import Skipped
 from mockhub.verify.report import Report
 from mockhub.verify.reporters import terminal
+from mockhub.verify.reporters.evidence import write_evidence
+from mockhub.verify.reporters.github import workflow_commands
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
+from mockhub.verify.reporters.sarif import sarif
 from mockhub.verify.runner import run
 from tests.support.live_server import RICH
 from tests.support.scripted_server import (
@@ -69,10 +74,17 @@ def echo_in_errors(request: Request, response: Response) -> Response:
     return Response(response.status, json.dumps(content).encode(), response.headers)
 
 
-def written_by(report: Report, capsys: pytest.CaptureFixture[str]) -> str:
-    terminal.print_report(report)
+def is_text(file: Path) -> bool:
+    return file.is_file() and file.suffix not in (".png", ".jpg", ".webp")
+
+
+def written_by(report: Report, capsys: pytest.CaptureFixture[str], folder: Path) -> str:
+    report = replace(report, evidence_folders=write_evidence(report, folder))
+    terminal.print_report(report, verbose=True)
     shown = capsys.readouterr()
     texts = [report.as_json_text(), html(report), junit(report), markdown(report)]
+    texts += [sarif(report, artifact="t.yaml"), *workflow_commands(report, artifact="t.yaml")]
+    texts += [file.read_bytes().decode("latin-1") for file in folder.rglob("*") if is_text(file)]
     return "\n".join([*texts, shown.out, shown.err])
 
 
@@ -100,19 +112,21 @@ def test_leaks_are_found() -> None:
     assert leaks("nothing") == set()
 
 
-def test_server_that_accepts_and_echoes_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_server_that_accepts_and_echoes_everything(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     with scripted_server(accept_everything) as url:
         profile = build_profile(url, poll_timeout=0.5)
         report = run(profile, level="inferred", no_fuzz=True, budget=5000)
     assert report.exit_code == 1
-    assert leaks(written_by(report, capsys)) == set()
+    assert leaks(written_by(report, capsys, tmp_path)) == set()
 
 
-def test_server_that_echoes_in_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_server_that_echoes_in_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with mock_with_changes(echo_in_errors) as url:
         report = run(build_profile(url), level="inferred", no_fuzz=True)
     assert report.exit_code == 1
-    assert leaks(written_by(report, capsys)) == set()
+    assert leaks(written_by(report, capsys, tmp_path)) == set()
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import jsonschema_rs
 import pytest
 
 from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.report import CheckResult, Report, group_by_clause
+from mockhub.verify.profile import Acceptance
+from mockhub.verify.report import Report
 from mockhub.verify.reporters import terminal
+from mockhub.verify.reporters.github import workflow_commands
 from mockhub.verify.reporters.html import html
 from mockhub.verify.reporters.junit import junit
 from mockhub.verify.reporters.markdown import markdown
+from mockhub.verify.reporters.sarif import sarif
+from mockhub.verify.results import CheckResult, group_by_clause
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&|`[a](b)\x1b[31m\x00\x9b\u202e\n::error::LED-2\uffff"
 SHOWN = r"""<img src=x onerror=alert(1)>"'&|`[a](b)\x1b[31m\x00\x9b\u202e"""
@@ -112,3 +119,66 @@ def test_only_failed_clauses_name_the_explain_command(outcome: Outcome) -> None:
     """Other outcomes are not about the documentation."""
     report = make_report(outcome)
     assert "mockhub explain" not in html(report) + markdown(report)
+
+
+SARIF = {  # the part of the schema of SARIF 2.1.0 that concerns us
+    "type": "object",
+    "required": ["version", "runs", "$schema"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "items": {
+                "required": ["tool", "results"],
+                "properties": {
+                    "tool": {
+                        "required": ["driver"],
+                        "properties": {"driver": {"required": ["name", "rules"]}},
+                    },
+                    "results": {
+                        "type": "array",
+                        "items": {
+                            "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+                            "properties": {
+                                "level": {"enum": ["none", "note", "warning", "error"]},
+                                "message": {"required": ["text"]},
+                                "locations": {
+                                    "minItems": 1,
+                                    "items": {"required": ["physicalLocation"]},
+                                },
+                                "suppressions": {
+                                    "items": {
+                                        "properties": {"kind": {"enum": ["inSource", "external"]}},
+                                        "required": ["kind"],
+                                    }
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def test_sarif_report_matches_the_schema() -> None:
+    """Code scanning reads the rule, the level and the place of each finding."""
+    report = make_report(Outcome.FAILED, HOSTILE)
+    known = replace(report, accepted=(Acceptance("LED-2", "legacy"),))
+    for written, suppressed in ((report, False), (known, True)):
+        document = json.loads(sarif(written, artifact="target.yaml"))
+        jsonschema_rs.validator_for(SARIF).validate(document)
+        [run] = document["runs"]
+        [result] = run["results"]
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "LED-2"
+        assert result["level"] == "error"
+        assert result["message"]["text"].startswith("found ")
+        assert ("suppressions" in result) is suppressed
+
+
+def test_annotation_is_one_workflow_command() -> None:
+    """A response cannot start a command of its own."""
+    [command] = workflow_commands(make_report(Outcome.FAILED, HOSTILE), artifact="a:b,c.yaml")
+    assert command.startswith("::error file=a%3Ab%2Cc.yaml,title=LED-2 (documented)::found <img")
+    assert command.isprintable()

@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from mockhub.exceptions import MockhubError
+from mockhub.verify.outcomes import Outcome
 from mockhub.verify.report import Report
+
+
+class _SavedCheck(TypedDict):
+    name: str
+    outcome: str
+    clause: NotRequired[str]
 
 
 class _SavedClause(TypedDict):
     id: str
     outcome: str
+    checks: NotRequired[list[_SavedCheck]]
 
 
 class SavedReport(TypedDict):
@@ -39,6 +47,16 @@ def read_report(path: Path) -> SavedReport:
     if not isinstance(report, dict) or not isinstance(report.get("clauses"), list):
         raise MockhubError(f"{path}: not a report of mockhub verify --report-json")
     return cast(SavedReport, report)
+
+
+def known_failures(report: SavedReport) -> frozenset[tuple[str, str]]:
+    """Return the clause and the name of each check that failed or was inconclusive."""
+    return frozenset(
+        (check.get("clause", clause["id"]), check["name"])
+        for clause in report["clauses"]
+        for check in clause.get("checks", ())
+        if check["outcome"] in (Outcome.FAILED, Outcome.INCONCLUSIVE)
+    )
 
 
 def diff(old_report: SavedReport, new_report: Report) -> Iterator[str]:

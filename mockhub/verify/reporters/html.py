@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mockhub._text import plural, printable
 from mockhub.verify.report import Report
+from mockhub.verify.results import evidence_lines
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -22,5 +23,7 @@ def html(report: Report) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value, keep="\n") if isinstance(value, str) else value,
     )
-    page = environment.get_template("report.html.j2").render(report=report, plural=plural)
+    page = environment.get_template("report.html.j2").render(
+        report=report, plural=plural, evidence_lines=evidence_lines
+    )
     return report.secrets.redact(page)

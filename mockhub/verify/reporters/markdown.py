@@ -6,34 +6,43 @@ import re
 from html import escape
 
 from mockhub._text import printable
-from mockhub.verify.outcomes import Outcome
-from mockhub.verify.report import ClauseResult, Report
+from mockhub.verify.findings import Finding
+from mockhub.verify.report import Report
+from mockhub.verify.results import evidence_lines
 
 
 def markdown(report: Report) -> str:
-    """Render *report*: the failed clauses with their evidence, then a table of all."""
+    """Render *report*: the findings with their evidence, then a table of all clauses."""
     lines = [f"## {report.title}", "", f"{_escape(report.target)}: {report.summary}", ""]
-    for clause in report.with_outcome(Outcome.FAILED):
-        lines += _failure_lines(clause)
-    lines += ["| clause | outcome | |", "| --- | --- | --- |"]
+    for finding in report.findings:
+        lines += _finding_lines(report, finding)
+    for finding in report.known_findings:
+        text = f"{', '.join(finding.clause_ids)}: {report.acceptance_of(finding)}"
+        lines += [_escape(text), ""]
+    for note in report.notes:
+        lines += [_escape(note), ""]
+    lines += ["| clause | outcome | level | |", "| --- | --- | --- | --- |"]
     for clause in report.worst_first():
         if clause.is_selected:
             text = _escape(clause.reason or clause.statement)
-            lines.append(f"| {clause.id} | {clause.outcome} | {text} |")
+            lines.append(f"| {clause.id} | {clause.outcome} | {clause.level} | {text} |")
     return report.secrets.redact("\n".join(lines) + "\n")
 
 
-def _failure_lines(clause: ClauseResult) -> list[str]:
+def _finding_lines(report: Report, finding: Finding) -> list[str]:
+    touched = [f"touches {', '.join(finding.touched)}"] if finding.touched else []
+    files = [f"files: {report.files_of(finding)}"] if report.files_of(finding) else []
+    evidence = (*evidence_lines(finding.result), *finding.other_lines(), *touched, *files)
     return [
-        f"### {clause.id}: {clause.statement}",
+        f"### {finding.clause.id} ({finding.level}): {_escape(finding.result.message)}",
         "",
-        _escape(clause.reason),
+        _escape(finding.reading),
         "",
         "```text",
-        *(_fenced(line) for line in clause.evidence_lines()),
+        *(_fenced(line) for line in evidence),
         "```",
         "",
-        f"`{clause.explain_command}` shows everything about this clause.",
+        f"`{finding.explain_command}` shows everything about this clause.",
         "",
     ]
 
