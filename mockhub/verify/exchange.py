@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,6 +87,10 @@ class Exchange:
 
     def curl(self) -> str:
         """Return the request as a curl command. Keys are shell variables."""
+        return self._curl
+
+    @cached_property
+    def _curl(self) -> str:
         request = self.request
         headers = [
             (self.secrets.redact(name), self._as_shell_text(value))
@@ -101,6 +106,10 @@ class Exchange:
 
     def describe(self) -> str:
         """Return the status and the body, redacted and shortened, or why there is none."""
+        return self._description
+
+    @cached_property
+    def _description(self) -> str:
         if self.error:
             return f"no response: {_ERROR_MESSAGES[self.error]}"
         text = self.text
