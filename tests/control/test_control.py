@@ -26,6 +26,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     "get_metrics": ("/metrics", None),
     "get_openapi": ("/control.yaml", None),
     "list_assumptions": ("/assumptions", None),
+    "list_clauses": ("/clauses", None),
     "list_scenarios": ("/scenarios", None),
     "list_hubs": ("/hubs", None),
     "create_hub": ("/hubs", {"name": "t1"}),

@@ -35,6 +35,12 @@ def list_assumptions(request: ControlRequest) -> object:
     }
 
 
+def list_clauses(request: ControlRequest) -> object:
+    from mockhub.verify.clauses import clauses
+
+    return {"clauses": [clause._asdict() for clause in clauses().values()]}
+
+
 def list_scenarios(request: ControlRequest) -> object:
     scenarios = map(load_scenario, bundled_scenarios().values())
     return {

@@ -1,0 +1,58 @@
+// The clock of a hub: its time, its kind and mode, and what moves it.
+import { h } from "../dom.js";
+
+export async function mount(root, context) {
+  const { api, hub, onEvents, showError, toast } = context;
+  const path = `/hubs/${encodeURIComponent(hub)}/clock`;
+  const state = h("dl", { class: "facts" });
+  const by = h("input", { value: "10m", size: 8, id: "advance-by", pattern: "[0-9.]+(ms|s|m|h|d)", required: true });
+  const to = h("input", { size: 24, id: "set-to", placeholder: "2030-01-01T00:00:00Z", required: true });
+  const manual = h("fieldset", {},
+    h("legend", {}, "Move the clock"),
+    form("Advance", () => call("POST", "/advance", { by: by.value }), h("label", { htmlFor: "advance-by" }, "by"), by),
+    form("To the next event", () => call("POST", "/next")),
+    form("Set", () => call("POST", "/set", { to: to.value }), h("label", { htmlFor: "set-to" }, "to"), to));
+  const kinds = [
+    ["System clock", "It follows the real time.", { kind: "system" }],
+    ["Manual, autojump", "A request that waits moves it.", { kind: "manual", mode: "autojump" }],
+    ["Manual, hold", "A request that waits stays open until it is moved.", { kind: "manual", mode: "hold" }],
+  ].map(([label, text, body]) => ({ body, button: h("button", { type: "button", title: text, onclick: () => call("PATCH", "", body) }, label), text }));
+  root.append(h("h2", {}, "Clock"), state,
+    h("fieldset", {}, h("legend", {}, "Kind"), kinds.map(({ button, text }) => h("p", {}, button, " ", h("span", { class: "hint" }, text)))),
+    manual, h("p", { class: "hint" }, "Generations, key expiry, credit expiry and the time limit of a generation follow this clock. "
+      + "Durations are written as 150ms, 2s, 10m, 1h or 30d."));
+
+  function form(label, action, ...children) {
+    return h("form", { class: "toolbar", onsubmit: (event) => { event.preventDefault(); action(); } },
+      h("button", { type: "submit" }, label), children);
+  }
+  let clock = null;
+  let readAt = 0;
+  async function call(method, suffix, body) {
+    try {
+      show(await api(method, path + suffix, body));
+      toast(`It is ${clock.now}.`);
+    } catch (error) { showError(error); }
+  }
+  function show(next) {
+    clock = next;
+    readAt = performance.now();
+    manual.disabled = clock.kind !== "manual";
+    for (const { button, body } of kinds) {
+      button.setAttribute("aria-pressed", String(body.kind === clock.kind && (body.mode ?? null) === clock.mode));
+    }
+    draw();
+  }
+  function draw() {
+    const elapsed = clock.kind === "system" ? performance.now() - readAt : 0;
+    const now = new Date(Date.parse(clock.now) + elapsed).toISOString();
+    const left = clock.next_event && (Date.parse(clock.next_event) - Date.parse(now)) / 1000;
+    const facts = { Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" };
+    state.replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [h("dt", {}, name), h("dd", { class: "mono" }, value)]));
+  }
+  const load = () => api("GET", path).then(show).catch(showError);
+  await load();
+  const unsubscribe = onEvents((batch) => { if (batch.changed.length) load(); });
+  const timer = setInterval(() => clock?.kind === "system" && draw(), 200);
+  return () => { unsubscribe(); clearInterval(timer); };
+}

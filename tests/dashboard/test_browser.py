@@ -1,0 +1,276 @@
+"""The page in a browser: its views, their buttons and their effects, and hostile text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.support.live_server import LiveHub, serve_hub
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+from playwright.sync_api import expect  # noqa: E402
+
+expect.set_options(timeout=20_000)
+
+HOSTILE = "</pre><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
+VIEWS = ["requests", "clock", "contract"]
+
+
+def open_view(page: Page, hub: LiveHub, view: str = "requests", **params: Any) -> None:
+    origin = str(hub.client.base_url.copy_with(path="/_mockhub/"))
+    page.goto(str(httpx.URL(origin, params={"hub": hub.backend.name, "view": view, **params})))
+    expect(page.locator("#connection")).to_have_text("live")
+
+
+def rows(page: Page) -> Any:
+    return page.locator(".row")
+
+
+def lose_a_response(hub: LiveHub) -> None:
+    with pytest.raises(httpx.TransportError):
+        hub.generate({}, headers={"X-Mockhub": "reset@after"})
+
+
+def test_request_appears_live(page: Page, hub: LiveHub) -> None:
+    """An empty hub shows a command; what it leads to appears without a reload."""
+    open_view(page, hub)
+    expect(page.get_by_text(f"curl {hub.url}/api/v1/images/generations")).to_be_visible()
+    page.get_by_role("button", name="Or send it from here").click()
+    expect(rows(page)).to_contain_text(["200 succeeded"])
+    assert hub.credits() == 112
+    expect(rows(page).first).to_contain_text("GET/credits")
+    expect(page).to_have_title(re.compile(f"^Requests · {hub.backend.name} · mockhub$"))
+
+
+def test_lost_response_is_explained(page: Page, hub: LiveHub) -> None:
+    """The page alone says that credits were paid for a response that was lost, and why."""
+    lose_a_response(hub)
+    open_view(page, hub)
+    rows(page).first.click()
+    explanation = page.locator(".detail .money").first
+    expect(explanation).to_contain_text("8 credits were paid")
+    expect(explanation).to_contain_text("reset@after acted after the charge")
+    expect(page.locator(".detail")).to_contain_text("charge−8")
+    assert "exchange=1" in page.url
+
+
+def test_filters_are_in_the_address(page: Page, hub: LiveHub) -> None:
+    """Each filter narrows the list, and a reload keeps it."""
+    hub.get("models")
+    hub.generate({"n": 99})
+    lose_a_response(hub)
+    hub.get("credits", key=None)
+    for control, value, expected in (
+        ("Filter", "missingapikey", "4"),
+        ("Any status", "no response", "3"),
+        ("Any operation", "list_models", "1"),
+        ("Fault", "reset", "3"),
+    ):
+        open_view(page, hub)
+        field = page.get_by_label(control, exact=True)
+        field.select_option(value) if control.startswith("Any") else field.fill(value)
+        expect(rows(page)).to_have_count(1)
+        page.reload()
+        expect(rows(page)).to_have_count(1)
+        expect(rows(page).locator(".number").first).to_have_text(expected)
+
+
+def test_keyboard_is_enough(page: Page, hub: LiveHub) -> None:
+    """j, k, Enter, Esc, p and c walk, open, close, pin and clear; clearing can be undone."""
+    for _ in range(3):
+        hub.get("models")
+    open_view(page, hub)
+    expect(rows(page)).to_have_count(3)
+    for key in ("j", "j", "k", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".detail h2")).to_contain_text("3: GET → 200")
+    page.keyboard.press("j")
+    expect(page.locator(".detail h2")).to_contain_text("2: GET → 200")
+    page.keyboard.press("p")
+    expect(rows(page).first).to_contain_text("📌 2")
+    page.keyboard.press("Escape")
+    expect(page.locator(".detail")).to_be_hidden()
+    page.keyboard.press("c")
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(rows(page)).to_have_count(3)
+
+
+def test_pause_holds_new_rows_back(page: Page, hub: LiveHub) -> None:
+    """A paused list changes only when it is resumed."""
+    hub.get("models")
+    open_view(page, hub)
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="Pause").click()
+    hub.get("models")
+    expect(page.locator(".count")).to_contain_text("paused")
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("button", name="Resume").click()
+    expect(rows(page)).to_have_count(2)
+
+
+def test_exchange_is_sent_again(page: Page, hub: LiveHub) -> None:
+    """Resend sends the request of the exchange with its key, and opens the new exchange."""
+    hub.generate({})
+    open_view(page, hub, exchange=1)
+    page.get_by_role("button", name="Resend").click()
+    expect(page.locator(".detail h2")).to_contain_text("2: POST → 200")
+    assert hub.credits() == 104
+
+
+@pytest.mark.parametrize("label", ["Download", "HAR"])
+def test_journal_is_saved_and_loaded(page: Page, hub: LiveHub, tmp_path: Path, label: str) -> None:
+    """A file of a colleague is shown like the hub's own exchanges, and leads back to them."""
+    hub.generate({"prompt": HOSTILE})
+    open_view(page, hub)
+    with page.expect_download() as download:
+        page.get_by_role("button", name=label, exact=True).click()
+    file = tmp_path / "journal.json"
+    download.value.save_as(file)
+    hub.get("models")
+    expect(rows(page)).to_have_count(2)
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("1 exchanges of a file")).to_be_visible()
+    rows(page).first.click()
+    expect(page.locator(".detail")).to_contain_text("<script>")
+    page.get_by_role("button", name="Back to the hub").click()
+    expect(rows(page)).to_have_count(2)
+    file.write_text(json.dumps({"exchanges": [{"number": 1}]}))
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.locator("#messages")).to_contain_text("exchange 1 is not complete")
+
+
+def test_hostile_text_stays_text(page: Page, hub: LiveHub) -> None:
+    """A prompt, a path, a header and a fault with markup are shown as they are."""
+    hub.generate({"prompt": HOSTILE}, headers={"X-Test": HOSTILE})
+    hub.client.get("/api/v1/<img src=x onerror=alert(1)>")
+    hub.server.call(lambda: hub.backend.create_account(HOSTILE))
+    open_view(page, hub)
+    for number in (1, 0):
+        rows(page).nth(number).click()
+        expect(page.locator(".detail h2")).to_contain_text(f"{2 - number}: ")
+        page.locator(".detail summary").first.click()
+        expect(page.locator(".detail img, .detail script")).to_have_count(0)
+    assert page.evaluate("window.hacked") is None
+
+
+def test_many_exchanges_do_not_choke_the_page(page: Page, hub: LiveHub, tmp_path: Path) -> None:
+    """Of 10,000 exchanges only the rows in sight are in the document, and filters find all."""
+    body = {"headers": {}, "body": {"length": 0, "text": None, "sha256": None}}
+    exchange = {"method": "GET", "target": "/x", "status": 200, "request": body, "response": body}
+    exchanges = [{**exchange, "number": number, "faults": []} for number in range(1, 10_001)]
+    file = tmp_path / "journal.json"
+    file.write_text(json.dumps({"exchanges": exchanges}))
+    open_view(page, hub)
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.locator(".count")).to_have_text("10,000 of 10,000")
+    assert 10 < rows(page).count() < 60
+    page.locator(".list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    expect(rows(page).last.locator(".number").first).to_have_text("1")
+    page.get_by_label("Filter").fill("9999")
+    expect(page.locator(".count")).to_have_text("1 of 10,000")
+
+
+def test_hub_is_switched_by_a_part_of_its_name(
+    page: Page, controlled: LiveHub, hub: LiveHub
+) -> None:
+    """The switcher lists the hubs and finds one by a part of its name."""
+    with controlled.new_hub() as other:
+        open_view(page, hub)
+        page.locator("#hub").fill(other.backend.name)
+        page.keyboard.press("Enter")
+        expect(page).to_have_title(re.compile(re.escape(other.backend.name)))
+        other.get("models")
+        expect(rows(page)).to_have_count(1)
+        page.locator("#hub").fill("no such hub")
+        page.keyboard.press("Enter")
+        expect(page.locator("#messages")).to_contain_text("There is no hub")
+
+
+def test_clock_is_moved(page: Page, hub: LiveHub) -> None:
+    """The buttons of the clock move it, and show what another client did."""
+    open_view(page, hub, "clock")
+    before = hub.server.call(hub.backend.clock.now)
+    page.get_by_role("button", name="Advance").click()
+    expect(page.locator("#toast")).to_contain_text("It is ")
+    assert hub.server.call(hub.backend.clock.now) == before + 600_000
+    page.get_by_role("button", name="Manual, hold").click()
+    expect(page.get_by_role("button", name="Manual, hold")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    hub.server.call(lambda: hub.backend.manual_clock().advance(3_600_000))
+    expect(page.locator(".facts")).to_contain_text("T09:10:00.000Z")
+
+
+def test_contract_is_tried(page: Page, hub: LiveHub) -> None:
+    """The reference has every operation, and its form sends a request to this hub."""
+    open_view(page, hub, "contract")
+    expect(page.locator(".card h3 code")).to_have_count(4)
+    page.get_by_label("Filter").fill("insufficientCredits")
+    card = page.locator(".card:visible", has_text="POST /api/v1/images/generations")
+    card.locator("summary", has_text="Try it").click()
+    card.get_by_role("button", name="Send").click()
+    expect(card.get_by_role("status")).to_contain_text("200")
+    assert hub.credits() < 120
+    card.locator("summary", has_text="LED-1").first.click()
+    expect(card).to_contain_text("(documented)")
+
+
+def test_token_is_asked_once(browser: Browser) -> None:
+    """The page asks for the token until it is right, and keeps it in the session only."""
+    with serve_hub(token="open sesame") as hub:
+        page = browser.new_page()
+        page.goto(f"{hub.url}/_mockhub/")
+        for token in ("wrong", "open sesame"):
+            page.get_by_label("Token", exact=True).fill(token)
+            page.get_by_role("button", name="Continue").click()
+        expect(page.locator("#connection")).to_have_text("live")
+        page.reload()
+        expect(page.locator("#connection")).to_have_text("live")
+        stored = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
+        assert stored == [0, 1, ""]
+        page.close()
+
+
+def test_page_reconnects(page: Page) -> None:
+    """A page whose server has gone says so in its title."""
+    with serve_hub(control=True) as hub:
+        open_view(page, hub)
+    expect(page.locator("#connection")).to_have_text("offline")
+    expect(page).to_have_title(re.compile("^offline · "))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_views_are_accessible(browser: Browser, hub: LiveHub, theme: Any, width: int) -> None:
+    """axe finds nothing in any view, no view scrolls sideways, and each is saved as a picture."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    folder = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    hub.generate({"prompt": HOSTILE, "n": 2})
+    hub.generate({"n": 99})
+    lose_a_response(hub)
+    size: Any = {"width": width, "height": 800}
+    context = browser.new_context(viewport=size, color_scheme=theme)
+    page = context.new_page()
+    for view in VIEWS:
+        open_view(page, hub, view, **({"exchange": 3} if view == "requests" else {}))
+        expect(page.locator(".view > *").first).to_be_visible()
+        if view == "requests":
+            expect(page.locator(".detail h2")).to_be_visible()
+        page.screenshot(path=folder / f"{view}-{width}-{theme}.png")
+        if (width, theme) in ((360, "light"), (1280, "dark")):  # each takes half a second
+            found = [one["id"] for one in axe.run(page).response["violations"]]
+            assert (view, found) == (view, [])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
