@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop runs in this thread until the browser is closed, and other packages
+# call `asyncio.run`.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Start Debian's Chromium; skip where it or Playwright is not installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
