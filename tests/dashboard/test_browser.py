@@ -226,7 +226,7 @@ def test_contract_is_tried(page: Page, hub: LiveHub) -> None:
     expect(card).to_contain_text("(documented)")
 
 
-def test_token_is_asked_once(browser: Browser) -> None:
+def test_token_is_requested_until_it_is_right(browser: Browser) -> None:
     """The page asks for the token until it is right, and keeps it in the session only."""
     with serve_hub(token="open sesame") as hub:
         page = browser.new_page()
