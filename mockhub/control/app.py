@@ -198,6 +198,8 @@ def _query_params(operation: Operation, query: bytes) -> Mapping[str, Any]:
 
 
 def _validated_response(operation: Operation, content: object) -> responses.Response:
+    if isinstance(content, responses.Response):
+        return content
     status = next(status for status in operation.responses if status < _SUCCESS_LIMIT)
     if isinstance(content, PlainResponse):
         body, media_type = content.text.encode(), content.media_type

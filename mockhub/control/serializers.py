@@ -17,6 +17,7 @@ from mockhub.domain.keys import ApiKey
 from mockhub.domain.ledger import Entry
 from mockhub.domain.provider import Outcome
 from mockhub.faults.registry import ArmedFault
+from mockhub.faults.types import FaultType
 from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.web.serializers import Links
 
@@ -83,8 +84,13 @@ def account(account: Account, hub: HubBackend) -> dict[str, object]:
     }
 
 
-def ledger_entry(entry: Entry) -> dict[str, object]:
-    return {**asdict(entry), "created_at": format_timestamp(entry.created_at)}
+def ledger_entry(number: int, entry: Entry, balance: int) -> dict[str, object]:
+    return {
+        **asdict(entry),
+        "number": number,
+        "created_at": format_timestamp(entry.created_at),
+        "balance": balance,
+    }
 
 
 def key_id(key: ApiKey) -> str:
@@ -92,18 +98,21 @@ def key_id(key: ApiKey) -> str:
     return key.digest.hex()[:_KEY_ID_LENGTH]
 
 
-def key(key: ApiKey) -> dict[str, object]:
+def key(key: ApiKey, hub: HubBackend) -> dict[str, object]:
+    expired = key.expires_at is not None and key.expires_at <= hub.clock.now()
     return {
         "id": key_id(key),
         "name": key.name,
         "account": key.account,
         "expires_at": timestamp(key.expires_at),
         "revoked": key.revoked,
+        "status": "revoked" if key.revoked else "expired" if expired else "valid",
     }
 
 
-def generation(generation: Generation, hub: HubBackend) -> dict[str, object]:
+def generation(generation: Generation, hub: HubBackend, links: Links) -> dict[str, object]:
     request, quote = generation.request, generation.quote
+    urls = links.image_urls(generation, hub.image_format)[: generation.delivered]
     return {
         "id": generation.id,
         "account": generation.account,
@@ -125,7 +134,29 @@ def generation(generation: Generation, hub: HubBackend) -> dict[str, object]:
         "due_at": timestamp(generation.due_at),
         "ended_at": timestamp(generation.ended_at),
         "outcome": outcome(generation.outcome),
+        "error": "generationFailed" if generation.status == "failed" else None,
+        "progress": progress(generation, hub.clock.now()),
+        "images": [
+            {
+                "url": url,
+                "preview_path": f"/_mockhub/hubs/{hub.name}{url.removeprefix(links.base_url)}",
+                "media_type": f"image/{hub.image_format}",
+                "width": quote.size.width,
+                "height": quote.size.height,
+            }
+            for url in urls
+        ],
     }
+
+
+def progress(generation: Generation, now: int) -> float | None:
+    """Return how much of a generation is done, from 0 to 1; None if nothing says when it ends."""
+    created_at, due_at, polls = generation.created_at, generation.due_at, generation.outcome.polls
+    if generation.ended:
+        return 1.0
+    if due_at is not None:
+        return min(1.0, (now - created_at) / max(1, due_at - created_at))
+    return None if polls is None or generation.outcome.never else generation.polls / polls
 
 
 def outcome(outcome: Outcome) -> str:
@@ -140,15 +171,34 @@ def outcome(outcome: Outcome) -> str:
     return " ".join(words)
 
 
-def armed_fault(armed: ArmedFault) -> dict[str, object]:
+def fault_type(fault: FaultType) -> dict[str, object]:
+    argument = fault.argument
+    return {
+        "name": fault.name,
+        "summary": fault.summary,
+        "target": fault.target,
+        "phases": list(fault.phases),
+        "argument": argument
+        and {
+            "kind": "duration" if argument.is_duration else "number",
+            "example": argument.example,
+            "minimum": argument.minimum,
+            "maximum": argument.maximum,
+        },
+    }
+
+
+def armed_fault(number: int, armed: ArmedFault) -> dict[str, object]:
     directive = armed.directive
     return {
+        "number": number,
         "fault": str(directive),
         "operation": directive.operation,
         "prompt": directive.prompt,
         "times": directive.times,
         "p": directive.p,
         "nth": directive.nth,
+        "expires_at": timestamp(armed.expires_at),
         "evaluated": armed.evaluated,
         "fired": armed.fired,
     }

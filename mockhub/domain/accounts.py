@@ -24,6 +24,7 @@ class Account:
     Attributes:
         entries: the latest ledger entries.
         evicted_total: the sum of the entries that were evicted.
+        evicted_count: the number of them.
         totals: the sum of all entries of each kind, evicted ones included.
     """
 
@@ -33,6 +34,7 @@ class Account:
     balance: int = field(default=0, init=False)
     entries: deque[Entry] = field(default_factory=deque, init=False)
     evicted_total: int = field(default=0, init=False)
+    evicted_count: int = field(default=0, init=False)
     totals: dict[EntryKind, int] = field(
         default_factory=lambda: dict.fromkeys(ENTRY_KINDS, 0), init=False
     )
@@ -60,6 +62,7 @@ class Account:
         entries = self.entries
         while len(entries) > max_entries:
             self.evicted_total += entries.popleft().credits
+            self.evicted_count += 1
 
     def expire_lots(self, now: int) -> None:
         """Write off what is left of each lot that has expired."""

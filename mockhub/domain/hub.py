@@ -6,7 +6,7 @@ Nothing here waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from msgspec.structs import replace
@@ -273,6 +273,12 @@ class HubBackend(HubState):
         """
         key = self.keys.authenticate(credentials, self.clock.now(), self.spec.errors)
         return self.accounts[key.account]
+
+    # -- faults ----------------------------------------------------------------------------------
+
+    def arm(self, directives: Iterable[Directive]) -> None:
+        """Arm faults from now on; see `FaultRegistry.arm`."""
+        self.faults.arm(directives, self.clock.now())
 
     # -- time ------------------------------------------------------------------------------------
 

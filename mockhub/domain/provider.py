@@ -61,7 +61,7 @@ def parse_outcome(text: str) -> Outcome:
             raise MockhubError(
                 f"{directive.name!r} is not a provider outcome; expected one of {allowed}"
             )
-        if directive.needs_counting or directive.operation:
+        if directive.needs_counting or directive.operation or directive.active_for is not None:
             raise MockhubError(f"{text!r}: an outcome takes no modifiers")
     return apply_to_outcome(SUCCESS, directives)
 

@@ -5,8 +5,9 @@
 
 A transport fault may name its phase: ``@before`` the request is processed (the default) or
 ``@after``. Each fault may be followed by modifiers: how often it fires (``x3``), how likely
-(``p=0.1``), on which operation (``on=get_credits``) and at which request (``nth=2``). Blanks,
-commas or semicolons separate the words. `docs/faults.md` has the details.
+(``p=0.1``), on which operation (``on=get_credits``), at which request (``nth=2``) and, if it is
+armed, for how long (``for=30s``). Blanks, commas or semicolons separate the words. `docs/faults.md`
+has the details.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mockhub.faults.types import (
     FAULTS,
     FLAGS,
     MAX_DIRECTIVES,
+    MAX_DURATION,
     MAX_NUMBER,
     PROVIDER_FAULTS,
     Argument,
@@ -31,7 +33,7 @@ from mockhub.faults.types import (
 )
 from mockhub.spec.operations import OperationId
 
-MODIFIERS = ("p", "on", "nth")
+MODIFIERS = ("p", "on", "nth", "for")
 
 _UNCLOSED_PATTERN = re.compile(rf"\[\[\s*({'|'.join(sorted(FAULTS))})\b[^\]]*\]?")
 _PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code\s*=\s*\"?([^,;\s\"]*)", re.IGNORECASE)
@@ -58,6 +60,7 @@ class Directive(NamedTuple):
     operation: OperationId | None = None
     nth: int | None = None
     prompt: str | None = None
+    active_for: int | None = None  # milliseconds since it was armed
 
     @property
     def type(self) -> FaultType:
@@ -143,13 +146,13 @@ def parse_prefer_header(header: str) -> tuple[Directive, ...]:
 
 
 def with_conditions(directive: Directive, **conditions: object) -> Directive:
-    """Add the conditions ``times``, ``p``, ``on``, ``nth`` or ``prompt``; None adds nothing.
+    """Add ``times``, ``p``, ``on``, ``nth``, ``for`` or ``prompt``; None adds nothing.
 
     Raises:
         MockhubError: if a value is wrong, or does not go with the fault.
     """
     changes: dict[str, Any] = {
-        ("operation" if name == "on" else name): _CONDITION_PARSERS[name](name, value)
+        _CONDITION_FIELDS.get(name, name): _CONDITION_PARSERS[name](name, value)
         for name, value in conditions.items()
         if value is not None
     }
@@ -322,6 +325,12 @@ def _parse_probability(name: str, value: object) -> float:
     raise MockhubError(f"{name}={value}: expected a probability from 0 to 1")
 
 
+def _parse_active_for(name: str, value: object) -> int:
+    return _parse_duration(
+        name, Argument("30s", is_duration=True, maximum=MAX_DURATION), str(value)
+    )
+
+
 def _parse_operation(name: str, value: object) -> OperationId:
     try:
         return OperationId(str(value))
@@ -330,11 +339,13 @@ def _parse_operation(name: str, value: object) -> OperationId:
         raise MockhubError(f"{name}={value}: expected one of {expected}") from None
 
 
+_CONDITION_FIELDS = {"on": "operation", "for": "active_for"}
 _CONDITION_PARSERS: dict[str, Callable[[str, object], object]] = {
     "times": _parse_count,
     "nth": _parse_count,
     "p": _parse_probability,
     "on": _parse_operation,
+    "for": _parse_active_for,
     "prompt": lambda name, value: str(value),
 }
 

@@ -21,6 +21,7 @@ class ArmedFault:
     directive: Directive
     evaluated: int = 0
     fired: int = 0
+    expires_at: int | None = None  # milliseconds
 
     def should_fire(self, random: RandomSource, *, suppressed: bool = False) -> bool:
         """Count a matching request, and decide whether the fault fires on it.
@@ -47,8 +48,10 @@ class FaultRegistry:
     last_number: int = 0
     inline_counters: dict[Hashable, ArmedFault] = field(default_factory=dict)
 
-    def arm(self, directives: Iterable[Directive]) -> None:
+    def arm(self, directives: Iterable[Directive], now: int = 0) -> None:
         """Arm faults, replacing any that target the same case; their counters start at zero.
+
+        Those with ``for=`` count from *now*.
 
         Faults for the same case that are armed together fire one after the other.
         """
@@ -61,7 +64,14 @@ class FaultRegistry:
         }
         for directive in batch:
             self.last_number += 1
-            self.armed[self.last_number] = ArmedFault(directive)
+            expires_at = None if directive.active_for is None else now + directive.active_for
+            self.armed[self.last_number] = ArmedFault(directive, expires_at=expires_at)
+
+    def disarm_expired(self, now: int) -> None:
+        """Disarm the faults whose time is over."""
+        for number, armed in tuple(self.armed.items()):
+            if armed.expires_at is not None and armed.expires_at <= now:
+                del self.armed[number]
 
     def clear(self) -> None:
         """Disarm every fault, and reset the counters of inline faults."""

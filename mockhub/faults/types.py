@@ -34,6 +34,7 @@ class FaultType(FrozenStruct, frozen=True):
 
     Attributes:
         name: how it is written.
+        summary: what it does, for people who choose one.
         target: whether it shapes the generation or the exchange.
         argument: its value, if it takes one.
         phases: when it may fire, relative to the operation; the first is the default. A provider
@@ -43,6 +44,7 @@ class FaultType(FrozenStruct, frozen=True):
     """
 
     name: str
+    summary: str
     target: Target
     argument: Argument | None = None
     phases: tuple[Phase, ...] = ()
@@ -56,18 +58,50 @@ _ANY: tuple[Phase, ...] = ("before", "after")
 _AFTER: tuple[Phase, ...] = ("after",)
 
 _ROWS = (
-    FaultType("fail", "provider"),
-    FaultType("deliver", "provider", Argument("3")),
-    FaultType("duration", "provider", Argument("800s", is_duration=True, maximum=MAX_DURATION)),
-    FaultType("polls", "provider", Argument("3", minimum=1)),
-    FaultType("never", "provider"),
-    FaultType("status", "transport", _STATUS, _ANY, is_terminal=True),
-    FaultType("delay", "transport", _TIME, _ANY),
-    FaultType("reset", "transport", None, _ANY, is_terminal=True),
-    FaultType("hang", "transport", None, _ANY, is_terminal=True),
-    FaultType("truncate", "transport", None, _AFTER, alters_response=True),
-    FaultType("corrupt", "transport", None, _AFTER, alters_response=True),
-    FaultType("drip", "transport", _TIME, _AFTER, alters_response=True),
+    FaultType("fail", "The provider fails; the charge is refunded.", "provider"),
+    FaultType(
+        "deliver", "Only so many images; the others are refunded.", "provider", Argument("3")
+    ),
+    FaultType(
+        "duration",
+        "The generation takes that time on the hub's clock.",
+        "provider",
+        Argument("800s", is_duration=True, maximum=MAX_DURATION),
+    ),
+    FaultType(
+        "polls", "An async generation completes at that poll.", "provider", Argument("3", minimum=1)
+    ),
+    FaultType("never", "The generation never completes by itself.", "provider"),
+    FaultType(
+        "status",
+        "An error status in place of the response.",
+        "transport",
+        _STATUS,
+        _ANY,
+        is_terminal=True,
+    ),
+    FaultType("delay", "The response comes later.", "transport", _TIME, _ANY),
+    FaultType("reset", "The connection is reset.", "transport", None, _ANY, is_terminal=True),
+    FaultType("hang", "No response is sent.", "transport", None, _ANY, is_terminal=True),
+    FaultType(
+        "truncate",
+        "Half of the response, then the connection closes.",
+        "transport",
+        None,
+        _AFTER,
+        alters_response=True,
+    ),
+    FaultType(
+        "corrupt", "A body that is not valid JSON.", "transport", None, _AFTER, alters_response=True
+    ),
+    FaultType(
+        "drip",
+        "The response in pieces over that time.",
+        "transport",
+        _TIME,
+        _AFTER,
+        alters_response=True,
+    ),
 )
 
 FAULTS: dict[str, FaultType] = {fault.name: fault for fault in _ROWS}

@@ -16,10 +16,11 @@ _SUPERSAMPLING = ((1 << 16, 4), (1 << 19, 2))  # (maximum of pixels, factor)
 _PALETTE_STEP = 5  # between the palettes of two images of a request
 
 
-def render(spec: ImageSpec) -> bytes:
-    """Return the file of an image of exactly the requested size."""
+def render(spec: ImageSpec, *, width: int | None = None) -> bytes:
+    """Return the file of an image of exactly the requested size, or drawn at another *width*."""
     series_hash = spec.series_hash()
-    image = _paint(spec, series_hash)
+    width = width or spec.width
+    image = _paint(spec, series_hash, width, max(1, round(spec.height * width / spec.width)))
     captions.draw_caption(image, spec.prompt, _caption_details(spec))
     image.putpalette(
         palettes.palette((series_hash[1] + spec.index * _PALETTE_STEP) % palettes.PALETTE_COUNT)
@@ -27,11 +28,11 @@ def render(spec: ImageSpec) -> bytes:
     return formats.encode_image(image, spec.format, spec.metadata())
 
 
-def _paint(spec: ImageSpec, series_hash: bytes) -> Image.Image:
+def _paint(spec: ImageSpec, series_hash: bytes, width: int, height: int) -> Image.Image:
     """Draw the scene in grayscale; adjacent images of a request have different scenes."""
-    pixels = spec.width * spec.height
+    pixels = width * height
     factor = next((factor for bound, factor in _SUPERSAMPLING if pixels <= bound), 1)
-    canvas = Canvas(spec.width * factor, spec.height * factor)
+    canvas = Canvas(width * factor, height * factor)
     scene = scenes.SCENES[(series_hash[0] + spec.index) % len(scenes.SCENES)]
     scene(canvas, SeededRandom(b"%d " % spec.index + series_hash))
     return canvas.image.reduce(factor) if factor > 1 else canvas.image

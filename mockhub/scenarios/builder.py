@@ -60,7 +60,7 @@ def build_hub(
     for index, entry in enumerate(content.get("generations", ())):
         _import_generation(hub, scenario, index, entry)
     hub.provider = Provider(parse_outcome(text) for text in content.get("provider", ()))
-    hub.faults.arm(
+    hub.arm(
         directive for entry in content.get("faults", ()) for directive in parse_fault_entry(entry)
     )
     hub.save_snapshot()

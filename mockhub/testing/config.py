@@ -182,7 +182,7 @@ def prototype_hub(config: HubConfig) -> HubBackend:
         backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
     if config.prompt_faults is not None:
         backend.prompt_faults = config.prompt_faults
-    backend.faults.arm(parse_all_directives(config.faults))
+    backend.arm(parse_all_directives(config.faults))
     if config.provider:
         backend.provider = parse_provider(config.provider)
     return backend

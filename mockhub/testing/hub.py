@@ -163,7 +163,7 @@ class Hub:
         """
         conditions = {"times": times, "p": p, "on": on, "nth": nth, "prompt": prompt}
         armed = [with_conditions(one, **conditions) for one in parse_all_directives([faults])]
-        self._run_on_server(lambda: self._backend.faults.arm(armed))
+        self._run_on_server(lambda: self._backend.arm(armed))
 
     def disarm(self) -> None:
         """Disarm all faults."""

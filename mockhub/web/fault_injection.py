@@ -45,6 +45,8 @@ class ConnectionAborted(Exception):
 def match_request_faults(context: RequestContext, operation_id: str) -> tuple[Directive, ...]:
     """Return the faults that fire for a request, by its headers or because they are armed."""
     hub, headers = context.hub, context.headers
+    if hub.faults.armed:
+        hub.faults.disarm_expired(hub.clock.now())
     if not hub.faults.armed and _FAULT_HEADERS.isdisjoint(headers):
         return ()
     faults: tuple[Directive, ...] = ()
@@ -77,9 +79,12 @@ def _parse(
     source: str, parser: Callable[[str], tuple[Directive, ...]], text: str, hint: str = ""
 ) -> tuple[Directive, ...]:
     try:
-        return parser(text)
+        directives = parser(text)
     except MockhubError as error:
         raise ValidationError(f"{source}: {error}{hint}") from None
+    if any(directive.active_for is not None for directive in directives):
+        raise ValidationError(f"{source}: for= needs a fault that is armed in advance{hint}")
+    return directives
 
 
 # -- when they act -------------------------------------------------------------------------------

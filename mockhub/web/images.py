@@ -63,10 +63,19 @@ class ImageDownloads:
         raise hub.spec.errors.error("notFound", message)
 
     async def response(
-        self, image: ImageSpec, method: str, headers: Mapping[bytes, bytes]
+        self,
+        image: ImageSpec,
+        method: str,
+        headers: Mapping[bytes, bytes],
+        *,
+        width: int | None = None,
     ) -> responses.Response:
-        """Return 200, 304 if the client has the image already, or 206 or 416 for a range."""
-        etag = f'"{image.entity_tag()}"'.encode()
+        """Return 200, 304 if the client has the image already, or 206 or 416 for a range.
+
+        With a *width* smaller than the image's, it is drawn at that width.
+        """
+        width = width if width is not None and width < image.width else None
+        etag = f'"{image.entity_tag()}{f"-{width}" if width else ""}"'.encode()
         common = (
             (b"content-type", f"image/{image.format}".encode()),
             (b"cache-control", b"public, max-age=31536000, immutable"),
@@ -75,21 +84,22 @@ class ImageDownloads:
         )
         if _etag_matches(headers.get(b"if-none-match"), etag):
             return responses.Response(304, b"", common)
-        data = await self.render(image)
+        data = await self.render(image, width)
         range_header = headers.get(b"range")
         if not range_header or method == "HEAD" or headers.get(b"if-range", etag) != etag:
             return responses.Response(200, data, (*common, _content_length(data)))
         return _byte_range(data, range_header, common)
 
-    async def render(self, image: ImageSpec) -> bytes:
+    async def render(self, image: ImageSpec, width: int | None = None) -> bytes:
         """Return the image from the cache, or render it in a thread, so that no request waits."""
         from mockhub.images.cache import ImageCache
 
         if self._cache is None:
             self._cache = ImageCache()
-        if (data := self._cache.peek(image)) is not None:
+        if (data := self._cache.peek(image, width)) is not None:
             return data
-        return await asyncio.get_running_loop().run_in_executor(None, self._cache.get, image)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, self._cache.get, image, width)
 
 
 def _etag_matches(header: bytes | None, etag: bytes) -> bool:

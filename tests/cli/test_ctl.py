@@ -62,6 +62,7 @@ def test_hubs_can_be_created_forked_reset_and_deleted(hub: LiveHub, ctl: Ctl) ->
 def test_credits_and_keys_can_be_changed(hub: LiveHub, ctl: Ctl) -> None:
     ctl("grant", "poor", "10", "--expires-in", "1h")
     assert hub.credits(POOR) == 15
+    assert "grant" in ctl("ledger", "poor")
     raw = json.loads(ctl("--json", "create-key", "poor", "--name", "second"))["key"]
     assert hub.credits(raw) == 15
     ctl("expire-key", "second", "0s")
@@ -80,7 +81,10 @@ def test_provider_faults_and_clock_can_be_changed(hub: LiveHub, ctl: Ctl) -> Non
     assert "status=503@before" in ctl("arm-fault", "status=503 x1")
     assert hub.get("credits").status_code == 503
     assert "status=503" in ctl("faults")
+    assert "status=503" not in ctl("faults", "--disarm", "1")
+    ctl("arm-fault", "status=503 for=1h")
     assert "status=503" not in ctl("faults", "--clear")
+    assert "deliver" in ctl("fault-types")
     assert "hold" in ctl("clock", "--mode", "hold")
     assert "fail" in ctl("provider")
 
@@ -169,7 +173,7 @@ def test_token_is_sent_to_a_protected_control_plane() -> None:
     assert "Authorization: expected Bearer" in rejected.output
 
 
-KEY_COLUMNS = ("id", "name", "account", "expires_at", "revoked")
+KEY_COLUMNS = ("id", "name", "account", "expires_at", "status")
 HOSTILE = "\x1b]0;title\x07\x9b\u202e\n::error::forged [red]"
 
 

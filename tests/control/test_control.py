@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
 from mockhub.control import OPENAPI_FILE
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
-from tests.support.live_server import BODY, KEY, POOR, LiveHub, serve_hub
+from tests.support.live_server import BODY, IMAGE_PATH, KEY, POOR, RICH, LiveHub, serve_hub
 
 HUB = "/hubs/default"
 OPERATIONS = {
@@ -28,6 +30,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     "list_assumptions": ("/assumptions", None),
     "list_clauses": ("/clauses", None),
     "list_scenarios": ("/scenarios", None),
+    "list_fault_types": ("/fault-types", None),
     "list_hubs": ("/hubs", None),
     "create_hub": ("/hubs", {"name": "t1"}),
     "get_hub": (HUB, None),
@@ -45,10 +48,12 @@ CALLS: dict[str, tuple[str, Any]] = {
     "revoke_key": (f"{HUB}/keys/new", None),
     "list_generations": (f"{HUB}/generations", None),
     "get_generation": (f"{HUB}/generations/clx_generation_log_id", None),
+    "get_preview": (f"{HUB}{IMAGE_PATH}", None),
     "get_provider": (f"{HUB}/provider", None),
     "set_provider_script": (f"{HUB}/provider", {"script": ["fail"]}),
     "list_faults": (f"{HUB}/faults", None),
     "arm_fault": (f"{HUB}/faults", {"fault": "reset"}),
+    "disarm_fault": (f"{HUB}/faults/1", None),
     "clear_faults": (f"{HUB}/faults", None),
     "get_clock": (f"{HUB}/clock", None),
     "update_clock": (f"{HUB}/clock", {"mode": "hold"}),
@@ -281,6 +286,31 @@ def test_grant_adds_a_lot(hub: LiveHub) -> None:
     assert hub.credits(POOR) == 5
 
 
+def test_entries_have_the_balance_after_them(hub: LiveHub) -> None:
+    """The balance of the last entry is that of the account, also page by page."""
+    call(hub, "PUT", f"{HUB}/provider", {"script": ["fail"]})
+    hub.generate({})
+    path = f"{HUB}/accounts/documentation/entries"
+    listed = call(hub, "GET", path)
+    assert [(one["number"], one["kind"], one["balance"]) for one in listed["entries"][-2:]] == [
+        (listed["total"] - 1, "charge", 112),
+        (listed["total"], "refund", 120),
+    ]
+    earlier = call(hub, "GET", f"{path}?limit=1&before={listed['total']}")["entries"]
+    assert earlier == listed["entries"][-2:-1]
+
+
+def test_numbers_of_entries_count_the_evicted_ones(hub: LiveHub) -> None:
+    path = f"{HUB}/accounts/rich/entries"
+    for _ in range(6):
+        hub.generate({}, key=RICH)
+    before = call(hub, "GET", path)
+    call(hub, "PATCH", HUB, {"max_generations": 1})
+    after = call(hub, "GET", path)
+    assert (after["total"], after["stored"]) == (before["total"], 4)
+    assert after["entries"] == before["entries"][-4:]
+
+
 def test_new_key_works_on_its_account(hub: LiveHub) -> None:
     """A second key reads the same balance. No list shows it raw."""
     created = call(hub, "POST", f"{HUB}/keys", {"account": "low", "name": "second"})
@@ -297,6 +327,12 @@ def test_key_expires_with_the_clock(hub: LiveHub) -> None:
     assert hub.credits(key) == 24
     call(hub, "POST", f"{HUB}/clock/advance", {"by": "1h"})
     assert hub.get("credits", key).json()["error"]["code"] == "expiredApiKey"
+    statuses = {key["name"]: key["status"] for key in call(hub, "GET", f"{HUB}/keys")["keys"]}
+    assert [statuses[name] for name in ("low", "rich", "revoked")] == [
+        "expired",
+        "valid",
+        "revoked",
+    ]
     call(hub, "PATCH", f"{HUB}/keys/low", {"expires_at": None})
     assert hub.credits(key) == 24
 
@@ -350,6 +386,60 @@ def test_generations_are_listed_newest_first(hub: LiveHub) -> None:
     assert call(hub, "GET", f"{HUB}/generations?account=poor")["generations"] == []
 
 
+def test_generations_are_listed_page_by_page(hub: LiveHub) -> None:
+    """`before` continues after the last one of a page, also if newer ones were added."""
+    ids = [hub.generate({"prompt": f"number {n}"}).json()["id"] for n in range(3)]
+    page = call(hub, "GET", f"{HUB}/generations?limit=2")
+    assert ([one["id"] for one in page["generations"]], page["more"]) == (ids[:0:-1], True)
+    hub.generate({})
+    page = call(hub, "GET", f"{HUB}/generations?limit=2&before={ids[1]}")
+    assert [one["id"] for one in page["generations"]] == [ids[0], "clx_generation_log_id"]
+    assert (page["more"], page["total"]) == (False, 5)
+    status, _, message = call_error(hub, "GET", f"{HUB}/generations?before=gone")
+    assert (status, message[:30]) == (404, "there is no generation 'gone' ")
+
+
+def test_generation_shows_progress_and_images(hub: LiveHub) -> None:
+    """Progress follows the clock or the polls; the delivered images have type and dimensions."""
+    script = ["duration=40s", "polls=4", "never", "fail", "deliver=1"]
+    call(hub, "PUT", f"{HUB}/provider", {"script": script})
+    ids = [hub.generate({"async": True, "size": "1536x1024"}).json()["id"] for _ in script]
+    call(hub, "POST", f"{HUB}/clock/advance", {"by": "10s"})
+    hub.get(f"generations/{ids[1]}")
+    listed = [call(hub, "GET", f"{HUB}/generations/{id}") for id in ids]
+    assert [one["progress"] for one in listed] == [0.25, 0.25, None, 1, 1]
+    assert [one["error"] for one in listed] == [None, None, None, "generationFailed", None]
+    assert [len(one["images"]) for one in listed] == [0, 0, 0, 0, 1]
+    (image,) = listed[-1]["images"]
+    assert image["url"] == hub.get(f"generations/{ids[-1]}").json()["images"][0]["url"]
+    assert (image["media_type"], image["width"], image["height"]) == ("image/png", 1536, 1024)
+
+
+def test_preview_is_a_small_image_and_no_exchange(hub: LiveHub) -> None:
+    """It keeps the aspect ratio. Neither the journal nor a fault counts it, and it needs no key."""
+    id = hub.generate({"size": "1536x1024"}).json()["id"]
+    (image,) = call(hub, "GET", f"{HUB}/generations/{id}")["images"]
+    call(hub, "POST", f"{HUB}/faults", {"fault": "status=404 on=get_image"})
+    total = call(hub, "GET", f"{HUB}/journal")["total"]
+    small = hub.client.get(f"{image['preview_path']}?width=300")
+    assert Image.open(BytesIO(small.content)).size == (300, 200)
+    whole = hub.client.get(f"{image['preview_path']}?width=4096")
+    assert Image.open(BytesIO(whole.content)).size == (1536, 1024)
+    assert small.headers["etag"] != whole.headers["etag"]
+    assert call(hub, "GET", f"{HUB}/journal")["total"] == total
+    call(hub, "DELETE", f"{HUB}/faults")
+    assert hub.client.get(image["url"]).content == whole.content
+    for path in ("x/6b1795b2185aa804/1.png", f"{id}/0000000000000000/1.png", "a/b/c"):
+        assert call_error(hub, "GET", f"{HUB}/images/{path}")[:2] == (404, "notFound")
+
+
+def test_preview_of_a_named_hub_is_found(hub: LiveHub) -> None:
+    key = call(hub, "POST", "/hubs", {"name": "t1"})["key"]
+    id = hub.generate({}, key=key).json()["id"]
+    (image,) = call(hub, "GET", f"/hubs/t1/generations/{id}")["images"]
+    assert hub.client.get(f"{image['preview_path']}?width=16").status_code == 200
+
+
 def test_provider_script_can_be_sent_as_it_was_read(hub: LiveHub) -> None:
     """The outcomes that GET returns can be sent back with PUT."""
     script = ["fail", "never", "deliver=3 duration=2000ms", "polls=3", "duration=0ms"]
@@ -374,6 +464,36 @@ def test_fault_can_be_bound_to_a_prompt(hub: LiveHub) -> None:
         200,
         500,
     ]
+
+
+def test_one_fault_can_be_disarmed(hub: LiveHub) -> None:
+    """The others remain armed. A number that is not armed is an error."""
+    for fault in ("status=503 x1 on=get_credits", "reset on=list_models"):
+        armed = call(hub, "POST", f"{HUB}/faults", {"fault": fault})["faults"]
+    remaining = call(hub, "DELETE", f"{HUB}/faults/{armed[0]['number']}")["faults"]
+    assert [fault["fault"] for fault in remaining] == ["reset@before"]
+    assert hub.get("credits").status_code == 200
+    message = call_error(hub, "DELETE", f"{HUB}/faults/9")
+    assert message == (404, "notFound", "there is no armed fault 9; expected one of 2")
+
+
+def test_fault_is_disarmed_when_its_time_is_over(hub: LiveHub) -> None:
+    """A fault with for= fires until the clock has moved that far."""
+    (armed,) = call(hub, "POST", f"{HUB}/faults", {"fault": "status=503 for=30s"})["faults"]
+    assert armed["expires_at"] == "2026-04-30T08:00:30.000Z"
+    call(hub, "POST", f"{HUB}/clock/advance", {"by": "29s"})
+    assert hub.get("credits").status_code == 503
+    call(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
+    assert hub.get("credits").status_code == 200
+    assert call(hub, "GET", f"{HUB}/faults")["faults"] == []
+
+
+def test_fault_types_build_faults_that_can_be_armed(hub: LiveHub) -> None:
+    """Each word with its example and each of its phases is accepted."""
+    for fault in call(hub, "GET", "/fault-types")["faults"]:
+        value = f"={fault['argument']['example']}" if fault["argument"] else ""
+        for phase in [f"@{phase}" for phase in fault["phases"]] or [""]:
+            call(hub, "POST", f"{HUB}/faults", {"fault": f"{fault['name']}{value}{phase}"})
 
 
 def test_clock_moves_a_generation(hub: LiveHub) -> None:

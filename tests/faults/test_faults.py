@@ -393,3 +393,14 @@ def test_journal_lists_fired_faults(hub: LiveHub) -> None:
     *_, post, poll = hub.server.call(lambda: list(hub.backend.journal))
     assert (post.faults, post.spec_violation) == (("corrupt@after",), None)
     assert (poll.faults, poll.status) == (("delay=1000ms@before", "status=503@before"), 503)
+
+
+def test_for_needs_an_armed_fault(hub: LiveHub) -> None:
+    """In a prompt or a header there is no time since which it would count."""
+    headers = {"X-Mockhub": "status=503 for=30s"}
+    for response in (
+        hub.get("credits", headers=headers),
+        hub.generate({"prompt": "A cat [[fail for=30s]]"}),
+    ):
+        assert response.status_code == 400
+        assert "for= needs a fault that is armed in advance" in response.json()["error"]["message"]

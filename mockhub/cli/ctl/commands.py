@@ -55,7 +55,17 @@ def _table(field: str, *columns: str) -> Renderer:
 
 
 _print_faults = _table(
-    "faults", "fault", "operation", "prompt", "times", "p", "nth", "evaluated", "fired"
+    "faults",
+    "number",
+    "fault",
+    "operation",
+    "prompt",
+    "times",
+    "p",
+    "nth",
+    "expires_at",
+    "evaluated",
+    "fired",
 )
 _print_exchanges = _table("exchanges", *_EXCHANGE_COLUMNS)
 
@@ -212,10 +222,24 @@ def grant(context: CtlContext, account: str, credits: int, expires_in: str | Non
 
 
 @ctl.command()
+@click.argument("account")
+@click.option("--generation", help="Only the entries of this generation.")
+@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to list.")
+@_pass_context
+def ledger(context: CtlContext, /, account: str, **filters: Any) -> None:
+    """List the last ledger entries of an account, with the balance after each."""
+    render = _table(
+        "entries", "number", "created_at", "kind", "credits", "balance", "lot", "generation"
+    )
+    path = url_path("accounts", account, "entries")
+    context.output(context.client.hub_request("GET", path, **filters), render)
+
+
+@ctl.command()
 @_pass_context
 def keys(context: CtlContext) -> None:
     """List the API keys."""
-    render = _table("keys", "id", "name", "account", "expires_at", "revoked")
+    render = _table("keys", "id", "name", "account", "expires_at", "status")
     context.output(context.client.hub_request("GET", "/keys"), render)
 
 
@@ -301,11 +325,21 @@ def arm_fault(context: CtlContext, fault: str, prompt: str | None) -> None:
 
 @ctl.command()
 @click.option("--clear", is_flag=True, help="Disarm all of them.")
+@click.option("--disarm", metavar="NUMBER", help="Disarm the one with this number.")
 @_pass_context
-def faults(context: CtlContext, clear: bool) -> None:
+def faults(context: CtlContext, clear: bool, disarm: str | None) -> None:
     """List the armed faults."""
-    response = context.client.hub_request("DELETE" if clear else "GET", "/faults")
+    path = url_path("faults", disarm) if disarm else "/faults"
+    response = context.client.hub_request("DELETE" if clear or disarm else "GET", path)
     context.output(response, _print_faults)
+
+
+@ctl.command()
+@_pass_context
+def fault_types(context: CtlContext) -> None:
+    """List the faults that exist."""
+    render = _table("faults", "name", "target", "phases", "argument", "summary")
+    context.output(context.client.request("GET", "/fault-types"), render)
 
 
 @ctl.command()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from itertools import islice
+
 from mockhub.control import serializers
 from mockhub.control.context import ControlRequest, conflict
+from mockhub.domain.accounts import Account
+from mockhub.domain.ledger import Entry
 
 
 def list_accounts(request: ControlRequest) -> object:
@@ -32,10 +38,21 @@ def grant_credits(request: ControlRequest) -> object:
 
 
 def list_entries(request: ControlRequest) -> object:
-    generation, limit = request.query_params.get("generation"), request.query_params["limit"]
-    entries = [
-        entry
-        for entry in request.account.entries
-        if generation is None or entry.generation == generation
-    ]
-    return {"entries": [serializers.ledger_entry(entry) for entry in entries[-limit:]]}
+    account, query = request.account, request.query_params
+    generation, before = query.get("generation"), query.get("before", math.inf)
+    entries = (
+        (number, entry, balance)
+        for number, entry, balance in _newest_first(account)
+        if number < before and generation in (None, entry.generation)
+    )
+    latest = [serializers.ledger_entry(*one) for one in islice(entries, query["limit"])]
+    total = account.evicted_count + len(account.entries)
+    return {"total": total, "stored": len(account.entries), "entries": latest[::-1]}
+
+
+def _newest_first(account: Account) -> Iterator[tuple[int, Entry, int]]:
+    """Yield the number of each entry, the entry, and the balance after it."""
+    number, balance = account.evicted_count + len(account.entries), account.balance
+    for entry in reversed(account.entries):
+        yield number, entry, balance
+        number, balance = number - 1, balance - entry.credits

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from mockhub.control import serializers
-from mockhub.control.context import ControlRequest, parse_field
+from mockhub.control.context import ControlRequest, not_found, parse_field
 from mockhub.faults.grammar import Directive, parse_directives, with_conditions
+from mockhub.faults.types import FAULTS
+from mockhub.spec.operations import OperationId
+
+
+def list_fault_types(request: ControlRequest) -> object:
+    return {
+        "faults": [serializers.fault_type(fault) for fault in FAULTS.values()],
+        "operations": sorted(OperationId),
+    }
 
 
 def list_faults(request: ControlRequest) -> object:
+    faults = request.hub.faults
+    faults.disarm_expired(request.hub.clock.now())
     return {
-        "faults": [serializers.armed_fault(fault) for fault in request.hub.faults.armed.values()]
+        "faults": [serializers.armed_fault(number, fault) for number, fault in faults.armed.items()]
     }
 
 
@@ -19,7 +30,16 @@ def arm_fault(request: ControlRequest) -> object:
     def parse(text: str) -> list[Directive]:
         return [with_conditions(fault, prompt=prompt) for fault in parse_directives(text)]
 
-    request.hub.faults.arm(parse_field("fault", parse, request.body["fault"]))
+    request.hub.arm(parse_field("fault", parse, request.body["fault"]))
+    return list_faults(request)
+
+
+def disarm_fault(request: ControlRequest) -> object:
+    armed, number = request.hub.faults.armed, int(request.path_params["fault"])
+    if number not in armed:
+        known = ", ".join(map(str, armed)) or "none; no fault is armed"
+        raise not_found(f"there is no armed fault {number}; expected one of {known}")
+    del armed[number]
     return list_faults(request)
 
 

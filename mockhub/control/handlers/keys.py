@@ -9,7 +9,8 @@ from mockhub.domain.keys import ApiKey, key_digest
 
 
 def list_keys(request: ControlRequest) -> object:
-    return {"keys": [serializers.key(key) for key in request.hub.keys.values()]}
+    hub = request.hub
+    return {"keys": [serializers.key(key, hub) for key in hub.keys.values()]}
 
 
 def create_key(request: ControlRequest) -> object:
@@ -18,21 +19,18 @@ def create_key(request: ControlRequest) -> object:
     raw = hub.add_key(
         account.id, name=request.body.get("name", ""), expires_at=request.parse_expiry()
     )
-    return {**serializers.key(hub.keys[key_digest(raw.encode())]), "key": raw}
+    return {**serializers.key(hub.keys[key_digest(raw.encode())], hub), "key": raw}
 
 
 def expire_key(request: ControlRequest) -> object:
-    return serializers.key(
-        request.hub.keys.set_expiry(
-            find_key(request, request.path_params["key"]).digest, request.parse_expiry()
-        )
-    )
+    hub = request.hub
+    key = hub.keys.set_expiry(find_key(request, request.path_params["key"]).digest, request.parse_expiry())
+    return serializers.key(key, hub)
 
 
 def revoke_key(request: ControlRequest) -> object:
-    return serializers.key(
-        request.hub.keys.revoke(find_key(request, request.path_params["key"]).digest)
-    )
+    hub = request.hub
+    return serializers.key(hub.keys.revoke(find_key(request, request.path_params["key"]).digest), hub)
 
 
 def find_key(request: ControlRequest, id_or_name: str) -> ApiKey:
