@@ -24,13 +24,17 @@ def create_key(request: ControlRequest) -> object:
 
 def expire_key(request: ControlRequest) -> object:
     hub = request.hub
-    key = hub.keys.set_expiry(find_key(request, request.path_params["key"]).digest, request.parse_expiry())
+    key = hub.keys.set_expiry(
+        find_key(request, request.path_params["key"]).digest, request.parse_expiry()
+    )
     return serializers.key(key, hub)
 
 
 def revoke_key(request: ControlRequest) -> object:
     hub = request.hub
-    return serializers.key(hub.keys.revoke(find_key(request, request.path_params["key"]).digest), hub)
+    return serializers.key(
+        hub.keys.revoke(find_key(request, request.path_params["key"]).digest), hub
+    )
 
 
 def find_key(request: ControlRequest, id_or_name: str) -> ApiKey:
