@@ -35,7 +35,8 @@ class ImageCache:
         """Return the image, rendered if it is not cached, at another *width* if one is given."""
         if (data := self.peek(spec, width)) is not None:
             return data
-        data = renderer.render(spec, width=width)  # outside the lock, so that others need not wait
+        options = {} if width is None else {"width": width}
+        data = renderer.render(spec, **options)  # outside the lock, so that others need not wait
         self._store((spec, width), data)
         return data
 

@@ -356,9 +356,7 @@ def test_cache_renders_an_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cache_evicts_the_least_recently_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "mockhub.images.renderer.render", lambda spec, width: bytes(width or spec.width)
-    )
+    monkeypatch.setattr("mockhub.images.renderer.render", lambda spec: bytes(spec.width))
     first, second, third = (replace(APPLE, width=40, index=i) for i in range(3))
     cache = ImageCache(max_bytes=100)
     for spec in (first, second, first, third):
@@ -369,9 +367,7 @@ def test_cache_evicts_the_least_recently_used(monkeypatch: pytest.MonkeyPatch) -
 
 def test_cache_does_not_keep_an_image_above_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such an image evicts nothing."""
-    monkeypatch.setattr(
-        "mockhub.images.renderer.render", lambda spec, width: bytes(width or spec.width)
-    )
+    monkeypatch.setattr("mockhub.images.renderer.render", lambda spec: bytes(spec.width))
     cache = ImageCache(max_bytes=100)
     cache.get(replace(APPLE, width=60))
     assert len(cache.get(replace(APPLE, width=101))) == 101
