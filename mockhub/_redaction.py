@@ -13,6 +13,7 @@ REDACTED = "[redacted]"
 _MIN_FRAGMENT = 12  # characters of a key that must not be shown
 _MIN_RUN = 28  # characters without a blank; whole keys are longer, in every encoding
 _MAX_DEPTH = 4  # encodings within encodings
+_MAX_CACHED = 2000  # bytes of a text whose runs are cached: headers repeat, bodies do not
 _MAX_SEARCHED_RUN = 64  # letters and digits; longer ones, such as encoded files, are not keys
 
 # What a key and its encodings consist of. Runs of these are all that a fast search looks for.
@@ -91,7 +92,7 @@ class Redactor:
         """Return whether there is a key; for nearly all content this takes microseconds."""
         if self._prefix_bytes and self._prefix_bytes in content:
             return True
-        runs = _long_runs(content)
+        runs = _long_runs(content) if len(content) > _MAX_CACHED else _cached_long_runs(content)
         return bool(runs) and any(self._find(b" ".join(runs).decode("latin-1")))
 
     def _find(self, text: str, depth: int = _MAX_DEPTH) -> Iterator[Span]:
@@ -124,6 +125,9 @@ def _long_runs(content: bytes) -> list[bytes]:
     """Return what could be a key in any encoding."""
     runs = content.translate(_SEPARATED, b"\0").split()  # UTF-16 has NULs
     return [run for run in runs if len(run) >= _MIN_RUN]
+
+
+_cached_long_runs = lru_cache(maxsize=256)(_long_runs)
 
 
 @lru_cache(maxsize=16)

@@ -34,7 +34,7 @@ class HubState:
         ended_size: how many bytes they take.
         prompt_faults: whether ``[[...]]`` in a prompt injects faults.
         granted_total: the sum of all grants, which bounds every other sum of credits.
-        retained: how many requests still need a generation, which is not evicted until then.
+        retained: how many requests wait for a generation, which is not evicted until then.
     """
 
     clock: Clock
@@ -103,7 +103,7 @@ class HubState:
                 self.ended_size -= evicted.size
 
     def retain(self, id: str) -> None:
-        """Keep a generation until `release`: the request that created it has no response yet."""
+        """Keep a generation until `release`, for a request that waits for its end."""
         self.retained[id] += 1
 
     def release(self, id: str) -> None:

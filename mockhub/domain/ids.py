@@ -10,7 +10,12 @@ from mockhub._numbers import require_integer
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_BYTES = 8
 _ID_BYTES = 11
-_IMAGE_HASH = blake2b(digest_size=_ID_BYTES)
+
+
+def image_id(generation: str, index: int) -> str:
+    """Return the id of a generation's image, counted from 0."""
+    name = b"image %d %s" % (index, generation.encode())
+    return "clx" + blake2b(name, digest_size=_ID_BYTES).hexdigest()
 
 
 @dataclass
@@ -30,12 +35,6 @@ class Ids:
         self.counter += 1
         digest = self._generation_hash.copy()  # faster than a new one with the key
         digest.update(b"generation %d" % self.counter)
-        return "clx" + digest.hexdigest()
-
-    def image(self, generation: str, index: int) -> str:
-        """Return the id of a generation's image, counted from 0; a function of these two alone."""
-        digest = _IMAGE_HASH.copy()
-        digest.update(b"image %d %s" % (index, generation.encode()))
         return "clx" + digest.hexdigest()
 
     def random(self) -> float:

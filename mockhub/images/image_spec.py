@@ -5,17 +5,16 @@ This module does not import Pillow, so that URLs can be made without rendering a
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from mockhub.domain.generations import Generation
 from mockhub.spec.frozen_struct import FrozenStruct
 
-RENDERER_VERSION = 1  # increment it when the same spec gives other pixels
+RENDERER_VERSION = 2  # increment it when the same spec gives other pixels
 
-_URL_DIGEST_BYTES, _ENTITY_TAG_BYTES = 8, 16
+_SERIES_HASH_BYTES, _URL_DIGEST_BYTES, _ENTITY_TAG_BYTES = 32, 8, 16
 
 
 class ImageSpec(FrozenStruct, frozen=True):
@@ -49,16 +48,17 @@ class ImageSpec(FrozenStruct, frozen=True):
 
     def series_hash(self) -> bytes:
         """Return a hash of what the images of a request have in common, to draw them from."""
-        series = json.dumps(self.metadata() | {"index": None}, sort_keys=True)
-        return blake2b(series.encode(), digest_size=32).digest()
+        size = (self.width, self.height)
+        series = (self.seed, self.model, self.prompt, *size, self.count, self.references)
+        return _hash((*series, self.quality), _SERIES_HASH_BYTES)
 
     def url_digest(self) -> str:
         """Return the same for all images of a request; other images have another one (GEN-10)."""
-        return _digest(replace(self, index=0, format=""), _URL_DIGEST_BYTES)
+        return self.series_hash()[:_URL_DIGEST_BYTES].hex()
 
     def entity_tag(self) -> str:
         """Return a strong entity tag, without quotes."""
-        return _digest(self, _ENTITY_TAG_BYTES)
+        return _hash(astuple(self), _ENTITY_TAG_BYTES).hex()
 
 
 def image_spec(generation: Generation, index: int, *, format: str) -> ImageSpec:
@@ -78,6 +78,5 @@ def image_spec(generation: Generation, index: int, *, format: str) -> ImageSpec:
     )
 
 
-def _digest(spec: ImageSpec, size: int) -> str:
-    text = ascii((RENDERER_VERSION, *astuple(spec)))
-    return blake2b(text.encode(), digest_size=size).hexdigest()
+def _hash(values: tuple[object, ...], size: int) -> bytes:
+    return blake2b(ascii((RENDERER_VERSION, *values)).encode(), digest_size=size).digest()

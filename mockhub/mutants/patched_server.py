@@ -151,10 +151,11 @@ class PatchedServer:
 
     def image_json(self, generation: Generation, index: int) -> Json:
         """Return an image as it will be in the log when it is delivered."""
+        id, url = self.api.links(self.hub.name).images(generation, "png")[index]
         return {
-            "id": self.hub.ids.image(generation.id, index),
+            "id": id,
             "object": "image",
-            "url": self.api.links(self.hub.name).image_urls(generation, "png")[index],
+            "url": url,
             "created_at": serializers.timestamp(generation.created_at),
         }
 

@@ -162,7 +162,6 @@ class PublicApi:
         # 5. Settle what is due, quote, decide, and commit once; nothing awaits in between.
         generation = hub.create_generation(account, request, context.pending_faults)
         context.generation = generation.id
-        hub.retain(generation.id)
 
         # 6. Wait on the hub's clock, for a synchronous generation that takes time (GEN-1, LIM-1).
         if not request.run_async and generation.ended_at is None:
@@ -193,8 +192,6 @@ class PublicApi:
 
     def record(self, context: RequestContext) -> None:
         context.finalize()
-        if context.parsed_request is not None and context.generation is not None:
-            context.hub.release(context.generation)
         for observe in self.observers:
             observe(context)
         context.hub.journal.add(context.to_exchange() if context.contains_api_key else context)

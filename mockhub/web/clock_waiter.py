@@ -58,6 +58,7 @@ class ClockWaiter:
         hub, id = context.hub, generation.id
         with _Waiter(self, context) as waiter:
             hub.completion_listeners[id] = waiter.wake
+            hub.retain(id)
             try:
                 while not generation.ended:
                     await waiter.wait_for_clock(generation.due_at)
@@ -65,6 +66,7 @@ class ClockWaiter:
                     generation = hub.generations[id]
             finally:
                 hub.completion_listeners.pop(id, None)
+                hub.release(id)
         return generation
 
     async def sleep(self, context: RequestContext, seconds: float) -> None:

@@ -171,10 +171,11 @@ class RequestContext:
         response, headers = self.response, self.headers
         if response is None or self.fired_faults:
             self.code, self.state = _error_code_and_status(response)
-        texts = [self.raw_path, *headers.values(), self.query_string]
-        searched = b" ".join([*texts, self.stored_body.content or b""])
-        self.contains_api_key = self.hub.redactor.contains_key(searched)
-        self.size = len(searched) + sum(map(len, headers))
+        values = b" ".join(headers.values())  # the same in most requests of a client
+        rest = b" ".join([self.raw_path, self.query_string, self.stored_body.content or b""])
+        contains_key = self.hub.redactor.contains_key
+        self.contains_api_key = contains_key(values) or contains_key(rest)
+        self.size = len(values) + len(rest) + sum(map(len, headers))
         self.size += size_of_objects(self.path, headers, self.fired_faults, self.parsed_request)
         if response and len(response.body) > MAX_STORED_BODY:  # an image
             self.stored_response = to_stored_body(response.body)

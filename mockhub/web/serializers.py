@@ -11,11 +11,14 @@ from mockhub._timestamps import format_timestamp
 from mockhub.domain.accounts import Account, Balance
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
+from mockhub.domain.ids import image_id
 from mockhub.images.image_spec import image_spec
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import error_body
+
+ImageIdsAndUrls = tuple[tuple[str, str], ...]
 
 IMAGES_PREFIX = "/images/"
 FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
@@ -50,20 +53,25 @@ class Links:
     def poll_url(self, generation: Generation) -> str:
         return self._poll_prefix + generation.id
 
-    def image_urls(self, generation: Generation, image_format: str) -> tuple[str, ...]:
-        """Return the URLs of all requested images (GEN-10).
+    def images(self, generation: Generation, image_format: str) -> ImageIdsAndUrls:
+        """Return the ids and URLs of all requested images (GEN-10).
 
-        They contain a digest of what is drawn, since ids repeat after a restart or a reset: a URL
-        that browsers may cache for ever never serves other bytes.
+        The URLs contain a digest of what is drawn, since ids repeat after a restart or a reset: a
+        URL that browsers may cache for ever never serves other bytes.
         """
-        return _image_urls(self._image_prefix, generation, image_format)
+        return _image_ids_and_urls(self._image_prefix, generation, image_format)
 
 
 @lru_cache(maxsize=256)  # few, since each keeps a prompt; a client polls the same one many times
-def _image_urls(prefix: str, generation: Generation, image_format: str) -> tuple[str, ...]:
+def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) -> ImageIdsAndUrls:
     digest = image_spec(generation, 0, format=image_format).url_digest()
     prefix, extension = f"{prefix}{generation.id}/{digest}/", FILE_EXTENSIONS[image_format]
-    return tuple([f"{prefix}{index + 1}.{extension}" for index in range(generation.request.n)])
+    return tuple(
+        [
+            (image_id(generation.id, index), f"{prefix}{index + 1}.{extension}")
+            for index in range(generation.request.n)
+        ]
+    )
 
 
 def balance(balance: Balance) -> dict[str, object]:
@@ -130,13 +138,8 @@ def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[
     if not generation.delivered:
         return []
     created_at = timestamp(generation.ended_at or generation.created_at)
-    urls = links.image_urls(generation, hub.image_format)
+    images = links.images(generation, hub.image_format)
     return [
-        {
-            "id": hub.ids.image(generation.id, index),
-            "object": "image",
-            "url": url,
-            "created_at": created_at,
-        }
-        for index, url in enumerate(urls[: generation.delivered])
+        {"id": id, "object": "image", "url": url, "created_at": created_at}
+        for id, url in images[: generation.delivered]
     ]

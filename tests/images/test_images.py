@@ -22,7 +22,7 @@ from PIL import Image, ImageFont, PngImagePlugin, features
 from mockhub.images import captions, palettes
 from mockhub.images.cache import ImageCache
 from mockhub.images.formats import ImageMetadataError, read_metadata
-from mockhub.images.image_spec import ImageSpec
+from mockhub.images.image_spec import RENDERER_VERSION, ImageSpec
 from mockhub.images.renderer import render
 
 UPLOADS = Path(__file__).parents[2] / "fixtures" / "uploads"
@@ -69,12 +69,12 @@ PROMPTS = (
 
 # SHA-256 of the RGB pixels, the same for all releases of Pillow, zlib and FreeType.
 PIXELS = {
-    (0, 16, 16): "b01503c7394ce1041ced60be3725acaea3605f68003dcb9c9c46fce50b126f6a",
-    (1, 64, 48): "f66db0756a8380a927b11eb87dcdf58affaf1c2953dbf4cb4b100ff936928767",
-    (2, 256, 256): "ff6af5cb8cabfb134a993487d23798efd4c5500eff551274ce290a3958f3a58e",
-    (3, 1024, 1024): "0bdd72f5195f7f534f9dc97ec691f7aee5c1249f4ba1d7d3545d473509844db1",
-    (4, 640, 960): "0c2462170e2574661460e89129bc1f6dbc13edbde0e608981c032eb94996c54c",
-    (5, 1536, 512): "1af9bfbd36c5494df5de9172c3d2a747a567e5ffbcaf8b7e22abc8490d4e7163",
+    (0, 16, 16): "464c4f92f1b2121ca6be25d4bbc3d6e82c3bd4f1c2d57d874658e37b052f9651",
+    (1, 64, 48): "7586b6945cd2b6147de7dc5e2e8b57f0f263b40272960df2b50c5e863dbe5600",
+    (2, 256, 256): "140bce7b62804329621fd480eedacac5d2b47e77df99b35e14ddc02c96c3477f",
+    (3, 1024, 1024): "7ba4847ae4826e529e4ebc48ce2b94a1cc52534a13ffe34dea37c76feb36c67c",
+    (4, 640, 960): "96ca075178442d09d3432231c0d3caaf9e9f3b7acde0b2dc131b53ad2a53d577",
+    (5, 1536, 512): "350c39f4bc050f3b44c8e7c54bf39afa824f2979ba1922449580f72c7c90dd2d",
 }
 
 # SHA-256 of the file, which depends on these releases.
@@ -194,7 +194,7 @@ def test_metadata_is_read_back(prompt: str, format: str) -> None:
     """Every format carries every prompt."""
     expected = {
         "generator": "mockhub",
-        "recipe": 1,
+        "recipe": RENDERER_VERSION,
         "seed": 7,
         "model": "gpt-image-2",
         "prompt": prompt,

@@ -100,8 +100,8 @@ def test_refund_is_visible_to_the_first_request(hub: LiveHub, first: str) -> Non
             hub.get("generations/clx_generation_log_id")
         case "picture":
             generation = hub.server.call(lambda: hub.backend.generations[queued["id"]])
-            urls = hub.app.api.links(hub.backend.name).image_urls(generation, "png")
-            statuses = [hub.client.get(url).status_code for url in urls[:2]]
+            images = hub.app.api.links(hub.backend.name).images(generation, "png")
+            statuses = [hub.client.get(url).status_code for _, url in images[:2]]
             assert statuses == [200, 404]
         case "post":
             assert hub.generate({}).json()["balance"]["credits"] == 104

@@ -24,8 +24,8 @@ _MONTH = 30 * 24 * 3600 * SECOND
 
 @Hook
 def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
-    for kind in ("generation", "image"):
-        wrap(server.hub.ids, kind)(lambda original, *args: rewrite(original(*args)))
+    wrap(server.hub.ids, "generation")(lambda original: rewrite(original()))
+    responses.mutate_images(edit("id", rewrite))(server)
 
 
 @Hook
