@@ -136,9 +136,9 @@ def _serve(app: App, listener: socket.socket, access_log: AccessLog, start_messa
 
 def _tune_gc() -> None:
     """Collect rarely: requests make no cycles, and a full hub is slow to traverse."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 def _local_url(host: str, port: int) -> str:

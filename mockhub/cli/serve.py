@@ -223,14 +223,14 @@ def serve(**options: Any) -> None:
 
     Each option can also be set by its environment variable, or in a file: --config.
     """
-    gc.disable()  # a collection during these imports would find nothing
+    limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
+    gc.disable()  # until the server runs: the start leaves no garbage
     try:
         from mockhub.cli.run_server import run_server
+
+        run_server(ServeOptions(**options, limits=Limits(**limits)))
     finally:
         gc.enable()
-
-    limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
-    run_server(ServeOptions(**options, limits=Limits(**limits)))
 
 
 add_environment_variables(serve)
