@@ -11,7 +11,7 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import key_digest
 from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.web.app import CONTROL_PREFIX
+from mockhub.web.app import CONTROL_PREFIX, OPENAPI_PATHS
 
 if TYPE_CHECKING:
     from mockhub.mutants.registry import Mutant, Variant
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
 _REVOKED, _EXPIRED = "revoked", "expired"
 
 
-def format_started_event(url: str, address: str, scenario: Scenario, spec: ApiSpec) -> str:
+def page_url(url: str) -> str:
+    """Return the address of the page in the browser."""
+    return f"{url}{CONTROL_PREFIX}/"
+
+
+def format_started_event(
+    url: str, address: str, scenario: Scenario, spec: ApiSpec, *, control: bool
+) -> str:
     """Format the first line of a JSON log."""
     event = {
         "event": "started",
         "url": url,
         "base_url": url + spec.base_path,  # as SDKs want it
         "address": address,
+        "page": page_url(url) if control else None,
         "keys": {name: key for key, name, _ in scenario.predefined_keys()},
     }
     return json.dumps(event)
@@ -44,7 +52,8 @@ def format_banner(
     base_url = url + hub.spec.base_path
     rows = {"API": url, "For OpenAI SDKs": base_url}
     if control:
-        rows["Control plane"] = f"{url}{CONTROL_PREFIX}"
+        rows["Page"] = page_url(url)
+        rows["Spec"] = f"{url}{OPENAPI_PATHS[0]}"
     if address != url:
         rows["Listening on"] = address
     if mutant is not None:

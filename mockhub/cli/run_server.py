@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
-from mockhub.cli.banner import format_banner, format_started_event
+from mockhub.cli.banner import format_banner, format_started_event, page_url
 from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.hub_registry import DEFAULT
@@ -43,6 +43,9 @@ def run_server(options: ServeOptions) -> None:
             f"--host {options.host} can be reached from outside: give --control-token, or "
             "--no-control"
         )
+    if options.open and not control:
+        reason = "--no-control" if mutant is None else f"--mutant {mutant.name}"
+        raise MockhubError(f"--open opens the page, which {reason} switches off; give one of them")
     spec = load_spec(options.spec or resource_path("openapi.yaml"))
     scenario = override(
         find_scenario(options.scenario),
@@ -61,11 +64,11 @@ def run_server(options: ServeOptions) -> None:
 
         mount_control_plane(app, token=options.control_token, host=options.host)
     if options.log_format == "json":
-        start_message = format_started_event(url, address, scenario, spec)
+        start_message = format_started_event(url, address, scenario, spec, control=control)
     else:
         hub = app.api.hub_registry.default
         start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
-    _serve(app, listener, access_log, start_message)
+    _serve(app, listener, access_log, start_message, page_url(address) if options.open else None)
 
 
 def _find_mutant(name: str) -> Mutant | Variant:
@@ -119,8 +122,19 @@ def _create_app(
     )
 
 
-def _serve(app: App, listener: socket.socket, access_log: AccessLog, start_message: str) -> None:
-    server = create_server(app, on_ready=lambda: access_log.print_line(start_message))
+def _serve(
+    app: App,
+    listener: socket.socket,
+    access_log: AccessLog,
+    start_message: str,
+    page: str | None,
+) -> None:
+    def on_ready() -> None:
+        access_log.print_line(start_message)
+        if page:
+            _open_browser(page)
+
+    server = create_server(app, on_ready=on_ready)
     _tune_gc()
     error_log = LogWriter(sys.stderr)
     logging.basicConfig(handlers=[LogWriterHandler(error_log)], level=logging.WARNING)
@@ -132,6 +146,13 @@ def _serve(app: App, listener: socket.socket, access_log: AccessLog, start_messa
         access_log.close()
         error_log.close(timeout=1)
         listener.close()
+
+
+def _open_browser(url: str) -> None:
+    import webbrowser  # slow to import
+    from threading import Thread
+
+    Thread(target=webbrowser.open, args=[url], daemon=True).start()  # it may wait for the browser
 
 
 def _tune_gc() -> None:

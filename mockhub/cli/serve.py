@@ -183,6 +183,7 @@ class _Script(click.ParamType[str]):
     metavar="TOKEN",
     help="Token that the control plane requires; needed if --host is not loopback.",
 )
+@click.option("--open", is_flag=True, help="Open the page of the control plane in the browser.")
 @click.option(
     "--mutant",
     metavar="NAME",

@@ -29,5 +29,6 @@ class ServeOptions:
     log_format: str
     control: bool
     control_token: str | None
+    open: bool
     mutant: str | None
     limits: Limits

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -263,7 +264,7 @@ def test_banner_has_addresses_and_keys_with_balances() -> None:
         url = base_url(banner)
         stop(process)
     assert f"{url}/api/v1\n" in banner
-    assert f"{url}/_mockhub\n" in banner
+    assert f"{url}/_mockhub/\n" in banner
     for name, key, state in (
         ("documentation", KEY, "120 credits"),
         ("rich", RICH, "1000000 credits"),
@@ -358,6 +359,29 @@ def test_options_apply_to_a_mutant() -> None:
     assert (too_long.status_code, too_long.json()["error"]["code"]) == (400, "invalid_request")
 
 
+def test_open_shows_the_page_of_the_banner(tmp_path: Path) -> None:
+    """`--open` opens the address that the banner prints; it is the page."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.tmp && mv {opened}.tmp {opened}\n')
+    browser.chmod(0o755)
+    with start("--open", BROWSER=f"{browser} %s") as process:
+        banner = read_banner(process)
+        url = base_url(banner)
+        deadline = time.monotonic() + 20
+        while not opened.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert opened.read_text().strip() == f"{url}/_mockhub/"
+        assert f"{url}/_mockhub/" in banner
+        assert "<title>mockhub" in httpx.get(opened.read_text().strip()).text
+
+
+@pytest.mark.parametrize("option", ["--no-control", "--mutant failure-fee"])
+def test_open_needs_the_page(option: str) -> None:
+    message = error_line("serve", "--open", *option.split())
+    assert f"--open opens the page, which {option} switches off" in message
+
+
 def test_json_log_begins_with_the_started_event() -> None:
     """Every line is an object: the start, then one for each request."""
     with start("--log-format", "json") as process:
@@ -366,6 +390,7 @@ def test_json_log_begins_with_the_started_event() -> None:
         generate(event["url"])
         (request,) = map(json.loads, stop(process).splitlines())
     assert event["base_url"] == event["url"] + "/api/v1", "as SDKs want it"
+    assert event["page"] == event["url"] + "/_mockhub/"
     assert (event["event"], event["keys"]["documentation"]) == ("started", KEY)
     assert tuple(request[name] for name in ("event", "method", "path", "status", "credits")) == (
         "request",
