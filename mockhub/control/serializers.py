@@ -112,7 +112,7 @@ def key(key: ApiKey, hub: HubBackend) -> dict[str, object]:
 
 def generation(generation: Generation, hub: HubBackend, links: Links) -> dict[str, object]:
     request, quote = generation.request, generation.quote
-    urls = links.image_urls(generation, hub.image_format)[: generation.delivered]
+    images = links.images(generation, hub.image_format)[: generation.delivered]
     return {
         "id": generation.id,
         "account": generation.account,
@@ -144,7 +144,7 @@ def generation(generation: Generation, hub: HubBackend, links: Links) -> dict[st
                 "width": quote.size.width,
                 "height": quote.size.height,
             }
-            for url in urls
+            for url in [url for _, url in images]
         ],
     }
 
