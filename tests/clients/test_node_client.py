@@ -15,7 +15,7 @@ from tests.conftest import Serve
 CLIENT = Path(__file__).resolve().parents[2] / "clients" / "node"
 TYPES_CONFIG = (
     *("--strict", "--noEmit", "--module", "nodenext", "--target", "es2022"),
-    *("--lib", "es2022,esnext.disposable,dom", "--types", ""),
+    *("--lib", "es2022,esnext.disposable,dom"),
 )
 
 
