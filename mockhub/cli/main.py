@@ -11,12 +11,14 @@ COMMANDS = {
     "assumptions": "mockhub.cli.assumptions:assumptions",
     "ctl": "mockhub.cli.ctl.commands:ctl",
     "explain": "mockhub.cli.explain:explain",
+    "help": "mockhub.cli.help:help_command",
     "inspect": "mockhub.cli.inspect:inspect",
     "mutants": "mockhub.cli.mutants:mutants",
     "scenarios": "mockhub.cli.scenarios:scenarios",
     "schema": "mockhub.cli.schema:schema",
     "serve": "mockhub.cli.serve:serve",
     "verify": "mockhub.cli.verify:verify",
+    "version": "mockhub.cli.help:version",
 }
 
 
@@ -25,7 +27,7 @@ COMMANDS = {
     lazy_commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="mockhub")
+@click.version_option(__version__, "-V", "--version", prog_name="mockhub")
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Mock server, contract tests and tools for the GPT Image Hub API.

@@ -9,6 +9,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+import click
+
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
@@ -57,6 +59,12 @@ def run_server(options: ServeOptions) -> None:
     listener = bind(options.host, options.port)
     address = _local_url(options.host, listener.getsockname()[1])
     url = options.public_url or address
+    if options.host in _WILDCARD_ADDRESSES and not options.public_url:
+        click.echo(
+            f"mockhub: image URLs name {url}, which other machines and containers cannot reach; "
+            "give --public-url",
+            err=True,
+        )
     access_log = AccessLog(options.log_level, options.log_format)
     app = _create_app(options, spec, scenario, url, access_log, mutant)
     if control:

@@ -70,12 +70,38 @@ _print_faults = _table(
 _print_exchanges = _table("exchanges", *_EXCHANGE_COLUMNS)
 
 
-@click.group()
+class _OptionsAnywhere(click.Group):
+    """A group whose own options can also follow the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {
+            name: option.is_flag
+            for option in self.params
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        first: list[str] = []
+        others: list[str] = []
+        words = iter(args)
+        for word in words:
+            name, equals, _ = word.partition("=")
+            if word == "--":
+                others += [word, *words]
+            elif name not in own:
+                others.append(word)
+            else:
+                has_value = not (equals or own[name])
+                first += [word, *([next(words, "")] if has_value else [])]
+        return super().parse_args(ctx, [*first, *others])
+
+
+@click.group(cls=_OptionsAnywhere)
 @click.option(
     "--url",
     default="http://127.0.0.1:8080",
     show_default=True,
     envvar="MOCKHUB_URL",
+    show_envvar=True,
     help="Address of the server.",
 )
 @click.option(
@@ -83,9 +109,15 @@ _print_exchanges = _table("exchanges", *_EXCHANGE_COLUMNS)
     default="default",
     show_default=True,
     envvar="MOCKHUB_HUB",
+    show_envvar=True,
     help="Name of the hub to use.",
 )
-@click.option("--token", envvar="MOCKHUB_CONTROL_TOKEN", help="The server's --control-token.")
+@click.option(
+    "--token",
+    envvar="MOCKHUB_CONTROL_TOKEN",
+    show_envvar=True,
+    help="The server's --control-token.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def ctl(ctx: click.Context, url: str, hub: str, token: str | None, as_json: bool) -> None:
@@ -96,6 +128,7 @@ def ctl(ctx: click.Context, url: str, hub: str, token: str | None, as_json: bool
     mockhub ctl grant documentation 500       add credits to an account
     mockhub ctl arm-fault "reset@after x1"    lose the next response
     mockhub ctl report                        show what the client does wrong
+    mockhub ctl keys --hub test_a --json      the options below can follow the command
     """
     ctx.obj = CtlContext(ControlClient(url, hub, token), as_json)
 
