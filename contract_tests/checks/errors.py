@@ -44,7 +44,7 @@ def limits_exclude_request_rate(context: CheckContext) -> None:
     burst = [partial(context.client.get, "credits") for _ in range(_BURST)]
     parallel(burst[:_WARM_UP])
     list(context.run_batch(burst))
-    for exchange in context.client.exchanges:
+    for exchange in (*context.client.exchanges, *context.client.transient_failures):
         if exchange.status == 429:
             raise Failed("HTTP 429", exchange, expected="no rate limit")
 

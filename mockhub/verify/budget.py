@@ -147,6 +147,10 @@ class Budget:
         settled = max(self._accepted, self._settled)
         return settled + self._unsettled_rejections + sum(self._requests.values())
 
+    def latest(self, role: str) -> int | None:
+        """Return the last balance of *role* that was read."""
+        return self._latest.get(role)
+
     def settle(self) -> None:
         """Read the balances and free what was reserved but not charged."""
         with self._lock:

@@ -67,6 +67,8 @@ def assert_balances_match_costs(context: CheckContext) -> None:
             raise Inconclusive("a generation did not report its cost", generation.final_exchange)
         if not ended and not generation.failed_with_500:
             raise Inconclusive("a task has not ended", generation.final_exchange)
+    if lost := context.client.lost:
+        raise Inconclusive("a request may have been charged, and its response was lost", *lost)
     if context.has_unexpected_acceptance():
         raise Inconclusive("requests were accepted that should have been rejected")
     for role in ("valid", "other") if generations else ("other",):

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import calendar
-import json as jsons
 import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
+from dataclasses import replace
 from threading import Lock
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
-
-from mockhub import _curl
 from mockhub._curl import Body
 from mockhub._loopback import is_loopback_url
-from mockhub.verify import concurrent_requests, multipart
+from mockhub.verify import concurrent_requests, oracle
 from mockhub.verify.budget import Budget
-from mockhub.verify.concurrent_requests import PendingRequest, RawResponse
+from mockhub.verify.concurrent_requests import PendingRequest
 from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.multipart import File
 from mockhub.verify.outcomes import Inconclusive, Skipped
 from mockhub.verify.profile import Profile
+from mockhub.verify.request_bodies import form_body, json_body, raw_body
 from mockhub.verify.secrets import Secrets
+from mockhub.verify.transient import is_transient, retry_after
+from mockhub.verify.transport import RawResponse, Transport
 
 GENERATIONS = "/api/v1/images/generations"
 READ_TIMEOUT = 10.0  # for responses that wait for no image
-GENERATE_TIMEOUT = 60.0
+GENERATE_TIMEOUT = oracle.generation_limit() + 10.0
+MAX_ATTEMPTS = 3  # of a request whose response is a transient failure
+_PAUSE = 0.1  # seconds before the second attempt
+_MAX_RETRY_AFTER = 60.0  # seconds that a server may ask to wait
 _MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
+_MAX_LOST = 3  # consecutive POSTs that were charged without a response
+_MAX_KEPT_RESPONSE = 1_000_000  # bytes of each response that are kept for the report
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
-_MAX_CURL_BODY = 20_000  # bytes of a body in a curl command; it reads a longer one from a file
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which never cost credits
 _MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
@@ -42,26 +44,32 @@ class RawKey(str):
     """A raw token to send that is not in the profile."""
 
 
-class _EncodedBody(NamedTuple):
-    content: bytes
-    media_type: str
-    curl_body: Body
-    files: Mapping[str, bytes] = MappingProxyType({})
-
-
 class BudgetedClient:
     """Sends requests to the implementation within a budget.
 
     Attributes:
         exchanges: Every request that was sent, with its response, in order.
+        transient_failures: Responses after which a request was sent again; not in `exchanges`.
+        lost: Requests that were charged, or may have been, and whose response was lost.
+        idle_changes: Descriptions of balances that changed while nothing was sent.
         secrets: Removes keys from what reports show.
     """
 
-    def __init__(self, profile: Profile, budget: Budget, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        budget: Budget,
+        *,
+        read_only: bool = False,
+        max_time: float = math.inf,
+    ) -> None:
         self.profile = profile
         self.budget = budget
         self.read_only = read_only
         self.exchanges: list[Exchange] = []
+        self.transient_failures: list[Exchange] = []
+        self.lost: list[Exchange] = []
+        self.idle_changes: list[str] = []
         self.secrets = Secrets(
             {
                 raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
@@ -72,16 +80,25 @@ class BudgetedClient:
             self.secrets.register(password, "$MOCKHUB_PASSWORD")
         self._credits_url = f"{profile.base_url}/api/v1/credits"
         self._unanswered: Counter[str] = Counter()  # by kind of request
+        self._lost_in_a_row: Counter[str] = Counter()
+        self._idle: set[str] = set()  # roles whose balance was read after the last POST
+        self._unavailable: set[str] = set()  # kinds of requests whose last attempts all failed
         self._lock = Lock()
-        self._http = _http_client(self.loopback)
+        self._max_time, self._deadline = max_time, time.monotonic() + max_time
+        self._transport = Transport(loopback=self.loopback)
 
     @property
     def loopback(self) -> bool:
         """Whether the implementation runs on this machine."""
         return is_loopback_url(self.profile.base_url)
 
+    @property
+    def seconds_left(self) -> float:
+        """The seconds until `--max-time`."""
+        return self._deadline - time.monotonic()
+
     def close(self) -> None:
-        self._http.close()
+        self._transport.close()
 
     def get(
         self,
@@ -114,11 +131,11 @@ class BudgetedClient:
         other options are those of `send`.
         """
         if raw is not None:
-            body = _raw_body(*raw)
+            body = raw_body(*raw)
         elif form is not None:
-            body = _form_body(form, files, files_first)
+            body = form_body(form, files, files_first)
         else:
-            body = _json_body(json)
+            body = json_body(json)
         return self.send(
             "POST",
             f"{self.profile.base_url}{GENERATIONS}",
@@ -146,7 +163,9 @@ class BudgetedClient:
         timeout: float = READ_TIMEOUT,
         cost: int = 0,
     ) -> Exchange:
-        """Send one request, without retries, and record the exchange.
+        """Send a request, and record the exchange.
+
+        It is sent again after a transient failure, but only if it cannot have been charged.
 
         Args:
             key: A role of the profile, a `RawKey`, or None for no Authorization header.
@@ -158,7 +177,7 @@ class BudgetedClient:
             cost: The worst case in credits.
 
         Raises:
-            Inconclusive: if requests of this kind no longer get a response.
+            Inconclusive: if requests of this kind no longer get a response, or no time is left.
             Skipped: if the profile has no such key, does not allow the method, or a key would leave
                 this machine in a URL.
         """
@@ -172,24 +191,80 @@ class BudgetedClient:
         sent_headers = {**self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
         request = Request(method, url, sent_headers, stored, curl_body, unspecified, files)
-        reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
-        started = time.perf_counter()
-        response = self._request(request, content, timeout)
-        exchange = self._record(request, response, started)
-        if reservation is not None:
-            self._release(reservation, [exchange], key)
-        elif (
-            exchange.status == 200 and url == self._credits_url and key and key in self.profile.keys
-        ):
-            credits = exchange.json_object.get("credits")
-            if isinstance(credits, int | float) and abs(credits) < _MAX_BALANCE:
-                self.budget.observe(key, math.floor(credits))
+        for attempt in range(MAX_ATTEMPTS):
+            self._require_time()
+            reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
+            before = self.budget.latest(self._payer(key))
+            exchange = self._exchange(request, content, timeout)
+            if reservation is not None:
+                self._release(reservation, [exchange], key)
+            if not is_transient(exchange):
+                break
+            if reservation is not None and not self._is_unpaid(key, before):
+                exchange = self._lose(kind, exchange)
+                break
+            pause = self._pause_before_retry(kind, attempt, exchange)
+            if pause is None:
+                break
+            self.transient_failures.append(exchange)
+            time.sleep(pause)
+        self._record(kind, exchange)
+        if exchange.status == 200 and url == self._credits_url and key in self.profile.keys:
+            self._observe_balance(key or "", exchange)
         return exchange
+
+    def _require_time(self) -> None:
+        if self.seconds_left <= 0:
+            raise Inconclusive(f"not sent: the run has taken {self._max_time:g} s (--max-time)")
+
+    def _exchange(self, request: Request, content: bytes | None, timeout: float) -> Exchange:
+        started = time.perf_counter()
+        timeout = min(timeout, self.seconds_left)
+        response = self._transport.send(
+            request.method, request.url, request.headers, content, timeout
+        )
+        return self._to_exchange(request, response, started)
+
+    def _pause_before_retry(self, kind: str, attempt: int, failure: Exchange) -> float | None:
+        """Return the seconds to wait before a request is sent again, or None if it is not."""
+        if attempt == MAX_ATTEMPTS - 1 or kind in self._unavailable:
+            return None
+        pause = max(_PAUSE * 4**attempt, retry_after(failure) or 0.0)
+        return pause if pause < min(self.seconds_left, _MAX_RETRY_AFTER) else None
+
+    def _is_unpaid(self, key: str | None, before: int | None) -> bool:
+        """Return whether a request without a usable response was certainly not charged."""
+        payer = key if isinstance(key, RawKey) else self._payer(key)
+        read = self.get("credits", payer)
+        unchanged = before is not None and self.budget.latest(payer) == before
+        return read.status == 401 or (read.status == 200 and unchanged)
+
+    def _lose(self, kind: str, exchange: Exchange) -> Exchange:
+        """Mark a response as lost, unless they all are: then it is what the server does."""
+        self._lost_in_a_row[kind] += 1
+        if self._lost_in_a_row[kind] >= _MAX_LOST:
+            return exchange
+        lost = replace(exchange, status=0, error="lost")
+        self.lost.append(lost)
+        return lost
+
+    def _observe_balance(self, role: str, exchange: Exchange) -> None:
+        credits = exchange.json_object.get("credits")
+        if not isinstance(credits, int | float) or abs(credits) >= _MAX_BALANCE:
+            return
+        before, after = self.budget.latest(role), math.floor(credits)
+        if role in self._idle and before != after and not self.budget.reserved:
+            self.idle_changes.append(f"the balance of {role} went from {before} to {after}")
+        self._idle.add(role)
+        self.budget.observe(role, after)
 
     def _release(self, reservation: int, exchanges: Sequence[Exchange], key: str | None) -> None:
         rejected = all(400 <= exchange.status < 500 for exchange in exchanges)
-        payer = key if key in self.profile.keys else "valid"
-        self.budget.release(reservation, rejected=rejected, payer=payer)
+        self.budget.release(reservation, rejected=rejected, payer=self._payer(key))
+
+    def _payer(self, key: str | None) -> str:
+        """Return the role whose balance a request with *key* could change."""
+        return key if key is not None and key in self.profile.keys else "valid"
 
     def post_simultaneously(
         self, bodies: Sequence[object], *, key: str, costs: Sequence[int]
@@ -199,41 +274,31 @@ class BudgetedClient:
             raise Skipped("--read-only sends nothing but GETs")
         url = f"{self.profile.base_url}{GENERATIONS}"
         headers = {**self._authorization(key), "Content-Type": "application/json"}
-        encoded = [_json_body(body) for body in bodies]
+        encoded = [json_body(body) for body in bodies]
         reservation = self.budget.reserve(sum(costs))
+        self._require_time()
         started = time.perf_counter()
         requests = [PendingRequest(url, headers, body.content) for body in encoded]
-        responses = concurrent_requests.send_simultaneously(requests, GENERATE_TIMEOUT)
+        responses = concurrent_requests.send_simultaneously(
+            requests, min(GENERATE_TIMEOUT, self.seconds_left)
+        )
         exchanges = [
-            self._record(
+            self._to_exchange(
                 Request("POST", url, headers, body.content, body.curl_body, files=body.files),
                 response,
                 started,
             )
             for response, body in zip(responses, encoded, strict=True)
         ]
+        kind = _request_kind("POST", url)
+        exchanges = [self._lose(kind, one) if is_transient(one) else one for one in exchanges]
+        for exchange in exchanges:
+            self._record(kind, exchange)
         self._release(reservation, exchanges, key)
         return exchanges
 
-    def _request(self, request: Request, content: bytes | None, timeout: float) -> RawResponse:
-        try:
-            response = self._http.request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                content=content,
-                timeout=httpx.Timeout(timeout, connect=5.0),
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            return RawResponse(error="unreachable")
-        except httpx.TimeoutException:
-            return RawResponse(error="timeout")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            return RawResponse(error="closed")
-        return RawResponse(response.status_code, dict(response.headers), response.content)
-
-    def _record(self, request: Request, response: RawResponse, started: float) -> Exchange:
-        exchange = Exchange(
+    def _to_exchange(self, request: Request, response: RawResponse, started: float) -> Exchange:
+        return Exchange(
             request,
             response.status,
             response.headers,
@@ -244,12 +309,21 @@ class BudgetedClient:
             started=started,
             received_at=calendar.timegm(time.gmtime()),
         )
-        kind = _request_kind(request.method, request.url)
+
+    def _record(self, kind: str, exchange: Exchange) -> None:
+        unanswered = exchange.error in ("timeout", "unreachable")
         with self._lock:
-            unanswered = exchange.error in ("timeout", "unreachable")
             self._unanswered[kind] = self._unanswered[kind] + 1 if unanswered else 0
+            if is_transient(exchange):
+                self._unavailable.add(kind)
+            elif exchange.error != "lost":
+                self._unavailable.discard(kind)
+                self._lost_in_a_row[kind] = 0
+            if len(exchange.content) > _MAX_KEPT_RESPONSE:
+                exchange = replace(exchange, content=exchange.content[:_MAX_KEPT_RESPONSE])
             self.exchanges.append(exchange)
-        return exchange
+            if exchange.request.method not in _SAFE_METHODS:
+                self._idle.clear()
 
     def _authorization(self, key: str | None) -> dict[str, str]:
         if key is None:
@@ -263,39 +337,3 @@ class BudgetedClient:
 def _request_kind(method: str, url: str) -> str:
     """Return the method and the resource, without an id."""
     return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"
-
-
-def _http_client(loopback: bool) -> httpx.Client:
-    """Return a client that never sends a request twice.
-
-    On loopback each request opens a connection: that is cheap, and the server cannot have closed it
-    already.
-    """
-    limits = httpx.Limits(max_keepalive_connections=0 if loopback else 10, keepalive_expiry=4)
-    return httpx.Client(
-        limits=limits, follow_redirects=False, trust_env=not loopback, headers={"Accept": "*/*"}
-    )
-
-
-def _json_body(value: object) -> _EncodedBody:
-    text = jsons.dumps(value, ensure_ascii=False)
-    return _raw_body("application/json", text.encode("utf-8", "surrogatepass"))
-
-
-def _form_body(
-    fields: Mapping[str, str], uploads: Iterable[File], files_first: bool
-) -> _EncodedBody:
-    files = [("reference_image", file) for file in uploads]
-    return _EncodedBody(
-        multipart.encode_form(fields, files, files_first),
-        f"multipart/form-data; boundary={multipart.BOUNDARY}",
-        multipart.curl_fields(fields, files, files_first),
-        {file.name: file.content for _, file in files},
-    )
-
-
-def _raw_body(media_type: str, content: bytes) -> _EncodedBody:
-    if len(content) > _MAX_CURL_BODY:
-        name = f"body-{sha256(content).hexdigest()[:8]}"
-        return _EncodedBody(content, media_type, _curl.File(name), {name: content})
-    return _EncodedBody(content, media_type, content.decode("utf-8", "surrogateescape"))

@@ -6,9 +6,14 @@ import http.client
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+import httpx
+
+from mockhub.verify.transport import MAX_RESPONSE_SIZE, RawResponse, with_deadline
 
 T = TypeVar("T")
 
@@ -32,16 +37,6 @@ class PendingRequest:
     content: bytes
 
 
-@dataclass(frozen=True)
-class RawResponse:
-    """A response, or the reason why there is none (as in `Exchange.error`)."""
-
-    status: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes = b""
-    error: str = ""
-
-
 class _FinalResponse(http.client.HTTPResponse):
     """A response without the interim ones that may precede it; http.client skips only 100."""
 
@@ -59,7 +54,12 @@ def send_simultaneously(requests: Sequence[PendingRequest], timeout: float) -> l
         if connection is not None:
             with suppress(OSError):
                 connection.send(request.content[-1:])
-    return [_read_response(connection) for connection in connections]
+    return parallel(
+        [
+            partial(with_deadline, timeout, partial(_read_response, connection))
+            for connection in connections
+        ]
+    )
 
 
 def _open(request: PendingRequest, timeout: float) -> http.client.HTTPConnection | None:
@@ -85,12 +85,15 @@ def _read_response(connection: http.client.HTTPConnection | None) -> RawResponse
         return RawResponse(error="unreachable")
     try:
         response = connection.getresponse()
-        content = response.read()
+        content = response.read(MAX_RESPONSE_SIZE + 1)
+        if len(content) > MAX_RESPONSE_SIZE:
+            return RawResponse(error="too large")
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return RawResponse(response.status, headers, content)
+        decoded = httpx.Response(response.status, headers=headers, content=content).content
+        return RawResponse(response.status, headers, decoded)
     except TimeoutError:
         return RawResponse(error="timeout")
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException, httpx.DecodingError):
         return RawResponse(error="closed")
     finally:
         connection.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple, TypeVar, cast
 
 from mockhub.verify import covering_array, oracle, polling, state_handlers
@@ -26,6 +27,7 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _FAILURE_GROUP = 4  # failures that are created in parallel
+_STILL_READS, _STILL_SECONDS = 5, 0.5  # to see whether another client spends
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
 
@@ -153,6 +155,30 @@ class CheckContext:
         balances = [self.credits_or_none(role) for role in self.starting_balances]
         return bool(balances) and None not in balances
 
+    def foreign_change(self) -> str | None:
+        """Stand still and describe a balance that changes meanwhile, or return None."""
+        return self.memoize("foreign change", self._find_foreign_change)
+
+    def _find_foreign_change(self) -> str | None:
+        reads = [
+            {role: self.credits_or_none(role) for role in self.starting_balances}
+            for _ in self._standing_still()
+        ]
+        changes = [
+            f"the balance of {role} went from {before[role]} to {after[role]}"
+            for before, after in pairwise(reads[1:])
+            for role in before
+            if before[role] != after[role]
+        ]
+        # Reads that cost something change every balance that is read.
+        return changes[0] if changes and reads[0] == reads[1] else None
+
+    def _standing_still(self) -> Iterator[None]:
+        yield
+        for _ in range(_STILL_READS):
+            yield
+            time.sleep(_STILL_SECONDS)
+
     @contextmanager
     def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:
         """Record the credits of *role* before and after the block, for LED-1."""
@@ -231,7 +257,7 @@ class CheckContext:
 
     def generation(self, name: str) -> ObservedGeneration:
         """Return the generation of a fixture, created on first use."""
-        if name not in self._generations:
+        while name not in self._generations:  # a lost response removes it
             self._generate_all({name: self._affordable_fixture(name)})
         generation = self._generations[name]
         if isinstance(generation, CheckOutcome):
@@ -329,7 +355,24 @@ class CheckContext:
             generation.other_balance_before = other_balance
         if group:
             self._record_balances(group, before, payer)
-            self.generation_groups.append(group)
+            if any(generation.exchange.error == "lost" for generation in group):
+                group = self._remove_lost(group)
+            self.generation_groups += [group] if group else []
+
+    def _remove_lost(self, group: list[ObservedGeneration]) -> list[ObservedGeneration]:
+        """Forget the generations whose responses were lost; they are created again when needed."""
+        lost = [generation for generation in group if generation.exchange.error == "lost"]
+        found = [generation for generation in group if generation not in lost]
+        for generation in lost:
+            del self._generations[generation.name]
+            self.history.remove(generation)
+        if group[0].charged == sum(generation.reported_cost or 0 for generation in found):
+            for generation in lost:
+                self.client.lost.remove(generation.exchange)
+        else:
+            for generation in found:
+                generation.balance_before = None  # what the lost ones cost is unknown
+        return found
 
     def _record_balances(
         self, group: list[ObservedGeneration], before: int | None, payer: str

@@ -45,7 +45,8 @@ class Exchange:
         status: The HTTP status, 0 without a response.
         headers: The response headers, in lower case.
         seconds: The time until the response was complete.
-        error: Why there is no response: "closed", "timeout" or "unreachable".
+        error: Why there is no response: "closed", "timeout", "unreachable", "too large" or
+            "lost" (of a request that may have been charged).
         secrets: Removes keys from what reports show.
         received_at: When the response arrived, in seconds since the epoch.
         started: When the request was sent, on a clock of its own.
@@ -154,4 +155,6 @@ _ERROR_MESSAGES = {
     "closed": "the server closed the connection",
     "timeout": "the server did not respond in time",
     "unreachable": "the server could not be reached",
+    "too large": "the response is larger than 64 MB",
+    "lost": "it was lost on its way, and the request was charged or may have been",
 }

@@ -48,6 +48,11 @@ def reference_limit() -> int:
     return api_spec().catalog.models[MODEL].max_reference_images
 
 
+def generation_limit() -> float:
+    """Return the seconds that a generation may take (LIM-1)."""
+    return api_spec().timeout_seconds
+
+
 def min_price() -> int:
     """Return the lowest price of an image."""
     return min(prices().values())

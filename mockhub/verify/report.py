@@ -30,6 +30,7 @@ class Report:
         credits_unconfirmed: What requests may have cost in addition; no balance shows it.
         budget: The credits that the run was allowed to spend.
         requests: The number of requests that were sent.
+        transient_failures: The number of those that were sent again after a transient failure.
         observed: The statuses, error codes and fields that occurred in responses.
         accepted: Known deviations, from the profile.
         baseline: The clauses and checks that did not pass in an older run.
@@ -48,6 +49,7 @@ class Report:
     seconds: float
     interrupted: bool = False
     credits_unconfirmed: int = 0
+    transient_failures: int = 0
     observed: dict[str, list[str]] = field(default_factory=dict)
     accepted: tuple[Acceptance, ...] = ()
     baseline: frozenset[tuple[str, str]] = frozenset()
@@ -150,7 +152,14 @@ class Report:
         return (
             f"Level {self.level}; {self.headline}; clauses: {counts}; {credits_text}, "
             f"{self.requests} requests, {self.seconds:.1f} s, seed {self.seed}."
-            f"{' Interrupted.' if self.interrupted else ''}"
+            f"{' Interrupted.' if self.interrupted else ''}{self._repeated}"
+        )
+
+    @property
+    def _repeated(self) -> str:
+        count = self.transient_failures
+        return f" {count} sent again after transient failures (502, 503, 504, 429, closed)." * bool(
+            count
         )
 
     def worst_first(self) -> list[ClauseResult]:
@@ -169,6 +178,7 @@ class Report:
             "credits_unconfirmed": self.credits_unconfirmed,
             "budget": self.budget,
             "requests": self.requests,
+            "transient_failures": self.transient_failures,
             "seconds": round(self.seconds, 2),
             "exit_code": self.exit_code,
             "interrupted": self.interrupted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -43,6 +44,7 @@ def run(
     no_fuzz: bool = False,
     keyword: str | None = None,
     read_only: bool = False,
+    max_time: float = math.inf,
     progress: ProgressCallback | None = None,
     budget_tracker: Budget | None = None,
 ) -> Report:
@@ -58,6 +60,7 @@ def run(
         keyword: An expression over the names of clauses and checks, such as
             ``AUTH and not AUTH-9``.
         read_only: Whether to send only GETs.
+        max_time: The seconds after which nothing more is sent.
         progress: Called after each check.
         budget_tracker: Replaces the budget; it has its own limit.
 
@@ -77,7 +80,7 @@ def run(
     budget_tracker = budget_tracker or Budget(effective_budget(profile, budget, level))
     if not read_only and any(check.fixtures for check in checks):
         _require_price_of_an_image(budget_tracker.limit)
-    client = BudgetedClient(profile, budget_tracker, read_only=read_only)
+    client = BudgetedClient(profile, budget_tracker, read_only=read_only, max_time=max_time)
     verification = Run(
         client, CheckContext(client, level, seed), progress or (lambda check, result: None)
     )
@@ -174,7 +177,7 @@ class Run:
             self._warm_up(fixtures)
         outcome = self._unmet_dependency(check)
         started = time.perf_counter()
-        result = to_result(check, outcome) if outcome else run_check(check, self.context)
+        result = to_result(check, outcome) if outcome else self._confirmed(check)
         result = replace(
             result.redacted(self.client.secrets),
             seconds=time.perf_counter() - started,
@@ -182,6 +185,26 @@ class Run:
         )
         self._results[check.name] = result
         self.progress(check, result)
+        return result
+
+    def _confirmed(self, check: Check) -> CheckResult:
+        """Run a check; if it fails where something else may be the cause, look again."""
+        result = run_check(check, self.context)
+        if result.outcome != Outcome.FAILED:
+            return result
+        if self.client.idle_changes and (change := self.context.foreign_change()):
+            message = f"another client uses these accounts: {change} while nothing was sent"
+            return replace(
+                result,
+                outcome=Outcome.INCONCLUSIVE,
+                message=f"{message}; otherwise this would have failed: {result.message}",
+            )
+        is_affordable = check.cost <= self.client.budget.remaining
+        if not self.client.transient_failures or not is_affordable:
+            return result
+        if run_check(check, self.context).outcome == Outcome.PASSED:
+            message = f"flaky, it failed in 1 of 2 runs: {result.message}"
+            return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
         return result
 
     def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
@@ -230,7 +253,8 @@ class Run:
             credits_spent=budget.observed,
             credits_unconfirmed=budget.unconfirmed,
             budget=budget.limit,
-            requests=len(self.client.exchanges),
+            requests=len(self.client.exchanges) + len(self.client.transient_failures),
+            transient_failures=len(self.client.transient_failures),
             seconds=seconds,
             interrupted=self.interrupted,
             observed=observed_values(self.client.exchanges),

@@ -121,19 +121,19 @@ def mock_with_changes(change: Change) -> Iterator[str]:
     with mock() as served:
 
         def forward(request: Request) -> Response:
-            forwarded = served.client.request(
-                request.method,
-                request.path,
-                headers=_request_headers(request),
-                content=request.body,
-            )
-            response = Response(
-                forwarded.status_code, forwarded.content, _forwarded_headers(forwarded)
-            )
+            response = forward_to(served, request)
             return change(request, response) or response
 
         with scripted_server(forward) as url:
             yield url
+
+
+def forward_to(served: LiveHub, request: Request) -> Response:
+    """Send a request to the mock and return its response."""
+    forwarded = served.client.request(
+        request.method, request.path, headers=_request_headers(request), content=request.body
+    )
+    return Response(forwarded.status_code, forwarded.content, _forwarded_headers(forwarded))
 
 
 def _request_headers(request: Request) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""Send one HTTP request: within a deadline, and with a limit on the size of the response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Thread
+
+import httpx
+
+MAX_RESPONSE_SIZE = 64 * 1024 * 1024  # bytes that are read of a response
+
+
+@dataclass(frozen=True)
+class RawResponse:
+    """A response, or the reason why there is none (as in `Exchange.error`)."""
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    error: str = ""
+
+
+def with_deadline(seconds: float, call: Callable[[], RawResponse]) -> RawResponse:
+    """Return the result of *call*, or a timeout: a server that sends byte by byte ends it too.
+
+    The thread that still waits then does not keep the process alive.
+    """
+    future: Future[RawResponse] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        return RawResponse(error="timeout")
+
+
+class Transport:
+    """Sends requests over HTTP, each exactly once.
+
+    On loopback each request opens a connection: that is cheap, and the server cannot have closed it
+    already.
+    """
+
+    def __init__(self, *, loopback: bool) -> None:
+        limits = httpx.Limits(max_keepalive_connections=0 if loopback else 20, keepalive_expiry=4)
+        self._http = httpx.Client(
+            limits=limits, follow_redirects=False, trust_env=not loopback, headers={"Accept": "*/*"}
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        timeout: float,
+    ) -> RawResponse:
+        """Return the complete response, or after *timeout* seconds that there is none."""
+        return with_deadline(
+            timeout, lambda: self._send(method, url, dict(headers), content, timeout)
+        )
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None, timeout: float
+    ) -> RawResponse:
+        try:
+            with self._http.stream(
+                method,
+                url,
+                headers=headers,
+                content=content,
+                timeout=httpx.Timeout(timeout, connect=5.0),
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > MAX_RESPONSE_SIZE:
+                        return RawResponse(error="too large")
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+            return RawResponse(error="unreachable")
+        except httpx.TimeoutException:
+            return RawResponse(error="timeout")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return RawResponse(error="closed")
+        return RawResponse(response.status_code, dict(response.headers), bytes(body))
