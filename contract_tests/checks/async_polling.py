@@ -20,6 +20,7 @@ from mockhub.verify.generation_assertions import (
     assert_completed,
     assert_final,
     assert_image_count,
+    require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
 
@@ -45,6 +46,7 @@ def tasks_that_fail_return_no_images(context: CheckContext) -> None:
             if poll.status == 500 and error_code(poll) == "generationFailed" and context.documented:
                 return  # how a failed task is read is an open point
         assert_completed(context, generation)
+        require_triggered(generation)
         assert_final(generation, "status", "failed")
         if generation.final_body.get("images"):
             raise Failed(
@@ -106,6 +108,7 @@ def tasks_that_failed_return_error(context: CheckContext) -> None:
     """Return 200 with status failed, no images, usage.credits 0 and the error for a failed task."""
     for generation, _ in accepted_tasks(context, "failure_async"):
         assert_completed(context, generation)
+        require_triggered(generation)
         assert_final(generation, "status", "failed")
         assert_final(generation, "images", [])
         assert_final(generation, "usage.credits", 0)

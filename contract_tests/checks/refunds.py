@@ -16,7 +16,12 @@ from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
-from mockhub.verify.generation_assertions import assert_completed, assert_final, assert_image_count
+from mockhub.verify.generation_assertions import (
+    assert_completed,
+    assert_final,
+    assert_image_count,
+    require_triggered,
+)
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
@@ -26,6 +31,7 @@ _MIN_PRICE = oracle.min_price()
 def ledger_refunds_failed_generation(context: CheckContext) -> None:
     """Return 500 generationFailed and refund everything if the provider fails."""
     generation = context.generation("failure")
+    require_triggered(generation)
     expect_error(generation.exchange, 500, "generationFailed")
     _assert_refunded(generation)
 
@@ -150,6 +156,7 @@ def ledger_refunds_missing_task_images(context: CheckContext) -> None:
 def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration) -> None:
     assert context.profile.partial
     delivered, price = context.profile.partial.delivered, unit_price(generation)
+    require_triggered(generation)
     images = assert_image_count(generation, delivered)
     assert_image_fields(images, generation.final_exchange)
     assert_final(generation, "usage.credits", delivered * price)
@@ -169,4 +176,6 @@ def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration
 @check("ERR-6", requires=("provider_failure",), fixtures=("failure",))
 def errors_500_have_documented_code(context: CheckContext) -> None:
     """Return 500 generationFailed if a generation failed."""
-    expect_error(context.generation("failure").exchange, 500, "generationFailed")
+    generation = context.generation("failure")
+    require_triggered(generation)
+    expect_error(generation.exchange, 500, "generationFailed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import signal
@@ -17,7 +18,7 @@ from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError
-from mockhub.verify import runner
+from mockhub.verify import preflight, runner
 from mockhub.verify.check import Check
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
@@ -65,6 +66,19 @@ _DEFAULT_BUDGETS = " or ".join(
     type=click.IntRange(0, MAX_INTEGER),
     default=lambda: secrets.randbelow(_SEED_RANGE),
     help="The seed of generated requests.  [default: random]",
+)
+@click.option(
+    "--max-time",
+    type=click.FloatRange(min=0, min_open=True),
+    default=math.inf,
+    metavar="SECONDS",
+    help="Send nothing after this time; what is not checked by then is inconclusive.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait at most this long until the server responds.",
 )
 @click.option("--no-fuzz", is_flag=True, help="Send no generated requests.")
 @click.option("--read-only", is_flag=True, help="Send only GETs.")
@@ -140,6 +154,8 @@ class VerifyCommand:
     level: str
     budget: int | None
     seed: int
+    max_time: float
+    wait: float | None
     no_fuzz: bool
     read_only: bool
     plan: bool
@@ -160,6 +176,8 @@ class VerifyCommand:
                 return self._run_checks(profile)
         profile = read_profile(self.target)
         self._require_budget(profile)
+        if not self.plan:
+            self._preflight(profile)
         return self._run_checks(profile)
 
     def _require_budget(self, profile: Profile) -> None:
@@ -169,6 +187,16 @@ class VerifyCommand:
                 f"{profile.base_url} is not this machine, and its credits may be real: "
                 "give --budget (--plan prints what a run costs), or --read-only"
             )
+
+    def _preflight(self, profile: Profile) -> None:
+        """Print what each key reads, and stop if the profile cannot be right."""
+        if self.wait is not None:
+            preflight.wait_until_ready(profile.base_url, self.wait)
+        budget = runner.effective_budget(profile, self.budget, self.level)
+        checks = runner.select_checks(self.level, self.keyword)
+        rows = preflight.check_profile(profile, budget, checks, self.seed, read_only=self.read_only)
+        for row in rows:
+            click.echo(row, err=True)
 
     def _run_checks(self, profile: Profile) -> int:
         older = diff.read_report(self.compare) if self.compare else None
@@ -185,6 +213,7 @@ class VerifyCommand:
                 no_fuzz=self.no_fuzz,
                 keyword=self.keyword,
                 read_only=self.read_only,
+                max_time=self.max_time,
                 progress=progress,
             )
         report = self._with_evidence(replace(report, baseline=known or frozenset()))

@@ -178,6 +178,7 @@ def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
     return replace(
         Profile.for_mock(server.url, server.keys),
         poll_timeout=poll_timeout,
+        generation_limit=poll_timeout,
         state_handlers=Path(__file__).with_name("state_handlers.py"),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -27,7 +27,8 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _FAILURE_GROUP = 4  # failures that are created in parallel
-_STILL_READS, _STILL_SECONDS = 5, 0.5  # to see whether another client spends
+_LOW_IMAGES = 3  # that a fresh account for keys.low pays for
+_STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
 
@@ -66,6 +67,7 @@ class CheckContext:
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._body_count = 0
+        self._foreign_change: str | None = None
         self._balance_reads: dict[str, Exchange] = {}  # the last read of the credits, by role
         self._started_at = time.monotonic()
         self._state_handler = (
@@ -157,27 +159,23 @@ class CheckContext:
 
     def foreign_change(self) -> str | None:
         """Stand still and describe a balance that changes meanwhile, or return None."""
-        return self.memoize("foreign change", self._find_foreign_change)
+        if self._foreign_change is None:
+            self._foreign_change = self._find_foreign_change()
+        return self._foreign_change
 
     def _find_foreign_change(self) -> str | None:
-        reads = [
-            {role: self.credits_or_none(role) for role in self.starting_balances}
-            for _ in self._standing_still()
-        ]
-        changes = [
-            f"the balance of {role} went from {before[role]} to {after[role]}"
-            for before, after in pairwise(reads[1:])
-            for role in before
-            if before[role] != after[role]
-        ]
-        # Reads that cost something change every balance that is read.
-        return changes[0] if changes and reads[0] == reads[1] else None
-
-    def _standing_still(self) -> Iterator[None]:
-        yield
-        for _ in range(_STILL_READS):
-            yield
-            time.sleep(_STILL_SECONDS)
+        reads = []
+        for pause in (0.0, 0.0, 0.0, *_STILL_PAUSES):
+            time.sleep(pause)
+            reads.append({role: self.credits_or_none(role) for role in self.starting_balances})
+        at_once = reads[:3]
+        if all(before != after for before, after in pairwise(at_once)):
+            return None  # it is the reads that cost something
+        for before, after in pairwise(reads):
+            for role in before:
+                if before[role] != after[role]:
+                    return f"the balance of {role} went from {before[role]} to {after[role]}"
+        return None
 
     @contextmanager
     def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:
@@ -252,6 +250,18 @@ class CheckContext:
         raw = self.provider_state(name, "key", **params)
         self.client.secrets.register(raw, f"$MOCKHUB_KEY_{name.upper()}")
         return RawKey(raw)
+
+    def supply_low(self) -> None:
+        """Replace keys.low by a fresh account if it is spent and the state handlers offer one."""
+        if "low" not in self.profile.keys:
+            return
+        credits = self.credits_or_none("low")
+        if credits is None or credits >= oracle.min_price():
+            return
+        with suppress(CheckOutcome):
+            key = self.state_key("fresh_account", credits=_LOW_IMAGES * oracle.min_price())
+            self.profile = replace(self.profile, keys={**self.profile.keys, "low": str(key)})
+            self.client.profile = self.profile
 
     # Generations
 
@@ -387,6 +397,7 @@ class CheckContext:
             after = self.wait_for_credits(expected, payer)
         for generation in group:
             generation.balance_after, generation.other_balance_after = after, other_balance
+            generation.balance_read = self._balance_reads.get(payer)
             if generation.finished:
                 generation.polls += [self.fetch(generation), self.fetch(generation)]
         if any(generation.finished for generation in group):

@@ -58,16 +58,31 @@ def accepted_tasks(
 
 
 def assert_completed(context: CheckContext, generation: ObservedGeneration) -> None:
-    """Require a task to have reached a final status within limits.poll_timeout."""
+    """Require a task to have ended; within limits.poll_timeout it need not."""
     if generation.finished:
         return
     for poll in generation.polls[-1:]:
         expect(poll, 200)
-    raise Failed(
-        f"the task has not ended after {context.profile.poll_timeout:g} s (limits.poll_timeout)",
-        *generation.polls[-1:],
-        expected="status succeeded or failed",
+    timeout = context.profile.poll_timeout
+    limit = context.profile.generation_limit or oracle.generation_limit()
+    message = f"the task has not ended after {timeout:g} s (limits.poll_timeout)"
+    if timeout < limit:
+        message += f"; raise it, a generation may take {limit:g} s"
+        raise Inconclusive(message, *generation.polls[-1:])
+    raise Failed(message, *generation.polls[-1:], expected="status succeeded or failed")
+
+
+def require_triggered(generation: ObservedGeneration) -> None:
+    """Require that the prompt of a trigger had an effect on the provider."""
+    images, cost = generation.final_body.get("images"), generation.reported_cost
+    is_complete = isinstance(images, list) and len(images) == generation.n
+    is_charged = cost == generation.max_cost and (
+        cost == generation.charged or not generation.measured_alone
     )
+    if is_complete and is_charged and generation.final_body.get("status") == "succeeded":
+        name = generation.fixture.trigger
+        message = f"the prompt of triggers.{name} has no effect: {generation.n} images came"
+        raise Inconclusive(message, generation.final_exchange)
 
 
 def completed_generations(

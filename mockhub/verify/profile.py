@@ -66,6 +66,7 @@ class Profile:
         provider_failure: A prompt that makes the provider fail.
         max_credits: The credits that no run exceeds.
         poll_timeout: Seconds within which a task ends.
+        generation_limit: Seconds after which a task has failed; the documented limit by default.
         state_handlers: A Python file that brings the implementation into provider states.
         accepted: Deviations that are known and do not count.
         headers: Headers that are sent with every request.
@@ -81,6 +82,7 @@ class Profile:
     partial: Partial | None = None
     max_credits: int = 5000
     poll_timeout: float = 10
+    generation_limit: float | None = None
     state_handlers: Path | None = None
     accepted: tuple[Acceptance, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

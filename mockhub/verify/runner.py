@@ -20,6 +20,7 @@ from mockhub.verify.exchange import Exchange
 from mockhub.verify.filter import compile_filter
 from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.fuzz import FUZZ_CHECKS
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
 from mockhub.verify.report import Report, observed_values
@@ -158,6 +159,7 @@ class Run:
         else:
             target = self.client.secrets.redact(self.client.profile.base_url)
             raise UnreachableError(f"{target}: {exchange.describe()}")
+        self.context.supply_low()
         for role in ("valid", "other", "low", "broke"):
             if role in self.client.profile.keys:
                 credits = self.context.credits_or_none(role)
@@ -192,7 +194,7 @@ class Run:
         result = run_check(check, self.context)
         if result.outcome != Outcome.FAILED:
             return result
-        if self.client.idle_changes and (change := self.context.foreign_change()):
+        if self._may_be_shared and (change := self.context.foreign_change()):
             message = f"another client uses these accounts: {change} while nothing was sent"
             return replace(
                 result,
@@ -206,6 +208,10 @@ class Run:
             message = f"flaky, it failed in 1 of 2 runs: {result.message}"
             return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
         return result
+
+    @property
+    def _may_be_shared(self) -> bool:
+        return bool(self.client.idle_changes) or not self.client.loopback
 
     def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
         for name in check.after:
@@ -228,12 +234,27 @@ class Run:
                 self.context.generation(first)
                 if time.perf_counter() - started > SLOW_SECONDS:
                     slow_modes.append(is_async)
+                self._require_other_user(self.context.generation(first))
         # They cost nothing, but the budget must still cover what a server might charge.
         with suppress(CheckOutcome):
             if FAILURE_FIXTURES[0] in fixtures:
                 self.context.generate_failures()
         for is_async in slow_modes:
             self.context.prefetch(fixtures, asynchronous=is_async)
+
+    def _require_other_user(self, generation: ObservedGeneration) -> None:
+        """Require that keys.other does not belong to the user of keys.valid."""
+        before, after = self.context.starting_balances, generation.balance_after
+        unequal = (
+            before.get("other") != before.get("valid") or generation.other_balance_after != after
+        )
+        if "other" not in before or unequal or generation.charged is None or not generation.id:
+            return
+        if generation.charged and self.client.get(generation.path, key="other").status == 200:
+            raise MockhubError(
+                "keys.other belongs to the same user as keys.valid: they have one balance, and it "
+                "reads the generations of valid; give the key of another user, or none"
+            )
 
     def finish(self) -> None:
         """Read the balances once more, so that the budget knows what was spent."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from mockhub._timestamps import SECOND
+from mockhub.domain.accounts import Account
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.verify.profile import Partial
-from mockhub.verify.runner import run
+from mockhub.verify.runner import Run, run
 from tests.support.live_server import LiveHub
 from tests.support.scripted_server import (
     KEYS,
@@ -22,6 +25,8 @@ from tests.support.scripted_server import (
     mock_with_changes,
     problems,
 )
+
+_DAY = 24 * 3600 * SECOND
 
 BodyChange = Callable[[Request, dict[str, Any]], dict[str, Any]]
 
@@ -83,12 +88,58 @@ def test_slow_tasks_pass() -> None:
     assert problems(report) == []
 
 
-def test_task_that_never_ends_fails() -> None:
-    """A task that has not ended within limits.poll_timeout violates ASY-5."""
+@pytest.mark.parametrize(("limit", "outcome"), [(None, "inconclusive"), (0.3, "failed")])
+def test_task_that_never_ends(limit: float | None, outcome: str) -> None:
+    """A task that outlives limits.poll_timeout fails only after the documented limit (ASY-5)."""
     with mock() as served:
         served.backend.provider = Provider([Outcome(), Outcome(never=True)])
-        report = run(build_profile(served.url, poll_timeout=0.3), keyword="ASY-5", no_fuzz=True)
-    assert "ASY-5" in {clause.id for clause in report.with_outcome("failed")}
+        profile = build_profile(served.url, poll_timeout=0.3, generation_limit=limit)
+        report = run(profile, keyword="ASY-5", no_fuzz=True)
+    clauses = {clause.id: clause for clause in report.with_outcome(outcome)}
+    assert "limits.poll_timeout" in clauses["ASY-5"].reason
+
+
+def test_credits_in_several_lots_pass() -> None:
+    """Credits that expire in lots, used up one after the other, violate no clause (CRD-1)."""
+    with mock() as served:
+        key = served.server.call(lambda: _account_with_lots(served))
+        profile = build_profile(served.url, keys={**KEYS, "valid": key})
+        report = run(profile, keyword="CRD-1 or LED-1", no_fuzz=True)
+    assert problems(report) == []
+
+
+def _account_with_lots(served: LiveHub) -> str:
+    account = served.backend.add_account("lots")
+    now = served.backend.clock.now()
+    for days in (1, 2, 3, 4, 5, 6, 7, 8):
+        served.backend.grant(account, 50, expires_at=now + days * _DAY)
+    return served.backend.add_key("lots")
+
+
+def test_foreign_spending_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another client spends from the account, its clauses are inconclusive, and say so."""
+    monkeypatch.setattr(Run, "_may_be_shared", True)
+    with mock() as served:
+        stop = Event()
+
+        def spend() -> None:
+            while not stop.wait(0.1):
+                served.server.call(lambda: served.backend.grant(_account_of(served), 3))
+
+        spender = Thread(target=spend)
+        spender.start()
+        try:
+            report = run(build_profile(served.url), keyword="LED-1 or CRD", no_fuzz=True)
+        finally:
+            stop.set()
+            spender.join()
+    assert report.with_outcome("failed") == []
+    reasons = [clause.reason for clause in report.with_outcome("inconclusive")]
+    assert any("another client uses these accounts" in reason for reason in reasons)
+
+
+def _account_of(served: LiveHub) -> Account:
+    return served.backend.accounts["rich"]
 
 
 @pytest.mark.parametrize("credits", [16, 40, 80])

@@ -1,0 +1,149 @@
+"""Look for mistakes in a profile with free GETs, before the first credit is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from mockhub._loopback import is_loopback_url
+from mockhub.exceptions import MockhubError
+from mockhub.verify import covering_array, oracle
+from mockhub.verify.assertions import balance_object
+from mockhub.verify.budget import Budget
+from mockhub.verify.check import Check
+from mockhub.verify.client import BudgetedClient
+from mockhub.verify.exchange import Exchange
+from mockhub.verify.outcomes import CheckOutcome
+from mockhub.verify.profile import ROLES, Profile
+from mockhub.verify.transport import Transport
+
+_PAUSE = 0.2
+_STARTING = (502, 503, 504)  # what a gateway returns while the server behind it starts
+
+
+class AccountRow(NamedTuple):
+    """What GET /credits returned to the key of a role."""
+
+    role: str
+    status: str
+    credits: int | float | None
+    account_type: str
+
+    def __str__(self) -> str:
+        credits = "" if self.credits is None else f"{self.credits:g} credits"
+        return f"  {self.role:<8} {self.status:<22} {credits:<14} {self.account_type}".rstrip()
+
+
+def wait_until_ready(base_url: str, seconds: float) -> None:
+    """Wait at most *seconds* until a server responds.
+
+    Raises:
+        MockhubError: if it does not.
+    """
+    transport = Transport(loopback=is_loopback_url(base_url))
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            response = transport.send("GET", f"{base_url}/api/v1/models", {}, None, 5.0)
+            if response.status and response.status not in _STARTING:
+                return
+            if time.monotonic() > deadline:
+                reason = f"HTTP {response.status}" if response.status else response.error
+                raise MockhubError(f"{base_url} was not ready within {seconds:g} s: {reason}")
+            time.sleep(_PAUSE)
+    finally:
+        transport.close()
+
+
+def check_profile(
+    profile: Profile, budget: int, checks: Iterable[Check], seed: int, *, read_only: bool = False
+) -> list[AccountRow]:
+    """Read the model list and the balance of each key, and return the balances.
+
+    Raises:
+        MockhubError: if the base URL or a key is wrong, or the credits do not pay for the run.
+    """
+    client = BudgetedClient(profile, Budget(0), read_only=True)
+    try:
+        models = client.get("models", key=None)
+        if models.error:
+            raise MockhubError(f"{profile.base_url}: {models.describe()}")
+        roles = [role for role in ROLES if role in profile.keys]
+        reads = {role: client.get("credits", key=role) for role in roles}
+    finally:
+        client.close()
+    _require_api(profile, models, reads["valid"])
+    rows = {role: _to_row(role, exchange) for role, exchange in reads.items()}
+    _require_accepted_key(reads)
+    if not read_only:
+        _require_credits(rows, min(budget, _needed_credits(checks, seed)))
+    return list(rows.values())
+
+
+def _require_api(profile: Profile, models: Exchange, balance: Exchange) -> None:
+    for exchange in (models, balance):
+        if location := exchange.headers.get("location", "") * (300 <= exchange.status < 400):
+            raise MockhubError(
+                f"{profile.base_url} redirects: GET {exchange.request.url} returned HTTP "
+                f"{exchange.status} with Location {location}; write its address into base_url"
+            )
+    if models.status == balance.status == 404:
+        raise MockhubError(
+            f"{profile.base_url} is not the API: GET {models.request.url} and "
+            f"GET {balance.request.url} returned HTTP 404; base_url is what precedes /api/v1"
+        )
+
+
+def _to_row(role: str, exchange: Exchange) -> AccountRow:
+    body = exchange.json_object
+    error = body.get("error")
+    code = error.get("code") if isinstance(error, dict) else ""
+    status = f"HTTP {exchange.status} {code}".strip() if exchange.status else exchange.error
+    try:
+        balance = balance_object(body, exchange)
+    except CheckOutcome:
+        balance = {}
+    credits, account_type = balance.get("credits"), balance.get("account_type", "")
+    if isinstance(credits, bool) or not isinstance(credits, int | float):
+        credits = None
+    return AccountRow(role, exchange.secrets.redact(status), credits, str(account_type)[:20])
+
+
+def _require_accepted_key(reads: dict[str, Exchange]) -> None:
+    """Require keys.valid to be accepted, unless the server rejects every key."""
+    others = [role for role in ("other", "broke", "low") if role in reads]
+    accepted = [role for role in (*others, "expired", "revoked") if _is_accepted(reads.get(role))]
+    if reads["valid"].status != 401 or (others and not accepted):
+        return
+    hint = f"; keys.{accepted[0]} is accepted, are they swapped?" if accepted else ""
+    raise MockhubError(f"keys.valid is rejected with HTTP 401: is the key right?{hint}")
+
+
+def _is_accepted(exchange: Exchange | None) -> bool:
+    return exchange is not None and exchange.status == 200
+
+
+def _needed_credits(checks: Iterable[Check], seed: int) -> int:
+    """Return what the generations that *checks* inspect cost keys.valid."""
+    fixtures = covering_array.fill(seed)
+    names = {name for check in checks for name in check.fixtures}
+    return sum(
+        fixtures[name].max_cost
+        for name in names
+        if not fixtures[name].trigger and fixtures[name].payer == "valid"
+    )
+
+
+def _require_credits(rows: dict[str, AccountRow], needed: int) -> None:
+    for role, message in _credit_problems(rows, needed):
+        raise MockhubError(f"keys.{role} has {rows[role].credits:g} credits, {message}")
+
+
+def _credit_problems(rows: dict[str, AccountRow], needed: int) -> Iterator[tuple[str, str]]:
+    valid, broke = rows["valid"].credits, rows["broke"].credits if "broke" in rows else None
+    if valid is not None and valid < needed:
+        hint = f", or give --budget {int(valid)}" if valid >= oracle.min_price() else ""
+        yield "valid", f"and the run may spend {needed}: add credits{hint}"
+    if broke is not None and broke >= oracle.min_price():
+        yield "broke", "enough for an image: it must not be able to pay; are the keys swapped?"
