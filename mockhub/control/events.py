@@ -26,6 +26,7 @@ from mockhub.web.asgi import BodySource, Scope, Send, close_connection, send_hea
 from mockhub.web.responses import Response
 
 INTERVAL = 0.2  # seconds between two events, at least
+_INTERVAL_UNDER_LOAD = 0.6  # while there are more exchanges than an event takes
 MAX_EXCHANGES = 50  # in one event
 SEND_TIMEOUT = 5.0  # seconds; then the viewer is disconnected
 _KEEP_ALIVE_INTERVAL = 10.0
@@ -65,6 +66,7 @@ class EventStream:
         self._state = _fingerprints(hub)
         self._wake = asyncio.Event()
         self._disconnected = False
+        self._interval = INTERVAL
 
     async def send(self, scope: Scope, source: BodySource, send: Send) -> None:
         """Send the head and the events until the stream ends."""
@@ -86,7 +88,7 @@ class EventStream:
                 await asyncio.wait_for(send(message), SEND_TIMEOUT)
                 sent_at = perf_counter()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), INTERVAL)
+                await asyncio.wait_for(self._wake.wait(), self._interval)
             event = self._next_event()
 
     def _has_ended(self) -> bool:
@@ -128,9 +130,11 @@ class EventStream:
             return None
         self._state, self._since = state, total
         exchanges = _newest_summaries(hub, since)
+        left_out = total - since - len(exchanges)
+        self._interval = _INTERVAL_UNDER_LOAD if left_out else INTERVAL
         event = {
             "exchanges": exchanges,
-            "left_out": total - since - len(exchanges),
+            "left_out": left_out,
             "total": total,
             "changed": changed,
             "cleared": cleared,

@@ -144,7 +144,7 @@ def generation(generation: Generation, hub: HubBackend, links: Links) -> dict[st
                 "width": quote.size.width,
                 "height": quote.size.height,
             }
-            for url in [url for _, url in images]
+            for _, url in images
         ],
     }
 

@@ -20,6 +20,7 @@ export async function mount(root, context) {
   let selected = Number(params.get("exchange")) || 0;
   let scheduled = false;
   let keys = [];
+  let refill = null;
   const pins = new Set((params.get("pins") ?? "").split(",").filter(Boolean).map(Number));
 
   // -- the list ------------------------------------------------------------------------------
@@ -120,17 +121,21 @@ export async function mount(root, context) {
       for (const number of [...rows.keys()].slice(0, rows.size - MAX_ROWS)) rows.delete(number);
     }
   }
-  async function loadAll() {
-    const { exchanges } = await api("GET", `${path}/journal?format=summary&limit=1000`);
+  async function loadAll(limit = 1000) {
+    const { exchanges } = await api("GET", `${path}/journal?format=summary&limit=${limit}`);
     if (!loaded) { add(exchanges); rows = new Map([...rows].sort(([a], [b]) => a - b)); refresh(); }
   }
   function onBatch(batch) {
     if (loaded) return;
     if (paused) { waiting.push(batch); if (waiting.length > 1000) waiting.shift(); refresh(); return; }
     if (batch.cleared) { rows = new Map(); left = 0; }
-    left += rows.size ? batch.left_out : 0;
+    if (batch.left_out && rows.size) {
+      left += batch.left_out;
+      clearTimeout(refill);
+      refill = setTimeout(() => loadAll(200).catch(showError), 2000); // once it is quiet
+    }
     add(batch.exchanges);
-    if (batch.changed.includes("accounts") && !batch.exchanges.length) loadAll().catch(showError); // a refund
+    if (batch.changed.includes("accounts") && !batch.exchanges.length) loadAll(200).catch(showError); // a refund
     else refresh();
   }
 
@@ -296,7 +301,7 @@ export async function mount(root, context) {
   keys = (await api("GET", `${path}/keys`)).keys;
   await loadAll();
   if (selected) await open(selected);
-  return () => { unsubscribe(); document.removeEventListener("keydown", globalKey); removeEventListener("resize", schedule); };
+  return () => { unsubscribe(); clearTimeout(refill); document.removeEventListener("keydown", globalKey); removeEventListener("resize", schedule); };
 }
 
 function pretty(text) {
