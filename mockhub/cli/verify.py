@@ -19,7 +19,7 @@ from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError
 from mockhub.verify import preflight, runner
-from mockhub.verify.check import Check
+from mockhub.verify.check import Check, additional_checks
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
@@ -176,9 +176,10 @@ class VerifyCommand:
                 return self._run_checks(profile)
         profile = read_profile(self.target)
         self._require_budget(profile)
-        if not self.plan:
-            self._preflight(profile)
-        return self._run_checks(profile)
+        with additional_checks(profile.checks):
+            if not self.plan:
+                self._preflight(profile)
+            return self._run_checks(profile)
 
     def _require_budget(self, profile: Profile) -> None:
         loopback = is_loopback_url(profile.base_url)
@@ -191,7 +192,7 @@ class VerifyCommand:
     def _preflight(self, profile: Profile) -> None:
         """Print what each key reads, and stop if the profile cannot be right."""
         if self.wait is not None:
-            preflight.wait_until_ready(profile.base_url, self.wait)
+            preflight.wait_until_ready(profile, self.wait)
         budget = runner.effective_budget(profile, self.budget, self.level)
         checks = runner.select_checks(self.level, self.keyword)
         rows = preflight.check_profile(profile, budget, checks, self.seed, read_only=self.read_only)

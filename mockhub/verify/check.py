@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import runpy
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from mockhub._text import suggest
+from mockhub.exceptions import MockhubError
 from mockhub.verify.clauses import DOCUMENTED, INFERRED, clauses
 from mockhub.verify.context import CheckContext
 
@@ -55,6 +60,9 @@ def check(
     Its level is that of its clauses, unless it reads a documented one more strictly. It runs
     after the checks named in *after*, and only if each of them has run; *last* puts it at the end.
     """
+    for name in clause_ids:
+        if name not in clauses():
+            raise ValueError(f"{name!r} is not a clause{suggest(name, clauses())}")
     inferred = any(clauses()[name].level == INFERRED for name in clause_ids)
 
     def register(function: CheckFunction) -> CheckFunction:
@@ -88,6 +96,44 @@ def all_checks() -> tuple[Check, ...]:
     packaged = find_spec("mockhub.contract_tests") is not None
     import_module(f"{'mockhub.' if packaged else ''}contract_tests.checks")
     return tuple(sort_by_dependency(CHECKS))
+
+
+@contextmanager
+def additional_checks(file: Path | None) -> Iterator[None]:
+    """Register the checks of a Python file for the time of the block, after all others.
+
+    Raises:
+        MockhubError: if the file cannot be run, or has no checks.
+    """
+    if file is None:
+        yield
+        return
+    all_checks()  # so that those of the file are the last
+    own = len(CHECKS)
+    try:
+        _run_file(file)
+        if len(CHECKS) == own:
+            raise MockhubError(f"{file}: has no function with @check(...)")
+        _reject_repeated_names(file)
+        all_checks.cache_clear()
+        yield
+    finally:
+        del CHECKS[own:]
+        all_checks.cache_clear()
+
+
+def _run_file(file: Path) -> None:
+    try:
+        runpy.run_path(str(file))
+    except Exception as error:
+        raise MockhubError(f"{file}: {type(error).__name__}: {error}") from error
+
+
+def _reject_repeated_names(file: Path) -> None:
+    names = Counter(check.name for check in CHECKS)
+    for name, count in names.items():
+        if count > 1:
+            raise MockhubError(f"{file}: there is already a check {name}; expected another name")
 
 
 def sort_by_dependency(checks: Iterable[Check]) -> list[Check]:

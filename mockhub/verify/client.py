@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import calendar
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -36,6 +38,7 @@ _MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
 _MAX_LOST = 3  # consecutive POSTs that were charged without a response
 _MAX_KEPT_RESPONSE = 1_000_000  # bytes of each response that are kept for the report
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
+_SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie", re.IGNORECASE)
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which never cost credits
 _MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
@@ -85,12 +88,24 @@ class BudgetedClient:
         self._unavailable: set[str] = set()  # kinds of requests whose last attempts all failed
         self._lock = Lock()
         self._max_time, self._deadline = max_time, time.monotonic() + max_time
-        self._transport = Transport(loopback=self.loopback)
+        for name, value in profile.headers.items():
+            if _SECRET_HEADER.search(name):
+                variable = re.sub(r"\W", "_", name.upper())
+                self.secrets.register(value, f"$MOCKHUB_KEY_{variable}")
+        self._transport = Transport(profile)
 
     @property
     def loopback(self) -> bool:
         """Whether the implementation runs on this machine."""
         return is_loopback_url(self.profile.base_url)
+
+    @property
+    def _read_timeout(self) -> float:
+        return self.profile.timeouts.read or READ_TIMEOUT
+
+    @property
+    def _generate_timeout(self) -> float:
+        return self.profile.timeouts.generation or GENERATE_TIMEOUT
 
     @property
     def seconds_left(self) -> float:
@@ -145,7 +160,7 @@ class BudgetedClient:
             curl_body=body.curl_body,
             files=body.files,
             unspecified=unspecified,
-            timeout=GENERATE_TIMEOUT,
+            timeout=self._generate_timeout,
             cost=cost,
         )
 
@@ -160,7 +175,7 @@ class BudgetedClient:
         curl_body: Body | None = None,
         files: Mapping[str, bytes] = MappingProxyType({}),
         unspecified: bool = False,
-        timeout: float = READ_TIMEOUT,
+        timeout: float | None = None,
         cost: int = 0,
     ) -> Exchange:
         """Send a request, and record the exchange.
@@ -173,7 +188,7 @@ class BudgetedClient:
             curl_body: The body for the curl command.
             files: The files that the curl command reads, by name.
             unspecified: Whether the documentation leaves open how such a request is answered.
-            timeout: Seconds without a response.
+            timeout: Seconds without a response; by default those of the profile.
             cost: The worst case in credits.
 
         Raises:
@@ -188,14 +203,14 @@ class BudgetedClient:
         kind = _request_kind(method, url)
         if self._unanswered[kind] >= _MAX_UNANSWERED:
             raise Inconclusive(f"not sent: the server no longer responds to {kind}")
-        sent_headers = {**self._authorization(key), **(headers or {})}
+        sent_headers = {**self.profile.headers, **self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
         request = Request(method, url, sent_headers, stored, curl_body, unspecified, files)
         for attempt in range(MAX_ATTEMPTS):
             self._require_time()
             reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
             before = self.budget.latest(self._payer(key))
-            exchange = self._exchange(request, content, timeout)
+            exchange = self._exchange(request, content, timeout or self._read_timeout)
             if reservation is not None:
                 self._release(reservation, [exchange], key)
             if not is_transient(exchange):
@@ -273,14 +288,18 @@ class BudgetedClient:
         if self.read_only:
             raise Skipped("--read-only sends nothing but GETs")
         url = f"{self.profile.base_url}{GENERATIONS}"
-        headers = {**self._authorization(key), "Content-Type": "application/json"}
+        headers = {
+            **self.profile.headers,
+            **self._authorization(key),
+            "Content-Type": "application/json",
+        }
         encoded = [json_body(body) for body in bodies]
         reservation = self.budget.reserve(sum(costs))
         self._require_time()
         started = time.perf_counter()
         requests = [PendingRequest(url, headers, body.content) for body in encoded]
-        responses = concurrent_requests.send_simultaneously(
-            requests, min(GENERATE_TIMEOUT, self.seconds_left)
+        responses = self._send_simultaneously(
+            requests, min(self._generate_timeout, self.seconds_left)
         )
         exchanges = [
             self._to_exchange(
@@ -296,6 +315,20 @@ class BudgetedClient:
             self._record(kind, exchange)
         self._release(reservation, exchanges, key)
         return exchanges
+
+    def _send_simultaneously(
+        self, requests: Sequence[PendingRequest], timeout: float
+    ) -> list[RawResponse]:
+        """Send requests at the same moment; through a proxy only as close as threads are."""
+        if self.profile.proxy:
+            send = self._transport.send
+            calls = [
+                partial(send, "POST", each.url, each.headers, each.content, timeout)
+                for each in requests
+            ]
+            return concurrent_requests.parallel(calls)
+        self._transport.rate.wait(len(requests))
+        return concurrent_requests.send_simultaneously(requests, timeout, self._transport.tls)
 
     def _to_exchange(self, request: Request, response: RawResponse, started: float) -> Exchange:
         return Exchange(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,9 +48,11 @@ class _FinalResponse(http.client.HTTPResponse):
             super().begin()
 
 
-def send_simultaneously(requests: Sequence[PendingRequest], timeout: float) -> list[RawResponse]:
+def send_simultaneously(
+    requests: Sequence[PendingRequest], timeout: float, context: ssl.SSLContext | None = None
+) -> list[RawResponse]:
     """Send all but the last byte of each request, then the last bytes together."""
-    connections = [_open(request, timeout) for request in requests]
+    connections = [_open(request, timeout, context) for request in requests]
     for connection, request in zip(connections, requests, strict=True):
         if connection is not None:
             with suppress(OSError):
@@ -62,12 +65,16 @@ def send_simultaneously(requests: Sequence[PendingRequest], timeout: float) -> l
     )
 
 
-def _open(request: PendingRequest, timeout: float) -> http.client.HTTPConnection | None:
+def _open(
+    request: PendingRequest, timeout: float, context: ssl.SSLContext | None
+) -> http.client.HTTPConnection | None:
     split = urlsplit(request.url)
-    connection_class = (
-        http.client.HTTPSConnection if split.scheme == "https" else http.client.HTTPConnection
+    host, port = split.hostname or "", split.port
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+        if split.scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=timeout)
     )
-    connection = connection_class(split.hostname or "", split.port, timeout=timeout)
     connection.response_class = _FinalResponse
     try:
         connection.putrequest("POST", split.path, skip_accept_encoding=True)

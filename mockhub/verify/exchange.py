@@ -154,6 +154,7 @@ class Exchange:
 _ERROR_MESSAGES = {
     "closed": "the server closed the connection",
     "timeout": "the server did not respond in time",
+    "untrusted": "its certificate is not trusted; ca_file in the profile names its authority",
     "unreachable": "the server could not be reached",
     "too large": "the response is larger than 64 MB",
     "lost": "it was lost on its way, and the request was charged or may have been",

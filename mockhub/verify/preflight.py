@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mockhub._loopback import is_loopback_url
 from mockhub.exceptions import MockhubError
 from mockhub.verify import covering_array, oracle
 from mockhub.verify.assertions import balance_object
@@ -35,17 +34,19 @@ class AccountRow(NamedTuple):
         return f"  {self.role:<8} {self.status:<22} {credits:<14} {self.account_type}".rstrip()
 
 
-def wait_until_ready(base_url: str, seconds: float) -> None:
+def wait_until_ready(profile: Profile, seconds: float) -> None:
     """Wait at most *seconds* until a server responds.
 
     Raises:
         MockhubError: if it does not.
     """
-    transport = Transport(loopback=is_loopback_url(base_url))
+    base_url, transport = profile.base_url, Transport(profile)
     deadline = time.monotonic() + seconds
     try:
         while True:
-            response = transport.send("GET", f"{base_url}/api/v1/models", {}, None, 5.0)
+            response = transport.send(
+                "GET", f"{base_url}/api/v1/models", dict(profile.headers), None, 5.0
+            )
             if response.status and response.status not in _STARTING:
                 return
             if time.monotonic() > deadline:

@@ -41,11 +41,11 @@ class Acceptance(NamedTuple):
 
 
 class Timeouts(NamedTuple):
-    """Seconds to wait for a connection, for a response, and for a generation."""
+    """Seconds to wait for a connection, a response and a generation; None for the usual ones."""
 
-    connect: float = 5
-    read: float = 10
-    generation: float = 60
+    connect: float | None = None
+    read: float | None = None
+    generation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ _SCHEMA = ConfigSchema(
             "headers": {
                 "description": "a mapping such as {X-Tenant: staging}",
                 "type": "object",
-                "propertyNames": string("the name of a header", pattern=r"[A-Za-z0-9_-]+"),
+                "propertyNames": string("the name of a header", pattern=r"^[A-Za-z0-9_-]+$"),
                 "additionalProperties": string("a text"),
             },
             "ca_file": string("the name of a PEM file"),

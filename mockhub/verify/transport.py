@@ -9,6 +9,9 @@ from threading import Thread
 
 import httpx
 
+from mockhub.verify.connection import RateLimiter, http_client, tls_context
+from mockhub.verify.profile import Profile
+
 MAX_RESPONSE_SIZE = 64 * 1024 * 1024  # bytes that are read of a response
 
 
@@ -49,11 +52,11 @@ class Transport:
     already.
     """
 
-    def __init__(self, *, loopback: bool) -> None:
-        limits = httpx.Limits(max_keepalive_connections=0 if loopback else 20, keepalive_expiry=4)
-        self._http = httpx.Client(
-            limits=limits, follow_redirects=False, trust_env=not loopback, headers={"Accept": "*/*"}
-        )
+    def __init__(self, profile: Profile) -> None:
+        self._http = http_client(profile)
+        self.tls = tls_context(profile)
+        self.rate = RateLimiter(profile.rate)
+        self._connect_timeout = profile.timeouts.connect or 5.0
 
     def close(self) -> None:
         self._http.close()
@@ -67,6 +70,7 @@ class Transport:
         timeout: float,
     ) -> RawResponse:
         """Return the complete response, or after *timeout* seconds that there is none."""
+        self.rate.wait()
         return with_deadline(
             timeout, lambda: self._send(method, url, dict(headers), content, timeout)
         )
@@ -80,15 +84,16 @@ class Transport:
                 url,
                 headers=headers,
                 content=content,
-                timeout=httpx.Timeout(timeout, connect=5.0),
+                timeout=httpx.Timeout(timeout, connect=self._connect_timeout),
             ) as response:
                 body = bytearray()
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > MAX_RESPONSE_SIZE:
                         return RawResponse(error="too large")
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            return RawResponse(error="unreachable")
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+            is_untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            return RawResponse(error="untrusted" if is_untrusted else "unreachable")
         except httpx.TimeoutException:
             return RawResponse(error="timeout")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):

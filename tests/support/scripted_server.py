@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ from mockhub.verify.profile import Profile
 from mockhub.verify.report import Report
 from tests.support.live_server import EXPIRED, LOW, OTHER, POOR, REVOKED, RICH, LiveHub, serve_hub
 
+CERTIFICATE = Path(__file__).parent / "tls" / "certificate.pem"  # self-signed, for localhost
 _MOCK_KEYS = {
     "rich": RICH,
     "other": OTHER,
@@ -77,7 +80,7 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 @contextmanager
-def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
+def scripted_server(handler: Callable[[Request], Response], *, tls: bool = False) -> Iterator[str]:
     """Serve the responses of *handler* and yield the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -105,10 +108,16 @@ def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_name("key.pem"))
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -116,7 +125,7 @@ def scripted_server(handler: Callable[[Request], Response]) -> Iterator[str]:
 
 
 @contextmanager
-def mock_with_changes(change: Change) -> Iterator[str]:
+def mock_with_changes(change: Change, *, tls: bool = False) -> Iterator[str]:
     """Serve the mock behind a proxy that replaces responses; None keeps a response."""
     with mock() as served:
 
@@ -124,7 +133,7 @@ def mock_with_changes(change: Change) -> Iterator[str]:
             response = forward_to(served, request)
             return change(request, response) or response
 
-        with scripted_server(forward) as url:
+        with scripted_server(forward, tls=tls) as url:
             yield url
 
 

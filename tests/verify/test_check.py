@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mockhub.verify.check import Check, sort_by_dependency
+from mockhub.exceptions import MockhubError
+from mockhub.verify.check import Check, additional_checks, all_checks, sort_by_dependency
 from mockhub.verify.runner import run
 from tests.support.scripted_server import KEYS, build_profile, mock
 
@@ -55,3 +58,49 @@ def test_check_whose_dependency_was_skipped_is_skipped() -> None:
     outcome, message = _outcome_of_exact_balance("ledger", keys={**KEYS, "low": KEYS["valid"]})
     assert outcome == "skipped"
     assert "ledger_is_never_overdrawn_concurrently, which was skipped: keys.low has" in message
+
+
+OWN_CHECK = """
+from mockhub.verify.assertions import require_field, expect
+from mockhub.verify.check import check
+
+@check("END-2")
+def credits_are_many(context):
+    \"\"\"Keep a hundred credits.\"\"\"
+    exchange = context.client.get("credits")
+    assert_enough(require_field(expect(exchange, 200), "credits", int, exchange), exchange)
+
+def assert_enough(credits, exchange):
+    from mockhub.verify.outcomes import Failed
+    if credits < 10_000_000:
+        raise Failed(f"{credits} credits are not enough", exchange)
+"""
+
+
+def test_checks_of_the_user_run_with_the_others(tmp_path: Path) -> None:
+    """They are registered for one run only."""
+    file = tmp_path / "my_checks.py"
+    file.write_text(OWN_CHECK)
+    known = [check.name for check in all_checks()]
+    with mock() as served, additional_checks(file):
+        report = run(build_profile(served.url), keyword="credits_are_many")
+    assert [finding.result.name for finding in report.findings] == ["credits_are_many"]
+    assert [check.name for check in all_checks()] == known
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 +", "SyntaxError"),
+        ("a = 1", "has no function with @check"),
+        (OWN_CHECK.replace("END-2", "END-99"), "ValueError: 'END-99' is not a clause"),
+        (OWN_CHECK.replace("credits_are_many", "models_need_no_key"), "already a check"),
+    ],
+)
+def test_unusable_checks_are_rejected(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "my_checks.py"
+    file.write_text(text)
+    known = [check.name for check in all_checks()]
+    with pytest.raises(MockhubError, match=message), additional_checks(file):
+        pass
+    assert [check.name for check in all_checks()] == known

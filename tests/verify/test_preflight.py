@@ -102,7 +102,7 @@ def test_server_that_starts_late_is_waited_for() -> None:
 
     with scripted_server(handle) as url:
         Timer(0.3, lambda: ready.append(True)).start()
-        preflight.wait_until_ready(url, 20)
+        preflight.wait_until_ready(build_profile(url), 20)
     assert ready
 
 
@@ -112,7 +112,7 @@ def test_waiting_ends() -> None:
         scripted_server(lambda request: Response(503)) as url,
         pytest.raises(MockhubError, match="not ready within 0.1 s: HTTP 503"),
     ):
-        preflight.wait_until_ready(url, 0.1)
+        preflight.wait_until_ready(build_profile(url), 0.1)
 
 
 def test_spent_account_is_replaced_by_fresh_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mockhub.exceptions import MockhubError
-from mockhub.verify.profile import Partial, read_profile
+from mockhub.verify.profile import Acceptance, Partial, Timeouts, read_profile
 
 COMPLETE = """
 base_url: http://127.0.0.1:9911/
@@ -20,6 +20,15 @@ triggers:
 limits:
   max_credits: 400
   poll_timeout: 2.5
+headers: {X-Tenant: staging}
+ca_file: ca.pem
+proxy: http://127.0.0.1:3128
+timeouts: {read: 2, generation: 800}
+rate: 5
+checks: my_checks.py
+accept:
+  - {clause: ERR-2, reason: legacy}
+  - {clause: ERR-3, reason: legacy, until: 2027-01-31}
 """
 
 
@@ -33,12 +42,21 @@ def test_complete_profile_is_read(tmp_path: Path) -> None:
     """Every field is read, and ${KEY} is replaced by the environment variable."""
     file = tmp_path / "target.yaml"
     file.write_text(COMPLETE, "utf-8")
+    for name in ("ca.pem", "my_checks.py"):
+        (tmp_path / name).touch()
     profile = read_profile(file, {"KEY": "gih_live_secret"})
     assert profile.base_url == "http://127.0.0.1:9911"
     assert profile.keys == {"valid": "gih_live_secret", "other": "gih_live_other"}
     assert profile.provider_failure == "fail: yes"
     assert profile.partial == Partial("some of gih_live_secret", 4, 3)
     assert (profile.max_credits, profile.poll_timeout) == (400, 2.5)
+    assert (profile.headers, profile.proxy) == ({"X-Tenant": "staging"}, "http://127.0.0.1:3128")
+    assert (profile.ca_file, profile.checks) == (tmp_path / "ca.pem", tmp_path / "my_checks.py")
+    assert (profile.timeouts, profile.rate) == (Timeouts(None, 2, 800), 5)
+    assert profile.accepted == (
+        Acceptance("ERR-2", "legacy"),
+        Acceptance("ERR-3", "legacy", "2027-01-31"),
+    )
 
 
 def test_base_url_may_end_in_api_path(tmp_path: Path) -> None:
@@ -89,6 +107,22 @@ def test_base_url_may_end_in_api_path(tmp_path: Path) -> None:
             "a number of seconds",
         ),
         ("base_url: http://a\nkeys: {valid: a}\nstate_handlers: no.py", "is not a file"),
+        ("base_url: http://a\nkeys: {valid: a}\nchecks: no.py", "#/checks: .* is not a file"),
+        ("base_url: http://a\nkeys: {valid: a}\nca_file: no.pem", "#/ca_file: .* is not a file"),
+        ("base_url: http://a\nkeys: {valid: a}\nproxy: a", "'a' is not an address"),
+        ("base_url: http://a\nkeys: {valid: a}\nrate: 0", "rate: 0 is not valid"),
+        ("base_url: http://a\nkeys: {valid: a}\ntimeouts: {read: 0}", "timeouts/read: 0 is not"),
+        ("base_url: http://a\nkeys: {valid: a}\nheaders: {'a b': c}", "headers"),
+        (
+            "base_url: http://a\nkeys: {valid: a}\naccept: [{clause: ERR2, reason: b}]",
+            "accept/0/clause: 'ERR2' is not a clause; did you mean 'ERR-2'",
+        ),
+        ("base_url: http://a\nkeys: {valid: a}\naccept: [{clause: ERR-2}]", "'reason' is missing"),
+        (
+            "base_url: http://a\nkeys: {valid: a}\n"
+            "accept: [{clause: ERR-2, reason: b, until: 2027-02-31}]",
+            "accept/0/until: '2027-02-31' is not a date",
+        ),
     ],
 )
 def test_invalid_profile_is_rejected(tmp_path: Path, text: str, message: str) -> None:
