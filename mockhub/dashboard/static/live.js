@@ -1,0 +1,77 @@
+// What the views of a hub's state share: reading again while it changes, and a list with "Show older".
+import { h } from "./dom.js";
+
+const PAUSE = 400; // milliseconds between two readings
+const MAX_LIMIT = 1000; // of the control plane
+
+// Replace the children of a node, and keep the focus on the element with the same data-key.
+export function replace(node, ...children) {
+  const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== false));
+  if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+// Call load now, and again after events that `concerns(batch)`, one call at a time. Returns {load, stop}.
+export async function keepLoaded(context, load, concerns) {
+  let running = null;
+  let again = false;
+  let stopped = false;
+  async function run() {
+    do {
+      again = false;
+      try { await load(); } catch (error) { if (!stopped) context.showError(error); }
+      if (again) await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
+    } while (again && !stopped);
+    running = null;
+  }
+  const reload = () => { again = running !== null; running ??= run(); return running; };
+  const unsubscribe = context.onEvents((batch) => { if (batch.cleared || concerns(batch)) reload(); });
+  await reload();
+  return { load: reload, stop() { stopped = true; unsubscribe(); } };
+}
+
+export const changed = (...names) => (batch) => batch.changed.some((one) => names.includes(one));
+
+// A number of items that grows by a button.
+export function pager(step, onMore) {
+  const button = h("button", { type: "button", hidden: true, onclick: () => { one.limit = Math.min(MAX_LIMIT, one.limit + step); onMore(); } }, "Show older");
+  const note = h("span", { class: "muted", role: "status" });
+  const one = {
+    limit: step,
+    node: h("p", { class: "toolbar" }, button, note),
+    show(shown, total, more, noun) {
+      button.hidden = !more || one.limit >= MAX_LIMIT;
+      note.textContent = `${shown.toLocaleString("en")} of ${total.toLocaleString("en")} ${noun}`;
+    },
+  };
+  return one;
+}
+
+// A button that calls the control plane and shows what came of it.
+export function action(context, label, call, { done, ...attributes } = {}) {
+  return h("button", { type: "button", ...attributes, async onclick() {
+    try { await call(); if (done) context.toast(done); } catch (error) { context.showError(error); }
+  } }, label);
+}
+
+export function form(context, label, call, ...fields) {
+  return h("form", { class: "toolbar", async onsubmit(event) {
+    event.preventDefault();
+    try { await call(event.target); } catch (error) { context.showError(error); }
+  } }, fields, h("button", { type: "submit" }, label));
+}
+
+let fields = 0;
+// A control with its label.
+export function field(label, control) {
+  control.id ||= `field-${fields += 1}`;
+  return h("span", { class: "field" }, h("label", { htmlFor: control.id }, label), control);
+}
+
+export function facts(values) {
+  return h("dl", { class: "facts" }, Object.entries(values).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+export const firstImage = (context, prompt) => `curl ${context.publicUrl}/api/v1/images/generations \\
+  -H "Authorization: Bearer gih_live_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \\
+  --json '${JSON.stringify({ model: "gpt-image-2", ...prompt })}'`;
