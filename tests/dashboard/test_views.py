@@ -92,7 +92,7 @@ def test_image_appears_and_can_be_downloaded(page: Page, hub: LiveHub) -> None:
 
 
 def test_gallery_leaves_no_trace(page: Page, hub: LiveHub) -> None:
-    """Whoever looks at images adds nothing to the journal, and no fault fires."""
+    """Images of the page add nothing to the journal, and no fault fires."""
     hub.generate({})
     hub.server.call(lambda: hub.backend.arm(parse_directives("status=404 on=get_image")))
     total = hub.backend.journal.total
@@ -112,7 +112,7 @@ def test_running_generation_is_completed_by_hand(page: Page, hub: LiveHub) -> No
     row(page, kept).get_by_role("button", name="Complete").click()
     expect(row(page, kept)).to_contain_text("succeeded")
     row(page, failed).get_by_role("button", name="Fail").click()
-    expect(row(page, failed)).to_contain_text("failed generationFailed")
+    expect(row(page, failed)).to_contain_text("failed")
     control(hub, "POST", "/clock/advance", {"by": "10s"})
     expect(row(page, timed)).to_contain_text("25 %")
     assert hub.get(f"generations/{kept}").json()["status"] == "succeeded"
@@ -284,7 +284,7 @@ def test_views_are_accessible(page: Page, hub: LiveHub) -> None:
     folder = Path(__file__).resolve().parents[2] / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     fill_with_hostile_text(hub)
-    for view in [*VIEWS, "gallery with dialog"]:
+    for number, view in enumerate([*VIEWS, "gallery with dialog"]):
         open_view(page, hub, view.split()[0], account="documentation")
         if "dialog" in view:
             page.locator(".thumbnail").first.click()
@@ -294,7 +294,7 @@ def test_views_are_accessible(page: Page, hub: LiveHub) -> None:
             page.emulate_media(color_scheme=theme)
             page.screenshot(path=folder / f"{view.replace(' ', '-')}-{width}-{theme}.png")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if (width, theme) in LOOKS[:2]:
+            if (width, theme) == LOOKS[number % 2]:
                 found = [one["id"] for one in axe.run(page).response["violations"]]
                 assert (view, width, found) == (view, width, [])
         assert page.locator("main script, main img[src=x]").count() == 0

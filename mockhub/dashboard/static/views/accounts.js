@@ -66,7 +66,7 @@ export async function mount(root, context) {
     const sums = one.credit_totals;
     replace(state, facts({
       Balance: h("strong", {}, `${one.credits.toLocaleString("en")} credits`), Type: one.account_type, "Next expiration": one.next_expiration ?? "never",
-      Since: `the start: ${Object.entries(sums).map(([kind, sum]) => `${kind} ${formatCredits(sum)}`).join(", ")}`,
+      Totals: `${Object.entries(sums).map(([kind, sum]) => `${kind} ${formatCredits(sum)}`).join(", ")}`,
     }));
     replace(chart, entries.length ? plot(entries) : "");
     replace(lots, one.lots.length ? table(lotColumns, one.lots, "Lots") : emptyState("No credits. Grant some:"));

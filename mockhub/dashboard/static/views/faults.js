@@ -88,7 +88,7 @@ export async function mount(root, context) {
     { label: "#", class: "number", value: (one) => one.number },
     { label: "Fault", value: (one) => h("code", {}, one.fault) },
     { label: "On", value: (one) => one.operation ?? "any" },
-    { label: "Fires", value: (one) => [one.times && `${one.times} times`, one.nth && `at request ${one.nth}`, one.p < 1 && `p=${one.p}`, one.expires_at && `until ${one.expires_at}`].filter(Boolean).join(", ") || "always" },
+    { label: "Fires", value: (one) => [one.times && (one.times === 1 ? "once" : `${one.times} times`), one.nth && `at request ${one.nth}`, one.p < 1 && `p=${one.p}`, one.expires_at && `until ${one.expires_at}`].filter(Boolean).join(", ") || "always" },
     { label: "Prompt contains", class: "text", value: (one) => h("span", { dir: "auto" }, one.prompt ?? "") },
     { label: "Evaluated", class: "number", value: (one) => one.evaluated },
     { label: "Fired", class: "number", value: (one) => h("strong", { class: one.fired ? "bad" : "" }, one.fired) },
@@ -103,7 +103,7 @@ export async function mount(root, context) {
     if (!edited) provider.value = script.script.join("\n");
     used.textContent = `${script.used} outcomes used.`;
     const chosen = key.value;
-    key.replaceChildren(...keys.filter((one) => one.status === "valid").map((one) => option(one.id, one.name)));
+    key.replaceChildren(...keys.filter((one) => one.status === "valid").map((one) => option(one.id, one.name.slice(0, 40))));
     if (keys.some((one) => one.id === chosen && one.status === "valid")) key.value = chosen;
   }
   const live = await keepLoaded(context, load, (batch) => changed("faults", "accounts", "clock")(batch) || batch.exchanges.length > 0);

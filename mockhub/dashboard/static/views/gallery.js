@@ -9,7 +9,7 @@ export async function mount(root, context) {
   const path = `/hubs/${encodeURIComponent(hub)}/generations`;
   const nodes = new Map(); // by id
   const pages = pager(24, () => live.load());
-  const list = h("div", { class: "gallery" });
+  const list = h("div", { class: "pictures" });
   const dialog = h("dialog", { class: "image", "aria-label": "Image", onclose: () => setParams({ image: "" }),
     onclick: (event) => { if (event.target === dialog) dialog.close(); } });
   root.append(h("h2", {}, "Gallery"), list, pages.node, dialog);
@@ -37,15 +37,15 @@ export async function mount(root, context) {
     const file = `${one.id}-${index + 1}.${image.preview_path.split(".").pop()}`;
     replace(dialog,
       h("img", { src: image.preview_path, alt: one.prompt.slice(0, 200), width: image.width, height: image.height }),
+      h("div", { class: "toolbar" },
+        h("a", { class: "button", href: image.preview_path, download: file }, "Download"),
+        one.images.length > 1 && h("button", { type: "button", "data-key": "next", onclick: () => open(one, (index + 1) % one.images.length) }, "Next image"),
+        h("button", { type: "button", onclick: () => dialog.close() }, "Close")),
       facts({
         Prompt: h("span", { dir: "auto" }, one.prompt), Image: `${index + 1} of ${one.images.length}`, Dimensions: `${image.width} × ${image.height}, ${image.media_type}`,
         Requested: `${one.model}, size ${one.size}, quality ${one.quality}, n ${one.n}, ${one.references} references`,
         Credits: `${one.credits}, tier ${one.tier}`, Account: one.account, Created: one.created_at, Generation: h("code", {}, one.id), URL: h("a", { href: image.url, target: "_blank", rel: "noreferrer" }, image.url),
-      }),
-      h("div", { class: "toolbar" },
-        h("a", { class: "button", href: image.preview_path, download: file }, "Download"),
-        one.images.length > 1 && h("button", { type: "button", "data-key": "next", onclick: () => open(one, (index + 1) % one.images.length) }, "Next image"),
-        h("button", { type: "button", onclick: () => dialog.close() }, "Close")));
+      }));
     if (!dialog.open) dialog.showModal();
     setParams({ image: `${one.id}.${index + 1}` });
   }

@@ -33,7 +33,7 @@ export async function mount(root, context) {
     const nothing = report.exchanges ? emptyState("The client does nothing wrong in these requests. Make it harder: arm a fault in the view Faults, and let it try again.")
       : emptyState("No request yet. Point your client at this hub, or begin here:", firstImage(context, { prompt: "A lighthouse at dusk" }));
     replace(findings, report.findings.length ? report.findings.map(finding) : nothing);
-    replace(matrix, covered(coverage));
+    replace(matrix, covered(coverage), h("p", { class: "hint" }, "· is not documented for the operation."));
     replace(rest, h("div", { class: "columns" }, list("Error code", coverage.codes), list("State", coverage.states),
       Object.keys(coverage.undocumented).length > 0 && list("Not in the contract", coverage.undocumented)));
   }
