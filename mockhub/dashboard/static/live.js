@@ -1,7 +1,7 @@
 // What the views of a hub's state share: reading again while it changes, and a list with "Show older".
 import { h } from "./dom.js";
 
-const PAUSE = 400; // milliseconds between two readings
+const PAUSE = 500; // milliseconds between two readings
 const MAX_LIMIT = 1000; // of the control plane
 
 // Replace the children of a node, and keep the focus on the element with the same data-key.
@@ -11,23 +11,29 @@ export function replace(node, ...children) {
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
-// Call load now, and again after events that `concerns(batch)`, one call at a time. Returns {load, stop}.
-export async function keepLoaded(context, load, concerns) {
+// Call load now, and again after events that `concerns(batch)`: one call at a time, with a pause after each,
+// since a busy hub sends events all the time. Returns {load, stop}.
+export async function keepLoaded(context, load, concerns, pause = PAUSE) {
   let running = null;
   let again = false;
   let stopped = false;
+  let loadedAt = 0;
+  let timer = null;
   async function run() {
     do {
       again = false;
       try { await load(); } catch (error) { if (!stopped) context.showError(error); }
-      if (again) await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
     } while (again && !stopped);
+    loadedAt = performance.now();
     running = null;
   }
   const reload = () => { again = running !== null; running ??= run(); return running; };
-  const unsubscribe = context.onEvents((batch) => { if (batch.cleared || concerns(batch)) reload(); });
+  const unsubscribe = context.onEvents((batch) => {
+    if (!batch.cleared && !concerns(batch)) return;
+    timer ??= setTimeout(() => { timer = null; reload(); }, Math.max(0, loadedAt + pause - performance.now()));
+  });
   await reload();
-  return { load: reload, stop() { stopped = true; unsubscribe(); } };
+  return { load: reload, stop() { stopped = true; clearTimeout(timer); unsubscribe(); } };
 }
 
 export const changed = (...names) => (batch) => batch.changed.some((one) => names.includes(one));

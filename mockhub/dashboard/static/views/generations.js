@@ -21,16 +21,16 @@ export async function mount(root, context) {
   }, { "data-key": `${label} ${one.id}`, "aria-label": `${label} ${one.id}`, done: `${one.id} ${outcome}.` });
   const ended = (one) => one.ended_at !== null;
   const columns = [
-    { label: "Created", value: (one) => formatTime(one.created_at) },
     { label: "Status", value: (one) => h("span", { class: { succeeded: "good", failed: "bad" }[one.status] ?? "warn" }, one.status) },
+    { label: "Prompt", class: "text", value: (one) => h("span", { class: "prompt", dir: "auto", title: one.prompt }, one.prompt) },
     { label: "Progress or end", value: (one) => (ended(one) ? formatTime(one.ended_at) : [
       h("progress", { value: one.progress ?? undefined, max: 1, "aria-label": `Progress of ${one.id}` }), " ",
       one.due_at ? [`${Math.floor(one.progress * 100)} %, due `, formatTime(one.due_at)] : `${one.polls} polls`]) },
     { label: "By hand", value: (one) => (ended(one) ? "" : h("span", { class: "buttons" }, complete(one, "Complete", "succeeded"), complete(one, "Fail", "failed"))) },
-    { label: "Prompt", class: "text", value: (one) => h("span", { class: "prompt", dir: "auto", title: one.prompt }, one.prompt) },
     { label: "Images", value: (one) => (one.delivered ? h("a", { href: href("gallery", { image: `${one.id}.1` }), "aria-label": `Images of ${one.id}` }, `${one.delivered} of ${one.n}`) : `0 of ${one.n}`) },
     { label: "Request", value: (one) => `${one.size} · ${one.tier} · ${one.async ? "async" : "sync"}` },
     { label: "Credits", class: "number", value: (one) => (ended(one) ? one.credits : `${one.credits_requested} held`) },
+    { label: "Created", value: (one) => formatTime(one.created_at) },
     { label: "Account", value: (one) => one.account },
     { label: "Outcome", value: (one) => h("code", {}, one.outcome) },
     { label: "Generation", value: (one) => h("a", { href: href("requests", { q: one.id }) }, h("code", {}, one.id)) },

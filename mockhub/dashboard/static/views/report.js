@@ -2,6 +2,7 @@
 import { emptyState, h, table } from "../dom.js";
 import { facts, firstImage, keepLoaded, replace } from "../live.js";
 
+const PAUSE = 2000; // milliseconds: a report analyses the whole journal
 const MAX_EVIDENCE = 20;
 const CLASSES = { money: "bad", warning: "warn", hint: "hint" };
 
@@ -37,6 +38,6 @@ export async function mount(root, context) {
     replace(rest, h("div", { class: "columns" }, list("Error code", coverage.codes), list("State", coverage.states),
       Object.keys(coverage.undocumented).length > 0 && list("Not in the contract", coverage.undocumented)));
   }
-  const live = await keepLoaded(context, load, (batch) => batch.exchanges.length > 0);
+  const live = await keepLoaded(context, load, (batch) => batch.exchanges.length > 0, PAUSE);
   return live.stop;
 }
