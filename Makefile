@@ -26,7 +26,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check container-check soak hostile fuzz lock clean
+.PHONY: help serve env env-newest test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check container-check soak hostile fuzz lock clean
 
 help: ## list targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,14 +39,17 @@ env: .venv/.dev $(NODE_ENV) ## create the test environment
 test: env ## run all tests (PYTEST_ARGS="-k sdk")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-newest: .venv/.dev ## run the tests that depend on Python's version on the newest one (3.12 or later)
-	@python=$$(.ci/newest-python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')); \
+env-newest: .venv/bin/python ## create the test environment for the newest Python (3.12 or later), if there is one
+	@python=$$(.ci/newest-python $$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')); \
 	if [ -z "$$python" ]; then \
-		echo "SKIPPED: there is no Python newer than $$($(BIN)/python --version) on the path or among pyenv's versions"; \
+		echo "SKIPPED: there is no Python newer than $$(.venv/bin/python --version) on the path or among pyenv's versions"; \
 	else \
-		$(MAKE) --no-print-directory BIN=.venv-newest/bin NEWEST_PYTHON="$$python" .venv-newest/.dev && \
-		.venv-newest/bin/python --version && \
-		.venv-newest/bin/python -m pytest $(PYTEST_ARGS) $(NEWEST_TESTS); \
+		$(MAKE) --no-print-directory BIN=.venv-newest/bin NEWEST_PYTHON="$$python" .venv-newest/.dev; \
+	fi
+
+test-newest: env-newest ## run the tests that depend on Python's version on the newest one
+	@if [ -e .venv-newest/.dev ]; then \
+		.venv-newest/bin/python --version && .venv-newest/bin/python -m pytest $(PYTEST_ARGS) $(NEWEST_TESTS); \
 	fi
 
 test-asyncio: .venv/.dev ## run the tests of the server without uvloop
