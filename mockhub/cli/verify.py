@@ -21,6 +21,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.verify import preflight, runner
 from mockhub.verify.check import Check, additional_checks
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
+from mockhub.verify.context import DEFAULT_EXAMPLES
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.report import Report
@@ -79,6 +80,13 @@ _DEFAULT_BUDGETS = " or ".join(
     type=click.FloatRange(min=0),
     metavar="SECONDS",
     help="Wait at most this long until the server responds.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1, 10_000),
+    default=DEFAULT_EXAMPLES,
+    show_default=True,
+    help="Send this many random sequences, and generated bodies in proportion.",
 )
 @click.option("--no-fuzz", is_flag=True, help="Send no generated requests.")
 @click.option("--read-only", is_flag=True, help="Send only GETs.")
@@ -156,6 +164,7 @@ class VerifyCommand:
     seed: int
     max_time: float
     wait: float | None
+    examples: int
     no_fuzz: bool
     read_only: bool
     plan: bool
@@ -215,6 +224,7 @@ class VerifyCommand:
                 keyword=self.keyword,
                 read_only=self.read_only,
                 max_time=self.max_time,
+                examples=self.examples,
                 progress=progress,
             )
         report = self._with_evidence(replace(report, baseline=known or frozenset()))

@@ -24,7 +24,8 @@ from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget, Skip
 T = TypeVar("T")
 
 SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
-TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop
+DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
+TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _FAILURE_GROUP = 4  # failures that are created in parallel
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
@@ -46,6 +47,7 @@ class CheckContext:
     """Creates generations on demand and shares them between the checks.
 
     Attributes:
+        examples: The number of random sequences.
         starting_balances: Credits by role before the first generation.
         history: Every generation so far, in order.
         generation_groups: The generations that were created at the same time.
@@ -53,11 +55,14 @@ class CheckContext:
         concurrent_payment_start: Credits of keys.low before concurrent requests spent them.
     """
 
-    def __init__(self, client: BudgetedClient, level: str, seed: int) -> None:
+    def __init__(
+        self, client: BudgetedClient, level: str, seed: int, examples: int = DEFAULT_EXAMPLES
+    ) -> None:
         self.client = client
         self.profile = client.profile
         self.level = level
         self.seed = seed
+        self.examples = examples
         self.fixtures = covering_array.fill(seed)
         self.starting_balances: dict[str, int] = {}
         self.history: list[ObservedGeneration] = []
@@ -83,7 +88,8 @@ class CheckContext:
     @property
     def timed_out(self) -> bool:
         """Whether a slow implementation leaves no time for further generated requests."""
-        return time.monotonic() - self._started_at > TIME_LIMIT_SECONDS
+        limit = TIME_LIMIT_SECONDS * max(1, self.examples / DEFAULT_EXAMPLES)
+        return time.monotonic() - self._started_at > limit
 
     @property
     def is_slow(self) -> bool:

@@ -15,7 +15,7 @@ from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check, all_checks
 from mockhub.verify.clauses import DOCUMENTED, INFERRED, LEVELS, clauses
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.context import SLOW_SECONDS, CheckContext
+from mockhub.verify.context import DEFAULT_EXAMPLES, SLOW_SECONDS, CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.filter import compile_filter
 from mockhub.verify.fixtures import FAILURE_FIXTURES
@@ -46,6 +46,7 @@ def run(
     keyword: str | None = None,
     read_only: bool = False,
     max_time: float = math.inf,
+    examples: int = DEFAULT_EXAMPLES,
     progress: ProgressCallback | None = None,
     budget_tracker: Budget | None = None,
 ) -> Report:
@@ -62,6 +63,7 @@ def run(
             ``AUTH and not AUTH-9``.
         read_only: Whether to send only GETs.
         max_time: The seconds after which nothing more is sent.
+        examples: The number of random sequences; that of generated bodies is in proportion.
         progress: Called after each check.
         budget_tracker: Replaces the budget; it has its own limit.
 
@@ -83,7 +85,9 @@ def run(
         _require_price_of_an_image(budget_tracker.limit)
     client = BudgetedClient(profile, budget_tracker, read_only=read_only, max_time=max_time)
     verification = Run(
-        client, CheckContext(client, level, seed), progress or (lambda check, result: None)
+        client,
+        CheckContext(client, level, seed, examples),
+        progress or (lambda check, result: None),
     )
     started = time.perf_counter()
     try:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mockhub.verify import context
+from mockhub.verify.context import CheckContext
 from mockhub.verify.fuzz.generated_bodies import Validity, classify
+from mockhub.verify.fuzz.model import RunState
+from mockhub.verify.outcomes import Failed
 from mockhub.verify.runner import DEFAULT_BUDGET, run
 from tests.support.scripted_server import (
+    KEYS,
     Change,
     Request,
     Response,
@@ -93,3 +97,51 @@ def test_open_points_are_unspecified(body: object, documented: str, inferred: st
     """A generated body is valid or invalid only if the level says so."""
     assert classify(body, documented=True) == documented
     assert classify(body, documented=False) == inferred
+
+
+def _charge_another_user(request: Request, response: Response) -> Response | None:
+    """Report a credit less to the first user once the other one has paid."""
+    if (
+        request.method == "POST"
+        and request.headers.get("Authorization") == f"Bearer {KEYS['other']}"
+    ):
+        _charged.append(response.status)
+    is_balance = request.path.endswith("credits") and response.status == 200
+    if not is_balance or not _charged or KEYS["valid"] not in request.headers["Authorization"]:
+        return None
+    body = response.json()
+    return json_response({**body, "credits": body["credits"] - 8})
+
+
+_charged: list[int] = []
+
+
+def test_payment_of_another_user_is_a_rule() -> None:
+    """A sequence finds a server that charges the wrong user, and shows the shortest one."""
+    _charged.clear()
+    with mock_with_changes(_charge_another_user) as url:
+        report = run(build_profile(url), seed=3, keyword="random_sequences", budget=400)
+    assert _charged
+    assert report.exit_code == 1
+    assert "as another user" in report.findings[0].result.message
+
+
+def test_more_examples_send_more_requests() -> None:
+    """No constant bounds the random part."""
+    counts = []
+    with mock() as served:
+        for examples in (1, 8):
+            profile = build_profile(served.url)
+            report = run(profile, seed=1, keyword="random_bodies", examples=examples)
+            assert problems(report) == []
+            counts.append(report.requests)
+    assert counts[1] > 2 * counts[0]
+
+
+def test_cheaper_failure_of_the_same_length_is_kept() -> None:
+    """Sequences are compared by their length, then by their credits."""
+    state = RunState(cast(CheckContext, None))
+    for steps, cost in ((["a", "b"], 8), (["c", "d"], 48), (["e", "f"], 0), (["g", "h", "i"], 0)):
+        state.record_failure(steps, Failed("wrong"), cost)
+    assert state.shortest_failure is not None
+    assert state.shortest_failure[0] == ["e", "f"]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
     from schemathesis import Case
 
-_INVALID_COUNT, _VALID_COUNT = 40, 30  # bodies to generate
+_INVALID_FACTOR, _VALID_FACTOR = 5, 4  # bodies to generate, for each example
 _MAX_PAID = 2  # valid bodies to send
 _MAX_IMAGES = 2  # images of each
 _SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
@@ -56,8 +56,8 @@ def run(context: CheckContext) -> None:
         operation = schema[GENERATIONS]["POST"]
         sender = _BodySender(context)
         for mode, count, send in (
-            (GenerationMode.NEGATIVE, _INVALID_COUNT, sender.send_invalid),
-            (GenerationMode.POSITIVE, _VALID_COUNT, sender.send_valid),
+            (GenerationMode.NEGATIVE, _INVALID_FACTOR * context.examples, sender.send_invalid),
+            (GenerationMode.POSITIVE, _VALID_FACTOR * context.examples, sender.send_valid),
         ):
             _generate_bodies(operation.as_strategy(generation_mode=mode), count, context.seed, send)
     if not sender.checked_count:

@@ -47,7 +47,9 @@ class RunState:
     """The state that all sequences of a run share.
 
     Attributes:
-        shortest_failure: The steps and the failure of the shortest failing sequence.
+        shortest_failure: The steps and the failure of the shortest failing sequence, and among
+            equally short ones of the cheapest.
+        failure_cost: What that sequence may have cost, in credits.
         inconclusive: Why a sequence could not be checked.
         paid_count: The generations that were paid for.
     """
@@ -55,12 +57,14 @@ class RunState:
     context: CheckContext
     shortest_failure: tuple[list[str], Failed] | None = None
     inconclusive: CheckOutcome | None = None
+    failure_cost: int = 0
     shrink_attempts: int = 0
     paid_count: int = 0
 
-    def record_failure(self, steps: list[str], failure: Failed) -> None:
-        if self.shortest_failure is None or len(steps) < len(self.shortest_failure[0]):
-            self.shortest_failure = (list(steps), failure)
+    def record_failure(self, steps: list[str], failure: Failed, cost: int) -> None:
+        best = self.shortest_failure
+        if best is None or (len(steps), cost) < (len(best[0]), self.failure_cost):
+            self.shortest_failure, self.failure_cost = (list(steps), failure), cost
 
     @property
     def exhausted(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -29,9 +29,10 @@ from mockhub.verify.fuzz.model import ExpectedBalance, RunState, TrackedGenerati
 from mockhub.verify.generation import is_final
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, OverBudget, Skipped
 
-MAX_EXAMPLES, MAX_STEPS = 8, 10
+MAX_STEPS = 10
 _MAX_PAID = 3  # generations that one sequence may pay for
 _SIZES = ("1024x1024", "auto")
+_INFERRED_SIZES = ("1536x1024", "2048x2048", "3840x2160")  # of tiers that are inferred
 _QUALITIES = ("auto", "low", "medium", "high")
 _INVALID_CHANGES: tuple[dict[str, object], ...] = (
     {"n": 0},
@@ -56,6 +57,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self.steps: list[str] = []
         self.generations: list[TrackedGeneration] = []
         self.paid_count = 0
+        self.cost = 0  # the worst case of what was paid for, in credits
         self.expected = ExpectedBalance(0)
         self.started = False
         if self.run_state.shortest_failure:
@@ -69,18 +71,44 @@ class ApiStateMachine(RuleBasedStateMachine):
     def client(self) -> BudgetedClient:
         return self.context.client
 
-    @rule(n=st.integers(1, 3), size=st.sampled_from(_SIZES), quality=st.sampled_from(_QUALITIES))
-    def generate(self, n: int, size: str, quality: str) -> None:
+    @rule(
+        n=st.integers(1, 4),
+        size=st.sampled_from((*_SIZES, *_INFERRED_SIZES)),
+        quality=st.sampled_from(_QUALITIES),
+        form=st.booleans(),
+    )
+    def generate(self, n: int, size: str, quality: str, form: bool) -> None:
         """Generate images synchronously."""
+        size = size if size in _SIZES or not self.context.documented else _SIZES[0]
         self._run_step(
-            f"generate n={n} size={size} quality={quality}",
-            lambda: self._generate(n, size, quality),
+            f"generate n={n} size={size} quality={quality}{' as a form' if form else ''}",
+            lambda: self._generate({"n": n, "size": size, "quality": quality}, form=form),
         )
 
-    @rule(n=st.integers(1, 2), quality=st.sampled_from(_QUALITIES))
-    def submit(self, n: int, quality: str) -> None:
+    @precondition(lambda self: self.context.profile.partial is not None)
+    @rule(form=st.booleans())
+    def deliver_partially(self, form: bool) -> None:
+        """Let the provider deliver fewer images than requested."""
+        if partial := self.context.profile.partial:
+            fields = {"prompt": partial.prompt, "n": partial.n, "size": "1024x1024"}
+            self._run_step(
+                f"generate n={partial.n}, of which {partial.delivered} are delivered",
+                lambda: self._generate(fields, form=form, delivered=partial.delivered),
+            )
+
+    @precondition(lambda self: "other" in self.context.profile.keys)
+    @rule(n=st.integers(1, 4))
+    def generate_as_other(self, n: int) -> None:
+        """Generate as another user, who pays for it alone."""
+        self._run_step(f"generate n={n} as another user", lambda: self._generate_as_other(n))
+
+    @rule(n=st.integers(1, 4), quality=st.sampled_from(_QUALITIES), form=st.booleans())
+    def submit(self, n: int, quality: str, form: bool) -> None:
         """Submit an asynchronous generation."""
-        self._run_step(f"submit n={n} quality={quality}", lambda: self._submit(n, quality))
+        self._run_step(
+            f"submit n={n} quality={quality}{' as a form' if form else ''}",
+            lambda: self._submit(n, quality, form=form),
+        )
 
     @rule(index=st.integers(0, 5))
     def poll(self, index: int) -> None:
@@ -127,7 +155,7 @@ class ApiStateMachine(RuleBasedStateMachine):
             action()
             self._check_balance()
         except Failed as failure:
-            self.run_state.record_failure(self.steps, failure)
+            self.run_state.record_failure(self.steps, failure, self.cost)
             raise
         except OverBudget:
             return
@@ -152,19 +180,31 @@ class ApiStateMachine(RuleBasedStateMachine):
 
     def _can_pay(self, credits: int) -> bool:
         self.paid_count += 1
-        return self.paid_count <= _MAX_PAID and self.client.budget.remaining >= credits
+        can_pay = self.paid_count <= _MAX_PAID and self.client.budget.remaining >= credits
+        self.cost += credits if can_pay else 0
+        return can_pay
 
-    def _generate(self, n: int, size: str, quality: str) -> None:
-        cost = oracle.price(size, n)
-        if not self._can_pay(cost):
+    def _post(self, fields: Mapping[str, object], cost: int, *, form: bool) -> Exchange:
+        if form:
+            return self.client.post(form=self.context.form_fields(**fields), cost=cost)
+        return self.client.post(self.context.request_body(**fields), cost=cost)
+
+    def _generate(
+        self, fields: Mapping[str, object], *, form: bool, delivered: int | None = None
+    ) -> None:
+        """Generate *n* images, of which the provider delivers all or *delivered*."""
+        size, requested = str(fields["size"]), int(str(fields["n"]))
+        if not self._can_pay(oracle.price(size, requested)):
             return
-        request_body = self.context.request_body(n=n, size=size, quality=quality)
-        exchange = self.client.post(request_body, cost=cost)
+        exchange = self._post(fields, oracle.price(size, requested), form=form)
+        n = delivered or requested
+        cost = oracle.price(size, n)
         body = expect(exchange, 200)
         assert_common_fields(body, exchange)
         self.context.record_cost([exchange])
         self.run_state.paid_count += 1
-        assert_equal(body["status"], "succeeded", "status", exchange)
+        if not delivered:  # how a partial delivery is called is open
+            assert_equal(body["status"], "succeeded", "status", exchange)
         images = require_field(body, "images", list, exchange)
         assert_equal(len(images), n, "the number of images", exchange)
         assert_image_fields(images, exchange)
@@ -174,16 +214,28 @@ class ApiStateMachine(RuleBasedStateMachine):
         self.generations.append(
             TrackedGeneration(body["id"], n, exchange, pending=False, cost=cost, last_body=body)
         )
-        if not any(generation.pending for generation in self.generations):
+        if not delivered and not any(generation.pending for generation in self.generations):
             reported_balance = require_field(body, "balance.credits", int, exchange)
             assert_equal(reported_balance, self.expected.balance, "balance.credits", exchange)
 
-    def _submit(self, n: int, quality: str) -> None:
+    def _generate_as_other(self, n: int) -> None:
+        """Require another user to pay; the balance of this one is checked after each step."""
+        cost = oracle.price("1024x1024", n)
+        before = self.context.credits("other")
+        if before < cost or not self._can_pay(cost):
+            return
+        exchange = self.client.post(self.context.request_body(n=n), key="other", cost=cost)
+        expect(exchange, 200)
+        self.context.record_cost([exchange])
+        after = self.context.credits("other")
+        assert_equal(before - after, cost, "the charge of another user", exchange)
+
+    def _submit(self, n: int, quality: str, *, form: bool) -> None:
         cost = oracle.price("1024x1024", n)
         if not self._can_pay(cost):
             return
-        request_body = self.context.request_body(n=n, quality=quality, **_async_field(True))
-        exchange = self.client.post(request_body, cost=cost)
+        fields = {"n": n, "quality": quality, **_async_field(True)}
+        exchange = self._post(fields, cost, form=form)
         body = expect(exchange, 202)
         assert_common_fields(body, exchange)
         self.run_state.paid_count += 1
@@ -292,7 +344,7 @@ def run(context: CheckContext) -> None:
         type("ApiStateMachine", (ApiStateMachine,), {"run_state": run_state})
     )
     machine_settings = settings(
-        max_examples=MAX_EXAMPLES,
+        max_examples=context.examples,
         stateful_step_count=MAX_STEPS,
         database=None,
         deadline=None,
