@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import asdict
 
-from mockhub._text import plural
+from mockhub._text import plural, printable, suggest
+from mockhub.client_report.detectors import FINDING_KINDS, Finding
 from mockhub.domain.generations import Generation
+from mockhub.exceptions import MockhubError
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange, check_field_names
@@ -62,6 +64,41 @@ def check_generated(
     if len(matching) >= (times or 1):
         return message
     return "\n".join([message, *_near_misses(fields_by_id, journal, criteria)])
+
+
+def describe_requested(
+    matching: ExchangeList, criteria: Mapping[str, object], times: int | None
+) -> str:
+    """Return the message for a number of matching requests that is not the expected one."""
+    expected = "a request" if times is None else plural(times, "request")
+    expected += f" with {format_criteria(criteria)}" if criteria else ""
+    detail = f"\n{matching}" if not matching else ""
+    return f"expected {expected}; there are {len(matching)}{detail}"
+
+
+def check_finding_kind(kind: str) -> None:
+    """Raise MockhubError for a kind of findings that is not known."""
+    if kind not in FINDING_KINDS:
+        raise MockhubError(
+            f"{kind!r} is not a kind of finding{suggest(kind, FINDING_KINDS)}; "
+            f"expected one of {', '.join(FINDING_KINDS)}"
+        )
+
+
+def count_kind(findings: Iterable[Finding], kind: str) -> int:
+    return sum(len(one.exchange_numbers) for one in findings if one.kind == kind)
+
+
+def format_kinds(findings: Sequence[Finding]) -> str:
+    """Say which kinds of findings there are."""
+    kinds = dict.fromkeys(one.kind for one in findings)
+    return f"there are {', '.join(kinds)}" if kinds else "there are none"
+
+
+def format_findings(findings: Iterable[Finding]) -> str:
+    return "\n".join(
+        f"{one.kind}: {printable(one.summary)}\n  suggestion: {one.suggestion}" for one in findings
+    )
 
 
 def _near_misses(

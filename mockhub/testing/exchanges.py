@@ -14,6 +14,7 @@ from mockhub._text import plural, printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
 from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.spec.operations import OperationId
 from mockhub.testing.near_misses import differences, distance, format_criteria, join_near_misses
 
 _MAX_ROWS = 40
@@ -133,9 +134,10 @@ class ExchangeList(Sequence[RecordedExchange]):
             criteria: The attributes of an exchange; a pattern is searched in a text.
 
         Raises:
-            MockhubError: if an exchange has no such attribute.
+            MockhubError: if an exchange has no such attribute, or there is no such operation.
         """
         check_field_names(criteria, RecordedExchange._fields, "an exchange")
+        _check_values(criteria)
         matching = [exchange for exchange in self if not differences(exchange._asdict(), criteria)]
         return ExchangeList(matching, partial(_describe_no_match, self._exchanges, criteria))
 
@@ -185,6 +187,17 @@ def check_field_names(names: Iterable[str], known: Sequence[str], subject: str) 
             raise MockhubError(
                 f"{subject} has no field {name!r}{hint}; known fields: {', '.join(known)}"
             )
+
+
+def _check_values(criteria: Mapping[str, object]) -> None:
+    operation, status = criteria.get("operation"), criteria.get("status")
+    if isinstance(operation, str) and operation not in [*OperationId]:
+        raise MockhubError(
+            f"there is no operation {operation!r}{suggest(operation, OperationId)}; "
+            f"expected one of {', '.join(OperationId)}"
+        )
+    if isinstance(status, str):
+        raise MockhubError(f"status: {status!r}: expected a whole number, such as 402")
 
 
 def _truncate_prompt(prompt: object) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
@@ -300,12 +301,55 @@ class Hub:
     def assert_no_double_charge(self) -> None:
         """Assert that no request was charged twice, such as by a retry after a lost response."""
         __tracebackhide__ = True
-        findings = [one for one in self.report().findings if one.kind == "double_charge"]
-        if findings:
-            texts = (
-                f"{printable(one.summary)}\n  suggestion: {one.suggestion}" for one in findings
-            )
-            self._fail("\n".join(texts))
+        if findings := [one for one in self.report().findings if one.kind == "double_charge"]:
+            self._fail(assertions.format_findings(findings))
+
+    def assert_no_findings(self) -> None:
+        """Assert that the client did nothing wrong, but for `expected_findings`."""
+        __tracebackhide__ = True
+        findings = self.report().findings
+        if findings := [one for one in findings if one.kind not in self.expected_findings]:
+            self._fail(assertions.format_findings(findings))
+
+    @contextmanager
+    def expect_finding(self, kind: str) -> Iterator[None]:
+        """Assert that the client does this wrong in the block, such as ``"double_charge"``.
+
+        The report of the session leaves findings of this kind of the hub out.
+
+        Raises:
+            MockhubError: if there is no such kind.
+        """
+        __tracebackhide__ = True
+        assertions.check_finding_kind(kind)
+        before = assertions.count_kind(self.report().findings, kind)
+        self.expected_findings = (*self.expected_findings, kind)
+        yield
+        findings = self.report().findings
+        if assertions.count_kind(findings, kind) <= before:
+            self._fail(f"expected the finding {kind}; {assertions.format_kinds(findings)}")
+
+    def assert_requested(self, *, times: int | None = None, **criteria: Any) -> None:
+        """Assert that at least one request has these attributes, or exactly *times*.
+
+        Args:
+            times: The exact number of matching requests; 0 for none.
+            criteria: As for ``journal.filter``, such as ``operation="get_credits"``.
+
+        Raises:
+            AssertionError: with the most similar requests.
+            MockhubError: if an attribute or a value is unknown.
+        """
+        __tracebackhide__ = True
+        matching = self.journal.filter(**criteria)
+        if len(matching) != times if times is not None else not matching:
+            self._fail(assertions.describe_requested(matching, criteria, times))
+
+    def assert_balance(self, credits: int) -> None:
+        """Assert the balance of the first account."""
+        __tracebackhide__ = True
+        if credits != (actual := self.account.credits):
+            self._fail(f"expected a balance of {credits} credits; it is {actual}")
 
     def assert_no_spec_violations(self) -> None:
         """Assert that all responses since the last call match the API spec, and audit the ledger.

@@ -22,6 +22,12 @@ def _add_hub_options(parser: pytest.Parser) -> None:
         help="Scenario of hubs whose marker names none (ini: mockhub_scenario; default: plain).",
     )
     group.addoption(
+        "--mockhub-credits",
+        type=int,
+        metavar="N",
+        help="Balance of the first account of hubs whose marker sets none (ini: mockhub_credits).",
+    )
+    group.addoption(
         "--mockhub-clock",
         metavar="CLOCK",
         help="Clock of hubs whose marker names none: system, autojump, hold, or a start time "
