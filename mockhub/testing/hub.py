@@ -307,9 +307,9 @@ class Hub:
     def assert_no_findings(self) -> None:
         """Assert that the client did nothing wrong, but for `expected_findings`."""
         __tracebackhide__ = True
-        findings = self.report().findings
-        if findings := [one for one in findings if one.kind not in self.expected_findings]:
-            self._fail(assertions.format_findings(findings))
+        expected = self.expected_findings
+        if found := [one for one in self.report().findings if one.kind not in expected]:
+            self._fail(assertions.format_findings(found))
 
     @contextmanager
     def expect_finding(self, kind: str) -> Iterator[None]:
