@@ -158,7 +158,7 @@ def test_ctl_load_replaces_the_state_of_a_hub(serve: Serve, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["scenario", "profile"])
 def test_published_schema_is_current(kind: str) -> None:
-    """`fixtures/` has what the command prints; change it with `mockhub schema`."""
+    """`fixtures/` has what `mockhub schema scenario > fixtures/scenario.schema.json` writes."""
     published = resource_path(f"fixtures/{kind}.schema.json").read_text("utf-8")
     assert json.loads(published) == build_schema(kind)
     jsonschema_rs.meta.validate(json.loads(published))
