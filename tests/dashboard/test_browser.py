@@ -62,6 +62,20 @@ def test_lost_response_is_explained(page: Page, hub: LiveHub) -> None:
     assert "exchange=1" in page.url
 
 
+def test_fault_is_armed_and_its_loss_understood(page: Page, hub: LiveHub) -> None:
+    """One click arms the loss of a response; the list leads to what it cost."""
+    open_view(page, hub, "faults")
+    page.get_by_role("button", name="Lose the response after the charge").click()
+    expect(page.locator(".view")).to_contain_text("reset@after x1")
+    page.get_by_role("link", name="Requests").click()
+    with pytest.raises(httpx.TransportError):
+        hub.generate({})
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).first).to_contain_text("none−8")
+    rows(page).first.click()
+    expect(page.locator(".detail .money").first).to_contain_text("8 credits were paid")
+
+
 def test_filters_are_in_the_address(page: Page, hub: LiveHub) -> None:
     """Each filter narrows the list, and a reload keeps it."""
     hub.get("models")
