@@ -71,7 +71,7 @@ def test_fault_is_armed_and_its_loss_understood(page: Page, hub: LiveHub) -> Non
     with pytest.raises(httpx.TransportError):
         hub.generate({})
     expect(rows(page)).to_have_count(1)
-    expect(rows(page).first).to_contain_text("none−8")
+    expect(rows(page).first).to_contain_text("none −8")
     rows(page).first.click()
     expect(page.locator(".detail .money").first).to_contain_text("8 credits were paid")
 
@@ -281,7 +281,8 @@ def test_views_are_accessible(browser: Browser, hub: LiveHub, theme: Any, width:
         if view == "requests":
             expect(page.locator(".detail h2")).to_be_visible()
         page.screenshot(path=folder / f"{view}-{width}-{theme}.png")
-        if (width, theme) in ((360, "light"), (1280, "dark")):  # each takes half a second
+        # The reference is long, which takes axe a while.
+        if (width, theme) == (1280, "dark") or (width < 1280 and view != "contract"):
             found = [
                 one["id"]
                 for one in axe.run(page, options={"resultTypes": ["violations"]}).response[
