@@ -475,6 +475,9 @@ def test_one_fault_can_be_disarmed(hub: LiveHub) -> None:
     assert hub.get("credits").status_code == 200
     message = call_error(hub, "DELETE", f"{HUB}/faults/9")
     assert message == (404, "notFound", "there is no armed fault 9; expected one of 2")
+    call(hub, "DELETE", f"{HUB}/faults")
+    assert call_error(hub, "DELETE", f"{HUB}/faults/9")[2].endswith("9; none is armed")
+    assert "the number of an armed fault" in call_error(hub, "DELETE", f"{HUB}/faults/x")[2].lower()
 
 
 def test_fault_is_disarmed_when_its_time_is_over(hub: LiveHub) -> None:

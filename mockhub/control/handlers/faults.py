@@ -37,8 +37,8 @@ def arm_fault(request: ControlRequest) -> object:
 def disarm_fault(request: ControlRequest) -> object:
     armed, number = request.hub.faults.armed, int(request.path_params["fault"])
     if number not in armed:
-        known = ", ".join(map(str, armed)) or "none; no fault is armed"
-        raise not_found(f"there is no armed fault {number}; expected one of {known}")
+        known = f"expected one of {', '.join(map(str, armed))}" if armed else "none is armed"
+        raise not_found(f"there is no armed fault {number}; {known}")
     del armed[number]
     return list_faults(request)
 
