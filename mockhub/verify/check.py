@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from mockhub._text import suggest
@@ -87,14 +88,16 @@ def check(
     return register
 
 
+def contract_module(name: str) -> ModuleType:
+    """Import a module of `contract_tests`, which a wheel has inside the package."""
+    packaged = find_spec("mockhub.contract_tests") is not None
+    return import_module(f"{'mockhub.' if packaged else ''}contract_tests.{name}")
+
+
 @cache
 def all_checks() -> tuple[Check, ...]:
-    """Return all checks in the order in which they run.
-
-    A wheel carries `contract_tests` inside the package, a checkout beside it.
-    """
-    packaged = find_spec("mockhub.contract_tests") is not None
-    import_module(f"{'mockhub.' if packaged else ''}contract_tests.checks")
+    """Return all checks in the order in which they run."""
+    contract_module("checks")
     return tuple(sort_by_dependency(CHECKS))
 
 

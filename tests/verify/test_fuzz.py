@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
+from contract_tests.generated import Validity, classify
+from contract_tests.stateful_model import RunState
 from mockhub.verify import context
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fuzz.generated_bodies import Validity, classify
-from mockhub.verify.fuzz.model import RunState
 from mockhub.verify.outcomes import Failed
 from mockhub.verify.runner import DEFAULT_BUDGET, run
 from tests.support.scripted_server import (

@@ -1,10 +1,13 @@
-"""Checks with generated requests; they run last, with the budget that is left."""
+"""Checks with generated requests; they run last, with the budget that is left.
+
+They are in `contract_tests/generated.py` and `contract_tests/stateful.py`.
+"""
 
 from __future__ import annotations
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import require_response
-from mockhub.verify.check import Check
+from mockhub.verify.check import Check, contract_module
 from mockhub.verify.clauses import DOCUMENTED
 from mockhub.verify.context import CheckContext
 from mockhub.verify.outcomes import Inconclusive, Skipped
@@ -15,19 +18,15 @@ _BODY_CLAUSES = ("REQ-10", "END-3")
 
 def random_sequences(context: CheckContext) -> None:
     """Keep the ledger balanced and generations readable through any sequence of requests."""
-    from mockhub.verify.fuzz import stateful
-
     _require_credits(context)
-    stateful.run(context)
+    contract_module("stateful").run(context)
 
 
 def random_bodies(context: CheckContext) -> None:
     """Accept generated bodies that are valid and reject those that are invalid."""
-    from mockhub.verify.fuzz import generated_bodies
-
     if "broke" not in context.profile.keys:
         _require_credits(context)
-    generated_bodies.run(context)
+    contract_module("generated").run(context)
 
 
 def _require_credits(context: CheckContext) -> None:

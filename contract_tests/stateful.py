@@ -25,9 +25,10 @@ from mockhub.verify.assertions import (
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fuzz.model import ExpectedBalance, RunState, TrackedGeneration
 from mockhub.verify.generation import is_final
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, OverBudget, Skipped
+
+from .stateful_model import ExpectedBalance, RunState, TrackedGeneration
 
 MAX_STEPS = 10
 _MAX_PAID = 3  # generations that one sequence may pay for
