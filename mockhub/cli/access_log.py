@@ -8,9 +8,12 @@ import sys
 from typing import IO, NamedTuple, cast
 
 import click
+import orjson
 
 from mockhub._text import printable
+from mockhub._timestamps import format_timestamp
 from mockhub.cli.log_writer import LogWriter
+from mockhub.domain.clock import SystemClock
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.web.context import RequestContext
 
@@ -23,6 +26,7 @@ _MIN_STATUSES = {"debug": 0, "info": 0, "warning": 500, "error": 1000}
 
 
 class AccessLogRecord(NamedTuple):
+    time: str  # of the machine, when the response was complete
     hub: str
     method: str
     path: str
@@ -33,6 +37,10 @@ class AccessLogRecord(NamedTuple):
     faults: tuple[str, ...] = ()
     spec_violation: str | None = None
     client_disconnected: bool = False
+    account: str | None = None
+    generation: str | None = None  # that the request created or read
+    code: str | None = None
+    message: str | None = None  # of the error
 
 
 class AccessLog:
@@ -50,6 +58,7 @@ class AccessLog:
         self._min_status = _MIN_STATUSES[level]
         self._format = _format_json if is_json else _format_text
         self._lines: list[str] = []
+        self._clock = SystemClock()
 
     def log_request(self, context: RequestContext) -> None:
         status = context.coverage_key[1]
@@ -58,6 +67,7 @@ class AccessLog:
         redact = context.hub.redactor.redact
         self._append(
             AccessLogRecord(
+                time=format_timestamp(self._clock.now()),
                 hub=redact(context.hub_name or context.hub.name),
                 method=context.method,
                 path=redact(context.path),
@@ -68,6 +78,10 @@ class AccessLog:
                 faults=context.fired_faults,
                 spec_violation=context.spec_violation and redact(context.spec_violation),
                 client_disconnected=context.client_disconnected,
+                account=redact(context.account.id) if context.account else None,
+                generation=redact(context.generation) if context.generation else None,
+                code=context.code,
+                message=redact(_error_message(context)) if context.code else None,
             )
         )
 
@@ -91,11 +105,22 @@ class AccessLog:
         self._lines.append(self._format(record))
 
 
+def _error_message(context: RequestContext) -> str:
+    """Return the message of an error response, or "" if a fault has corrupted it."""
+    stored, response = context.stored_response, context.response
+    body = stored.content if stored else response.body if response else None
+    try:
+        return str(orjson.loads(body or b"")["error"]["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
 def _format_text(record: AccessLogRecord) -> str:
     credits = f"{record.credits:+d} credits" if record.credits else ""
     notes = [
         f"hub {printable(record.hub)}" if record.hub != DEFAULT else "",
         " ".join(record.faults),
+        f"{record.code}: {printable(record.message)}" if record.message else "",
         "client disconnected" if record.client_disconnected else "",
         f"MOCKHUB BUG: {printable(record.spec_violation)}" if record.spec_violation else "",
     ]

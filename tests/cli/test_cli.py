@@ -299,10 +299,10 @@ def test_access_log_has_a_line_for_each_request() -> None:
         first, second, third, fourth, fifth = stop(process).strip().splitlines()
     generations = r"POST +/api/v1/images/generations"
     assert re.fullmatch(rf"{generations} +200 +-16 credits +[0-9.]+ ms", first)
-    assert re.fullmatch(rf"{generations} +402 +[0-9.]+ ms", second)
+    assert re.fullmatch(rf"{generations} +402 +[0-9.]+ ms  insufficientCredits: .+", second)
     assert re.fullmatch(r"GET +/api/v1/models +200 +[0-9.]+ ms", third)
     assert re.fullmatch(rf"GET +{image} +200 +[0-9.]+ ms", fourth)
-    assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none", fifth)
+    assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none  notFound: .+", fifth)
 
 
 def test_request_cannot_forge_a_line_of_the_access_log() -> None:
@@ -388,8 +388,14 @@ def test_json_log_begins_with_the_started_event() -> None:
         assert process.stdout
         event = json.loads(process.stdout.readline())
         generate(event["url"])
-        (request,) = map(json.loads, stop(process).splitlines())
+        generate(event["url"], key=POOR)
+        request, rejected = map(json.loads, stop(process).splitlines())
     assert event["base_url"] == event["url"] + "/api/v1", "as SDKs want it"
+    assert rejected["code"] == "insufficientCredits"
+    assert "credits" in rejected["message"].lower()
+    assert rejected["account"]
+    assert request["generation"].startswith("clx")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT.+Z", request["time"])
     assert event["page"] == event["url"] + "/_mockhub/"
     assert (event["event"], event["keys"]["documentation"]) == ("started", KEY)
     assert tuple(request[name] for name in ("event", "method", "path", "status", "credits")) == (
