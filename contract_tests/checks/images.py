@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+from typing import NamedTuple
+
 from mockhub.verify import oracle
 from mockhub.verify.assertions import require_field
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import ALL_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import completed_generations, require_final
-from mockhub.verify.outcomes import Failed
+from mockhub.verify.outcomes import Failed, Inconclusive
+
+_SHOWN = 2000  # bytes of an image that a report may show
+
+
+class ServedImage(NamedTuple):
+    """An image that was fetched; its exchange keeps the beginning of it only."""
+
+    generation: ObservedGeneration
+    url: str
+    exchange: Exchange
+    size: tuple[int, int] | None  # None if it is no image, or not a whole one
+    digest: bytes
 
 
 @check("GEN-10", fixtures=ALL_FIXTURES)
 def generate_serves_images(context: CheckContext) -> None:
     """Serve images of the requested size at absolute URLs without a key."""
+    for image in context.memoize("images", partial(_fetch_images, context)):
+        evidence = (image.exchange, image.generation.final_exchange)
+        if image.exchange.status != 200:
+            raise Failed("the image cannot be fetched", *evidence, expected="HTTP 200")
+        size, expected = image.size, oracle.dimensions_of(image.generation.size)
+        if size is None:
+            raise Failed("the response is not an image", *evidence, expected="a whole image")
+        if expected not in (None, size):
+            raise Failed(f"the image size is {size}", *evidence, expected=f"{expected}")
+
+
+def _fetch_images(context: CheckContext) -> list[ServedImage]:
+    targets = []
     for generation in completed_generations(context, ALL_FIXTURES):
         exchange = generation.final_exchange
         images = require_final(generation, "images", list)
@@ -22,23 +53,41 @@ def generate_serves_images(context: CheckContext) -> None:
         if len(set(urls)) < len(urls):
             raise Failed("two images have the same URL", exchange, expected="different URLs")
         for url in urls:
-            _assert_serves_image(context, generation, url)
+            if not url.startswith(("http://", "https://")):
+                raise Failed(f"the image URL is {url!r}", exchange, expected="an absolute URL")
+        targets += [(generation, url) for url in urls]
+    exchanges = context.run_batch([partial(context.client.get, url, None) for _, url in targets])
+    return [
+        _to_image(generation, url, exchange)
+        for (generation, url), exchange in zip(targets, exchanges, strict=True)
+    ]
 
 
-def _assert_serves_image(context: CheckContext, generation: ObservedGeneration, url: str) -> None:
+def _to_image(generation: ObservedGeneration, url: str, exchange: Exchange) -> ServedImage:
     from mockhub.verify.image_size import image_size  # Pillow takes long to import
 
-    evidence = generation.final_exchange
-    if not url.startswith(("http://", "https://")):
-        raise Failed(f"the image URL is {url!r}", evidence, expected="an absolute URL")
-    exchange = context.client.get(url, key=None)
-    if exchange.status != 200:
-        raise Failed("the image cannot be fetched", exchange, evidence, expected="HTTP 200")
-    size, expected = image_size(exchange.content), oracle.dimensions_of(generation.size)
-    if size is None:
-        raise Failed("the response is not an image", exchange, evidence, expected="an image")
-    if expected not in (None, size):
-        raise Failed(f"the image size is {size}", exchange, evidence, expected=f"{expected}")
+    shown = replace(exchange, content=exchange.content[:_SHOWN])
+    size, digest = image_size(exchange.content), sha256(exchange.content).digest()
+    return ServedImage(generation, url, shown, size, digest)
+
+
+@check("GEN-10", fixtures=ALL_FIXTURES, last=True)
+def images_are_distinct_and_stable(context: CheckContext) -> None:
+    """Serve different images of a generation, and the same bytes again at the end of the run."""
+    images = context.memoize("images", partial(_fetch_images, context))
+    digests: dict[tuple[str, bytes], ServedImage] = {}
+    for image in images:
+        if image.size is None:
+            raise Inconclusive("an image cannot be read", image.exchange)
+        sibling = digests.setdefault((image.generation.name, image.digest), image)
+        if sibling is not image:
+            exchanges = (sibling.exchange, image.exchange)
+            raise Failed("two images of a generation are the same", *exchanges)
+    reads = [partial(context.client.get, image.url, None) for image in images]
+    for image, exchange in zip(images, context.run_batch(reads), strict=True):
+        if exchange.status != 200 or sha256(exchange.content).digest() != image.digest:
+            expected = "the same bytes as before"
+            raise Failed("an image has changed", exchange, image.exchange, expected=expected)
 
 
 @check("GEN-11", fixtures=ALL_FIXTURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 
 from mockhub.verify.assertions import (
@@ -31,14 +32,16 @@ _UNKNOWN_IDS = (
 def retrieve_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's generation, whether it has ended or not."""
     roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    reads = []
     for generation in generations_with_id(context, (*ALL_FIXTURES, "form_task")):
         strangers = [role for role in roles if role != generation.payer]
         if generation.name not in ("example", "example_form", "example_async"):
             strangers = strangers[:1]
-        for role in strangers:
-            expect_error(context.client.get(generation.path, key=role), 404, "notFound")
+        reads += [partial(context.client.get, generation.path, role) for role in strangers]
         for earlier in generation.foreign_reads.values():
             expect_error(earlier, 404, "notFound")
+    for exchange in context.run_batch(reads):
+        expect_error(exchange, 404, "notFound")
     exchange = context.fetch(generations_with_id(context, ("example", "example_async"))[0])
     if require_response(exchange).status != 200:
         raise Failed("the owner cannot read it any more", exchange, expected="HTTP 200")
@@ -50,9 +53,14 @@ def retrieve_is_limited_to_owner(context: CheckContext) -> None:
 def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's failed task."""
     names = [generation.name for generation in context.generate_failures()]
-    for generation in generations_with_id(context, ("failure_async", *names)):
-        stranger = "valid" if generation.payer == "other" else "other"
-        expect_error(context.client.get(generation.path, key=stranger), 404, "notFound")
+    reads = [
+        partial(
+            context.client.get, generation.path, "valid" if generation.payer == "other" else "other"
+        )
+        for generation in generations_with_id(context, ("failure_async", *names))
+    ]
+    for exchange in context.run_batch(reads):
+        expect_error(exchange, 404, "notFound")
 
 
 @check("RET-3", "ERR-5", fixtures=("example",))
@@ -69,8 +77,12 @@ def retrieve_rejects_unknown_id(context: CheckContext) -> None:
         known_id[:-1],
         known_id[: len(known_id) // 2],
     )
-    for unknown_id in (*_UNKNOWN_IDS, *similar_ids):
-        exchange = context.client.get(f"generations/{quote(unknown_id, safe='')}")
+    unknown_ids = (*_UNKNOWN_IDS, *similar_ids)
+    reads = [
+        partial(context.client.get, f"generations/{quote(unknown_id, safe='')}")
+        for unknown_id in unknown_ids
+    ]
+    for unknown_id, exchange in zip(unknown_ids, context.run_batch(reads), strict=True):
         if exchange.status == 200 and require_object(exchange).get("id") == unknown_id:
             continue  # ids are consecutive numbers, and this one is an earlier generation
         expect_error(exchange, 404, "notFound")

@@ -27,6 +27,7 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
+_MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
 _FAILURE_GROUP = 4  # failures that are created in parallel
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 _STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
@@ -106,13 +107,13 @@ class CheckContext:
         """
         budget, batch_size = self.client.budget, 1
         if self.is_slow:
-            if _MAX_CONCURRENT * cost > budget.remaining:
+            batch_size = _MAX_BATCH
+            if batch_size * cost > budget.remaining:
                 budget.settle()
-            batch_size = max(
-                1, min(_MAX_CONCURRENT, budget.remaining // cost if cost else _MAX_CONCURRENT)
-            )
+            if cost:
+                batch_size = max(1, min(batch_size, budget.remaining // cost))
         for start in range(0, len(calls), batch_size):
-            yield from parallel(calls[start : start + batch_size])
+            yield from parallel(calls[start : start + batch_size], _MAX_CONCURRENT_READS)
 
     def memoize(self, name: str, factory: Callable[[], T]) -> T:
         """Call *factory* once and return its result; an outcome that it raised is raised again."""

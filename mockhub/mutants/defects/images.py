@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -13,16 +14,16 @@ from mockhub.mutants.hook import Hook, at_every
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_body
-from mockhub.mutants.types import Json
+from mockhub.mutants.types import Json, RequestHeaders, Scope
 from mockhub.mutants.wrapping import Original, wrap
-from mockhub.web.responses import error_response
+from mockhub.web.responses import Response, error_response
 
 
 @Hook
 def change_rendering(server: PatchedServer, change: Callable[[ImageSpec], ImageSpec]) -> None:
     @wrap(server.api.images, "render")
-    async def render(original: Original, image: ImageSpec) -> object:
-        return await original(change(image))
+    async def render(original: Original, image: ImageSpec, *options: object) -> object:
+        return await original(change(image), *options)
 
 
 def break_url(image: Json, index: int) -> None:
@@ -70,6 +71,10 @@ mutant_table("GEN-10", change_rendering)(
     images_16_pixels_shorter=Row(
         "Images are 16 pixels too low.", lambda image: replace(image, height=image.height - 16)
     ),
+    images_of_generation_identical=Row(
+        "All images of a generation are the first, each at its own URL.",
+        lambda image: replace(image, index=0),
+    ),
 )
 mutant_table("GEN-10", responses.on_image_response)(
     images_are_html=Row(
@@ -80,11 +85,25 @@ mutant_table("GEN-10", responses.on_image_response)(
         "Images are truncated after 1,000 bytes.",
         lambda response, scope, headers: responses.with_body(response, response.body[:1000]),
     ),
+    images_lack_their_end=Row(
+        "Images lack their last 200 bytes.",
+        lambda response, scope, headers: responses.with_body(response, response.body[:-200]),
+    ),
     images_are_json_errors=Row(
         "An image URL returns 200 with an error in JSON.",
         send_body(b'{"error": {"message": "gone", "code": "notFound"}}', "application/json"),
     ),
 )
+
+
+@mutant("GEN-10", "From the second read on, an image has another byte at its end.")
+def images_change_on_reread(server: PatchedServer) -> None:
+    reads: Counter[str] = Counter()
+
+    @responses.on_image_response.on(server)
+    def change(response: Response, scope: Scope, headers: RequestHeaders) -> Response:
+        reads[scope["path"]] += 1
+        return responses.with_body(response, response.body + b"\0" * (reads[scope["path"]] > 1))
 
 
 @mutant("GEN-10", "Images can be fetched only with an API key.")
