@@ -178,7 +178,7 @@ class CheckContext:
         at_once = reads[:3]
         if all(before != after for before, after in pairwise(at_once)):
             return None  # it is the reads that cost something
-        for before, after in pairwise(reads):
+        for before, after in pairwise(reads[1:]):  # the first may follow a read of another role
             for role in before:
                 if before[role] != after[role]:
                     return f"the balance of {role} went from {before[role]} to {after[role]}"

@@ -20,6 +20,7 @@ from tests.support.scripted_server import (
     KEYS,
     Request,
     Response,
+    build_profile,
     mock_with_changes,
     scripted_server,
 )
@@ -49,7 +50,7 @@ def _raw_server(respond: Callable[[socket.socket], None]) -> Iterator[str]:
 
 
 def _get(url: str, timeout: float = 20) -> RawResponse:
-    sender = Transport(loopback=True)
+    sender = Transport(build_profile(url))
     try:
         return sender.send("GET", f"{url}/", {}, None, timeout)
     finally:
