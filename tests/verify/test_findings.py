@@ -241,3 +241,14 @@ def test_simultaneous_requests_are_named() -> None:
     assert barrier_codes
     shown = (*finding.result.concurrent, *(each.label for each in finding.result.evidence))
     assert len(shown) >= 2
+
+
+def test_request_without_key_that_is_accepted_fails_auth_1() -> None:
+    """That a key is required is another clause than the error without one."""
+
+    def accept(request: Request, response: Response) -> Response | None:
+        return json_response({"credits": 1}) if response.status == 401 else None
+
+    with mock_with_changes(accept) as url:
+        report = run(build_profile(url), keyword="auth_rejects_missing_header", no_fuzz=True)
+    assert [finding.clause.id for finding in report.findings] == ["AUTH-1"]
