@@ -262,8 +262,7 @@ def test_page_reconnects(page: Page) -> None:
     expect(page).to_have_title(re.compile("^offline · "))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 1280)])
 def test_views_are_accessible(browser: Browser, hub: LiveHub, theme: Any, width: int) -> None:
     """axe finds nothing in any view, no view scrolls sideways, and each is saved as a picture."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

@@ -298,7 +298,7 @@ def test_requests():
     requests.get(f"https://{HOST}/api/v1/models")
 
 def test_others():
-    assert {"localhost", "gptimagehub.com"} == {*os.environ["NO_PROXY"].split(",")}
+    assert {*os.environ["NO_PROXY"].split(",")} == {"localhost", "127.0.0.1", "gptimagehub.com"}
     assert socket.getaddrinfo("localhost", 80)
     assert socket.getaddrinfo(host=b"localhost", port=80)
     assert socket.getaddrinfo(None, 80)

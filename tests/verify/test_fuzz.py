@@ -37,8 +37,7 @@ def no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "TIME_LIMIT_SECONDS", 600)
 
 
-@pytest.mark.parametrize("level", ["documented", "inferred"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "level"), [(1, "documented"), (2, "inferred")])
 def test_mock_passes_with_any_seed(seed: int, level: str) -> None:
     """Generated sequences and bodies find nothing in our own mock, within the budget."""
     with mock() as served:
