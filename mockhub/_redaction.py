@@ -31,6 +31,7 @@ _ESCAPE = re.compile(
     """,
     re.VERBOSE,
 )
+_ESCAPE_START = re.compile(r"[%\\&\x00]")  # searched first, since it is much faster
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{28,}")
 _HEX_TOKEN = re.compile(r"(?:[0-9A-Fa-f]{2}){21,}")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -183,7 +184,7 @@ def _looks_random(run: str) -> bool:
 
 
 def _decodings(text: str) -> Iterator[_Decoding]:
-    if _ESCAPE.search(text):
+    if _ESCAPE_START.search(text) and _ESCAPE.search(text):
         decoded = _ESCAPE.sub(_decode_escape, text)
         yield decoded, lambda start, end: _span_with_escapes(text, start, end)
     for match in _BASE64_TOKEN.finditer(text):
