@@ -8,7 +8,6 @@ import sys
 from typing import IO, NamedTuple, cast
 
 import click
-import orjson
 
 from mockhub._text import printable
 from mockhub._timestamps import format_timestamp
@@ -16,6 +15,7 @@ from mockhub.cli.log_writer import LogWriter
 from mockhub.domain.clock import SystemClock
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.web.context import RequestContext
+from mockhub.web.responses import error_message
 
 _FLUSH_SECONDS = 0.05
 _CLOSE_TIMEOUT = 1  # seconds
@@ -109,10 +109,7 @@ def _error_message(context: RequestContext) -> str:
     """Return the message of an error response, or "" if a fault has corrupted it."""
     stored, response = context.stored_response, context.response
     body = stored.content if stored else response.body if response else None
-    try:
-        return str(orjson.loads(body or b"")["error"]["message"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
+    return error_message(body) or ""
 
 
 def _format_text(record: AccessLogRecord) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-import orjson
 from msgspec.structs import asdict
 
 from mockhub._timestamps import format_timestamp
@@ -19,6 +18,7 @@ from mockhub.domain.provider import Outcome
 from mockhub.faults.registry import ArmedFault
 from mockhub.faults.types import FaultType
 from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.web.responses import error_message
 from mockhub.web.serializers import Links
 
 _KEY_ID_LENGTH = 12
@@ -219,20 +219,12 @@ def exchange_summary(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
         "status": exchange.status,
         "code": exchange.code,
         "state": exchange.state,
-        "reason": _error_message(exchange.response) if exchange.code else None,
+        "reason": error_message(exchange.response.content) if exchange.code else None,
         "credits": exchange.credits,
         "faults": list(exchange.faults),
         "milliseconds": round(exchange.milliseconds, 3),
         "client_disconnected": exchange.client_disconnected,
     }
-
-
-def _error_message(response: StoredBody) -> str | None:
-    try:
-        message = orjson.loads(response.content or b"")["error"]["message"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):  # a fault corrupted it
-        return None
-    return message if isinstance(message, str) else None
 
 
 def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:

@@ -73,8 +73,8 @@ class Journal:
 
     def find(self, number: int) -> Exchange | None:
         """Return the exchange with that number, or None if it was evicted or never existed."""
-        found = self.newest(self.total - number + 1, since=number - 1)
-        return found[0] if found and found[0].number == number else None
+        newer = self.total - number
+        return self._to_exchange(self._sources[-1 - newer]) if 0 <= newer < len(self) else None
 
     def clear(self) -> None:
         """Remove all exchanges and counts. Numbers continue."""

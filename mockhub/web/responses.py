@@ -58,6 +58,15 @@ def error_body(error: ApiError) -> dict[str, object]:
     return {"error": {"message": error.message, "code": error.code}}
 
 
+def error_message(body: bytes | None) -> str | None:
+    """Return the message of an error body, or None if it is none or a fault has corrupted it."""
+    try:
+        message = orjson.loads(body or b"")["error"]["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return message if isinstance(message, str) else None
+
+
 def error_response(error: ApiError) -> Response:
     return json_response(error.status, error_body(error), error.headers)
 

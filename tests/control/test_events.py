@@ -20,18 +20,6 @@ PREFIX = "/_mockhub/hubs"
 Events = Iterator[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def controlled() -> Iterator[LiveHub]:
-    with serve_hub(control=True) as running:
-        yield running
-
-
-@pytest.fixture
-def hub(controlled: LiveHub) -> Iterator[LiveHub]:
-    with controlled.new_hub() as hub:
-        yield hub
-
-
 def read_events(hub: LiveHub, query: str = "") -> Events:
     url = f"{hub.client.base_url.copy_with(path=f'{PREFIX}/{hub.backend.name}/events')}{query}"
     with hub.client.stream("GET", url) as response:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.live_server import BODY, EXPIRED, PNG, LiveHub, serve_hub
+from tests.support.live_server import BODY, EXPIRED, PNG, LiveHub
 
 GENERATIONS = "/api/v1/images/generations"
-
-
-@pytest.fixture(scope="module")
-def controlled() -> Iterator[LiveHub]:
-    with serve_hub(control=True) as running:
-        yield running
-
-
-@pytest.fixture
-def hub(controlled: LiveHub) -> Iterator[LiveHub]:
-    with controlled.new_hub() as hub:
-        yield hub
 
 
 def post(hub: LiveHub, body: Any, path: str = "/requests") -> httpx.Response:

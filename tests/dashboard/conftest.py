@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.live_server import LiveHub, serve_hub
+from tests.control.conftest import controlled, hub  # noqa: F401
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,18 +28,6 @@ def browser() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def controlled() -> Iterator[LiveHub]:
-    with serve_hub(control=True) as running:
-        yield running
-
-
-@pytest.fixture
-def hub(controlled: LiveHub) -> Iterator[LiveHub]:
-    with controlled.new_hub() as hub:
-        yield hub
 
 
 @pytest.fixture

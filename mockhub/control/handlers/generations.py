@@ -10,6 +10,7 @@ from mockhub.control import serializers
 from mockhub.control.context import ControlRequest, conflict, not_found
 from mockhub.domain.generations import Generation
 from mockhub.web.responses import Response
+from mockhub.web.serializers import IMAGES_PREFIX
 
 
 def list_generations(request: ControlRequest) -> object:
@@ -63,7 +64,7 @@ def complete_generation(request: ControlRequest) -> object:
 
 async def get_preview(request: ControlRequest) -> Response:
     """Return an image without recording an exchange, small enough for a gallery."""
-    path = "/images/{generation}/{digest}/{file}".format(**request.path_params)
+    path = IMAGES_PREFIX + "{generation}/{digest}/{file}".format(**request.path_params)
     images = request.api.images
     if not images.match(path):
         raise not_found(f"there is no image at {path[:200]!r}")
