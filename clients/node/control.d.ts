@@ -438,6 +438,7 @@ export type Report = {
     statuses: Record<string, Counts>;
     codes: Counts;
     states: Counts;
+    outcomes: Record<string, Counts>;
     undocumented: Counts;
     uncovered: Array<string>;
   };

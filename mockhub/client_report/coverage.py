@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mockhub.domain.generations import STATUSES
 from mockhub.journal.exchange import CoverageKey
 from mockhub.spec.api_spec import ApiSpec
+
+_NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Coverage:
         statuses: Responses by operation and status.
         codes: Responses by error code.
         states: Responses by job state.
+        outcomes: Responses by error code and job state; ``"none"`` where a response has none.
         undocumented: Responses with a status that is not in the API spec, such as 503 by a fault,
             by ``"operation status"``. Status 0 is a response that was not sent.
     """
@@ -28,6 +31,7 @@ class Coverage:
     statuses: Mapping[str, Mapping[int, int]]
     codes: Mapping[str, int]
     states: Mapping[str, int]
+    outcomes: Mapping[str, Mapping[str, int]]
     undocumented: Mapping[str, int]
 
     @property
@@ -56,6 +60,7 @@ class Coverage:
             },
             "codes": dict(self.codes),
             "states": dict(self.states),
+            "outcomes": {code: dict(states) for code, states in self.outcomes.items()},
             "undocumented": dict(self.undocumented),
             "uncovered": self.uncovered,
         }
@@ -80,6 +85,7 @@ def compute_coverage(spec: ApiSpec, counts: Mapping[CoverageKey, int]) -> Covera
     }
     codes = dict.fromkeys(spec.errors.statuses, 0)
     states: dict[str, int] = dict.fromkeys(STATUSES, 0)
+    outcomes = _documented_outcomes(codes)
     undocumented: Counter[str] = Counter()
     for (operation, status, code, state), count in counts.items():
         known = statuses.get(operation or "")
@@ -90,7 +96,17 @@ def compute_coverage(spec: ApiSpec, counts: Mapping[CoverageKey, int]) -> Covera
         for table, name in ((codes, code), (states, state)):
             if name in table:
                 table[name] += count
-    return Coverage(_count_operations(statuses, counts), statuses, codes, states, undocumented)
+        if (row := outcomes.get(code or _NONE)) is not None:
+            row[state or _NONE] = row.get(state or _NONE, 0) + count
+    operations = _count_operations(statuses, counts)
+    return Coverage(operations, statuses, codes, states, outcomes, undocumented)
+
+
+def _documented_outcomes(codes: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return 0 for each documented pair: a poll of a failed generation has a code and a state."""
+    outcomes: dict[str, dict[str, int]] = {code: {_NONE: 0} for code in codes}
+    outcomes["generationFailed"]["failed"] = 0
+    return {_NONE: {_NONE: 0, **{one: 0 for one in STATUSES if one != "failed"}}, **outcomes}
 
 
 def _count_operations(

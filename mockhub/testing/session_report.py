@@ -117,6 +117,10 @@ class SessionReport:
             },
             codes=_sum(coverage["codes"] for coverage in coverages),
             states=_sum(coverage["states"] for coverage in coverages),
+            outcomes={
+                code: _sum(coverage["outcomes"][code] for coverage in coverages)
+                for code in coverages[0]["outcomes"]
+            },
             undocumented=_sum(coverage["undocumented"] for coverage in coverages),
         )
 

@@ -341,6 +341,9 @@ def test_coverage_counts_what_occurred(hub: LiveHub) -> None:
         coverage.operations["get_credits"],
     ) == (2, 2, 2)
     assert coverage.statuses["get_generation"] == {200: 2, 400: 0, 401: 0, 404: 0}
+    assert coverage.outcomes["none"] == {"none": 0, "queued": 1, "processing": 1, "succeeded": 1}
+    assert coverage.outcomes["generationFailed"] == {"none": 0, "failed": 0}
+    assert coverage.outcomes["missingApiKey"] == {"none": 2}
     assert "error code expiredApiKey" in coverage.uncovered
     assert "operation list_models" in coverage.uncovered
     assert coverage.total == coverage.covered + len(coverage.uncovered)

@@ -62,6 +62,23 @@ def test_lost_response_is_explained(page: Page, hub: LiveHub) -> None:
     assert "exchange=1" in page.url
 
 
+def test_armed_fault_that_did_not_fire_is_explained(page: Page, hub: LiveHub) -> None:
+    """An exchange shows the faults that are armed, and why they did not fire in it."""
+    faults = (
+        ("status=503 on=get_credits", None, "only for get_credits"),
+        ("status=502", "castle", 'only for prompts with "castle"'),
+        ("status=500 nth=9", None, "only for request 9 of 1 so far"),
+    )
+    for fault, prompt, _ in faults:
+        path = f"/_mockhub/hubs/{hub.backend.name}/faults"
+        body = {"fault": fault, **({"prompt": prompt} if prompt else {})}
+        hub.client.post(hub.client.base_url.copy_with(path=path), json=body).raise_for_status()
+    hub.generate({})
+    open_view(page, hub, exchange=1)
+    for _, _, reason in faults:
+        expect(page.locator(".detail li")).to_contain_text([reason])
+
+
 def test_fault_is_armed_and_its_loss_understood(page: Page, hub: LiveHub) -> None:
     """One click arms the loss of a response; the list leads to what it cost."""
     open_view(page, hub, "faults")
@@ -72,6 +89,7 @@ def test_fault_is_armed_and_its_loss_understood(page: Page, hub: LiveHub) -> Non
         hub.generate({})
     expect(rows(page)).to_have_count(1)
     expect(rows(page).first).to_contain_text("none −8")
+    expect(page.locator(".head")).to_contain_text("StatusCreditsDurationFaults")
     rows(page).first.click()
     expect(page.locator(".detail .money").first).to_contain_text("8 credits were paid")
 
@@ -236,6 +254,7 @@ def test_contract_is_tried(page: Page, hub: LiveHub) -> None:
     assert hub.credits() < 120
     card.locator("summary", has_text="LED-1").first.click()
     expect(card).to_contain_text("(documented)")
+    assert "`" not in page.locator("main").inner_text()
 
 
 def test_token_is_requested_until_it_is_right(browser: Browser) -> None:

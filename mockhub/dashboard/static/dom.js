@@ -46,6 +46,11 @@ export function table(columns, rows, label = "Table") {
       h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((one) => cell(one, row)))))));
 }
 
+// Text of openapi.yaml, in which `...` is code.
+export function inline(text) {
+  return (text ?? "").split(/`([^`]+)`/).map((part, index) => (index % 2 ? h("code", {}, part) : part));
+}
+
 // The time of day of an ISO time, with the date in the tooltip.
 export function formatTime(iso) {
   if (!iso) return "never";

@@ -18,19 +18,22 @@ export async function keepLoaded(context, load, concerns, pause = PAUSE) {
   let again = false;
   let stopped = false;
   let loadedAt = 0;
+  let duration = 0; // a long list takes a small part of the time
   let timer = null;
   async function run() {
+    const startedAt = performance.now();
     do {
       again = false;
       try { await load(); } catch (error) { if (!stopped) context.showError(error); }
     } while (again && !stopped);
     loadedAt = performance.now();
+    duration = loadedAt - startedAt;
     running = null;
   }
   const reload = () => { again = running !== null; running ??= run(); return running; };
   const unsubscribe = context.onEvents((batch) => {
     if (!batch.cleared && !concerns(batch)) return;
-    timer ??= setTimeout(() => { timer = null; reload(); }, Math.max(0, loadedAt + pause - performance.now()));
+    timer ??= setTimeout(() => { timer = null; reload(); }, Math.max(0, loadedAt + Math.max(pause, 4 * duration) - performance.now()));
   });
   await reload();
   return { load: reload, stop() { stopped = true; clearTimeout(timer); unsubscribe(); } };
@@ -38,16 +41,28 @@ export async function keepLoaded(context, load, concerns, pause = PAUSE) {
 
 export const changed = (...names) => (batch) => batch.changed.some((one) => names.includes(one));
 
-// A number of items that grows by a button.
+// A list whose newest items are read, and twice as many with each click of the button.
 export function pager(step, onMore) {
-  const button = h("button", { type: "button", hidden: true, onclick: () => { one.limit = Math.min(MAX_LIMIT, one.limit + step); onMore(); } }, "Show older");
+  const button = h("button", { type: "button", hidden: true, onclick: () => { one.limit *= 2; onMore(); } }, "Show older");
   const note = h("span", { class: "muted", role: "status" });
   const one = {
     limit: step,
     node: h("p", { class: "toolbar" }, button, note),
-    show(shown, total, more, noun) {
-      button.hidden = !more || one.limit >= MAX_LIMIT;
-      note.textContent = `${shown.toLocaleString("en")} of ${total.toLocaleString("en")} ${noun}`;
+    // Return the items, newest first. `id(item)` is what the parameter `before` of the next page names.
+    async read(api, path, noun, id) {
+      const items = [];
+      let more = true;
+      let total = 0;
+      while (more && items.length < one.limit) {
+        const before = items.length ? `&before=${encodeURIComponent(id(items.at(-1)))}` : "";
+        const page = await api("GET", `${path}&limit=${Math.min(MAX_LIMIT, one.limit - items.length)}${before}`);
+        items.push(...(page.generations ?? page.entries.toReversed()));
+        total = page.total;
+        more = page.more ?? (page.entries.length > 0 && items.length < page.stored);
+      }
+      button.hidden = !more;
+      note.textContent = `${items.length.toLocaleString("en")} of ${total.toLocaleString("en")} ${noun}`;
+      return items;
     },
   };
   return one;

@@ -62,18 +62,17 @@ export async function mount(root, context) {
     const one = accounts.find(({ id }) => id === (account.value || params.get("account"))) ?? accounts[0];
     account.replaceChildren(...accounts.map(({ id, credits }) => h("option", { value: id }, `${id.slice(0, 60)} (${credits.toLocaleString("en")})`)));
     account.value = one.id;
-    const [listed, { entries, stored, total }] = await Promise.all([api("GET", `${path}/keys`), api("GET", `${mine()}/entries?limit=${pages.limit}`)]);
+    const [listed, entries] = await Promise.all([api("GET", `${path}/keys`), pages.read(api, `${mine()}/entries?`, "entries", (entry) => entry.number)]);
     const sums = one.credit_totals;
     replace(state, facts({
       Balance: h("strong", {}, `${one.credits.toLocaleString("en")} credits`), Type: one.account_type, "Next expiration": one.next_expiration ?? "never",
       Totals: `${Object.entries(sums).map(([kind, sum]) => `${kind} ${formatCredits(sum)}`).join(", ")}`,
     }));
-    replace(chart, entries.length ? plot(entries) : "");
+    replace(chart, entries.length ? plot(entries.toReversed()) : "");
     replace(lots, one.lots.length ? table(lotColumns, one.lots, "Lots") : emptyState("No credits. Grant some:"));
     const own = listed.keys.filter((key) => key.account === one.id);
     replace(keys, own.length ? table(keyColumns, own, "API keys") : emptyState("This account has no key. Create one:"));
-    replace(ledger, entries.length ? table(entryColumns, entries.toReversed(), "Ledger") : emptyState("The ledger is empty. A grant is its first entry."));
-    pages.show(entries.length, total, entries.length < stored, "entries");
+    replace(ledger, entries.length ? table(entryColumns, entries, "Ledger") : emptyState("The ledger is empty. A grant is its first entry."));
   }
   const live = await keepLoaded(context, load, changed("accounts", "generations", "clock"));
   return live.stop;

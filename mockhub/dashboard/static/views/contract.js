@@ -1,6 +1,6 @@
 // The reference of the API, from openapi.yaml: operations, fields, prices, errors, the clause and
 // the assumption behind each, and a form that sends a request to this hub.
-import { code, emptyState, formatCredits, h, table } from "../dom.js";
+import { code, emptyState, formatCredits, h, inline, table } from "../dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
@@ -36,8 +36,8 @@ export async function mount(root, context) {
     const ids = node["x-clauses"] ?? [];
     if (!ids.length && !node["x-assumed"]) return null;
     return h("details", { class: "basis" }, h("summary", {}, ids.join(" "), node["x-assumed"] ? h("span", { class: "tag warn" }, "assumed") : null),
-      ids.map((id) => h("p", {}, h("strong", {}, id), ` (${statements.get(id)?.level ?? "?"}) ${statements.get(id)?.statement ?? ""}`)),
-      node["x-assumed"] ? h("p", { class: "warn" }, `Assumed: ${node["x-assumed"]}`) : null);
+      ids.map((id) => h("p", {}, h("strong", {}, id), ` (${statements.get(id)?.level ?? "?"}) `, inline(statements.get(id)?.statement))),
+      node["x-assumed"] ? h("p", { class: "warn" }, "Assumed: ", inline(node["x-assumed"])) : null);
   }
   function describeType(schema) {
     const words = [[schema.type].flat().join(" or ") || (schema.oneOf ?? schema.anyOf ?? []).map((one) => describeType(resolve(one))).join(", or ")];
@@ -55,23 +55,23 @@ export async function mount(root, context) {
     return rows.length ? table([
       { label: "Field", value: (row) => h("span", {}, h("code", {}, row.name), row.required ? h("span", { class: "tag" }, "required") : null) },
       { label: "Type", class: "text", value: describeType },
-      { label: "Meaning", class: "text", value: (row) => h("div", {}, row.description ?? "", basis(row)) }], rows, label) : null;
+      { label: "Meaning", class: "text", value: (row) => h("div", {}, inline(row.description), basis(row)) }], rows, label) : null;
   }
   function renderOperation(one) {
     const body = resolve(one.requestBody);
     const parameters = [...one.item.parameters ?? [], ...one.parameters ?? []].map(resolve);
     return h("section", { class: "card" },
-      h("h3", {}, h("code", {}, `${one.method} ${one.path}`), " ", one.summary),
-      h("p", {}, one.description), basis(one),
+      h("h3", {}, h("code", {}, `${one.method} ${one.path}`), " ", inline(one.summary)),
+      h("p", {}, inline(one.description)), basis(one),
       parameters.length ? table([{ label: "Parameter", value: (row) => h("code", {}, row.name) }, { label: "In", value: (row) => row.in },
-        { label: "Meaning", class: "text", value: (row) => h("div", {}, row.description ?? "", basis(row)) }], parameters, "Parameters") : null,
+        { label: "Meaning", class: "text", value: (row) => h("div", {}, inline(row.description), basis(row)) }], parameters, "Parameters") : null,
       Object.entries(body.content ?? {}).map(([media, node]) => h("details", {}, h("summary", {}, `Body: ${media}`), fields(node.schema, `Body as ${media}`))),
       Object.entries(one.responses).map(([status, node]) => renderResponse(status, resolve(node))),
       tryIt(one, body));
   }
   function renderResponse(status, response) {
     const media = Object.values(response.content ?? {})[0] ?? {};
-    return h("details", {}, h("summary", {}, h("strong", { class: status < 400 ? "good" : "warn" }, status), ` ${response.description}`),
+    return h("details", {}, h("summary", {}, h("strong", { class: status < 400 ? "good" : "warn" }, status), " ", inline(response.description)),
       basis(response), fields(media.schema, `Response ${status}`),
       Object.entries(media.examples ?? {}).map(([name, example]) => h("div", {}, h("p", { class: "hint" }, `Example: ${resolve(example).summary ?? name}`),
         code(JSON.stringify(resolve(example).value, null, 2), `Example ${name}`))));
@@ -107,13 +107,13 @@ export async function mount(root, context) {
       Object.values(media.examples ?? {}).map((example) => ({ response, error: resolve(example).value?.error })))).filter((row) => row.error);
     return h("section", { class: "card" }, h("h3", {}, "Error codes"), table([
       { label: "Code", value: (row) => h("code", {}, row.error.code) },
-      { label: "Message", class: "text", value: (row) => row.error.message },
-      { label: "When", class: "text", value: (row) => h("div", {}, row.response.description, basis(row.response)) }], rows, "Error codes"));
+      { label: "Message", class: "text", value: (row) => inline(row.error.message) },
+      { label: "When", class: "text", value: (row) => h("div", {}, inline(row.response.description), basis(row.response)) }], rows, "Error codes"));
   }
   function renderAssumed() {
     const list = h("div");
     const load = () => list.childElementCount || api("GET", "/assumptions").then(({ assumptions }) => list.replaceChildren(table([
-      { label: "Clauses", value: (row) => row.clauses.join(" ") }, { label: "Assumption", class: "text", value: (row) => row.why },
+      { label: "Clauses", value: (row) => row.clauses.join(" ") }, { label: "Assumption", class: "text", value: (row) => inline(row.why) },
       { label: "Place", class: "text", value: (row) => h("code", {}, row.pointer) }], assumptions, "Assumptions"))).catch(showError);
     return h("section", { class: "card" }, h("h3", {}, "What the documentation leaves open"), h("details", { ontoggle: load }, h("summary", {}, "All assumptions"), list));
   }

@@ -15,12 +15,11 @@ export async function mount(root, context) {
   root.append(h("h2", {}, "Gallery"), list, pages.node, dialog);
 
   async function load() {
-    const { generations, more, total } = await api("GET", `${path}?status=succeeded&limit=${pages.limit}`);
+    const generations = await pages.read(api, `${path}?status=succeeded`, "generations", (one) => one.id);
     for (const id of nodes.keys()) if (!generations.some((one) => one.id === id)) nodes.delete(id);
     for (const one of generations) if (!nodes.has(one.id)) nodes.set(one.id, card(one));
     replace(list, generations.length ? generations.map((one) => nodes.get(one.id))
       : emptyState("No image yet. Create the first ones:", firstImage(context, { prompt: "A lighthouse at dusk", n: 2 })));
-    pages.show(generations.length, total, more, "generations");
   }
   function card(one) {
     const thumbnail = (image, index) => h("button", { type: "button", class: "thumbnail", "data-key": `${one.id}.${index + 1}`,

@@ -36,13 +36,12 @@ export async function mount(root, context) {
     { label: "Generation", value: (one) => h("a", { href: href("requests", { q: one.id }) }, h("code", {}, one.id)) },
   ];
   async function load() {
-    const filter = status.value ? `&status=${status.value}` : "";
-    const { generations, more, total } = await api("GET", `${path}?limit=${pages.limit}${filter}`);
+    const filter = status.value ? `status=${status.value}` : "";
+    const generations = await pages.read(api, `${path}?${filter}`, "generations", (one) => one.id);
     running = generations.some((one) => !ended(one));
     replace(list, generations.length ? table(columns, generations, "List of generations")
       : emptyState(filter ? "No generation has this status." : "No generation yet. Start one that runs until you complete it:",
         filter ? null : firstImage(context, { prompt: "A lighthouse at dusk [[never]]", async: true })));
-    pages.show(generations.length, total, more, "generations");
   }
   const live = await keepLoaded(context, load, changed("generations", "clock"));
   const timer = setInterval(() => { if (running && !document.hidden) live.load(); }, TICK);

@@ -8,8 +8,8 @@ const CLASSES = { money: "bad", warning: "warn", hint: "hint" };
 
 export async function mount(root, context) {
   const { api, hub, href } = context;
-  const [state, findings, matrix, rest] = Array.from({ length: 4 }, () => h("div"));
-  root.append(h("h2", {}, "Report"), state, h("h3", {}, "Findings"), findings, h("h3", {}, "Contract coverage"), matrix, rest);
+  const [state, findings, matrix] = Array.from({ length: 3 }, () => h("div"));
+  root.append(h("h2", {}, "Report"), state, h("h3", {}, "Findings"), findings, h("h3", {}, "Contract coverage"), matrix);
 
   const met = (count) => (count === undefined ? h("span", { class: "muted" }, "·") : h("span", { class: count ? "good" : "warn" }, count ? `met ${count.toLocaleString("en")}×` : "never met"));
   function finding(one) {
@@ -20,23 +20,25 @@ export async function mount(root, context) {
       h("p", { class: "wrap" }, one.summary), h("p", {}, h("strong", {}, "Impact: "), one.impact), h("p", {}, h("strong", {}, "Instead: "), one.suggestion),
       h("p", {}, "Requests: ", numbers.map((number) => [h("a", { href: href("requests", { exchange: number }), "data-key": `${one.kind} ${number}` }, `#${number}`), " "]), more > 0 && `and ${more} more`));
   }
-  function covered(coverage) {
-    const statuses = [...new Set(Object.values(coverage.statuses).flatMap(Object.keys))].sort();
-    const columns = [{ label: "Operation", value: ([name]) => h("code", {}, name) }, { label: "Requests", class: "number", value: ([name]) => coverage.operations[name] },
-      ...statuses.map((status) => ({ label: status, value: ([, counts]) => met(counts[status]) }))];
-    return table(columns, Object.entries(coverage.statuses), "Operations and statuses");
+  // rows: {name: {column: count}}
+  function coverage(title, rows, columns, extra = []) {
+    const cells = columns.map((column) => ({ label: column, value: ([, counts]) => met(counts[column]) }));
+    return table([{ label: title, value: ([name]) => h("code", {}, name) }, ...extra, ...cells], Object.entries(rows), title);
   }
-  const list = (title, counts) => h("section", {}, h("h3", {}, title), table([{ label: title, value: ([name]) => h("code", {}, name) }, { label: "Met", value: ([, count]) => met(count) }], Object.entries(counts), title));
+  const columns = (rows) => [...new Set(Object.values(rows).flatMap(Object.keys))];
   async function load() {
     const report = await api("GET", `/hubs/${encodeURIComponent(hub)}/report`);
-    const { coverage } = report;
-    replace(state, facts({ Requests: report.exchanges.toLocaleString("en"), Analysed: `the last ${report.stored.toLocaleString("en")}`, Coverage: `${coverage.covered} of ${coverage.total} parts of the contract` }));
+    replace(state, facts({ Requests: report.exchanges.toLocaleString("en"), Analysed: `the last ${report.stored.toLocaleString("en")}`, Coverage: `${report.coverage.covered} of ${report.coverage.total} parts of the contract` }));
     const nothing = report.exchanges ? emptyState("The client does nothing wrong in these requests. Make it harder: arm a fault in the view Faults, and let it try again.")
       : emptyState("No request yet. Point your client at this hub, or begin here:", firstImage(context, { prompt: "A lighthouse at dusk" }));
     replace(findings, report.findings.length ? report.findings.map(finding) : nothing);
-    replace(matrix, covered(coverage), h("p", { class: "hint" }, "· is not documented for the operation."));
-    replace(rest, h("div", { class: "columns" }, list("Error code", coverage.codes), list("State", coverage.states),
-      Object.keys(coverage.undocumented).length > 0 && list("Not in the contract", coverage.undocumented)));
+    const { statuses, outcomes, undocumented, operations } = report.coverage;
+    const extra = Object.entries(undocumented).map(([name, count]) => [name, { Met: count }]);
+    replace(matrix,
+      coverage("Operations and statuses", statuses, columns(statuses).sort(), [{ label: "Requests", class: "number", value: ([name]) => operations[name] }]),
+      coverage("Error codes and states", outcomes, columns(outcomes)),
+      extra.length > 0 && coverage("Not in the contract", Object.fromEntries(extra), ["Met"]),
+      h("p", { class: "hint" }, "· is not documented."));
   }
   const live = await keepLoaded(context, load, (batch) => batch.exchanges.length > 0, PAUSE);
   return live.stop;

@@ -39,6 +39,8 @@ export async function mount(root, context) {
   const file = h("input", { type: "file", accept: ".json,.har", class: "offscreen", tabIndex: -1, "aria-label": "Journal file", onchange: load });
   const canvas = h("div", { class: "rows" });
   const list = h("div", { class: "list", tabIndex: 0, role: "listbox", "aria-label": "Requests, newest first", onscroll: schedule, onkeydown: onKey }, canvas);
+  const head = h("div", { class: "head", "aria-hidden": "true" }, [["No.", "number"], ["Time", "time"], ["Method"], ["Path"], ["Status"],
+    ["Credits", "number"], ["Duration", "number ms"], ["Faults", "notes"]].map(([label, name = ""]) => h("span", { class: name }, label)));
   const detail = h("div", { class: "detail", hidden: true });
   const empty = h("div");
   const banner = h("p", { class: "card", hidden: true });
@@ -52,7 +54,7 @@ export async function mount(root, context) {
       h("button", { type: "button", onclick: () => download("json").catch(showError) }, "Download"),
       h("button", { type: "button", onclick: () => download("har").catch(showError) }, "HAR"),
       h("button", { type: "button", onclick: () => file.click() }, "Load…"), file),
-    banner, h("div", { class: "split" }, h("div", { class: "side" }, list, empty), detail));
+    banner, h("div", { class: "split" }, h("div", { class: "side" }, head, list, empty), detail));
 
   const rowHeight = 30;
   function matches(row) {
@@ -72,7 +74,7 @@ export async function mount(root, context) {
     shown = [...numbers.filter((one) => pins.has(one)), ...numbers.filter((one) => !pins.has(one))];
     count.textContent = `${shown.length.toLocaleString("en")} of ${rows.size.toLocaleString("en")}`
       + (left ? `, ${left.toLocaleString("en")} left out` : "") + (waiting.length ? ", paused" : "");
-    list.hidden = shown.length === 0;
+    head.hidden = list.hidden = shown.length === 0;
     empty.replaceChildren(shown.length ? "" : emptyMessage());
     draw();
   }
@@ -255,7 +257,7 @@ export async function mount(root, context) {
       h("dl", { class: "facts" }, facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { class: name === "Reason" ? "warn" : "" }, value)])),
       h("div", { class: "toolbar" }, copy("curl", curl ?? asCurl(one, url)), copy("httpx", asHttpx(one, url)), copy("fetch", asFetch(one, url)),
         loaded ? null : h("button", { type: "button", class: "primary", onclick: () => resend(one.number).catch(showError) }, "Resend")),
-      await renderGeneration(one),
+      await renderNearMisses(one), await renderGeneration(one),
       message("Request", one.request), message("Response", one.response),
     ].filter(Boolean);
   }
@@ -267,6 +269,18 @@ export async function mount(root, context) {
     const why = one.faults.length ? `the fault ${one.faults.join(", ")} acted after the charge` : "the client left after the charge";
     return h("p", { class: "card money" }, `${paid}, but the client did not get its images: ${why}. `
       + "A client that only sends the request again pays twice.");
+  }
+  // The faults that are armed, and why they did not fire in this exchange.
+  async function renderNearMisses(one) {
+    if (loaded) return null;
+    const { faults } = await api("GET", `${path}/faults`);
+    const missed = faults.filter(({ fault }) => !one.faults.includes(fault));
+    const operation = (fault) => fault.operation ?? (fault.prompt || !fault.fault.includes("@") ? "create_generation" : null);
+    const why = (fault) => (operation(fault) && operation(fault) !== one.operation ? `only for ${operation(fault)}`
+      : !operation(fault) && one.operation === "get_image" ? "not for images, unless it has on=get_image" : fault.prompt && !(one.request.body.text ?? "").includes(fault.prompt) ? `only for prompts with ${JSON.stringify(fault.prompt)}`
+        : fault.nth ? `only for request ${fault.nth} of ${fault.evaluated} so far` : fault.p < 1 ? `with a probability of ${fault.p}`
+          : "armed later, or another fault or error came first");
+    return missed.length ? h("section", {}, h("h3", {}, "Armed, but did not fire"), h("ul", {}, missed.map((fault) => h("li", {}, h("code", {}, fault.fault), `: ${why(fault)}`)))) : null;
   }
   async function renderGeneration(one) {
     if (!one.generation || loaded) return null;
