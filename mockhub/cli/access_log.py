@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from functools import partial
 from typing import IO, NamedTuple, cast
 
 import click
@@ -50,13 +51,16 @@ class AccessLog:
         level: ``info`` or ``debug`` for every request, ``warning`` for 5xx responses, ``error`` for
             responses that do not match the API spec only.
         log_format: ``text`` or ``json``.
+        violation_label: What a text line has before a violation of the spec.
     """
 
-    def __init__(self, level: str, log_format: str) -> None:
+    def __init__(
+        self, level: str, log_format: str, *, violation_label: str = "MOCKHUB BUG"
+    ) -> None:
         is_json = log_format == "json"
         self._writer = LogWriter(sys.stdout, _DROPPED_EVENT if is_json else _DROPPED_LINE)
         self._min_status = _MIN_STATUSES[level]
-        self._format = _format_json if is_json else _format_text
+        self._format = _format_json if is_json else partial(_format_text, violation_label)
         self._lines: list[str] = []
         self._clock = SystemClock()
 
@@ -112,14 +116,14 @@ def _error_message(context: RequestContext) -> str:
     return error_message(body) or ""
 
 
-def _format_text(record: AccessLogRecord) -> str:
+def _format_text(violation_label: str, record: AccessLogRecord) -> str:
     credits = f"{record.credits:+d} credits" if record.credits else ""
     notes = [
         f"hub {printable(record.hub)}" if record.hub != DEFAULT else "",
         " ".join(record.faults),
         f"{record.code}: {printable(record.message)}" if record.message else "",
         "client disconnected" if record.client_disconnected else "",
-        f"MOCKHUB BUG: {printable(record.spec_violation)}" if record.spec_violation else "",
+        f"{violation_label}: {printable(record.spec_violation)}" if record.spec_violation else "",
     ]
     status_text = click.style(
         str(record.status or "---"), fg=_STATUS_COLORS.get(record.status // 100)

@@ -22,8 +22,8 @@ def config_option(command: Any) -> Any:
         expose_value=False,
         callback=_load_config,
         metavar="FILE",
-        help="Read options from the table [serve] of this TOML file.  [default: mockhub.toml, else "
-        "[tool.mockhub.serve] of pyproject.toml, in the current folder]",
+        help="Read options from the table of the command, such as [serve], of this TOML file.  "
+        "[default: mockhub.toml, else [tool.mockhub.serve] of pyproject.toml, in the current folder]",
     )(command)
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "help": "mockhub.cli.help:help_command",
     "inspect": "mockhub.cli.inspect:inspect",
     "mutants": "mockhub.cli.mutants:mutants",
+    "proxy": "mockhub.cli.proxy:proxy",
     "scenarios": "mockhub.cli.scenarios:scenarios",
     "schema": "mockhub.cli.schema:schema",
     "serve": "mockhub.cli.serve:serve",
@@ -37,6 +38,7 @@ def main(ctx: click.Context) -> None:
     mockhub serve --scenario slow          start it with another scenario
     mockhub inspect image.png              show the request that produced an image
     mockhub verify                         test an implementation of the API
+    mockhub proxy --target URL             check and guard the requests to the real service
 
     Each command has its own help: mockhub serve --help.
 

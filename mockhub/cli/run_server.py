@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -57,7 +57,7 @@ def run_server(options: ServeOptions) -> None:
         provider=options.provider,
     )
     listener = bind(options.host, options.port)
-    address = _local_url(options.host, listener.getsockname()[1])
+    address = local_url(options.host, listener.getsockname()[1])
     url = options.public_url or address
     if options.host in _WILDCARD_ADDRESSES and not options.public_url:
         click.echo(
@@ -76,7 +76,7 @@ def run_server(options: ServeOptions) -> None:
     else:
         hub = app.api.hub_registry.default
         start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
-    _serve(app, listener, access_log, start_message, page_url(address) if options.open else None)
+    serve_app(app, listener, access_log, start_message, page_url(address) if options.open else None)
 
 
 def _find_mutant(name: str) -> Mutant | Variant:
@@ -130,19 +130,31 @@ def _create_app(
     )
 
 
-def _serve(
+def serve_app(
     app: App,
     listener: socket.socket,
     access_log: AccessLog,
     start_message: str,
     page: str | None,
+    **settings: Any,
 ) -> None:
+    """Serve until a signal.
+
+    Args:
+        app: The application.
+        listener: The socket to accept connections from.
+        access_log: Prints *start_message*; it is closed at the end.
+        start_message: What to print when the server accepts connections.
+        page: The URL to open in the browser then, if any.
+        settings: More settings of `uvicorn.Config`.
+    """
+
     def on_ready() -> None:
         access_log.print_line(start_message)
         if page:
             _open_browser(page)
 
-    server = create_server(app, on_ready=on_ready)
+    server = create_server(app, on_ready=on_ready, **settings)
     _tune_gc()
     error_log = LogWriter(sys.stderr)
     logging.basicConfig(handlers=[LogWriterHandler(error_log)], level=logging.WARNING)
@@ -170,7 +182,8 @@ def _tune_gc() -> None:
     gc.enable()
 
 
-def _local_url(host: str, port: int) -> str:
+def local_url(host: str, port: int) -> str:
+    """Return the URL of a server that listens there, as this machine reaches it."""
     host = _WILDCARD_ADDRESSES.get(host, host)
     url_host = f"[{host}]" if ":" in host else host
     return f"http://{url_host}:{port}"

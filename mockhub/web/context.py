@@ -253,5 +253,13 @@ def _error_code_and_status(response: Response | None) -> tuple[str | None, str |
         content = orjson.loads(response.body if response else b"{}")
     except orjson.JSONDecodeError:
         return None, None
-    error = content.get("error")
-    return error["code"] if error else None, content.get("status")
+    return error_code_and_status(content)
+
+
+def error_code_and_status(content: object) -> tuple[str | None, str | None]:
+    """Return the error code and the generation's status in the JSON of a response, if any."""
+    if not isinstance(content, dict):
+        return None, None
+    error, status = content.get("error"), content.get("status")
+    code = error.get("code") if isinstance(error, dict) else None
+    return (code if isinstance(code, str) else None), (status if isinstance(status, str) else None)

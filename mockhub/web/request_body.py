@@ -92,7 +92,7 @@ async def drain(source: BodySource) -> None:
     """
     size = 0
     with suppress(ValidationError, ClientDisconnected):
-        async for chunk in _chunks(source, _DRAIN_LIMITS):
+        async for chunk in chunks(source, _DRAIN_LIMITS):
             size += len(chunk)
             if size > _DRAIN_LIMITS.max_json_bytes:
                 break
@@ -144,7 +144,7 @@ async def _read_json(body: ParsedBody, source: BodySource, limits: Limits) -> No
 async def _read_all(source: BodySource, limits: Limits) -> bytes:
     """Read until the end of the body, or until it is longer than the limit."""
     body = bytearray()
-    async for chunk in _chunks(source, limits):
+    async for chunk in chunks(source, limits):
         body += chunk
         if len(body) > limits.max_json_bytes:
             break
@@ -171,7 +171,7 @@ async def _read_form(
     digest, size = sha256(), 0
     try:
         form = FormParser(boundary, operation, limits, charset=charset_name)
-        async for chunk in _chunks(source, limits):
+        async for chunk in chunks(source, limits):
             size += len(chunk)
             digest.update(chunk)
             body.stored_body = StoredBody(size, None)
@@ -189,7 +189,8 @@ async def _read_form(
     body.unknown_files = form.unknown_files
 
 
-async def _chunks(source: BodySource, limits: Limits) -> AsyncIterator[bytes]:
+async def chunks(source: BodySource, limits: Limits) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives; raises ClientDisconnected, or ValidationError if it stalls."""
     more = True
     while more:
         try:

@@ -1,0 +1,28 @@
+"""The options of `mockhub proxy`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mockhub.web.limits import Limits
+
+
+@dataclass(frozen=True)
+class ProxyOptions:
+    """The options of one `mockhub proxy`."""
+
+    target: str
+    ca_file: Path | None
+    upstream_timeout: float | None
+    arm: tuple[str, ...]
+    host: str
+    port: int
+    public_url: str | None
+    spec: Path | None
+    log_level: str
+    log_format: str
+    control: bool
+    control_token: str | None
+    open: bool
+    limits: Limits

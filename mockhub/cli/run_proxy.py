@@ -1,0 +1,89 @@
+"""Assembles and runs the server of `mockhub proxy`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from mockhub._loopback import is_loopback_host
+from mockhub._resources import resource_path
+from mockhub.cli.access_log import AccessLog
+from mockhub.cli.banner import page_url
+from mockhub.cli.proxy_options import ProxyOptions
+from mockhub.cli.run_server import local_url, serve_app
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import DEFAULT
+from mockhub.exceptions import MockhubError
+from mockhub.faults.grammar import parse_directives
+from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.target import Target
+from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
+from mockhub.server.server import bind
+from mockhub.spec.api_spec import load_spec
+from mockhub.web.app import App
+
+_MARGIN = 10  # seconds that the service may take longer than documented
+
+
+def run_proxy(options: ProxyOptions) -> None:
+    """Forward until a signal.
+
+    Raises:
+        MockhubError: if the target, the spec or the address cannot be used.
+    """
+    if options.control and not options.control_token and not is_loopback_host(options.host):
+        raise MockhubError(
+            f"--host {options.host} can be reached from outside: give --control-token, or "
+            "--no-control"
+        )
+    if options.open and not options.control:
+        raise MockhubError("--open opens the page, which --no-control switches off; give one")
+    spec = load_spec(options.spec or resource_path("openapi.yaml"))
+    target = Target(options.target, spec.base_path)
+    timeout = options.upstream_timeout or spec.timeout_seconds + _MARGIN
+    timeouts = UpstreamTimeouts(response=timeout)
+    upstream = UpstreamClient(target, ca_file=options.ca_file, timeouts=timeouts)
+    hub = HubBackend(DEFAULT, spec)
+    for text in options.arm:
+        hub.arm(parse_directives(text))
+    listener = bind(options.host, options.port)
+    address = local_url(options.host, listener.getsockname()[1])
+    if (target.host, target.port) == (options.host, listener.getsockname()[1]):
+        listener.close()
+        raise MockhubError(f"--target {options.target} is the proxy itself; give another --port")
+    access_log = AccessLog(options.log_level, options.log_format, violation_label="VIOLATION")
+    url = options.public_url or address
+    api = ProxyApi(
+        spec, hub, url, upstream, limits=options.limits, observers=[access_log.log_request]
+    )
+    app = App(api)
+    if options.control:
+        from mockhub.control.app import mount_control_plane
+
+        mount_control_plane(app, token=options.control_token, host=options.host)
+    message = _started(options, url, address, api)
+    page = page_url(address) if options.open else None
+    serve_app(app, listener, access_log, message, page, date_header=False)
+
+
+def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> str:
+    base_url = url + api.spec.base_path
+    page = page_url(url) if options.control else None
+    if options.log_format == "json":
+        event = {
+            "event": "started",
+            "url": url,
+            "base_url": base_url,
+            "address": address,
+            "page": page,
+            "target": options.target,
+        }
+        return json.dumps(event)
+    rows = {"API": url, "For OpenAI SDKs": base_url, "Target": options.target}
+    if page:
+        rows["Page"] = page
+    if address != url:
+        rows["Listening on"] = address
+    title = click.style("mockhub forwards to the target. Press Ctrl-C to stop it.", bold=True)
+    return "\n".join([title, "", *(f"  {name:<16} {value}" for name, value in rows.items()), ""])

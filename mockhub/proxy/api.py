@@ -1,0 +1,302 @@
+"""The proxy as an ASGI application: forwards requests, and keeps what the control plane shows.
+
+A request is routed, faults ``@before`` act, it is forwarded, its response is read, faults
+``@after`` act, the response is sent, and the exchange is recorded, as in `mockhub.web.api`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from hashlib import sha256
+from typing import cast
+from urllib.parse import quote
+
+import orjson
+from msgspec.structs import replace
+
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import HubRegistry
+from mockhub.exceptions import ApiError, ValidationError
+from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
+from mockhub.proxy.context import ProxyContext
+from mockhub.proxy.errors import UpstreamError, timed_out
+from mockhub.proxy.headers import decode_body, end_to_end, request_headers
+from mockhub.proxy.request_body import RequestBody
+from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamRequest
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.web import cors, responses
+from mockhub.web.api import Observer, PublicApi
+from mockhub.web.asgi import (
+    Receive,
+    Scope,
+    Send,
+    body_source,
+    close_connection,
+    send_head,
+    send_response,
+)
+from mockhub.web.clock_waiter import WaitCancelled
+from mockhub.web.context import RequestContext, error_code_and_status
+from mockhub.web.fault_injection import (
+    ConnectionAborted,
+    apply_after,
+    apply_before,
+    match_request_faults,
+    send_with_fault,
+)
+from mockhub.web.limits import Limits
+from mockhub.web.request_body import ClientDisconnected
+from mockhub.web.responses import Response
+
+MAX_CHECKED_BYTES = 4 * 1024 * 1024
+_MAX_FAULTY_BYTES = 64 * 1024 * 1024  # of a response that a fault alters
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CONFLICT = 409
+_MAX_SHOWN = 200
+_OF_THE_BODY = (b"content-length", b"content-encoding")
+
+
+class ProxyApi(PublicApi):
+    """The public API of a proxy.
+
+    Args:
+        spec: The API spec.
+        hub: Gets the exchanges, and what they show of accounts and generations.
+        public_url: The URL of the proxy.
+        upstream: Sends the requests.
+        limits: The bounds on a request.
+        observers: Called with the context of every finished request.
+    """
+
+    def __init__(
+        self,
+        spec: ApiSpec,
+        hub: HubBackend,
+        public_url: str,
+        upstream: UpstreamClient,
+        *,
+        limits: Limits | None = None,
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        super().__init__(spec, HubRegistry(hub), public_url, limits=limits, observers=observers)
+        self.hub = hub
+        self.upstream = upstream
+        self.clock_waiter.wakers.add(upstream.close)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = ProxyContext(scope, body_source(scope, receive))
+        try:
+            response = await self.handle(context)
+            await self.respond(context, response, send)
+        except ConnectionAborted:
+            pass
+        except ClientDisconnected:
+            context.client_disconnected = True
+        except WaitCancelled:
+            close_connection(scope, reset=False)
+        finally:
+            if context.upstream is not None:
+                context.upstream.close()
+            context.source.unwatch()
+            self.record(context)
+
+    async def handle(self, context: RequestContext) -> Response:
+        """Return the response of the upstream, or an error; see `PublicApi.handle`.
+
+        The body of a response that is not checked is not read yet: `respond` passes it on.
+        """
+        context.hub = self.hub
+        try:
+            self._find_operation(context)
+            if context.operation is not None:
+                faults = match_request_faults(context, context.operation.id)
+                if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+                    return cors.with_cors_headers(response)
+            if not isinstance(context, ProxyContext):
+                message = "the proxy stores no API keys: send the request with your client"
+                raise ApiError(_CONFLICT, "proxyHasNoKey", message)
+            return await self._forward(context)
+        except ApiError as error:
+            return self.error_response(context, error)
+        except ValidationError as error:
+            return self.error_response(context, self.spec.errors.invalid_request(str(error)))
+
+    async def respond(self, context: RequestContext, response: Response, send: Send) -> None:
+        fault = None
+        is_streamed = isinstance(context, ProxyContext) and context.is_streamed
+        if is_streamed and context.pending_faults:
+            body = await self._read_body(cast(ProxyContext, context), _MAX_FAULTY_BYTES)
+            response, is_streamed = replace(response, body=body), False
+        if context.pending_faults:
+            original = response
+            response, fault = await apply_after(context, response, self.clock_waiter)
+            if response is not original:
+                response = cors.with_cors_headers(response)
+        context.response = response
+        if fault is not None:
+            await send_with_fault(fault, context, response, send, self.clock_waiter)
+        elif is_streamed:
+            await self._stream(cast(ProxyContext, context), response, send)
+        else:
+            await send_response(response, context.scope, send)
+
+    def error_response(self, context: RequestContext, error: ApiError) -> Response:
+        """Make an error response of the proxy itself; its message may not have a key (AUTH-7)."""
+        error.message = context.hub.redactor.redact(error.message, quoted=context.client_text())
+        context.code, context.state = error.code, None
+        error.headers = {**error.headers, "X-Mockhub-Proxy": error.code}
+        return cors.with_cors_headers(responses.error_response(error))
+
+    # -- forwarding ------------------------------------------------------------------------------
+
+    def _find_operation(self, context: RequestContext) -> None:
+        """Set the operation, if the spec has it; other requests are forwarded too."""
+        method = "GET" if context.method == "HEAD" else context.method
+        if found := self.spec.router.match(context.path):
+            methods, context.path_param = found
+            context.operation = methods.get(method)
+
+    async def _forward(self, context: ProxyContext) -> Response:
+        request = context.upstream_request = await self._build_request(context)
+        context.source.watch(lambda: _on_disconnect(context, request))
+        try:
+            upstream = context.upstream = await self.upstream.send(request)
+            headers = end_to_end(upstream.headers)
+            if context.operation is None or context.method == "HEAD":
+                context.is_streamed = True
+                return Response(upstream.status, b"", headers)
+            return await self._read_checked(context, upstream.status, headers)
+        except UpstreamError as error:
+            if context.client_disconnected:
+                raise ClientDisconnected from None
+            error.maybe_processed = request.sent
+            raise
+
+    async def _build_request(self, context: ProxyContext) -> UpstreamRequest:
+        """Return the request; of its body, as much has been read as may be held back."""
+        scope, target = context.scope, self.upstream.target
+        body = context.request_body = RequestBody(context, self.spec, self.limits)
+        headers = request_headers(
+            scope["headers"],
+            target.host_header,
+            chunked=body.is_chunked,
+            identity=context.operation is not None,
+        )
+        raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
+        upstream_target = target.upstream_target(raw_path, scope["query_string"])
+        request = UpstreamRequest(context.method, upstream_target, headers)
+        if not body.exists:
+            self.admit(context)
+            return request
+        parts = body.parts(lambda: self.admit(context))
+        first = await anext(parts, b"")
+        request.body, request.chunked = _chain(first, parts), body.is_chunked
+        return request
+
+    def admit(self, context: ProxyContext) -> None:
+        """Decide whether a request, whose whole body is known, may be sent; raises ApiError."""
+
+    # -- the response ----------------------------------------------------------------------------
+
+    async def _read_checked(
+        self, context: ProxyContext, status: int, headers: responses.Headers
+    ) -> Response:
+        """Read a response of an operation of the API, whose URLs have to lead to the proxy."""
+        by_name = dict(headers)
+        if status in _REDIRECTS:
+            location = by_name.get(b"location", b"").decode("latin-1")[:_MAX_SHOWN]
+            raise UpstreamError(
+                "upstreamRedirect",
+                f"{self.upstream.target.origin} redirects to {location!r}, where no API key is "
+                "sent; if this is the address of the service, give it as --target",
+            )
+        timeout = self.upstream.timeouts.of(context.method)
+        try:
+            async with asyncio.timeout(timeout):
+                raw = await self._read_body(context, MAX_CHECKED_BYTES)
+        except TimeoutError:
+            raise timed_out(f"the upstream's response did not end in {timeout:g} s") from None
+        try:
+            decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
+        except OverflowError:
+            raise _too_large(MAX_CHECKED_BYTES) from None
+        try:
+            context.content = orjson.loads(decoded or b"")
+        except orjson.JSONDecodeError:
+            return Response(status, raw, headers)
+        context.code, context.state = error_code_and_status(context.content)
+        body = self._with_local_urls(context.content, decoded or b"")
+        if body is None:
+            return Response(status, raw, headers)
+        kept = tuple([field for field in headers if field[0] not in _OF_THE_BODY])
+        return Response(status, body, (*kept, (b"content-length", b"%d" % len(body))))
+
+    def _with_local_urls(self, content: object, body: bytes) -> bytes | None:
+        """Return the body with URLs that lead to the proxy, or None if there are none to change."""
+        url = content.get("poll_url") if isinstance(content, dict) else None
+        local = self.upstream.target.local_url(url, self.public_url) if url else None
+        if url is None or local is None:
+            return None
+        changed = body.replace(orjson.dumps(url), orjson.dumps(local))
+        if changed == body:  # it has escapes
+            return orjson.dumps({**cast(dict[str, object], content), "poll_url": local})
+        return changed
+
+    async def _read_body(self, context: ProxyContext, max_bytes: int) -> bytes:
+        body = bytearray()
+        async for part in _parts(context):
+            body += part
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+        context.is_streamed = False
+        return bytes(body)
+
+    async def _stream(self, context: ProxyContext, response: Response, send: Send) -> None:
+        """Pass a body on as it arrives; the journal gets its length and digest."""
+        await send_head(response, send)
+        digest, size, start = sha256(), 0, b""
+        try:
+            async for part in _parts(context):
+                digest.update(part)
+                size += len(part)
+                if len(start) <= MAX_STORED_BODY:
+                    start += part
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except UpstreamError as error:
+            context.code = error.code
+            close_connection(context.scope, reset=True)
+            raise ConnectionAborted from None
+        finally:
+            content = start if size <= MAX_STORED_BODY else None
+            context.stored_response = StoredBody(size, content, digest.hexdigest())
+
+
+async def _parts(context: ProxyContext) -> AsyncIterator[bytes]:
+    """Yield the body of the upstream's response; raises UpstreamError."""
+    assert context.upstream is not None
+    while part := await context.upstream.read():
+        yield part
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for part in rest:
+        yield part
+
+
+def _on_disconnect(context: ProxyContext, request: UpstreamRequest) -> None:
+    """Cancel a request that is safe or incomplete; the response to another one is awaited.
+
+    The upstream may have charged it, which the journal and the guard have to know.
+    """
+    context.client_disconnected = True
+    if request.exchange and (request.method in SAFE_METHODS or not request.sent):
+        request.exchange.abort()
+
+
+def _too_large(max_bytes: int) -> UpstreamError:
+    message = f"the upstream's response is longer than {max_bytes} bytes"
+    return UpstreamError("upstreamResponseTooLarge", message)

@@ -1,0 +1,31 @@
+"""The error responses that the proxy makes itself, in the documented shape."""
+
+from __future__ import annotations
+
+from mockhub.exceptions import ApiError
+
+_BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
+
+
+class UpstreamError(ApiError):
+    """The upstream gave no usable response.
+
+    Attributes:
+        maybe_processed: Whether the upstream had the whole request, and so may have charged it.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = _BAD_GATEWAY) -> None:
+        super().__init__(status, code, message)
+        self.maybe_processed = False
+
+
+def unreachable(message: str) -> UpstreamError:
+    return UpstreamError("upstreamUnreachable", message)
+
+
+def timed_out(message: str) -> UpstreamError:
+    return UpstreamError("upstreamTimeout", message, status=_GATEWAY_TIMEOUT)
+
+
+def invalid_response(message: str) -> UpstreamError:
+    return UpstreamError("upstreamInvalidResponse", message)

@@ -1,0 +1,161 @@
+"""The body of a request on its way to the upstream: passed on, and parsed on the side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
+
+from mockhub.exceptions import ValidationError
+from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.generation_request import GenerationRequest
+from mockhub.spec.request_validation import validate
+from mockhub.web import request_body, serializers
+from mockhub.web.asgi import Message, Receive
+from mockhub.web.context import RequestContext
+from mockhub.web.limits import Limits
+from mockhub.web.request_body import ClientDisconnected, ParsedBody
+
+HELD_BYTES = 256 * 1024
+
+
+class RequestBody:
+    """The body of one request.
+
+    Args:
+        context: The request.
+        spec: The API spec.
+        limits: The bounds.
+
+    Attributes:
+        problem: Why the request does not match the spec; None if it does, or is not known.
+        request: The generation request, if it is a valid one.
+        parsed: What was found in the body.
+    """
+
+    def __init__(self, context: RequestContext, spec: ApiSpec, limits: Limits) -> None:
+        self.parsed = context.body = ParsedBody()
+        self.problem: str | None = None
+        self.request: GenerationRequest | None = None
+        self._context, self._spec, self._limits = context, spec, limits
+        self._digest, self._size, self._start = sha256(), 0, b""
+        self._parser_source = _FeedSource()
+        self._parser: asyncio.Task[None] | None = None
+
+    @property
+    def exists(self) -> bool:
+        headers = self._context.headers
+        return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+    @property
+    def is_chunked(self) -> bool:
+        return b"transfer-encoding" in self._context.headers
+
+    async def parts(self, admit: Callable[[], None]) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, but hold its end back until *admit* has returned.
+
+        The upstream cannot act on a body without its end, so that *admit* knows all fields, and
+        may still refuse the request by an exception.
+
+        Raises:
+            ClientDisconnected: if the client disconnects before the end.
+            ValidationError: if it sends nothing for too long.
+        """
+        held: deque[bytes] = deque()
+        held_size = 0
+        async for part in self._read():
+            held.append(part)
+            held_size += len(part)
+            while held_size - len(held[0]) > HELD_BYTES:
+                held_size -= len(held[0])
+                yield held.popleft()
+        await self._finish()
+        admit()
+        for part in held:
+            yield part
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        operation = self._context.operation
+        if operation is not None and operation.bodies:
+            reading = request_body.read_body(
+                self.parsed, self._parser_source, self._context.headers, operation, self._limits
+            )
+            self._parser = asyncio.create_task(reading)
+        try:
+            async for part in request_body.chunks(self._context.source, self._limits):
+                await self._observe(part)
+                if part:
+                    yield part
+            self._parser_source.feed(b"", more_body=False)
+        except BaseException as error:
+            self.parsed.incomplete = isinstance(error, ClientDisconnected)
+            self.parsed.stored_body = StoredBody(self._size, None)
+            if self._parser is not None:
+                self._parser.cancel()
+            raise
+
+    async def _observe(self, part: bytes) -> None:
+        self._size += len(part)
+        if len(self._start) <= MAX_STORED_BODY:
+            self._start += part
+        if self._parser is None:
+            self._digest.update(part)
+        elif not self._parser.done():
+            self._parser_source.feed(part, more_body=True)
+            while not (self._parser_source.is_empty or self._parser.done()):
+                await asyncio.sleep(0)  # let it parse, so that at most one part waits
+
+    async def _finish(self) -> None:
+        if self._parser is None:
+            content = self._start if self._size <= MAX_STORED_BODY else None
+            digest = None if content is not None else self._digest.hexdigest()
+            self.parsed.stored_body = StoredBody(self._size, content, digest)
+            return
+        try:
+            await self._parser
+            self._build_request()
+        except ValidationError as error:
+            self.problem = str(error)
+            if self.parsed.stored_body.length < self._size:
+                content = self._start if self._size <= MAX_STORED_BODY else None
+                self.parsed.stored_body = StoredBody(self._size, content)
+
+    def _build_request(self) -> None:
+        operation = self._context.operation
+        assert operation is not None
+        values = validate(self.parsed.values, operation.bodies[self.parsed.media_type])
+        self._spec.catalog.check_request(values, len(self.parsed.references))
+        self.request = serializers.build_request(values, self.parsed.references)
+        self._context.parsed_request = self.request
+
+
+class _FeedSource:
+    """The body source of the parser: what `feed` gave it."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    def feed(self, body: bytes, *, more_body: bool) -> None:
+        self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
+
+    @property
+    def is_empty(self) -> bool:
+        return self._messages.empty()
+
+    @property
+    def receive(self) -> Receive:
+        return self._messages.get
+
+    def receive_nowait(self) -> Message | None:
+        return None if self._messages.empty() else self._messages.get_nowait()
+
+    def body_nowait(self) -> bytes | None:
+        return None
+
+    def watch(self, on_disconnect: Callable[[], None]) -> None:
+        """Do nothing: the request's own source notices a disconnect."""
+
+    def unwatch(self) -> None:
+        """Do nothing, as `watch` does."""

@@ -1,0 +1,63 @@
+"""The proxy forwards requests and responses as they are."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.proxy.support import LiveProxy
+from tests.support.live_server import KEY, PNG, LiveHub
+
+
+def test_responses_are_those_of_the_upstream(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """Status, headers and body of a response are the upstream's."""
+    direct, forwarded = upstream.get("models"), proxy.get("models")
+    assert forwarded.content == direct.content
+    ignored = ("date",)
+    assert {name: value for name, value in forwarded.headers.items() if name not in ignored} == {
+        name: value for name, value in direct.headers.items() if name not in ignored
+    }
+
+
+def test_errors_are_those_of_the_upstream(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """A 401, 404 and 405 reach the client unchanged, also outside of the API."""
+    for path in ("/api/v1/credits", "/api/v1/generations/none", "/nothing", "/api/v1/nothing"):
+        direct, forwarded = upstream.client.get(path), proxy.client.get(path)
+        assert (forwarded.status_code, forwarded.json()["error"]["code"]) == (
+            direct.status_code,
+            direct.json()["error"]["code"],
+        )
+    assert proxy.client.delete("/api/v1/models").status_code == 405
+    assert proxy.client.options("/api/v1/models").status_code == 204
+
+
+def test_key_reaches_the_upstream_and_is_stored_nowhere(
+    upstream: LiveHub, proxy: LiveProxy
+) -> None:
+    """The journal of the proxy has no key (AUTH-7)."""
+    assert proxy.get("credits").json()["credits"] == 120
+    assert upstream.credits() == 120
+    assert KEY not in repr(proxy.exchanges())
+    assert proxy.exchanges()[0].request_headers[b"authorization"] == b"Bearer [redacted]"
+
+
+def test_poll_url_leads_to_the_proxy(proxy: LiveProxy) -> None:
+    """A client that follows `poll_url` stays at the proxy, and Content-Length fits."""
+    response = proxy.generate({"async": True})
+    poll_url = response.json()["poll_url"]
+    assert poll_url.startswith(proxy.url + "/api/v1/generations/")
+    assert int(response.headers["content-length"]) == len(response.content)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    assert httpx.get(poll_url, headers=headers).json()["status"] in ("processing", "succeeded")
+
+
+def test_forms_and_images_pass(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """A form with files is charged once, and its parsed fields are in the journal."""
+    files = [("reference_image", ("a.png", PNG, "image/png"))]
+    data = {"model": "gpt-image-2", "prompt": "A", "size": "1024x1024"}
+    response = proxy.generate(data=data, files=files)
+    assert response.status_code == 200, response.text
+    assert upstream.credits() == 112
+    (exchange,) = proxy.exchanges()
+    assert exchange.parsed_request is not None
+    assert exchange.parsed_request.prompt == "A"
+    assert len(exchange.parsed_request.references) == 1
