@@ -23,7 +23,7 @@ def config_option(command: Any) -> Any:
         callback=_load_config,
         metavar="FILE",
         help="Read options from the table of the command, such as [serve], of this TOML file.  "
-        "[default: mockhub.toml, else [tool.mockhub.serve] of pyproject.toml, in the current folder]",
+        "[default: mockhub.toml, else [tool.mockhub.serve] of pyproject.toml, in this folder]",
     )(command)
 
 
