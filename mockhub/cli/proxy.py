@@ -26,7 +26,6 @@ _OPTIONS_OF_SERVE = [
 @config_option
 @click.option(
     "--target",
-    required=True,
     metavar="URL",
     callback=absolute_url,
     help="The service, such as https://gptimagehub.com/api/v1.",
@@ -60,6 +59,8 @@ def proxy(**options: Any) -> None:
     \b
     mockhub proxy --target https://gptimagehub.com/api/v1
     """
+    if options["target"] is None:
+        raise click.UsageError("--target is missing; expected the URL of the service")
     from mockhub.cli.run_proxy import run_proxy
 
     limits = {name: options.pop(name) for name in _LIMIT_NAMES if name in options}
