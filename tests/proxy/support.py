@@ -116,7 +116,7 @@ def read_head(connection: socket.socket) -> bytes:
     return data
 
 
-def answer(*parts: bytes) -> Callable[[socket.socket], None]:
+def reply_with(*parts: bytes) -> Callable[[socket.socket], None]:
     """Return a server that reads a head, sends *parts* and closes the connection."""
 
     def serve(connection: socket.socket) -> None:
