@@ -1,14 +1,14 @@
 """Test the contract suite: it has to kill every mutant and must not flag a variant.
 
 A mutant is tested by the checks of its own clause first, which is quick. If it survives these, it
-is tested by all other checks, the slow ones last. Variants are tested by all checks. Mutants that
-are conforming variants at level documented are tested in groups, and one by one if a group is
-flagged.
+is tested by all other checks, the slow ones last. Variants are tested by all checks: several at
+once in one server, and one by one if that server is flagged, or if their names were given.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ from mockhub.mutants.catalog import find, mutants, variants
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Mutant, Variant
 from mockhub.mutants.serving import combine, running
+from mockhub.verify.clauses import LEVELS
 from mockhub.verify.profile import Profile
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
@@ -30,7 +31,7 @@ WORKERS = 6  # most of them wait: for tasks that never end, for refunds that nev
 _FAILED = "failed"
 _SLOW_CLAUSES = ("LIM-1",)  # their checks take seconds and run for their own mutants only
 _WITHOUT_LARGE_UPLOADS = "not REQ-9"  # its uploads of 50 MB take half the time of all checks
-_VARIANT_GROUPS = 8  # neighbours are similar and go to different groups
+_GROUP_SIZE = 6  # variants of one server; neighbours are similar and go to different ones
 _POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # timeouts of a task; some variants are slow
 
 
@@ -93,11 +94,14 @@ def run(
     started = time.perf_counter()
     selected_mutants = _select(names, mutants().values())
     selected_variants = _select(names, variants().values())
+    jobs: list[tuple[Sequence[str], bool]] = [
+        (group, True) for group in _variant_groups(selected_variants, 1 if names else _GROUP_SIZE)
+    ]  # first, since they are slow
+    jobs += [([name], False) for name in selected_mutants]
     results: dict[tuple[str, bool], MutantResult] = {}
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         futures = {
-            pool.submit(evaluate, group, is_variant): is_variant
-            for group, is_variant in _jobs(selected_mutants, selected_variants)
+            pool.submit(evaluate, group, is_variant): is_variant for group, is_variant in jobs
         }
         for future in as_completed(futures):
             for result in future.result():
@@ -124,15 +128,12 @@ def _select(names: Sequence[str], candidates: Iterable[Mutant | Variant]) -> lis
     return [name for name in names if name in known] if names else known
 
 
-def _jobs(
-    selected_mutants: Sequence[str], selected_variants: Sequence[str]
-) -> Iterator[tuple[Sequence[str], bool]]:
-    """Yield names that are tested together and whether they are variants, the slow ones first."""
-    conforming_mutants = [name for name in selected_variants if name in mutants()]
-    yield from (([name], True) for name in selected_variants if name not in mutants())
-    groups = (conforming_mutants[at::_VARIANT_GROUPS] for at in range(_VARIANT_GROUPS))
-    yield from ((group, True) for group in groups if group)
-    yield from (([name], False) for name in selected_mutants)
+def _variant_groups(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Distribute the variants of each level to groups of at most *size*."""
+    for level in LEVELS:
+        of_level = [name for name in names if variants()[name].level == level]
+        groups = math.ceil(len(of_level) / size)
+        yield from (of_level[at::groups] for at in range(groups))
 
 
 def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
