@@ -11,6 +11,7 @@ from functools import lru_cache
 REDACTED = "[redacted]"
 
 _MIN_FRAGMENT = 12  # characters of a key that must not be shown
+_MIN_TOKEN, _MAX_TOKEN = 8, 500  # characters of a token that is searched literally
 _MIN_RUN = 28  # characters without a blank; whole keys are longer, in every encoding
 _MAX_DEPTH = 4  # encodings within encodings
 _MAX_CACHED = 2000  # bytes of a text whose runs are cached: headers repeat, bodies do not
@@ -120,6 +121,19 @@ class Redactor:
         for start in range(len(run) - length + 1):
             if self._is_known(self._prefix + run[start : start + length]):
                 yield offset + start, offset + start + length
+
+
+def redact_parts(content: bytes, token: bytes) -> bytes:
+    """Replace a token of any format, and its parts, in *content*."""
+    token = token[:_MAX_TOKEN]
+    size = min(len(token), _MIN_FRAGMENT)
+    windows = (token[start : start + size] for start in range(len(token) - size + 1))
+    if size < _MIN_TOKEN or not any(window in content for window in windows):
+        return content
+    text, secret = content.decode("latin-1"), token.decode("latin-1")
+    found = _any_of([secret, *_parts(secret)])
+    spans = (match.span(1) for match in found.finditer(text)) if found else ()
+    return _replace(text, spans).encode("latin-1")
 
 
 def _long_runs(content: bytes) -> list[bytes]:

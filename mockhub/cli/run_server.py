@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +28,8 @@ from mockhub.web.app import App, create_app
 
 if TYPE_CHECKING:
     from mockhub.mutants.registry import Mutant, Variant
+    from mockhub.recording.files import RecordedExchange
+    from mockhub.recording.recorder import Recorder
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -48,6 +51,7 @@ def run_server(options: ServeOptions) -> None:
     if options.open and not control:
         reason = "--no-control" if mutant is None else f"--mutant {mutant.name}"
         raise MockhubError(f"--open opens the page, which {reason} switches off; give one of them")
+    recording = _load_recording(options)
     spec = load_spec(options.spec or resource_path("openapi.yaml"))
     scenario = override(
         find_scenario(options.scenario),
@@ -67,6 +71,12 @@ def run_server(options: ServeOptions) -> None:
         )
     access_log = AccessLog(options.log_level, options.log_format)
     app = _create_app(options, spec, scenario, url, access_log, mutant)
+    if recording:
+        from mockhub.recording.replay import Replay
+
+        hub = app.api.hub_registry.default
+        app.api.replays[hub.name] = Replay(app.api, hub, recording, only=options.replay_only)
+    recorder = record(app, options.record) if options.record else None
     if control:
         from mockhub.control.app import mount_control_plane
 
@@ -76,7 +86,38 @@ def run_server(options: ServeOptions) -> None:
     else:
         hub = app.api.hub_registry.default
         start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
-    serve_app(app, listener, access_log, start_message, page_url(address) if options.open else None)
+    try:
+        serve_app(
+            app, listener, access_log, start_message, page_url(address) if options.open else None
+        )
+    finally:
+        if recorder:
+            recorder.close()
+
+
+def _load_recording(options: ServeOptions) -> tuple[RecordedExchange, ...]:
+    if options.replay is None:
+        if options.replay_only:
+            raise MockhubError("--replay-only needs a recording: give --replay DIR too")
+        return ()
+    if options.record and options.record.resolve() == options.replay.resolve():
+        raise MockhubError(f"--record and --replay are both {options.replay}; give two directories")
+    from mockhub.recording.files import load_recording
+
+    return load_recording(options.replay)
+
+
+def record(app: App, directory: Path) -> Recorder:
+    """Record the requests of the public API of *app*; raises MockhubError.
+
+    Returns:
+        The recorder, to be closed when the server has stopped.
+    """
+    from mockhub.recording.recorder import Recorder, RecordingApp
+
+    recorder = Recorder(directory, app.api.spec, app.api.public_url)
+    app.handler = RecordingApp(app.handler, recorder)
+    return recorder
 
 
 def _find_mutant(name: str) -> Mutant | Variant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -191,6 +192,24 @@ class _Script(click.ParamType[str]):
     help="Serve with one deliberate defect from `mockhub mutants`, to test your own checks. "
     "Switches the control plane off.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Record every request of the API with its response in this directory, without API keys.",
+)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Send the recorded response to a request that is in this recording; to any other one, "
+    "the simulation responds.",
+)
+@click.option(
+    "--replay-only",
+    is_flag=True,
+    help="Respond with 404 and the nearest recorded request to one that is not in the recording.",
+)
 @_limit_option("--max-connections", "max_connections", "N", "Maximum number of open connections.")
 @_limit_option(
     "--max-header-size",
@@ -221,6 +240,8 @@ def serve(**options: Any) -> None:
     mockhub serve --scenario my.yaml --seed 7         with your own scenario
     mockhub serve --arm "reset@after x1" --credits 24 lose a response of a poor client
     mockhub serve --log-format json > log.jsonl       for programs
+    mockhub serve --record cassette/                  write what happens to files
+    mockhub serve --replay cassette/                  and respond with it again
 
     Each option can also be set by its environment variable, or in a file: --config.
     """

@@ -31,4 +31,7 @@ class ServeOptions:
     control_token: str | None
     open: bool
     mutant: str | None
+    record: Path | None
+    replay: Path | None
+    replay_only: bool
     limits: Limits

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT, HubRegistry
-from mockhub.testing.config import default_spec
+from mockhub.testing.config import default_spec, load_replay
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange
 from mockhub.web.app import create_app
 from mockhub.web.context import RequestContext
@@ -52,10 +52,18 @@ class AppHost:
         self.hub_registry.add(backend)
         return self._spec_violations.setdefault(backend.name, [])
 
+    def replay(self, backend: HubBackend, directory: str, *, only: bool) -> None:
+        """Respond to the requests of a hub as in a recording; raises MockhubError."""
+        from mockhub.recording.replay import Replay
+
+        api, exchanges = self.app.api, load_replay(directory)
+        api.replays[backend.name] = Replay(api, backend, exchanges, only=only)
+
     def remove_hub(self, backend: HubBackend) -> None:
         """Stop serving a hub; does nothing if it was removed already."""
         if backend.name != DEFAULT and self._spec_violations.pop(backend.name, None) is not None:
             self.hub_registry.delete(backend.name)
+            self.app.api.replays.pop(backend.name, None)
 
     def unrouted_exchanges(self, *, after: int) -> ExchangeList:
         """Return the requests that matched no test's hub, without the first *after*."""

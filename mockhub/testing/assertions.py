@@ -6,6 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import asdict
 
+from mockhub._near_misses import (
+    Difference,
+    differences,
+    distance,
+    format_criteria,
+    join_near_misses,
+)
 from mockhub._text import plural, printable, suggest
 from mockhub.client_report.detectors import FINDING_KINDS, Finding
 from mockhub.domain.generations import Generation
@@ -13,13 +20,6 @@ from mockhub.exceptions import MockhubError
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange, check_field_names
-from mockhub.testing.near_misses import (
-    Difference,
-    differences,
-    distance,
-    format_criteria,
-    join_near_misses,
-)
 
 GENERATION_FIELDS = (*GenerationRequest.__struct_fields__, "status", "delivered", "credits")
 

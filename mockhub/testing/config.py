@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
@@ -22,6 +22,9 @@ from mockhub.scenarios.builder import build_hub, override
 from mockhub.scenarios.loader import Scenario, find_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
 from mockhub.spec.config_file import ConfigSchema, integer, mapping, sequence, string
+
+if TYPE_CHECKING:
+    from mockhub.recording.files import RecordedExchange
 
 DEFAULT_SCENARIO = "plain"
 DEFAULT_START_TIME = "2026-04-30T08:00:00Z"
@@ -48,6 +51,8 @@ class HubOptions(TypedDict, total=False):
     provider: str | Iterable[str]
     expected_findings: str | Iterable[str]
     prompt_faults: bool
+    replay: str | Path
+    replay_only: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class HubConfig:
         expected_findings: Kinds of findings that the test provokes, such as ``double_charge``;
             the report of the session leaves them out.
         prompt_faults: Whether ``[[...]]`` in a prompt injects faults, instead of the scenario's.
+        replay: The directory of a recording, whose responses are sent to the requests in it.
+        replay_only: Whether any other request gets a 404 that names the nearest recorded one.
     """
 
     scenario: str = DEFAULT_SCENARIO
@@ -76,6 +83,8 @@ class HubConfig:
     provider: tuple[str, ...] = ()
     expected_findings: tuple[str, ...] = ()
     prompt_faults: bool | None = None
+    replay: str | None = None
+    replay_only: bool = False
 
     @classmethod
     def from_options(cls, options: Mapping[str, object], *, source: str) -> HubConfig:
@@ -91,6 +100,8 @@ class HubConfig:
                 place = f"{name}: " if name in HubOptions.__annotations__ else ""
                 raise MockhubError(f"{source}: {place}{message}")
             checked[name] = tuple(value) if isinstance(value, list) else value
+        if checked.get("replay_only") and "replay" not in checked:
+            raise MockhubError(f"{source}: replay_only: needs a recording; expected replay too")
         return cls(**checked)
 
 
@@ -110,6 +121,13 @@ def parse_all_directives(texts: Iterable[str]) -> tuple[Directive, ...]:
 def parse_provider(texts: Iterable[str]) -> Provider:
     """Parse outcomes, one in each text; raises MockhubError."""
     return Provider(parse_outcome(text) for text in texts)
+
+
+def load_replay(directory: str) -> tuple[RecordedExchange, ...]:
+    """Load a recording; raises MockhubError."""
+    from mockhub.recording.files import load_recording
+
+    return load_recording(Path(directory))
 
 
 def _parse_clock(text: str) -> Clock:
@@ -147,6 +165,8 @@ _OPTIONS = ConfigSchema(
                 "a kind of finding, or a list of them", {"enum": list(FINDING_KINDS)}
             ),
             "prompt_faults": {"description": "True or False", "type": "boolean"},
+            "replay": string("the directory of a recording", parser="replay"),
+            "replay_only": {"description": "True or False", "type": "boolean"},
         },
     ),
     {
@@ -154,6 +174,7 @@ _OPTIONS = ConfigSchema(
         "clock": _parse_clock,
         "faults": parse_all_directives,
         "provider": parse_provider,
+        "replay": load_replay,
     },
     unknown_key="is not an option",
 )

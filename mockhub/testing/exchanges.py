@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, overload
 
 from msgspec.structs import asdict
 
+from mockhub._near_misses import differences, distance, format_criteria, join_near_misses
 from mockhub._text import plural, printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
 from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.spec.operations import OperationId
-from mockhub.testing.near_misses import differences, distance, format_criteria, join_near_misses
 
 _MAX_ROWS = 40
 _MAX_PROMPT_LENGTH = 60

@@ -95,7 +95,11 @@ class Hub:
         hub_name = (
             app_host.hub_registry.default.name if name is None else app_host.unique_name(name)
         )
-        hub = cls(app_host, prototype_hub(config).fork(hub_name), in_process=name is None)
+        backend = prototype_hub(config).fork(hub_name)
+        hub = cls(app_host, backend, in_process=name is None)
+        if (directory := config.replay) is not None:
+            only = config.replay_only
+            app_host.run_on_server(lambda: app_host.replay(backend, directory, only=only))
         hub.expected_findings = config.expected_findings
         return hub
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ def hub_config(item: pytest.Item, overrides: Mapping[str, object]) -> HubConfig:
         options |= overrides
     if isinstance(scenario := options.get("scenario"), str | Path):
         options["scenario"] = _resolve_path(item, scenario)
+    if isinstance(directory := options.get("replay"), str | Path):
+        options["replay"] = _resolve_path(item, directory, exists=Path.is_dir)
     return HubConfig.from_options(options, source=source)
 
 
@@ -76,12 +78,14 @@ def min_poll_interval(config: pytest.Config) -> int:
         raise MockhubError(f"ini option mockhub_min_poll_interval: {error}") from None
 
 
-def _resolve_path(item: pytest.Item, scenario: str | Path) -> str | Path:
-    """Return the file beside the test or in the root folder, or *scenario* if there is none."""
+def _resolve_path(
+    item: pytest.Item, path: str | Path, exists: Callable[[Path], bool] = Path.is_file
+) -> str | Path:
+    """Return what is beside the test or in the root folder, or *path* if neither is there."""
     for folder in (item.path.parent, item.config.rootpath):
-        if (file := folder / scenario).is_file():
-            return file
-    return scenario
+        if exists(found := folder / path):
+            return found
+    return path
 
 
 def environment(lines: Sequence[str], hub: Hub) -> dict[str, str]:

@@ -54,6 +54,7 @@ from mockhub.web.serializers import IMAGES_PREFIX
 
 Observer = Callable[[RequestContext], None]
 Handler = Callable[[RequestContext, Account], Awaitable[Response]]
+Replay = Callable[[RequestContext], Awaitable[Response | None]]
 
 _ANONYMOUS = Account("anonymous")  # of operations that need no key, and so read no account
 
@@ -71,6 +72,7 @@ class PublicApi:
 
     Attributes:
         handlers: The function of each operation, which does steps 4 to 7.
+        replays: By the name of a hub, what may respond to its requests before the operation does.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class PublicApi:
             OperationId.GET_GENERATION: self.get_generation,
             OperationId.GET_IMAGE: self.get_image,
         }
+        self.replays: dict[str, Replay] = {}
         self._models_response = responses.json_response(200, spec.model_list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,6 +129,8 @@ class PublicApi:
         try:
             # 1. Route: find the hub and the operation.
             self.find_hub(context)
+            if self.replays and (response := await self.replay(context)):
+                return response
             operation = self.route(context)
             if operation is None:
                 return cors.options(context.allowed_methods, context.headers)
@@ -150,6 +155,11 @@ class PublicApi:
             raise
         except Exception as error:
             return self.internal_error(context, f"{type(error).__name__}: {error}")
+
+    async def replay(self, context: RequestContext) -> Response | None:
+        """Return the recorded response to a request of a hub that replays a recording."""
+        replay = self.replays.get(context.hub.name)
+        return await replay(context) if replay else None
 
     async def create_generation(self, context: RequestContext, account: Account) -> Response:
         # 4. Read, coerce and validate the body. Faults may depend on the prompt.

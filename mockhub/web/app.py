@@ -64,18 +64,20 @@ class App:
 
     Attributes:
         api: The public API.
+        handler: What handles the requests of the public API: `api`, or an application around it.
         control_plane: What is under `CONTROL_PREFIX`, and `OPENAPI_PATHS`, if it is served.
     """
 
     def __init__(self, api: PublicApi) -> None:
         self.api = api
+        self.handler: AsgiApp = api
         self.control_plane: AsgiApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._handle_other_protocol(scope, receive, send)
         elif (path := scope["path"]) != "/" and not path.startswith(_OTHER_PREFIXES):
-            await self.api(scope, receive, send)
+            await self.handler(scope, receive, send)
         elif self.control_plane and _belongs_to_control_plane(scope):
             await self.control_plane(scope, receive, send)
         else:
@@ -85,7 +87,7 @@ class App:
         if scope["path"].startswith(HUBS_PREFIX):
             name, slash, rest = scope["path"][len(HUBS_PREFIX) :].partition("/")
             scope = {**scope, "path": slash + rest, HUB_NAME_SCOPE_KEY: name}
-        await self.api(scope, receive, send)
+        await self.handler(scope, receive, send)
 
     async def _handle_other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take part in the server's lifespan; close a WebSocket, which ASGI turns into a 403."""

@@ -1,0 +1,190 @@
+"""What was recorded is replayed byte for byte, and holds no key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mockhub.recording.files import load_recording
+from mockhub.recording.recorder import Recorder, RecordingApp
+from mockhub.recording.replay import Replay
+from tests.recording.conftest import GENERATIONS, Session, with_key
+from tests.support.live_server import BODY, KEY, OTHER, PNG, POOR, LiveHub, serve_hub
+
+
+def replay(live: LiveHub, directory: Path, *, only: bool = True) -> None:
+    api = live.app.api
+    api.replays["default"] = Replay(api, live.backend, load_recording(directory), only=only)
+
+
+def send_again(live: LiveHub, request: dict[str, Any], key: str | None) -> httpx.Response:
+    options = {name: value for name, value in request.items() if name not in ("key", "headers")}
+    headers = with_key(request["headers"], key)
+    return live.client.request(headers=headers, **options)
+
+
+def assert_same(actual: httpx.Response, recorded: httpx.Response, live: LiveHub, url: str) -> None:
+    assert actual.status_code == recorded.status_code
+    assert actual.content == recorded.content.replace(url.encode(), live.url.encode())
+    for name in ("content-type", "etag", "content-range", "www-authenticate", "cache-control"):
+        assert actual.headers.get(name) == recorded.headers.get(name)
+
+
+def test_each_request_gets_its_recorded_response(session: Session, live: LiveHub) -> None:
+    replay(live, session.directory)
+    assert len(session.received) == 18
+    for request, recorded in session.received:
+        response = send_again(live, request, request["key"])
+        assert_same(response, recorded, live, session.base_url)
+
+
+def test_head_has_the_recorded_length(session: Session, live: LiveHub) -> None:
+    replay(live, session.directory)
+    request, recorded = next(one for one in session.received if one[0]["method"] == "HEAD")
+    response = send_again(live, request, None)
+    assert response.headers["content-length"] == recorded.headers["content-length"]
+
+
+def test_a_client_needs_no_key(session: Session, live: LiveHub) -> None:
+    """Where a request was recorded once, with whatever key, a request without a key gets it."""
+    replay(live, session.directory)
+    for request, recorded in session.received:
+        if recorded.request.url.path in (GENERATIONS, "/api/v1/models"):
+            response = send_again(live, request, None)
+            assert_same(response, recorded, live, session.base_url)
+
+
+def test_a_repeated_request_gets_the_responses_in_order_and_then_the_last(
+    session: Session, live: LiveHub
+) -> None:
+    replay(live, session.directory)
+    balances = [live.credits("any key") for _ in range(4)]
+    assert balances == [120, 112, 112, 112]
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+    assert live.credits("any key") == 120
+
+
+def test_keys_are_labelled_in_the_order_in_which_they_are_seen(
+    session: Session, live: LiveHub
+) -> None:
+    replay(live, session.directory)
+    assert live.credits("first") == 120
+    live.credits("second")
+    other = next(response for request, response in session.received if request["key"] == OTHER)
+    assert live.credits("third") == other.json()["credits"]
+
+
+def test_no_file_holds_a_key_or_a_part_of_one(session: Session) -> None:
+    for path in session.directory.rglob("*.*"):
+        content = path.read_bytes()
+        for key in (KEY, POOR, OTHER):
+            parts = [key[start : start + 12].encode() for start in range(len(key) - 11)]
+            assert not any(part in content for part in parts), path
+
+
+def test_keys_are_redacted_wherever_they_are_sent(tmp_path: Path) -> None:
+    """Also a key of an unknown format, in the query, the body and a form (AUTH-7)."""
+    key = "sk-0123456789abcdefghijklmnop"
+    with serve_hub() as live:
+        recorder = Recorder(tmp_path, live.app.api.spec, live.url)
+        live.app.handler = RecordingApp(live.app.handler, recorder)
+        live.get(f"credits?key={key}&part={key[5:20]}", key)
+        live.generate({"prompt": f"Draw {key[:20]} and {POOR}"}, key)
+        live.generate({"prompt": f"Draw {POOR}"}, KEY)
+        files = {"reference_image": ("a.png", PNG)}
+        live.generate(key=KEY, data={"model": "gpt-image-2", "prompt": KEY}, files=files)
+        live.client.get("/api/v1/credits", headers={"Authorization": f"Basic {key}"})
+    recorder.close()
+    assert len(load_recording(tmp_path)) == 5
+    for path in tmp_path.rglob("*.*"):
+        content = path.read_bytes()
+        for one in (key, POOR, KEY):
+            parts = [one[start : start + 12].encode() for start in range(len(one) - 11)]
+            assert not any(part in content for part in parts), path
+
+
+def test_a_request_with_a_key_in_its_text_is_recognized(tmp_path: Path, live: LiveHub) -> None:
+    with serve_hub() as recorded:
+        recorder = Recorder(tmp_path, recorded.app.api.spec, recorded.url)
+        recorded.app.handler = RecordingApp(recorded.app.handler, recorder)
+        response = recorded.generate({"prompt": f"Draw {POOR}"})
+    recorder.close()
+    replay(live, tmp_path)
+    assert live.generate({"prompt": f"Draw {POOR}"}).json()["id"] == response.json()["id"]
+
+
+def test_a_recording_is_small(session: Session) -> None:
+    """A POST with three polls takes at most 4 KB, and the image itself."""
+    exchanges = load_recording(session.directory)
+    text_size = {one.path.name: one.path.stat().st_size for one in exchanges}
+    job = next(one for one in exchanges if one.status == 202)
+    polls = [one for one in exchanges if job.response_json["id"] in one.target][:3]
+    assert len(polls) == 3
+    assert sum(text_size[one.path.name] for one in (job, *polls)) < 4096
+    images = list((session.directory / "images").iterdir())
+    assert len(images) == 1
+
+
+def test_a_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub) -> None:
+    bodies = {"/long": b'"' + b"x" * 20_000 + b'"', "/binary": bytes(range(256)), "/empty": b""}
+    bodies |= {"/text": "a\u2028\x85\r\n\tb: #\n".encode(), "/number": b'{"n": 1e400, "s": 16:9}'}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send(
+            {"type": "http.response.body", "body": bodies[scope["path"]][:5], "more_body": True}
+        )
+        await send({"type": "http.response.body", "body": bodies[scope["path"]][5:]})
+
+    with serve_hub() as recorded:
+        recorder = Recorder(tmp_path, recorded.app.api.spec, recorded.url)
+        recorded.app.handler = RecordingApp(app, recorder)
+        for path in bodies:
+            recorded.client.get(path)
+    recorder.close()
+    assert len(list((tmp_path / "bodies").iterdir())) == 2
+    replay(live, tmp_path)
+    assert {path: live.client.get(path).content for path in bodies} == bodies
+
+
+def test_a_recording_is_continued(tmp_path: Path) -> None:
+    for _ in range(2):
+        with serve_hub() as live:
+            recorder = Recorder(tmp_path, live.app.api.spec, live.url)
+            live.app.handler = RecordingApp(live.app.handler, recorder)
+            live.get("credits")
+        recorder.close()
+    first, second = load_recording(tmp_path)
+    assert [first.path.name, second.path.name] == [
+        "0001-get-credits-200.yaml",
+        "0002-get-credits-200.yaml",
+    ]
+    assert (first.key, second.key) == ("key-1", "key-1")
+    assert second.time >= first.time + first.seconds
+
+
+def test_a_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
+    with serve_hub() as live:
+        recorder = Recorder(tmp_path, live.app.api.spec, live.url)
+        live.app.handler = RecordingApp(live.app.handler, recorder)
+        for fault in ("reset", "truncate"):
+            with pytest.raises(httpx.TransportError):
+                live.generate({"prompt": "x"}, headers={"X-Mockhub": fault})
+        live.generate({"prompt": "x"})
+    recorder.close()
+    (only,) = load_recording(tmp_path)
+    assert only.content["json"] == {**BODY, "prompt": "x"}
+
+
+def test_a_large_form_is_matched_and_passed_on(session: Session, live: LiveHub) -> None:
+    """A form that is not in the recording reaches the simulation as it was sent."""
+    replay(live, session.directory, only=False)
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+    files = {"reference_image": ("a.png", PNG + bytes(3_000_000))}
+    data = {"model": "gpt-image-2", "prompt": "Not recorded"}
+    response = live.generate(data=data, files=files)
+    assert response.status_code == 200
+    assert live.generate({"prompt": "Nor this"}).json()["balance"]["credits"] == 104
