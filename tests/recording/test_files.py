@@ -48,7 +48,7 @@ def edit(path: Path, old: str, new: str) -> None:
         ("key: key-1", "key: 1", 6, "#/request/key: 1 is not valid; expected a label"),
     ],
 )
-def test_an_edited_file_is_refused_with_its_line(
+def test_edited_file_is_rejected_with_its_line(
     recording: Path, old: str, new: str, line: int, message: str
 ) -> None:
     edit(recording / CREDITS, old, new)
@@ -95,7 +95,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
-def test_a_damaged_recording_is_refused(
+def test_damaged_recording_is_rejected(
     recording: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(recording)
@@ -104,7 +104,7 @@ def test_a_damaged_recording_is_refused(
 
 
 @pytest.mark.parametrize("command", ["serve --port 0 --replay"])
-def test_the_command_prints_one_line_and_exits_with_2(recording: Path, command: str) -> None:
+def test_command_prints_one_line_and_exits_with_2(recording: Path, command: str) -> None:
     change_image(recording)
     result = CliRunner().invoke(main, [*command.split(), str(recording)])
     assert result.exit_code == 2
@@ -120,27 +120,27 @@ def test_replay_only_needs_a_recording() -> None:
     )
 
 
-def test_a_recording_is_not_recorded_into_itself(recording: Path) -> None:
+def test_recording_is_not_recorded_into_itself(recording: Path) -> None:
     options = ["--record", str(recording), "--replay", str(recording)]
     result = CliRunner().invoke(main, ["serve", "--port", "0", *options])
     assert result.exit_code == 2
     assert "give two directories" in result.output
 
 
-def test_a_directory_with_other_files_is_not_recorded_into(tmp_path: Path) -> None:
+def test_directory_with_other_files_is_not_recorded_into(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(MockhubError, match=r"is not empty and has no recording\.yaml"):
         prepare_directory(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MockhubError, match="cannot be written: File exists"):
         prepare_directory(tmp_path / "file")
 
 
-def test_a_killed_recorder_leaves_no_half_file(recording: Path) -> None:
+def test_killed_recorder_leaves_no_half_file(recording: Path) -> None:
     """The process ends while it writes: what it had begun is ignored."""
     before = len(load_recording(recording))
     child = os.fork()

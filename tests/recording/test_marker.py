@@ -25,7 +25,7 @@ JOB = {
 
 
 @pytest.mark.mockhub(replay="cassette", replay_only=True)
-def test_the_marker_replays_a_recording_beside_the_test(mockhub: Hub) -> None:
+def test_marker_replays_a_recording_beside_the_test(mockhub: Hub) -> None:
     with httpx.Client(base_url=mockhub.base_url) as client:  # without a key
         job = client.post("images/generations", json=JOB).json()
         states = [client.get(job["poll_url"]).json() for _ in range(3)]
@@ -46,13 +46,13 @@ def test_another_hub_simulates(mockhub: Hub) -> None:
     assert not list(CASSETTE.glob(f"*{job['id']}*"))
 
 
-def test_an_unknown_directory_is_an_error_of_the_test(request: pytest.FixtureRequest) -> None:
+def test_unknown_directory_is_an_error_of_the_test(request: pytest.FixtureRequest) -> None:
     message = r"test_marker.py: mockhub_factory: replay: casette: does not exist"
     with pytest.raises(MockhubError, match=message):
         hub_config(request.node, {"replay": "casette"})
 
 
-def test_a_hub_in_process_replays(session: Session) -> None:
+def test_hub_in_process_replays(session: Session) -> None:
     app = mockhub.ASGI(replay=session.directory, base_url="http://here")
 
     async def generate() -> dict[str, object]:

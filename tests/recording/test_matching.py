@@ -47,7 +47,7 @@ pairs = st.lists(st.tuples(names, st.sampled_from(["", "1", "x y", "&="])), max_
 
 @settings(max_examples=60, deadline=None)
 @given(pairs, st.dictionaries(names, json_values), st.randoms())
-def test_the_order_of_query_and_json_does_not_matter(
+def test_order_of_query_and_json_does_not_matter(
     query: list[tuple[str, str]], body: dict[str, Any], random: Any
 ) -> None:
     """The same request in another order matches, and one with another value does not."""
@@ -78,7 +78,7 @@ def test_the_order_of_query_and_json_does_not_matter(
     st.lists(st.binary(max_size=200), max_size=3),
     st.integers(1, 50),
 )
-def test_a_form_is_read_in_any_chunks(
+def test_form_is_read_in_any_chunks(
     texts: list[tuple[str, str]], files: list[bytes], size: int
 ) -> None:
     """The content of a form does not depend on its boundary or on how it arrives."""
@@ -100,7 +100,7 @@ def test_a_form_is_read_in_any_chunks(
     assert len(contents[0]["form"]) == len(parts)
 
 
-def test_a_file_with_other_content_does_not_match() -> None:
+def test_file_with_other_content_does_not_match() -> None:
     part = {"name": "reference_image", "media_type": "image/png", "size": 3, "sha256": "a" * 64}
     recorded = exchange("/x", {"form": [part]}, method="POST")
     matcher = Matcher([recorded])
@@ -108,7 +108,7 @@ def test_a_file_with_other_content_does_not_match() -> None:
     assert not matcher.find(fields("POST", "/x", form=[{**part, "sha256": "b" * 64}]))
 
 
-def test_a_body_that_was_not_read_matches_by_its_size() -> None:
+def test_body_that_was_not_read_matches_by_its_size() -> None:
     recorded = exchange("/x", {"unread": 7}, method="POST")
     matcher = Matcher([recorded])
     assert matcher.find(fields("POST", "/x", json={"a": 1}), 7)
@@ -152,7 +152,7 @@ def test_polls_advance_on_the_clock(mode: ClockMode, expected: list[str]) -> Non
         assert states == expected
 
 
-def test_a_poll_without_its_post_begins_with_the_first() -> None:
+def test_poll_without_its_post_begins_with_the_first() -> None:
     clock = ManualClock(PUBLISHED, mode="hold")
     with serve_hub(clock=clock) as live:
         api = live.app.api
@@ -162,7 +162,7 @@ def test_a_poll_without_its_post_begins_with_the_first() -> None:
         assert live.client.get("/api/v1/generations/g").text == "processing"
 
 
-def test_an_unrecorded_request_gets_404_with_the_nearest(session: Session, live: LiveHub) -> None:
+def test_unrecorded_request_gets_404_with_the_nearest(session: Session, live: LiveHub) -> None:
     replay(live, session.directory)
     response = live.generate({"prompt": "A lighthouse at dawn"})
     error = response.json()["error"]

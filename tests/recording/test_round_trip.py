@@ -48,7 +48,7 @@ def test_head_has_the_recorded_length(session: Session, live: LiveHub) -> None:
     assert response.headers["content-length"] == recorded.headers["content-length"]
 
 
-def test_a_client_needs_no_key(session: Session, live: LiveHub) -> None:
+def test_client_needs_no_key(session: Session, live: LiveHub) -> None:
     """Where a request was recorded once, with whatever key, a request without a key gets it."""
     replay(live, session.directory)
     for request, recorded in session.received:
@@ -57,7 +57,7 @@ def test_a_client_needs_no_key(session: Session, live: LiveHub) -> None:
             assert_same(response, recorded, live, session.base_url)
 
 
-def test_a_repeated_request_gets_the_responses_in_order_and_then_the_last(
+def test_repeated_request_gets_the_responses_in_order_and_then_the_last(
     session: Session, live: LiveHub
 ) -> None:
     replay(live, session.directory)
@@ -106,7 +106,7 @@ def test_keys_are_redacted_wherever_they_are_sent(tmp_path: Path) -> None:
             assert not any(part in content for part in parts), path
 
 
-def test_a_request_with_a_key_in_its_text_is_recognized(tmp_path: Path, live: LiveHub) -> None:
+def test_request_with_a_key_in_its_text_is_recognized(tmp_path: Path, live: LiveHub) -> None:
     with serve_hub() as recorded:
         recorder = Recorder(tmp_path, recorded.app.api.spec, recorded.url)
         recorded.app.handler = RecordingApp(recorded.app.handler, recorder)
@@ -116,7 +116,7 @@ def test_a_request_with_a_key_in_its_text_is_recognized(tmp_path: Path, live: Li
     assert live.generate({"prompt": f"Draw {POOR}"}).json()["id"] == response.json()["id"]
 
 
-def test_a_recording_is_small(session: Session) -> None:
+def test_recording_is_small(session: Session) -> None:
     """A POST with three polls takes at most 4 KB, and the image itself."""
     exchanges = load_recording(session.directory)
     text_size = {one.path.name: one.path.stat().st_size for one in exchanges}
@@ -128,7 +128,7 @@ def test_a_recording_is_small(session: Session) -> None:
     assert len(images) == 1
 
 
-def test_a_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub) -> None:
+def test_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub) -> None:
     bodies = {"/long": b'"' + b"x" * 20_000 + b'"', "/binary": bytes(range(256)), "/empty": b""}
     bodies |= {"/text": "a\u2028\x85\r\n\tb: #\n".encode(), "/number": b'{"n": 1e400, "s": 16:9}'}
 
@@ -150,7 +150,7 @@ def test_a_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHu
     assert {path: live.client.get(path).content for path in bodies} == bodies
 
 
-def test_a_recording_is_continued(tmp_path: Path) -> None:
+def test_recording_is_continued(tmp_path: Path) -> None:
     for _ in range(2):
         with serve_hub() as live:
             recorder = Recorder(tmp_path, live.app.api.spec, live.url)
@@ -166,7 +166,7 @@ def test_a_recording_is_continued(tmp_path: Path) -> None:
     assert second.time >= first.time + first.seconds
 
 
-def test_a_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
+def test_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
     with serve_hub() as live:
         recorder = Recorder(tmp_path, live.app.api.spec, live.url)
         live.app.handler = RecordingApp(live.app.handler, recorder)
@@ -179,7 +179,7 @@ def test_a_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
     assert only.content["json"] == {**BODY, "prompt": "x"}
 
 
-def test_a_large_form_is_matched_and_passed_on(session: Session, live: LiveHub) -> None:
+def test_large_form_is_matched_and_passed_on(session: Session, live: LiveHub) -> None:
     """A form that is not in the recording reaches the simulation as it was sent."""
     replay(live, session.directory, only=False)
     live.server.call(lambda: live.app.api.hub_registry.reset("default"))
