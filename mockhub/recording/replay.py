@@ -85,7 +85,7 @@ class Replay:
             return self._not_recorded(context, fields)
         exchange = self._select(context, matching)
         response = _to_response(exchange, self._api.links(self._hub.name).base_url)
-        context.code, context.state = error_code_and_status(response)
+        context.code, context.state = error_code_and_status(exchange.response_json)
         return response
 
     def _fields(self, context: RequestContext, body: _Body) -> Fields:
