@@ -6,7 +6,8 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from string import ascii_lowercase, ascii_uppercase
 
 REDACTED = "[redacted]"
 
@@ -19,23 +20,27 @@ _MAX_SEARCHED_RUN = 64  # letters and digits; longer ones, such as encoded files
 
 # What a key and its encodings consist of. Runs of these are all that a fast search looks for.
 _KEY_CHARACTERS = rb"[A-Za-z0-9+=_\-%\\&#;{}]"
+_LONG_RUN = re.compile(rb"[^ ]{%d,}" % _MIN_RUN)
+_EVERY_THIRD = re.compile(rb"[^ ]{%d}" % (_MIN_RUN // 3))  # of a long run, to find it faster
 _SEPARATED = bytes(code if re.match(_KEY_CHARACTERS, bytes([code])) else 32 for code in range(256))
 
+# Each alternative begins with a literal: re then skips to the next possible start.
 _ESCAPE = re.compile(
-    r"""%([0-9A-Fa-f]{2})               # a URL
-      | [\\%]u\{?([0-9A-Fa-f]{4})\}?    # JSON, JavaScript
+    r"""%((?!00)[0-9A-Fa-f]{2}(?:%(?!00)[0-9A-Fa-f]{2}){0,15})  # a URL
+      | \\u\{?([0-9A-Fa-f]{4})\}?       # JSON, JavaScript
+      | %u\{?([0-9A-Fa-f]{4})\}?
       | \\x([0-9A-Fa-f]{2})             # Python
       | &\#[xX]([0-9A-Fa-f]{1,4});      # HTML
       | &\#([0-9]{1,5});
-      | \\([\\/"])                      # an escaped escape
-      | (\x00)                          # UTF-16
+      | \\(\\(?:\\\\){0,15})             # an escaped escape
+      | \\([/"])
+      | \x00 | %00                      # UTF-16
     """,
     re.VERBOSE,
 )
-_ESCAPE_START = re.compile(r"[%\\&\x00]")  # searched first, since it is much faster
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _BASE64_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{28,}")
-_HEX_TOKEN = re.compile(r"(?:[0-9A-Fa-f]{2}){21,}")
-_URL_SAFE = str.maketrans("-_", "+/")
+_HEX_TOKEN = re.compile(r"[0-9A-Fa-f]{42,}")
 
 Span = tuple[int, int]
 _ToSpan = Callable[[int, int], Span]
@@ -63,6 +68,7 @@ class Redactor:
     ) -> None:
         self._prefix, self._length, self._is_known = prefix, length, is_known
         self._prefix_bytes = prefix.encode()
+        self._prefix_words = re.findall("[A-Za-z0-9]+", prefix.lower())
         self._prefixed = _prefixed_pattern(prefix)
         self._unprefixed = _unprefixed_pattern(length)
 
@@ -77,9 +83,7 @@ class Redactor:
         if quoted and self.contains_key(quoted):
             source = quoted.decode("utf-8", "replace")
             keys = [source[start:end] for start, end in _merge(self._find(source))]
-            parts = _any_of(part for key in keys for part in _parts(key))
-            if parts:
-                text = _replace(text, (match.span(1) for match in parts.finditer(text)))
+            text = _replace_parts(text, keys, _MIN_FRAGMENT)
         if not self.contains_key(text.encode("utf-8", "surrogatepass")):
             return text
         return _replace(text, self._find(text))
@@ -106,8 +110,9 @@ class Redactor:
                         yield to_span(start, end)
 
     def _find_plain(self, text: str) -> Iterator[Span]:
-        for match in self._prefixed.finditer(text):
-            yield match.span()
+        lowered = text.lower()
+        if all(word in lowered for word in self._prefix_words):  # much faster than the pattern
+            yield from (match.span() for match in self._prefixed.finditer(text))
         for match in self._unprefixed.finditer(text):
             yield from self._find_in_run(match[0], match.start())
 
@@ -131,15 +136,13 @@ def redact_parts(content: bytes, token: bytes) -> bytes:
     if size < _MIN_TOKEN or not any(window in content for window in windows):
         return content
     text, secret = content.decode("latin-1"), token.decode("latin-1")
-    found = _any_of([secret, *_parts(secret)])
-    spans = (match.span(1) for match in found.finditer(text)) if found else ()
-    return _replace(text, spans).encode("latin-1")
+    return _replace_parts(text, [secret], size).encode("latin-1")
 
 
 def _long_runs(content: bytes) -> list[bytes]:
     """Return what could be a key in any encoding."""
-    runs = content.translate(_SEPARATED, b"\0").split()  # UTF-16 has NULs
-    return [run for run in runs if len(run) >= _MIN_RUN]
+    separated = content.translate(_SEPARATED, b"\0")  # UTF-16 has NULs
+    return _LONG_RUN.findall(separated) if _EVERY_THIRD.search(separated[::3]) else []
 
 
 _cached_long_runs = lru_cache(maxsize=256)(_long_runs)
@@ -153,7 +156,7 @@ def _prefixed_pattern(prefix: str) -> re.Pattern[str]:
         return re.compile("(?!)")
     separator = r"[\W_]{0,2}"
     altered = separator.join(words) + separator + rf"[A-Za-z0-9]{{{_MIN_FRAGMENT},}}"
-    return re.compile(rf"(?i:{re.escape(prefix)})\w+|(?<![A-Za-z0-9])(?i:{altered})")
+    return re.compile(rf"(?ai:{re.escape(prefix)})\w+|(?<![A-Za-z0-9])(?ai:{altered})")
 
 
 @lru_cache(maxsize=16)
@@ -161,16 +164,16 @@ def _unprefixed_pattern(length: int) -> re.Pattern[str]:
     return re.compile(rf"[A-Za-z0-9]{{{length},}}")
 
 
-def _parts(secret: str) -> Iterator[str]:
-    """Yield every part that is long enough to matter."""
-    for start in range(len(secret) - _MIN_FRAGMENT + 1):
-        yield secret[start : start + _MIN_FRAGMENT]
+def _replace_parts(text: str, secrets: Iterable[str], size: int) -> str:
+    parts = {part for secret in secrets for _, part in _parts(secret, size)}
+    return _replace(text, (span for span, part in _parts(text, size) if part in parts))
 
 
-def _any_of(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """Match any of *texts*, also where they overlap; the group 1 is the match."""
-    alternatives = "|".join(map(re.escape, sorted(set(texts))))
-    return re.compile(f"(?=({alternatives}))", re.IGNORECASE) if alternatives else None
+def _parts(text: str, size: int) -> Iterator[tuple[Span, str]]:
+    """Yield every part of *size* characters, in lower case, and where it is."""
+    lowered = text.translate(_LOWER)
+    for start in range(len(text) - size + 1):
+        yield (start, start + size), lowered[start : start + size]
 
 
 def _replace(text: str, spans: Iterable[Span]) -> str:
@@ -198,9 +201,10 @@ def _looks_random(run: str) -> bool:
 
 
 def _decodings(text: str) -> Iterator[_Decoding]:
-    if _ESCAPE_START.search(text) and _ESCAPE.search(text):
-        decoded = _ESCAPE.sub(_decode_escape, text)
-        yield decoded, lambda start, end: _span_with_escapes(text, start, end)
+    if _ESCAPE.search(text):
+        decoded = _ESCAPE.sub(lambda match: _decode_escape(match[0]), text)
+        spans = cache(lambda: escape_spans(text))
+        yield decoded, lambda start, end: (spans()[start][0], spans()[end - 1][1])
     for match in _BASE64_TOKEN.finditer(text):
         for offset in range(match.start(), match.start() + 4):  # the token may begin earlier
             yield _from_base64(text[offset : match.end()]), _scaled(offset, 3, 4, len(text))
@@ -221,27 +225,34 @@ def _scaled(offset: int, size: int, encoded_size: int, length: int) -> _ToSpan:
     return to_span
 
 
-def _span_with_escapes(text: str, start: int, end: int) -> Span:
+def escape_spans(text: str) -> list[Span]:
+    """Return where each character of the decoded text is in *text*."""
     spans: list[Span] = []
     position = 0
     for match in _ESCAPE.finditer(text):
         spans += [(index, index + 1) for index in range(position, match.start())]
-        spans += [match.span()] * len(_decode_escape(match))
+        if count := len(_decode_escape(match[0])):
+            size = len(match[0]) // count
+            spans += [(index, index + size) for index in range(*match.span(), size)]
         position = match.end()
-    spans += [(index, index + 1) for index in range(position, len(text))]
-    return spans[start][0], spans[end - 1][1]
+    return spans + [(index, index + 1) for index in range(position, len(text))]
 
 
-def _decode_escape(match: re.Match[str]) -> str:
-    *hexadecimal, decimal, literal, _ = match.groups()
-    if literal:
-        return str(literal)
+@lru_cache(maxsize=1024)
+def _decode_escape(escape: str) -> str:
+    match = _ESCAPE.fullmatch(escape)
+    assert match
+    url, *hexadecimal, decimal, backslashes, literal = match.groups()
+    if url:
+        return bytes.fromhex(url.replace("%", "")).decode("latin-1")
+    if backslashes or literal:
+        return literal or backslashes[::2]
     code = next((int(digits, 16) for digits in hexadecimal if digits), 0)
     return chr(code or int(decimal or 0)).replace("\0", "")
 
 
 def _from_base64(token: str) -> str:
-    token = token[: len(token) - (len(token) % 4 == 1)].translate(_URL_SAFE)
+    token = token[: len(token) - (len(token) % 4 == 1)].replace("-", "+").replace("_", "/")
     try:
         return a2b_base64(token + "=" * (-len(token) % 4)).decode("latin-1")
     except Base64Error:

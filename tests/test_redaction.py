@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mockhub import _redaction
 from mockhub._redaction import Redactor
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.main import main
@@ -152,6 +153,34 @@ def test_only_the_key_is_replaced() -> None:
     assert redact(f"key={key}&a=1") == "key=[redacted]&a=1"
     assert redact(f'{{"a": "{key}", "b": "{key}"}}') == '{"a": "[redacted]", "b": "[redacted]"}'
     assert redact(f"/x/{percent(key)}/y") == "/x/[redacted]/y"
+
+
+def test_utf_16_in_a_url_is_searched() -> None:
+    """Only the escapes of the key are replaced, also where some of them are NULs."""
+    key = PREFIX + "k1" * 16
+    in_url = "".join(f"%{byte:02x}" for byte in key.encode("utf-16-be"))
+    assert Redactor(PREFIX, 32).redact(f"%41%00{in_url}%20%42") == "%41%00%00[redacted]%20%42"
+
+
+def test_many_escaped_keys_are_located_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The escapes of a text are read once for all of its keys."""
+    texts: list[str] = []
+    find_spans = _redaction.escape_spans
+    monkeypatch.setattr(
+        _redaction, "escape_spans", lambda text: [texts.append(text), *find_spans(text)][1:]
+    )
+    keys = [f"gih%5Flive%5F{number:032}" for number in range(300)]
+    assert Redactor(PREFIX, 32).redact(" ".join(keys)) == " ".join(300 * ["[redacted]"])
+    assert len(texts) < 10
+
+
+def test_parts_of_many_quoted_keys_are_replaced() -> None:
+    """An error message may quote a part of any key in the request."""
+    keys = [f"{PREFIX}{number:04}{'aBc7' * 7}" for number in range(1000)]
+    redacted = Redactor(PREFIX, 32).redact(
+        f"unknown field 'x{keys[700][12:30].upper()}y'", quoted=" ".join(keys).encode()
+    )
+    assert redacted == "unknown field 'x[redacted]y'"
 
 
 def test_utf_16_is_searched() -> None:

@@ -43,7 +43,13 @@ def test_printable_text_is_printable(text: str) -> None:
     shown.encode()
 
 
-@given(st.recursive(st.none() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.text(),
+        lambda inner: st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    )
+)
 def test_printable_json_is_the_same_json(value: Any) -> None:
     text = to_printable_json(value)
     assert json.loads(text) == value

@@ -22,7 +22,7 @@ from tests.support.live_server import LiveHub, read_spec, serve_hub
 from tests.support.raw_http import connect, exchange, post_request, read_responses
 
 LONG = 60_000  # bytes of headers below the limit
-MANY = 200  # more than the journal may store of them
+MANY = 150  # more than the journal may store of them
 
 
 @pytest.fixture(scope="module")
