@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from typing import cast
 from urllib.parse import quote
@@ -54,7 +55,6 @@ _MAX_FAULTY_BYTES = 64 * 1024 * 1024  # of a response that a fault alters
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CONFLICT = 409
 _MAX_SHOWN = 200
-_OF_THE_BODY = (b"content-length", b"content-encoding")
 
 
 class ProxyApi(PublicApi):
@@ -221,16 +221,17 @@ class ProxyApi(PublicApi):
             decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
         except OverflowError:
             raise _too_large(MAX_CHECKED_BYTES) from None
-        try:
+        body = None
+        with suppress(orjson.JSONDecodeError):
             context.content = orjson.loads(decoded or b"")
-        except orjson.JSONDecodeError:
-            return Response(status, raw, headers)
-        context.code, context.state = error_code_and_status(context.content)
-        body = self._with_local_urls(context.content, decoded or b"")
-        if body is None:
-            return Response(status, raw, headers)
-        kept = tuple([field for field in headers if field[0] not in _OF_THE_BODY])
-        return Response(status, body, (*kept, (b"content-length", b"%d" % len(body))))
+            context.code, context.state = error_code_and_status(context.content)
+            body = self._with_local_urls(context.content, decoded or b"")
+        dropped = (b"content-length",) if body is None else (b"content-length", b"content-encoding")
+        fields = [field for field in headers if field[0] not in dropped]
+        body = raw if body is None else body
+        if body or b"content-length" in by_name:
+            fields.append((b"content-length", b"%d" % len(body)))
+        return Response(status, body, tuple(fields))
 
     def _with_local_urls(self, content: object, body: bytes) -> bytes | None:
         """Return the body with URLs that lead to the proxy, or None if there are none to change."""

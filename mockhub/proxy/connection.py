@@ -15,7 +15,7 @@ from mockhub.web.responses import Headers
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_BUFFERED_BYTES = 256 * 1024
 _BODILESS_STATUSES = (204, 304)
-_FIRST_FINAL_STATUS, _SWITCHING_PROTOCOLS = 200, 101
+_FIRST_FINAL_STATUS = 200
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -112,8 +112,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < _FIRST_FINAL_STATUS and status != _SWITCHING_PROTOCOLS:
-            return
+        if status < _FIRST_FINAL_STATUS:
+            return  # 101 is followed by an HttpParserUpgrade
         self.status, self.http_version = status, self._parser.get_http_version()
         self.headers, self.head_complete = tuple(self._fields), True
         if self._is_head:

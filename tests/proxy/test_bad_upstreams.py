@@ -1,0 +1,223 @@
+"""Whatever the upstream does, the client gets a clear error in the documented shape."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mockhub.proxy.upstream import UpstreamTimeouts
+from tests.proxy.support import raw_server, read_head, reply_with, start_proxy
+from tests.support.live_server import KEY
+from tests.support.scripted_server import CERTIFICATE, Request, Response, scripted_server
+
+SHORT = UpstreamTimeouts(connect=0.3, response=0.3, safe=0.3, idle=0.3)
+BALANCE = b'{"credits":5,"account_type":"PRO","next_expiration":null}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(BALANCE),
+    BALANCE,
+)
+
+
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    error = response.json()["error"]
+    assert set(error) == {"message", "code"}
+    assert KEY not in error["message"]
+    assert response.headers["x-mockhub-proxy"] == error["code"]
+    assert response.headers["access-control-allow-origin"] == "*"
+    return response.status_code, error["code"]
+
+
+def ask(target: str, timeouts: UpstreamTimeouts = SHORT, ca_file: Path | None = None) -> str:
+    """Send a GET and a POST through a proxy; return the status and code, which are the same."""
+    with start_proxy(target, timeouts=timeouts, ca_file=ca_file) as proxy:
+        got, posted = error_of(proxy.get("credits")), error_of(proxy.generate({}))
+        assert got == posted
+        assert [(one.status, one.code) for one in proxy.exchanges()] == [got, got]
+    return f"{got[0]} {got[1]}"
+
+
+def test_refused_connection_is_502() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert ask(f"http://127.0.0.1:{port}") == "502 upstreamUnreachable"
+
+
+def test_unknown_host_is_502() -> None:
+    timeouts = UpstreamTimeouts(connect=20)
+    assert ask("http://no-such-host.invalid", timeouts) == "502 upstreamUnreachable"
+
+
+REPLIES = {
+    "garbage": b"\x16\x03\x01 this is no HTTP\r\n\r\n",
+    "nothing": b"",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-",
+    "half a body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+    "an unfinished chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+    "only 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "another protocol": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "long headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: %b\r\n" % (1000 * b"a") * 100,
+}
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+def test_invalid_responses_are_502(reply: bytes) -> None:
+    with raw_server(reply_with(reply)) as target:
+        assert ask(target, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamInvalidResponse"
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
+def test_silent_upstreams_are_504(start: bytes) -> None:
+    """An upstream that stops sending, before or within its response, is not waited for."""
+
+    def hang(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(start)
+        connection.recv(65536)  # until the proxy closes the connection, or has sent its body
+        connection.recv(65536)
+
+    with raw_server(hang) as target:
+        assert ask(target) == "504 upstreamTimeout"
+
+
+def test_endless_responses_are_limited_in_size_and_time() -> None:
+    """A response of the API that does not end is given up; a slow one too."""
+
+    def flood(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(100_000 * b" ")
+
+    with raw_server(flood) as target:
+        assert ask(target, UpstreamTimeouts(5, 20, 20, 5)) == "502 upstreamResponseTooLarge"
+
+    def drip(connection: socket.socket) -> None:
+        connection.settimeout(0.05)
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            with suppress(TimeoutError):
+                if not connection.recv(65536):
+                    return
+
+    with raw_server(drip) as target:
+        assert ask(target, UpstreamTimeouts(1, 0.5, 0.5, 1)) == "504 upstreamTimeout"
+
+
+def test_gzip_bomb_is_not_expanded() -> None:
+    bomb = gzip.compress(bytes(30_000_000), 1)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    with raw_server(reply_with(head, bomb)) as target:
+        assert ask(target, UpstreamTimeouts(5, 20, 20, 5)) == "502 upstreamResponseTooLarge"
+
+
+def test_redirects_are_502_and_the_key_does_not_follow() -> None:
+    """The other host, also on the same machine, gets no request at all."""
+    asked: list[Request] = []
+
+    def other(request: Request) -> Response:
+        asked.append(request)
+        return Response(200, BALANCE)
+
+    with scripted_server(other) as elsewhere:
+        location = f"Location: {elsewhere}/api/v1/credits\r\nContent-Length: 0\r\n\r\n".encode()
+        for status in (301, 302, 303, 307, 308):
+            with raw_server(reply_with(b"HTTP/1.1 %d X\r\n" % status + location)) as target:
+                assert ask(target, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamRedirect"
+    assert asked == []
+
+
+def test_tls_certificates_are_verified() -> None:
+    """An unknown certificate is a 502; with --ca-file it is trusted, for its own host only."""
+    with scripted_server(lambda request: Response(200, BALANCE), tls=True) as url:
+        assert ask(url, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamTls"
+        target = url.replace("127.0.0.1", "localhost")
+        with start_proxy(target, ca_file=CERTIFICATE) as proxy:
+            assert proxy.get("credits").json()["credits"] == 5
+    with raw_server(lambda connection: connection.sendall(OK)) as target:
+        secure = target.replace("http://", "https://")
+        assert ask(secure, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamTls"
+
+
+GOOD_REPLIES = {
+    "HTTP/1.0 without a length": b"HTTP/1.0 200 OK\r\n\r\n" + BALANCE,
+    "1xx before the response": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 E\r\nX: y\r\n\r\n" + OK,
+    "bytes behind the response": OK + b"trash",
+    "gzip without being asked": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    + gzip.compress(BALANCE),
+}
+
+
+@pytest.mark.parametrize("reply", GOOD_REPLIES.values(), ids=GOOD_REPLIES)
+def test_unusual_responses_are_passed_on(reply: bytes) -> None:
+    with raw_server(reply_with(reply)) as target, start_proxy(target) as proxy:
+        for _ in range(3):
+            assert proxy.get("credits").json()["credits"] == 5
+        (exchange, *_) = proxy.exchanges()
+        assert b"x" not in dict(exchange.response_headers)
+
+
+def test_hop_by_hop_headers_are_not_passed_on() -> None:
+    """Connection headers, and those that Connection names, stay on their side."""
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heads.append(read_head(connection))
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX-End: 2\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(BALANCE), BALANCE)
+        )
+
+    sent = {"Connection": "X-Mine", "X-Mine": "1", "TE": "trailers", "Proxy-Authorization": "a"}
+    with raw_server(serve) as target, start_proxy(target) as proxy:
+        response = proxy.get("credits", headers={**sent, "X-End": "3", "X-Mockhub": "delay=1ms"})
+    (head,) = [head.lower() for head in heads]
+    assert not {"x-hop", "keep-alive"} & set(response.headers)
+    assert response.headers["x-end"] == "2"
+    assert b"x-end: 3" in head
+    assert head.count(b"\r\nhost: 127.0.0.1:%d\r\n" % int(target.split(":")[2].split("/")[0])) == 1
+    for name in (b"x-mine", b"\r\nte:", b"proxy-authorization", b"x-mockhub"):
+        assert name not in head
+
+
+def test_early_response_ends_an_upload() -> None:
+    """A 401 before the body was read reaches the client, which is still sending."""
+
+    def refuse(connection: socket.socket) -> None:
+        read_head(connection)
+        body = b'{"error":{"message":"Invalid API key","code":"invalidApiKey"}}'
+        head = b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        while connection.recv(65536):
+            pass
+
+    files = {"reference_image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(20_000_000), "image/png")}
+    with raw_server(refuse) as target, start_proxy(target) as proxy:
+        response = proxy.generate(data={"model": "gpt-image-2", "prompt": "A"}, files=files)
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalidApiKey")
+
+
+def test_closed_idle_connection_is_replaced() -> None:
+    """A connection that the upstream closed while it was idle costs the client nothing."""
+    with raw_server(reply_with(OK)) as target, start_proxy(target) as proxy:
+        for _ in range(5):
+            assert proxy.get("credits").status_code == 200
+
+
+def test_cut_stream_closes_the_client_connection() -> None:
+    """An image that breaks off does not look complete."""
+    reply = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n"
+    chunk = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    with raw_server(reply_with(chunk)) as target, start_proxy(target) as proxy:
+        with pytest.raises(httpx.TransportError):
+            proxy.client.get("/images/1.png")
+        assert proxy.exchanges()[-1].code == "upstreamInvalidResponse"
+    with raw_server(reply_with(reply, b"hello")) as target, start_proxy(target) as proxy:
+        assert proxy.client.get("/images/1.png").content == b"hello"
