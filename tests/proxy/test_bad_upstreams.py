@@ -148,7 +148,8 @@ def test_tls_certificates_are_verified() -> None:
 
 GOOD_REPLIES = {
     "HTTP/1.0 without a length": b"HTTP/1.0 200 OK\r\n\r\n" + BALANCE,
-    "1xx before the response": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 E\r\nX: y\r\n\r\n" + OK,
+    "1xx before the response": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 E\r\nX: y\r\n\r\n"
+    + OK,
     "bytes behind the response": OK + b"trash",
     "gzip without being asked": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
     + gzip.compress(BALANCE),
