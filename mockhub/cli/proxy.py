@@ -50,6 +50,11 @@ _OPTIONS_OF_SERVE = [
     metavar="SECONDS",
     help="Maximum time until the target responds.  [default: 10 s more than the documented limit]",
 )
+@click.option(
+    "--rewrite-images",
+    is_flag=True,
+    help="Let image URLs in responses lead to the proxy, for clients that cannot reach the images.",
+)
 def proxy(**options: Any) -> None:
     """Forward requests to the real service until Ctrl-C or SIGTERM.
 

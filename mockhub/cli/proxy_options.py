@@ -15,6 +15,7 @@ class ProxyOptions:
     target: str
     ca_file: Path | None
     upstream_timeout: float | None
+    rewrite_images: bool
     arm: tuple[str, ...]
     host: str
     port: int

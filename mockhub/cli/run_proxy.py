@@ -55,7 +55,13 @@ def run_proxy(options: ProxyOptions) -> None:
     access_log = AccessLog(options.log_level, options.log_format, violation_label="VIOLATION")
     url = options.public_url or address
     api = ProxyApi(
-        spec, hub, url, upstream, limits=options.limits, observers=[access_log.log_request]
+        spec,
+        hub,
+        url,
+        upstream,
+        rewrite_images=options.rewrite_images,
+        limits=options.limits,
+        observers=[access_log.log_request],
     )
     app = App(api)
     if options.control:

@@ -17,6 +17,7 @@ from mockhub.control.context import (
     Handler,
     PlainResponse,
     StreamResponse,
+    conflict,
     not_found,
 )
 from mockhub.control.openapi import load_openapi
@@ -132,6 +133,10 @@ class ControlPlane:
             self._access_policy.check(headers)
         if operation is None:
             raise _routing_error(routes, match[0] if match else {}, path, scope["method"])
+        allowed = self._api.allowed_changes
+        if operation.method != "GET" and allowed is not None and operation.id not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise conflict(f"{operation.id} is not possible in a proxy; expected one of {known}")
         request = ControlRequest(
             self._api,
             self._request_metrics,

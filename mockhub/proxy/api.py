@@ -18,14 +18,19 @@ from msgspec.structs import replace
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
+from mockhub.domain.keys import NoApiKey
 from mockhub.exceptions import ApiError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.proxy.context import ProxyContext
-from mockhub.proxy.errors import UpstreamError, timed_out
+from mockhub.proxy.errors import UpstreamError, timed_out, too_large
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
+from mockhub.proxy.images import ProxyImages, ProxyLinks
+from mockhub.proxy.mirror import Mirror
+from mockhub.proxy.observation import observe
 from mockhub.proxy.request_body import RequestBody
-from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamRequest
+from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamExchange, UpstreamRequest
 from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.error_catalog import UNAUTHORIZED
 from mockhub.web import cors, responses
 from mockhub.web.api import Observer, PublicApi
 from mockhub.web.asgi import (
@@ -54,6 +59,7 @@ MAX_CHECKED_BYTES = 4 * 1024 * 1024
 _MAX_FAULTY_BYTES = 64 * 1024 * 1024  # of a response that a fault alters
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CONFLICT = 409
+_FIRST_ERROR_STATUS = 400
 _MAX_SHOWN = 200
 
 
@@ -65,9 +71,12 @@ class ProxyApi(PublicApi):
         hub: Gets the exchanges, and what they show of accounts and generations.
         public_url: The URL of the proxy.
         upstream: Sends the requests.
+        rewrite_images: Whether image URLs in responses lead to the proxy.
         limits: The bounds on a request.
         observers: Called with the context of every finished request.
     """
+
+    allowed_changes = frozenset({"arm_fault", "disarm_fault", "clear_faults", "clear_journal"})
 
     def __init__(
         self,
@@ -76,13 +85,18 @@ class ProxyApi(PublicApi):
         public_url: str,
         upstream: UpstreamClient,
         *,
+        rewrite_images: bool = False,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         super().__init__(spec, HubRegistry(hub), public_url, limits=limits, observers=observers)
         self.hub = hub
         self.upstream = upstream
-        self.clock_waiter.wakers.add(upstream.close)
+        self.mirror = Mirror(hub)
+        self.known_images = ProxyImages(spec, upstream)
+        self.images = self.known_images
+        self.rewrite_images = rewrite_images
+        self.clock_waiter.wakers |= {upstream.close, self.known_images.close}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = ProxyContext(scope, body_source(scope, receive))
@@ -126,7 +140,7 @@ class ProxyApi(PublicApi):
         fault = None
         is_streamed = isinstance(context, ProxyContext) and context.is_streamed
         if is_streamed and context.pending_faults:
-            body = await self._read_body(cast(ProxyContext, context), _MAX_FAULTY_BYTES)
+            body = await cast(ProxyContext, context).read_all(_MAX_FAULTY_BYTES)
             response, is_streamed = replace(response, body=body), False
         if context.pending_faults:
             original = response
@@ -141,6 +155,9 @@ class ProxyApi(PublicApi):
         else:
             await send_response(response, context.scope, send)
 
+    def _create_links(self, hub_name: str) -> ProxyLinks:
+        return ProxyLinks(self.spec, self.public_url, self.known_images)
+
     def error_response(self, context: RequestContext, error: ApiError) -> Response:
         """Make an error response of the proxy itself; its message may not have a key (AUTH-7)."""
         error.message = context.hub.redactor.redact(error.message, quoted=context.client_text())
@@ -153,7 +170,7 @@ class ProxyApi(PublicApi):
     def _find_operation(self, context: RequestContext) -> None:
         """Set the operation, if the spec has it; other requests are forwarded too."""
         method = "GET" if context.method == "HEAD" else context.method
-        if found := self.spec.router.match(context.path):
+        if found := self.spec.router.match(context.path) or self.images.match(context.path):
             methods, context.path_param = found
             context.operation = methods.get(method)
 
@@ -161,17 +178,22 @@ class ProxyApi(PublicApi):
         request = context.upstream_request = await self._build_request(context)
         context.source.watch(lambda: _on_disconnect(context, request))
         try:
-            upstream = context.upstream = await self.upstream.send(request)
+            upstream = context.upstream = await self._send(context, request)
             headers = end_to_end(upstream.headers)
-            if context.operation is None or context.method == "HEAD":
+            if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
                 return Response(upstream.status, b"", headers)
-            return await self._read_checked(context, upstream.status, headers)
+            return await self._read_checked(context, upstream, headers)
         except UpstreamError as error:
             if context.client_disconnected:
                 raise ClientDisconnected from None
             error.maybe_processed = request.sent
             raise
+
+    async def _send(self, context: ProxyContext, request: UpstreamRequest) -> UpstreamExchange:
+        if image_url := self.known_images.upstream_url(context.path):
+            return await self.known_images.open(image_url, request)
+        return await self.upstream.send(request)
 
     async def _build_request(self, context: ProxyContext) -> UpstreamRequest:
         """Return the request; of its body, as much has been read as may be held back."""
@@ -181,7 +203,7 @@ class ProxyApi(PublicApi):
             scope["headers"],
             target.host_header,
             chunked=body.is_chunked,
-            identity=context.operation is not None,
+            identity=context.is_checked,
         )
         raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
         upstream_target = target.upstream_target(raw_path, scope["query_string"])
@@ -200,10 +222,10 @@ class ProxyApi(PublicApi):
     # -- the response ----------------------------------------------------------------------------
 
     async def _read_checked(
-        self, context: ProxyContext, status: int, headers: responses.Headers
+        self, context: ProxyContext, upstream: UpstreamExchange, headers: responses.Headers
     ) -> Response:
         """Read a response of an operation of the API, whose URLs have to lead to the proxy."""
-        by_name = dict(headers)
+        by_name, status = dict(headers), upstream.status
         if status in _REDIRECTS:
             location = by_name.get(b"location", b"").decode("latin-1")[:_MAX_SHOWN]
             raise UpstreamError(
@@ -214,17 +236,18 @@ class ProxyApi(PublicApi):
         timeout = self.upstream.timeouts.of(context.method)
         try:
             async with asyncio.timeout(timeout):
-                raw = await self._read_body(context, MAX_CHECKED_BYTES)
+                raw = await upstream.read_all(MAX_CHECKED_BYTES)
         except TimeoutError:
             raise timed_out(f"the upstream's response did not end in {timeout:g} s") from None
         try:
             decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
         except OverflowError:
-            raise _too_large(MAX_CHECKED_BYTES) from None
+            raise too_large(MAX_CHECKED_BYTES) from None
         body = None
         with suppress(orjson.JSONDecodeError):
             context.content = orjson.loads(decoded or b"")
             context.code, context.state = error_code_and_status(context.content)
+            self._observe(context, status)
             body = self._with_local_urls(context.content, decoded or b"")
         dropped = (b"content-length",) if body is None else (b"content-length", b"content-encoding")
         fields = [field for field in headers if field[0] not in dropped]
@@ -233,25 +256,37 @@ class ProxyApi(PublicApi):
             fields.append((b"content-length", b"%d" % len(body)))
         return Response(status, body, tuple(fields))
 
+    def _observe(self, context: ProxyContext, status: int) -> None:
+        """Follow what a response says in the mirror."""
+        if isinstance(context.credentials, NoApiKey) or status == UNAUTHORIZED:
+            return
+        account = context.account = self.mirror.account(context.credentials)
+        if status >= _FIRST_ERROR_STATUS:
+            return
+        seen = observe(context.content)
+        context.generation = seen.id
+        self.mirror.observe(account, seen, context.parsed_request)
+        if seen.id is not None and seen.images:
+            self.known_images.add(seen.id, seen.images)
+
     def _with_local_urls(self, content: object, body: bytes) -> bytes | None:
         """Return the body with URLs that lead to the proxy, or None if there are none to change."""
-        url = content.get("poll_url") if isinstance(content, dict) else None
-        local = self.upstream.target.local_url(url, self.public_url) if url else None
-        if url is None or local is None:
+        if not isinstance(content, dict):
             return None
-        changed = body.replace(orjson.dumps(url), orjson.dumps(local))
-        if changed == body:  # it has escapes
-            return orjson.dumps({**cast(dict[str, object], content), "poll_url": local})
-        return changed
-
-    async def _read_body(self, context: ProxyContext, max_bytes: int) -> bytes:
-        body = bytearray()
-        async for part in _parts(context):
-            body += part
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
-        context.is_streamed = False
-        return bytes(body)
+        urls: dict[str, str] = {}
+        poll_url, id = content.get("poll_url"), content.get("id")
+        if isinstance(poll_url, str):
+            urls[poll_url] = self.upstream.target.local_url(poll_url, self.public_url) or poll_url
+        if self.rewrite_images and isinstance(id, str):
+            images = self.known_images.of(id)
+            urls |= {image.url: self.public_url + image.path for image in images}
+        for url, local in urls.items():
+            written = orjson.dumps(url)
+            if written not in body:
+                body = orjson.dumps(content)  # it has escapes
+            body = body.replace(written, orjson.dumps(local))
+            content = orjson.loads(body)
+        return body if urls else None
 
     async def _stream(self, context: ProxyContext, response: Response, send: Send) -> None:
         """Pass a body on as it arrives; the journal gets its length and digest."""
@@ -296,8 +331,3 @@ def _on_disconnect(context: ProxyContext, request: UpstreamRequest) -> None:
     context.client_disconnected = True
     if request.exchange and (request.method in SAFE_METHODS or not request.sent):
         request.exchange.abort()
-
-
-def _too_large(max_bytes: int) -> UpstreamError:
-    message = f"the upstream's response is longer than {max_bytes} bytes"
-    return UpstreamError("upstreamResponseTooLarge", message)

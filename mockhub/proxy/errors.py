@@ -29,3 +29,8 @@ def timed_out(message: str) -> UpstreamError:
 
 def invalid_response(message: str) -> UpstreamError:
     return UpstreamError("upstreamInvalidResponse", message)
+
+
+def too_large(max_bytes: int) -> UpstreamError:
+    message = f"the upstream's response is longer than {max_bytes} bytes"
+    return UpstreamError("upstreamResponseTooLarge", message)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mockhub.exceptions import MockhubError
 from mockhub.proxy.connection import UpstreamConnection, request_head
-from mockhub.proxy.errors import UpstreamError, timed_out, unreachable
+from mockhub.proxy.errors import UpstreamError, timed_out, too_large, unreachable
 from mockhub.proxy.target import Target
 
 _MAX_IDLE = 32  # connections
@@ -227,6 +227,15 @@ class UpstreamExchange:
         except TimeoutError:
             message = f"{self._origin} sent nothing of its response in {idle:g} s"
             raise timed_out(message) from None
+
+    async def read_all(self, max_bytes: int) -> bytes:
+        """Return the whole body; raises UpstreamError, also if it is longer than *max_bytes*."""
+        body = bytearray()
+        while part := await self.read():
+            body += part
+            if len(body) > max_bytes:
+                raise too_large(max_bytes)
+        return bytes(body)
 
     def abort(self) -> None:
         """Close the connection; what waits for the response gets an UpstreamError."""

@@ -73,7 +73,11 @@ class PublicApi:
     Attributes:
         handlers: The function of each operation, which does steps 4 to 7.
         replays: By the name of a hub, what may respond to its requests before the operation does.
+        allowed_changes: The operations of the control plane that may change something; None for
+            all.
     """
+
+    allowed_changes: frozenset[str] | None = None
 
     def __init__(
         self,

@@ -90,6 +90,11 @@ class ImageDownloads:
             return responses.Response(200, data, (*common, _content_length(data)))
         return _byte_range(data, range_header, common)
 
+    async def preview(self, hub: HubBackend, path: str, width: int | None) -> responses.Response:
+        """Return an image, at most that wide; raises ApiError 404."""
+        _, image = self.find(hub, path)
+        return await self.response(image, "GET", {}, width=width)
+
     async def render(self, image: ImageSpec, width: int | None = None) -> bytes:
         """Return the image from the cache, or render it in a thread, so that no request waits."""
         from mockhub.images.cache import ImageCache

@@ -172,8 +172,8 @@ def test_hop_by_hop_headers_are_not_passed_on() -> None:
     def serve(connection: socket.socket) -> None:
         heads.append(read_head(connection))
         connection.sendall(
-            b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX-End: 2\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(BALANCE), BALANCE)
+            b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n"
+            b"X-End: 2\r\nContent-Length: %d\r\n\r\n%b" % (len(BALANCE), BALANCE)
         )
 
     sent = {"Connection": "X-Mine", "X-Mine": "1", "TE": "trailers", "Proxy-Authorization": "a"}

@@ -68,8 +68,7 @@ async def get_preview(request: ControlRequest) -> Response:
     images = request.api.images
     if not images.match(path):
         raise not_found(f"there is no image at {path[:200]!r}")
-    _, image = images.find(request.hub, path)
-    return await images.response(image, "GET", {}, width=request.query_params.get("width"))
+    return await images.preview(request.hub, path, request.query_params.get("width"))
 
 
 def _find_generation(request: ControlRequest, id: str) -> Generation:

@@ -1,0 +1,100 @@
+"""The control plane of the proxy shows what the exchanges say about credits and generations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.proxy.support import LiveProxy, start_proxy
+from tests.support.live_server import KEY, OTHER, LiveHub
+
+
+@pytest.fixture
+def proxy(upstream: LiveHub) -> Iterator[LiveProxy]:
+    with start_proxy(upstream.url + "/api/v1", control=True, rewrite_images=True) as proxy:
+        yield proxy
+
+
+def control(proxy: LiveProxy, path: str) -> httpx.Response:
+    return proxy.client.get(f"/_mockhub/hubs/default/{path}".rstrip("/")).raise_for_status()
+
+
+def test_ledger_follows_the_balance(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """Charges, refunds and what else changes the balance are entries, and the audit is clean."""
+    assert proxy.generate({}).status_code == 200
+    assert proxy.generate({"prompt": "[[deliver=1]]", "n": 3}).status_code == 200
+    assert proxy.generate({"prompt": "[[fail]]"}).status_code == 500
+    upstream.server.call(
+        lambda: upstream.backend.grant(upstream.backend.accounts["documentation"], 50)
+    )
+    assert proxy.get("credits").json()["credits"] == 120 - 8 - 8 + 50
+    (account,) = control(proxy, "accounts").json()["accounts"]
+    assert account["credits"] == 154
+    assert account["credit_totals"] == {"grant": 170, "charge": -16, "refund": 0, "expiry": 0}
+    assert account["id"].startswith("key-")
+    detail = control(proxy, "").json()
+    assert detail["audit"] == []
+    journal = control(proxy, "journal?format=summary").json()["exchanges"]
+    assert [one["credits"] for one in journal] == [-8, -8, 0, 0]
+    assert {one["account"] for one in journal} == {account["id"]}
+
+
+def test_async_generation_is_followed_to_its_refund(proxy: LiveProxy) -> None:
+    """The credits requested are charged at acceptance, and the failed images refunded."""
+    created = proxy.generate({"async": True, "n": 2, "prompt": "[[polls=2 deliver=1]]"}).json()
+    (running,) = control(proxy, "generations").json()["generations"]
+    assert (running["credits_requested"], running["n"]) == (16, 2)
+    assert running["status"] in ("queued", "processing")
+    for _ in range(2):
+        polled = proxy.get(f"generations/{created['id']}").json()
+    assert polled["status"] == "succeeded"
+    (ended,) = control(proxy, "generations").json()["generations"]
+    assert (ended["status"], ended["credits"], ended["delivered"]) == ("succeeded", 8, 1)
+    assert control(proxy, "journal?format=summary").json()["exchanges"][0]["credits"] == -8
+    assert control(proxy, "").json()["audit"] == []
+
+
+def test_images_lead_to_the_proxy_and_have_previews(proxy: LiveProxy) -> None:
+    """An image at the proxy has the same bytes, and the page shows it smaller."""
+    url = proxy.generate({}).json()["images"][0]["url"]
+    assert url.startswith(proxy.url + "/images/")
+    image = httpx.get(url)
+    assert image.headers["content-type"] == "image/png"
+    assert Image.open(BytesIO(image.content)).size == (1024, 1024)
+    (generation,) = control(proxy, "generations").json()["generations"]
+    (shown,) = generation["images"]
+    assert shown["url"] == url
+    preview = proxy.client.get(shown["preview_path"], params={"width": 64})
+    assert Image.open(BytesIO(preview.content)).width == 64
+    assert proxy.exchanges()[-1].operation == "get_image"
+
+
+def test_each_key_has_an_account(proxy: LiveProxy) -> None:
+    """A rejected key gets none, and no account is named after a key."""
+    for key in (KEY, OTHER, "gih_live_wrong"):
+        proxy.get("credits", key)
+    accounts = control(proxy, "accounts").json()["accounts"]
+    assert [one["credits"] for one in accounts] == [120, 1000]
+    assert KEY[:20] not in repr(accounts)
+
+
+def test_generation_from_before_the_proxy_is_shown(proxy: LiveProxy) -> None:
+    assert proxy.get("generations/clx_generation_log_id").status_code == 200
+    (generation,) = control(proxy, "generations").json()["generations"]
+    assert generation["id"] == "clx_generation_log_id"
+    assert control(proxy, "").json()["audit"] == []
+
+
+def test_control_plane_does_not_change_the_mirror(proxy: LiveProxy) -> None:
+    """What would change the service is refused; faults can be armed."""
+    refused = proxy.client.post("/_mockhub/hubs/default/reset")
+    assert refused.status_code == 409, refused.text
+    assert "proxy" in refused.json()["error"]["message"]
+    armed = proxy.client.post("/_mockhub/hubs/default/faults", json={"fault": "status=503 x1"})
+    assert armed.status_code == 201 or armed.status_code == 200, armed.text
+    assert proxy.get("credits").status_code == 503
+    assert proxy.get("credits").status_code == 200
