@@ -41,7 +41,7 @@ def ask(target: str, timeouts: UpstreamTimeouts = SHORT, ca_file: Path | None = 
     return f"{got[0]} {got[1]}"
 
 
-def test_refused_connection_is_502() -> None:
+def test_closed_port_is_502() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert ask(f"http://127.0.0.1:{port}") == "502 upstreamUnreachable"
