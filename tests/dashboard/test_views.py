@@ -28,7 +28,7 @@ HOSTILE = (
 )
 STATIC = Path(mockhub.dashboard.page.__file__).with_name("static")
 JAVASCRIPT = {"content_type": "text/javascript"}
-LOOKS: list[Any] = [(360, "dark"), (1280, "light"), (360, "light"), (1280, "dark")]
+LOOKS: list[Any] = [(360, "dark"), (1280, "light"), (2560, "light"), (360, "light")]
 VIEWS = ["gallery", "generations", "accounts", "faults", "report"]
 
 
