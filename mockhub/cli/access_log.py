@@ -57,10 +57,10 @@ class AccessLog:
     def __init__(
         self, level: str, log_format: str, *, violation_label: str = "MOCKHUB BUG"
     ) -> None:
-        is_json = log_format == "json"
-        self._writer = LogWriter(sys.stdout, _DROPPED_EVENT if is_json else _DROPPED_LINE)
+        self._is_json = log_format == "json"
+        self._writer = LogWriter(sys.stdout, _DROPPED_EVENT if self._is_json else _DROPPED_LINE)
         self._min_status = _MIN_STATUSES[level]
-        self._format = _format_json if is_json else partial(_format_text, violation_label)
+        self._format = _format_json if self._is_json else partial(_format_text, violation_label)
         self._lines: list[str] = []
         self._clock = SystemClock()
 
@@ -89,6 +89,15 @@ class AccessLog:
             )
         )
 
+    def log_event(self, event: str, text: str, **fields: object) -> None:
+        """Print a line that is not about a request: *text*, or *event* with *fields* as JSON."""
+        time = format_timestamp(self._clock.now())
+        line = f"{_time_of_day(time)}  {printable(text)}"
+        if self._is_json:
+            line = json.dumps({"event": event, "time": time, **fields})
+        self.flush()
+        self.print_line(line)
+
     def flush(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
@@ -116,6 +125,10 @@ def _error_message(context: RequestContext) -> str:
     return error_message(body) or ""
 
 
+def _time_of_day(time: str) -> str:
+    return time.partition("T")[2]
+
+
 def _format_text(violation_label: str, record: AccessLogRecord) -> str:
     credits = f"{record.credits:+d} credits" if record.credits else ""
     notes = [
@@ -128,7 +141,8 @@ def _format_text(violation_label: str, record: AccessLogRecord) -> str:
     status_text = click.style(
         str(record.status or "---"), fg=_STATUS_COLORS.get(record.status // 100)
     )
-    target = f"{printable(record.method):<7} {printable(record.path):<44}"
+    time = _time_of_day(record.time)
+    target = f"{time}  {printable(record.method):<7} {printable(record.path):<44}"
     return "  ".join(
         [
             f"{target} {status_text} {credits:>14} {record.ms:8.2f} ms",

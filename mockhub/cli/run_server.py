@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from mockhub.recording.files import RecordedExchange
     from mockhub.recording.recorder import Recorder
 
+Watch = Callable[[], Coroutine[Any, Any, None]]
+
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -51,15 +55,11 @@ def run_server(options: ServeOptions) -> None:
     if options.open and not control:
         reason = "--no-control" if mutant is None else f"--mutant {mutant.name}"
         raise MockhubError(f"--open opens the page, which {reason} switches off; give one of them")
+    if options.watch and (mutant or options.record or options.replay):
+        other = "--mutant" if mutant else "--record" if options.record else "--replay"
+        raise MockhubError(f"--watch and {other} exclude each other")
     recording = _load_recording(options)
-    spec = load_spec(options.spec or resource_path("openapi.yaml"))
-    scenario = override(
-        find_scenario(options.scenario),
-        spec,
-        credits=options.credits,
-        faults=options.arm,
-        provider=options.provider,
-    )
+    spec, scenario = _load_files(options)
     listener = bind(options.host, options.port)
     address = local_url(options.host, listener.getsockname()[1])
     url = options.public_url or address
@@ -70,26 +70,31 @@ def run_server(options: ServeOptions) -> None:
             err=True,
         )
     access_log = AccessLog(options.log_level, options.log_format)
-    app = _create_app(options, spec, scenario, url, access_log, mutant)
+
+    def create(spec: ApiSpec, scenario: Scenario) -> App:
+        app = _create_app(options, spec, scenario, url, access_log, mutant)
+        if control:
+            from mockhub.control.app import mount_control_plane
+
+            mount_control_plane(app, token=options.control_token, host=options.host)
+        return app
+
+    app = create(spec, scenario)
     if recording:
         from mockhub.recording.replay import Replay
 
         hub = app.api.hub_registry.default
         app.api.replays[hub.name] = Replay(app.api, hub, recording, only=options.replay_only)
     recorder = record(app, options.record) if options.record else None
-    if control:
-        from mockhub.control.app import mount_control_plane
-
-        mount_control_plane(app, token=options.control_token, host=options.host)
     if options.log_format == "json":
         start_message = format_started_event(url, address, scenario, spec, control=control)
     else:
         hub = app.api.hub_registry.default
         start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
+    watch = _watcher(options, app, scenario, create, access_log) if options.watch else None
+    page = page_url(address) if options.open else None
     try:
-        serve_app(
-            app, listener, access_log, start_message, page_url(address) if options.open else None
-        )
+        serve_app(app, listener, access_log, start_message, page, watch=watch)
     finally:
         if recorder:
             recorder.close()
@@ -118,6 +123,38 @@ def record(app: App, directory: Path) -> Recorder:
     recorder = Recorder(directory, app.api.spec, app.api.public_url)
     app.handler = RecordingApp(app.handler, recorder)
     return recorder
+
+
+def _load_files(options: ServeOptions) -> tuple[ApiSpec, Scenario]:
+    spec = load_spec(_spec_file(options))
+    scenario = override(
+        find_scenario(options.scenario),
+        spec,
+        credits=options.credits,
+        faults=options.arm,
+        provider=options.provider,
+    )
+    return spec, scenario
+
+
+def _spec_file(options: ServeOptions) -> Path:
+    return options.spec or resource_path("openapi.yaml")
+
+
+def _watcher(
+    options: ServeOptions,
+    app: App,
+    scenario: Scenario,
+    create: Callable[[ApiSpec, Scenario], App],
+    access_log: AccessLog,
+) -> Watch:
+    from mockhub.cli.watch import Watcher
+
+    def load() -> tuple[App, Scenario]:
+        spec, scenario = _load_files(options)
+        return create(spec, scenario), scenario
+
+    return Watcher(app, _spec_file(options), scenario, load, access_log).run
 
 
 def _find_mutant(name: str) -> Mutant | Variant:
@@ -177,6 +214,8 @@ def serve_app(
     access_log: AccessLog,
     start_message: str,
     page: str | None,
+    *,
+    watch: Watch | None = None,
     **settings: Any,
 ) -> None:
     """Serve until a signal.
@@ -187,18 +226,26 @@ def serve_app(
         access_log: Prints *start_message*; it is closed at the end.
         start_message: What to print when the server accepts connections.
         page: The URL to open in the browser then, if any.
+        watch: A coroutine function that runs beside the server.
         settings: More settings of `uvicorn.Config`.
     """
+    tasks = []  # asyncio keeps only weak references to tasks
 
     def on_ready() -> None:
         access_log.print_line(start_message)
         if page:
             _open_browser(page)
+        if watch:
+            tasks.append(asyncio.get_running_loop().create_task(watch()))
 
     server = create_server(app, on_ready=on_ready, **settings)
     _tune_gc()
     error_log = LogWriter(sys.stderr)
-    logging.basicConfig(handlers=[LogWriterHandler(error_log)], level=logging.WARNING)
+    logging.basicConfig(
+        handlers=[LogWriterHandler(error_log)],
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown
         signal.signal(number, lambda *_: None)
     try:

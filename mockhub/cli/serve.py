@@ -186,6 +186,12 @@ class _Script(click.ParamType[str]):
 )
 @click.option("--open", is_flag=True, help="Open the page of the control plane in the browser.")
 @click.option(
+    "--watch",
+    is_flag=True,
+    help="Load the scenario and the API spec again when their files change. The default hub then "
+    "is in its initial state; after an error the former state remains.",
+)
+@click.option(
     "--mutant",
     metavar="NAME",
     shell_complete=_complete_mutant,
@@ -232,7 +238,7 @@ def serve(**options: Any) -> None:
     """Serve the API until Ctrl-C or SIGTERM.
 
     Prints the address, the API keys with their balances and a curl command to try. Then logs
-    each request in one line: method, path, status, credits, milliseconds.
+    each request in one line: time (UTC), method, path, status, credits, milliseconds.
 
     \b
     mockhub serve --port 0                            on a free port

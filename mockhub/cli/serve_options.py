@@ -30,6 +30,7 @@ class ServeOptions:
     control: bool
     control_token: str | None
     open: bool
+    watch: bool
     mutant: str | None
     record: Path | None
     replay: Path | None

@@ -17,10 +17,11 @@ from mockhub.spec.config_file import error_at, load_yaml
 
 @dataclass(frozen=True)
 class Scenario:
-    """The checked content of a scenario file."""
+    """The checked content of a scenario file, and the files that it is from."""
 
     path: Path
     content: Mapping[str, Any] = field(repr=False)
+    files: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -58,14 +59,16 @@ def _load(path: Path, extended_by: tuple[Path, ...]) -> Scenario:
     if path in extended_by:
         raise error_at(extended_by[-1], ("extends",), f"{path} extends itself")
     content = load_yaml(path)
+    files: tuple[Path, ...] = (path,)
     if isinstance(content, dict) and isinstance(name := content.get("extends"), str):
         known = bundled_scenarios()
         base_path = known.get(name) or path.parent / name
         if name not in known and not base_path.is_file():
             raise error_at(path, ("extends",), _unknown_scenario(name))
-        content = _merge(_load(base_path, (*extended_by, path)).content, content)
+        base = _load(base_path, (*extended_by, path))
+        content, files = _merge(base.content, content), (path, *base.files)
     check_scenario(content, path)
-    return Scenario(path, content)
+    return Scenario(path, content, files)
 
 
 def _merge(base: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:

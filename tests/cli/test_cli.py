@@ -288,7 +288,7 @@ def test_printed_curl_command_works() -> None:
 
 
 def test_access_log_has_a_line_for_each_request() -> None:
-    """A line has method, path, status, credits and milliseconds."""
+    """A line has the time, method, path, status, credits and milliseconds."""
     with start() as process:
         url = base_url(read_banner(process))
         image = generate(url, n=2).json()["images"][0]["url"].removeprefix(url)
@@ -297,12 +297,15 @@ def test_access_log_has_a_line_for_each_request() -> None:
         httpx.get(url + image)
         httpx.get(f"{url}/hubs/none/api/v1/models")
         first, second, third, fourth, fifth = stop(process).strip().splitlines()
-    generations = r"POST +/api/v1/images/generations"
+    time = r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z  "
+    generations = rf"{time}POST +/api/v1/images/generations"
     assert re.fullmatch(rf"{generations} +200 +-16 credits +[0-9.]+ ms", first)
     assert re.fullmatch(rf"{generations} +402 +[0-9.]+ ms  insufficientCredits: .+", second)
-    assert re.fullmatch(r"GET +/api/v1/models +200 +[0-9.]+ ms", third)
-    assert re.fullmatch(rf"GET +{image} +200 +[0-9.]+ ms", fourth)
-    assert re.fullmatch(r"GET +/api/v1/models +404 +[0-9.]+ ms  hub none  notFound: .+", fifth)
+    assert re.fullmatch(rf"{time}GET +/api/v1/models +200 +[0-9.]+ ms", third)
+    assert re.fullmatch(rf"{time}GET +{image} +200 +[0-9.]+ ms", fourth)
+    assert re.fullmatch(
+        rf"{time}GET +/api/v1/models +404 +[0-9.]+ ms  hub none  notFound: .+", fifth
+    )
 
 
 def test_request_cannot_forge_a_line_of_the_access_log() -> None:

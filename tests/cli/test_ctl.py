@@ -232,3 +232,52 @@ def test_unreadable_response_is_an_error(response: Response) -> None:
         result = CliRunner().invoke(main, ["ctl", "--url", url, "hubs"])
     assert result.exit_code == 2
     assert "is it a mockhub server?" in result.stderr
+
+
+# -- settings, narrow terminals and completion ---------------------------------------------------
+
+
+def test_settings_of_a_hub_can_be_changed(hub: LiveHub, ctl: Ctl) -> None:
+    assert "webp" in ctl("update-hub", "--image-format", "webp", "--no-prompt-faults")
+    assert hub.generate({"prompt": "[[fail]]"}).json()["images"][0]["url"].endswith(".webp")
+    assert "give an option" in ctl("update-hub", exits=2)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_wide_table_becomes_paragraphs(
+    hub: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """No line is longer than the terminal, and no value is lost."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    hub.generate({"prompt": "word " * 40})
+    hub.get("credits", key=None)
+    for command, expected in (
+        ("journal", "code missingApiKey"),
+        ("generations", "status succeeded"),
+        ("hubs", "http://127.0.0.1"),
+        ("keys", "documentation"),
+    ):
+        output = ctl(command)
+        assert max(map(len, output.splitlines())) <= columns
+        assert expected in " ".join(output.split())
+
+
+def test_hubs_accounts_and_keys_are_completed(hub: LiveHub, ctl: Ctl) -> None:
+    """The shell asks the running server; without one there is nothing to complete."""
+    ctl("create-hub", "checkout")
+
+    def complete(*words: str, url: str = hub.url) -> list[str]:
+        line = ["mockhub", "ctl", "--url", url, *words]
+        environment = {
+            "_MOCKHUB_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(line),
+            "COMP_CWORD": str(len(line) - 1),
+        }
+        result = CliRunner().invoke(main, prog_name="mockhub", env=environment)
+        return [line.partition(",")[2] for line in result.output.split()]
+
+    assert complete("--hub", "ch") == ["checkout"]
+    assert complete("grant", "po") == ["poor"]
+    assert complete("--hub", "checkout", "grant", "") == ["tester"]
+    assert complete("revoke", "exp") == ["expired"]
+    assert complete("grant", "po", url="http://127.0.0.1:1") == []

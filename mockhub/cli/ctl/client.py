@@ -15,7 +15,6 @@ from mockhub.exceptions import MockhubError
 Json = dict[str, Any]
 
 _PREFIX = "/_mockhub"
-_TIMEOUT = 30  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,13 @@ class ControlClient:
         url: The server's address, such as ``http://127.0.0.1:8080``.
         hub: The name of the hub.
         token: The server's ``--control-token``, if it has one.
+        timeout: The longest time without a response, in seconds.
     """
 
     url: str
     hub: str
     token: str | None
+    timeout: float = 30
 
     def request(self, method: str, route: str, body: object = None, **query: object) -> Any:
         """Send a request and return the decoded JSON, or the text of another media type.
@@ -42,7 +43,7 @@ class ControlClient:
         try:
             # Ignore proxies: the server is on this machine or named on purpose.
             opener = build_opener(ProxyHandler({}), _NoRedirects)
-            with opener.open(request, timeout=_TIMEOUT) as response:
+            with opener.open(request, timeout=self.timeout) as response:
                 return self._decode(response.headers.get_content_type(), response.read())
         except HTTPError as error:
             raise MockhubError(_error_message(error)) from None

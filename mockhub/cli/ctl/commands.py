@@ -13,6 +13,7 @@ from mockhub._text import printable
 from mockhub.cli._click import SEED
 from mockhub.cli.ctl import tables
 from mockhub.cli.ctl.client import ControlClient, Json, url_path
+from mockhub.cli.ctl.completion import complete_account, complete_hub, complete_key
 from mockhub.domain.hub_registry import DEFAULT
 
 _POLL_INTERVAL = 0.5  # seconds between two requests of `journal --follow`
@@ -110,6 +111,7 @@ class _OptionsAnywhere(click.Group):
     show_default=True,
     envvar="MOCKHUB_HUB",
     show_envvar=True,
+    shell_complete=complete_hub,
     help="Name of the hub to use.",
 )
 @click.option(
@@ -224,6 +226,24 @@ def reset(context: CtlContext) -> None:
 
 
 @ctl.command()
+@click.option("--image-format", help="Format of the images: png, jpeg or webp.")
+@click.option("--seed", type=SEED, help="Seed of the ids, keys and images from now on.")
+@click.option("--max-generations", type=int, metavar="N", help="Number of generations to keep.")
+@click.option(
+    "--prompt-faults/--no-prompt-faults",
+    default=None,
+    help="Let [[...]] in a prompt inject faults, or read it as text.",
+)
+@_pass_context
+def update_hub(context: CtlContext, /, **fields: Any) -> None:
+    """Change settings of the hub, such as the format of its images."""
+    body = _without_none(**fields)
+    if not body:
+        raise click.UsageError("give an option, such as --image-format webp")
+    context.output(context.client.hub_request("PATCH", "", body))
+
+
+@ctl.command()
 @_pass_context
 def delete_hub(context: CtlContext) -> None:
     """Delete the hub."""
@@ -242,7 +262,7 @@ def accounts(context: CtlContext) -> None:
 
 
 @ctl.command()
-@click.argument("account")
+@click.argument("account", shell_complete=complete_account)
 @click.argument("credits", type=int)
 @click.option("--expires-in", metavar="DURATION", help="Expire them after this, such as 30d.")
 @_pass_context
@@ -255,7 +275,7 @@ def grant(context: CtlContext, account: str, credits: int, expires_in: str | Non
 
 
 @ctl.command()
-@click.argument("account")
+@click.argument("account", shell_complete=complete_account)
 @click.option("--generation", help="Only the entries of this generation.")
 @click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to list.")
 @_pass_context
@@ -277,7 +297,7 @@ def keys(context: CtlContext) -> None:
 
 
 @ctl.command()
-@click.argument("account")
+@click.argument("account", shell_complete=complete_account)
 @click.option("--name", help="A name that the list of keys shows.")
 @click.option("--expires-in", metavar="DURATION", help="Expire it after this, such as 1h.")
 @_pass_context
@@ -288,7 +308,7 @@ def create_key(context: CtlContext, /, account: str, **fields: Any) -> None:
 
 
 @ctl.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 @_pass_context
 def revoke(context: CtlContext, key: str) -> None:
     """Revoke an API key, by its id or name."""
@@ -296,7 +316,7 @@ def revoke(context: CtlContext, key: str) -> None:
 
 
 @ctl.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete_key)
 @click.argument("duration")
 @_pass_context
 def expire_key(context: CtlContext, key: str, duration: str) -> None:
@@ -423,7 +443,7 @@ def report(context: CtlContext, min_poll_interval: str | None) -> None:
 @click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to show.")
 @click.option("--status", type=int, help="Only those with this status.")
 @click.option("--operation", help="Only those of this operation, such as get_credits.")
-@click.option("--account", help="Only those of this account.")
+@click.option("--account", shell_complete=complete_account, help="Only those of this account.")
 @click.option("--har", "export_format", flag_value="har", help="Print a HAR file, for a browser.")
 @click.option("--curl", "export_format", flag_value="curl", help="Print curl commands.")
 @click.option("--follow", "-f", is_flag=True, help="Print further exchanges as they happen.")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from mockhub._text import printable, to_printable_json
 
+_MAX_WIDTH = 10_000
 _PIPED_WIDTH = 200  # columns, if the output is not a terminal
 _SEVERITY_STYLES = {"money": "bold red", "warning": "yellow", "hint": "cyan"}
 _MAX_NUMBERS = 8
@@ -23,12 +26,26 @@ def print_json(content: object) -> None:
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print a table; where it is too wide, each row as a paragraph with the names of its fields."""
+    rows, console = [*rows], _console()
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column.replace("_", " "), overflow="fold")
+        grid.add_column(_label(column), overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_format_cell(row[column])) for column in columns))
-    _console().print(grid)
+    unbounded = console.options.update(max_width=_MAX_WIDTH)
+    if not rows or Measurement.get(console, unbounded, grid).maximum <= console.width:
+        console.print(grid)
+        return
+    for row in rows:
+        present = [column for column in columns if row[column] not in (None, [])]
+        fields = [(_label(column), _format_cell(row[column])) for column in present]
+        cells = [Text.assemble((name, "bold"), " ", value) for name, value in fields]
+        console.print(Text("  ").join(cells), Text(), overflow="fold", sep="\n")
+
+
+def _label(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def print_object(content: Mapping[str, Any]) -> None:
@@ -93,5 +110,5 @@ def _format_cell(value: Any) -> str:
 
 
 def _console() -> Console:
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH
     return Console(width=width, highlight=False, soft_wrap=False)

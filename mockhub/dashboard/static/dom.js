@@ -67,6 +67,11 @@ export function emptyState(text, command) {
   return h("div", { class: "empty" }, h("p", {}, text), command && code(command, "Command"));
 }
 
+// JSON with indentation; other text as it is.
+export function pretty(text) {
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text ?? ""; }
+}
+
 // A block of text with a button that copies it.
 export function code(text, label = "Text") {
   const button = h("button", { type: "button", class: "quiet copy" }, "Copy");

@@ -90,7 +90,8 @@ export function field(label, control) {
 }
 
 export function facts(values) {
-  return h("dl", { class: "facts" }, Object.entries(values).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  const known = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return h("dl", { class: "facts" }, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
 export const firstImage = (context, prompt) => `curl ${context.publicUrl}/api/v1/images/generations \\

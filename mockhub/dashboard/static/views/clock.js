@@ -1,17 +1,18 @@
 // The clock of a hub: its time, its kind and mode, and what moves it.
 import { h } from "../dom.js";
+import { facts, field, form, replace } from "../live.js";
 
 export async function mount(root, context) {
   const { api, hub, onEvents, showError, toast } = context;
   const path = `/hubs/${encodeURIComponent(hub)}/clock`;
-  const state = h("dl", { class: "facts" });
-  const by = h("input", { value: "10m", size: 8, id: "advance-by", pattern: "[0-9.]+(ms|s|m|h|d)", required: true });
-  const to = h("input", { size: 24, id: "set-to", placeholder: "2030-01-01T00:00:00Z", required: true });
+  const state = h("div", { class: "mono" });
+  const by = h("input", { value: "10m", size: 8, pattern: "[0-9.]+(ms|s|m|h|d)", required: true });
+  const to = h("input", { size: 24, placeholder: "2030-01-01T00:00:00Z", required: true });
   const manual = h("fieldset", {},
     h("legend", {}, "Move the clock"),
-    form("Advance", () => call("POST", "/advance", { by: by.value }), h("label", { htmlFor: "advance-by" }, "by"), by),
-    form("To the next event", () => call("POST", "/next")),
-    form("Set", () => call("POST", "/set", { to: to.value }), h("label", { htmlFor: "set-to" }, "to"), to));
+    form(context, "Advance", () => call("POST", "/advance", { by: by.value }), field("by", by)),
+    form(context, "To the next event", () => call("POST", "/next")),
+    form(context, "Set", () => call("POST", "/set", { to: to.value }), field("to", to)));
   const kinds = [
     ["System clock", "It follows the real time.", { kind: "system" }],
     ["Manual, autojump", "A request that waits moves it.", { kind: "manual", mode: "autojump" }],
@@ -22,10 +23,6 @@ export async function mount(root, context) {
     manual, h("p", { class: "hint" }, "Generations, key expiry, credit expiry and the time limit of a generation follow this clock. "
       + "Durations are written as 150ms, 2s, 10m, 1h or 30d."));
 
-  function form(label, action, ...children) {
-    return h("form", { class: "toolbar", onsubmit: (event) => { event.preventDefault(); action(); } },
-      h("button", { type: "submit" }, label), children);
-  }
   let clock = null;
   let readAt = 0;
   async function call(method, suffix, body) {
@@ -47,8 +44,7 @@ export async function mount(root, context) {
     const elapsed = clock.kind === "system" ? performance.now() - readAt : 0;
     const now = new Date(Date.parse(clock.now) + elapsed).toISOString();
     const left = clock.next_event && (Date.parse(clock.next_event) - Date.parse(now)) / 1000;
-    const facts = { Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" };
-    state.replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [h("dt", {}, name), h("dd", { class: "mono" }, value)]));
+    replace(state, facts({ Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" }));
   }
   const load = () => api("GET", path).then(show).catch(showError);
   await load();

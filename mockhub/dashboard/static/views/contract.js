@@ -1,6 +1,6 @@
 // The reference of the API, from openapi.yaml: operations, fields, prices, errors, the clause and
 // the assumption behind each, and a form that sends a request to this hub.
-import { code, emptyState, formatCredits, h, inline, table } from "../dom.js";
+import { code, emptyState, formatCredits, h, inline, pretty, table } from "../dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
@@ -117,8 +117,4 @@ export async function mount(root, context) {
       { label: "Place", class: "text", value: (row) => h("code", {}, row.pointer) }], assumptions, "Assumptions"))).catch(showError);
     return h("section", { class: "card" }, h("h3", {}, "What the documentation leaves open"), h("details", { ontoggle: load }, h("summary", {}, "All assumptions"), list));
   }
-}
-
-function pretty(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text ?? ""; }
 }

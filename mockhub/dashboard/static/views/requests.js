@@ -1,7 +1,8 @@
 // The requests of a hub: a live list, newest first, and one exchange in detail.
 //
 // Only the rows in sight are in the document, so that 100,000 exchanges do not slow the browser.
-import { code, copyText, emptyState, formatCredits, formatTime, h, table } from "../dom.js";
+import { code, copyText, emptyState, formatCredits, formatTime, h, pretty, table } from "../dom.js";
+import { facts } from "../live.js";
 import { asCurl, asFetch, asHttpx, readJournal } from "../exchanges.js";
 
 const MAX_ROWS = 100_000;
@@ -241,12 +242,12 @@ export async function mount(root, context) {
   async function renderDetail({ exchange: one, curl }) {
     const url = context.publicUrl.replace(/\/hubs\/[^/]+$/, "") + one.target;
     const copy = (label, text) => h("button", { type: "button", onclick: () => copyText(text).then(() => toast(`Copied as ${label}.`)) }, `Copy as ${label}`);
-    const facts = Object.entries({
-      Reason: one.reason, "API violation": one.spec_violation, Operation: one.operation, Account: one.account, Key: one.key,
+    const values = {
+      Reason: one.reason && h("span", { class: "warn" }, one.reason), "API violation": one.spec_violation, Operation: one.operation, Account: one.account, Key: one.key,
       Credits: one.credits ? formatCredits(one.credits) : null, Faults: one.faults.join(", "), State: one.state,
       "Client": one.client_disconnected ? "disconnected before it had the whole response" : null,
       Time: `${one.timestamp}, ${one.milliseconds} ms`,
-    }).filter(([, value]) => value);
+    };
     return [
       h("div", { class: "toolbar" },
         h("h2", {}, `${one.number}: ${one.method} → ${one.status || "no response"} ${one.code ?? ""}`), h("span", { class: "spacer" }),
@@ -254,7 +255,7 @@ export async function mount(root, context) {
         h("button", { type: "button", onclick: () => { close(); list.focus(); }, "aria-label": "Close the exchange" }, "Close")),
       h("p", { class: "mono wrap" }, one.target),
       explain(one),
-      h("dl", { class: "facts" }, facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { class: name === "Reason" ? "warn" : "" }, value)])),
+      facts(values),
       h("div", { class: "toolbar" }, copy("curl", curl ?? asCurl(one, url)), copy("httpx", asHttpx(one, url)), copy("fetch", asFetch(one, url)),
         loaded ? null : h("button", { type: "button", class: "primary", onclick: () => resend(one.number).catch(showError) }, "Resend")),
       await renderNearMisses(one), await renderGeneration(one),
@@ -289,10 +290,10 @@ export async function mount(root, context) {
       api("GET", `${path}/accounts/${encodeURIComponent(one.account ?? "")}/entries?generation=${one.generation}`),
     ].map((call) => call.catch(() => null))); // evicted, or the image of another account
     if (!generation) return null;
-    const facts = { Prompt: generation.prompt, State: generation.status, Images: `${generation.delivered} of ${generation.n}`,
+    const values = { Prompt: generation.prompt, State: generation.status, Images: `${generation.delivered} of ${generation.n}`,
       Billed: `${generation.tier}, ${generation.credits} of ${generation.credits_requested} credits`, Outcome: generation.outcome };
     return h("section", {}, h("h3", {}, "Generation ", h("a", { href: context.href("generations", { generation: generation.id }) }, generation.id)),
-      h("dl", { class: "facts" }, Object.entries(facts).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+      facts(values),
       ledger?.entries.length ? table([
         { label: "Ledger", value: (entry) => entry.kind },
         { label: "Credits", class: "number", value: (entry) => formatCredits(entry.credits) },
@@ -316,8 +317,4 @@ export async function mount(root, context) {
   await loadAll();
   if (selected) await open(selected);
   return () => { unsubscribe(); clearTimeout(refill); document.removeEventListener("keydown", globalKey); removeEventListener("resize", schedule); };
-}
-
-function pretty(text) {
-  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }
