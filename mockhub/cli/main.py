@@ -10,6 +10,7 @@ from mockhub.cli._click import LazyGroup, color_setting
 COMMANDS = {
     "assumptions": "mockhub.cli.assumptions:assumptions",
     "ctl": "mockhub.cli.ctl.commands:ctl",
+    "drift": "mockhub.cli.drift:drift",
     "explain": "mockhub.cli.explain:explain",
     "help": "mockhub.cli.help:help_command",
     "inspect": "mockhub.cli.inspect:inspect",

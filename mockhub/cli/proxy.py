@@ -18,7 +18,7 @@ _DEFAULT_PORT = 8081
 _LIMIT_NAMES = [field.name for field in fields(Limits)]
 _OPTIONS_OF_SERVE = [
     *("arm", "host", "public_url", "spec", "log_level", "log_format", "control", "control_token"),
-    *("open", *_LIMIT_NAMES),
+    *("open", "record", *_LIMIT_NAMES),
 ]
 
 

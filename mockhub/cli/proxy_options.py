@@ -26,4 +26,5 @@ class ProxyOptions:
     control: bool
     control_token: str | None
     open: bool
+    record: Path | None
     limits: Limits

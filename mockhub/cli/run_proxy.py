@@ -11,7 +11,7 @@ from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import page_url
 from mockhub.cli.proxy_options import ProxyOptions
-from mockhub.cli.run_server import local_url, serve_app
+from mockhub.cli.run_server import local_url, record, serve_app
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
@@ -64,13 +64,18 @@ def run_proxy(options: ProxyOptions) -> None:
         observers=[access_log.log_request],
     )
     app = App(api)
+    recorder = record(app, options.record) if options.record else None
     if options.control:
         from mockhub.control.app import mount_control_plane
 
         mount_control_plane(app, token=options.control_token, host=options.host)
     message = _started(options, url, address, api)
     page = page_url(address) if options.open else None
-    serve_app(app, listener, access_log, message, page, date_header=False)
+    try:
+        serve_app(app, listener, access_log, message, page, date_header=False)
+    finally:
+        if recorder:
+            recorder.close()
 
 
 def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> str:

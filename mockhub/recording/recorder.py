@@ -48,6 +48,8 @@ _DROPPED_HEADERS = re.compile(  # of one connection, of one moment, or added by 
     rb"|x-mockhub-.*|access-control-.*"
 )
 
+_MADE_BY_PROXY = b"x-mockhub-proxy"  # a header of its own errors and refusals
+
 _log = logging.getLogger("mockhub.recording")
 
 
@@ -120,8 +122,8 @@ class Recorder:
         )
 
     def finish(self, exchange: _Exchange) -> None:
-        """Write an exchange, if its response was complete."""
-        if exchange.complete:
+        """Write an exchange, if its response was complete and not made by the proxy itself."""
+        if exchange.complete and not any(name == _MADE_BY_PROXY for name, _ in exchange.headers):
             self._thread.submit(self._write, exchange)
 
     def close(self) -> None:

@@ -1,0 +1,350 @@
+"""Send recorded requests to the mock, in process, and report where the responses differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import orjson
+
+from mockhub._timestamps import SECOND
+from mockhub.domain.accounts import Account
+from mockhub.domain.clock import ManualClock
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.provider import SUCCESS, Outcome, Provider
+from mockhub.recording.compare import Difference, compare_json, response_clauses
+from mockhub.recording.files import BASE_URL, RecordedExchange
+from mockhub.recording.recorder import MALFORMED_KEY
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.operations import JSON, Operation, OperationId
+from mockhub.verify.image_size import image_size
+from mockhub.web.app import create_app
+from mockhub.web.asgi import Message
+from mockhub.web.responses import Response
+
+_START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
+_CREDITS = 1_000_000_000
+_BOUNDARY = "mockhub-recording"
+_FIRST_BYTES = {
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/webp": b"RIFF\0\0\0\0WEBP",
+    "image/gif": b"GIF8",
+}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_FINAL = ("succeeded", "failed")
+
+
+class SkippedExchange(NamedTuple):
+    """An exchange that cannot be compared, and why."""
+
+    exchange: RecordedExchange
+    reason: str
+
+
+@dataclass
+class DriftReport:
+    """Where the mock and a recorded service differ."""
+
+    compared: int = 0
+    differences: list[tuple[RecordedExchange, Difference]] = field(default_factory=list)
+    skipped: list[SkippedExchange] = field(default_factory=list)
+
+
+async def find_drift(exchanges: Sequence[RecordedExchange], spec: ApiSpec) -> DriftReport:
+    """Compare each exchange of a recording with the mock."""
+    simulation, report = _Simulation(exchanges, spec), DriftReport()
+    for exchange in exchanges:
+        if reason := simulation.reason_to_skip(exchange):
+            report.skipped.append(SkippedExchange(exchange, reason))
+            continue
+        response = await simulation.send(exchange)
+        differences = simulation.compare(exchange, response)
+        report.compared += 1
+        report.differences += [(exchange, difference) for difference in differences]
+    return report
+
+
+class _Simulation:
+    """A hub that is brought into the state in which the service was, request by request."""
+
+    def __init__(self, exchanges: Sequence[RecordedExchange], spec: ApiSpec) -> None:
+        self._spec = spec
+        self._exchanges = exchanges
+        self._clock = ManualClock(_START, mode="hold")
+        self._hub = HubBackend("default", spec, clock=self._clock)
+        self._app = create_app(spec, self._hub, url=BASE_URL)
+        self._accounts: dict[str, Account] = {}  # by the label of a key
+        self._balances: dict[str, int] = {}  # that the service had last, by the label of a key
+        self._offsets: dict[str, int] = {}  # of the mock's balance from the service's
+        self._names: dict[str, str] = {}  # what the mock has instead of ids and image URLs
+        self._any_size: set[str] = set()  # ids and image URLs of requests for the size `auto`
+        self._created = {
+            str(content.get("id"))
+            for exchange in exchanges
+            if self._operation_id(exchange) == OperationId.CREATE_GENERATION
+            and isinstance(content := exchange.response_json, dict)
+        }
+
+    # -- what can be compared --------------------------------------------------------------------
+
+    def reason_to_skip(self, exchange: RecordedExchange) -> str | None:
+        """Say why the mock cannot be asked the same, or return None."""
+        path, operation = _path(exchange), self._operation_id(exchange)
+        if "unread" in exchange.content and exchange.key:
+            return "the service did not read the body, so it was not recorded"
+        if "sha256" in exchange.content:
+            return "the body is binary or malformed, and was not recorded"
+        if {"x-mockhub", "prefer"} & exchange.request_headers.keys():
+            return "the request asks for a fault"
+        is_read = operation == OperationId.GET_GENERATION and exchange.status == HTTPStatus.OK
+        if is_read and path.rpartition("/")[2] not in self._created:
+            return "the request that created the generation is not in the recording"
+        if not path.startswith(self._spec.base_path):
+            if path not in self._names or exchange.method == "HEAD":
+                return "it is not an operation of the API"
+            if "range" in exchange.request_headers or exchange.status == HTTPStatus.NOT_MODIFIED:
+                return "it is a part of an image"
+        return None
+
+    def _operation(self, exchange: RecordedExchange) -> Operation | None:
+        methods, _ = self._spec.router.match(_path(exchange)) or ({}, None)
+        return methods.get("GET" if exchange.method == "HEAD" else exchange.method)
+
+    def _operation_id(self, exchange: RecordedExchange) -> str | None:
+        operation = self._operation(exchange)
+        return operation.id if operation else None
+
+    # -- requests --------------------------------------------------------------------------------
+
+    async def send(self, exchange: RecordedExchange) -> Response:
+        """Send the recorded request to the mock, at its time and with its outcome."""
+        now = _START + round(exchange.time * SECOND)
+        self._clock.set(max(now, self._clock.now()))
+        self._hub.provider = Provider([self._outcome(exchange)])
+        content_type, body = _encode(exchange.content, exchange.request_headers)
+        headers = [(b"content-type", content_type.encode())] if body else []
+        headers.append((b"content-length", b"%d" % len(body)))
+        if exchange.key:
+            headers.append((b"authorization", self._authorization(exchange, exchange.key)))
+        path, _, query = exchange.target.partition("?")
+        for name in (path, path.rpartition("/")[2]):
+            path = path.replace(name, self._names.get(name, name))
+        return await _call(self._app, exchange.method, path, query, headers, body)
+
+    def _outcome(self, exchange: RecordedExchange) -> Outcome:
+        """Return what became of the generation that the request created."""
+        content = exchange.response_json
+        if self._operation_id(exchange) != OperationId.CREATE_GENERATION:
+            return SUCCESS
+        if _error_code(content) == "generationFailed":
+            return Outcome(fail=True)
+        if exchange.status == HTTPStatus.ACCEPTED and isinstance(content, dict):
+            return self._async_outcome(exchange, content.get("id"))
+        images = content.get("images") if isinstance(content, dict) else None
+        return Outcome(deliver=len(images)) if isinstance(images, list) else SUCCESS
+
+    def _async_outcome(self, exchange: RecordedExchange, id: Any) -> Outcome:
+        for poll in self._exchanges:
+            content = poll.response_json
+            is_same = isinstance(content, dict) and content.get("id") == id
+            if is_same and content.get("status") in _FINAL:
+                images, duration = content.get("images"), poll.time - exchange.time
+                return Outcome(
+                    deliver=len(images) if isinstance(images, list) else None,
+                    duration=max(round(duration * SECOND), 1),
+                    fail=content["status"] == "failed",
+                )
+        return Outcome(never=True)
+
+    def _authorization(self, exchange: RecordedExchange, label: str) -> bytes:
+        """Return a key that is in the state in which the recorded one was."""
+        code = _error_code(exchange.response_json)
+        if label == MALFORMED_KEY:
+            return b"Basic malformed"
+        if code == "invalidApiKey":
+            return b"Bearer unknown"
+        account = self._account(exchange, label)
+        if code == "insufficientCredits":
+            credits = self._balances.get(label, 0)
+            account = self._hub.create_account(f"{exchange.path.stem}-poor", credits=credits)
+        expires_at = self._clock.now() if code == "expiredApiKey" else None
+        return f"Bearer {self._hub.add_key(account.id, expires_at=expires_at)}".encode()
+
+    def _account(self, exchange: RecordedExchange, label: str) -> Account:
+        """Return the account of a key; two keys that read the same generation share one."""
+        if label not in self._accounts:
+            self._accounts[label] = self._owner(label) or self._hub.create_account(
+                label, credits=_CREDITS
+            )
+        return self._accounts[label]
+
+    def _owner(self, label: str) -> Account | None:
+        read = {
+            _path(one).rpartition("/")[2]
+            for one in self._exchanges
+            if one.key == label
+            and one.status == HTTPStatus.OK
+            and self._operation_id(one) == OperationId.GET_GENERATION
+        }
+        for one in self._exchanges:
+            content = one.response_json
+            if (
+                one.key in self._accounts
+                and isinstance(content, dict)
+                and content.get("id") in read
+            ):
+                return self._accounts[one.key]
+        return None
+
+    # -- responses -------------------------------------------------------------------------------
+
+    def compare(self, exchange: RecordedExchange, response: Response) -> list[Difference]:
+        """Return where the responses differ, and remember the ids of both."""
+        operation = self._operation(exchange)
+        clauses = response_clauses(self._spec, operation, exchange.status)
+        if exchange.status != response.status:
+            service, mock = _describe_status(exchange), _describe_status(response)
+            expected = response_clauses(self._spec, operation, response.status)
+            return [Difference("status", service, mock, clauses or expected)]
+        if not _path(exchange).startswith(self._spec.base_path):
+            return self._compare_image(exchange, response)
+        types = [
+            dict(headers).get("content-type", "none").partition(";")[0]
+            for headers in (exchange.headers, _text_headers(response))
+        ]
+        if types[0] != types[1]:
+            return [Difference("Content-Type", types[0], types[1], clauses)]
+        if exchange.method == "HEAD" or types[0] != JSON:
+            return []
+        content: tuple[Any, Any] = (exchange.response_json, orjson.loads(response.body))
+        self._align_balances(exchange, *content)
+        differences = compare_json(self._spec, operation, exchange.status, *content)
+        self._remember(exchange, *content)
+        return differences
+
+    def _align_balances(self, exchange: RecordedExchange, service: Any, mock: Any) -> None:
+        """Let the mock's balance begin like the service's, and continue from each difference."""
+        label = exchange.key or ""
+        balances = [
+            body.get("balance", body) if isinstance(body, dict) else {} for body in (service, mock)
+        ]
+        credits = [one.get("credits") if isinstance(one, dict) else None for one in balances]
+        if type(credits[0]) is not int or type(credits[1]) is not int:
+            return
+        offset = self._offsets.get(label, credits[1] - credits[0])
+        balances[1]["credits"] = credits[1] - offset
+        self._offsets[label] = credits[1] - credits[0]
+        self._balances[label] = credits[0]
+
+    def _remember(self, exchange: RecordedExchange, service: Any, mock: Any) -> None:
+        if not (isinstance(service, dict) and isinstance(mock, dict)):
+            return
+        id = service.get("id")
+        if isinstance(id, str) and "id" in mock:
+            self._names[id] = mock["id"]
+            if exchange.method == "POST" and _requested_size(exchange) == "auto":
+                self._any_size.add(id)
+        images = service.get("images")
+        pairs = (
+            zip(images, mock.get("images", ()), strict=False) if isinstance(images, list) else ()
+        )
+        for image, other in pairs:
+            if isinstance(image, dict) and isinstance(url := image.get("url"), str):
+                path = url.removeprefix(BASE_URL)
+                self._names[path] = other["url"].removeprefix(BASE_URL)
+                self._any_size |= {path} if id in self._any_size else set()
+
+    def _compare_image(self, exchange: RecordedExchange, response: Response) -> list[Difference]:
+        sizes = [image_size(body) for body in (exchange.body, response.body)]
+        if sizes[0] == sizes[1] or (sizes[0] and _path(exchange) in self._any_size):
+            return []
+        shown = ["x".join(map(str, size)) if size else "no image" for size in sizes]
+        return [Difference("image size", shown[0], shown[1], ("GEN-10",))]
+
+
+def _path(exchange: RecordedExchange) -> str:
+    return exchange.target.partition("?")[0]
+
+
+def _requested_size(exchange: RecordedExchange) -> str:
+    content, form = exchange.content.get("json"), exchange.content.get("form", ())
+    fields = {part["name"]: part.get("value") for part in form}
+    return str((content if isinstance(content, dict) else fields).get("size", "auto"))
+
+
+def _error_code(content: Any) -> str | None:
+    error = content.get("error") if isinstance(content, dict) else None
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def _describe_status(response: RecordedExchange | Response) -> str:
+    try:
+        code = _error_code(orjson.loads(response.body))
+    except orjson.JSONDecodeError:
+        code = None
+    return f"{response.status} {code or ''}".rstrip()
+
+
+def _text_headers(response: Response) -> Mapping[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in response.headers}
+
+
+# -- requests to an ASGI application -----------------------------------------------------------
+
+
+def _encode(content: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, bytes]:
+    """Return the Content-Type and the body; files have the recorded size and type."""
+    content_type = headers.get("content-type", JSON)
+    if "json" in content:
+        return content_type, orjson.dumps(content["json"])
+    if "form" in content:
+        return f"multipart/form-data; boundary={_BOUNDARY}", _encode_form(content["form"])
+    return content_type, content.get("text", "").encode()
+
+
+def _encode_form(parts: Iterable[Mapping[str, Any]]) -> bytes:
+    body = b""
+    for part in parts:
+        name = part["name"].replace('"', "%22").encode()
+        body += b'--%s\r\nContent-Disposition: form-data; name="%s"' % (_BOUNDARY.encode(), name)
+        if "value" in part:
+            body += b"\r\n\r\n%s\r\n" % part["value"].encode()
+            continue
+        media_type, size = part.get("media_type", "image/png"), part.get("size", 100)
+        start = _PNG if media_type == "image/png" else _FIRST_BYTES.get(media_type, b"")
+        content = (start + bytes(max(0, size - len(start))))[:size]
+        header = b'; filename="file"\r\nContent-Type: %s\r\n\r\n' % media_type.encode()
+        body += header + content + b"\r\n"
+    return body + b"--%s--\r\n" % _BOUNDARY.encode()
+
+
+async def _call(
+    app: Any,
+    method: str,
+    path: str,
+    query: str,
+    headers: list[tuple[bytes, bytes]],
+    body: bytes,
+) -> Response:
+    """Send a request to an ASGI application, and return the whole response."""
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers,
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    return Response(sent[0]["status"], content, tuple(sent[0]["headers"]))

@@ -1,0 +1,145 @@
+"""`mockhub drift` is silent about our own mock, and names each planted difference."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mockhub.cli.main import main
+from tests.recording.conftest import Session
+from tests.recording.test_files import edit
+
+CASSETTE = Path(__file__).parent / "cassette"
+
+
+def drift(directory: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["drift", str(directory), *options])
+
+
+def test_our_own_mock_has_no_drift(session: Session) -> None:
+    result = drift(session.directory, "--json")
+    report = json.loads(result.output)
+    assert report["differences"] == []
+    assert result.exit_code == 0
+    assert report["compared"] == 16
+    assert [one["reason"] for one in report["skipped"]] == [
+        "it is not an operation of the API",
+        "it is a part of an image",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "0007-get-credits-200",
+            "credits: 112",
+            "credits: 110",
+            "#/credits: the service has 110, the mock 112  (CRD-2",
+        ),
+        (
+            "0007-get-credits-200",
+            "account_type: PRO",
+            "account_type: 1",
+            "#/account_type: the service has a number, the mock a text  (CRD-2)",
+        ),
+        (
+            "0007-get-credits-200",
+            "    next_expiration: null\n",
+            "    expires: null\n",
+            "#/expires: the service has null, the mock no such field  (CRD-1, CRD-2)",
+        ),
+        (
+            "0002-create-generation-202",
+            "credits_requested: 8",
+            "credits_requested: 10",
+            "#/usage/credits_requested: the service has 10, the mock 8  (ASY-4",
+        ),
+        (
+            "0002-create-generation-202",
+            "status: queued",
+            "status: pending",
+            '#/status: the service has "pending", the mock "queued"  (ASY-',
+        ),
+        (
+            "0005-get-generation-200",
+            "quality: 1K",
+            "quality: 2K",
+            '#/quality: the service has "2K", the mock "1K"  (RET-1, GEN-4)',
+        ),
+        (
+            "0005-get-generation-200",
+            "credits: 8",
+            "credits: 8.5",
+            "#/usage/credits: the service has 8.5, the mock 8  (",
+        ),
+        (
+            "0002-create-generation-202",
+            "  status: 202",
+            "  status: 200",
+            "status: the service has 200, the mock 202  (GEN-1",
+        ),
+        (
+            "0002-create-generation-202",
+            "content-type: application/json\n  json:\n    object",
+            "content-type: text/html\n  json:\n    object",
+            "Content-Type: the service has text/html, the mock application/json  (ASY-1",
+        ),
+        (
+            "0005-get-generation-200",
+            "created_at: '2026-11-27T09:15:31.554Z'",
+            "created_at: yesterday",
+            "#/created_at: the service has a text, the mock a time in UTC  (RET-4, GEN-8)",
+        ),
+    ],
+)
+def test_planted_difference_is_found(
+    tmp_path: Path, file: str, old: str, new: str, expected: str
+) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    edit(directory / f"{file}.yaml", old, new)
+    result = drift(directory)
+    first, second, *_ = result.output.splitlines()
+    assert first.startswith(f"{file}.yaml: ")
+    assert second.strip().startswith(expected)
+    assert result.exit_code == 1
+
+
+def test_image_of_another_size_is_found(tmp_path: Path, session: Session) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    (small,) = (CASSETTE / "images").iterdir()
+    large = next(path for path in (session.directory / "images").iterdir())
+    shutil.copy(large, directory / "images")
+    edit(directory / "0006-get-image-200.yaml", small.name, large.name)
+    result = drift(directory)
+    assert "image size: the service has 1024x1024, the mock 256x256  (GEN-10)" in result.output
+
+
+def test_each_difference_of_a_balance_is_reported_once(tmp_path: Path, session: Session) -> None:
+    directory = shutil.copytree(session.directory, tmp_path / "cassette")
+    edit(directory / "0003-create-generation-200.yaml", "credits: 112", "credits: 111")
+    edit(directory / "0004-get-credits-200.yaml", "credits: 112", "credits: 111")
+    report = json.loads(drift(directory, "--json").output)
+    assert [one["file"][:4] for one in report["differences"]] == ["0003", "0005"]
+    assert report["differences"][0]["place"] == "#/balance/credits"
+
+
+def test_other_prices_are_a_difference(tmp_path: Path) -> None:
+    """With an openapi.yaml of another price, the recorded credits are no longer right."""
+    spec = Path(__file__).resolve().parents[2] / "openapi.yaml"
+    changed = tmp_path / "openapi.yaml"
+    text = spec.read_text("utf-8")
+    assert "1K: 8\n" in text
+    changed.write_text(text.replace("1K: 8\n", "1K: 9\n"), "utf-8")
+    result = drift(CASSETTE, "--spec", str(changed))
+    assert "#/usage/credits_requested: the service has 8, the mock 9" in result.output
+
+
+def test_unusable_recording_exits_with_2(tmp_path: Path) -> None:
+    result = drift(tmp_path / "missing")
+    assert result.exit_code == 2
+    assert "missing: does not exist" in result.output
