@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from mockhub._numbers import MAX_INTEGER
 from mockhub.cli._click import Seconds, absolute_url
 from mockhub.cli.config_option import add_environment_variables, config_option
 from mockhub.cli.proxy_options import ProxyOptions
 from mockhub.cli.serve import serve
+from mockhub.exceptions import MockhubError
 from mockhub.web.limits import Limits
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT_PORT = 8081
 _LIMIT_NAMES = [field.name for field in fields(Limits)]
 _OPTIONS_OF_SERVE = [
@@ -22,7 +27,12 @@ _OPTIONS_OF_SERVE = [
 ]
 
 
-@click.command()
+def _state_option(help_text: str, **settings: Any) -> Callable[[_F], _F]:
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--state", type=path, metavar="FILE", help=help_text, **settings)
+
+
+@click.group(invoke_without_command=True)
 @config_option
 @click.option(
     "--target",
@@ -55,7 +65,32 @@ _OPTIONS_OF_SERVE = [
     is_flag=True,
     help="Let image URLs in responses lead to the proxy, for clients that cannot reach the images.",
 )
-def proxy(**options: Any) -> None:
+@click.option(
+    "--budget",
+    type=click.IntRange(0, MAX_INTEGER),
+    metavar="N",
+    help="Credits that may be spent in all, by the prices of the API spec; a request beyond them "
+    "gets a 402 and is not sent.",
+)
+@click.option(
+    "--repeats",
+    type=click.Choice(["reject", "replay", "allow"]),
+    default="reject",
+    show_default=True,
+    help="What a repeat of a request gets whose response was lost: a 409, the response to the "
+    "first one, or a second generation.",
+)
+@click.option(
+    "--repeat-window",
+    type=Seconds(),
+    default=900,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long after it a request counts as such a repeat.",
+)
+@_state_option("Keep the credits spent and the lost responses in this file, over restarts.")
+@click.pass_context
+def proxy(ctx: click.Context, /, **options: Any) -> None:
     """Forward requests to the real service until Ctrl-C or SIGTERM.
 
     Point a client at the printed address instead of the service, with its own API key, which is
@@ -63,13 +98,35 @@ def proxy(**options: Any) -> None:
 
     \b
     mockhub proxy --target https://gptimagehub.com/api/v1
+    mockhub proxy --target https://gptimagehub.com/api/v1 --budget 40 --state spent.json
+    mockhub proxy status --state spent.json
     """
+    if ctx.invoked_subcommand:
+        return
     if options["target"] is None:
         raise click.UsageError("--target is missing; expected the URL of the service")
     from mockhub.cli.run_proxy import run_proxy
 
     limits = {name: options.pop(name) for name in _LIMIT_NAMES if name in options}
     run_proxy(ProxyOptions(**options, limits=Limits(**limits)))
+
+
+@proxy.command()
+@_state_option("The file that --state of the proxy names.", required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(state: Path, as_json: bool) -> None:
+    """Print what a proxy has spent, from its file, whether it runs or not."""
+    from mockhub.proxy.guard_state import StateFile
+
+    found = StateFile(state).load()
+    if found is None:
+        raise MockhubError(f"{state}: there is no such file; expected one of --state of the proxy")
+    values = found.as_json()
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    for name, value in values.items():
+        click.echo(f"{name.replace('_', ' '):<16} {'none' if value is None else value}")
 
 
 proxy.params += [option for option in serve.params if option.name in _OPTIONS_OF_SERVE]

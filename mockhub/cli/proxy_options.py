@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mockhub.web.limits import Limits
+
+if TYPE_CHECKING:
+    from mockhub.proxy.guard import RepeatPolicy
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,10 @@ class ProxyOptions:
     ca_file: Path | None
     upstream_timeout: float | None
     rewrite_images: bool
+    budget: int | None
+    repeats: RepeatPolicy
+    repeat_window: float
+    state: Path | None
     arm: tuple[str, ...]
     host: str
     port: int

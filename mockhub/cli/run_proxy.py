@@ -8,6 +8,7 @@ import click
 
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
+from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import page_url
 from mockhub.cli.proxy_options import ProxyOptions
@@ -17,6 +18,8 @@ from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.guard import Guard
+from mockhub.proxy.guard_state import StateFile
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
 from mockhub.server.server import bind
@@ -44,6 +47,14 @@ def run_proxy(options: ProxyOptions) -> None:
     timeout = options.upstream_timeout or spec.timeout_seconds + _MARGIN
     timeouts = UpstreamTimeouts(response=timeout)
     upstream = UpstreamClient(target, ca_file=options.ca_file, timeouts=timeouts)
+    guard = Guard(
+        spec,
+        options.target,
+        budget=options.budget,
+        repeats=options.repeats,
+        repeat_window=round(options.repeat_window * SECOND),
+        file=StateFile(options.state),
+    )
     hub = HubBackend(DEFAULT, spec)
     for text in options.arm:
         hub.arm(parse_directives(text))
@@ -59,6 +70,7 @@ def run_proxy(options: ProxyOptions) -> None:
         hub,
         url,
         upstream,
+        guard=guard,
         rewrite_images=options.rewrite_images,
         limits=options.limits,
         observers=[access_log.log_request],
@@ -92,9 +104,18 @@ def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> st
         }
         return json.dumps(event)
     rows = {"API": url, "For OpenAI SDKs": base_url, "Target": options.target}
+    if options.budget is not None or options.state is not None:
+        rows["Credits"] = _describe_credits(options, api)
     if page:
         rows["Page"] = page
     if address != url:
         rows["Listening on"] = address
     title = click.style("mockhub forwards to the target. Press Ctrl-C to stop it.", bold=True)
     return "\n".join([title, "", *(f"  {name:<16} {value}" for name, value in rows.items()), ""])
+
+
+def _describe_credits(options: ProxyOptions, api: ProxyApi) -> str:
+    spent = api.guard.state.spent if api.guard else 0
+    limit = "" if options.budget is None else f" of {options.budget}"
+    place = f"in {options.state}" if options.state else "not kept over a restart; see --state"
+    return f"{spent}{limit} spent, {place}"

@@ -23,6 +23,7 @@ from mockhub.exceptions import ApiError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.errors import UpstreamError, timed_out, too_large
+from mockhub.proxy.guard import Guard, RepeatedResponse
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
 from mockhub.proxy.images import ProxyImages, ProxyLinks
 from mockhub.proxy.mirror import Mirror
@@ -71,6 +72,7 @@ class ProxyApi(PublicApi):
         hub: Gets the exchanges, and what they show of accounts and generations.
         public_url: The URL of the proxy.
         upstream: Sends the requests.
+        guard: Decides which requests are sent; None for all.
         rewrite_images: Whether image URLs in responses lead to the proxy.
         limits: The bounds on a request.
         observers: Called with the context of every finished request.
@@ -85,6 +87,7 @@ class ProxyApi(PublicApi):
         public_url: str,
         upstream: UpstreamClient,
         *,
+        guard: Guard | None = None,
         rewrite_images: bool = False,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
@@ -92,6 +95,7 @@ class ProxyApi(PublicApi):
         super().__init__(spec, HubRegistry(hub), public_url, limits=limits, observers=observers)
         self.hub = hub
         self.upstream = upstream
+        self.guard = guard
         self.mirror = Mirror(hub)
         self.known_images = ProxyImages(spec, upstream)
         self.images = self.known_images
@@ -103,6 +107,7 @@ class ProxyApi(PublicApi):
         try:
             response = await self.handle(context)
             await self.respond(context, response, send)
+            context.is_delivered = not context.client_disconnected and context.is_intact
         except ConnectionAborted:
             pass
         except ClientDisconnected:
@@ -113,6 +118,8 @@ class ProxyApi(PublicApi):
             if context.upstream is not None:
                 context.upstream.close()
             context.source.unwatch()
+            if self.guard is not None:
+                self.guard.settle(context)
             self.record(context)
 
     async def handle(self, context: RequestContext) -> Response:
@@ -131,6 +138,8 @@ class ProxyApi(PublicApi):
                 message = "the proxy stores no API keys: send the request with your client"
                 raise ApiError(_CONFLICT, "proxyHasNoKey", message)
             return await self._forward(context)
+        except RepeatedResponse as repeated:
+            return cors.with_cors_headers(repeated.response)
         except ApiError as error:
             return self.error_response(context, error)
         except ValidationError as error:
@@ -140,8 +149,11 @@ class ProxyApi(PublicApi):
         fault = None
         is_streamed = isinstance(context, ProxyContext) and context.is_streamed
         if is_streamed and context.pending_faults:
-            body = await cast(ProxyContext, context).read_all(_MAX_FAULTY_BYTES)
-            response, is_streamed = replace(response, body=body), False
+            try:
+                body = await cast(ProxyContext, context).read_all(_MAX_FAULTY_BYTES)
+                response, is_streamed = replace(response, body=body), False
+            except UpstreamError as error:
+                response, is_streamed = self.error_response(context, error), False
         if context.pending_faults:
             original = response
             response, fault = await apply_after(context, response, self.clock_waiter)
@@ -176,18 +188,17 @@ class ProxyApi(PublicApi):
 
     async def _forward(self, context: ProxyContext) -> Response:
         request = context.upstream_request = await self._build_request(context)
-        context.source.watch(lambda: _on_disconnect(context, request))
+        context.source.watch(lambda: self._on_disconnect(context, request))
         try:
             upstream = context.upstream = await self._send(context, request)
-            headers = end_to_end(upstream.headers)
+            context.upstream_status, headers = upstream.status, end_to_end(upstream.headers)
             if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
                 return Response(upstream.status, b"", headers)
             return await self._read_checked(context, upstream, headers)
-        except UpstreamError as error:
+        except UpstreamError:
             if context.client_disconnected:
                 raise ClientDisconnected from None
-            error.maybe_processed = request.sent
             raise
 
     async def _send(self, context: ProxyContext, request: UpstreamRequest) -> UpstreamExchange:
@@ -209,15 +220,28 @@ class ProxyApi(PublicApi):
         upstream_target = target.upstream_target(raw_path, scope["query_string"])
         request = UpstreamRequest(context.method, upstream_target, headers)
         if not body.exists:
-            self.admit(context)
+            await self._admit(context)
             return request
-        parts = body.parts(lambda: self.admit(context))
+        parts = body.parts(lambda: self._admit(context))
         first = await anext(parts, b"")
         request.body, request.chunked = _chain(first, parts), body.is_chunked
         return request
 
-    def admit(self, context: ProxyContext) -> None:
-        """Decide whether a request, whose whole body is known, may be sent; raises ApiError."""
+    async def _admit(self, context: ProxyContext) -> None:
+        """Decide whether a request, whose whole body is known, may be sent; see `Guard.admit`."""
+        if self.guard is not None:
+            await self.guard.admit(context)
+
+    def _on_disconnect(self, context: ProxyContext, request: UpstreamRequest) -> None:
+        """Cancel a request that is safe or incomplete; the response to another one is awaited.
+
+        The upstream may have charged it, which the journal and the guard have to know.
+        """
+        context.client_disconnected = True
+        if request.exchange and (request.method in SAFE_METHODS or not request.sent):
+            request.exchange.abort()
+        elif self.guard is not None:
+            self.guard.mark_lost(context)
 
     # -- the response ----------------------------------------------------------------------------
 
@@ -254,6 +278,7 @@ class ProxyApi(PublicApi):
         body = raw if body is None else body
         if body or b"content-length" in by_name:
             fields.append((b"content-length", b"%d" % len(body)))
+        context.local_body = body
         return Response(status, body, tuple(fields))
 
     def _observe(self, context: ProxyContext, status: int) -> None:
@@ -321,13 +346,3 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield first
     async for part in rest:
         yield part
-
-
-def _on_disconnect(context: ProxyContext, request: UpstreamRequest) -> None:
-    """Cancel a request that is safe or incomplete; the response to another one is awaited.
-
-    The upstream may have charged it, which the journal and the guard have to know.
-    """
-    context.client_disconnected = True
-    if request.exchange and (request.method in SAFE_METHODS or not request.sent):
-        request.exchange.abort()

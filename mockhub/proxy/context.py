@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mockhub.proxy.guard_state import Purchase
 from mockhub.proxy.request_body import RequestBody
 from mockhub.proxy.upstream import UpstreamExchange, UpstreamRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web.context import RequestContext
+
+_DAMAGING_FAULTS = ("status", "corrupt", "truncate", "reset", "hang")
 
 
 @dataclass(slots=True, eq=False)
@@ -16,6 +19,11 @@ class ProxyContext(RequestContext):
 
     Attributes:
         is_streamed: Whether the body of the response is passed on as it arrives.
+        upstream_status: The status of the upstream's response.
+        local_body: The body of a checked response as the client gets it.
+        is_delivered: Whether the client got the whole response.
+        purchase: What the guard reserved for the request.
+        repeated: What the guard found that the request is a repeat of.
         content: The JSON of the upstream's response, if it was read and is JSON.
     """
 
@@ -23,12 +31,24 @@ class ProxyContext(RequestContext):
     upstream_request: UpstreamRequest | None = None
     upstream: UpstreamExchange | None = None
     is_streamed: bool = False
+    upstream_status: int | None = None
+    local_body: bytes | None = None
+    is_delivered: bool = False
+    purchase: Purchase | None = None
+    repeated: Purchase | None = None
     content: object = None
 
     @property
     def is_checked(self) -> bool:
         """Whether the request is one of the API's operations, whose response is read as JSON."""
         return self.operation is not None and self.operation.id != OperationId.GET_IMAGE
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether no fault has replaced or damaged the response, and the upstream sent it."""
+        damaged = any(fault.startswith(_DAMAGING_FAULTS) for fault in self.fired_faults)
+        status = self.upstream_status
+        return not damaged and (self.response is None or status in (None, self.response.status))
 
     async def read_all(self, max_bytes: int) -> bytes:
         """Return the whole body of the response; raises UpstreamError."""

@@ -8,15 +8,10 @@ _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
 
 
 class UpstreamError(ApiError):
-    """The upstream gave no usable response.
-
-    Attributes:
-        maybe_processed: Whether the upstream had the whole request, and so may have charged it.
-    """
+    """The upstream gave no usable response."""
 
     def __init__(self, code: str, message: str, *, status: int = _BAD_GATEWAY) -> None:
         super().__init__(status, code, message)
-        self.maybe_processed = False
 
 
 def unreachable(message: str) -> UpstreamError:

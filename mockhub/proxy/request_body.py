@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 
 from mockhub.exceptions import ValidationError
@@ -53,7 +53,7 @@ class RequestBody:
     def is_chunked(self) -> bool:
         return b"transfer-encoding" in self._context.headers
 
-    async def parts(self, admit: Callable[[], None]) -> AsyncIterator[bytes]:
+    async def parts(self, admit: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, but hold its end back until *admit* has returned.
 
         The upstream cannot act on a body without its end, so that *admit* knows all fields, and
@@ -72,7 +72,7 @@ class RequestBody:
                 held_size -= len(held[0])
                 yield held.popleft()
         await self._finish()
-        admit()
+        await admit()
         for part in held:
             yield part
 

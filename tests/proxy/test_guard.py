@@ -1,0 +1,239 @@
+"""The guard: a budget that holds, and no request that is paid twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mockhub._resources import resource_path
+from mockhub.domain.clock import ManualClock
+from mockhub.exceptions import MockhubError
+from mockhub.proxy.guard import Guard
+from mockhub.proxy.guard_state import StateFile
+from tests.proxy.support import LiveProxy, start_proxy
+from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, read_spec
+
+SPEC = read_spec(resource_path("openapi.yaml"))
+
+
+@contextmanager
+def guarded(upstream: LiveHub, **options: Any) -> Iterator[LiveProxy]:
+    """Start a proxy with a guard; `file` is a path."""
+    file = options.pop("file", None)
+    guard = Guard(SPEC, "target", file=StateFile(file), **options)
+    with start_proxy(upstream.url + "/api/v1", guard=guard) as proxy:
+        yield proxy
+
+
+def status(proxy: LiveProxy) -> dict[str, object]:
+    guard = proxy.api.guard
+    assert guard
+    return proxy.server.call(guard.state.as_json)
+
+
+def test_requests_beyond_the_budget_are_rejected(upstream: LiveHub) -> None:
+    """The 402 is the documented one, has a header of its own, and reaches no upstream."""
+    with guarded(upstream, budget=24) as proxy:
+        assert [proxy.generate({"prompt": str(n)}).status_code for n in range(4)] == [200] * 3 + [
+            402
+        ]
+        rejected = proxy.generate({})
+        assert rejected.headers["x-mockhub-guard"] == "budget"
+        assert rejected.json()["error"]["code"] == "insufficientCredits"
+        assert "24 credits" in rejected.json()["error"]["message"]
+        assert proxy.get("credits").json()["credits"] == 96
+        assert status(proxy)["spent"] == 24
+        assert status(proxy)["left"] == 0
+    assert upstream.credits() == 96
+
+
+def test_concurrent_requests_do_not_overspend(upstream: LiveHub) -> None:
+    """The price is reserved before a request is sent."""
+    with guarded(upstream, budget=40) as proxy, ThreadPoolExecutor(8) as threads:
+        responses = threads.map(
+            lambda n: proxy.generate({"prompt": str(n)}, RICH).status_code, range(16)
+        )
+        assert sorted(responses) == [200] * 5 + [402] * 11
+    assert upstream.credits(RICH) == 1_000_000 - 40
+
+
+def test_what_is_not_charged_is_released(upstream: LiveHub) -> None:
+    """Errors and failed images give the budget back; an asynchronous one when a poll shows it."""
+    with guarded(upstream, budget=24) as proxy:
+        assert proxy.generate({"prompt": "[[fail]]", "n": 3}).status_code == 500
+        assert proxy.generate({"n": 3}, "gih_live_wrong").status_code == 401
+        assert status(proxy)["spent"] == 0
+        created = proxy.generate({"async": True, "n": 3, "prompt": "[[fail polls=1]]"}).json()
+        assert status(proxy)["spent"] == 24
+        assert proxy.generate({}).status_code == 402
+        proxy.get(f"generations/{created['id']}")
+        assert status(proxy)["spent"] == 0
+        assert proxy.generate({"n": 3, "prompt": "[[deliver=1]]"}).status_code == 200
+        assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 0)
+
+
+def test_request_without_a_known_price_counts_as_the_dearest(upstream: LiveHub) -> None:
+    """What may cost anything passes only if the budget allows for it; a 400 costs nothing."""
+    with guarded(upstream, budget=24) as proxy:
+        assert proxy.generate({"model": "new"}).status_code == 402
+        assert "model" in proxy.generate({"model": "new"}).json()["error"]["message"]
+        assert proxy.client.post("/api/v1/other").status_code == 402
+    with guarded(upstream, budget=10_000) as proxy:
+        assert proxy.generate({"model": "new"}).status_code == 400
+        assert status(proxy)["spent"] == 0
+
+
+def test_large_forms_are_priced_before_their_end_is_sent(upstream: LiveHub) -> None:
+    """Fields behind megabytes of files count, and the upstream charges nothing."""
+    files = [("reference_image", ("a.png", PNG + bytes(3_000_000), "image/png"))]
+    fields = {"model": "gpt-image-2", "prompt": "A", "size": "1024x1024", "n": "4"}
+    parts = files + [(name, (None, value)) for name, value in fields.items()]
+    with guarded(upstream, budget=24) as proxy:
+        assert proxy.generate(files=parts).status_code == 402
+    assert upstream.credits() == 120
+    with guarded(upstream, budget=32) as proxy:
+        assert proxy.generate(files=parts).status_code == 200
+    assert upstream.credits() == 120 - 32
+
+
+def lose(proxy: LiveProxy, fault: str = "reset@after", **options: Any) -> None:
+    """Send a request whose response is lost on the way."""
+    with suppress(httpx.TransportError):
+        proxy.generate({}, headers={"X-Mockhub": fault}, **options)
+
+
+@pytest.mark.parametrize("fault", ["reset@after", "truncate", "corrupt", "status=503@after"])
+def test_repeat_after_a_lost_response_is_held_back(upstream: LiveHub, fault: str) -> None:
+    """A retry gets 409 and is not paid again; another request, or another key, passes."""
+    with guarded(upstream) as proxy:
+        lose(proxy, fault)
+        repeat = proxy.generate({})
+        assert (repeat.status_code, repeat.json()["error"]["code"]) == (409, "repeatHeldBack")
+        assert repeat.headers["x-mockhub-guard"] == "repeat"
+        assert upstream.credits() == 112
+        assert proxy.generate({"prompt": "Another"}).status_code == 200
+        assert proxy.generate({}, RICH).status_code == 200
+
+
+def test_repeat_can_get_the_response_to_the_first(upstream: LiveHub) -> None:
+    """With `replay` the retry gets what was lost; the next request is a new one."""
+    with guarded(upstream, repeats="replay") as proxy:
+        lose(proxy)
+        repeat = proxy.generate({})
+        assert repeat.status_code == 200
+        assert repeat.headers["x-mockhub-guard"] == "replayed"
+        assert repeat.json()["balance"]["credits"] == 112
+        assert upstream.credits() == 112
+        assert proxy.generate({}).json()["id"] != repeat.json()["id"]
+        assert upstream.credits() == 104
+
+
+def test_repeat_of_a_form_is_recognized(upstream: LiveHub) -> None:
+    """The boundary differs, the fields and files are the same."""
+    with guarded(upstream) as proxy:
+        options = {
+            "data": BODY,
+            "files": {"reference_image": ("a.png", PNG, "image/png")},
+        }
+        with suppress(httpx.TransportError):
+            proxy.generate(headers={"X-Mockhub": "reset@after"}, **options)
+        assert proxy.generate(**options).status_code == 409
+    assert upstream.credits() == 112
+
+
+def test_delivered_responses_may_be_repeated(upstream: LiveHub) -> None:
+    """The same request twice is what a client may want, if it got the first response."""
+    with guarded(upstream) as proxy:
+        assert [proxy.generate({}).status_code for _ in range(2)] == [200, 200]
+    with guarded(upstream, repeats="allow") as proxy:
+        lose(proxy)
+        assert proxy.generate({}).status_code == 200
+    assert upstream.credits() == 120 - 4 * 8
+
+
+def test_window_ends(upstream: LiveHub) -> None:
+    clock = ManualClock(PUBLISHED, mode="hold")
+    with guarded(upstream, clock=clock, repeat_window=60_000) as proxy:
+        lose(proxy)
+        assert proxy.generate({}).status_code == 409
+        proxy.server.call(lambda: clock.advance(61_000))
+        assert proxy.generate({}).status_code == 200
+        assert status(proxy)["spent"] == 16
+
+
+def test_client_that_gives_up_pays_once(upstream: LiveHub) -> None:
+    """The upstream's response is awaited after the client has left, and its retry gets it."""
+    with guarded(upstream, repeats="replay") as proxy:
+        with pytest.raises(httpx.ReadTimeout):
+            proxy.generate({}, headers={"X-Mockhub": "delay=600ms@after"}, timeout=0.3)
+        assert proxy.generate({}).headers["x-mockhub-guard"] == "replayed"
+    assert upstream.credits() == 112
+
+
+def test_restart_does_not_forget(upstream: LiveHub, tmp_path: Path) -> None:
+    """Credits, lost responses and running generations survive in the file, without a key."""
+    file = tmp_path / "guard.json"
+    with guarded(upstream, file=file, budget=40) as proxy:
+        lose(proxy)
+        created = proxy.generate({"async": True, "prompt": "[[polls=2 fail]]"}).json()
+        before = status(proxy)
+    assert KEY not in file.read_text()
+    assert before["spent"] == 16
+    with guarded(upstream, file=file, budget=40, repeats="replay") as proxy:
+        assert status(proxy) == before
+        for _ in range(2):
+            proxy.get(f"generations/{created['id']}")
+        assert status(proxy)["spent"] == 8
+        assert proxy.generate({}).headers["x-mockhub-guard"] == "replayed"
+    assert upstream.credits() == 112
+
+
+def test_killed_proxy_counts_what_it_had_sent(upstream: LiveHub, tmp_path: Path) -> None:
+    """A request without a response counts as spent, and its repeat is held back."""
+    file = tmp_path / "guard.json"
+    with guarded(upstream, file=file, budget=16) as proxy:
+        lose(proxy)
+        state = json.loads(file.read_text())
+    state["purchases"][0] |= {"pending": True, "confirmed": False, "lost": False}
+    file.write_text(json.dumps(state))
+    with guarded(upstream, file=file, budget=16) as proxy:
+        assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 8)
+        assert proxy.generate({}).status_code == 409
+        assert proxy.generate({"n": 2}).status_code == 402
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "expected a file that --state has written"),
+        ('{"target": 5}', "Expected `str`, got `int`"),
+        ('{"target": "target", "version": 9}', "version 9"),
+        ('{"target": "https://other"}', "belongs to the target https://other"),
+    ],
+)
+def test_wrong_state_files_are_rejected(tmp_path: Path, content: str, problem: str) -> None:
+    file = tmp_path / "guard.json"
+    file.write_text(content)
+    with pytest.raises(MockhubError, match=problem):
+        Guard(SPEC, "target", file=StateFile(file))
+    assert file.read_text() == content
+
+
+def test_state_that_cannot_be_written_stops_spending(upstream: LiveHub, tmp_path: Path) -> None:
+    """Without a place to reserve the price, nothing is sent."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with guarded(upstream, file=folder / "guard.json") as proxy:
+        (folder / "guard.json").unlink()
+        folder.rmdir()
+        response = proxy.generate({})
+        assert (response.status_code, response.json()["error"]["code"]) == (500, "guardState")
+        assert status(proxy)["spent"] == 0
+    assert upstream.credits() == 120
