@@ -26,7 +26,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env env-newest test test-newest test-asyncio check lint-spec verify self-test bench peers wheel release-check container-check soak hostile fuzz lock clean
+.PHONY: help serve env env-newest test test-newest test-asyncio check lint-spec verify self-test bench peers docs wheel release-check container-check soak hostile fuzz lock clean
 
 help: ## list targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ peers: ## install other mock servers for a comparison (make bench BENCH_ARGS=--p
 	@python3 -m venv build/peers/python && build/peers/python/bin/python -m pip install --quiet \
 		--disable-pip-version-check "$(CONNEXION)" || echo "pip could not install $(CONNEXION); its message is above"
 	@command -v java >/dev/null || echo "No java, which WireMock and Specmatic need: apt-get install default-jre-headless"
+
+docs: .venv/.dev ## build the reference of the Python API in build/site
+	$(BIN)/python .ci/build-docs build/site
 
 wheel: .venv/.core ## build a wheel in dist/, to install elsewhere
 	$(BIN)/python -m hatchling build -t wheel -d dist

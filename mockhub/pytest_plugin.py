@@ -32,6 +32,8 @@ _SOCKETS_BLOCKED = (
 )
 
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()
+_MODULE_HUB_KEY: pytest.StashKey[Hub] = pytest.StashKey()
+_ENDED_KEY: pytest.StashKey[bool] = pytest.StashKey()
 _GUARD_KEY: pytest.StashKey[LiveServiceGuard] = pytest.StashKey()
 
 
@@ -108,6 +110,28 @@ def mockhub(request: pytest.FixtureRequest, mockhub_factory: Callable[..., Hub])
     pytest.fail(message, pytrace=False)
 
 
+@pytest.fixture(scope="module")
+def mockhub_module(request: pytest.FixtureRequest, mockhub_server: HubServer) -> Iterator[Hub]:
+    """Create a hub that all tests of the module share, and delete it after the last one.
+
+    Its options are those of the module's marker and of the session. `Hub.reset` restores its
+    initial state.
+    """
+    from mockhub.exceptions import MockhubError
+    from mockhub.testing.hub import Hub
+    from mockhub.testing.markers import hub_config
+
+    module = request.node
+    try:
+        hub = Hub.create(mockhub_server, hub_config(module, {}), module.path.stem)
+    except MockhubError as error:
+        pytest.fail(str(error), pytrace=False)
+    module.stash[_MODULE_HUB_KEY] = hub
+    yield hub
+    hub.close()
+    module.stash[_ENDED_KEY] = True
+
+
 @pytest.fixture
 def mockhub_env(mockhub: Hub, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Hub:
     """Return the hub, and set the environment variables of the ini option mockhub_env.
@@ -154,9 +178,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail the test for a spec violation or a blocked host, and for a marker without effect."""
     yield from _check_after(item)
     if _HUBS_KEY not in item.stash and any(mark.name == "mockhub" for mark in item.own_markers):
-        pytest.fail(
-            "@pytest.mark.mockhub had no effect: the test uses no fixture of mockhub", pytrace=False
-        )
+        reason = "the test uses no fixture of mockhub"
+        if "mockhub_module" in getattr(item, "fixturenames", ()):
+            reason = "mockhub_module takes the options of the module: pytestmark"
+        pytest.fail(f"@pytest.mark.mockhub had no effect: {reason}", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -179,7 +204,24 @@ def _check_after(item: pytest.Item) -> Generator[None, None, None]:
 
 
 def _hubs_of(item: pytest.Item) -> list[Hub]:
-    return item.stash.get(_HUBS_KEY, [])
+    """Return the hubs that the test uses."""
+    hubs = item.stash.get(_HUBS_KEY, [])
+    module = item.getparent(pytest.Module)
+    if module and "mockhub_module" in getattr(item, "fixturenames", ()):
+        return [*hubs, *filter(None, [module.stash.get(_MODULE_HUB_KEY, None)])]
+    return hubs
+
+
+def _ended_hubs_of(item: pytest.Item) -> list[Hub]:
+    """Return the hubs that end with the test, and forget them: pytest keeps the item."""
+    hubs = item.stash.get(_HUBS_KEY, [])
+    if _HUBS_KEY in item.stash:
+        del item.stash[_HUBS_KEY]
+    module = item.getparent(pytest.Module)
+    if module and module.stash.get(_ENDED_KEY, False):
+        hubs = [*hubs, module.stash[_MODULE_HUB_KEY]]
+        del module.stash[_MODULE_HUB_KEY], module.stash[_ENDED_KEY]
+    return hubs
 
 
 def _fail_on_spec_violations(hubs: Iterable[Hub]) -> None:
@@ -202,14 +244,13 @@ def pytest_runtest_makereport(
         for hub in _hubs_of(item):
             if (journal := hub.format_journal()) not in str(call.excinfo.value):
                 report.sections.append((f"mockhub journal: {hub.name}", journal))
-    if call.when == "teardown" and _hubs_of(item):
+    if call.when == "teardown" and (hubs := _ended_hubs_of(item)):
         from mockhub.testing.markers import min_poll_interval
         from mockhub.testing.session_report import to_json
 
         report.__dict__[REPORT_ATTRIBUTE] = to_json(
-            _hubs_of(item),
+            hubs,
             min_poll_interval=min_poll_interval(item.config),
             include_journals=item.config.getoption("mockhub_report_html") is not None,
         )
-        del item.stash[_HUBS_KEY]  # pytest keeps the item until the end of the session
     return report

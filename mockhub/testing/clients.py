@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio  # of httpx
 import httpx
 
 _TIMEOUT = 30.0  # seconds
@@ -29,6 +30,18 @@ class AsyncHubClient(httpx.AsyncClient):
 
     def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         return super().build_request(method, _relative_url(self.prefix, url), **options)
+
+
+class InProcessTransport(httpx.ASGITransport):
+    """Calls an application, with the read timeout of the client: a fault may hang for ever."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        seconds = request.extensions.get("timeout", {}).get("read")
+        try:
+            with anyio.fail_after(seconds):
+                return await super().handle_async_request(request)
+        except TimeoutError:
+            raise httpx.ReadTimeout(f"no response in {seconds} s", request=request) from None
 
 
 def _client_options(base_url: str, key: str, options: dict[str, Any]) -> dict[str, Any]:

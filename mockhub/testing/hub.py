@@ -31,6 +31,7 @@ from mockhub.testing.handles import (
     KeysHandle,
     T,
 )
+from mockhub.testing.in_process import InProcessHost
 
 if TYPE_CHECKING:
     import httpx
@@ -129,12 +130,10 @@ class Hub:
 
     def async_client(self, key: str | None = None, **options: Any) -> httpx.AsyncClient:
         """Return the same as `client` for asynchronous code; use it in ``async with``."""
-        from httpx import ASGITransport
+        from mockhub.testing.clients import AsyncHubClient, InProcessTransport
 
-        from mockhub.testing.clients import AsyncHubClient
-
-        if self._in_process:
-            options.setdefault("transport", ASGITransport(self._app_host.app))
+        if isinstance(self._app_host, InProcessHost):
+            options.setdefault("transport", InProcessTransport(self._app_host.handle))
         return AsyncHubClient(self.url, self._api_prefix, key or self.key, options)
 
     # -- state and faults --------------------------------------------------------------------------

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 _INTEGER_OPTIONS = ("credits", "seed")
 
 
-def hub_config(item: pytest.Item, overrides: Mapping[str, object]) -> HubConfig:
+def hub_config(item: pytest.Item | pytest.Module, overrides: Mapping[str, object]) -> HubConfig:
     """Return the config of a hub: *overrides*, else the innermost marker, else the session.
 
     Raises:
         MockhubError: naming the test, the option, its value and what is allowed.
     """
-    path, line, _ = item.location
+    path, line, _ = getattr(item, "location", (item.nodeid, None, ""))
     source = f"{path}:{(line or 0) + 1}: @pytest.mark.mockhub"
     options = {**_session_options(item), **_marker_options(item, source)}
     if overrides:
@@ -38,7 +38,7 @@ def hub_config(item: pytest.Item, overrides: Mapping[str, object]) -> HubConfig:
     return HubConfig.from_options(options, source=source)
 
 
-def _marker_options(item: pytest.Item, source: str) -> dict[str, object]:
+def _marker_options(item: pytest.Item | pytest.Module, source: str) -> dict[str, object]:
     options: dict[str, object] = {}
     for mark in reversed(list(item.iter_markers("mockhub"))):
         if mark.args:
@@ -49,7 +49,7 @@ def _marker_options(item: pytest.Item, source: str) -> dict[str, object]:
     return options
 
 
-def _session_options(item: pytest.Item) -> dict[str, object]:
+def _session_options(item: pytest.Item | pytest.Module) -> dict[str, object]:
     options: dict[str, object] = {}
     for name in ("scenario", "credits", "clock", "seed"):
         value, source = item.config.getoption(f"mockhub_{name}", None), f"--mockhub-{name}"
@@ -79,7 +79,9 @@ def min_poll_interval(config: pytest.Config) -> int:
 
 
 def _resolve_path(
-    item: pytest.Item, path: str | Path, exists: Callable[[Path], bool] = Path.is_file
+    item: pytest.Item | pytest.Module,
+    path: str | Path,
+    exists: Callable[[Path], bool] = Path.is_file,
 ) -> str | Path:
     """Return what is beside the test or in the root folder, or *path* if neither is there."""
     for folder in (item.path.parent, item.config.rootpath):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Unpack
 
-from mockhub.testing.app_host import AppHost
 from mockhub.testing.config import HubConfig, HubOptions
 from mockhub.testing.hub import Hub
+from mockhub.testing.in_process import InProcessHost
 from mockhub.testing.server import HubServer
 from mockhub.web.asgi import Receive, Scope, Send
 
@@ -52,6 +52,9 @@ class ASGI:
     Raises:
         MockhubError: if an option is not valid.
 
+    A fault that closes the connection raises httpx's error for it, as a server's client would see
+    it. Under trio the requests are handled by an event loop of asyncio in another thread.
+
     Example:
         >>> import asyncio, mockhub
         >>> app = mockhub.ASGI(credits=16)
@@ -64,8 +67,8 @@ class ASGI:
 
     def __init__(self, *, base_url: str = "http://mockhub", **options: Unpack[HubOptions]) -> None:
         config = HubConfig.from_options(options, source="mockhub.ASGI")
-        self._app_host = AppHost(base_url)
+        self._app_host = InProcessHost(base_url)
         self.hub = Hub.create(self._app_host, config)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app_host.app(scope, receive, send)
+        await self._app_host.handle(scope, receive, send)

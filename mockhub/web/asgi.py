@@ -126,13 +126,25 @@ async def send_head(response: Response, send: Send) -> None:
     )
 
 
+class ConnectionClosed(ConnectionResetError):
+    """A fault has closed a connection that is not ours.
+
+    Attributes:
+        reset: Whether at once, or after what was sent.
+    """
+
+    def __init__(self, message: str, reset: bool) -> None:
+        super().__init__(message)
+        self.reset = reset
+
+
 def close_connection(scope: Scope, *, reset: bool) -> None:
     """Close the connection: at once by a reset, or after what was sent.
 
     Raises:
-        ConnectionResetError: if another server runs the application, which cannot do so.
+        ConnectionClosed: if another server runs the application, which cannot do so.
     """
     cycle: RequestCycle | None = scope.get(CYCLE_SCOPE_KEY)
     if cycle is None:
-        raise ConnectionResetError("mockhub closed the connection, as a fault demands")
+        raise ConnectionClosed("mockhub closed the connection, as a fault demands", reset)
     cycle.abort(reset=reset)

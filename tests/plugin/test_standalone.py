@@ -7,9 +7,12 @@ import doctest
 import unittest
 from datetime import UTC, datetime
 from importlib import import_module
+from typing import Any
 
+import anyio
 import httpx
 import pytest
+import trio
 from starlette.testclient import TestClient
 
 import mockhub
@@ -84,12 +87,52 @@ async def test_asgi_works_in_process() -> None:
     app.hub.assert_no_spec_violations()
 
 
-@pytest.mark.asyncio
-async def test_reset_in_process_raises_connection_reset_error() -> None:
-    app = ASGI(faults="reset@after x1")
-    with pytest.raises(ConnectionResetError):
-        await post_generation(app)
-    app.hub.assert_spent(8)
+FAULTS: Any = [
+    ("reset@after", httpx.ReadError),
+    ("reset@after", ConnectionResetError),
+    ("truncate", httpx.RemoteProtocolError),
+    ("hang@after", httpx.ReadTimeout),
+]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize(("fault", "error"), FAULTS)
+def test_faults_in_process_raise_the_errors_of_httpx(
+    backend: str, fault: str, error: type[Exception]
+) -> None:
+    """The client sees what it would see of a server; the credits are charged."""
+
+    async def lose_a_response() -> None:
+        app = ASGI(faults=f"{fault} x1")
+        async with app.hub.async_client(timeout=0.2) as client:
+            with pytest.raises(error):
+                await client.post("/images/generations", json=CAT)
+        app.hub.assert_spent(8)
+
+    anyio.run(lose_a_response, backend=backend)
+
+
+def test_asgi_works_under_trio() -> None:
+    """Requests that wait for the clock run beside each other, and the test moves the clock."""
+
+    async def scene() -> None:
+        app = ASGI(clock="hold", provider="duration=30s", credits=16)
+        statuses: list[int] = []
+
+        async def post() -> None:
+            statuses.append(await post_generation(app))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(post)
+            nursery.start_soon(post)
+            with trio.fail_after(30):
+                while len(app.hub.generations) < 2:
+                    await trio.sleep(0.01)
+            app.hub.clock.advance("30s")
+        assert (statuses, app.hub.account.credits) == ([200, 200], 0)
+        app.hub.assert_no_spec_violations()
+
+    trio.run(scene)
 
 
 @pytest.mark.asyncio
