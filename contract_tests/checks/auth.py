@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mockhub.verify import oracle
-from mockhub.verify.assertions import FailedCases, expect_error, require_response
+from mockhub.verify.assertions import FailedCases, expect_error, has_balance, require_response
 from mockhub.verify.check import check
 from mockhub.verify.client import RawKey
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import (
     expect_error_codes,
@@ -16,6 +19,7 @@ from mockhub.verify.error_assertions import (
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
+_MAX_SIMULTANEOUS = 15
 
 
 @check("AUTH-2", "AUTH-1")
@@ -119,6 +123,51 @@ def auth_applies_to_forms_and_tasks(context: CheckContext) -> None:
                 expect_error(post(body, key=key, cost=_MIN_PRICE), 401, code)
             if not failures.may_continue:
                 break
+
+
+@check("AUTH-1", level="inferred", fixtures=("example",))
+def auth_guards_every_spelling_of_a_path(context: CheckContext) -> None:
+    """Return nothing of an account without its key, however the path is spelled."""
+    id = context.completed("example").id or ""
+    foreign = ["other"] if "other" in context.profile.keys else []
+    requests = [
+        SimultaneousRequest(key, path=url, headers=headers, unspecified=True)
+        for resource, keys in (
+            ("credits", [None, unknown_key(context)]),
+            (f"generations/{id}", [None, unknown_key(context), *foreign]),
+        )
+        for key in keys
+        for url, headers in _spellings(context.profile.base_url, resource)
+    ]
+    for start in range(0, len(requests), _MAX_SIMULTANEOUS):
+        batch = requests[start : start + _MAX_SIMULTANEOUS]
+        for exchange in context.client.send_simultaneously(batch):
+            body = exchange.json_object
+            if exchange.status == 200 and (has_balance(body) or (id and body.get("id") == id)):
+                message = f"{exchange.label}, without the key of the account"
+                raise Failed(message, exchange, expected="401, 404 or another error")
+
+
+def _spellings(base_url: str, resource: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Iterate over URLs and headers that a router may take for a resource."""
+    for path in (
+        f"api/v1//{resource}",
+        f"/api/v1/{resource}",
+        f"api/v1/{resource}/",
+        f"api/v1/./{resource}",
+        f"api/v1/models/../{resource}",
+        f"api/v1/models/%2e%2e/{resource}",
+        f"api/v1/%{ord(resource[0]):02x}{resource[1:]}",
+        f"api%2Fv1%2F{resource}",
+        f"API/V1/{resource}",
+        f"api/v1/{resource.capitalize()}",
+        f"api/v1/{resource};a=b",
+        f"api/v1/{resource}.json",
+        f"api/v1/{resource}%20",
+    ):
+        yield f"{base_url}/{path}", {}
+    for name in ("X-Original-URL", "X-Rewrite-URL"):
+        yield f"{base_url}/api/v1/models", {name: f"/api/v1/{resource}"}
 
 
 @check("ERR-3")

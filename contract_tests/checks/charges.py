@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
     assert_distinct_generations,
@@ -13,12 +15,14 @@ from mockhub.verify.charge_assertions import (
     assert_balances_match_costs,
     assert_charged,
     assert_rejections_not_charged,
+    resend_lost,
     unit_price,
 )
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import ALL_FIXTURES
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.generation_assertions import (
     assert_completed,
     assert_final,
@@ -26,7 +30,7 @@ from mockhub.verify.generation_assertions import (
     assert_ratio_of_size,
     completed_generations,
 )
-from mockhub.verify.outcomes import Failed
+from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
 
@@ -58,42 +62,63 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-@check("LED-1", "GEN-3", fixtures=("portrait",), cost=4 * _MIN_PRICE)
-def ledger_charges_concurrent_tasks(context: CheckContext) -> None:
-    """Charge each of two tasks submitted at the same time for its own images."""
+@check("LED-1", "GEN-3", fixtures=("portrait",), cost=5 * _MIN_PRICE)
+def ledger_charges_crossing_requests(context: CheckContext) -> None:
+    """Charge a task and an image, requested at the same moment, right after and beside failures."""
     before = context.credits()
-    tasks = _submit_concurrent_tasks(context)
-    for generation in tasks:
-        expect(generation.exchange, 202)
-        context.adopt_generation(generation)
-    exchanges = [generation.exchange for generation in tasks]
-    assert_distinct_generations(exchanges)
+    if context.profile.provider_failure:
+        context.client.post(_failing_body(context), cost=_MIN_PRICE)
+    generations = _cross_requests(context, before)
     total = 0
-    for generation in tasks:
+    for generation in generations:
+        expect(generation.exchange, 202 if generation.fixture.asynchronous else 200)
+    assert_distinct_generations([generation.exchange for generation in generations])
+    parallel([partial(context.adopt_generation, one) for one in generations])
+    for generation in generations:
         assert_completed(context, generation)
         cost = generation.n * unit_price(generation)
-        assert_field(generation.body, "usage.credits_requested", cost, generation.exchange)
+        if generation.fixture.asynchronous:
+            assert_field(generation.body, "usage.credits_requested", cost, generation.exchange)
         assert_final(generation, "usage.credits", cost)
         assert_image_count(generation)
         assert_ratio_of_size(generation)
         total += cost
     after = context.wait_for_credits(before - total)
-    assert_equal(after, before - total, "the balance after both tasks", *exchanges)
+    exchanges = [generation.exchange for generation in generations]
+    assert_equal(after, before - total, "the balance after all of them", *exchanges)
 
 
-def _submit_concurrent_tasks(context: CheckContext) -> list[ObservedGeneration]:
-    portrait_accepted = not context.generation("portrait").size_rejection
-    requests = [(3, "1024x1024"), (1, "1024x1536" if portrait_accepted else "1024x1024")]
-    bodies = [context.request_body(n=n, size=size, **{"async": True}) for n, size in requests]
-    prices = {"1024x1024": _MIN_PRICE}  # the tier of 1024x1536 is open
-    max_costs = [n * prices.get(size, oracle.max_price()) for n, size in requests]
-    exchanges = context.client.post_simultaneously(bodies, key="valid", costs=max_costs)
+def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
+    """Send a task, a synchronous request and one that fails at the same moment."""
+    size = "1024x1024" if context.generation("portrait").size_rejection else "1024x1536"
+    task, image = context.fixtures["example_async"], context.fixtures["example"]
+    planned = [(task, 3, "1024x1024"), (image, 1, size)]
+    requests = [
+        SimultaneousRequest(
+            "valid",
+            context.request_body(n=n, size=size, **({"async": True} if fixture is task else {})),
+            cost=n * (_MIN_PRICE if size == "1024x1024" else oracle.max_price()),
+        )
+        for fixture, n, size in planned
+    ]
+    if context.profile.provider_failure:
+        requests.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))
+    exchanges = context.client.send_simultaneously(requests)
+    if len(exchanges) > len(planned) and (status := exchanges[-1].status) == 200:
+        raise Inconclusive(f"HTTP {status} where the provider should fail", exchanges[-1])
+    reported = [reported_credits(exchange.json_object) or 0 for exchange in exchanges]
+    if not any(exchange.status == 202 for exchange in exchanges):  # which may not be charged yet
+        resend_lost(context, requests, exchanges, before - sum(reported))
     return [
         ObservedGeneration(
-            f"task {n} x {size}", context.fixtures["example_async"], n, size, exchange
+            f"crossing {n} x {size}", fixture, n, size, exchange, finished=exchange.status == 200
         )
-        for (n, size), exchange in zip(requests, exchanges, strict=True)
+        for (fixture, n, size), exchange in zip(planned, exchanges, strict=False)
     ]
+
+
+def _failing_body(context: CheckContext) -> dict[str, object]:
+    return context.request_body(prompt=context.profile.provider_failure)
 
 
 @check("LED-1", fixtures=ALL_FIXTURES)

@@ -13,6 +13,7 @@ from mockhub.verify.error_assertions import expect_unauthorized, unknown_key
 from mockhub.verify.outcomes import Failed, Skipped
 
 _MIN_PRICE = oracle.min_price()
+_ORIGIN = "https://page.example"
 
 
 @check("AUTH-8", fixtures=("example",), cost=7 * _MIN_PRICE)
@@ -52,6 +53,29 @@ def auth_compares_whole_key(context: CheckContext) -> None:
     for case, raw in variants.items():
         if raw not in context.profile.keys.values():
             expect_unauthorized(context, "invalidApiKey", case=case, key=RawKey(raw))
+
+
+@check("AUTH-8", fixtures=("example",))
+def responses_allow_no_foreign_origin_with_credentials(context: CheckContext) -> None:
+    """Allow no arbitrary origin of a page to send the credentials of its user (CORS)."""
+    url = f"{context.profile.base_url}/api/v1/credits"
+    headers = {"Origin": _ORIGIN}
+    preflight = headers | {
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    exchanges = [
+        context.client.get("credits", headers=headers),
+        context.client.get("credits", key=None, headers=headers),
+    ]
+    if not context.client.read_only:
+        exchanges.append(context.client.send("OPTIONS", url, headers=preflight, unspecified=True))
+    for exchange in exchanges:
+        origin = exchange.headers.get("access-control-allow-origin", "")
+        with_credentials = exchange.headers.get("access-control-allow-credentials", "")
+        if with_credentials.lower() == "true" and origin in ("*", _ORIGIN):
+            message = f"Access-Control-Allow-Origin is {origin}, with credentials"
+            raise Failed(message, exchange, expected="no Access-Control-Allow-Credentials")
 
 
 @check("AUTH-10", cost=4 * _MIN_PRICE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from mockhub.verify import oracle
@@ -11,13 +12,15 @@ from mockhub.verify.assertions import (
     assert_equal,
     expect,
     expect_error,
-    find_balance,
+    require_field,
     require_response,
 )
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import upload_files
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -116,29 +119,80 @@ def _spend_down(context: CheckContext) -> int:
     return credits
 
 
-@check("LED-4", "LED-1", requires=("low",), cost=3 * _MIN_PRICE)
+@check("LED-4", "LED-1", "CRD-3", "GEN-7", requires=("low",), cost=4 * _MIN_PRICE)
 def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
-    """Accept as many concurrent requests as the balance pays for, and charge each."""
+    """Accept as many concurrent images and tasks as the balance pays for, and charge each."""
     start = context.credits("low")
     n, payable = _concurrent_requests(start)
-    roles = [role for role in ("valid", "other") if role in context.profile.keys]
+    roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
     others = {role: context.credits(role) for role in roles}
-    exchanges = context.client.post_simultaneously(
-        [context.request_body(n=n) for _ in range(payable + _EXTRA_REQUESTS)],
-        key="low",
-        costs=[n * _MIN_PRICE] * payable,  # the balance does not pay for the others
+    price = n * _MIN_PRICE
+    requests = [
+        SimultaneousRequest(
+            "low",
+            context.request_body(n=n, **({"async": True} if at % 2 else {})),
+            cost=price if at < payable else 0,  # the balance does not pay for the others
+        )
+        for at in range(payable + _EXTRA_REQUESTS)
+    ]
+    exchanges = context.client.send_simultaneously(
+        [*requests, *_requests_of_others(context, roles)]
     )
     context.concurrent_payment_start = start
-    context.record_cost(exchanges)
-    for exchange in exchanges:
-        if require_response(exchange).status != 200:
+    of_low, of_others = exchanges[: len(requests)], exchanges[len(requests) :]
+    for exchange in of_low:
+        if require_response(exchange).status not in (200, 202):
             expect_error(exchange, 402, "insufficientCredits")
-    _assert_not_overdrawn(context, start, n * _MIN_PRICE, exchanges)
-    paid = [exchange for exchange in exchanges if exchange.status == 200]
-    assert_distinct_generations(paid)
+    paid = _adopt_paid(context, n, of_low)
+    for generation in paid:
+        _assert_own_balance(generation, start - price)
+    _assert_not_overdrawn(context, start, price, paid, of_low)
+    assert_distinct_generations([generation.exchange for generation in paid])
     for role, before in others.items():
         what = f"the balance of {role} after requests of low"
-        assert_equal(context.credits(role), before, what, *paid[:1])
+        assert_equal(context.wait_for_credits(before, role), before, what, *of_others, *of_low)
+
+
+def _requests_of_others(context: CheckContext, roles: list[str]) -> list[SimultaneousRequest]:
+    """Return requests of other users that cost nothing: one that fails, and one without credits."""
+    requests = []
+    if "broke" in roles and context.credits("broke") < _MIN_PRICE:
+        requests.append(SimultaneousRequest("broke", context.request_body()))
+    if context.profile.provider_failure:
+        body = context.request_body(prompt=context.profile.provider_failure)
+        requests.append(SimultaneousRequest("valid", body, cost=_MIN_PRICE))
+    return requests
+
+
+def _assert_own_balance(generation: ObservedGeneration, most: int) -> None:
+    """Require a response to have a balance that the payer can have at this moment."""
+    exchange = generation.exchange
+    if exchange.status == 200:
+        credits = require_field(generation.body, "balance.credits", int, exchange)
+        if not 0 <= credits <= most:
+            message = f"balance.credits is {credits}, beside requests of other users"
+            raise Failed(message, exchange, expected=f"0 to {most}", clause="GEN-7")
+
+
+def _adopt_paid(
+    context: CheckContext, n: int, exchanges: list[Exchange]
+) -> list[ObservedGeneration]:
+    """Return what was paid for: a task may be accepted, and fail for lack of credits."""
+    generations = []
+    for exchange in exchanges:
+        if exchange.status in (200, 202):
+            name = "example_async" if exchange.status == 202 else "example"
+            fixture = replace(context.fixtures[name], payer="low", n=n)
+            generations.append(
+                ObservedGeneration(
+                    "of low", fixture, n, "1024x1024", exchange, finished=exchange.status == 200
+                )
+            )
+    parallel([partial(context.adopt_generation, generation) for generation in generations])
+    for generation in generations:
+        if not generation.finished and not generation.failed_with_500:
+            raise Inconclusive("a task has not ended", *generation.polls[-1:])
+    return [generation for generation in generations if generation.reported_cost != 0]
 
 
 def _concurrent_requests(credits: int) -> tuple[int, int]:
@@ -153,22 +207,27 @@ def _concurrent_requests(credits: int) -> tuple[int, int]:
 
 
 def _assert_not_overdrawn(
-    context: CheckContext, start: int, cost: int, exchanges: list[Exchange]
+    context: CheckContext,
+    start: int,
+    cost: int,
+    paid: list[ObservedGeneration],
+    exchanges: list[Exchange],
 ) -> None:
-    last = context.client.get("credits", key="low")
-    end = find_balance(expect(last, 200), last)
-    paid = [exchange for exchange in exchanges if exchange.status == 200]
-    if len(paid) * cost > start or end < 0:
+    evidence = [generation.exchange for generation in paid]
+    expected = start - len(paid) * cost
+    end = context.wait_for_credits(expected, "low")
+    last = context.client.exchanges[-1]
+    if expected < 0 or (end or 0) < 0:
         raise Failed(
             f"{len(paid)} requests of {cost} credits were accepted with {start}; {end} are left",
-            *paid,
+            *evidence,
             last,
             expected=f"at most {start // cost} accepted, the others 402",
         )
     what = f"the balance after {len(paid)} requests"
-    assert_equal(end, start - len(paid) * cost, what, last, *paid)
+    assert_equal(end, expected, what, last, *evidence)
     margin = 1 if context.documented else 0  # that an exact balance is enough is inferred
-    if end >= cost + margin:
+    if expected >= cost + margin:
         rejected = [exchange for exchange in exchanges if exchange.status == 402]
         raise Failed(f"402 although {end} credits are left", *rejected, expected="HTTP 200")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from urllib.parse import quote
 
@@ -10,10 +11,12 @@ from mockhub.verify.assertions import (
     assert_field,
     expect,
     expect_error,
+    find_balance,
     require_object,
     require_response,
 )
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES
 from mockhub.verify.generation_assertions import generations_with_id
@@ -26,6 +29,7 @@ _UNKNOWN_IDS = (
     "00000000-0000-4000-8000-000000000000",
     "x" * 200,
 )
+_UNUSUAL_IDS = ("%FF%FE", "x" * 4000, "'\";--", "..%2F..%2Fcredits", "{id}", "éß🚢", "-1", "1e400")
 
 
 @check("RET-2", "ERR-5", requires=("other",), fixtures=(*ALL_FIXTURES, "form_task"))
@@ -61,6 +65,27 @@ def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
     ]
     for exchange in context.run_batch(reads):
         expect_error(exchange, 404, "notFound")
+
+
+@check("RET-2", "CRD-3", requires=("other",), fixtures=("example",))
+def retrieve_keeps_concurrent_users_apart(context: CheckContext) -> None:
+    """Return to users that read at the same moment only what belongs to each."""
+    generation = context.completed("example")
+    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    balances = {role: context.credits(role) for role in roles}
+    for ordered in (roles, roles[::-1]):
+        for path in ("credits", generation.path):
+            requests = [SimultaneousRequest(role, path=path) for role in ordered]
+            exchanges = context.client.send_simultaneously(requests)
+            for role, exchange in zip(ordered, exchanges, strict=True):
+                if path == "credits":
+                    credits = find_balance(expect(exchange, 200), exchange)
+                    what = f"the balance of {role}, read at the same moment as others"
+                    assert_equal(credits, balances[role], what, exchange, clause="CRD-3")
+                elif role == "valid":
+                    assert_field(expect(exchange, 200), "id", generation.id, exchange)
+                else:
+                    expect_error(exchange, 404, "notFound")
 
 
 @check("RET-3", "ERR-5", fixtures=("example",))
@@ -110,6 +135,37 @@ def retrieve_hides_foreign_generations(context: CheckContext) -> None:
     foreign_text = foreign.text.replace(generation.id or "", "ID")
     expected = unknown.text.replace("clx_no_such_generation", "ID")
     assert_equal(foreign_text, expected, "the response", foreign, unknown)
+
+
+@check("RET-2", level="inferred", fixtures=("example", "example_async"))
+def responses_are_not_cached_for_others(context: CheckContext) -> None:
+    """Let no shared cache store what belongs to a user."""
+    for exchange in context.client.exchanges:
+        directives = exchange.headers.get("cache-control", "").lower().replace(" ", "").split(",")
+        shared = [one for one in directives if one == "public" or one.startswith("s-maxage=")]
+        is_private = "Authorization" in exchange.request.headers and exchange.status in (200, 202)
+        is_public = "/api/v1/" not in exchange.request.url or "/models" in exchange.request.url
+        if is_private and not is_public and shared not in ([], ["s-maxage=0"]):
+            message = f"Cache-Control is {', '.join(shared)}"
+            raise Failed(message, exchange, expected="private, no-store, or no Cache-Control")
+
+
+@check("RET-3", level="inferred", fixtures=("example",))
+def retrieve_compares_whole_id(context: CheckContext) -> None:
+    """Find no generation by its id in another case, with blanks, or by an unusual text."""
+    known_id = generations_with_id(context, ("example",))[0].id or ""
+    variants = [f" {known_id}", f"{known_id} ", f"{known_id}\0", f"{known_id}\n", *_UNUSUAL_IDS]
+    if not re.fullmatch("[0-9a-fA-F-]+", known_id):  # the case of a UUID has no meaning
+        variants.append(known_id.swapcase())
+    reads = [
+        partial(context.client.get, f"generations/{quote(each, safe='%')}", unspecified=True)
+        for each in variants
+        if each != known_id
+    ]
+    for exchange in context.run_batch(reads):
+        if not 400 <= require_response(exchange).status < 500:
+            message = f"HTTP {exchange.status} to an unknown id"
+            raise Failed(message, exchange, expected="404 notFound")
 
 
 @check("RET-5", requires=("state_handlers",), fixtures=("example",))

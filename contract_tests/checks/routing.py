@@ -20,6 +20,8 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
+_OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+
 
 @check("END-1", "AUTH-1")
 def models_need_no_key(context: CheckContext) -> None:
@@ -91,8 +93,11 @@ def unknown_methods_have_no_effect(context: CheckContext) -> None:
     url = f"{base_url}/api/v1/{generation.path}"
     exchange = context.client.send("DELETE", url, key="valid", unspecified=True)
     _require_method_not_allowed(exchange)
+    overrides = dict.fromkeys(_OVERRIDE_HEADERS, "DELETE")
+    overridden = context.client.get(generation.path, headers=overrides, unspecified=True)
     if context.fetch(generation).status != 200:
-        raise Failed("DELETE removed a generation", exchange, expected="405 with Allow")
+        message = "DELETE, or a header that names it, removed a generation"
+        raise Failed(message, exchange, overridden, expected="405 with Allow")
 
 
 def _put_generation(context: CheckContext) -> Exchange:

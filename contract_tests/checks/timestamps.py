@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from mockhub.verify.assertions import require_timestamp
+from mockhub.verify.assertions import balance_object, expect, require_timestamp
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
@@ -39,6 +39,24 @@ def _assert_utc(created_at: datetime, exchange: Exchange) -> None:
             exchange,
             expected="the time in UTC",
         )
+
+
+@check("GEN-8", "CRD-1", level="inferred", fixtures=_FIXTURES)
+def timestamps_are_plausible(context: CheckContext) -> None:
+    """Return the time of the request as created_at, and no expiration of credits in the past."""
+    for generation in completed_generations(context, _FIXTURES):
+        for exchange in (generation.exchange, *generation.polls):
+            for name, value in _timestamps(exchange):
+                created_at = require_timestamp(value, name, exchange).timestamp()
+                if abs(created_at - exchange.received_at) > _DAY:
+                    raise Failed(f"{name} is {value!r}", exchange, expected="the current time")
+    exchange = context.client.get("credits")
+    expiration = balance_object(expect(exchange, 200), exchange).get("next_expiration")
+    if isinstance(expiration, str):
+        expires_at = require_timestamp(expiration, "next_expiration", exchange).timestamp()
+        if expires_at < exchange.received_at - _DAY:
+            message = f"next_expiration is {expiration!r}, in the past"
+            raise Failed(message, exchange, expected="a time in the future", clause="CRD-1")
 
 
 def _timestamps(exchange: Exchange) -> Iterator[tuple[str, object]]:

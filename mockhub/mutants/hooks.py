@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
@@ -34,6 +35,8 @@ from mockhub.web.asgi import Receive, Send
 AUTHORIZATION = b"authorization"
 
 CreditsChange = Callable[[int, Generation], int]
+
+_WORK_SECONDS = 0.01  # of a poll, in which another one may arrive
 
 
 # -- requests ------------------------------------------------------------------------------------
@@ -166,6 +169,24 @@ def on_start(server: PatchedServer, change: Callable[[Start], Start]) -> None:
 def replace_price(change: Callable[[int, GenerationRequest], int], start: Start) -> Start:
     price = change(start.quote.credits_per_image, start.request)
     return start._replace(quote=start.quote._replace(credits_per_image=price))
+
+
+@Hook
+def on_concurrent_end(
+    server: PatchedServer, callback: Callable[[Account, Generation], object]
+) -> None:
+    """Call a function for each poll that another one overtakes, which finds the task ended."""
+
+    @wrap_handler(OperationId.GET_GENERATION).on(server)
+    async def read(call: Call) -> Response:
+        id = call.context.path_param or ""
+        before = server.hub.generations.get(id)
+        await asyncio.sleep(_WORK_SECONDS)
+        overtaken = before and not before.ended and server.hub.generations[id].ended
+        response = await call.proceed()
+        if overtaken:
+            callback(call.account, server.hub.generations[id])
+        return response
 
 
 class Creation(NamedTuple):

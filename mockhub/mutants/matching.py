@@ -18,6 +18,10 @@ def is_sync(generation: Generation) -> bool:
     return not generation.request.run_async
 
 
+def is_running(generation: Generation) -> bool:
+    return not generation.ended
+
+
 def has_failed(generation: Generation) -> bool:
     return generation.status == "failed"
 

@@ -107,10 +107,13 @@ def require_field(
     return value
 
 
-def assert_equal(actual: object, expected: object, what: str, *exchanges: Exchange) -> None:
+def assert_equal(
+    actual: object, expected: object, what: str, *exchanges: Exchange, clause: str = ""
+) -> None:
     """Require *actual* to equal *expected*; a boolean equals no number."""
     if actual != expected or isinstance(actual, bool) != isinstance(expected, bool):
-        raise Failed(f"{what} is {actual!r}", *exchanges, expected=f"{what}: {expected!r}")
+        expectation = f"{what}: {expected!r}"
+        raise Failed(f"{what} is {actual!r}", *exchanges, expected=expectation, clause=clause)
 
 
 def require_timestamp(value: object, what: str, exchange: Exchange) -> datetime:
@@ -146,6 +149,11 @@ def balance_object(body: JsonObject, exchange: Exchange) -> JsonObject:
         if isinstance(value, dict) and "credits" in value:
             return value
     raise Failed("credits is missing", exchange, expected="credits: a number")
+
+
+def has_balance(body: JsonObject) -> bool:
+    """Return whether a response has a balance, nested or not."""
+    return any("credits" in part for part in (body, *body.values()) if isinstance(part, dict))
 
 
 def find_balance(body: JsonObject, exchange: Exchange) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import RLock
 
 from mockhub.verify.outcomes import OverBudget
@@ -112,14 +112,14 @@ class Budget:
         *,
         reported_cost: int = 0,
         rejected: bool = False,
-        payer: str | None = None,
+        payers: Collection[str] = (),
     ) -> None:
         """End a reservation.
 
         Args:
             reported_cost: What the response said it cost.
             rejected: Whether the response was an error of the client, which costs nothing.
-            payer: The role whose key was sent.
+            payers: The roles whose keys were sent.
         """
         with self._lock:
             credits = self._requests.pop(reservation, 0)
@@ -129,7 +129,7 @@ class Budget:
                 self._unsettled_rejections += credits
             else:
                 self._accepted += credits
-                self._unread |= {payer} if payer else set()
+                self._unread.update(payers)
 
     def observe(self, role: str, credits: int) -> None:
         """Account for a balance that was read."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_equal, expect, find_balance
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
@@ -56,6 +60,25 @@ def assert_rejections_not_charged(context: CheckContext, *, ignored_status: int 
             )
     if not records:
         raise Skipped("no request was rejected")
+
+
+def resend_lost(
+    context: CheckContext,
+    requests: Sequence[SimultaneousRequest],
+    exchanges: list[Exchange],
+    balance: int,
+) -> None:
+    """Send the requests again whose responses were lost, if the balance shows no charge for them.
+
+    *balance* is that of the payer without such a charge.
+    """
+    lost = [exchange for exchange in exchanges if exchange.error == "lost"]
+    if not lost or context.wait_for_credits(balance, requests[0].key or "valid") != balance:
+        return
+    for at, request in enumerate(requests):
+        if exchanges[at] in lost:
+            context.client.lost.remove(exchanges[at])
+            [exchanges[at]] = context.client.send_simultaneously([request])
 
 
 def assert_balances_match_costs(context: CheckContext) -> None:

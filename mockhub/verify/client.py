@@ -6,11 +6,8 @@ import calendar
 import math
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from threading import Lock
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -18,12 +15,13 @@ from mockhub._curl import Body
 from mockhub._loopback import is_loopback_url
 from mockhub.verify import concurrent_requests, oracle
 from mockhub.verify.budget import Budget
-from mockhub.verify.concurrent_requests import PendingRequest
+from mockhub.verify.concurrent_requests import PendingRequest, SimultaneousRequest
 from mockhub.verify.exchange import Exchange, Request
+from mockhub.verify.exchange_log import SAFE_METHODS, ExchangeLog, request_kind
 from mockhub.verify.multipart import File
 from mockhub.verify.outcomes import Inconclusive, Skipped
 from mockhub.verify.profile import Profile
-from mockhub.verify.request_bodies import form_body, json_body, raw_body
+from mockhub.verify.request_bodies import EncodedBody, form_body, json_body, raw_body
 from mockhub.verify.secrets import Secrets
 from mockhub.verify.transient import is_transient, retry_after
 from mockhub.verify.transport import RawResponse, Transport
@@ -34,12 +32,8 @@ GENERATE_TIMEOUT = oracle.generation_limit() + 10.0
 MAX_ATTEMPTS = 3  # of a request whose response is a transient failure
 _PAUSE = 0.1  # seconds before the second attempt
 _MAX_RETRY_AFTER = 60.0  # seconds that a server may ask to wait
-_MAX_UNANSWERED = 2  # consecutive requests of one kind without a response
-_MAX_LOST = 3  # consecutive POSTs that were charged without a response
-_MAX_KEPT_RESPONSE = 1_000_000  # bytes of each response that are kept for the report
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie", re.IGNORECASE)
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # which never cost credits
 _MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
 
@@ -47,14 +41,10 @@ class RawKey(str):
     """A raw token to send that is not in the profile."""
 
 
-class BudgetedClient:
-    """Sends requests to the implementation within a budget.
+class BudgetedClient(ExchangeLog):
+    """Sends requests to the implementation within a budget, and records the exchanges.
 
     Attributes:
-        exchanges: Every request that was sent, with its response, in order.
-        transient_failures: Responses after which a request was sent again; not in `exchanges`.
-        lost: Requests that were charged, or may have been, and whose response was lost.
-        idle_changes: Descriptions of balances that changed while nothing was sent.
         secrets: Removes keys from what reports show.
     """
 
@@ -66,13 +56,10 @@ class BudgetedClient:
         read_only: bool = False,
         max_time: float = math.inf,
     ) -> None:
+        super().__init__()
         self.profile = profile
         self.budget = budget
         self.read_only = read_only
-        self.exchanges: list[Exchange] = []
-        self.transient_failures: list[Exchange] = []
-        self.lost: list[Exchange] = []
-        self.idle_changes: list[str] = []
         self.secrets = Secrets(
             {
                 raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
@@ -82,11 +69,6 @@ class BudgetedClient:
         if password := urlsplit(profile.base_url).password:
             self.secrets.register(password, "$MOCKHUB_PASSWORD")
         self._credits_url = f"{profile.base_url}/api/v1/credits"
-        self._unanswered: Counter[str] = Counter()  # by kind of request
-        self._lost_in_a_row: Counter[str] = Counter()
-        self._idle: set[str] = set()  # roles whose balance was read after the last POST
-        self._unavailable: set[str] = set()  # kinds of requests whose last attempts all failed
-        self._lock = Lock()
         self._max_time, self._deadline = max_time, time.monotonic() + max_time
         for name, value in profile.headers.items():
             if _SECRET_HEADER.search(name):
@@ -124,8 +106,10 @@ class BudgetedClient:
         unspecified: bool = False,
     ) -> Exchange:
         """GET a path below /api/v1, or an absolute URL; the options are those of `send`."""
-        url = path if "://" in path else f"{self.profile.base_url}/api/v1/{path}"
-        return self.send("GET", url, key=key, headers=headers, unspecified=unspecified)
+        return self.send("GET", self._url(path), key=key, headers=headers, unspecified=unspecified)
+
+    def _url(self, path: str) -> str:
+        return path if "://" in path else f"{self.profile.base_url}/api/v1/{path}"
 
     def post(
         self,
@@ -200,32 +184,37 @@ class BudgetedClient:
             raise Skipped("not sent: a URL with a key in it does not leave this machine")
         if self.read_only and method != "GET":
             raise Skipped("--read-only sends nothing but GETs")
-        kind = _request_kind(method, url)
-        if self._unanswered[kind] >= _MAX_UNANSWERED:
-            raise Inconclusive(f"not sent: the server no longer responds to {kind}")
+        self.require_responses(request_kind(method, url))
         sent_headers = {**self.profile.headers, **self._authorization(key), **(headers or {})}
         stored = content if content and len(content) < _MAX_STORED_BODY else None
         request = Request(method, url, sent_headers, stored, curl_body, unspecified, files)
+        exchange = self._attempt(request, content, key, timeout or self._read_timeout, cost)
+        self.record(exchange)
+        if exchange.status == 200 and url == self._credits_url and key in self.profile.keys:
+            self._observe_balance(key or "", exchange)
+        return exchange
+
+    def _attempt(
+        self, request: Request, content: bytes | None, key: str | None, timeout: float, cost: int
+    ) -> Exchange:
+        """Send a request until it gets a response, if it cannot have been charged."""
+        is_free = request.method in SAFE_METHODS
         for attempt in range(MAX_ATTEMPTS):
             self._require_time()
-            reservation = None if method in _SAFE_METHODS else self.budget.reserve(cost)
+            reservation = None if is_free else self.budget.reserve(cost)
             before = self.budget.latest(self._payer(key))
-            exchange = self._exchange(request, content, timeout or self._read_timeout)
+            exchange = self._exchange(request, content, timeout)
             if reservation is not None:
                 self._release(reservation, [exchange], key)
             if not is_transient(exchange):
                 break
-            if reservation is not None and not self._is_unpaid(key, before):
-                exchange = self._lose(kind, exchange)
-                break
-            pause = self._pause_before_retry(kind, attempt, exchange)
+            if not is_free and not self._is_unpaid(key, before):
+                return self.lose(exchange)
+            pause = self._pause_before_retry(attempt, exchange)
             if pause is None:
                 break
             self.transient_failures.append(exchange)
             time.sleep(pause)
-        self._record(kind, exchange)
-        if exchange.status == 200 and url == self._credits_url and key in self.profile.keys:
-            self._observe_balance(key or "", exchange)
         return exchange
 
     def _require_time(self) -> None:
@@ -240,9 +229,10 @@ class BudgetedClient:
         )
         return self._to_exchange(request, response, started)
 
-    def _pause_before_retry(self, kind: str, attempt: int, failure: Exchange) -> float | None:
+    def _pause_before_retry(self, attempt: int, failure: Exchange) -> float | None:
         """Return the seconds to wait before a request is sent again, or None if it is not."""
-        if attempt == MAX_ATTEMPTS - 1 or kind in self._unavailable:
+        kind = request_kind(failure.request.method, failure.request.url)
+        if attempt == MAX_ATTEMPTS - 1 or self.is_unavailable(kind):
             return None
         pause = max(_PAUSE * 4**attempt, retry_after(failure) or 0.0)
         return pause if pause < min(self.seconds_left, _MAX_RETRY_AFTER) else None
@@ -254,67 +244,64 @@ class BudgetedClient:
         unchanged = before is not None and self.budget.latest(payer) == before
         return read.status == 401 or (read.status == 200 and unchanged)
 
-    def _lose(self, kind: str, exchange: Exchange) -> Exchange:
-        """Mark a response as lost, unless they all are: then it is what the server does."""
-        self._lost_in_a_row[kind] += 1
-        if self._lost_in_a_row[kind] >= _MAX_LOST:
-            return exchange
-        lost = replace(exchange, status=0, error="lost")
-        self.lost.append(lost)
-        return lost
-
     def _observe_balance(self, role: str, exchange: Exchange) -> None:
         credits = exchange.json_object.get("credits")
-        if not isinstance(credits, int | float) or abs(credits) >= _MAX_BALANCE:
-            return
-        before, after = self.budget.latest(role), math.floor(credits)
-        if role in self._idle and before != after and not self.budget.reserved:
-            self.idle_changes.append(f"the balance of {role} went from {before} to {after}")
-        self._idle.add(role)
-        self.budget.observe(role, after)
+        if isinstance(credits, int | float) and abs(credits) < _MAX_BALANCE:
+            self.observe_balance(role, math.floor(credits), self.budget)
 
-    def _release(self, reservation: int, exchanges: Sequence[Exchange], key: str | None) -> None:
+    def _release(self, reservation: int, exchanges: Sequence[Exchange], *keys: str | None) -> None:
         rejected = all(400 <= exchange.status < 500 for exchange in exchanges)
-        self.budget.release(reservation, rejected=rejected, payer=self._payer(key))
+        payers = {self._payer(key) for key in keys}
+        self.budget.release(reservation, rejected=rejected, payers=payers)
 
     def _payer(self, key: str | None) -> str:
         """Return the role whose balance a request with *key* could change."""
         return key if key is not None and key in self.profile.keys else "valid"
 
-    def post_simultaneously(
-        self, bodies: Sequence[object], *, key: str, costs: Sequence[int]
-    ) -> list[Exchange]:
-        """POST JSON *bodies* so that they arrive at the same moment; *costs* as in `post`."""
-        if self.read_only:
+    def send_simultaneously(self, requests: Sequence[SimultaneousRequest]) -> list[Exchange]:
+        """Send requests so that they reach the server at the same moment.
+
+        A GET is sent again after a transient failure; the response of a POST is then lost.
+        """
+        if self.read_only and any(not each.path for each in requests):
             raise Skipped("--read-only sends nothing but GETs")
-        url = f"{self.profile.base_url}{GENERATIONS}"
-        headers = {
-            **self.profile.headers,
-            **self._authorization(key),
-            "Content-Type": "application/json",
-        }
-        encoded = [json_body(body) for body in bodies]
-        reservation = self.budget.reserve(sum(costs))
+        prepared = [self._prepare(each) for each in requests]
+        reservation = self.budget.reserve(sum(each.cost for each in requests))
         self._require_time()
         started = time.perf_counter()
-        requests = [PendingRequest(url, headers, body.content) for body in encoded]
-        responses = self._send_simultaneously(
-            requests, min(self._generate_timeout, self.seconds_left)
-        )
-        exchanges = [
-            self._to_exchange(
-                Request("POST", url, headers, body.content, body.curl_body, files=body.files),
-                response,
-                started,
-            )
-            for response, body in zip(responses, encoded, strict=True)
+        pending = [
+            PendingRequest(each.url, each.headers, each.content or b"", each.method)
+            for each in prepared
         ]
-        kind = _request_kind("POST", url)
-        exchanges = [self._lose(kind, one) if is_transient(one) else one for one in exchanges]
-        for exchange in exchanges:
-            self._record(kind, exchange)
-        self._release(reservation, exchanges, key)
+        timeout = self._generate_timeout if any(each.body for each in requests) else 0.0
+        timeout = min(timeout or self._read_timeout, self.seconds_left)
+        responses = self._send_simultaneously(pending, timeout)
+        exchanges = [
+            self._settled(self._to_exchange(request, response, started), each)
+            for each, request, response in zip(requests, prepared, responses, strict=True)
+        ]
+        self._release(reservation, exchanges, *(each.key for each in requests if each.cost))
         return exchanges
+
+    def _prepare(self, request: SimultaneousRequest) -> Request:
+        headers = {**self.profile.headers, **self._authorization(request.key)}
+        unspecified = request.unspecified
+        if request.path:
+            headers |= request.headers
+            return Request("GET", self._url(request.path), headers, unspecified=unspecified)
+        url, body = f"{self.profile.base_url}{GENERATIONS}", request.body
+        body = body if isinstance(body, EncodedBody) else json_body(body)
+        headers |= {"Content-Type": body.media_type, **request.headers}
+        return Request("POST", url, headers, body.content, body.curl_body, unspecified, body.files)
+
+    def _settled(self, exchange: Exchange, request: SimultaneousRequest) -> Exchange:
+        """Record an exchange, and what replaces it after a transient failure."""
+        if is_transient(exchange) and request.path:
+            self.transient_failures.append(exchange)
+            return self.get(request.path, request.key, headers=request.headers)
+        exchange = self.lose(exchange) if is_transient(exchange) else exchange
+        self.record(exchange)
+        return exchange
 
     def _send_simultaneously(
         self, requests: Sequence[PendingRequest], timeout: float
@@ -323,7 +310,7 @@ class BudgetedClient:
         if self.profile.proxy:
             send = self._transport.send
             calls = [
-                partial(send, "POST", each.url, each.headers, each.content, timeout)
+                partial(send, each.method, each.url, each.headers, each.content, timeout)
                 for each in requests
             ]
             return concurrent_requests.parallel(calls)
@@ -343,21 +330,6 @@ class BudgetedClient:
             received_at=calendar.timegm(time.gmtime()),
         )
 
-    def _record(self, kind: str, exchange: Exchange) -> None:
-        unanswered = exchange.error in ("timeout", "unreachable")
-        with self._lock:
-            self._unanswered[kind] = self._unanswered[kind] + 1 if unanswered else 0
-            if is_transient(exchange):
-                self._unavailable.add(kind)
-            elif exchange.error != "lost":
-                self._unavailable.discard(kind)
-                self._lost_in_a_row[kind] = 0
-            if len(exchange.content) > _MAX_KEPT_RESPONSE:
-                exchange = replace(exchange, content=exchange.content[:_MAX_KEPT_RESPONSE])
-            self.exchanges.append(exchange)
-            if exchange.request.method not in _SAFE_METHODS:
-                self._idle.clear()
-
     def _authorization(self, key: str | None) -> dict[str, str]:
         if key is None:
             return {}
@@ -365,8 +337,3 @@ class BudgetedClient:
             raise Skipped(f"the profile has no keys.{key}")
         raw = key if isinstance(key, RawKey) else self.profile.keys[key]
         return {"Authorization": f"Bearer {raw}"}
-
-
-def _request_kind(method: str, url: str) -> str:
-    """Return the method and the resource, without an id."""
-    return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,13 +30,45 @@ def parallel(calls: Sequence[Callable[[], T]], limit: int = 100) -> list[T]:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
+class SimultaneousRequest(NamedTuple):
+    """A request to send at the same moment as others: a GET of a path, or a POST of a body.
+
+    Attributes:
+        key: A role of the profile, a `RawKey`, or None.
+        body: The fields of a JSON body, or an encoded body.
+        path: What is read, below /api/v1 or as an absolute URL, which is sent as it is; "" for a
+            generation.
+        cost: The worst case in credits.
+        headers: Further headers.
+        unspecified: Whether the documentation leaves open how such a request is answered.
+    """
+
+    key: str | None
+    body: object = None
+    path: str = ""
+    cost: int = 0
+    headers: Mapping[str, str] = MappingProxyType({})
+    unspecified: bool = False
+
+
 @dataclass(frozen=True)
 class PendingRequest:
-    """A POST to send at the same moment as others."""
+    """A request to send at the same moment as others."""
 
     url: str
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes = b""
+    method: str = "POST"
+
+    def encode(self) -> bytes:
+        """Return the request as HTTP/1.1."""
+        split = urlsplit(self.url)
+        headers = {"Host": split.netloc.rpartition("@")[2], **self.headers}
+        if self.method == "POST" and "Transfer-Encoding" not in headers:
+            headers["Content-Length"] = str(len(self.content))
+        target = (split.path or "/") + (f"?{split.query}" if split.query else "")
+        lines = [f"{self.method} {target} HTTP/1.1", *map(": ".join, headers.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1") + self.content
 
 
 class _FinalResponse(http.client.HTTPResponse):
@@ -52,15 +85,15 @@ def send_simultaneously(
     requests: Sequence[PendingRequest], timeout: float, context: ssl.SSLContext | None = None
 ) -> list[RawResponse]:
     """Send all but the last byte of each request, then the last bytes together."""
-    connections = [_open(request, timeout, context) for request in requests]
+    connections = parallel([partial(_open, each, timeout, context) for each in requests])
     for connection, request in zip(connections, requests, strict=True):
         if connection is not None:
             with suppress(OSError):
-                connection.send(request.content[-1:])
+                connection.sock.sendall(request.encode()[-1:])
     return parallel(
         [
-            partial(with_deadline, timeout, partial(_read_response, connection))
-            for connection in connections
+            partial(with_deadline, timeout, partial(_read_response, connection, request.method))
+            for connection, request in zip(connections, requests, strict=True)
         ]
     )
 
@@ -75,23 +108,21 @@ def _open(
         if split.scheme == "https"
         else http.client.HTTPConnection(host, port, timeout=timeout)
     )
-    connection.response_class = _FinalResponse
     try:
-        connection.putrequest("POST", split.path, skip_accept_encoding=True)
-        for name, value in {**request.headers, "Content-Length": str(len(request.content))}.items():
-            connection.putheader(name, value)
-        connection.endheaders(request.content[:-1])
+        connection.connect()
+        connection.sock.sendall(request.encode()[:-1])
     except OSError:
         connection.close()
         return None
     return connection
 
 
-def _read_response(connection: http.client.HTTPConnection | None) -> RawResponse:
+def _read_response(connection: http.client.HTTPConnection | None, method: str) -> RawResponse:
     if connection is None:
         return RawResponse(error="unreachable")
     try:
-        response = connection.getresponse()
+        response = _FinalResponse(connection.sock, method=method)
+        response.begin()
         content = response.read(MAX_RESPONSE_SIZE + 1)
         if len(content) > MAX_RESPONSE_SIZE:
             return RawResponse(error="too large")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
-from typing import NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 from mockhub.verify import covering_array, oracle, polling, state_handlers
-from mockhub.verify.assertions import expect, find_balance, require_response
+from mockhub.verify.assertions import require_response
+from mockhub.verify.balances import Balances
 from mockhub.verify.clauses import DOCUMENTED
 from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import FAILURE_FIXTURES, GenerationFixture
-from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
+from mockhub.verify.generation import ObservedGeneration, create_generation
 from mockhub.verify.multipart import to_form_text
-from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget, Skipped
+from mockhub.verify.outcomes import CheckOutcome, Inconclusive
 
 T = TypeVar("T")
 
@@ -30,51 +30,32 @@ _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
 _FAILURE_GROUP = 4  # failures that are created in parallel
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
-_STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
-_REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
 
-class NoChargeRecord(NamedTuple):
-    """The balance around requests that should cost nothing; *exchange* is the last of them."""
-
-    description: str
-    role: str
-    balance_before: int
-    balance_after: int
-    exchange: Exchange
-
-
-class CheckContext:
+class CheckContext(Balances):
     """Creates generations on demand and shares them between the checks.
 
     Attributes:
         examples: The number of random sequences.
-        starting_balances: Credits by role before the first generation.
         history: Every generation so far, in order.
         generation_groups: The generations that were created at the same time.
-        no_charge_checks: The balances around requests that should cost nothing.
         concurrent_payment_start: Credits of keys.low before concurrent requests spent them.
     """
 
     def __init__(
         self, client: BudgetedClient, level: str, seed: int, examples: int = DEFAULT_EXAMPLES
     ) -> None:
-        self.client = client
-        self.profile = client.profile
+        super().__init__(client)
         self.level = level
         self.seed = seed
         self.examples = examples
         self.fixtures = covering_array.fill(seed)
-        self.starting_balances: dict[str, int] = {}
         self.history: list[ObservedGeneration] = []
         self.generation_groups: list[list[ObservedGeneration]] = []
-        self.no_charge_checks: list[NoChargeRecord] = []
         self.concurrent_payment_start: int | None = None
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._body_count = 0
-        self._foreign_change: str | None = None
-        self._balance_reads: dict[str, Exchange] = {}  # the last read of the credits, by role
         self._started_at = time.monotonic()
         self._state_handler = (
             state_handlers.load_state_handler(self.profile.state_handlers)
@@ -131,80 +112,6 @@ class CheckContext:
         """Return the response to GET /api/v1/models without a key, fetched once."""
         return self.memoize("models", lambda: self.client.get("models", key=None))
 
-    # Credits
-
-    def credits(self, role: str = "valid") -> int:
-        """Return the current credits of *role*."""
-        exchange = self._balance_reads[role] = self.client.get("credits", key=role)
-        return find_balance(expect(exchange, 200), exchange)
-
-    def credits_or_none(self, role: str = "valid") -> int | None:
-        """Return the current credits of *role*, or None if they cannot be read, asked twice."""
-        for _ in range(2):
-            try:
-                return self.credits(role)
-            except (OverBudget, Skipped):
-                raise
-            except CheckOutcome:
-                continue
-        return None
-
-    def wait_for_credits(self, expected: int, role: str = "valid") -> int | None:
-        """Read the credits until they are *expected* or the time is over; return the last read."""
-        pause, deadline = 0.02, time.monotonic() + min(_REFUND_TIMEOUT, self.profile.poll_timeout)
-        while True:
-            credits = self.credits_or_none(role)
-            if credits == expected or credits is None or time.monotonic() > deadline:
-                return credits
-            time.sleep(pause)
-            pause = min(pause * 2, 0.4)
-
-    def read_balances(self) -> bool:
-        """Read the credits of all accounts; return whether there are any and all can be read."""
-        balances = [self.credits_or_none(role) for role in self.starting_balances]
-        return bool(balances) and None not in balances
-
-    def foreign_change(self) -> str | None:
-        """Stand still and describe a balance that changes meanwhile, or return None."""
-        if self._foreign_change is None:
-            self._foreign_change = self._find_foreign_change()
-        return self._foreign_change
-
-    def _find_foreign_change(self) -> str | None:
-        reads = []
-        for pause in (0.0, 0.0, 0.0, *_STILL_PAUSES):
-            time.sleep(pause)
-            reads.append({role: self.credits_or_none(role) for role in self.starting_balances})
-        at_once = reads[:3]
-        if all(before != after for before, after in pairwise(at_once)):
-            return None  # it is the reads that cost something
-        for before, after in pairwise(reads[1:]):  # the first may follow a read of another role
-            for role in before:
-                if before[role] != after[role]:
-                    return f"the balance of {role} went from {before[role]} to {after[role]}"
-        return None
-
-    @contextmanager
-    def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:
-        """Record the credits of *role* before and after the block, for LED-1."""
-        before = self._current_credits(role) if role in self.starting_balances else None
-        try:
-            yield
-        finally:
-            last = self.client.exchanges[-1]
-            if before is not None and (after := self.credits_or_none(role)) is not None:
-                self.no_charge_checks.append(NoChargeRecord(description, role, before, after, last))
-
-    def _current_credits(self, role: str) -> int | None:
-        """Return the credits of *role*; read them again if a POST followed the last read."""
-        exchanges = self.client.exchanges
-        for exchange in reversed(exchanges):
-            if exchange.request.method != "GET":
-                break
-            if exchange.status == 200 and exchange is self._balance_reads.get(role):
-                return find_balance(expect(exchange, 200), exchange)
-        return self.credits_or_none(role)
-
     # Requests
 
     def request_body(self, **changes: object) -> dict[str, object]:
@@ -231,15 +138,6 @@ class CheckContext:
         return len(accepted) > sum(
             generation.accepted for generation in self.history if generation.payer == "valid"
         )
-
-    def record_cost(self, exchanges: Sequence[Exchange]) -> None:
-        """Report to the budget what responses say that they cost."""
-        for exchange in exchanges:
-            credits = reported_credits(exchange.json_object)
-            if exchange.status == 200 and credits:
-                self.client.budget.release(
-                    self.client.budget.reserve_task(0), reported_cost=credits
-                )
 
     # Provider states
 
@@ -350,7 +248,7 @@ class CheckContext:
     def _credits_of_other(self) -> int:
         if "other" not in self.profile.keys:
             return 0
-        return self._current_credits("other") or 0
+        return self.current_credits("other") or 0
 
     def _generate_all(self, fixtures: Mapping[str, GenerationFixture]) -> None:
         """Create generations of one payer in parallel.
@@ -404,9 +302,9 @@ class CheckContext:
             after = self.wait_for_credits(expected, payer)
         for generation in group:
             generation.balance_after, generation.other_balance_after = after, other_balance
-            generation.balance_read = self._balance_reads.get(payer)
+            generation.balance_read = self.balance_reads.get(payer)
             if generation.finished:
-                generation.polls += [self.fetch(generation), self.fetch(generation)]
+                generation.polls += polling.fetch_simultaneously(self.client, generation, 2)
         if any(generation.finished for generation in group):
             balance_on_reread = self.credits_or_none(payer)
             for generation in group:

@@ -47,7 +47,7 @@ class GenerationFixture:
     trigger: Literal["provider_failure", "partial"] | None = None
     extra_fields: Mapping[str, str] | None = None
     variant: Variant = ""
-    payer: Literal["valid", "other"] = "valid"
+    payer: Literal["valid", "other", "low"] = "valid"
     open: OpenFields = field(default_factory=dict, compare=False)
 
     @property

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_url
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.concurrent_requests import parallel
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, is_final
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
+_SIMULTANEOUS_POLLS = 3
 
 
 def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> None:
     """Poll a task until it has ended, with growing pauses, at most `limits.poll_timeout`."""
     pause, deadline = _MIN_PAUSE, time.monotonic() + client.profile.poll_timeout
-    # A refund must be made once, however many requests read the task at the same moment.
-    parallel_reads = 3 if generation.fixture.trigger == "partial" else 1
+    # A charge or a refund must be made once, however many requests read the task at the same
+    # moment. The order of such polls is unknown, so those of some tasks are sent one by one.
+    count = 1 if generation.name in TASK_FIXTURES else _SIMULTANEOUS_POLLS
     while not generation.finished:
-        generation.polls += parallel(
-            [partial(fetch, client, generation, generation.payer)] * parallel_reads
-        )
+        generation.polls += fetch_simultaneously(client, generation, count)
         generation.finished = any(is_final(poll) for poll in generation.polls)
         if generation.finished or time.monotonic() > deadline:
             break
@@ -43,6 +43,16 @@ def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> No
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:
     """GET a generation, as its payer at its poll_url if that leads to this implementation."""
     return client.get(_generation_url(client, generation, role), key=role)
+
+
+def fetch_simultaneously(
+    client: BudgetedClient, generation: ObservedGeneration, count: int
+) -> list[Exchange]:
+    """GET a generation *count* times at the same moment."""
+    if count == 1:
+        return [fetch(client, generation, generation.payer)]
+    url = _generation_url(client, generation, generation.payer)
+    return client.send_simultaneously([SimultaneousRequest(generation.payer, path=url)] * count)
 
 
 def _generation_url(client: BudgetedClient, generation: ObservedGeneration, role: str) -> str:

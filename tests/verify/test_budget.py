@@ -56,7 +56,7 @@ def test_nothing_is_paid_after_a_request_that_costs_too_much() -> None:
     budget = readable(Budget(40), lambda: left[0])
     reservation = budget.reserve(8)
     left[0] -= 16
-    budget.release(reservation, reported_cost=8, payer="valid")
+    budget.release(reservation, reported_cost=8, payers={"valid"})
     with pytest.raises(OverBudget, match="8 credits more have left the balances"):
         budget.reserve(8)
     assert budget.spent == 16
@@ -67,11 +67,11 @@ def test_rejections_that_cost_nothing_allow_no_overcharge() -> None:
     left = [100]
     budget = readable(Budget(40), lambda: left[0])
     for _ in range(5):
-        budget.release(budget.reserve(8), rejected=True, payer="valid")
+        budget.release(budget.reserve(8), rejected=True, payers={"valid"})
     budget.settle()
     reservation = budget.reserve(8)
     left[0] -= 9
-    budget.release(reservation, payer="valid")
+    budget.release(reservation, payers={"valid"})
     with pytest.raises(OverBudget, match="1 credits more"):
         budget.reserve(8)
 
@@ -81,9 +81,9 @@ def test_balance_is_read_before_the_next_paid_request() -> None:
     reads = []
     budget = Budget(40)
     budget.read_balance = reads.append
-    budget.release(budget.reserve(8), payer="valid")
+    budget.release(budget.reserve(8), payers={"valid"})
     assert reads == []
-    budget.release(budget.reserve(8), payer="low", rejected=True)
+    budget.release(budget.reserve(8), payers={"low"}, rejected=True)
     budget.reserve(8)
     assert reads == ["valid"]
 

@@ -11,6 +11,7 @@ import pytest
 from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
 from mockhub.verify.client import BudgetedClient
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.connection import RateLimiter
 from mockhub.verify.profile import Timeouts
 from mockhub.verify.runner import UnreachableError, run
@@ -64,7 +65,7 @@ def test_headers_of_the_profile_are_sent_and_their_secrets_stay() -> None:
     with scripted_server(record) as url:
         client = BudgetedClient(build_profile(url, headers=headers), Budget(100))
         client.get("credits")
-        client.post_simultaneously([{}, {}], key="valid", costs=[8, 8])
+        client.send_simultaneously([SimultaneousRequest("valid", {}, cost=8)] * 2)
     assert [request.headers["X-Tenant"] for request in received] == ["staging"] * 3
     command = client.exchanges[0].curl()
     assert "X-Tenant: staging" in command

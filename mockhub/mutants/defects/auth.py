@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Callable
 
 from mockhub.domain.keys import ApiKey, KeyStore
@@ -239,4 +241,53 @@ def _snake_case(code: str) -> str:
 
 mutant_table("ERR-3", responses.mutate_errors(*REQUIRED_CODES))(
     codes_in_snake_case=Row("Codes are in snake case: missing_api_key.", edit("code", _snake_case))
+)
+
+
+@Hook
+def serve_spelling(server: PatchedServer, find: Callable[[Scope, RequestHeaders], str]) -> None:
+    """Serve the path that a function finds in a request without a check of the key."""
+    usable = server.usable_key().encode()
+
+    @hooks.on_request.on(server)
+    def rewrite(headers: RequestHeaders, scope: Scope) -> None:
+        path = find(scope, headers)
+        if path != scope["path"] or b"%2f" in scope["raw_path"].lower():
+            scope["path"], scope["raw_path"] = path, path.encode()
+            headers[hooks.AUTHORIZATION] = b"Bearer " + usable
+
+
+mutant_table("AUTH-1", serve_spelling)(
+    doubled_slash_unguarded=Row(
+        "A path with a doubled slash needs no key.",
+        lambda scope, headers: re.sub("//+", "/", scope["path"]),
+        level="inferred",
+    ),
+    trailing_slash_unguarded=Row(
+        "A path that ends with a slash needs no key.",
+        lambda scope, headers: scope["path"].rstrip("/") or "/",
+        level="inferred",
+    ),
+    path_with_capitals_unguarded=Row(
+        "A path with capitals before its last part needs no key.",
+        lambda scope, headers: re.sub(
+            "^/api/v1/[a-z]+", lambda found: found[0].lower(), scope["path"], flags=re.IGNORECASE
+        ),
+        level="inferred",
+    ),
+    dot_segments_unguarded=Row(
+        "A path with dot segments needs no key.",
+        lambda scope, headers: posixpath.normpath(scope["path"]).replace("//", "/"),
+        level="inferred",
+    ),
+    path_parameter_unguarded=Row(
+        "A path with a parameter needs no key.",
+        lambda scope, headers: scope["path"].partition(";")[0],
+        level="inferred",
+    ),
+    path_in_header_unguarded=Row(
+        "A path in the header X-Original-URL needs no key.",
+        lambda scope, headers: headers.get(b"x-original-url", b"").decode() or scope["path"],
+        level="inferred",
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from mockhub.mutants.changes import edit, remove, rename, update, within
 from mockhub.mutants.hook import Hook, every
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import Account, Generation, Json, RequestContext
+from mockhub.mutants.types import Account, Generation, Json, RequestContext, Response
 from mockhub.spec.operations import OperationId
 
 _SMALL_BALANCE = 10_000
@@ -86,6 +87,11 @@ mutant_table("CRD-2", mutate_credits)(
 )
 mutant_table("CRD-2", responses.mutate_balances)(
     null_account_type=Row("account_type is null.", update(account_type=None)),
+    next_expiration_in_the_past=Row(
+        "next_expiration is in the past.",
+        update(next_expiration="2020-01-01T00:00:00.000Z"),
+        level="inferred",
+    ),
     empty_next_expiration=Row("next_expiration is an empty string.", update(next_expiration="")),
 )
 mutant_table("CRD-2", responses.replace_json(OperationId.GET_CREDITS, status=200))(
@@ -108,6 +114,17 @@ def balance_of_previous_caller(server: PatchedServer) -> None:
     def replace(content: Json, context: RequestContext) -> Json:
         balances.append(content)
         return balances[-2:][0]
+
+
+@mutant("CRD-3", "A read of the balance returns that of a user who reads at the same moment.")
+def balance_of_concurrent_caller(server: PatchedServer) -> None:
+    callers: list[Account] = []
+
+    @hooks.wrap_handler(OperationId.GET_CREDITS).on(server)
+    async def read(call: hooks.Call) -> Response:
+        callers.append(call.account)
+        await asyncio.sleep(0.02)
+        return await call.handler(call.context, callers[-1])
 
 
 @mutant("CRD-3", "Each key has a balance of its own, even two keys of one user.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -186,6 +187,77 @@ mutant_table("REQ-14", rewrite_body)(
 )
 mutant_table("REQ-16", rewrite_body)(
     fields_after_files_ignored=Row("Fields after a file are ignored.", _remove_fields_after_file)
+)
+
+
+@rewrite_body.adapted
+def crash_on_body(pattern: bytes, raw: bytes, headers: RequestHeaders) -> bytes:
+    """Fail at bodies in which a pattern occurs."""
+    if re.search(pattern, raw):
+        raise RuntimeError("this mutant does not support the body")
+    return raw
+
+
+@rewrite_body.adapted
+def reject_body(
+    matches: Callable[[bytes, RequestHeaders], bool], raw: bytes, headers: RequestHeaders
+) -> bytes:
+    """Return 400 to some bodies."""
+    return b"" if matches(raw, headers) else raw
+
+
+mutant_table("REQ-14", crash_on_body)(
+    nul_in_json_crashes=Row("NUL in JSON returns 500.", rb"\\u0000"),
+    lone_surrogates_crash=Row("A lone surrogate in JSON returns 500.", rb"\\ud800"),
+    deep_nesting_crashes=Row("Deeply nested JSON returns 500.", rb"\[{1000}"),
+    infinite_numbers_crash=Row("A number that is infinite returns 500.", b"1e400"),
+    long_integers_crash=Row("An integer of thousands of digits returns 500.", b"9{4500}"),
+    fractional_n_crashes=Row("A number with a fraction returns 500.", rb'"n": -?0\.'),
+    repeated_fields_crash=Row("A field that occurs twice returns 500.", b'"prompt".*"prompt"'),
+    other_encodings_crash=Row("JSON that is not in UTF-8 returns 500.", rb"^\xff\xfe|\{\0"),
+    invalid_utf_8_in_forms_crashes=Row(
+        "In a form, bytes that are not UTF-8 return 500.", rb"name=(?s:.)* \xff\xfe"
+    ),
+)
+mutant_table("REQ-14", raise_on_content_type(LookupError, "unknown encoding"))(
+    unknown_charsets_crash=Row(
+        "An unknown charset returns 500.", lambda content_type: b"nonsense" in content_type
+    )
+)
+mutant_table("REQ-14", reject_content_type)(
+    content_types_with_capitals_rejected=Row(
+        "The case of a content type is not ignored.",
+        lambda content_type: content_type.startswith((b"App", b"Mul")),
+    ),
+    quoted_boundaries_rejected=Row(
+        "A boundary in quotation marks is rejected.",
+        lambda content_type: b'boundary="' in content_type,
+    ),
+)
+mutant_table("REQ-14", reject_body)(
+    chunked_bodies_rejected=Row(
+        "A body in chunks is rejected.", lambda raw, headers: b"transfer-encoding" in headers
+    ),
+    expect_rejected=Row(
+        "A body that is announced by Expect is rejected.", lambda raw, headers: b"expect" in headers
+    ),
+)
+mutant_table("REQ-16", reject_body)(
+    typed_text_parts_rejected=Row(
+        "A text field with a content type is rejected.", lambda raw, headers: b"text/plain" in raw
+    ),
+    lower_case_part_headers_rejected=Row(
+        "Part headers in lower case are rejected.",
+        lambda raw, headers: b"content-disposition" in raw,
+    ),
+    file_names_outside_ascii_rejected=Row(
+        "A file name with other letters than ASCII ones is rejected.",
+        lambda raw, headers: re.search(rb'filename="[^"]*[\x80-\xff]', raw) is not None,
+    ),
+    file_names_with_paths_rejected=Row(
+        "A file name with a slash is rejected.",
+        lambda raw, headers: re.search(rb'filename="[^"\r]*/', raw) is not None,
+    ),
 )
 
 

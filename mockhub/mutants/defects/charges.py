@@ -15,6 +15,7 @@ from mockhub.mutants.matching import (
     has_references,
     is_async,
     is_paid_by,
+    is_running,
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
@@ -91,6 +92,23 @@ def polls_charged(server: PatchedServer) -> None:
     def poll(original: Original, generation: Generation, now: int) -> object:
         server.adjust_balance(server.hub.accounts[generation.account], -1)
         return original(generation, now)
+
+
+@mutant("LED-1", "A poll that is concurrent with the one that ends a task charges it again.")
+@hooks.on_concurrent_end.with_server
+def concurrent_polls_charge_again(
+    server: PatchedServer, account: Account, generation: Generation
+) -> None:
+    server.adjust_balance(account, -generation.credits)
+
+
+@mutant("LED-1", "A synchronous generation is free while a task of the account is in progress.")
+@hooks.after_generation.with_server
+def sync_beside_task_free(server: PatchedServer, context: RequestContext, account: Account) -> None:
+    others = (server.hub.generations[id] for id in server.generation_ids(account))
+    assert context.parsed_request
+    if not context.parsed_request.run_async and any(is_running(each) for each in others):
+        server.adjust_balance(account, -context.current_credit_delta)
 
 
 @mutant("LED-1", "The balance of /credits sinks only some seconds after the response.")

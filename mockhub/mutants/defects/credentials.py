@@ -12,17 +12,20 @@ from mockhub.exceptions import ValidationError
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.defects.auth import rewrite_token
 from mockhub.mutants.hook import Hook
+from mockhub.mutants.middleware import AsgiApp
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Json, RequestContext, RequestHeaders, Response, Scope
 from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
+from mockhub.web.asgi import Message, Receive, Send
 from mockhub.web.responses import error_response
 
 FindKey = Callable[[RequestHeaders, Scope], bytes | None]
 
 _QUERY_PARAMETERS = (b"api_key", b"key", b"token", b"access_token", b"apiKey")
 _PREFIX = b"gih_live_"
+_ALLOW_ORIGIN = b"access-control-allow-origin"
 _KEY_LENGTH = 41
 _SHORT_PREFIX_LENGTH = 16
 
@@ -119,6 +122,40 @@ def empty_token_accepted(server: PatchedServer) -> None:
         return (
             usable if headers.get(hooks.AUTHORIZATION, b"").lower().strip() == b"bearer" else None
         )
+
+
+@hooks.add_middleware.adapted
+async def allow_origin(
+    origin: Callable[[RequestHeaders], bytes],
+    app: AsgiApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Allow pages of an origin to send the credentials of their user."""
+
+    async def send_with_origin(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            others = [each for each in message["headers"] if each[0] != _ALLOW_ORIGIN]
+            allowed = [
+                (_ALLOW_ORIGIN, origin(dict(scope["headers"]))),
+                (b"access-control-allow-credentials", b"true"),
+            ]
+            message = {**message, "headers": others + allowed}
+        await send(message)
+
+    await app(scope, receive, send_with_origin)
+
+
+mutant_table("AUTH-8", allow_origin)(
+    any_origin_reflected_with_credentials=Row(
+        "Pages of every origin may send credentials.",
+        lambda headers: headers.get(b"origin", b"https://www.gptimagehub.com"),
+    ),
+    every_origin_with_credentials=Row(
+        "Access-Control-Allow-Origin is * and credentials are allowed.", lambda headers: b"*"
+    ),
+)
 
 
 @Hook

@@ -76,6 +76,23 @@ mutant_table("LED-4", allow_overdraft(clamped=True))(
 )
 
 
+@mutant("LED-4", "Tasks are charged when they are read at their end, and overdraw the balance.")
+def tasks_charged_at_first_read(server: PatchedServer) -> None:
+    owed: dict[str, int] = {}
+
+    @hooks.after_generation.on(server)
+    def postpone(context: RequestContext, account: Account) -> None:
+        assert context.parsed_request
+        if context.parsed_request.run_async:
+            owed[context.generation or ""] = context.current_credit_delta
+            server.adjust_balance(account, -context.current_credit_delta)
+
+    @hooks.after_success(OperationId.GET_GENERATION).on(server)
+    def charge(context: RequestContext, account: Account) -> None:
+        if server.hub.generations[context.path_param or ""].ended:
+            server.adjust_balance(account, owed.pop(context.path_param or "", 0))
+
+
 @mutant("LED-4", "The balance is not checked for forms and becomes negative.")
 def balance_not_checked_in_forms(server: PatchedServer) -> None:
     media_types: list[str] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
 
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import constant
@@ -27,6 +30,7 @@ from mockhub.web.responses import json_response
 ForeignReadChange = Callable[[Response, RequestContext, Generation], Response]
 
 _SHORTEST_PREFIX = 6
+_WORK_SECONDS = 0.02  # of a read, in which another one may arrive
 
 on_not_found = responses.on_response(OperationId.GET_GENERATION, code="notFound")
 
@@ -91,6 +95,23 @@ def shared_after_owner_reads(server: PatchedServer) -> None:
         if generation.ended:
             shared.add(id)
         return generation
+
+
+@mutant("RET-2", "A read that arrives during another one of the generation gets its response.")
+def concurrent_reads_coalesced(server: PatchedServer) -> None:
+    in_progress: dict[str, asyncio.Task[Response]] = {}
+
+    @hooks.wrap_handler(OperationId.GET_GENERATION).on(server)
+    async def read(call: hooks.Call) -> Response:
+        async def proceed() -> Response:
+            await asyncio.sleep(_WORK_SECONDS)
+            return await call.proceed()
+
+        id = call.context.path_param or ""
+        if id not in in_progress:
+            in_progress[id] = asyncio.create_task(proceed())
+            in_progress[id].add_done_callback(lambda task: in_progress.pop(id))
+        return await in_progress[id]
 
 
 mutant_table("RET-2", on_foreign_read)(
@@ -195,3 +216,35 @@ def id_prefix_accepted(id: str, known_ids: Sequence[str]) -> str:
 def id_wildcards_accepted(id: str, known_ids: Sequence[str]) -> str:
     pattern = re.compile(re.escape(id).replace("%", ".*").replace("_", "."), re.IGNORECASE)
     return next(filter(pattern.fullmatch, known_ids), id)
+
+
+mutant_table("RET-3", resolve_id)(
+    blanks_around_id_ignored=Row(
+        "Blanks and control characters around an id are ignored.",
+        lambda id, known_ids: id.strip(" \t\n\0"),
+        level="inferred",
+    ),
+    id_case_ignored=Row(
+        "An id is compared without regard to case.",
+        lambda id, known_ids: next((one for one in known_ids if one.lower() == id.lower()), id),
+        level="inferred",
+    ),
+)
+
+
+@mutant("RET-3", "An id with characters that are not ASCII returns 500.", level="inferred")
+@on_not_found
+def unusual_ids_crash(response: Response, context: RequestContext) -> Response:
+    is_plain = (context.path_param or "").isascii()
+    return response if is_plain else responses.custom_error(500, "internalError", "bad id")
+
+
+mutant_table("RET-2", responses.on_response(OperationId.GET_CREDITS, OperationId.GET_GENERATION))(
+    private_responses_cached_for_all=Row(
+        "Balances and generations may be stored by shared caches.",
+        lambda response, context: replace(
+            response, headers=(*response.headers, (b"cache-control", b"public, max-age=60"))
+        ),
+        level="inferred",
+    )
+)

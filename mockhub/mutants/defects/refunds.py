@@ -27,6 +27,8 @@ from mockhub.spec.operations import OperationId
 from mockhub.web import serializers
 from mockhub.web.responses import json_response
 
+_REFUND_SECONDS = 0.1  # after the response
+
 
 def nothing_delivered(generation: Generation) -> bool:
     return generation.delivered == 0
@@ -151,6 +153,29 @@ async def refund_overwrites_concurrent_charges(server: PatchedServer, call: hook
         raise
 
 
+@mutant("LED-2", "A poll that is concurrent with the one that ends a failed task refunds it again.")
+@hooks.on_concurrent_end.with_server
+def concurrent_polls_refund_again(
+    server: PatchedServer, account: Account, generation: Generation
+) -> None:
+    if has_failed(generation):
+        server.adjust_balance(account, generation.credits_requested)
+
+
+@mutant("LED-2", "A refund follows the response, and undoes a charge that is made before it.")
+@replace_failure_refund.with_server
+def refund_undoes_next_charge(server: PatchedServer, credits: int, generation: Generation) -> int:
+    account = server.hub.accounts[generation.account]
+    charged = account.balance
+
+    def restore() -> None:
+        undone = max(0, charged - account.balance)
+        server.adjust_balance(account, credits + undone)
+
+    asyncio.get_running_loop().call_later(_REFUND_SECONDS, restore)
+    return 0
+
+
 mutant_table("LED-2", hooks.free_after_error)(
     free_after_failure=Row("The generation after a failed one is free.", "generationFailed")
 )
@@ -185,6 +210,15 @@ mutant_table("LED-3", when(lacks_images, responses.mutate_generation))(
         ),
     ),
 )
+
+
+@mutant("LED-3", "A poll that is concurrent with the end of a task refunds missing images again.")
+@hooks.on_concurrent_end.with_server
+def concurrent_polls_refund_missing_images_again(
+    server: PatchedServer, account: Account, generation: Generation
+) -> None:
+    if lacks_images(generation):
+        server.adjust_balance(account, generation.credits_requested - generation.credits)
 
 
 @mutant("LED-3", "If an image is missing, the whole generation fails and is refunded.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from mockhub.mutants import hooks, responses
@@ -10,7 +11,7 @@ from mockhub.mutants.hook import Hook, at_every, replace_at
 from mockhub.mutants.matching import credits_per_image, has_references, is_async
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import Generation, GenerationRequest, Json
+from mockhub.mutants.types import Account, Generation, GenerationRequest, Json, Response
 
 replace_usage = replace_at(responses.mutate_result, "usage", "credits")
 replace_balance = replace_at(responses.mutate_result, "balance", "credits")
@@ -245,6 +246,24 @@ mutant_table("GEN-7", responses.mutate_result)(
         edit("balance", lambda balance: balance["credits"]),
     )
 )
+
+
+@mutant("GEN-7", "A response has the balance of a user who generates at the same moment.")
+def balance_of_concurrent_user(server: PatchedServer) -> None:
+    in_progress: list[Account] = []
+
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        in_progress.append(call.account)
+        await asyncio.sleep(0.02)
+        asyncio.get_running_loop().call_later(0.02, in_progress.remove, call.account)
+        return await call.proceed()
+
+    @responses.mutate_result.on(server)
+    def mutate(content: Json, generation: Generation) -> None:
+        others = [account for account in in_progress if account.id != generation.account]
+        for account in others:
+            content["balance"]["credits"] = max(content["balance"]["credits"], account.balance)
 
 
 @mutant("GEN-7", "Every response has the balance of the first response of the account.")

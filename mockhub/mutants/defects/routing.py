@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import update
-from mockhub.mutants.hook import at_every, hook_factory
+from mockhub.mutants.hook import Hook, at_every, hook_factory
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import (
@@ -107,15 +109,27 @@ def put_generates(headers: RequestHeaders, scope: Scope) -> None:
         scope["method"] = "POST"
 
 
-@mutant("END-6", "DELETE removes a generation and returns 204.")
-def delete_removes_generation(server: PatchedServer) -> None:
+@Hook
+def remove_generation(server: PatchedServer, matches: Callable[[RequestContext], bool]) -> None:
+    """Let some requests of a generation remove it, and return 204."""
     deleted: set[str] = set()
 
     @wrap(server.api, "handle")
     async def handle(original: Original, context: RequestContext) -> Response:
         id = context.path.rpartition("/")[2]
         response: Response = await original(context)
-        if context.method == "DELETE" and id in server.hub.generations:
+        if matches(context) and id in server.hub.generations:
             deleted.add(id)
             return replace(response, status=204, body=b"", headers=())
         return responses.error_response(context, "notFound") if id in deleted else response
+
+
+mutant_table("END-6", remove_generation)(
+    delete_removes_generation=Row(
+        "DELETE removes a generation and returns 204.", lambda context: context.method == "DELETE"
+    ),
+    method_in_header_removes_generation=Row(
+        "DELETE in X-HTTP-Method-Override removes a generation.",
+        lambda context: context.headers.get(b"x-http-method-override") == b"DELETE",
+    ),
+)

@@ -53,6 +53,19 @@ mutant_table("GEN-8", replace_timestamps)(
         lambda text: _shifted(text, -8),
         level="inferred",
     ),
+    timestamps_in_1970=Row(
+        "Timestamps are in 1970.", constant("1970-01-01T00:00:00.000Z"), level="inferred"
+    ),
+    timestamps_of_the_documentation=Row(
+        "Timestamps are those of the documentation.",
+        constant("2026-04-30T08:00:00.000Z"),
+        level="inferred",
+    ),
+    timestamps_in_another_century=Row(
+        "Timestamps are a thousand years ahead.",
+        lambda text: f"{int(text[:4]) + 1000}{text[4:]}",
+        level="inferred",
+    ),
     timestamps_with_shifted_hour=Row(
         "Timestamps have the hour of a zone east of UTC and the date of UTC.",
         lambda text: f"{text[:11]}{(int(text[11:13]) + 5) % 24:02}{text[13:]}",

@@ -1,0 +1,127 @@
+"""Read the balances of the accounts, and record what requests change in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import NamedTuple
+
+from mockhub.verify.assertions import expect, find_balance
+from mockhub.verify.client import BudgetedClient
+from mockhub.verify.exchange import Exchange
+from mockhub.verify.generation import reported_credits
+from mockhub.verify.outcomes import CheckOutcome, OverBudget, Skipped
+
+_STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
+_REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
+
+
+class NoChargeRecord(NamedTuple):
+    """The balance around requests that should cost nothing; *exchange* is the last of them."""
+
+    description: str
+    role: str
+    balance_before: int
+    balance_after: int
+    exchange: Exchange
+
+
+class Balances:
+    """Reads balances with the client of a run.
+
+    Attributes:
+        starting_balances: Credits by role before the first generation.
+        no_charge_checks: The balances around requests that should cost nothing.
+        balance_reads: The last read of the credits, by role.
+    """
+
+    def __init__(self, client: BudgetedClient) -> None:
+        self.client = client
+        self.profile = client.profile
+        self.starting_balances: dict[str, int] = {}
+        self.no_charge_checks: list[NoChargeRecord] = []
+        self.balance_reads: dict[str, Exchange] = {}
+        self._foreign_change: str | None = None
+
+    def credits(self, role: str = "valid") -> int:
+        """Return the current credits of *role*."""
+        exchange = self.balance_reads[role] = self.client.get("credits", key=role)
+        return find_balance(expect(exchange, 200), exchange)
+
+    def credits_or_none(self, role: str = "valid") -> int | None:
+        """Return the current credits of *role*, or None if they cannot be read, asked twice."""
+        for _ in range(2):
+            try:
+                return self.credits(role)
+            except (OverBudget, Skipped):
+                raise
+            except CheckOutcome:
+                continue
+        return None
+
+    def wait_for_credits(self, expected: int, role: str = "valid") -> int | None:
+        """Read the credits until they are *expected* or the time is over; return the last read."""
+        pause, deadline = 0.02, time.monotonic() + min(_REFUND_TIMEOUT, self.profile.poll_timeout)
+        while True:
+            credits = self.credits_or_none(role)
+            if credits == expected or credits is None or time.monotonic() > deadline:
+                return credits
+            time.sleep(pause)
+            pause = min(pause * 2, 0.4)
+
+    def read_balances(self) -> bool:
+        """Read the credits of all accounts; return whether there are any and all can be read."""
+        balances = [self.credits_or_none(role) for role in self.starting_balances]
+        return bool(balances) and None not in balances
+
+    def foreign_change(self) -> str | None:
+        """Stand still and describe a balance that changes meanwhile, or return None."""
+        if self._foreign_change is None:
+            self._foreign_change = self._find_foreign_change()
+        return self._foreign_change
+
+    def _find_foreign_change(self) -> str | None:
+        reads = []
+        for pause in (0.0, 0.0, 0.0, *_STILL_PAUSES):
+            time.sleep(pause)
+            reads.append({role: self.credits_or_none(role) for role in self.starting_balances})
+        at_once = reads[:3]
+        if all(before != after for before, after in pairwise(at_once)):
+            return None  # it is the reads that cost something
+        for before, after in pairwise(reads[1:]):  # the first may follow a read of another role
+            for role in before:
+                if before[role] != after[role]:
+                    return f"the balance of {role} went from {before[role]} to {after[role]}"
+        return None
+
+    @contextmanager
+    def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:
+        """Record the credits of *role* before and after the block, for LED-1."""
+        before = self.current_credits(role) if role in self.starting_balances else None
+        try:
+            yield
+        finally:
+            last = self.client.exchanges[-1]
+            if before is not None and (after := self.credits_or_none(role)) is not None:
+                self.no_charge_checks.append(NoChargeRecord(description, role, before, after, last))
+
+    def current_credits(self, role: str) -> int | None:
+        """Return the credits of *role*; read them again if a POST followed the last read."""
+        exchanges = self.client.exchanges
+        for exchange in reversed(exchanges):
+            if exchange.request.method != "GET":
+                break
+            if exchange.status == 200 and exchange is self.balance_reads.get(role):
+                return find_balance(expect(exchange, 200), exchange)
+        return self.credits_or_none(role)
+
+    def record_cost(self, exchanges: Sequence[Exchange]) -> None:
+        """Report to the budget what responses say that they cost."""
+        for exchange in exchanges:
+            credits = reported_credits(exchange.json_object)
+            if exchange.status == 200 and credits:
+                self.client.budget.release(
+                    self.client.budget.reserve_task(0), reported_cost=credits
+                )
