@@ -266,6 +266,8 @@ class BudgetedClient(ExchangeLog):
         if self.read_only and any(not each.path for each in requests):
             raise Skipped("--read-only sends nothing but GETs")
         prepared = [self._prepare(each) for each in requests]
+        for each in prepared:
+            self.require_responses(request_kind(each.method, each.url))
         reservation = self.budget.reserve(sum(each.cost for each in requests))
         self._require_time()
         started = time.perf_counter()
