@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +48,7 @@ def format_banner(
     *,
     control: bool,
     mutant: Mutant | Variant | None,
+    more_rows: Mapping[str, str] | None = None,
 ) -> str:
     """Format the endpoints, the keys of *scenario* and a curl command that works as printed."""
     base_url = url + hub.spec.base_path
@@ -58,6 +60,7 @@ def format_banner(
         rows["Listening on"] = address
     if mutant is not None:
         rows[mutant.name] = mutant.description
+    rows |= more_rows or {}
     keys = [(name, raw, _describe_key(hub, raw)) for raw, name, _ in scenario.predefined_keys()]
     key_lines = [f"  {name:<16} {raw}  {state:>15}" for name, raw, state in keys]
     usable_keys = (raw for _, raw, state in keys if state not in (_REVOKED, _EXPIRED))

@@ -8,6 +8,7 @@ import click
 
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
+from mockhub._text import printable
 from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import page_url
@@ -71,7 +72,7 @@ def run_proxy(options: ProxyOptions) -> None:
         url,
         upstream,
         guard=guard,
-        rewrite_images=options.rewrite_images,
+        rewrite_images=options.rewrite_images or options.record is not None,
         limits=options.limits,
         observers=[access_log.log_request],
     )
@@ -110,6 +111,8 @@ def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> st
         rows["Page"] = page
     if address != url:
         rows["Listening on"] = address
+    if options.record:
+        rows["Recording to"] = printable(str(options.record))
     title = click.style("mockhub forwards to the target. Press Ctrl-C to stop it.", bold=True)
     return "\n".join([title, "", *(f"  {name:<16} {value}" for name, value in rows.items()), ""])
 

@@ -16,6 +16,7 @@ import click
 
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
+from mockhub._text import plural, printable
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_banner, format_started_event, page_url
 from mockhub.cli.log_writer import LogWriter, LogWriterHandler
@@ -90,7 +91,15 @@ def run_server(options: ServeOptions) -> None:
         start_message = format_started_event(url, address, scenario, spec, control=control)
     else:
         hub = app.api.hub_registry.default
-        start_message = format_banner(url, address, scenario, hub, control=control, mutant=mutant)
+        start_message = format_banner(
+            url,
+            address,
+            scenario,
+            hub,
+            control=control,
+            mutant=mutant,
+            more_rows=_recording_rows(options, len(recording)),
+        )
     watch = _watcher(options, app, scenario, create, access_log) if options.watch else None
     page = page_url(address) if options.open else None
     try:
@@ -110,6 +119,16 @@ def _load_recording(options: ServeOptions) -> tuple[RecordedExchange, ...]:
     from mockhub.recording.files import load_recording
 
     return load_recording(options.replay)
+
+
+def _recording_rows(options: ServeOptions, count: int) -> dict[str, str]:
+    rows = {"Recording to": printable(str(options.record))} if options.record else {}
+    if options.replay:
+        other = "404" if options.replay_only else "the simulation"
+        rows["Replaying"] = (
+            f"{printable(str(options.replay))}: {plural(count, 'exchange')}, else {other}"
+        )
+    return rows
 
 
 def record(app: App, directory: Path) -> Recorder:

@@ -13,9 +13,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 @click.command()
-@click.argument("file", type=click.Choice(["scenario", "profile"]))
+@click.argument("file", type=click.Choice(["scenario", "profile", "recording"]))
 def schema(file: str) -> None:
-    """Print the JSON Schema of a scenario, or of a profile of `mockhub verify`.
+    """Print the JSON Schema of a scenario, a profile of `mockhub verify`, or a recorded exchange.
 
     An editor that reads it completes and checks the file. Begin the file with this line:
 
@@ -26,9 +26,11 @@ def schema(file: str) -> None:
 
 
 def build_schema(file: str) -> Mapping[str, object]:
-    """Return the JSON Schema of a kind of file, ``scenario`` or ``profile``."""
+    """Return the JSON Schema of a kind of file, ``scenario``, ``profile`` or ``recording``."""
     if file == "scenario":
         from mockhub.scenarios.schema import scenario_schema as content
+    elif file == "recording":
+        from mockhub.recording.files import recording_schema as content
     else:
         from mockhub.verify.profile import profile_schema as content
     title = f"A {file} of mockhub"

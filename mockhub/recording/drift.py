@@ -80,12 +80,6 @@ class _Simulation:
         self._offsets: dict[str, int] = {}  # of the mock's balance from the service's
         self._names: dict[str, str] = {}  # what the mock has instead of ids and image URLs
         self._any_size: set[str] = set()  # ids and image URLs of requests for the size `auto`
-        self._created = {
-            str(content.get("id"))
-            for exchange in exchanges
-            if self._operation_id(exchange) == OperationId.CREATE_GENERATION
-            and isinstance(content := exchange.response_json, dict)
-        }
 
     # -- what can be compared --------------------------------------------------------------------
 
@@ -96,11 +90,12 @@ class _Simulation:
             return "the service did not read the body, so it was not recorded"
         if "sha256" in exchange.content:
             return "the body is binary or malformed, and was not recorded"
-        if {"x-mockhub", "prefer"} & exchange.request_headers.keys():
+        fields = _request_fields(exchange)
+        if {"x-mockhub", "prefer"} & exchange.request_headers.keys() or "[[" in fields["prompt"]:
             return "the request asks for a fault"
         is_read = operation == OperationId.GET_GENERATION and exchange.status == HTTPStatus.OK
-        if is_read and path.rpartition("/")[2] not in self._created:
-            return "the request that created the generation is not in the recording"
+        if is_read and path.rpartition("/")[2] not in self._names:
+            return "the request that created the generation was not compared"
         if not path.startswith(self._spec.base_path):
             if path not in self._names or exchange.method == "HEAD":
                 return "it is not an operation of the API"
@@ -244,7 +239,7 @@ class _Simulation:
         id = service.get("id")
         if isinstance(id, str) and "id" in mock:
             self._names[id] = mock["id"]
-            if exchange.method == "POST" and _requested_size(exchange) == "auto":
+            if exchange.method == "POST" and _request_fields(exchange)["size"] == "auto":
                 self._any_size.add(id)
         images = service.get("images")
         pairs = (
@@ -268,10 +263,12 @@ def _path(exchange: RecordedExchange) -> str:
     return exchange.target.partition("?")[0]
 
 
-def _requested_size(exchange: RecordedExchange) -> str:
+def _request_fields(exchange: RecordedExchange) -> Mapping[str, str]:
+    """Return the prompt and the size of a generation request."""
     content, form = exchange.content.get("json"), exchange.content.get("form", ())
     fields = {part["name"]: part.get("value") for part in form}
-    return str((content if isinstance(content, dict) else fields).get("size", "auto"))
+    fields = content if isinstance(content, dict) else fields
+    return {"prompt": str(fields.get("prompt", "")), "size": str(fields.get("size", "auto"))}
 
 
 def _error_code(content: Any) -> str | None:

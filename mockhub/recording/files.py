@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from sys import maxsize
 from typing import Any
 
 import orjson
@@ -167,7 +168,15 @@ def _load(versions: tuple[tuple[Path, int], ...]) -> tuple[RecordedExchange, ...
 
 
 def _exchange_paths(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.glob("[!.]*.yaml") if path.name != INDEX)
+    """Return the files of the exchanges by number, then those that have none by name."""
+    paths = (path for path in directory.glob("[!.]*.yaml") if path.name != INDEX)
+    return sorted(paths, key=lambda path: (_number(path) or maxsize, path.name))
+
+
+def _number(path: Path) -> int:
+    """Return the number at the beginning of a file's name, or 0."""
+    prefix = path.name.partition("-")[0]
+    return int(prefix) if prefix.isascii() and prefix.isdecimal() else 0
 
 
 def _check_index(directory: Path) -> None:
@@ -265,13 +274,11 @@ def prepare_directory(directory: Path) -> tuple[int, float]:
     except OSError as error:
         raise MockhubError(f"{directory}: cannot be written: {error.strerror}") from None
     _check_index(directory)
-    numbers = [int(path.name.partition("-")[0] or 0) for path in _numbered_paths(directory)]
-    last = load_recording(directory)[-1] if numbers else None
-    return max(numbers, default=0), last.time + last.seconds if last else 0.0
-
-
-def _numbered_paths(directory: Path) -> Iterator[Path]:
-    return (path for path in _exchange_paths(directory) if path.name.partition("-")[0].isdecimal())
+    numbered = [path for path in _exchange_paths(directory) if _number(path)]
+    if not numbered:
+        return 0, 0.0
+    last = _load_exchange(numbered[-1])
+    return _number(last.path), last.time + last.seconds
 
 
 def write_exchange(path: Path, document: Mapping[str, Any]) -> bool:
