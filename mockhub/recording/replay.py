@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
@@ -123,7 +124,7 @@ class Replay:
         chosen = [one for one in matching if one.key == label] or matching
         operation, now = context.operation, self._hub.clock.now()
         if operation and operation.id == OperationId.GET_GENERATION:
-            exchange = self._select_poll(context.path_param or "", chosen, now)
+            exchange = self.select_poll(context.path_param or "", chosen, now)
         else:
             exchange = chosen[min(state.counts[chosen[0].path], len(chosen) - 1)]
         state.counts[chosen[0].path] += 1
@@ -136,21 +137,23 @@ class Replay:
             state.offsets[str(content.get("id"))] = now - _ended_at(exchange)
         return exchange
 
-    def _select_poll(
-        self, id: str, polls: Sequence[RecordedExchange], now: int
-    ) -> RecordedExchange:
-        """Return the last poll that was recorded by now, counted from the request that is polled.
+    def select_poll(self, id: str, polls: Sequence[RecordedExchange], now: int) -> RecordedExchange:
+        """Return the last poll that was recorded by now, counted from the POST.
 
-        A clock in the mode `autojump` is set to the time of the next poll, if that is later.
+        On the system's clock it is the nearest one, so that a client at the recorded pace gets
+        the recorded states. A clock in the mode `autojump` is set to the time of the next one.
         """
         state, clock = self._state, self._hub.clock
-        offset = state.offsets.setdefault(id, now - _ended_at(polls[0]))
-        position = sum(_ended_at(poll) <= now - offset for poll in polls) - 1
+        times = [_ended_at(poll) for poll in polls]
+        offset = state.offsets.setdefault(id, now - times[0])
+        is_manual = isinstance(clock, ManualClock)
+        begins = [time if is_manual else (before + time) / 2 for before, time in pairwise(times)]
+        position = sum(begin <= now - offset for begin in begins)
         if isinstance(clock, ManualClock) and clock.mode == "autojump":
             count = state.counts[polls[0].path]
             position = max(position, min(count, len(polls) - 1))
-            clock.set(max(now, offset + _ended_at(polls[position])))
-        return polls[max(position, 0)]
+            clock.set(max(now, offset + times[position]))
+        return polls[position]
 
 
 class _State:

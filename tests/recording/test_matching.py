@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockhub.domain.clock import ClockMode, ManualClock
+from mockhub.domain.clock import ClockMode, ManualClock, SystemClock
+from mockhub.domain.hub import HubBackend
 from mockhub.recording.files import RecordedExchange
 from mockhub.recording.matching import Matcher, request_fields
 from mockhub.recording.replay import Replay
@@ -150,6 +151,17 @@ def test_polls_advance_on_the_clock(mode: ClockMode, expected: list[str]) -> Non
             live.server.call(lambda step=milliseconds: clock.advance(step))  # type: ignore[misc]
             states.append(live.client.get("/api/v1/generations/g").text)
         assert states == expected
+
+
+@pytest.mark.parametrize(("elapsed", "expected"), [(900, b"queued"), (1100, b"processing")])
+def test_poll_gets_the_nearest_state_on_the_system_clock(
+    live: LiveHub, elapsed: int, expected: bytes
+) -> None:
+    """The states were recorded 0, 2 and 6 seconds after the response to the POST."""
+    hub = HubBackend("system", live.app.api.spec, clock=SystemClock())
+    replay = Replay(live.app.api, hub, POLLS)
+    replay.select_poll("g", POLLS, 1_000_000)
+    assert replay.select_poll("g", POLLS, 1_000_000 + elapsed).body == expected
 
 
 def test_poll_without_its_post_begins_with_the_first() -> None:
