@@ -3,6 +3,7 @@
 Exception
 +-- MockhubError                 root of all errors, with a message for a person
 |   +-- ApiError                 becomes an error response of the API
+|   |   `-- ServiceUnavailable   the database of the hubs is not available
 |   +-- ValidationError          a request body or parameter is invalid
 |   +-- InsufficientCredits      an account cannot pay (mockhub.domain.ledger)
 |   +-- ImageMetadataError       an image file has no mockhub metadata (mockhub.images.formats)
@@ -43,6 +44,13 @@ class ApiError(MockhubError):
         self.code = code
         self.message = message
         self.headers = headers or {}
+
+
+class ServiceUnavailable(ApiError):
+    """The database is not available, so that nothing was done, or nothing is known to be done."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, "serviceUnavailable", message, headers={"Retry-After": "1"})
 
 
 class ValidationError(MockhubError):

@@ -16,11 +16,12 @@ import click
 
 from mockhub._loopback import is_loopback_host
 from mockhub._resources import resource_path
-from mockhub._text import plural, printable
+from mockhub._text import install_hint, plural, printable
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_banner, format_started_event, page_url
 from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
+from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub, override
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mockhub.mutants.registry import Mutant, Variant
     from mockhub.recording.files import RecordedExchange
     from mockhub.recording.recorder import Recorder
+    from mockhub.storage.store import Store
 
 Watch = Callable[[], Coroutine[Any, Any, None]]
 
@@ -46,8 +48,8 @@ def run_server(options: ServeOptions) -> None:
         MockhubError: if the spec, the scenario, the mutant or the address cannot be used.
     """
     mutant = _find_mutant(options.mutant) if options.mutant else None
-    # A reset by the control plane would undo the defect of a mutant.
-    control = options.control and mutant is None
+    control = _serves_control(options)
+    _check_database_options(options)
     if control and not options.control_token and not is_loopback_host(options.host):
         raise MockhubError(
             f"--host {options.host} can be reached from outside: give --control-token, or "
@@ -70,6 +72,47 @@ def run_server(options: ServeOptions) -> None:
             "give --public-url",
             err=True,
         )
+
+    def run(worker: int) -> None:
+        _run_worker(options, spec, scenario, url, address, listener, mutant, recording, worker)
+
+    if options.workers == 1:
+        run(0)
+        return
+    from mockhub.cli.workers import run_workers
+
+    run_workers(options.workers, run)
+
+
+def _serves_control(options: ServeOptions) -> bool:
+    """Return whether to serve it; a reset by it would undo the defect of a mutant."""
+    return options.control and options.mutant is None
+
+
+def _check_database_options(options: ServeOptions) -> None:
+    if options.workers > 1 and options.database is None:
+        raise MockhubError(
+            f"--workers {options.workers} needs --database, where the processes share their state"
+        )
+    if options.workers > 1 and options.record:
+        raise MockhubError("--workers and --record exclude each other")
+    for name in ("mutant", "watch", "replay"):
+        if options.database is not None and getattr(options, name):
+            raise MockhubError(f"--database and --{name} exclude each other")
+
+
+def _run_worker(
+    options: ServeOptions,
+    spec: ApiSpec,
+    scenario: Scenario,
+    url: str,
+    address: str,
+    listener: socket.socket,
+    mutant: Mutant | Variant | None,
+    recording: tuple[RecordedExchange, ...],
+    worker: int,
+) -> None:
+    control = _serves_control(options)
     access_log = AccessLog(options.log_level, options.log_format)
 
     def create(spec: ApiSpec, scenario: Scenario) -> App:
@@ -101,7 +144,9 @@ def run_server(options: ServeOptions) -> None:
             more_rows=_recording_rows(options, len(recording)),
         )
     watch = _watcher(options, app, scenario, create, access_log) if options.watch else None
-    page = page_url(address) if options.open else None
+    page = page_url(address) if options.open and not worker else None
+    if worker:  # the first one prints it
+        start_message = ""
     try:
         serve_app(app, listener, access_log, start_message, page, watch=watch)
     finally:
@@ -208,23 +253,37 @@ def _create_app(
             server.hub.prompt_faults = options.prompt_faults
         mutant.change(server)
         return server.app
-    hub = build_hub(
-        scenario,
-        DEFAULT,
-        spec,
-        seed=options.seed,
-        image_format=options.image_format,
-        max_generations=options.max_generations,
-        max_generations_size=options.max_generations_size,
-        prompt_faults=options.prompt_faults,
-    )
-    return create_app(
-        spec,
-        hub,
-        url=url,
-        limits=options.limits,
-        observers=[access_log.log_request],
-    )
+
+    def build_default_hub() -> HubBackend:
+        return build_hub(
+            scenario,
+            DEFAULT,
+            spec,
+            seed=options.seed,
+            image_format=options.image_format,
+            max_generations=options.max_generations,
+            max_generations_size=options.max_generations_size,
+            prompt_faults=options.prompt_faults,
+        )
+
+    observers = [access_log.log_request]
+    if options.database is None:
+        hub = build_default_hub()
+        return create_app(spec, hub, url=url, limits=options.limits, observers=observers)
+    store = _open_store(options.database, spec, build_default_hub)
+    registry = store.session.registry
+    app = create_app(spec, registry, url=url, limits=options.limits, observers=observers)
+    from mockhub.web.transactions import StoredApp
+
+    return StoredApp(app.api, store)
+
+
+def _open_store(url: str, spec: ApiSpec, build_default_hub: Callable[[], HubBackend]) -> Store:
+    try:
+        from mockhub.storage.store import open_store
+    except ModuleNotFoundError as error:
+        raise MockhubError(f"--database needs {error.name}: {install_hint('storage')}") from None
+    return open_store(url, spec, build_default_hub)
 
 
 def serve_app(
@@ -251,7 +310,8 @@ def serve_app(
     tasks = []  # asyncio keeps only weak references to tasks
 
     def on_ready() -> None:
-        access_log.print_line(start_message)
+        if start_message:
+            access_log.print_line(start_message)
         if page:
             _open_browser(page)
         if watch:

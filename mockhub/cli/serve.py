@@ -22,6 +22,7 @@ from mockhub.web.limits import Limits
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+_MAX_WORKERS = 64
 _MAX_LIMIT = 2**31 - 1  # that the system can count
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -158,6 +159,20 @@ class _Script(click.ParamType[str]):
     default=None,
     help="Let [[...]] in a prompt inject faults, or read it as text.  [default: the scenario's, "
     "else --prompt-faults]",
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Keep the hubs in a database, which other servers may share: sqlite:///FILE or "
+    "postgresql://USER@HOST/NAME.  [default: in memory]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MAX_WORKERS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of processes that serve; more than one needs --database.",
 )
 @click.option(
     "--log-level",

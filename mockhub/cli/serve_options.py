@@ -35,4 +35,6 @@ class ServeOptions:
     record: Path | None
     replay: Path | None
     replay_only: bool
+    database: str | None
+    workers: int
     limits: Limits

@@ -53,6 +53,7 @@ class HubBackend(HubState):
         listeners: called when the clock is moved, or a generation starts or ends.
         clock_listeners: called when the clock is moved, or all waits are cancelled.
         completion_listeners: called when the generation with that id ends.
+        saved_state: the state that `reset` returns to.
         epoch: how often the hub was reset or deleted; a request that waits ends with its epoch.
         on_key_added: called with the digest of each new key.
     """
@@ -81,8 +82,8 @@ class HubBackend(HubState):
         self.clock_listeners: set[Callable[[], None]] = set()
         self.completion_listeners: dict[str, Callable[[], None]] = {}
         self.epoch = 0
-        self.clock.listeners.append(self._notify_of_time)
-        self._snapshot: HubState | None = None
+        self.clock.listeners.append(self.notify_of_time)
+        self.saved_state: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
 
     @cached_property
@@ -333,10 +334,14 @@ class HubBackend(HubState):
                 f"it is {format_timestamp(self.clock.now())} in the hub {self.name!r}; "
                 f"a clock at {format_timestamp(clock.now())} would turn time back"
             )
-        self.clock.listeners.remove(self._notify_of_time)
-        clock.listeners.append(self._notify_of_time)
+        self.replace_clock(clock)
+
+    def replace_clock(self, clock: Clock) -> None:
+        """Replace the clock by one that may be behind it, and wake the requests that wait."""
+        self.clock.listeners.remove(self.notify_of_time)
+        clock.listeners.append(self.notify_of_time)
         self.clock = clock
-        self._notify_of_time()
+        self.notify_of_time()
 
     # -- copies ----------------------------------------------------------------------------------
 
@@ -348,13 +353,13 @@ class HubBackend(HubState):
 
     def restore(self, state: HubState) -> None:
         """Replace everything by a copy of another state."""
-        self.clock.listeners.remove(self._notify_of_time)
+        self.clock.listeners.remove(self.notify_of_time)
         super().restore(state)
-        self.clock.listeners.append(self._notify_of_time)
+        self.clock.listeners.append(self.notify_of_time)
 
     def save_snapshot(self) -> None:
         """Save the present state, to which `reset` returns."""
-        self._snapshot = self.snapshot()
+        self.saved_state = self.snapshot()
 
     def reset(self) -> None:
         """Return to the saved state, with an empty journal, and cancel the requests that wait.
@@ -362,27 +367,28 @@ class HubBackend(HubState):
         Raises:
             MockhubError: if no state was saved.
         """
-        if self._snapshot is None:
+        if self.saved_state is None:
             raise MockhubError(f"the hub {self.name!r} has no snapshot to reset to")
-        self.restore(self._snapshot)
+        self.restore(self.saved_state)
         self.journal = Journal()
         self.cancel_waits()
 
     def cancel_waits(self) -> None:
         """Cancel all requests that wait in this hub."""
         self.epoch += 1
-        self._notify_of_time()
+        self.notify_of_time()
 
     def credit_totals(self) -> dict[EntryKind, int]:
         """Return the credits granted, charged, refunded and expired since the snapshot."""
-        before = self._snapshot.accounts.values() if self._snapshot else ()
+        before = self.saved_state.accounts.values() if self.saved_state else ()
         return audit.credit_totals_since(before, self.accounts.values())
 
     def _notify(self) -> None:
         for listener in tuple(self.listeners):
             listener()
 
-    def _notify_of_time(self) -> None:
+    def notify_of_time(self) -> None:
+        """Wake the requests that wait, since the clock has moved or all waits are cancelled."""
         for listener in tuple(self.clock_listeners):
             listener()
         self._notify()

@@ -21,7 +21,7 @@ from functools import lru_cache
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub_registry import HubRegistry
-from mockhub.exceptions import ApiError, MockhubError, ValidationError
+from mockhub.exceptions import ApiError, MockhubError, ServiceUnavailable, ValidationError
 from mockhub.spec.api_spec import ApiSpec, RoutingError
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
@@ -115,6 +115,9 @@ class PublicApi:
             await self.respond(context, response, send)
         except ConnectionAborted:
             pass
+        except ServiceUnavailable as error:  # the database failed when the changes were committed
+            context.response = responses.error_response(error)
+            await send_response(context.response, scope, send)
         except ClientDisconnected:
             context.client_disconnected = True
         except WaitCancelled:
@@ -149,6 +152,8 @@ class PublicApi:
 
             # 4 to 7. Run the operation.
             return await self.handlers[operation.id](context, account)
+        except ServiceUnavailable as error:
+            return responses.error_response(error)
         except ApiError as error:
             if cors.is_preflight(context.method, context.headers):
                 return cors.options((), context.headers)

@@ -43,7 +43,13 @@ class BodySource(Protocol):
 
 
 class RequestCycle(BodySource, Protocol):
-    """The request cycle of mockhub's own server."""
+    """The request cycle of mockhub's own server.
+
+    Attributes:
+        disconnected: Whether the client has disconnected.
+    """
+
+    disconnected: bool
 
     def send_response(self, response: Response) -> bool:
         """Send a response in one write; return False if the client has to read first."""

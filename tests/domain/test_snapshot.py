@@ -76,7 +76,7 @@ def test_every_attribute_of_a_hub_is_state_or_listed_here(hub: HubBackend) -> No
     outside = {"name", "spec", "journal", "on_key_added", "listeners", "epoch", "clock_listeners"}
     assert vars(hub).keys() - state == outside | {
         "completion_listeners",
-        "_snapshot",
+        "saved_state",
         "_timeout_ms",
     }
 

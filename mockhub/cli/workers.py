@@ -1,0 +1,68 @@
+"""Run a server in several processes, for `mockhub serve --workers`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import click
+
+from mockhub.exceptions import MockhubError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_workers(count: int, run: Callable[[int], None]) -> None:
+    """Call *run* with 0 to *count* - 1, each in a process of its own, until a signal.
+
+    A process that a signal has killed is started again. When one ends by itself, all end.
+
+    Raises:
+        MockhubError: if the system cannot fork processes.
+    """
+    if not hasattr(os, "fork"):
+        raise MockhubError("--workers needs a system that forks processes; start several servers")
+    numbers = {_fork(number, run): number for number in range(count)}
+    is_stopping, exit_code = False, 0
+
+    def stop(*_: object) -> None:
+        nonlocal is_stopping
+        is_stopping = True
+        for process in numbers:
+            os.kill(process, signal.SIGTERM)
+
+    for one in _SIGNALS:
+        signal.signal(one, stop)
+    while numbers:
+        process, status = os.wait()
+        number = numbers.pop(process)
+        if not is_stopping and os.WIFSIGNALED(status):
+            reason = signal.Signals(os.WTERMSIG(status)).name
+            click.echo(f"mockhub: worker {number} was ended by {reason}; it is restarted", err=True)
+            numbers[_fork(number, run)] = number
+        elif not is_stopping:
+            exit_code = os.waitstatus_to_exitcode(status)
+            stop()
+    sys.exit(exit_code)
+
+
+def _fork(number: int, run: Callable[[int], None]) -> int:
+    process = os.fork()
+    if process:
+        return process
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_DFL)
+    exit_code = 1
+    try:
+        run(number)
+        exit_code = 0
+    except MockhubError as error:
+        click.echo(f"Error: {error}", err=True)
+    except KeyboardInterrupt:
+        exit_code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)

@@ -1,0 +1,1 @@
+"""Keep hubs in SQLite or PostgreSQL, shared by any number of servers."""

@@ -1,0 +1,196 @@
+"""The parts of a hub that are stored as JSON, and how they are read back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mockhub.domain.accounts import Account
+from mockhub.domain.clock import Clock, ClockMode, ManualClock, SystemClock
+from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_state import HubState
+from mockhub.domain.ids import Ids
+from mockhub.domain.keys import ApiKey, KeyStore
+from mockhub.domain.ledger import Entry, EntryKind, Lot
+from mockhub.domain.provider import Outcome, Provider
+from mockhub.domain.scheduler import Scheduler
+from mockhub.faults.grammar import Directive
+from mockhub.faults.registry import ArmedFault, FaultRegistry
+
+# What counts together for an inline fault: the key, and the prompt if the fault is in it.
+_Scope = bytes | tuple[bytes | None, bytes] | None
+
+LOTS = msgspec.json.Decoder(dict[int, Lot])
+TOTALS = msgspec.json.Decoder(dict[EntryKind, int])
+GENERATION = msgspec.json.Decoder(Generation)
+
+
+def encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class ClockDocument(Struct, omit_defaults=True):
+    """A clock; `now` is None for the system's."""
+
+    now: int | None = None
+    mode: ClockMode = "autojump"
+
+    @classmethod
+    def of(cls, clock: Clock) -> ClockDocument:
+        return cls(clock.now(), clock.mode) if isinstance(clock, ManualClock) else cls()
+
+    def build(self) -> Clock:
+        return SystemClock() if self.now is None else ManualClock(self.now, mode=self.mode)
+
+
+class HubDocument(Struct):
+    """What a hub has only one of.
+
+    Attributes:
+        last_ordinal: the last number given to an account, key or generation, which order them.
+        ended_total: how many generations have ended.
+        evicted_total: how many of these were evicted.
+    """
+
+    clock: ClockDocument
+    seed: int
+    counter: int
+    max_generations: int
+    max_generations_size: int
+    image_format: str
+    granted_total: int
+    prompt_faults: bool
+    script: tuple[Outcome, ...]
+    used: int
+    armed: list[tuple[int, ArmedFault]]
+    last_fault: int
+    inline: list[tuple[Directive, _Scope, ArmedFault]]
+    last_ordinal: int = 0
+    ended_total: int = 0
+    evicted_total: int = 0
+
+    @classmethod
+    def of(cls, state: HubState, **counters: int) -> HubDocument:
+        inline_counters: dict[Any, ArmedFault] = state.faults.inline_counters
+        inline: Any = [(*key, armed) for key, armed in inline_counters.items()]
+        return cls(
+            clock=ClockDocument.of(state.clock),
+            seed=state.ids.seed,
+            counter=state.ids.counter,
+            max_generations=state.max_generations,
+            max_generations_size=state.max_generations_size,
+            image_format=state.image_format,
+            granted_total=state.granted_total,
+            prompt_faults=state.prompt_faults,
+            script=state.provider.script,
+            used=state.provider.used,
+            armed=[*state.faults.armed.items()],
+            last_fault=state.faults.last_number,
+            inline=inline,
+            **counters,
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a `HubState` that it holds, but for the clock."""
+        provider = Provider(self.script)
+        provider.used = self.used
+        faults = FaultRegistry(
+            dict(self.armed),
+            self.last_fault,
+            {(directive, scope): armed for directive, scope, armed in self.inline},
+        )
+        return {
+            "ids": Ids(self.seed, self.counter),
+            "max_generations": self.max_generations,
+            "max_generations_size": self.max_generations_size,
+            "image_format": self.image_format,
+            "granted_total": self.granted_total,
+            "prompt_faults": self.prompt_faults,
+            "provider": provider,
+            "faults": faults,
+        }
+
+
+class AccountDocument(Struct):
+    """An account with its entries."""
+
+    id: str
+    account_type: str
+    lots: dict[int, Lot]
+    balance: int
+    entries: list[Entry]
+    evicted_total: int
+    evicted_count: int
+    totals: dict[EntryKind, int]
+
+    @classmethod
+    def of(cls, account: Account) -> AccountDocument:
+        values = {name: getattr(account, name) for name in cls.__struct_fields__}
+        return cls(**{**values, "entries": [*account.entries]})
+
+    def build(self) -> Account:
+        account = Account(self.id, account_type=self.account_type)
+        for name in ("lots", "balance", "evicted_total", "evicted_count", "totals"):
+            setattr(account, name, getattr(self, name))
+        account.entries = deque(self.entries)
+        return account
+
+
+class SnapshotDocument(Struct):
+    """A whole state, to which a hub can be reset."""
+
+    hub: HubDocument
+    accounts: list[AccountDocument]
+    keys: list[ApiKey]
+    generations: list[Generation]
+    ended_ids: list[str]
+
+    @classmethod
+    def of(cls, state: HubState) -> SnapshotDocument:
+        return cls(
+            HubDocument.of(state),
+            [AccountDocument.of(account) for account in state.accounts.values()],
+            [*state.keys.values()],
+            [*state.generations.values()],
+            [*state.ended_ids],
+        )
+
+    def build(self) -> HubState:
+        accounts = {one.id: one.build() for one in self.accounts}
+        generations = {one.id: one for one in self.generations}
+        return HubState(
+            clock=self.hub.clock.build(),
+            accounts=accounts,
+            keys=KeyStore((key.digest, key) for key in self.keys),
+            generations=generations,
+            ended_ids=deque(self.ended_ids),
+            ended_size=sum(generations[id].size for id in self.ended_ids),
+            scheduler=build_scheduler(accounts.values(), generations.values()),
+            **self.hub.fields(),
+        )
+
+
+HUB = msgspec.json.Decoder(HubDocument)
+SNAPSHOT = msgspec.json.Decoder(SnapshotDocument)
+
+
+def build_scheduler(accounts: Iterable[Account], generations: Iterable[Generation]) -> Scheduler:
+    """Return the events that are due; those of lots that have expired have no effect."""
+    scheduler = Scheduler()
+    for account in accounts:
+        for lot in account.lots.values():
+            scheduler.add_expiry(lot.expires_at)
+    for generation in generations:
+        if not generation.ended:
+            scheduler.add_completion(generation.due_at, generation.id)
+    return scheduler
+
+
+def apply_document(document: HubDocument, hub: HubBackend) -> None:
+    """Bring the fields of a hub to those of a document, but for the clock."""
+    vars(hub).update(document.fields())

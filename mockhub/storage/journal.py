@@ -1,0 +1,216 @@
+"""The journal of a stored hub: it is written in batches, after the responses were sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+
+from mockhub._timestamps import SECOND
+from mockhub.domain.clock import SystemClock
+from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
+from mockhub.journal.journal import MAX_EXCHANGES, Journal
+from mockhub.storage.documents import encode
+from mockhub.storage.schema import exchanges, journals
+
+
+class _StoredExchange(NamedTuple):
+    exchange: Exchange
+    raw_target: bytes  # may not be UTF-8
+
+
+_EXCHANGE = msgspec.json.Decoder(_StoredExchange)
+_COVERAGE = msgspec.json.Decoder(list[tuple[CoverageKey, int]])
+
+
+@dataclass(frozen=True)
+class JournalBatch:
+    """What a journal has that the database lacks.
+
+    Attributes:
+        saved_total: The number of the last exchange that the journal knows of the database.
+        added: How many exchanges were added since; *sources* has the last ones.
+        cleared: How often the journal was cleared, as far as it knows.
+        clears: Whether it was cleared since.
+    """
+
+    hub: int
+    saved_total: int
+    added: int
+    sources: tuple[RecordSource, ...]
+    coverage: Counter[CoverageKey]
+    cleared: int
+    clears: bool
+
+
+@dataclass(frozen=True)
+class SavedBatch:
+    """The journal in the database, once a batch was added to it.
+
+    Attributes:
+        foreign: The exchanges of other servers that came before the batch.
+    """
+
+    foreign: Sequence[Exchange]
+    total: int
+    coverage: Counter[CoverageKey]
+    cleared: int
+
+
+class StoredJournal(Journal):
+    """A journal whose exchanges have numbers that are final once they are saved.
+
+    Args:
+        charged_credits: Returns what the ledger has charged for a generation so far, or None if
+            the hub does not keep it.
+    """
+
+    def __init__(self, charged_credits: Callable[[str], int | None]) -> None:
+        super().__init__()
+        self._charged_credits = charged_credits
+        self._unsaved: list[RecordSource] = []
+        self._unsaved_coverage: Counter[CoverageKey] = Counter()
+        self._saved_total = 0
+        self._cleared = 0
+        self._clears = False
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self._unsaved) or self._clears
+
+    def add(self, source: RecordSource) -> None:
+        super().add(source)
+        self._unsaved_coverage[source.coverage_key] += 1
+        self._unsaved.append(source)
+        if len(self._unsaved) > MAX_EXCHANGES:
+            del self._unsaved[0]
+
+    def clear(self) -> None:
+        super().clear()
+        self._unsaved.clear()
+        self._unsaved_coverage.clear()
+        self._clears = True
+
+    def take_batch(self, hub: int) -> JournalBatch:
+        """Return what is to be saved; `finish_batch` has to follow."""
+        return JournalBatch(
+            hub,
+            self._saved_total,
+            self.total - self._saved_total,
+            tuple(self._unsaved),
+            self._unsaved_coverage.copy(),
+            self._cleared,
+            self._clears,
+        )
+
+    def finish_batch(self, batch: JournalBatch, saved: SavedBatch) -> None:
+        """Renumber the exchanges as they were saved, after those of other servers."""
+        later_count = self.total - self._saved_total - batch.added
+        later = self._unsaved[-later_count:] if later_count else []
+        cleared_elsewhere = saved.cleared != batch.cleared + batch.clears
+        if saved.foreign or cleared_elsewhere:
+            self._remove_newest(min(len(self._unsaved), len(self)))
+            if cleared_elsewhere:
+                super().clear()
+            for exchange in saved.foreign:
+                self._add_foreign(exchange)
+            self.total = saved.total - len(batch.sources)
+            for source in (*batch.sources, *later):
+                super().add(_renumbered(source, self.total + 1))
+        self._saved_total, self._unsaved = saved.total, later
+        self.total = saved.total + later_count
+        self._unsaved_coverage = self._unsaved_coverage - batch.coverage
+        self.coverage_counts = saved.coverage + self._unsaved_coverage
+        self._cleared, self._clears = saved.cleared, False
+
+    def set_credits(self, generation: str, credits: int, *, is_new: bool) -> None:
+        """Take over what another server has charged and refunded for a generation."""
+        if is_new or generation in self._credits:
+            self._credits[generation] = credits
+
+    def _add_foreign(self, exchange: Exchange) -> None:
+        if (id := exchange.created_generation) and id not in self._credits:
+            charged = self._charged_credits(id)
+            self._credits[id] = exchange.credits if charged is None else -charged
+        super().add(exchange)
+
+    def _remove_newest(self, count: int) -> None:
+        for source in islice(reversed(self._sources), count):
+            self._size -= source.size
+        for _ in range(count):
+            self._sources.pop()
+
+
+def _renumbered(source: Any, number: int) -> RecordSource:
+    if isinstance(source, Exchange):
+        return source._replace(number=number)
+    source.number = number
+    context: RecordSource = source
+    return context
+
+
+def save_batch(connection: Connection, batch: JournalBatch) -> SavedBatch | None:
+    """Add a batch to the journal in the database; None if the hub was deleted."""
+    query = select(journals).where(journals.c.hub == batch.hub).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    coverage = Counter(dict(_COVERAGE.decode(row.coverage)))
+    cleared: int = row.cleared
+    if batch.clears:
+        connection.execute(delete(exchanges).where(exchanges.c.hub == batch.hub))
+        coverage, cleared = Counter(), cleared + 1
+    foreign = _foreign_exchanges(connection, batch) if row.total > batch.saved_total else []
+    total = row.total + batch.added
+    coverage += batch.coverage
+    if batch.sources:
+        first = total - len(batch.sources) + 1
+        rows = [
+            {"hub": batch.hub, "number": number, "body": _encode(source.to_exchange(), number)}
+            for number, source in enumerate(batch.sources, first)
+        ]
+        connection.execute(exchanges.insert(), rows)
+        evicted = (exchanges.c.hub == batch.hub) & (exchanges.c.number <= total - MAX_EXCHANGES)
+        connection.execute(delete(exchanges).where(evicted))
+    if batch.added or batch.clears:
+        changes = {"total": total, "cleared": cleared, "coverage": encode([*coverage.items()])}
+        update = journals.update().where(journals.c.hub == batch.hub)
+        connection.execute(update.values(changes))
+    return SavedBatch(foreign, total, coverage, cleared)
+
+
+def _foreign_exchanges(connection: Connection, batch: JournalBatch) -> list[Exchange]:
+    query = select(exchanges.c.body).where(
+        exchanges.c.hub == batch.hub, exchanges.c.number > batch.saved_total
+    )
+    return [_decode(row.body) for row in connection.execute(query.order_by(exchanges.c.number))]
+
+
+def _encode(exchange: Exchange, number: int) -> str:
+    raw_target = exchange.raw_target.encode("utf-8", "surrogateescape")
+    started_at = exchange.started_at + _monotonic_offset()
+    exchange = exchange._replace(number=number, raw_target="", started_at=started_at)
+    try:
+        return encode(_StoredExchange(exchange, raw_target))
+    except UnicodeEncodeError:
+        target = exchange.target.encode("utf-8", "replace").decode()
+        return encode(_StoredExchange(exchange._replace(target=target), raw_target))
+
+
+def _decode(body: str) -> Exchange:
+    exchange, raw_target = _EXCHANGE.decode(body)
+    return exchange._replace(
+        raw_target=raw_target.decode("utf-8", "surrogateescape"),
+        started_at=exchange.started_at - _monotonic_offset(),
+    )
+
+
+def _monotonic_offset() -> float:
+    """Return how far the clock of requests is behind that which all servers share, in seconds."""
+    return SystemClock().now() / SECOND - perf_counter()

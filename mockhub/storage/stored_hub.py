@@ -1,0 +1,421 @@
+"""One hub in the database: read what others have changed in it, and write what was changed here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, bindparam, delete, select
+
+from mockhub.domain.accounts import Account
+from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_state import HubState
+from mockhub.domain.keys import ApiKey, KeyStore
+from mockhub.domain.ledger import Entry
+from mockhub.domain.scheduler import Scheduler
+from mockhub.spec.api_spec import ApiSpec
+from mockhub.storage.database import Database
+from mockhub.storage.documents import (
+    GENERATION,
+    HUB,
+    LOTS,
+    SNAPSHOT,
+    TOTALS,
+    ClockDocument,
+    HubDocument,
+    SnapshotDocument,
+    apply_document,
+    encode,
+)
+from mockhub.storage.journal import StoredJournal
+from mockhub.storage.schema import (
+    HUB_TABLES,
+    accounts,
+    entries,
+    generations,
+    hubs,
+    journals,
+    keys,
+    snapshots,
+)
+from mockhub.storage.tracking import TrackedDeque, TrackedDict
+
+_Mark = tuple[int, int, int]
+
+
+class StoredHub:
+    """A hub in memory, and what the database has of it.
+
+    The memory is valid only between `refresh` and `write`, while the row of the hub is locked.
+
+    Attributes:
+        id: The id of its rows.
+        position: Its place in the list of hubs.
+        version: The version of its rows that the memory has.
+        keys_changed: Whether the last `write` has written a key.
+        is_stale: Whether the memory has changes that the database has not, so that it has to be
+            read again.
+    """
+
+    def __init__(self, hub: HubBackend, id: int, position: int) -> None:
+        self.hub = hub
+        self.id = id
+        self.position = position
+        self.version = 0
+        self.is_stale = False
+        self.keys_changed = False
+        self.journal = StoredJournal(self._charged_credits)
+        self._track()
+        self._forget_rows()
+
+    def _track(self) -> None:
+        hub = self.hub
+        self._generations: TrackedDict[str, Generation] = TrackedDict(hub.generations)
+        self._ended_ids: TrackedDeque[str] = TrackedDeque(hub.ended_ids)
+        hub.generations, hub.ended_ids = self._generations, self._ended_ids
+        hub.journal = self.journal
+
+    def _charged_credits(self, id: str) -> int | None:
+        generation = self.hub.generations.get(id)
+        return generation.charged_credits if generation else None
+
+    def _forget_rows(self) -> None:
+        self._state = ""
+        self._last_ordinal = 0
+        self._marks: dict[str, _Mark] = {}
+        self._keys: dict[bytes, ApiKey] = {}
+        self._snapshot: HubState | None = None
+        self._unlisted: set[str] = set()  # evicted elsewhere while a request here waits for them
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether all of the hub was replaced, as a reset does."""
+        return self.hub.generations is not self._generations
+
+    # -- read --------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, connection: Connection, row: Row[Any], spec: ApiSpec) -> StoredHub:
+        """Read a hub that is not in memory."""
+        stored = cls(HubBackend(row.name, spec), row.id, row.position)
+        stored.refresh(connection, row)
+        return stored
+
+    def refresh(self, connection: Connection, row: Row[Any]) -> None:
+        """Read what has changed since the memory was valid; wake the requests that wait for it."""
+        document = HUB.decode(row.state)
+        has_missed_evictions = document.evicted_total > self._ended_ids.total
+        known_accounts: dict[str, Account] = {}
+        if self.version == 0 or self.is_stale or has_missed_evictions:
+            known_accounts = self._empty(document)
+        elif row.version == self.version:
+            return
+        since, self.version, self.is_stale = self.version, row.version, False
+        self._state, self._last_ordinal = row.state, document.last_ordinal
+        apply_document(document, self.hub)
+        if since == 0:
+            self._read_snapshot(connection)
+        self._read_accounts(connection, since, known_accounts)
+        self._read_keys(connection, since)
+        self._read_generations(connection, since, document)
+        if ClockDocument.of(self.hub.clock) != document.clock:
+            self.hub.replace_clock(document.clock.build())
+
+    def _empty(self, document: HubDocument) -> dict[str, Account]:
+        """Forget everything; return the accounts, which requests that wait may hold."""
+        hub, known_accounts = self.hub, self.hub.accounts
+        hub.accounts, hub.keys, hub.scheduler = {}, KeyStore(), Scheduler()
+        hub.generations, hub.ended_ids, hub.ended_size = {}, type(hub.ended_ids)(), 0
+        self._track()
+        self._forget_rows()
+        self._ended_ids.total = document.evicted_total
+        self.version = 0
+        return known_accounts
+
+    def _read_snapshot(self, connection: Connection) -> None:
+        query = select(snapshots.c.body).where(snapshots.c.hub == self.id)
+        body = connection.execute(query).scalar_one_or_none()
+        self.hub.saved_state = SNAPSHOT.decode(body).build() if body else None
+        self._snapshot = self.hub.saved_state
+
+    def _read_accounts(
+        self, connection: Connection, since: int, known_accounts: dict[str, Account]
+    ) -> None:
+        hub, new_entries = self.hub, self._read_entries(connection, since)
+        for row in self._changed_rows(connection, accounts, since):
+            account = hub.accounts.get(row.id)
+            if account is None:
+                account = hub.accounts[row.id] = known_accounts.get(row.id) or Account(row.id)
+                Account.__init__(account, row.id, account_type=row.account_type)
+            lots = LOTS.decode(row.lots)
+            for lot in lots.values():
+                if lot.id not in account.lots:
+                    hub.scheduler.add_expiry(lot.expires_at)
+            account.lots, account.totals = lots, TOTALS.decode(row.totals)
+            account.balance = row.balance
+            account.entries.extend(new_entries[row.id])
+            for _ in range(min(row.evicted_count - account.evicted_count, len(account.entries))):
+                account.entries.popleft()
+            account.evicted_total, account.evicted_count = row.evicted_total, row.evicted_count
+            self._marks[row.id] = _mark(account)
+
+    def _read_entries(self, connection: Connection, since: int) -> dict[str, list[Entry]]:
+        """Return the entries that were added, by account."""
+        found: dict[str, list[Entry]] = defaultdict(list)
+        condition = entries.c.hub == self.id
+        if since:
+            changed = select(accounts.c.id).where(
+                accounts.c.hub == self.id, accounts.c.version > since
+            )
+            known = {id: _entry_count(account) for id, account in self.hub.accounts.items()}
+            for (id,) in connection.execute(changed).all():
+                newer = (entries.c.account == id) & (entries.c.number > known.get(id, 0))
+                self._add_entries(connection, condition & newer, found)
+        else:
+            self._add_entries(connection, condition, found)
+        return found
+
+    def _add_entries(
+        self, connection: Connection, condition: Any, found: dict[str, list[Entry]]
+    ) -> None:
+        columns = entries.c
+        query = select(
+            columns.account,
+            columns.created_at,
+            columns.kind,
+            columns.credits,
+            columns.lot,
+            columns.generation,
+        )
+        query = query.where(condition).order_by(columns.account, columns.number)
+        for account, *values in connection.execute(query):
+            found[account].append(Entry(*values))
+
+    def _read_keys(self, connection: Connection, since: int) -> None:
+        for row in self._changed_rows(connection, keys, since):
+            key = ApiKey(bytes(row.digest), row.account, row.name, row.expires_at, row.revoked)
+            is_new = key.digest not in self.hub.keys
+            self.hub.keys[key.digest] = self._keys[key.digest] = key
+            if is_new:
+                self.hub.on_key_added(key.digest)
+
+    def _read_generations(self, connection: Connection, since: int, document: HubDocument) -> None:
+        hub, ended_ids, positions = self.hub, self._ended_ids, {}
+        for row in self._changed_rows(connection, generations, since):
+            self._read_generation(GENERATION.decode(row.body), is_first_read=not since)
+            if row.ended_position is not None:
+                positions[row.ended_position] = row.id
+        kept = set(positions.values())
+        while ended_ids and ended_ids.first < document.evicted_total:
+            id = ended_ids.popleft()
+            hub.ended_size -= self._generations[id].size
+            if id not in kept:
+                self._unlisted.add(id)
+        for position in sorted(positions):
+            if position >= ended_ids.total:
+                ended_ids.append(positions[position])
+                hub.ended_size += self._generations[positions[position]].size
+        ended_ids.forget_changes()
+        self._remove_unlisted()
+
+    def _read_generation(self, generation: Generation, *, is_first_read: bool) -> None:
+        hub, id = self.hub, generation.id
+        known = self._generations.get(id)
+        dict.__setitem__(self._generations, id, generation)
+        is_new = known is None and not is_first_read
+        self.journal.set_credits(id, -generation.charged_credits, is_new=is_new)
+        if known is None and not generation.ended:
+            hub.scheduler.add_completion(generation.due_at, id)
+        if generation.ended and (wake := hub.completion_listeners.get(id)):
+            wake()
+
+    def _remove_unlisted(self) -> None:
+        for id in self._unlisted - self.hub.retained.keys():
+            dict.pop(self._generations, id, None)
+            self._unlisted.discard(id)
+
+    def _changed_rows(self, connection: Connection, table: Table, since: int) -> Iterable[Row[Any]]:
+        query = select(table).where(table.c.hub == self.id)
+        if since:
+            query = query.where(table.c.version > since)
+        return connection.execute(query.order_by(table.c.ordinal)).all()
+
+    # -- write -------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, database: Database, hub: HubBackend, id: int, position: int) -> StoredHub:
+        """Write a hub that is not in the database."""
+        stored = cls(hub, id, position)
+        row = {"id": id, "name": hub.name, "position": position, "version": 0, "state": ""}
+        database.connection.execute(hubs.insert().values(row))
+        database.connection.execute(
+            journals.insert().values(hub=id, total=0, cleared=0, coverage="[]")
+        )
+        stored._generations.changed = dict.fromkeys(hub.generations)
+        stored._ended_ids.appended = dict(enumerate(hub.ended_ids))
+        stored.write(database)
+        return stored
+
+    def delete(self, connection: Connection) -> None:
+        """Delete all rows of the hub."""
+        connection.execute(delete(hubs).where(hubs.c.id == self.id))
+        for table in HUB_TABLES:
+            connection.execute(delete(table).where(table.c.hub == self.id))
+
+    def write(self, database: Database) -> bool:
+        """Write what has changed; return whether other servers may have to know at once."""
+        connection, version, hub = database.connection, self.version + 1, self.hub
+        self._remove_unlisted()
+        account_rows, entry_rows = self._account_rows(connection, version)
+        key_rows, generation_rows = self._key_rows(version), self._generation_rows(version)
+        evicted = [{"old_hub": self.id, "old_id": id} for id in self._generations.removed]
+        document = HubDocument.of(
+            hub,
+            last_ordinal=self._last_ordinal,
+            ended_total=self._ended_ids.total,
+            evicted_total=self._ended_ids.first,
+        )
+        state, self.keys_changed = encode(document), bool(key_rows)
+        has_rows = account_rows or key_rows or generation_rows or evicted
+        if hub.saved_state is not self._snapshot and hub.saved_state is not None:
+            body = encode(SnapshotDocument.of(hub.saved_state))
+            database.upsert(snapshots, [{"hub": self.id, "body": body}])
+            self._snapshot = hub.saved_state
+        if not has_rows and state == self._state:
+            return False
+        database.upsert(accounts, account_rows, keep="ordinal")
+        database.upsert(keys, key_rows, keep="ordinal")
+        database.upsert(generations, generation_rows, keep="ordinal")
+        if entry_rows:
+            connection.execute(entries.insert(), entry_rows)
+        if evicted:
+            connection.execute(_DELETE_GENERATION, evicted)
+        update = hubs.update().where(hubs.c.id == self.id)
+        connection.execute(update.values(version=version, state=state))
+        wakes = self._wakes_others(document, generation_rows)
+        self.version, self._state = version, state
+        self._generations.forget_changes()
+        self._ended_ids.forget_changes()
+        return wakes
+
+    def _next_ordinal(self) -> int:
+        self._last_ordinal += 1
+        return self._last_ordinal
+
+    def _account_rows(
+        self, connection: Connection, version: int
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of the accounts that have changed, and of their new entries."""
+        rows, entry_rows = [], []
+        for account in self.hub.accounts.values():
+            mark, known = _mark(account), self._marks.get(account.id)
+            if mark == known:
+                continue
+            self._marks[account.id] = mark
+            known_count = known[0] + known[1] if known else 0
+            rows.append(self._account_row(account, version, is_new=known is None))
+            entry_rows += self._entry_rows(account, known_count)
+            if account.evicted_count > (known[0] if known else 0):
+                evicted = entries.c.number <= account.evicted_count
+                owned = (entries.c.hub == self.id) & (entries.c.account == account.id)
+                connection.execute(delete(entries).where(owned & evicted))
+        return rows, entry_rows
+
+    def _account_row(self, account: Account, version: int, *, is_new: bool) -> dict[str, Any]:
+        return {
+            "hub": self.id,
+            "id": account.id,
+            "ordinal": self._next_ordinal() if is_new else 0,
+            "version": version,
+            "account_type": account.account_type,
+            "balance": account.balance,
+            "evicted_total": account.evicted_total,
+            "evicted_count": account.evicted_count,
+            "lots": encode(account.lots),
+            "totals": encode(account.totals),
+        }
+
+    def _entry_rows(self, account: Account, known_count: int) -> list[dict[str, Any]]:
+        total = _entry_count(account)
+        count = min(total - known_count, len(account.entries))
+        newest = [*islice(reversed(account.entries), count)]
+        return [
+            {
+                "hub": self.id,
+                "account": account.id,
+                "number": number,
+                "created_at": entry.created_at,
+                "kind": entry.kind,
+                "credits": entry.credits,
+                "lot": entry.lot,
+                "generation": entry.generation,
+            }
+            for number, entry in zip(range(total, total - count, -1), newest, strict=True)
+        ]
+
+    def _key_rows(self, version: int) -> list[dict[str, Any]]:
+        if self._keys == self.hub.keys:
+            return []
+        changed = [key for key in self.hub.keys.values() if self._keys.get(key.digest) != key]
+        rows = [
+            {
+                **key._asdict(),
+                "hub": self.id,
+                "version": version,
+                "ordinal": 0 if key.digest in self._keys else self._next_ordinal(),
+            }
+            for key in changed
+        ]
+        self._keys = dict(self.hub.keys)
+        return rows
+
+    def _generation_rows(self, version: int) -> list[dict[str, Any]]:
+        positions = {id: position for position, id in self._ended_ids.appended.items()}
+        ids = dict.fromkeys((*self._generations.changed, *positions))
+        return [
+            self._generation_row(generation, version, positions.get(generation.id))
+            for generation in map(self._generations.get, ids)
+            if generation is not None
+        ]
+
+    def _generation_row(
+        self, generation: Generation, version: int, position: int | None
+    ) -> dict[str, Any]:
+        return {
+            "hub": self.id,
+            "id": generation.id,
+            "ordinal": self._next_ordinal(),
+            "version": version,
+            "account": generation.account,
+            "status": generation.status,
+            "created_at": generation.created_at,
+            "due_at": generation.due_at,
+            "ended_at": generation.ended_at,
+            "ended_position": position,
+            "body": encode(generation),
+        }
+
+    def _wakes_others(self, document: HubDocument, rows: list[dict[str, Any]]) -> bool:
+        """Return whether a request on another server may wait for this change."""
+        if self._state and HUB.decode(self._state).clock != document.clock:
+            return True
+        return any(
+            row["ended_at"] is not None and row["due_at"] != row["created_at"] for row in rows
+        )
+
+
+_DELETE_GENERATION = delete(generations).where(
+    generations.c.hub == bindparam("old_hub"), generations.c.id == bindparam("old_id")
+)
+
+
+def _entry_count(account: Account) -> int:
+    return account.evicted_count + len(account.entries)
+
+
+def _mark(account: Account) -> _Mark:
+    """Return what differs whenever an account has changed: each change adds an entry or a lot."""
+    return account.evicted_count, len(account.entries), len(account.lots)

@@ -1,0 +1,190 @@
+"""Servers on one database: they are killed, they wait for each other, they share everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+
+KEY = "gih_live_" + "rich" * 8
+OTHER_KEY = "gih_live_otherotherotherotherotherotherot"
+TIMEOUT = 60
+
+
+@dataclass
+class Server:
+    """A `mockhub serve` process on a database; `api` and `control` send requests to it."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def api(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {options.pop('key', KEY)}"}
+        url = f"{self.url}/api/v1{path}"
+        return httpx.request(method, url, headers=headers, timeout=TIMEOUT, **options)
+
+    def generate(self, **fields: Any) -> httpx.Response:
+        body = {"model": "gpt-image-2", "prompt": "A lighthouse", **fields}
+        return self.api("POST", "/images/generations", json=body)
+
+    def control(self, path: str, method: str = "GET", content: Any = None) -> Any:
+        url = f"{self.url}/_mockhub/hubs{path}"
+        response = httpx.request(method, url, json=content, timeout=TIMEOUT)
+        assert response.is_success, response.text
+        return response.json()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+Start = Callable[..., Server]
+
+
+@contextmanager
+def starter() -> Iterator[Start]:
+    """Yield a function that starts servers, which are stopped at the end."""
+    servers: list[Server] = []
+
+    def start(database: str, *options: str, port: int = 0) -> Server:
+        command = [sys.executable, "-m", "mockhub", "serve", "--port", str(port)]
+        command += ["--database", database, "--log-format", "json", "--log-level", "error"]
+        command += ["--public-url", "http://mockhub.test", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout
+        started = json.loads(process.stdout.readline() or "null")
+        assert started, "the server did not start"
+        servers.append(Server(process, started["address"]))
+        return servers[-1]
+
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.process.terminate()
+        for server in servers:
+            with suppress(subprocess.TimeoutExpired):
+                server.process.wait(10)
+            server.kill()
+            assert server.process.stdout
+            server.process.stdout.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    with starter() as start:
+        yield start
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hubs.db"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+def eventually(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + TIMEOUT
+    while not (result := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return result
+
+
+def test_everything_survives_kill_9(start: Start, database: str) -> None:
+    server = start(database)
+    generation = server.generate(n=2).json()
+    task = server.generate(**{"async": True, "prompt": "[[never]] a ship"}).json()
+    server.control("/default/accounts/rich/grants", "POST", {"credits": 5})
+    server.control("/default/faults", "POST", {"fault": "status=503 x3 on=get_credits"})
+    key = server.control("/default/keys", "POST", {"account": "rich", "name": "new"})["key"]
+    server.control("", "POST", {"name": "mine", "clock": {"now": "2030-01-01T00:00:00Z"}})
+    assert server.api("GET", "/credits").status_code == 503
+    image = server.url + generation["images"][1]["url"].removeprefix("http://mockhub.test")
+    content = httpx.get(image).content
+    parts = ("", "/accounts", "/accounts/rich/entries", "/keys", "/generations", "/faults")
+    before = {part: server.control(f"/default{part}") for part in parts[1:]}
+    server.kill()
+
+    server = start(database)
+    assert {part: server.control(f"/default{part}") for part in parts[1:]} == before
+    assert server.control("/mine/clock")["now"] == "2030-01-01T00:00:00.000Z"
+    assert [server.api("GET", "/credits").status_code for _ in range(3)] == [503, 503, 200]
+    assert server.api("GET", "/credits", key=key).status_code == 200
+    assert server.api("GET", f"/generations/{task['id']}").json()["status"] == "processing"
+    path = generation["images"][1]["url"].removeprefix("http://mockhub.test")
+    assert httpx.get(server.url + path).content == content
+    assert server.control("/default")["audit"] == []
+
+
+def test_raw_keys_are_not_in_the_database(start: Start, tmp_path: Path) -> None:
+    server = start(f"sqlite:///{tmp_path}/hubs.db")
+    server.generate(prompt=f"my key is {KEY}")
+    server.process.terminate()
+    server.process.wait(TIMEOUT)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"my key is" in content
+    assert content.count(KEY.encode()) == content.count(b"my key is " + KEY.encode())
+
+
+def test_waiting_requests_are_woken_by_another_server(start: Start, database: str) -> None:
+    one, two = start(database), start(database)
+    clock = {"kind": "manual", "mode": "hold", "now": "2040-01-01T00:00:00Z"}
+    one.control("/default/clock", "PATCH", clock)
+    with ThreadPoolExecutor() as pool:
+        by_clock = pool.submit(lambda: one.generate(prompt="[[duration=60s]] a ship"))
+        eventually(lambda: two.control("/default/generations?status=queued")["generations"])
+        two.control("/default/clock/advance", "POST", {"by": "61s"})
+        assert by_clock.result(TIMEOUT).json()["status"] == "succeeded"
+        by_hand = pool.submit(lambda: two.generate(prompt="[[never]] a ship"))
+        (queued,) = eventually(
+            lambda: one.control("/default/generations?status=queued")["generations"]
+        )
+        one.control(f"/default/generations/{queued['id']}/complete", "POST", {"outcome": "failed"})
+        assert by_hand.result(TIMEOUT).json()["error"]["code"] == "generationFailed"
+    assert one.control("/default/accounts/rich") == two.control("/default/accounts/rich")
+
+
+def test_servers_share_one_journal(start: Start, database: str) -> None:
+    one, two = start(database), start(database)
+    ids = [server.generate().json()["id"] for server in (one, two, one, two)]
+
+    def journal(server: Server) -> Any:
+        exchanges = server.control("/default/journal?operation=create_generation")["exchanges"]
+        return [(exchange["number"], exchange["generation"]) for exchange in exchanges]
+
+    eventually(lambda: len(journal(one)) == len(journal(two)) == len(ids))
+    assert journal(one) == journal(two)
+    assert sorted(id for _, id in journal(one)) == sorted(ids)
+    assert [number for number, _ in journal(one)] == [1, 2, 3, 4]
+
+
+def test_workers_share_one_port(start: Start, tmp_path: Path) -> None:
+    server = start(f"sqlite:///{tmp_path}/hubs.db", "--workers", "2")
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    workers = [int(number) for number in children.read_text().split()]
+    assert len(workers) == 2
+    before = server.generate().json()["balance"]["credits"]
+    os.kill(workers[0], signal.SIGKILL)
+    eventually(lambda: workers[0] not in map(int, children.read_text().split()))
+
+    def balance() -> Any:
+        with suppress(httpx.TransportError):  # the worker that was killed had accepted it
+            return server.generate().json()["balance"]["credits"]
+
+    assert eventually(balance) < before
