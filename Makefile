@@ -6,6 +6,7 @@ SERVE_ARGS ?=
 VERIFY_ARGS ?=
 BENCH_ARGS ?=
 SOAK_ARGS ?=
+BANK_ARGS ?=
 HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
 PYTEST_ARGS ?= -n 3 --dist worksteal
@@ -26,7 +27,7 @@ LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet -
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help serve env env-newest test test-newest test-asyncio check lint-spec verify self-test bench peers docs wheel release-check container-check soak hostile fuzz lock clean
+.PHONY: help serve env env-newest test test-newest test-asyncio check lint-spec verify bank self-test bench peers docs wheel release-check container-check soak hostile fuzz lock clean
 
 help: ## list targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -64,6 +65,9 @@ check: .venv/.dev ## check formatting, lint, types and import layers
 
 lint-spec: env ## run external linters on openapi.yaml
 	$(BIN)/python -m pytest tests/spec/test_external_linters.py
+
+bank: .venv/.dev ## kill servers on one database for a minute while clients pay (BANK_ARGS="--seconds 10")
+	$(BIN)/python -m tests.storage.bank $(BANK_ARGS)
 
 verify: .venv/.dev ## run the contract tests on our own mock (VERIFY_ARGS="--no-fuzz")
 	$(BIN)/mockhub verify $(VERIFY_ARGS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from mockhub.domain.hub import HubBackend
@@ -23,6 +23,12 @@ from mockhub.storage.stored_hub import StoredHub
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+
+# Statements are built once, which takes longer than to run them.
+_SELECT_META = select(meta)
+_SELECT_AND_LOCK_META = _SELECT_META.with_for_update()
+_SELECT_HUBS = select(hubs).order_by(hubs.c.position, hubs.c.id).with_for_update()
+_SELECT_HUBS_BY_ID = _SELECT_HUBS.where(hubs.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True)
@@ -185,16 +191,14 @@ class Session:
 
     def _select_hubs(self, ids: Iterable[int] | None) -> Sequence[Row[Any]]:
         """Lock and return the rows of hubs; None means all."""
-        query = select(hubs).order_by(hubs.c.position, hubs.c.id).with_for_update()
-        if ids is not None:
-            query = query.where(hubs.c.id.in_(ids))
-        return self.database.connection.execute(query).all()
+        if ids is None:
+            return self.database.connection.execute(_SELECT_HUBS).all()
+        values = {"ids": [*ids]}
+        return self.database.connection.execute(_SELECT_HUBS_BY_ID, values).all()
 
     def _read_meta(self) -> int:
-        query = select(meta)
-        row = self.database.connection.execute(
-            query.with_for_update() if self._is_exclusive else query
-        ).one()
+        query = _SELECT_AND_LOCK_META if self._is_exclusive else _SELECT_META
+        row = self.database.connection.execute(query).one()
         version: int = row.registry_version
         if version != self._registry_version:
             self._last_hub = row.last_hub

@@ -290,11 +290,10 @@ class StoredHub:
         database.upsert(keys, key_rows, keep="ordinal")
         database.upsert(generations, generation_rows, keep="ordinal")
         if entry_rows:
-            connection.execute(entries.insert(), entry_rows)
+            connection.execute(_INSERT_ENTRIES, entry_rows)
         if evicted:
             connection.execute(_DELETE_GENERATION, evicted)
-        update = hubs.update().where(hubs.c.id == self.id)
-        connection.execute(update.values(version=version, state=state))
+        connection.execute(_UPDATE_HUB, {"hub": self.id, "version": version, "state": state})
         wakes = self._wakes_others(document, generation_rows)
         self.version, self._state = version, state
         self._generations.forget_changes()
@@ -407,6 +406,8 @@ class StoredHub:
         )
 
 
+_UPDATE_HUB = hubs.update().where(hubs.c.id == bindparam("hub"))
+_INSERT_ENTRIES = entries.insert()
 _DELETE_GENERATION = delete(generations).where(
     generations.c.hub == bindparam("old_hub"), generations.c.id == bindparam("old_id")
 )

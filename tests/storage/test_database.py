@@ -1,0 +1,239 @@
+"""What can go wrong with a database, and what is left in it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from mockhub.cli.main import main
+from mockhub.domain.hub import HubBackend
+from mockhub.exceptions import MockhubError
+from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios.loader import find_scenario
+from mockhub.spec.api_spec import load_spec
+from mockhub.storage import database
+from mockhub.storage.store import Store
+from mockhub.web.app import App
+from tests.conftest import ROOT
+from tests.support.asgi_client import Reply, call, stored_app
+from tests.support.postgres import Cluster
+
+SPEC = load_spec(ROOT / "openapi.yaml")
+KEY = "gih_live_" + "rich" * 8
+BODY = {"model": "gpt-image-2", "prompt": "A lighthouse"}
+TABLES = ("accounts", "entries", "keys", "generations", "exchanges", "journals", "snapshots")
+T = TypeVar("T")
+
+
+def default_hub() -> HubBackend:
+    return build_hub(find_scenario("default"), "default", SPEC)
+
+
+class Client:
+    """A server on a database, in the process of the test."""
+
+    def __init__(self, url: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.app: App
+        self.store: Store
+        self.app, self.store = stored_app(url, SPEC, default_hub)
+        self.run(self._start())
+
+    async def _start(self) -> None:
+        self.store.start()
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        return self.loop.run_until_complete(awaitable)
+
+    def close(self) -> None:
+        self.run(self.store.close())
+        self.loop.close()
+
+    def request(self, method: str, path: str, content: Any = None) -> Reply:
+        return self.run(call(self.app, method, path, content, key=KEY))
+
+    def generate(self, **fields: Any) -> Reply:
+        return self.request("POST", "/api/v1/images/generations", {**BODY, **fields})
+
+    def balance(self) -> int:
+        credits: int = self.request("GET", "/api/v1/credits").json()["credits"]
+        return credits
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Client]]:
+    clients: list[Client] = []
+
+    def connect(url: str) -> Client:
+        clients.append(Client(url))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "hubs.db"
+
+
+Connect = Callable[[str], Client]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://host/name", "is not the URL of a database; expected sqlite:///FILE or"),
+        ("nonsense", "'nonsense' is not the URL"),
+        ("mongodb://me:secret@host/name", "'mongodb://...@host/name' is not the URL"),
+        ("sqlite://", "expected sqlite:///FILE"),
+        ("sqlite:////no/such/directory/hubs.db", "the directory does not exist"),
+        ("sqlite:///hubs.db?synchronous=off", "synchronous='off'"),
+        ("postgresql://host", "the URL has no database"),
+        ("postgresql://me@127.0.0.1:1/name", "The database is not available: connection"),
+    ],
+)
+def test_unusable_databases_are_rejected(url: str, message: str) -> None:
+    with pytest.raises(MockhubError, match=r".") as caught:
+        stored_app(url, SPEC, default_hub)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_newer_schema_is_refused(connect: Connect, path: Path) -> None:
+    connect(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE meta SET schema_version = 99")
+    with pytest.raises(MockhubError, match="schema version 99, and this mockhub knows at most 1"):
+        stored_app(f"sqlite:///{path}", SPEC, default_hub)
+
+
+def test_tables_of_others_are_not_touched(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE accounts (id)")
+    with pytest.raises(MockhubError, match="has a table 'accounts' that is not mockhub's"):
+        stored_app(f"sqlite:///{path}", SPEC, default_hub)
+
+
+def test_files_that_are_no_database_are_rejected(path: Path) -> None:
+    path.write_text("This is a text file, and a long one. " * 40)
+    with pytest.raises(MockhubError, match="file is not a database"):
+        stored_app(f"sqlite:///{path}", SPEC, default_hub)
+
+
+def test_locked_file_is_503_and_charges_nothing(
+    connect: Connect, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.1)
+    client = connect(f"sqlite:///{path}")
+    before = client.balance()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reply = client.generate()
+        other.execute("ROLLBACK")
+    assert reply.status == 503
+    assert (b"retry-after", b"1") in reply.headers
+    assert reply.json() == {
+        "error": {
+            "message": "The database is not available: database is locked; try again",
+            "code": "serviceUnavailable",
+        }
+    }
+    assert client.balance() == before
+
+
+def test_full_disk_is_503_and_charges_nothing(connect: Connect, path: Path) -> None:
+    client = connect(f"sqlite:///{path}")
+    client.generate()
+    before = client.balance()
+    connection = client.store.session.database.connection
+
+    def limit(pages: int) -> None:
+        connection.exec_driver_sql("ROLLBACK") if connection.in_transaction() else None
+        connection.connection.driver_connection.execute(f"PRAGMA max_page_count={pages}")
+
+    limit(1)
+    replies = [client.generate(prompt="x" * 4000) for _ in range(20)]
+    assert replies[-1].status == 503
+    assert "database or disk is full" in replies[-1].json()["error"]["message"]
+    paid = sum(reply.status == 200 for reply in replies)
+    limit(10**6)
+    assert client.balance() == before - 8 * paid
+    assert client.generate().status == 200
+    assert client.request("GET", "/_mockhub/hubs/default").json()["audit"] == []
+
+
+def test_restarted_database_is_used_again(connect: Connect, cluster: Cluster) -> None:
+    client = connect(cluster.create_database())
+    assert client.generate().status == 200
+    before = client.balance()
+    cluster.stop(immediately=True)
+    replies = [client.generate(), client.request("GET", "/_mockhub/hubs")]
+    cluster.start()
+    assert [reply.status for reply in replies] == [503, 503]
+    assert replies[0].json()["error"]["code"] == "serviceUnavailable"
+    assert client.balance() == before
+    assert client.generate().json()["balance"]["credits"] == before - 8
+
+
+def test_deleted_hubs_leave_no_row(connect: Connect, path: Path) -> None:
+    client = connect(f"sqlite:///{path}")
+
+    def rows() -> list[int]:
+        client.run(client.store.save_journals())
+        with closing(sqlite3.connect(path)) as connection:
+            counts = [f"SELECT count(*) FROM {table}" for table in (*TABLES, "hubs")]
+            return [connection.execute(count).fetchone()[0] for count in counts]
+
+    before = rows()
+    for number in range(5):
+        key = client.request("POST", "/_mockhub/hubs", {"name": f"h{number}"}).json()["key"]
+        path_of_hub = f"/hubs/h{number}/api/v1/images/generations"
+        assert client.run(call(client.app, "POST", path_of_hub, BODY, key=key)).status == 200
+        client.request("POST", f"/_mockhub/hubs/h{number}/reset")
+        client.request("POST", f"/_mockhub/hubs/h{number}/fork", {"name": f"h{number}-fork"})
+    assert rows()[-1] == before[-1] + 10
+    for number in range(5):
+        client.request("DELETE", f"/_mockhub/hubs/h{number}")
+        client.request("DELETE", f"/_mockhub/hubs/h{number}-fork")
+    assert rows() == before
+
+
+def test_evicted_generations_are_deleted(connect: Connect, path: Path) -> None:
+    client = connect(f"sqlite:///{path}")
+    client.request("PATCH", "/_mockhub/hubs/default", {"max_generations": 3})
+    for _ in range(30):
+        client.generate()
+    with closing(sqlite3.connect(path)) as connection:
+        count = connection.execute("SELECT count(*) FROM generations").fetchone()[0]
+        balance, entries = connection.execute(
+            "SELECT balance, evicted_total + (SELECT sum(credits) FROM entries WHERE account = id) "
+            "FROM accounts WHERE id = 'rich'"
+        ).fetchone()
+    assert count == 3
+    assert balance == entries == client.balance()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--workers 2", "--workers 2 needs --database, where the processes share their state"),
+        (
+            "--database sqlite:///x.db --mutant models-endpoint-missing",
+            "--database and --mutant exclude",
+        ),
+        ("--database sqlite:///x.db --watch", "--database and --watch exclude each other"),
+    ],
+)
+def test_wrong_options_are_rejected(
+    options: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["serve", *options.split()], standalone_mode=False)
+    assert message in capsys.readouterr().err
