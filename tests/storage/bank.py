@@ -2,27 +2,29 @@
 
     python -m tests.storage.bank [--seconds 60] [--servers 3] [--clients 64] [--database URL]
 
-Every client has a ledger of its own: the generations that were acknowledged. At the end each of them
-must be there, charged once, and the balances must be the sums of the entries, which is also
-checked at each read while servers are killed.
+Every client keeps the generations that were acknowledged. At the end each of them must be there,
+charged once, and the balances must be the sums of the entries, which is also checked at each read
+while servers are killed.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import httpx
 
+from mockhub.domain.ids import Ids
 from tests.storage.test_servers import KEY, OTHER_KEY, Server, Start, starter
+
+T = TypeVar("T")
 
 ACCOUNTS = {KEY: "rich", OTHER_KEY: "other"}
 PROMPTS = ("A lighthouse",) * 4 + (
@@ -51,11 +53,11 @@ class Bank:
 
     def pay(self, number: int) -> None:
         """Generate until the end, on any server."""
-        randomness = random.Random(number)
+        ids = Ids(number)
         while not self.stopped.is_set():
-            server, key = randomness.choice(self.servers), randomness.choice([*ACCOUNTS])
-            fields = {"prompt": randomness.choice(PROMPTS), "n": randomness.choice((1, 1, 2))}
-            body = {"model": "gpt-image-2", **fields, "async": randomness.random() < 0.2}
+            server, key = choose(ids, self.servers), choose(ids, [*ACCOUNTS])
+            fields = {"prompt": choose(ids, PROMPTS), "n": choose(ids, (1, 1, 2))}
+            body = {"model": "gpt-image-2", **fields, "async": ids.random() < 0.2}
             with suppress(httpx.TransportError):
                 response = server.api("POST", "/images/generations", json=body, key=key)
                 if response.status_code in (200, 202):
@@ -67,7 +69,7 @@ class Bank:
         """Compare balances with the sums of entries until the end."""
         while not self.stopped.is_set():
             with suppress(httpx.TransportError, AssertionError):
-                audit = random.choice(self.servers).control("/default")["audit"]
+                audit = self.servers[self.reads % len(self.servers)].control("/default")["audit"]
                 self.problems += audit
                 self.reads += 1
             time.sleep(0.1)
@@ -75,7 +77,7 @@ class Bank:
     def kill(self, interval: float) -> None:
         """Kill a server now and then, and start another one in its place."""
         while not self.stopped.wait(interval):
-            index = random.randrange(len(self.servers))
+            index = self.kills % len(self.servers)
             self.servers[index].kill()
             self.kills += 1
             self.servers[index] = self.start(self.database)
@@ -114,6 +116,10 @@ class Bank:
             found = server.api("GET", f"/generations/{acknowledged['id']}", key=key)
             assert found.status_code == 200, f"{acknowledged['id']} was lost"
             assert acknowledged["id"] in charged, f"{acknowledged['id']} was not charged"
+
+
+def choose(ids: Ids, items: Sequence[T]) -> T:
+    return items[int(ids.random() * len(items))]
 
 
 def all_entries(server: Server, account: str) -> list[dict[str, Any]]:

@@ -107,7 +107,7 @@ def test_unusable_databases_are_rejected(url: str, message: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_newer_schema_is_refused(connect: Connect, path: Path) -> None:
+def test_newer_schema_is_rejected(connect: Connect, path: Path) -> None:
     connect(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 99")
