@@ -128,9 +128,17 @@ def test_action_verifies_a_server(shell: Callable[..., Done], profile: Any, tmp_
         "Verify",
         target="target.yaml",
         baseline="mockhub-report/verify.json",
+        wait="30",
         arguments=SOME_CHECKS,
     )
     assert again.code == 0, again.output
+
+
+def test_action_passes_baseline_and_wait(shell: Callable[..., Done], profile: Any) -> None:
+    """A value that the command rejects ends the run."""
+    for name, value in (("baseline", "none.json"), ("wait", "-1")):
+        done = step(shell, "Verify", target="target.yaml", **{name: value})
+        assert (done.code, f"--{name}" in done.output or value in done.output) == (2, True)
 
 
 def test_action_says_why_a_run_was_not_possible(shell: Callable[..., Done]) -> None:
