@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ _INDEX_TEXT = f"""\
 # A recording of mockhub, which `mockhub serve --replay` and `mockhub drift` read.
 version: {VERSION}
 """
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _DIGEST = "[0-9a-f]{64}"
 _MAX_STATUS = 599
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -85,7 +87,11 @@ _FILE_NAME = string(
 _HEADERS = {
     "description": "headers by name",
     "type": "object",
-    "additionalProperties": {"description": "a text; quote it", "type": "string"},
+    "additionalProperties": {
+        "description": "a text in one line; quote it",
+        "type": "string",
+        "pattern": "^[\\t\\x20-\\x7e\\x80-\\xff]*$",
+    },
 }
 _TEXT = {"description": "a text", "type": "string"}
 _SECONDS = {"description": "a number of seconds of at least 0", "type": "number", "minimum": 0}
@@ -196,6 +202,10 @@ def _check_index(directory: Path) -> None:
 def _load_exchange(path: Path) -> RecordedExchange:
     document = _EXCHANGE.load(path)
     request, response = document["request"], document["response"]
+    for place in ("request", "response"):
+        for name in document[place].get("headers", {}):
+            if not _HEADER_NAME.fullmatch(name):
+                raise error_at(path, (place, "headers", name), "is not the name of a header")
     content = _only(path, "request", request, _REQUEST_BODY)
     for index, part in enumerate(content.get("form", ())):
         if ("value" in part) == ("sha256" in part):

@@ -108,7 +108,7 @@ class Recorder:
         token = parse_bearer_token(authorization or b"")
         hub_name = scope.get(HUB_NAME_SCOPE_KEY)
         query = scope["query_string"].decode("latin-1")
-        path = quote(scope["path"], safe=_SAFE_PATH)
+        path = quote(scope["path"], safe=_SAFE_PATH, errors="surrogateescape")
         return _Exchange(
             self._last_number,
             scope["method"],
@@ -181,7 +181,7 @@ class Recorder:
             kept[b"content-type"] = kept[b"content-type"].partition(b";")[0]  # no boundary
         request = {
             "method": clean(exchange.method.encode()).decode("latin-1"),
-            "target": clean(exchange.target.encode()).decode("latin-1"),
+            "target": clean(exchange.target.encode("latin-1")).decode("latin-1"),
             **({"key": exchange.key} if exchange.key else {}),
             **({"headers": clean_headers(kept)} if kept else {}),
             **exchange.request.content(clean),

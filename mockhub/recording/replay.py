@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
+from urllib.parse import quote
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
@@ -188,6 +189,7 @@ def _to_response(exchange: RecordedExchange, base_url: str) -> Response:
         body = body.replace(BASE_URL.encode(), base_url.encode())
     if exchange.method != "HEAD" and exchange.status not in _BODILESS_STATUSES:
         headers["content-length"] = str(len(body))
+    headers["x-mockhub-replay"] = quote(exchange.path.name)
     pairs = [(name, value.replace(BASE_URL, base_url)) for name, value in headers.items()]
     return Response(
         exchange.status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +19,11 @@ from mockhub.web.multipart_delimiters import DelimiterNormalizer
 Content = dict[str, Any]  # of a body, as a recording has it: at most one of its keys and its value
 Clean = Callable[[bytes], bytes]  # removes keys and the address of the server
 
-_MAX_BYTES = 2 * 1024 * 1024  # of a body, and of a text field, that are kept
+_MAX_HEADER = 1000  # bytes of a Content-Type
+_PART_BYTES = 2000  # of memory, about, that a part of a form takes
+_MAX_BYTES = (
+    2 * 1024 * 1024
+)  # of a body, and of the parts of a form without their files, that are kept
 
 _SILENT_LOGGER = logging.Logger("mockhub.recording")
 _SILENT_LOGGER.disabled = True
@@ -32,7 +37,7 @@ class RequestContentReader:
     """
 
     def __init__(self, headers: dict[bytes, bytes]) -> None:
-        media_type, options = parse_options_header(headers.get(b"content-type", b""))
+        media_type, options = parse_options_header(headers.get(b"content-type", b"")[:_MAX_HEADER])
         boundary = options.get(b"boundary") if media_type == FORM.encode() else None
         length = headers.get(b"content-length", b"0")
         self._stated_size = int(length) if length.isdigit() else 0
@@ -75,12 +80,10 @@ def text_content(raw: bytes, *, exact: bool = False) -> Content | None:
     Args:
         exact: Whether the JSON has to be written in the same bytes again.
     """
-    try:
+    with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):  # nested too deeply
         value = orjson.loads(raw)
-        if not exact or orjson.dumps(value) == raw:
+        if orjson.dumps(value) == raw or not exact:
             return {"json": value}
-    except orjson.JSONDecodeError:
-        pass
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -105,14 +108,12 @@ class _Part:
     def write(self, data: bytes) -> None:
         self.size += len(data)
         self.digest.update(data)
-        limit = SNIFF_BYTES if self.is_file else _MAX_BYTES + 1
-        self.content += data[: limit - len(self.content)]
+        self.content += data[: SNIFF_BYTES - len(self.content)] if self.is_file else data
 
     def describe(self, clean: Clean) -> Content:
         name = clean(self.options.get(b"name", b"")).decode("utf-8", "replace")
-        if not self.is_file and len(self.content) <= _MAX_BYTES:
-            content = text_content(clean(bytes(self.content))) or {}
-            value = content.get("text", clean(bytes(self.content)).decode("utf-8", "replace"))
+        if not self.is_file:
+            value = clean(bytes(self.content)).decode("utf-8", "replace")
             return {"name": name, "value": value}
         return {
             "name": name,
@@ -127,14 +128,15 @@ class _FormReader:
         self._parts: list[_Part] = []
         self._header = [b"", b""]
         self._ended = self._failed = False
+        self._kept = 0
         self._delimiters = DelimiterNormalizer(boundary)
         callbacks: Any = {
-            "on_part_begin": lambda: self._parts.append(_Part()),
+            "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,
             "on_header_value": self._on_header_value,
             "on_header_end": self._on_header_end,
             "on_headers_finished": lambda: self._parts[-1].begin(),
-            "on_part_data": lambda data, start, end: self._parts[-1].write(data[start:end]),
+            "on_part_data": self._on_part_data,
             "on_end": self._on_end,
         }
         try:
@@ -160,10 +162,26 @@ class _FormReader:
             except FormParserError:
                 self._failed = True
 
+    def _keep(self, size: int) -> None:
+        self._kept += size
+        if self._kept > _MAX_BYTES:
+            raise FormParserError("too many parts, or too long headers or texts")
+
+    def _on_part_begin(self) -> None:
+        self._keep(_PART_BYTES)
+        self._parts.append(_Part())
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        self._keep(0 if part.is_file else end - start)
+        part.write(data[start:end])
+
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._keep(end - start)
         self._header[0] += data[start:end]
 
     def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._keep(end - start)
         self._header[1] += data[start:end]
 
     def _on_header_end(self) -> None:

@@ -43,6 +43,8 @@ def edit(path: Path, old: str, new: str) -> None:
         ("  status: 200\n", "", 7, "#/response: 'status' is missing; expected a status"),
         ("  json:", "  text: x\n  json:", 11, "json and text are both given; expected one body"),
         ("method: GET", "method: [GET]", 4, "#/request/method: an array of 1 is not valid"),
+        ("content-type: a", "content type: a", 10, "content type: is not the name of a header"),
+        ("content-type: a", 'x: "ü\\n"\n    y: a', 10, "expected a text in one line; quote it"),
         ("request:", "request: {", 7, "not YAML"),
         ("target: /api", "target: api", 5, "expected a path such as /api/v1/credits"),
         ("key: key-1", "key: 1", 6, "#/request/key: 1 is not valid; expected a label"),

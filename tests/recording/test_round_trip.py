@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,55 @@ def test_each_request_gets_its_recorded_response(session: Session, live: LiveHub
     for request, recorded in session.received:
         response = send_again(live, request, request["key"])
         assert_same(response, recorded, live, session.base_url)
+
+
+def test_header_names_the_file(session: Session, live: LiveHub) -> None:
+    replay(live, session.directory)
+    response = live.client.get("/api/v1/models")
+    assert response.headers["x-mockhub-replay"] == "0001-list-models-200.yaml"
+
+
+ODD_REQUESTS: list[tuple[str, dict[str, Any]]] = [
+    ("/api/v1/cr%ffedits?%ff=%C3%A9&é", {}),
+    ("/api/v1/credits", {"headers": {"Content-Type": "x;" * 5000}}),
+    (GENERATIONS, {"content": b"[" * 600 + b"]" * 600}),
+    (GENERATIONS, {"content": b'{"prompt": "\\ud800", "n": 1e999}'}),
+    (GENERATIONS, {"content": b"\xff\x00"}),
+    (GENERATIONS, {"data": {"prompt": "x"}, "headers": {"Content-Type": "multipart/form-data"}}),
+    (GENERATIONS, {"files": [(f"f{n}", (None, b"1")) for n in range(99)]}),
+    (GENERATIONS, {"files": [(f"f{n}", (None, b"1")) for n in range(1100)]}),
+    (GENERATIONS, {"files": {"prompt": (None, b"\xff\r\n--x")}}),
+]
+
+
+def test_odd_requests_are_recorded_and_recognized(tmp_path: Path, live: LiveHub) -> None:
+    """Also those whose body cannot be read as JSON, text or a form."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": str(next(numbers)).encode()})
+
+    numbers = count()
+    bodies = [httpx.Request("POST", "http://x" + url, **options) for url, options in ODD_REQUESTS]
+    requests = [(one.url.raw_path, one.read(), one.headers) for one in bodies]
+    with serve_hub() as recorded:
+        recorder = Recorder(tmp_path, recorded.app.api.spec, recorded.url)
+        recorded.app.handler = RecordingApp(app, recorder)
+        for path, content, headers in requests:
+            assert post_raw(recorded, path, content, headers).status_code == 200
+    recorder.close()
+    assert len(load_recording(tmp_path)) == len(requests)
+    replay(live, tmp_path)
+    replayed = [post_raw(live, *request).text for request in requests]
+    assert replayed == [str(number) for number in range(len(requests))]
+
+
+def post_raw(live: LiveHub, path: bytes, content: bytes, headers: httpx.Headers) -> httpx.Response:
+    url = httpx.URL(live.url).copy_with(raw_path=path)
+    kept = {name: value for name, value in headers.items() if name == "content-type"}
+    return live.client.post(url, content=content, headers=kept)
 
 
 def test_head_has_the_recorded_length(session: Session, live: LiveHub) -> None:
