@@ -81,8 +81,7 @@ class Matcher:
             expected = {**dict.fromkeys(actual), **_shortened(recorded)}
             found = differences(actual, expected)
             description = f"{exchange.path.name}: {'; '.join(map(str, found))}"
-            weight = 2 * any(one.name in ("method", "path") for one in found)
-            misses.append((distance(found) + weight, description))
+            misses.append((distance(found), description))
         return join_near_misses(misses)
 
 

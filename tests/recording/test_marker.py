@@ -28,8 +28,10 @@ JOB = {
 def test_marker_replays_a_recording_beside_the_test(mockhub: Hub) -> None:
     with httpx.Client(base_url=mockhub.base_url) as client:  # without a key
         job = client.post("images/generations", json=JOB).json()
+        before = mockhub.clock.now()
         states = [client.get(job["poll_url"]).json() for _ in range(3)]
         assert [one["status"] for one in states] == ["processing", "processing", "succeeded"]
+        assert 1 < (mockhub.clock.now() - before).total_seconds() < 4  # as recorded
         url = states[-1]["images"][0]["url"]
         assert url.startswith(f"{mockhub.url}/images/")
         (image,) = (CASSETTE / "images").iterdir()

@@ -125,6 +125,7 @@ def test_keys_are_labelled_in_the_order_in_which_they_are_seen(
     live.credits("second")
     other = next(response for request, response in session.received if request["key"] == OTHER)
     assert live.credits("third") == other.json()["credits"]
+    assert live.credits("first") == 112
 
 
 def test_no_file_holds_a_key_or_a_part_of_one(session: Session) -> None:
@@ -180,6 +181,7 @@ def test_recording_is_small(session: Session) -> None:
 
 def test_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub) -> None:
     bodies = {"/long": b'"' + b"x" * 20_000 + b'"', "/binary": bytes(range(256)), "/empty": b""}
+    bodies["/integer"] = b'{"n":12345678901234567890}'  # longer than YAML files may have
     bodies |= {"/text": "a\u2028\x85\r\n\tb: #\n".encode(), "/number": b'{"n": 1e400, "s": 16:9}'}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -195,7 +197,7 @@ def test_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub)
         for path in bodies:
             recorded.client.get(path)
     recorder.close()
-    assert len(list((tmp_path / "bodies").iterdir())) == 2
+    assert len(list((tmp_path / "bodies").iterdir())) == 3
     replay(live, tmp_path)
     assert {path: live.client.get(path).content for path in bodies} == bodies
 
