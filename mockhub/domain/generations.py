@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
+from mockhub.domain.clock import MAX_TIMESTAMP
 from mockhub.domain.ledger import Allocations, Entry, deallocate
 from mockhub.domain.provider import Outcome
 from mockhub.spec.catalog import Quote
@@ -102,7 +103,7 @@ def create_generation(
     allocations = account.allocate(quote.credits_per_image * request.n)
     due_at = _due_at(request, outcome, now, timeout_ms)
     entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in allocations])
-    ends_now = due_at == now and not request.run_async
+    ends_now = not (request.run_async or outcome.never or outcome.duration)
     delivered = outcome.delivered_images(request.n) if ends_now else 0
     generation = Generation(
         id=id,
@@ -124,10 +125,14 @@ def create_generation(
 
 
 def _due_at(request: GenerationRequest, outcome: Outcome, now: int, timeout_ms: int) -> int | None:
-    """Return when time completes it; a synchronous one fails at the time limit (LIM-1)."""
+    """Return when time completes it; a synchronous one fails at the time limit (LIM-1).
+
+    No clock goes beyond MAX_TIMESTAMP, and no request waits longer.
+    """
     if request.run_async:
         return None if outcome.never or outcome.polls else now + outcome.duration
-    return now + (timeout_ms if outcome.never else min(outcome.duration, timeout_ms))
+    duration = timeout_ms if outcome.never else min(outcome.duration, timeout_ms)
+    return max(now, min(now + duration, MAX_TIMESTAMP))
 
 
 def complete_generation(generation: Generation, now: int, *, failed: bool) -> Changes:

@@ -36,6 +36,11 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
+_TOO_MANY_RUNNING = (
+    "Too many generations are running: together they take more memory than --max-generations-size "
+    "allows. Nothing was charged; try again when some have ended."
+)
+
 
 class HubBackend(HubState):
     """One isolated instance of the simulated service.
@@ -108,12 +113,15 @@ class HubBackend(HubState):
         """Charge a request and start its generation (END-3, LED-1).
 
         Raises:
-            ApiError: 402; then nothing is charged or created (LED-5).
+            ApiError: 402, or 500 if too many are running; then nothing is charged or created
+                (LED-5).
         """
         now = self.settle()
         quote = self.spec.catalog.quote(request.model, request.size)
         if account.balance < quote.credits_per_image * request.n:  # uses up no outcome
             raise self._insufficient_credits(account, request, quote)
+        if self.running_size > self.max_generations_size:
+            raise self.spec.errors.error("generationFailed", _TOO_MANY_RUNNING)
         outcome = self.provider.next()
         if self.faults.armed or directives:
             armed = self.faults.match_provider(request.prompt, self.ids.random)

@@ -28,10 +28,11 @@ class HubState:
 
     Attributes:
         max_generations: how many generations that have ended are kept; see `set_max_generations`.
-        max_generations_size: how many bytes of them are kept.
+        max_generations_size: how many bytes of them are kept, and how many bytes may run.
         image_format: ``png``, ``jpeg`` or ``webp``.
         ended_ids: the ids of the generations that have ended, in that order.
         ended_size: how many bytes they take.
+        running_size: how many bytes those take that have not ended.
         prompt_faults: whether ``[[...]]`` in a prompt injects faults.
         granted_total: the sum of all grants, which bounds every other sum of credits.
         retained: how many requests wait for a generation, which is not evicted until then.
@@ -47,6 +48,7 @@ class HubState:
     generations: dict[str, Generation] = field(default_factory=dict)
     ended_ids: deque[str] = field(default_factory=deque)
     ended_size: int = 0
+    running_size: int = 0
     provider: Provider = field(default_factory=Provider)
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     scheduler: Scheduler = field(default_factory=Scheduler)
@@ -73,8 +75,12 @@ class HubState:
             account.apply(entry)
         self.evict_entries(account)
         generation = changes.generation
+        if self.is_running(generation.id):
+            self.running_size -= generation.size
         self.generations[generation.id] = generation
-        if generation.ended:
+        if not generation.ended:
+            self.running_size += generation.size
+        else:
             self.ended_ids.append(generation.id)
             self.ended_size += generation.size
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import perf_counter
 
 from mockhub._timestamps import SECOND
-from mockhub.domain.clock import ManualClock
+from mockhub.domain.clock import MAX_TIMESTAMP, ManualClock
 from mockhub.domain.generations import Generation
 from mockhub.faults.types import MAX_WAIT
 from mockhub.web.context import RequestContext
@@ -44,9 +44,12 @@ class ClockWaiter:
     async def wait_until(self, context: RequestContext, deadline: int | None) -> None:
         """Wait until the hub's clock reaches the deadline (milliseconds); None means for ever.
 
-        A manual clock in the mode `autojump` is set to the deadline instead.
+        A manual clock in the mode `autojump` is set to the deadline instead. No clock goes beyond
+        MAX_TIMESTAMP, and no wait either.
         """
         hub = context.hub
+        if deadline is not None:
+            deadline = min(deadline, MAX_TIMESTAMP)
         with _Waiter(self, context) as waiter:
             while deadline is None or hub.clock.now() < deadline:
                 await waiter.wait_for_clock(deadline)

@@ -48,11 +48,10 @@ class ImageDownloads:
         return (self._methods, match[1]) if match else None
 
     def find(self, hub: HubBackend, path: str) -> tuple[Generation, ImageSpec]:
-        """Return the image at a path that matches, and its generation; raises ApiError 404."""
-        match = _PATH.fullmatch(path)
-        assert match
-        id, digest, number, extension = match.groups()
-        generation, problem = hub.generations.get(id), ""
+        """Return the image at a path, and its generation; raises ApiError 404."""
+        match, problem = _PATH.fullmatch(path), ""
+        id, digest, number, extension = match.groups() if match else ("", "", "", "")
+        generation = hub.generations.get(id)
         if generation is not None and int(number) <= generation.delivered:
             image_format = _FORMATS_BY_EXTENSION[extension]
             image = image_spec(generation, int(number) - 1, format=image_format)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockhub._timestamps import format_timestamp, parse_duration, parse_timestamp
-from mockhub.domain.clock import ManualClock, SystemClock
+from mockhub.domain.clock import MAX_TIMESTAMP, ManualClock, SystemClock
 from mockhub.exceptions import MockhubError
 from tests.support.live_server import BODY, KEY, LOW, PUBLISHED, LiveHub, serve_hub
 
@@ -235,6 +235,18 @@ def test_manual_clock_has_a_latest_time() -> None:
         clock.advance(1)
     with pytest.raises(MockhubError, match="cannot go beyond 9000-01-01"):
         ManualClock(latest + 1)
+
+
+def test_time_stops_in_the_year_9000(hub_server: LiveHub) -> None:
+    """A wait beyond the latest time of a clock ends there, and is not an error."""
+    with hub_server.new_hub(mode="autojump") as hub:
+        hub.server.call(lambda: hub.backend.manual_clock().set(MAX_TIMESTAMP - 1000))
+        prompts = ("[[delay=10m]]", "[[duration=2m]]", "[[duration=2m]]", "[[never]]")
+        responses = [hub.generate({"prompt": prompt}) for prompt in prompts]
+        assert [response.status_code for response in responses] == [200, 200, 200, 500]
+        assert responses[3].json()["error"]["code"] == "generationFailed"
+        assert hub.backend.clock.now() == MAX_TIMESTAMP
+        assert hub.backend.audit() == []
 
 
 def test_server_stops_while_a_request_waits() -> None:

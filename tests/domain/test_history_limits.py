@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from mockhub._resources import resource_path
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.provider import Provider, parse_outcome
+from mockhub.exceptions import ApiError
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import scenario_from_json
 from mockhub.spec.api_spec import load_spec
@@ -129,6 +131,23 @@ def test_bytes_of_generations_are_bounded() -> None:
     assert hub.ended_size == sum(one.size for one in hub.generations.values())
     hub.set_max_generations(100_000, 1)
     assert [*hub.generations] == ids[-1:]
+    assert hub.audit() == []
+
+
+def test_bytes_of_running_generations_are_bounded() -> None:
+    """Beyond the bound a request is rejected and not charged (LED-5), until some have ended."""
+    hub = new_hub()
+    hub.provider = Provider((parse_outcome("duration=60s"),))
+    hub.set_max_generations(100_000, 4000)
+    running = generate(hub, 4, ASYNC)
+    balance = hub.accounts["a"].balance
+    with pytest.raises(ApiError, match="Nothing was charged") as caught:
+        generate(hub, 1, ASYNC)
+    assert (caught.value.status, caught.value.code) == (500, "generationFailed")
+    assert (hub.accounts["a"].balance, [*hub.generations]) == (balance, running)
+    hub.manual_clock().advance(60_000)
+    generate(hub, 1, ASYNC)
+    assert hub.running_size == sum(one.size for one in hub.generations.values() if not one.ended)
     assert hub.audit() == []
 
 
