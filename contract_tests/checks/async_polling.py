@@ -13,17 +13,19 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import TASK_FIXTURES
+from mockhub.verify.fixtures import FAILURE_FIXTURES, TASK_FIXTURES
 from mockhub.verify.generation import is_final, poll_status
 from mockhub.verify.generation_assertions import (
     accepted_tasks,
     assert_completed,
     assert_final,
     assert_image_count,
+    failed_tasks,
     require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
 
+_FAILED = ("failure_async", *FAILURE_FIXTURES)
 _STATUS_RANK = {"queued": 0, "processing": 1, "succeeded": 2, "failed": 2}
 
 
@@ -38,10 +40,10 @@ def tasks_complete_with_images(context: CheckContext) -> None:
         assert_image_fields(assert_image_count(generation), generation.final_exchange)
 
 
-@check("ASY-5", requires=("provider_failure",), fixtures=("failure_async",))
+@check("ASY-5", requires=("provider_failure",), fixtures=_FAILED)
 def tasks_that_fail_return_no_images(context: CheckContext) -> None:
     """Reach status failed without images if the provider fails."""
-    for generation, _ in accepted_tasks(context, "failure_async"):
+    for generation, _ in failed_tasks(context):
         for poll in generation.polls:
             if poll.status == 500 and error_code(poll) == "generationFailed" and context.documented:
                 return  # how a failed task is read is an open point
@@ -69,19 +71,10 @@ def tasks_final_status_is_stable(context: CheckContext) -> None:
             assert_equal(poll_status(poll), poll_status(final), "status", final, poll)
 
 
-@check("ASY-5", fixtures=("form_task",))
-def tasks_from_forms_complete(context: CheckContext) -> None:
-    """Complete a form that is accepted as a task; whether forms can be tasks is an open point."""
-    generation = context.generation("form_task")
-    if require_response(generation.exchange).status == 202:
-        assert_completed(context, generation)
-        assert_image_count(generation)
-
-
-@check("ASY-5", requires=("provider_failure",), fixtures=("failure_async",))
+@check("ASY-5", requires=("provider_failure",), fixtures=_FAILED)
 def tasks_that_failed_never_succeed(context: CheckContext) -> None:
     """Keep status failed on later reads."""
-    for generation, _ in accepted_tasks(context, "failure_async"):
+    for generation, _ in failed_tasks(context):
         for poll in (*generation.polls, context.fetch(generation)):
             if generation.finished and poll_status(poll) == "succeeded":
                 raise Failed(
@@ -103,10 +96,10 @@ def tasks_status_never_moves_backward(context: CheckContext) -> None:
             before = status
 
 
-@check("ASY-7", requires=("provider_failure",), fixtures=("failure_async",))
+@check("ASY-7", requires=("provider_failure",), fixtures=_FAILED)
 def tasks_that_failed_return_error(context: CheckContext) -> None:
     """Return 200 with status failed, no images, usage.credits 0 and the error for a failed task."""
-    for generation, _ in accepted_tasks(context, "failure_async"):
+    for generation, _ in failed_tasks(context):
         assert_completed(context, generation)
         require_triggered(generation)
         assert_final(generation, "status", "failed")

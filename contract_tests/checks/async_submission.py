@@ -15,9 +15,13 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import FAILURE_FIXTURES, TASK_FIXTURES
+from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, poll_status
-from mockhub.verify.generation_assertions import accepted_tasks, assert_ratio_of_response
+from mockhub.verify.generation_assertions import (
+    accepted_tasks,
+    assert_ratio_of_response,
+    submitted_tasks,
+)
 from mockhub.verify.outcomes import Failed
 from mockhub.verify.polling import is_own_url
 
@@ -25,29 +29,23 @@ from mockhub.verify.polling import is_own_url
 @check("ASY-1", fixtures=TASK_FIXTURES)
 def tasks_start_queued(context: CheckContext) -> None:
     """Return 202 with an id, status queued and no images for async true."""
-    for generation, body in accepted_tasks(context, *TASK_FIXTURES):
+    for generation, body in submitted_tasks(context):
         require_field(body, "id", str, generation.exchange, allow_empty=False)
         assert_field(body, "status", "queued", generation.exchange)
         assert_field(body, "images", [], generation.exchange)
 
 
-@check(
-    "ASY-1", "ASY-4", requires=("provider_failure",), fixtures=("failure_async", *FAILURE_FIXTURES)
-)
-def tasks_that_will_fail_start_queued(context: CheckContext) -> None:
-    """Return 202 with the documented fields for a task that will fail, whatever it requests."""
-    names = [generation.name for generation in context.generate_failures()]
-    for generation, body in accepted_tasks(context, "failure_async", *names):
-        assert_common_fields(body, generation.exchange)
-        assert_field(body, "status", "queued", generation.exchange)
-        _assert_credits_requested(generation)
+@check("GEN-5", fixtures=TASK_FIXTURES)
+def tasks_return_ratio_of_size(context: CheckContext) -> None:
+    """Return the ratio of the size in the 202 response, whatever else is requested."""
+    for generation, body in submitted_tasks(context):
         assert_ratio_of_response(generation.size, body, generation.exchange)
 
 
 @check("ASY-2", fixtures=TASK_FIXTURES)
 def tasks_return_poll_url(context: CheckContext) -> None:
     """Return an absolute poll_url that is GET /api/v1/generations/{id of the task}."""
-    for generation, body in accepted_tasks(context, *TASK_FIXTURES):
+    for generation, body in submitted_tasks(context):
         url = require_field(body, "poll_url", str, generation.exchange)
         _assert_poll_url(context, generation, url)
         if is_own_url(context.client, url):
@@ -72,7 +70,7 @@ def _assert_poll_url(context: CheckContext, generation: ObservedGeneration, url:
 @check("ASY-3", "GEN-2", fixtures=TASK_FIXTURES)
 def tasks_return_documented_fields(context: CheckContext) -> None:
     """Return the ten documented fields in the 202 response."""
-    for generation, body in accepted_tasks(context, *TASK_FIXTURES):
+    for generation, body in submitted_tasks(context):
         exchange = generation.exchange
         assert_common_fields(body, exchange)
         created_at = require_field(body, "created_at", str, exchange)
@@ -80,10 +78,10 @@ def tasks_return_documented_fields(context: CheckContext) -> None:
         require_field(body, "poll_url", str, exchange, allow_empty=False)
 
 
-@check("ASY-4", fixtures=(*TASK_FIXTURES, "form_task"))
+@check("ASY-4", fixtures=TASK_FIXTURES)
 def tasks_return_credits_requested(context: CheckContext) -> None:
     """Return usage {credits: 0, credits_requested: n x tier price} while a task is queued."""
-    for generation, _ in accepted_tasks(context, *TASK_FIXTURES, "form_task"):
+    for generation, _ in submitted_tasks(context):
         _assert_credits_requested(generation)
 
 

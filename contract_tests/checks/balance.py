@@ -35,7 +35,7 @@ def credits_match_response_balance(context: CheckContext) -> None:
             )
 
 
-@check("CRD-3", "LED-1", requires=("other",), fixtures=(*ALL_FIXTURES, "form_task"))
+@check("CRD-3", "LED-1", requires=("other",), fixtures=ALL_FIXTURES)
 def ledger_leaves_other_accounts_unchanged(context: CheckContext) -> None:
     """Leave the balances of other users unchanged when a user generates."""
     compared = False

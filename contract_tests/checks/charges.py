@@ -22,7 +22,7 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import ALL_FIXTURES
-from mockhub.verify.generation import ObservedGeneration, reported_credits
+from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
 from mockhub.verify.generation_assertions import (
     assert_completed,
     assert_final,
@@ -33,6 +33,7 @@ from mockhub.verify.generation_assertions import (
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
+_EXAMPLES = ("example", "example_form", "example_async")
 
 
 @check("LED-1", "END-2", fixtures=ALL_FIXTURES)
@@ -135,17 +136,25 @@ def ledger_balance_matches_costs(context: CheckContext) -> None:
     assert_balances_match_costs(context)
 
 
-@check("LED-1", level="inferred", fixtures=("example",), cost=_MIN_PRICE)
+@check("LED-1", level="inferred", fixtures=_EXAMPLES, cost=3 * _MIN_PRICE)
 def ledger_charges_repeated_requests(context: CheckContext) -> None:
-    """Create and charge a second generation if a request is repeated."""
-    first, before = context.completed("example"), context.credits()
-    fixture = context.fixtures["example"]
-    exchange = context.client.post(fixture.fields(fixture.prompt), cost=_MIN_PRICE)
-    body = expect(exchange, 200)
-    context.adopt_generation(
-        ObservedGeneration("example again", fixture, 1, "1024x1024", exchange, finished=True)
-    )
-    if body.get("id") == first.id:
-        raise Failed("both generations have the same id", exchange, expected="different ids")
-    what = "the balance after the second generation"
-    assert_equal(context.credits(), before - _MIN_PRICE, what, exchange)
+    """Create and charge a second generation if a request is repeated: in JSON, a form or a task."""
+    for name in _EXAMPLES:
+        first, before = context.completed(name), context.credits()
+        second = create_generation(context.client, f"{name} again", first.fixture)
+        body = expect(second.exchange, first.exchange.status)
+        context.adopt_generation(second)
+        if body.get("id") == first.id:
+            raise Failed("both have the same id", second.exchange, expected="different ids")
+        image_ids = [_image_id(generation) for generation in (first, second)]
+        if None not in image_ids and image_ids[0] == image_ids[1]:
+            raise Failed("both have the same image", second.final_exchange, first.final_exchange)
+        after = context.wait_for_credits(before - _MIN_PRICE)
+        what = "the balance after the second generation"
+        assert_equal(after, before - _MIN_PRICE, what, second.final_exchange)
+
+
+def _image_id(generation: ObservedGeneration) -> object:
+    images = generation.final_body.get("images")
+    image = images[0] if isinstance(images, list) and images else None
+    return image.get("id") if isinstance(image, dict) else None

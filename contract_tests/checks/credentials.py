@@ -87,6 +87,7 @@ def auth_precedes_body_validation(context: CheckContext) -> None:
         expect_error(post(raw=("application/json", b"{"), key=key), 401, code)
         expect_error(post(raw=("text/plain", b"x"), key=key), 401, code)
         expect_error(post(form={"n": "9"}, key=key), 401, code)
+        expect_error(post(raw=("multipart/form-data", b"x"), key=key), 401, code)
 
 
 @check("AUTH-11")

@@ -12,7 +12,7 @@ from mockhub.verify.assertions import require_field
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import ALL_FIXTURES
+from mockhub.verify.fixtures import SAVED_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import completed_generations, require_final
 from mockhub.verify.outcomes import Failed, Inconclusive
@@ -30,7 +30,7 @@ class ServedImage(NamedTuple):
     digest: bytes
 
 
-@check("GEN-10", fixtures=ALL_FIXTURES)
+@check("GEN-10", fixtures=SAVED_FIXTURES)
 def generate_serves_images(context: CheckContext) -> None:
     """Serve images of the requested size at absolute URLs without a key."""
     for image in context.memoize("images", partial(_fetch_images, context)):
@@ -46,7 +46,7 @@ def generate_serves_images(context: CheckContext) -> None:
 
 def _fetch_images(context: CheckContext) -> list[ServedImage]:
     targets = []
-    for generation in completed_generations(context, ALL_FIXTURES):
+    for generation in completed_generations(context, SAVED_FIXTURES):
         exchange = generation.final_exchange
         images = require_final(generation, "images", list)
         urls = [require_field(image, "url", str, exchange) for image in images]
@@ -71,7 +71,7 @@ def _to_image(generation: ObservedGeneration, url: str, exchange: Exchange) -> S
     return ServedImage(generation, url, shown, size, digest)
 
 
-@check("GEN-10", fixtures=ALL_FIXTURES, last=True)
+@check("GEN-10", fixtures=SAVED_FIXTURES, last=True)
 def images_are_distinct_and_stable(context: CheckContext) -> None:
     """Serve different images of a generation, and the same bytes again at the end of the run."""
     images = context.memoize("images", partial(_fetch_images, context))
@@ -90,11 +90,11 @@ def images_are_distinct_and_stable(context: CheckContext) -> None:
             raise Failed("an image has changed", exchange, image.exchange, expected=expected)
 
 
-@check("GEN-11", fixtures=ALL_FIXTURES)
+@check("GEN-11", fixtures=SAVED_FIXTURES)
 def generate_returns_unique_image_ids(context: CheckContext) -> None:
     """Return image ids that are unique within a generation and across generations."""
     seen: dict[str, ObservedGeneration] = {}
-    for generation in completed_generations(context, ALL_FIXTURES):
+    for generation in completed_generations(context, SAVED_FIXTURES):
         for image in require_final(generation, "images", list):
             image_id = require_field(image, "id", str, generation.final_exchange)
             if image_id in seen:

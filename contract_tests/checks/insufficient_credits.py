@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
-from mockhub.verify import oracle
+from mockhub.verify import oracle, polling
 from mockhub.verify.assertions import (
     assert_distinct_generations,
     assert_equal,
@@ -19,7 +21,7 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import upload_files
+from mockhub.verify.fixtures import DOCUMENTED_SIZES, upload_files
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
@@ -31,6 +33,10 @@ _UNPAID = (
     (3, "1024x1024", "medium"),
     (4, "1024x1024", "high"),
 )
+_PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
+_QUALITIES = ("auto", "low", "medium", "high")
+_PAYABLE_REQUESTS = 2  # of each media type and mode, for what costs nearly all credits
+_PAYABLE_SECONDS = 10.0  # after which a slow implementation gets no more of them
 _MAX_PAID = 6  # concurrent requests that the balance may pay for
 
 
@@ -91,6 +97,10 @@ def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
         yield partial(post, context.request_body(**fields))
         files = upload_files(("sunset.png",) * (n % 3))
         yield partial(post, form=context.form_fields(**fields), files=files)
+        if not context.documented:
+            task = {**fields, "async": True}
+            yield partial(post, context.request_body(**task))
+            yield partial(post, form=context.form_fields(**task), files=files)
 
 
 @check("LED-4", requires=("low",), cost=4 * _MIN_PRICE)
@@ -117,6 +127,67 @@ def _spend_down(context: CheckContext) -> int:
     if credits >= 4 * _MIN_PRICE:
         raise Skipped(f"keys.low has {credits} credits, expected enough for a few images")
     return credits
+
+
+@check("LED-4", requires=("low", "provider_failure"), cost=4 * oracle.max_price())
+def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
+    """Accept what the credits pay for and reject what they do not, whatever is requested.
+
+    The provider fails, so nothing is charged.
+    """
+    credits, deadline = _spend_down(context), time.monotonic() + _PAYABLE_SECONDS
+    payable, unpayable = [], []
+    for size, n in product(_PRICED_SIZES, (1, 2, 3, 4)):
+        lowest, highest = (n * price for price in _possible_prices(context, size))
+        if lowest > credits:
+            unpayable.append((n, size))
+        elif highest <= credits - context.documented:  # that an exact balance is enough is inferred
+            payable.append((highest, n, size))
+    for is_form, is_task in product((False, True), repeat=2):
+        most_expensive = sorted(payable)[-_PAYABLE_REQUESTS:]
+        for _, n, size in most_expensive if time.monotonic() < deadline else ():
+            exchange = _request_failure(context, n, size, is_form=is_form, is_task=is_task)
+            if exchange.status == 402:
+                message = f"402 with {credits} credits to {n} images of {size}"
+                raise Failed(message, exchange, expected="500 generationFailed, or 202")
+            if exchange.status == 202:
+                fixture = replace(context.fixtures["failure_async"], payer="low")
+                task = ObservedGeneration("failure of low", fixture, n, size, exchange)
+                polling.poll_until_final(context.client, task)
+            after = context.wait_for_credits(credits, "low")
+            assert_equal(after, credits, "the balance of low", exchange)
+        for n, size in unpayable if not (is_task and context.documented) else ():
+            exchange = _request_failure(context, n, size, is_form=is_form, is_task=is_task)
+            if not (exchange.status == 400 and context.documented and size not in DOCUMENTED_SIZES):
+                expect_error(exchange, 402, "insufficientCredits")
+    assert_equal(context.credits("low"), credits, "the balance of low", exchange)
+
+
+def _possible_prices(context: CheckContext, size: str) -> tuple[int, int]:
+    """Return the lowest and the highest price of an image; the tier of most sizes is inferred."""
+    tiers = {one.body.get("quality") for one in context.history if one.size == size}
+    prices = [price for tier, price in oracle.prices().items() if tier in tiers]
+    if size == "1024x1024" or not context.documented:
+        prices = [oracle.price(size, 1)]
+    return (min(prices), max(prices)) if prices else (_MIN_PRICE, oracle.max_price())
+
+
+def _request_failure(
+    context: CheckContext, n: int, size: str, *, is_form: bool, is_task: bool
+) -> Exchange:
+    """Request images that the provider does not deliver, as `low`."""
+    fields = {"prompt": context.profile.provider_failure, "n": n, "size": size}
+    fields |= {"quality": _QUALITIES[n - 1]} | ({"async": True} if is_task else {})
+    post = partial(context.client.post, key="low", cost=oracle.price(size, n))
+    if is_form:
+        files = upload_files(("sunset.png",) * (n % 3))
+        exchange = post(form=context.form_fields(**fields), files=files)
+    else:
+        exchange = post(context.request_body(**fields))
+    if require_response(exchange).status == 200:
+        context.record_cost([exchange])
+        raise Inconclusive("the provider did not fail", exchange)
+    return exchange
 
 
 @check("LED-4", "LED-1", "CRD-3", "GEN-7", requires=("low",), cost=4 * _MIN_PRICE)
@@ -252,7 +323,7 @@ def ledger_accepts_exact_balance(context: CheckContext) -> None:
         raise Inconclusive("keys.low had no credits to spend")
     end = context.credits("low")
     if start % _MIN_PRICE:
-        raise Inconclusive(f"keys.low had {start} credits, not a multiple of {_MIN_PRICE}")
+        raise Skipped(f"keys.low had {start} credits, not a multiple of {_MIN_PRICE}")
     assert_equal(end, 0, "the rest of an exact balance", context.client.exchanges[-1])
 
 

@@ -17,16 +17,16 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import ALL_FIXTURES
+from mockhub.verify.fixtures import SAVED_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.generation_assertions import generations_with_id
 from mockhub.verify.outcomes import Failed
 
 
-@check("RET-1", "END-4", fixtures=ALL_FIXTURES)
+@check("RET-1", "END-4", fixtures=SAVED_FIXTURES)
 def retrieve_returns_generation(context: CheckContext) -> None:
     """Return the same id, status, tier, ratio and cost as the generation."""
-    for generation in generations_with_id(context, ALL_FIXTURES):
+    for generation in generations_with_id(context, SAVED_FIXTURES):
         final = generation.final_body
         for exchange in _read_twice(context, generation):
             body = expect(exchange, 200)
@@ -39,10 +39,10 @@ def retrieve_returns_generation(context: CheckContext) -> None:
             assert_equal(cost, generation.reported_cost, "usage.credits", exchange)
 
 
-@check("RET-1", fixtures=ALL_FIXTURES)
+@check("RET-1", fixtures=SAVED_FIXTURES)
 def retrieve_returns_same_images(context: CheckContext) -> None:
     """Return the images of the generation on every read."""
-    for generation in generations_with_id(context, ALL_FIXTURES):
+    for generation in generations_with_id(context, SAVED_FIXTURES):
         final, final_exchange = generation.final_body, generation.final_exchange
         for exchange in _read_twice(context, generation):
             body = expect(exchange, 200)
@@ -57,11 +57,11 @@ def retrieve_returns_same_images(context: CheckContext) -> None:
             _assert_same_timestamps(final, body, exchange, final_exchange)
 
 
-@check("RET-1", fixtures=ALL_FIXTURES)
+@check("RET-1", fixtures=SAVED_FIXTURES)
 def retrieve_ids_are_unique(context: CheckContext) -> None:
     """Give every generation a unique id."""
     seen: dict[str, Exchange] = {}
-    for generation in generations_with_id(context, ALL_FIXTURES):
+    for generation in generations_with_id(context, SAVED_FIXTURES):
         generation_id, exchange = str(generation.id), generation.exchange
         if generation_id in seen:
             raise Failed(
@@ -73,24 +73,24 @@ def retrieve_ids_are_unique(context: CheckContext) -> None:
         seen[generation_id] = exchange
 
 
-@check("RET-4", fixtures=ALL_FIXTURES)
+@check("RET-4", fixtures=SAVED_FIXTURES)
 def retrieve_is_stable(context: CheckContext) -> None:
     """Return a generation that has ended unchanged on every read."""
-    for generation in generations_with_id(context, ALL_FIXTURES):
+    for generation in generations_with_id(context, SAVED_FIXTURES):
         first, second = _read_twice(context, generation)
         _assert_same_timestamps(generation.body, expect(first, 200), first, generation.exchange)
         assert_equal(expect(second, 200), expect(first, 200), "a later read", second, first)
 
 
-@check("RET-1", level="inferred", fixtures=ALL_FIXTURES)
+@check("RET-1", level="inferred", fixtures=SAVED_FIXTURES)
 def retrieve_matches_response_schema(context: CheckContext) -> None:
     """Return saved generations that match the response schema."""
-    for generation in generations_with_id(context, ALL_FIXTURES):
+    for generation in generations_with_id(context, SAVED_FIXTURES):
         for exchange in _read_twice(context, generation):
             assert_matches_schema(exchange, OperationId.GET_GENERATION)
 
 
-@check("RET-1", fixtures=(*ALL_FIXTURES, "form_task", "partial", "partial_async"), last=True)
+@check("RET-1", fixtures=SAVED_FIXTURES, last=True)
 def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
     """Return every generation with its images at the end of the run, as it was at first."""
     generations = [one for one in context.history if one.accepted and one.id and one.final_body]
@@ -115,7 +115,7 @@ def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[E
 
 
 def _read_all_twice(context: CheckContext) -> dict[str, list[Exchange]]:
-    generations = generations_with_id(context, ALL_FIXTURES)
+    generations = generations_with_id(context, SAVED_FIXTURES)
     calls = [
         partial(context.client.get, one.path, one.payer) for one in generations for _ in range(2)
     ]

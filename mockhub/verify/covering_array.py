@@ -21,8 +21,9 @@ from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, GenerationFixture
 Pair = tuple[tuple[str, object], ...]
 
 _FACTORS = ("is_form", "asynchronous", "image_count", "size", "quality", "payer", "trigger")
-# The files of forms are drawn at random: as a factor they would turn everything into forms.
+# The files of other forms are drawn at random: as a factor they would turn everything into forms.
 _MAX_CANDIDATES = 60  # of each fixture; more find hardly any further pairs
+_PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
 _VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
 
 
@@ -54,11 +55,18 @@ def _candidates(fixture: GenerationFixture) -> Iterator[GenerationFixture]:
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
-    new = [pair for pair in _pairs(fixture) if pair not in covered]
-    return sum(1 if len(pair) > 1 else _VALUE_WEIGHT for pair in new)
+    return sum(_weight(pair) for pair in _pairs(fixture) if pair not in covered)
+
+
+def _weight(pair: Pair) -> int:
+    if len(pair) == 1:
+        return _VALUE_WEIGHT
+    return _PARTIAL_WEIGHT if ("trigger", "partial") in pair else 1
 
 
 def _pairs(fixture: GenerationFixture) -> list[Pair]:
     """Return the values of a fixture and all pairs of them."""
     values = [(name, getattr(fixture, name)) for name in _FACTORS]
+    if fixture.trigger == "provider_failure":  # whose media type is fixed
+        values.append(("files", fixture.files))
     return [(one,) for one in values] + list(combinations(values, 2))

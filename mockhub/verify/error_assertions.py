@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from typing import TypedDict, Unpack
 
 from mockhub.verify import oracle
@@ -44,17 +45,25 @@ def expect_errors(cases: Iterable[tuple[str, Exchange]], status: int, *codes: st
 def expect_rejection(
     context: CheckContext, *changes: Mapping[str, object], also_form: bool = True
 ) -> None:
-    """Require requests with *changes* to be rejected with 400, in JSON and in a form."""
+    """Require requests with *changes* to be rejected with 400, in JSON and in a form.
+
+    Each is sent as a synchronous request and as a task, whose form has a file.
+    """
     calls: list[Callable[[], Exchange]] = []
     cases: list[str] = []
     with context.expect_no_charge("an invalid request"):
-        for change in changes:
-            cost, post = _max_cost(change), context.client.post
-            calls.append(partial(post, context.request_body(**change), cost=cost))
-            cases.append(f"JSON with {describe_fields(change)}")
+        for change, is_task in product(changes, (False, True)):
+            if is_task and "async" in change:
+                continue
+            cost = _max_cost(change)
+            post = partial(context.client.post, cost=cost)
+            changed = {**change, "async": True} if is_task else change
+            calls.append(partial(post, context.request_body(**changed)))
+            cases.append(f"JSON with {describe_fields(changed)}")
             if also_form:
-                calls.append(partial(post, form=context.form_fields(**change), cost=cost))
-                cases.append(f"a form with {describe_fields(change)}")
+                files = upload_files(("sunset.png",) * is_task)
+                calls.append(partial(post, form=context.form_fields(**changed), files=files))
+                cases.append(f"a form with {describe_fields(changed)}{' and a file' * is_task}")
         responses = context.run_batch(calls, cost=max(map(_max_cost, changes)))
         expect_invalid_requests(zip(cases, responses, strict=True))
 
@@ -94,6 +103,8 @@ def protected_operations(
         form, files = context.form_fields(), upload_files(("sunset.png",))
         yield "POST /images/generations as a form", partial(post, form=form)
         yield "POST /images/generations with a file", partial(post, form=form, files=files)
+        task = {**form, "async": "true"}
+        yield "POST /images/generations as a form and task", partial(post, form=task)
 
 
 def _known_id(context: CheckContext) -> str | None:

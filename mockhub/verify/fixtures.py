@@ -55,6 +55,11 @@ class GenerationFixture:
         return 1 if self.n is None else self.n
 
     @property
+    def is_form_task(self) -> bool:
+        """Whether a form asks for a task, which an implementation need not offer."""
+        return self.is_form and bool(self.asynchronous)
+
+    @property
     def max_cost(self) -> int:
         """The most that it may cost, in credits."""
         return oracle.price(self.size or "auto", self.image_count)
@@ -77,6 +82,7 @@ _ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
 
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("sunset.webp",), ("sunset.jpeg", "sunset.png"))
+_FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpg"), _ALL_FORMATS * 4)
 _SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
@@ -154,6 +160,9 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     "large_reference": GenerationFixture(
         "A coin", quality="low", n=1, is_form=True, files=("large.png",)
     ),
+    "failed_large_reference": GenerationFixture(
+        "", quality="low", n=1, is_form=True, files=("large.png",), trigger="provider_failure"
+    ),
     # Provider failures.
     "failure": GenerationFixture("", n=2, trigger="provider_failure", open={"quality": _QUALITIES}),
     "failure_async": GenerationFixture(
@@ -169,7 +178,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 asynchronous=is_task or None,
                 open=_PAYER
                 | {"size": _SIZES if n < 3 else _SMALL["size"], "quality": _QUALITIES}
-                | ({"files": _FILES} if is_form else {}),
+                | ({"files": _FILES_OF_FAILURES} if is_form else {}),
             )
         )
         for is_form in (False, True)
@@ -184,7 +193,9 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         trigger="partial",
         n=4,
         asynchronous=True,
-        open=_PAYER | {"size": ("2048x2048", "1024x1024"), "quality": _QUALITIES},
+        open=_MEDIA
+        | _PAYER
+        | {"size": ("3840x2160", "2048x2048", "1024x1024"), "quality": _QUALITIES},
     ),
     # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
@@ -209,8 +220,9 @@ SYNC_FIXTURES = (
     "example", "portrait", "auto", "two_k", "four_k",
     "example_form", "plain_form", "three", "many_references",
 )  # fmt: skip
-TASK_FIXTURES = ("example_async", "several_async")
+TASK_FIXTURES = ("example_async", "several_async", "form_task")
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
+SAVED_FIXTURES = (*ALL_FIXTURES, "partial", "partial_async")
 FAILURE_FIXTURES = tuple(
     name for name in FIXTURES if name.startswith(("failure_json", "failure_form"))
 )

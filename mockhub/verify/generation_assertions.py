@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_equal, expect, require_field, require_response
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
 
@@ -50,11 +51,33 @@ def accepted_tasks(
         fixture = context.fixtures[name]
         if not fixture.asynchronous:
             continue
-        if fixture.is_form and context.generation(name).exchange.status != 202:
+        if fixture.is_form_task and context.generation(name).exchange.status != 202:
             continue
         generation = assert_accepted(context, name)
         tasks.append((generation, expect(generation.exchange, 202)))
     return tasks
+
+
+def submitted_tasks(context: CheckContext) -> list[tuple[ObservedGeneration, JsonObject]]:
+    """Return the accepted tasks, with those that the provider fails, and their 202 responses."""
+    failing = failed_tasks(context) if context.profile.provider_failure else []
+    return accepted_tasks(context, *TASK_FIXTURES) + failing
+
+
+def failed_tasks(context: CheckContext) -> list[tuple[ObservedGeneration, JsonObject]]:
+    """Return the accepted tasks that the provider fails, with their 202 responses."""
+    names = [generation.name for generation in context.generate_failures()]
+    return accepted_tasks(context, "failure_async", *names)
+
+
+def offered(context: CheckContext, names: Iterable[str]) -> list[str]:
+    """Return the names of the fixtures whose trigger the profile has, if they need one."""
+    triggers = {name: context.fixtures[name].trigger for name in names}
+    return [
+        name
+        for name, trigger in triggers.items()
+        if trigger is None or context.profile.offers(trigger)
+    ]
 
 
 def assert_completed(context: CheckContext, generation: ObservedGeneration) -> None:
@@ -95,7 +118,7 @@ def completed_generations(
     """
     deferred: CheckOutcome | None = None
     found_any = False
-    for name in names:
+    for name in offered(context, names):
         try:
             generation = context.generation(name)
             require_response(generation.exchange)
@@ -115,7 +138,7 @@ def generations_with_id(context: CheckContext, names: tuple[str, ...]) -> list[O
     """Return the generations of *names* that were accepted with an id."""
     generations = [
         generation
-        for name in names
+        for name in offered(context, names)
         if (generation := context.generation(name)).accepted and generation.id
     ]
     if not generations:

@@ -6,8 +6,8 @@ import asyncio
 
 from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import compute, edit, only_if, remove, update, within
-from mockhub.mutants.hook import Hook, replace_at
-from mockhub.mutants.matching import credits_per_image, credits_requested, has_count
+from mockhub.mutants.hook import Hook, replace_at, when
+from mockhub.mutants.matching import credits_per_image, credits_requested, has_count, has_references
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange, send_status
@@ -74,6 +74,12 @@ mutant_table("ASY-2", replace_at(responses.mutate_accepted, "poll_url"))(
         lambda url, task: url.replace("http:", "https:"),
         level="inferred",
     ),
+)
+mutant_table("ASY-2", replace_at(when(has_references, responses.mutate_accepted), "poll_url"))(
+    poll_url_relative_with_references=Row(
+        "poll_url is a path without a host, for a task with references.",
+        lambda url, task: "/" + url.split("/", 3)[3],
+    )
 )
 mutant_table("ASY-2", responses.mutate_accepted)(
     poll_url_missing=Row("The 202 response has no poll_url.", remove("poll_url"))

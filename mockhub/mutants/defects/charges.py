@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import computed, constant, only_if, plus, times
-from mockhub.mutants.hook import at_every, when
+from mockhub.mutants.hook import Hook, at_every, when
 from mockhub.mutants.matching import (
     all_of,
     credits_per_image,
@@ -154,13 +155,34 @@ def later_generations_overcharged(server: PatchedServer) -> None:
         return credits + surcharge
 
 
-@mutant("LED-1", "A request like a recent one returns its generation, free.", level="inferred")
-def repeated_request_deduplicated(server: PatchedServer) -> None:
+@Hook
+def deduplicate(server: PatchedServer, matches: Callable[[GenerationRequest], bool]) -> None:
     cache: dict[tuple[str, GenerationRequest], Generation] = {}
 
     @hooks.wrap_creation.on(server)
     def create(creation: hooks.Creation) -> Generation:
+        if not matches(creation.request):
+            return creation.proceed()
         key, now = (creation.account.id, creation.request), server.hub.clock.now()
         if key not in cache or now - cache[key].created_at > _CACHE_TIME:
             cache[key] = creation.proceed()
         return cache[key]
+
+
+mutant_table("LED-1", deduplicate)(
+    repeated_request_deduplicated=Row(
+        "A request like a recent one returns its generation, free.",
+        lambda request: not request.run_async and not request.references,
+        level="inferred",
+    ),
+    repeated_form_deduplicated=Row(
+        "A request with references like a recent one returns its generation, free.",
+        lambda request: bool(request.references),
+        level="inferred",
+    ),
+    repeated_task_deduplicated=Row(
+        "A task like a recent one returns its generation, free.",
+        lambda request: request.run_async,
+        level="inferred",
+    ),
+)

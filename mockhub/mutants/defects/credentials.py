@@ -207,15 +207,27 @@ def body_before_key(server: PatchedServer) -> None:
         return context.parsed_request or await original(context)
 
 
-@mutant("AUTH-10", "Content types are checked before the key.", conforms_if_documented=True)
-def content_type_before_key(server: PatchedServer) -> None:
+@Hook
+def check_content_type_first(server: PatchedServer, is_known: Callable[[bytes], bool]) -> None:
     @wrap(server.api, "authenticate")
     def authenticate(original: Original, context: RequestContext) -> object:
-        content_type = context.headers.get(b"content-type", b"")
-        known = content_type.startswith((b"application/json", b"multipart/"))
-        if context.method == "POST" and not known:
+        if context.method == "POST" and not is_known(context.headers.get(b"content-type", b"")):
             raise server.error("invalid_request")
         return original(context)
+
+
+mutant_table("AUTH-10", check_content_type_first, conforms_if_documented=True)(
+    content_type_before_key=Row(
+        "Content types are checked before the key.",
+        lambda content_type: content_type.startswith((b"application/json", b"multipart/")),
+    ),
+    boundary_before_key=Row(
+        "The boundary of a form is checked before the key.",
+        lambda content_type: (
+            not content_type.startswith(b"multipart/") or b"boundary" in content_type
+        ),
+    ),
+)
 
 
 @mutant("AUTH-11", "The model list rejects invalid keys.", conforms_if_documented=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
@@ -12,8 +13,8 @@ from mockhub.mutants.hook import Hook, every
 from mockhub.mutants.matching import has_value
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import ParsedRequest, RequestContext, Response
-from mockhub.spec.operations import JSON, OperationId
+from mockhub.mutants.types import Json, ParsedRequest, RequestContext, Response
+from mockhub.spec.operations import FORM, JSON, OperationId
 
 _MODEL = "gpt-image-2"
 _MAX_N = 4
@@ -45,6 +46,33 @@ fields.field_table("REQ-1", fields.mutate_values)(
         lambda values: values.update(model=_MODEL) if values.get("model") else None,
     ),
     model_optional=Row("model is optional.", set_default(model=_MODEL)),
+)
+
+
+@Hook
+def mutate_values_of_form_tasks(server: PatchedServer, change: Callable[[Json], object]) -> None:
+    @fields.mutate_values(FORM).on(server)
+    def mutate(values: Json) -> None:
+        if values.get("async") in (True, "true"):
+            change(values)
+
+
+mutant_table("REQ-4", mutate_values_of_form_tasks)(
+    unknown_quality_accepted_in_form_tasks=Row(
+        "In a form that is a task, every quality is read as auto.",
+        lambda values: values.update(quality="auto"),
+    )
+)
+mutant_table("REQ-1", mutate_values_of_form_tasks)(
+    model_optional_in_form_tasks=Row(
+        "In a form that is a task, model is optional.", set_default(model=_MODEL)
+    )
+)
+mutant_table("REQ-5", fields.reject_if)(
+    three_images_rejected_in_form=Row(
+        "A form with n=3 is rejected.",
+        lambda request: request.media_type == FORM and request.values.get("n") in (3, "3"),
+    )
 )
 
 

@@ -56,6 +56,16 @@ mutant_table("LED-4", allow_overdraft())(
         lambda account, price, request: account.balance > 0,
     ),
     balance_not_checked=Row("The balance is not checked and becomes negative.", constant(True)),
+    balance_checked_at_lowest_price=Row(
+        "A balance for images at 1K is enough for any tier, and becomes negative.",
+        lambda account, price, request: account.balance >= 8 * request.n,
+    ),
+    balance_checked_for_one_image_with_references=Row(
+        "With references, a balance for one image is enough for four, and becomes negative.",
+        lambda account, price, request: (
+            bool(request.references) and account.balance >= price // request.n
+        ),
+    ),
     balance_not_checked_for_three=Row(
         "The balance is not checked for three images of medium quality.",
         lambda account, price, request: (request.n, request.quality) == (3, "medium"),
@@ -102,6 +112,16 @@ def balance_not_checked_in_forms(server: PatchedServer) -> None:
         media_types.append(request.media_type)
 
     allow_overdraft()(lambda account, price, request: media_types.pop() == FORM)(server)
+
+
+@mutant("LED-4", "A task needs a balance of twice its price.")
+def balance_of_twice_the_price_required_for_tasks(server: PatchedServer) -> None:
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        price = server.price(creation.request)
+        if creation.request.run_async and creation.account.balance < 2 * price:
+            raise server.error("insufficientCredits")
+        return creation.proceed()
 
 
 @mutant("LED-7", "A balance exactly equal to the price is rejected.")

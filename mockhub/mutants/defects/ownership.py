@@ -27,6 +27,8 @@ from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import json_response
 
+_OK = 200
+
 ForeignReadChange = Callable[[Response, RequestContext, Generation], Response]
 
 _SHORTEST_PREFIX = 6
@@ -157,8 +159,8 @@ def foreign_read_fails_generation(
     return response
 
 
-@mutant("RET-5", "A second key of a user cannot read what the first one has created.")
-def only_creating_key_reads(server: PatchedServer) -> None:
+@Hook
+def hide_from_other_keys(server: PatchedServer, matches: Callable[[Generation], bool]) -> None:
     creating_keys: dict[str, bytes | None] = {}
 
     @hooks.after_generation.on(server)
@@ -169,7 +171,19 @@ def only_creating_key_reads(server: PatchedServer) -> None:
     def hide(response: Response, context: RequestContext) -> Response:
         if creating_keys.get(context.path_param or "", context.key_digest) == context.key_digest:
             return response
+        if response.status != _OK or not matches(responses.generation_of(context)):
+            return response
         return responses.error_response(context, "notFound")
+
+
+mutant_table("RET-5", hide_from_other_keys)(
+    only_creating_key_reads=Row(
+        "A second key of a user cannot read what the first one has created.", constant(True)
+    ),
+    only_creating_key_reads_tasks=Row(
+        "A second key of a user cannot read the tasks of the first one.", is_async
+    ),
+)
 
 
 mutant_table("RET-3", responses.change_error("notFound", OperationId.GET_GENERATION))(

@@ -152,6 +152,13 @@ mutant_table("REQ-7", fields.crash_if)(
 )
 
 
+@mutant("REQ-7", "Tasks accept any number of reference images.")
+def any_number_of_references_of_tasks_accepted(server: PatchedServer) -> None:
+    override_reference_limit(1000)(server)
+    too_many = more_files_than(_MAX_FILES)
+    fields.reject_if(lambda request: too_many(request) and not request.values.get("async"))(server)
+
+
 @mutant("REQ-7", "Copies are not counted: the same reference image is accepted 17 times.")
 def duplicate_references_not_counted(server: PatchedServer) -> None:
     override_reference_limit(1000)(server)
@@ -167,7 +174,11 @@ mutant_table("REQ-9", limit_file_size)(
 mutant_table("REQ-9", accept_any_size_if)(
     reference_over_50_mb_accepted=Row(
         "A reference image over 50 MB is accepted.", lambda files: all(map(is_allowed, files))
-    )
+    ),
+    second_reference_over_50_mb_accepted=Row(
+        "Only the size of the first file is checked.",
+        lambda files: all(map(is_allowed, files)) and len(files[0].content) <= _MAX_BYTES,
+    ),
 )
 mutant_table("REQ-6", fields.mutate_values(JSON))(
     reference_in_json_ignored=Row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import compute, computed, constant, only_if, plus, times, within
 from mockhub.mutants.hook import when
@@ -123,6 +124,23 @@ def failure_refunded_late(server: PatchedServer) -> None:
         return generation
 
 
+@mutant("LED-2", "A failed task is refunded only when it is polled.")
+def failure_refunded_when_polled(server: PatchedServer) -> None:
+    server.hub.provider = Provider([parse_outcome("duration=20ms")])  # also if it is not polled
+    owed: Counter[str] = Counter()
+
+    @replace_failure_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        if is_sync(generation):
+            return credits
+        owed[generation.id] = credits
+        return 0
+
+    @hooks.after_success(OperationId.GET_GENERATION).on(server)
+    def refund_polled(context: RequestContext, account: Account) -> None:
+        server.adjust_balance(account, owed.pop(responses.generation_of(context).id, 0))
+
+
 mutant_table("LED-2", when(has_failed, responses.mutate_log))(
     failure_usage_not_zero=Row("A failed task is refunded; its usage is the price.", usage_of_all)
 )
@@ -183,6 +201,10 @@ mutant_table("LED-3", replace_partial_refund)(
     missing_images_not_refunded=Row("Missing images are not refunded.", constant(0)),
     async_missing_images_not_refunded=Row(
         "Missing images of a task are not refunded.", only_if(is_async, constant(0))
+    ),
+    missing_images_of_form_task_not_refunded=Row(
+        "Missing images of a task with references are not refunded.",
+        only_if(all_of(is_async, has_references), constant(0)),
     ),
     missing_images_refunded_twice=Row("Missing images are refunded twice.", times(2)),
     missing_images_refund_all=Row(
@@ -245,10 +267,18 @@ mutant_table("ERR-6", responses.change_error("generationFailed"))(
     failure_coded_provider_error=Row("generationFailed is `providerError`.", "providerError"),
 )
 mutant_table("ERR-6", on_failure)(
+    failure_of_other_tier_has_other_code=Row(
+        "A failed generation of 2K or 4K returns the code `providerError`.",
+        lambda response, context: (
+            response
+            if responses.generation_of(context).quote.tier == "1K"
+            else responses.custom_error(500, "providerError", "Image generation failed")
+        ),
+    ),
     failure_is_html=Row(
         "A failed generation returns HTML.",
         send_body(b"<h1>Internal Server Error</h1>", "text/html"),
-    )
+    ),
 )
 
 
