@@ -97,10 +97,11 @@ class _Simulation:
         if is_read and path.rpartition("/")[2] not in self._names:
             return "the request that created the generation was not compared"
         if not path.startswith(self._spec.base_path):
-            if path not in self._names or exchange.method == "HEAD":
-                return "it is not an operation of the API"
-            if "range" in exchange.request_headers or exchange.status == HTTPStatus.NOT_MODIFIED:
-                return "it is a part of an image"
+            if path not in self._names:
+                return "it is neither an operation of the API nor an image of one"
+            is_part = "range" in exchange.request_headers or exchange.method == "HEAD"
+            if is_part or exchange.status == HTTPStatus.NOT_MODIFIED:
+                return "it is not a whole image"
         return None
 
     def _operation(self, exchange: RecordedExchange) -> Operation | None:

@@ -268,6 +268,8 @@ def prepare_directory(directory: Path) -> tuple[int, float]:
     Raises:
         MockhubError: if it cannot be written, or has something else in it.
     """
+    if directory.exists() and not directory.is_dir():
+        raise MockhubError(f"{directory}: is not a directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         is_empty = not any(directory.glob("[!.]*"))
@@ -284,6 +286,8 @@ def prepare_directory(directory: Path) -> tuple[int, float]:
     except OSError as error:
         raise MockhubError(f"{directory}: cannot be written: {error.strerror}") from None
     _check_index(directory)
+    for draft in directory.rglob(".*.tmp"):  # of a process that was killed
+        draft.unlink()
     numbered = [path for path in _exchange_paths(directory) if _number(path)]
     if not numbered:
         return 0, 0.0

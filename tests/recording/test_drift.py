@@ -27,8 +27,8 @@ def test_our_own_mock_has_no_drift(session: Session) -> None:
     assert result.exit_code == 0
     assert report["compared"] == 16
     assert [one["reason"] for one in report["skipped"]] == [
-        "it is not an operation of the API",
-        "it is a part of an image",
+        "it is not a whole image",
+        "it is not a whole image",
     ]
 
 

@@ -138,7 +138,7 @@ def test_directory_with_other_files_is_not_recorded_into(tmp_path: Path) -> None
 
 def test_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(MockhubError, match="cannot be written: File exists"):
+    with pytest.raises(MockhubError, match="file: is not a directory"):
         prepare_directory(tmp_path / "file")
 
 
@@ -151,5 +151,7 @@ def test_killed_recorder_leaves_no_half_file(recording: Path) -> None:
         write_exchange(recording / "0099-get-credits-200.yaml", {"request": {"method": "GET"}})
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert [path.name for path in recording.glob(".*")] == [".0099-get-credits-200.yaml.tmp"]
     assert len(load_recording(recording)) == before
     assert prepare_directory(recording)[0] == before
+    assert not list(recording.glob(".*"))
