@@ -11,6 +11,7 @@ COMMANDS = {
     "assumptions": "mockhub.cli.assumptions:assumptions",
     "ctl": "mockhub.cli.ctl.commands:ctl",
     "drift": "mockhub.cli.drift:drift",
+    "db": "mockhub.cli.db:db",
     "explain": "mockhub.cli.explain:explain",
     "help": "mockhub.cli.help:help_command",
     "inspect": "mockhub.cli.inspect:inspect",

@@ -221,6 +221,42 @@ def test_evicted_generations_are_deleted(connect: Connect, path: Path) -> None:
     assert balance == entries == client.balance()
 
 
+def test_db_prune_deletes_old_generations_while_a_server_runs(
+    connect: Connect, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{path}"
+    client = connect(url)
+    running = client.generate(**{"async": True, "prompt": "[[never]] a ship"}).json()["id"]
+    ids = [client.generate().json()["id"] for _ in range(6)]
+    before = client.balance()
+    main(["db", "prune", "--database", url, "--keep", "2"], standalone_mode=False)
+    assert capsys.readouterr().out == "default: 5 generations deleted, 3 kept\n"
+    paths = [f"/api/v1/generations/{id}" for id in (running, ids[0], ids[-1])]
+    assert [client.request("GET", path).status for path in paths] == [200, 404, 200]
+    assert client.balance() == before
+    detail = client.request("GET", "/_mockhub/hubs/default").json()
+    assert (detail["audit"], detail["max_generations"]) == ([], 100_000)
+    main(["db", "prune", "--database", url, "--older-than", "0s"], standalone_mode=False)
+    assert "1 generation deleted, 2 kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--keep 1 --hub defautl", "there is no hub 'defautl'; did you mean 'default'"),
+        ("--keep 1 --older-than soon", "soon"),
+        ("", "nothing says what to delete: give --keep or --older-than"),
+    ],
+)
+def test_wrong_options_of_db_prune_are_rejected(
+    options: str, message: str, connect: Connect, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{path}"
+    connect(url)
+    main(["db", "prune", "--database", url, *options.split()], standalone_mode=False)
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
