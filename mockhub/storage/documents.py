@@ -52,6 +52,7 @@ class HubDocument(Struct):
     """What a hub has only one of.
 
     Attributes:
+        keys_version: the version of the hub in which a key changed last.
         last_ordinal: the last number given to an account, key or generation, which order them.
         ended_total: how many generations have ended.
         evicted_total: how many of these were evicted.
@@ -70,6 +71,7 @@ class HubDocument(Struct):
     armed: list[tuple[int, ArmedFault]]
     last_fault: int
     inline: list[tuple[Directive, _Scope, ArmedFault]]
+    keys_version: int = 0
     last_ordinal: int = 0
     ended_total: int = 0
     evicted_total: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -85,6 +85,7 @@ class StoredHub:
     def _forget_rows(self) -> None:
         self._state = ""
         self._last_ordinal = 0
+        self._keys_version = 0
         self._marks: dict[str, _Mark] = {}
         self._keys: dict[bytes, ApiKey] = {}
         self._snapshot: HubState | None = None
@@ -115,11 +116,13 @@ class StoredHub:
             return
         since, self.version, self.is_stale = self.version, row.version, False
         self._state, self._last_ordinal = row.state, document.last_ordinal
+        self._keys_version = document.keys_version
         apply_document(document, self.hub)
         if since == 0:
             self._read_snapshot(connection)
         self._read_accounts(connection, since, known_accounts)
-        self._read_keys(connection, since)
+        if since == 0 or document.keys_version > since:
+            self._read_keys(connection, since)
         self._read_generations(connection, since, document)
         if ClockDocument.of(self.hub.clock) != document.clock:
             self.hub.replace_clock(document.clock.build())
@@ -144,8 +147,9 @@ class StoredHub:
     def _read_accounts(
         self, connection: Connection, since: int, known_accounts: dict[str, Account]
     ) -> None:
-        hub, new_entries = self.hub, self._read_entries(connection, since)
-        for row in self._changed_rows(connection, accounts, since):
+        hub, rows = self.hub, self._changed_rows(connection, accounts, since)
+        new_entries = self._read_entries(connection, [row.id for row in rows] if since else None)
+        for row in rows:
             account = hub.accounts.get(row.id)
             if account is None:
                 account = hub.accounts[row.id] = known_accounts.get(row.id) or Account(row.id)
@@ -162,37 +166,23 @@ class StoredHub:
             account.evicted_total, account.evicted_count = row.evicted_total, row.evicted_count
             self._marks[row.id] = _mark(account)
 
-    def _read_entries(self, connection: Connection, since: int) -> dict[str, list[Entry]]:
-        """Return the entries that were added, by account."""
+    def _read_entries(
+        self, connection: Connection, changed: list[str] | None
+    ) -> dict[str, list[Entry]]:
+        """Return the new entries of the accounts that have changed; None means all entries."""
         found: dict[str, list[Entry]] = defaultdict(list)
-        condition = entries.c.hub == self.id
-        if since:
-            changed = select(accounts.c.id).where(
-                accounts.c.hub == self.id, accounts.c.version > since
-            )
-            known = {id: _entry_count(account) for id, account in self.hub.accounts.items()}
-            for (id,) in connection.execute(changed).all():
-                newer = (entries.c.account == id) & (entries.c.number > known.get(id, 0))
-                self._add_entries(connection, condition & newer, found)
-        else:
-            self._add_entries(connection, condition, found)
+        if changed is None:
+            rows = connection.execute(_SELECT_ENTRIES, {"hub": self.id})
+            for account, *values in rows:
+                found[account].append(Entry(*values))
+            return found
+        for id in changed:
+            account = self.hub.accounts.get(id)
+            known = _entry_count(account) if account else 0
+            values = {"hub": self.id, "account": id, "known": known}
+            rows = connection.execute(_SELECT_NEW_ENTRIES, values)
+            found[id] = [Entry(*row[1:]) for row in rows]
         return found
-
-    def _add_entries(
-        self, connection: Connection, condition: Any, found: dict[str, list[Entry]]
-    ) -> None:
-        columns = entries.c
-        query = select(
-            columns.account,
-            columns.created_at,
-            columns.kind,
-            columns.credits,
-            columns.lot,
-            columns.generation,
-        )
-        query = query.where(condition).order_by(columns.account, columns.number)
-        for account, *values in connection.execute(query):
-            found[account].append(Entry(*values))
 
     def _read_keys(self, connection: Connection, since: int) -> None:
         for row in self._changed_rows(connection, keys, since):
@@ -237,11 +227,9 @@ class StoredHub:
             dict.pop(self._generations, id, None)
             self._unlisted.discard(id)
 
-    def _changed_rows(self, connection: Connection, table: Table, since: int) -> Iterable[Row[Any]]:
-        query = select(table).where(table.c.hub == self.id)
-        if since:
-            query = query.where(table.c.version > since)
-        return connection.execute(query.order_by(table.c.ordinal)).all()
+    def _changed_rows(self, connection: Connection, table: Table, since: int) -> Sequence[Row[Any]]:
+        values = {"hub": self.id, "since": since}
+        return connection.execute(_SELECT_CHANGED[table], values).all()
 
     # -- write -------------------------------------------------------------------------------------
 
@@ -272,8 +260,10 @@ class StoredHub:
         account_rows, entry_rows = self._account_rows(connection, version)
         key_rows, generation_rows = self._key_rows(version), self._generation_rows(version)
         evicted = [{"old_hub": self.id, "old_id": id} for id in self._generations.removed]
+        self._keys_version = version if key_rows else self._keys_version
         document = HubDocument.of(
             hub,
+            keys_version=self._keys_version,
             last_ordinal=self._last_ordinal,
             ended_total=self._ended_ids.total,
             evicted_total=self._ended_ids.first,
@@ -406,6 +396,28 @@ class StoredHub:
         )
 
 
+# Statements are built once, which takes longer than to run them.
+_SELECT_CHANGED = {
+    table: select(table)
+    .where(table.c.hub == bindparam("hub"), table.c.version > bindparam("since"))
+    .order_by(table.c.ordinal)
+    for table in (accounts, keys, generations)
+}
+_SELECT_ENTRIES = (
+    select(
+        entries.c.account,
+        entries.c.created_at,
+        entries.c.kind,
+        entries.c.credits,
+        entries.c.lot,
+        entries.c.generation,
+    )
+    .where(entries.c.hub == bindparam("hub"))
+    .order_by(entries.c.account, entries.c.number)
+)
+_SELECT_NEW_ENTRIES = _SELECT_ENTRIES.where(
+    entries.c.account == bindparam("account"), entries.c.number > bindparam("known")
+)
 _UPDATE_HUB = hubs.update().where(hubs.c.id == bindparam("hub"))
 _INSERT_ENTRIES = entries.insert()
 _DELETE_GENERATION = delete(generations).where(
