@@ -179,8 +179,8 @@ class StoredHub:
         for id in changed:
             account = self.hub.accounts.get(id)
             known = _entry_count(account) if account else 0
-            values = {"hub": self.id, "account": id, "known": known}
-            rows = connection.execute(_SELECT_NEW_ENTRIES, values)
+            parameters = {"hub": self.id, "account": id, "known": known}
+            rows = connection.execute(_SELECT_NEW_ENTRIES, parameters)
             found[id] = [Entry(*row[1:]) for row in rows]
         return found
 

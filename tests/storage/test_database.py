@@ -62,7 +62,9 @@ class Client:
         return self.request("POST", "/api/v1/images/generations", {**BODY, **fields})
 
     def balance(self) -> int:
-        credits: int = self.request("GET", "/api/v1/credits").json()["credits"]
+        reply = self.request("GET", "/api/v1/credits")
+        assert reply.status == 200, reply.body
+        credits: int = reply.json()["credits"]
         return credits
 
 
