@@ -16,14 +16,14 @@ from tempfile import mkdtemp
 USER = "mockhub"
 _UNPRIVILEGED = 65534  # on every Unix
 _START_TIMEOUT = 60  # seconds
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=50")
+_FAST = ("fsync=off", "full_page_writes=off", "max_connections=50")
 
 
 class Cluster:
     """A PostgreSQL server with files of its own, on a free port of the loopback interface.
 
     Args:
-        settings: Settings of the server; by default it is fast, and not safe.
+        settings: Settings of the server; by default a loss of power would harm it.
     """
 
     def __init__(self, *, settings: Sequence[str] = _FAST) -> None:
