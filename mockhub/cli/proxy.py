@@ -32,6 +32,15 @@ def _state_option(help_text: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option("--state", type=path, metavar="FILE", help=help_text, **settings)
 
 
+def _report_option(kind: str) -> Callable[[_F], _F]:
+    return click.option(
+        f"--report-{kind}",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help=f"Write the findings and the credits spent as {kind.upper()} at the end.",
+    )
+
+
 @click.group(invoke_without_command=True)
 @config_option
 @click.option(
@@ -88,6 +97,27 @@ def _state_option(help_text: str, **settings: Any) -> Callable[[_F], _F]:
     metavar="SECONDS",
     help="How long after it a request counts as such a repeat.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Send 502 upstreamViolation in place of a response that breaks the contract.",
+)
+@click.option(
+    "--exclusive",
+    is_flag=True,
+    help="No other client uses the accounts: a balance that the exchanges do not explain is a "
+    "violation, not a warning.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["violation", "warning", "never"]),
+    default="never",
+    show_default=True,
+    help="Exit with 1 at Ctrl-C or SIGTERM if there was such a finding about the service.",
+)
+@_report_option("json")
+@_report_option("html")
+@_report_option("junit")
 @_state_option("Keep the credits spent and the lost responses in this file, over restarts.")
 @click.pass_context
 def proxy(ctx: click.Context, /, **options: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mockhub.web.limits import Limits
 
@@ -20,6 +20,12 @@ class ProxyOptions:
     ca_file: Path | None
     upstream_timeout: float | None
     rewrite_images: bool
+    strict: bool
+    exclusive: bool
+    fail_on: Literal["violation", "warning", "never"]
+    report_json: Path | None
+    report_html: Path | None
+    report_junit: Path | None
     budget: int | None
     repeats: RepeatPolicy
     repeat_window: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -19,14 +20,17 @@ from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.checks import ExchangeChecks
+from mockhub.proxy.findings import SEVERITIES
 from mockhub.proxy.guard import Guard
 from mockhub.proxy.guard_state import StateFile
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
 from mockhub.server.server import bind
-from mockhub.spec.api_spec import load_spec
+from mockhub.spec.api_spec import ApiSpec, load_spec
 from mockhub.web.app import App
 
+_FAILING = ("never", *SEVERITIES)  # the number of severities that each value of --fail-on means
 _MARGIN = 10  # seconds that the service may take longer than documented
 
 
@@ -45,9 +49,39 @@ def run_proxy(options: ProxyOptions) -> None:
         raise MockhubError("--open opens the page, which --no-control switches off; give one")
     spec = load_spec(options.spec or resource_path("openapi.yaml"))
     target = Target(options.target, spec.base_path)
+    listener = bind(options.host, options.port)
+    port = listener.getsockname()[1]
+    address = local_url(options.host, port)
+    try:
+        if (target.host, target.port) == (options.host, port):
+            raise MockhubError(
+                f"--target {options.target} is the proxy itself; give another --port"
+            )
+        api = _create_api(options, spec, target, options.public_url or address)
+        app = App(api)
+        recorder = record(app, options.record) if options.record else None
+    except MockhubError:
+        listener.close()
+        raise
+    if options.control:
+        from mockhub.control.app import mount_control_plane
+
+        mount_control_plane(app, token=options.control_token, host=options.host)
+    access_log = AccessLog(options.log_level, options.log_format, violation_label="VIOLATION")
+    api.observers.append(access_log.log_request)
+    message = _started(options, api.public_url, address, api)
+    page = page_url(address) if options.open else None
+    try:
+        serve_app(app, listener, access_log, message, page, date_header=False)
+    finally:
+        if recorder:
+            recorder.close()
+    _finish(options, api)
+
+
+def _create_api(options: ProxyOptions, spec: ApiSpec, target: Target, url: str) -> ProxyApi:
     timeout = options.upstream_timeout or spec.timeout_seconds + _MARGIN
     timeouts = UpstreamTimeouts(response=timeout)
-    upstream = UpstreamClient(target, ca_file=options.ca_file, timeouts=timeouts)
     guard = Guard(
         spec,
         options.target,
@@ -59,36 +93,45 @@ def run_proxy(options: ProxyOptions) -> None:
     hub = HubBackend(DEFAULT, spec)
     for text in options.arm:
         hub.arm(parse_directives(text))
-    listener = bind(options.host, options.port)
-    address = local_url(options.host, listener.getsockname()[1])
-    if (target.host, target.port) == (options.host, listener.getsockname()[1]):
-        listener.close()
-        raise MockhubError(f"--target {options.target} is the proxy itself; give another --port")
-    access_log = AccessLog(options.log_level, options.log_format, violation_label="VIOLATION")
-    url = options.public_url or address
-    api = ProxyApi(
+    return ProxyApi(
         spec,
         hub,
         url,
-        upstream,
+        UpstreamClient(target, ca_file=options.ca_file, timeouts=timeouts),
         guard=guard,
+        checks=ExchangeChecks(spec, exclusive=options.exclusive),
+        strict=options.strict,
         rewrite_images=options.rewrite_images or options.record is not None,
         limits=options.limits,
-        observers=[access_log.log_request],
     )
-    app = App(api)
-    recorder = record(app, options.record) if options.record else None
-    if options.control:
-        from mockhub.control.app import mount_control_plane
 
-        mount_control_plane(app, token=options.control_token, host=options.host)
-    message = _started(options, url, address, api)
-    page = page_url(address) if options.open else None
+
+def _finish(options: ProxyOptions, api: ProxyApi) -> None:
+    """Print the findings and write the reports; exit with 1 if --fail-on demands it."""
+    from mockhub.proxy import report
+
+    if options.log_format == "json":
+        counts = {name: api.findings.count(name) for name in SEVERITIES}
+        click.echo(json.dumps({"event": "finished", "findings": counts}))
+    else:
+        click.echo(report.summary(api))
+    for path, render in (
+        (options.report_json, report.render_json),
+        (options.report_html, report.render_html),
+        (options.report_junit, report.render_junit),
+    ):
+        if path is not None:
+            _write(path, api.hub.redactor.redact(render(api, options.target)))
+    failing = SEVERITIES[: _FAILING.index(options.fail_on)]
+    if any(api.findings.count(severity) for severity in failing):
+        raise click.exceptions.Exit(1)
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        serve_app(app, listener, access_log, message, page, date_header=False)
-    finally:
-        if recorder:
-            recorder.close()
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise MockhubError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> str:

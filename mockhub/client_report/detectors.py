@@ -26,7 +26,7 @@ FINDING_KINDS = (
     "duplicate_upload",
 )
 
-Severity = Literal["money", "warning", "hint"]
+Severity = Literal["violation", "money", "warning", "hint"]
 Key = TypeVar("Key")
 
 _SUCCESS_STATUSES = range(200, 300)
@@ -50,8 +50,9 @@ class Finding:
     """One thing that the client does wrong.
 
     Attributes:
-        kind: One of `FINDING_KINDS`.
-        severity: ``money`` if credits were lost, else ``warning`` or ``hint``.
+        kind: One of `FINDING_KINDS`; behind a proxy also ``service_...``.
+        severity: ``money`` if credits were lost, else ``warning`` or ``hint``; ``violation`` if the
+            service behind a proxy breaks the contract.
         summary: What happened.
         impact: Why it matters.
         suggestion: What to do instead.

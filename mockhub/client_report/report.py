@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mockhub.client_report.coverage import Coverage, compute_coverage
 from mockhub.client_report.detectors import Finding
 from mockhub.domain.hub import HubBackend
 
-_SEVERITIES = ("money", "warning", "hint")
+_SEVERITIES = ("violation", "money", "warning", "hint")
 _MAX_SHOWN = 8
 
 
@@ -51,15 +51,22 @@ class ClientReport:
         return "\n".join(_format_lines(self))
 
 
-def build_report(hub: HubBackend, *, min_poll_interval: int = SECOND) -> ClientReport:
+def build_report(
+    hub: HubBackend,
+    *,
+    min_poll_interval: int = SECOND,
+    service_findings: Iterable[Finding] = (),
+) -> ClientReport:
     """Analyse the journal of a hub.
 
     Args:
         hub: The hub.
         min_poll_interval: Polls that are closer together, in milliseconds, are a finding.
+        service_findings: Findings about the service behind a proxy, to add.
     """
     exchanges = sorted(hub.journal, key=lambda exchange: exchange.started_at)
     findings = [
+        *service_findings,
         *detectors.double_charges(hub, exchanges),
         *detectors.retried_client_errors(hub, exchanges),
         *detectors.fast_polls(hub, exchanges, min_poll_interval),

@@ -16,13 +16,16 @@ from urllib.parse import quote
 import orjson
 from msgspec.structs import replace
 
+from mockhub.client_report.detectors import Finding as ClientFinding
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.keys import NoApiKey
 from mockhub.exceptions import ApiError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
+from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.errors import UpstreamError, timed_out, too_large
+from mockhub.proxy.findings import Findings
 from mockhub.proxy.guard import Guard, RepeatedResponse
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
 from mockhub.proxy.images import ProxyImages, ProxyLinks
@@ -73,9 +76,14 @@ class ProxyApi(PublicApi):
         public_url: The URL of the proxy.
         upstream: Sends the requests.
         guard: Decides which requests are sent; None for all.
+        checks: Check every exchange; the default ones unless others are given.
+        strict: Whether a response that breaks the contract becomes a 502.
         rewrite_images: Whether image URLs in responses lead to the proxy.
         limits: The bounds on a request.
         observers: Called with the context of every finished request.
+
+    Attributes:
+        findings: What contradicts the documentation.
     """
 
     allowed_changes = frozenset({"arm_fault", "disarm_fault", "clear_faults", "clear_journal"})
@@ -88,6 +96,8 @@ class ProxyApi(PublicApi):
         upstream: UpstreamClient,
         *,
         guard: Guard | None = None,
+        checks: ExchangeChecks | None = None,
+        strict: bool = False,
         rewrite_images: bool = False,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
@@ -96,6 +106,9 @@ class ProxyApi(PublicApi):
         self.hub = hub
         self.upstream = upstream
         self.guard = guard
+        self.checks = checks or ExchangeChecks(spec)
+        self.findings = Findings()
+        self.strict = strict
         self.mirror = Mirror(hub)
         self.known_images = ProxyImages(spec, upstream)
         self.images = self.known_images
@@ -118,9 +131,13 @@ class ProxyApi(PublicApi):
             if context.upstream is not None:
                 context.upstream.close()
             context.source.unwatch()
+            self.checks.balance.end(context)
             if self.guard is not None:
                 self.guard.settle(context)
+            self._redact_response(context)
             self.record(context)
+            operation = context.operation.id if context.operation else "none"
+            self.findings.add(context.problems, operation, context.number)
 
     async def handle(self, context: RequestContext) -> Response:
         """Return the response of the upstream, or an error; see `PublicApi.handle`.
@@ -167,6 +184,12 @@ class ProxyApi(PublicApi):
         else:
             await send_response(response, context.scope, send)
 
+    def service_findings(self) -> Iterable[ClientFinding]:
+        """Return the findings for the client report, which the page shows."""
+        from mockhub.proxy.report import client_findings
+
+        return client_findings([*self.findings])
+
     def _create_links(self, hub_name: str) -> ProxyLinks:
         return ProxyLinks(self.spec, self.public_url, self.known_images)
 
@@ -188,6 +211,7 @@ class ProxyApi(PublicApi):
 
     async def _forward(self, context: ProxyContext) -> Response:
         request = context.upstream_request = await self._build_request(context)
+        self.checks.balance.start(context)
         context.source.watch(lambda: self._on_disconnect(context, request))
         try:
             upstream = context.upstream = await self._send(context, request)
@@ -232,6 +256,20 @@ class ProxyApi(PublicApi):
         if self.guard is not None:
             await self.guard.admit(context)
 
+    def _redact_response(self, context: ProxyContext) -> None:
+        """Keep API keys out of the journal that the upstream has put into its response (AUTH-7)."""
+        response, redact = context.response, context.hub.redactor.redact_bytes
+        if response is None:
+            return
+        headers = tuple((name, redact(value)) for name, value in response.headers)
+        body = response.body
+        if len(body) <= MAX_STORED_BODY:
+            body = redact(body)
+        if context.stored_response is not None:
+            context.stored_response = context.stored_response.redacted(context.hub.redactor)
+        if headers != response.headers or body is not response.body:
+            context.response = replace(response, headers=headers, body=body)
+
     def _on_disconnect(self, context: ProxyContext, request: UpstreamRequest) -> None:
         """Cancel a request that is safe or incomplete; the response to another one is awaited.
 
@@ -267,12 +305,18 @@ class ProxyApi(PublicApi):
             decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
         except OverflowError:
             raise too_large(MAX_CHECKED_BYTES) from None
-        body = None
+        body, context.local_body = None, raw if decoded is None else decoded
         with suppress(orjson.JSONDecodeError):
-            context.content = orjson.loads(decoded or b"")
+            context.content = orjson.loads(context.local_body)
             context.code, context.state = error_code_and_status(context.content)
+        context.upstream_code = context.code
+        self._check(context)
+        if context.content is not None:
             self._observe(context, status)
-            body = self._with_local_urls(context.content, decoded or b"")
+            body = self._with_local_urls(context.content, context.local_body)
+        if self.strict and context.spec_violation is not None:
+            message = f"the upstream's response breaks the contract: {context.spec_violation}"
+            raise UpstreamError("upstreamViolation", message)
         dropped = (b"content-length",) if body is None else (b"content-length", b"content-encoding")
         fields = [field for field in headers if field[0] not in dropped]
         body = raw if body is None else body
@@ -280,6 +324,17 @@ class ProxyApi(PublicApi):
             fields.append((b"content-length", b"%d" % len(body)))
         context.local_body = body
         return Response(status, body, tuple(fields))
+
+    def _check(self, context: ProxyContext) -> None:
+        """Check an exchange; the journal and the log show the first violation."""
+        context.problems = self.checks.check(context)
+        for problem in context.problems:
+            if problem.severity == "violation":
+                violation = f"{', '.join(problem.clauses)}: {problem.message}"
+                context.spec_violation = context.hub.redactor.redact(
+                    violation, quoted=context.client_text()
+                )
+                return
 
     def _observe(self, context: ProxyContext, status: int) -> None:
         """Follow what a response says in the mirror."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mockhub.proxy.findings import Problem
 from mockhub.proxy.guard_state import Purchase
 from mockhub.proxy.request_body import RequestBody
 from mockhub.proxy.upstream import UpstreamExchange, UpstreamRequest
@@ -24,6 +25,11 @@ class ProxyContext(RequestContext):
         is_delivered: Whether the client got the whole response.
         purchase: What the guard reserved for the request.
         repeated: What the guard found that the request is a repeat of.
+        upstream_code: The error code of the upstream's response.
+        is_purchase: Whether it was sent and could be charged.
+        activity: How many of these had started or ended before.
+        is_alone: Whether no other one was under way then.
+        problems: What is wrong in the response.
         content: The JSON of the upstream's response, if it was read and is JSON.
     """
 
@@ -33,7 +39,12 @@ class ProxyContext(RequestContext):
     is_streamed: bool = False
     upstream_status: int | None = None
     local_body: bytes | None = None
+    upstream_code: str | None = None
     is_delivered: bool = False
+    is_purchase: bool = False
+    activity: int = 0
+    is_alone: bool = False
+    problems: list[Problem] = field(default_factory=list)
     purchase: Purchase | None = None
     repeated: Purchase | None = None
     content: object = None

@@ -121,7 +121,7 @@ class Guard:
             return
         status = context.upstream_status
         was_sent = context.upstream_request is not None and context.upstream_request.sent
-        if not was_sent or self._is_free(status or 0, context.code):
+        if not was_sent or self._is_free(status or 0, context.upstream_code):
             self._forget(context)
         else:
             if status and status < _FIRST_ERROR_STATUS:
@@ -157,10 +157,8 @@ class Guard:
     def _keep_response(self, purchase: Purchase, context: ProxyContext) -> None:
         body = context.local_body
         if purchase.lost and purchase.confirmed and body and len(body) <= _MAX_KEPT_BODY:
-            purchase.status, purchase.body = (
-                context.upstream_status,
-                body.decode("utf-8", "replace"),
-            )
+            purchase.status = context.upstream_status
+            purchase.body = context.hub.redactor.redact(body.decode("utf-8", "replace"))
 
     # -- repeats ---------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub_registry import HubRegistry
@@ -51,6 +52,9 @@ from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
 from mockhub.web.responses import Response
 from mockhub.web.serializers import IMAGES_PREFIX
+
+if TYPE_CHECKING:
+    from mockhub.client_report.detectors import Finding
 
 Observer = Callable[[RequestContext], None]
 Handler = Callable[[RequestContext, Account], Awaitable[Response]]
@@ -208,6 +212,10 @@ class PublicApi:
             await send_with_fault(fault, context, response, send, self.clock_waiter)
         elif not send_now(response, context.scope):
             await send_response(response, context.scope, send)
+
+    def service_findings(self) -> Iterable[Finding]:
+        """Return findings about the service, which a proxy has."""
+        return ()
 
     def record(self, context: RequestContext) -> None:
         context.finalize()

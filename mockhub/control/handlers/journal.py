@@ -71,7 +71,11 @@ def get_report(request: ControlRequest) -> object:
     min_poll_interval = (
         SECOND if interval is None else parse_field("min_poll_interval", parse_duration, interval)
     )
-    client_report = build_report(request.hub, min_poll_interval=min_poll_interval)
+    client_report = build_report(
+        request.hub,
+        min_poll_interval=min_poll_interval,
+        service_findings=request.api.service_findings(),
+    )
     if request.query_params["format"] == "text":
         return PlainResponse("text/plain", client_report.as_text() + "\n")
     return client_report.as_json()

@@ -4,7 +4,7 @@ import { facts, firstImage, keepLoaded, replace } from "../live.js";
 
 const PAUSE = 2000; // milliseconds: a report analyses the whole journal
 const MAX_EVIDENCE = 20;
-const CLASSES = { money: "bad", warning: "warn", hint: "hint" };
+const CLASSES = { violation: "bad", money: "bad", warning: "warn", hint: "hint" };
 
 export async function mount(root, context) {
   const { api, hub, href } = context;
