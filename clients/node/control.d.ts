@@ -424,7 +424,7 @@ export type Report = {
   stored: number;
   findings: Array<{
     kind: string;
-    severity: "money" | "warning" | "hint";
+    severity: "violation" | "money" | "warning" | "hint";
     summary: string;
     impact: string;
     suggestion: string;
