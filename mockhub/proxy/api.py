@@ -161,6 +161,11 @@ class ProxyApi(PublicApi):
             return self.error_response(context, error)
         except ValidationError as error:
             return self.error_response(context, self.spec.errors.invalid_request(str(error)))
+        except (ConnectionAborted, ClientDisconnected, WaitCancelled):
+            raise
+        except Exception as error:
+            internal = responses.internal_error(f"{type(error).__name__}: {error}")
+            return self.error_response(context, internal)
 
     async def respond(self, context: RequestContext, response: Response, send: Send) -> None:
         fault = None
@@ -248,7 +253,7 @@ class ProxyApi(PublicApi):
             return request
         parts = body.parts(lambda: self._admit(context))
         first = await anext(parts, b"")
-        request.body, request.chunked = _chain(first, parts), body.is_chunked
+        request.body = _chain(first, parts)
         return request
 
     async def _admit(self, context: ProxyContext) -> None:

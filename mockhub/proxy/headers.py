@@ -27,7 +27,7 @@ def request_headers(
     Args:
         headers: Those that the client sent.
         host: The value of Host.
-        chunked: Whether the body is sent in chunks.
+        chunked: Whether the body is sent in chunks, which the HTTP client then declares.
         identity: Whether the response must not be encoded, because it is checked.
     """
     dropped = _NOT_SENT | ({b"accept-encoding"} if identity else set())
@@ -36,8 +36,6 @@ def request_headers(
     result = [(b"host", host), *_without(headers, dropped)]
     if identity:
         result.append((b"accept-encoding", b"identity"))
-    if chunked:
-        result.append((b"transfer-encoding", b"chunked"))
     return tuple(result)
 
 

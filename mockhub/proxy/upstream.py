@@ -1,4 +1,4 @@
-"""The HTTP client of the proxy: a pool of connections to one upstream."""
+"""The HTTP client of the proxy: aiohttp, with our timeouts and errors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mockhub.exceptions import MockhubError
-from mockhub.proxy.connection import UpstreamConnection, request_head
-from mockhub.proxy.errors import UpstreamError, timed_out, too_large, unreachable
-from mockhub.proxy.target import Target
+import aiohttp
+from yarl import URL
 
-_MAX_IDLE = 32  # connections
+from mockhub.exceptions import MockhubError
+from mockhub.proxy.errors import UpstreamError, invalid_response, timed_out, too_large, unreachable
+from mockhub.proxy.target import Target
+from mockhub.web.responses import Headers
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+_MAX_HEADER_BYTES = 64 * 1024
+_FIRST_FINAL_STATUS = 200
+_ADDED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # by aiohttp
 
 
 @dataclass(frozen=True)
@@ -50,13 +56,15 @@ class UpstreamRequest:
     target: bytes
     headers: Iterable[tuple[bytes, bytes]]
     body: AsyncIterator[bytes] | None = None
-    chunked: bool = False
     sent: bool = field(default=False, init=False)
     exchange: UpstreamExchange | None = field(default=None, init=False)
 
 
 class UpstreamClient:
-    """Sends requests to the target, over connections that are kept open.
+    """Sends requests to the target.
+
+    The upstream may close an idle connection at any time. So a request that could be charged gets
+    a new one and is never sent again, and a safe request is sent again over a new one by aiohttp.
 
     Args:
         target: The upstream.
@@ -76,157 +84,124 @@ class UpstreamClient:
     ) -> None:
         self.target = target
         self.timeouts = timeouts or UpstreamTimeouts()
-        self._ssl = _ssl_context(ca_file) if target.secure else None
-        self._idle: list[UpstreamConnection] = []
-        self._closed = False
+        self._ssl = _ssl_context(ca_file) if target.secure else True
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether requests are safe
+        self._closing: list[asyncio.Task[None]] = []
 
     async def send(self, request: UpstreamRequest) -> UpstreamExchange:
         """Send a request and wait for the head of the response.
-
-        The upstream may close an idle connection at any time. So a request that could be charged
-        gets a new one, and a safe request is sent again over a new one.
 
         Raises:
             UpstreamError: if there is no response.
             Exception: what *body* raises; the upstream then never gets the end of the request.
         """
-        if request.method in SAFE_METHODS and request.body is None:
-            while (connection := self._take_idle()) is not None:
-                try:
-                    return await self._exchange(connection, request)
-                except UpstreamError:
-                    if connection.received or not connection.was_lost:
-                        raise
-        return await self._exchange(await self._connect(), request)
+        session = self._session(request.method in SAFE_METHODS)
+        exchange = request.exchange = UpstreamExchange(self.target, self.timeouts, request)
+        await exchange.start(session)
+        return exchange
 
     def close(self) -> None:
-        """Close the idle connections, and every other one when its exchange has ended."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        """Close all connections."""
+        self._closing += [asyncio.ensure_future(one.close()) for one in self._sessions.values()]
+        self._sessions.clear()
 
-    def release(self, connection: UpstreamConnection) -> None:
-        """Keep a connection for the next request, or close it if it cannot be used again."""
-        if connection.is_reusable and not self._closed and len(self._idle) < _MAX_IDLE:
-            self._idle.append(connection)
-        else:
-            connection.close()
-
-    def _take_idle(self) -> UpstreamConnection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_reusable:
-                return connection
-        return None
-
-    async def _connect(self) -> UpstreamConnection:
-        target, loop = self.target, asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self.timeouts.connect):
-                _, connection = await loop.create_connection(
-                    UpstreamConnection, target.host, target.port, ssl=self._ssl
-                )
-        except TimeoutError:
-            limit = self.timeouts.connect
-            raise timed_out(f"{target.origin} did not accept a connection in {limit:g} s") from None
-        except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", "") or error.reason or str(error)
-            hint = "; --ca-file trusts another authority" if "certificate" in str(error) else ""
-            message = f"the TLS handshake with {target.origin} failed: {reason}{hint}"
-            raise UpstreamError("upstreamTls", message) from None
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise unreachable(f"cannot connect to {target.origin}: {reason}") from None
-        return connection
-
-    async def _exchange(
-        self, connection: UpstreamConnection, request: UpstreamRequest
-    ) -> UpstreamExchange:
-        connection.start_exchange(request.method)
-        exchange = request.exchange = UpstreamExchange(self, connection, request)
-        try:
-            await exchange.start()
-        except BaseException:
-            exchange.close()
-            raise
-        return exchange
+    def _session(self, is_safe: bool) -> aiohttp.ClientSession:
+        if is_safe not in self._sessions:
+            self._sessions[is_safe] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._ssl, limit=0, force_close=not is_safe),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_ADDED_HEADERS,
+                auto_decompress=False,
+                max_line_size=_MAX_HEADER_BYTES,
+                max_field_size=_MAX_HEADER_BYTES,
+            )
+        return self._sessions[is_safe]
 
 
 class UpstreamExchange:
     """An exchange with the upstream; the head of the response has arrived."""
 
     def __init__(
-        self, client: UpstreamClient, connection: UpstreamConnection, request: UpstreamRequest
+        self, target: Target, timeouts: UpstreamTimeouts, request: UpstreamRequest
     ) -> None:
-        self._client = client
-        self._connection = connection
+        self._origin = target.origin
+        self._timeouts = timeouts
         self._request = request
-        self._origin = client.target.origin
-        self._upload: asyncio.Task[None] | None = None
+        self._deadline = asyncio.timeout(None)
+        self._response: aiohttp.ClientResponse | None = None
+        self._body_error: Exception | None = None
+        self.status = 0
+        self.headers: Headers = ()
 
-    @property
-    def status(self) -> int:
-        return self._connection.status
-
-    @property
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return self._connection.headers
-
-    async def start(self) -> None:
+    async def start(self, session: aiohttp.ClientSession) -> None:
         """Send the request and wait for the head of the response, which may come early."""
-        request, connection = self._request, self._connection
-        head = request_head(request.method, request.target, request.headers)
-        if request.body is not None:
-            await self._send_body(head, request.body)
-        else:
-            await connection.write(head)
-            request.sent = True
-        timeout = self._client.timeouts.of(request.method)
+        request, timeout = self._request, self._timeouts.of(self._request.method)
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
+        ]
+        url = URL(self._origin + request.target.decode("latin-1"), encoded=True)
         try:
-            async with asyncio.timeout(timeout):
-                await connection.wait_for_head()
-        except TimeoutError:
-            raise timed_out(f"{self._origin} did not respond in {timeout:g} s") from None
+            async with self._deadline:
+                if request.body is None:
+                    self._expect_response()
+                self._response = await session.request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    data=None if request.body is None else self._body(request.body),
+                    allow_redirects=False,
+                )
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ClientError):
+                raise timed_out(f"{self._origin}: {error}") from None
+            problem = "did not respond" if request.sent else "read nothing of the request"
+            limit = timeout if request.sent else self._timeouts.idle
+            raise timed_out(f"{self._origin} {problem} in {limit:g} s") from None
+        except aiohttp.ClientError as error:
+            if self._body_error is not None:
+                raise self._body_error from None
+            raise self._to_upstream_error(error) from None
+        if self._response.status < _FIRST_FINAL_STATUS:
+            self.close()
+            raise invalid_response("the upstream switched protocols")
+        self.status = self._response.status
+        raw_headers = self._response.raw_headers
+        self.headers = tuple((name.lower(), value) for name, value in raw_headers)
 
-    async def _send_body(self, head: bytes, body: AsyncIterator[bytes]) -> None:
-        """Send a request with a body, until its end or until a response arrives."""
-        self._upload = asyncio.create_task(self._write_body(head, body))
-        response = asyncio.create_task(self._connection.wait_for_head())
+    async def _body(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the body, and note how it ends."""
         try:
-            await asyncio.wait((self._upload, response), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not response.cancel():
-                response.exception()  # `start` raises it again
-        if self._upload.done():
-            self._upload.result()
+            async for part in parts:
+                self._limit(self._timeouts.idle)  # until the upstream has read it
+                yield part
+                self._limit(None)
+        except Exception as error:
+            self._body_error = error
+            raise
+        self._expect_response()
 
-    async def _write_body(self, head: bytes, body: AsyncIterator[bytes]) -> None:
-        request = self._request
-        await self._write(head)
-        async for part in body:
-            await self._write(b"%x\r\n%b\r\n" % (len(part), part) if request.chunked else part)
-        request.sent = True  # even if the last bytes do not arrive
-        if request.chunked:
-            await self._write(b"0\r\n\r\n")
+    def _expect_response(self) -> None:
+        self._request.sent = True
+        self._limit(self._timeouts.of(self._request.method))
 
-    async def _write(self, data: bytes) -> None:
-        idle = self._client.timeouts.idle
-        try:
-            async with asyncio.timeout(idle):
-                await self._connection.write(data)
-        except TimeoutError:
-            message = f"{self._origin} read nothing of the request in {idle:g} s"
-            raise timed_out(message) from None
+    def _limit(self, seconds: float | None) -> None:
+        if self._response is None:
+            now = asyncio.get_running_loop().time()
+            self._deadline.reschedule(None if seconds is None else now + seconds)
 
     async def read(self) -> bytes:
         """Return the next part of the body, b"" at its end; raises UpstreamError."""
-        idle = self._client.timeouts.idle
+        assert self._response is not None
+        idle = self._timeouts.idle
         try:
             async with asyncio.timeout(idle):
-                return await self._connection.read()
+                return await self._response.content.readany()
         except TimeoutError:
             message = f"{self._origin} sent nothing of its response in {idle:g} s"
             raise timed_out(message) from None
+        except aiohttp.ClientError as error:
+            raise self._to_upstream_error(error) from None
 
     async def read_all(self, max_bytes: int) -> bytes:
         """Return the whole body; raises UpstreamError, also if it is longer than *max_bytes*."""
@@ -238,18 +213,33 @@ class UpstreamExchange:
         return bytes(body)
 
     def abort(self) -> None:
-        """Close the connection; what waits for the response gets an UpstreamError."""
-        self._connection.fail("the client disconnected")
+        """Let what waits for the upstream raise an UpstreamError at once."""
+        self._limit(0)
+        if self._response is not None:
+            self._response.close()
 
     def close(self) -> None:
-        """End the exchange; keep the connection if all of it was sent and read."""
-        if self._upload is not None:
-            if self._upload.done():
-                _ = self._upload.cancelled() or self._upload.exception()
+        """End the exchange; its connection is used again if the whole response was read."""
+        if self._response is not None:
+            if self._response.content.at_eof():
+                self._response.release()
             else:
-                self._upload.cancel()
-                self._connection.close()
-        self._client.release(self._connection)
+                self._response.close()
+
+    def _to_upstream_error(self, error: aiohttp.ClientError) -> UpstreamError:
+        if isinstance(error, aiohttp.ClientSSLError):
+            cause = error.os_error
+            reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause
+            is_untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+            hint = "; --ca-file trusts another authority" if is_untrusted else ""
+            message = f"the TLS handshake with {self._origin} failed: {reason}{hint}"
+            return UpstreamError("upstreamTls", message)
+        if isinstance(error, aiohttp.ClientConnectorError):
+            reason = error.os_error.strerror or str(error.os_error)
+            return unreachable(f"cannot connect to {self._origin}: {reason}")
+        if isinstance(error, aiohttp.ClientResponseError):
+            return invalid_response(f"the upstream's response is not HTTP: {error.message}")
+        return invalid_response(f"the upstream closed the connection too early: {error}")
 
 
 def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -61,7 +61,9 @@ REPLIES = {
     "only 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n",
     "another protocol": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
-    "long headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: %b\r\n" % (1000 * b"a") * 100,
+    "bytes behind the response": OK + b"trash",
+    "a long header": b"HTTP/1.1 200 OK\r\nX-A: %b\r\n\r\n" % (200_000 * b"a"),
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: a\r\n" * 100_000,
 }
 
 
@@ -150,7 +152,6 @@ GOOD_REPLIES = {
     "HTTP/1.0 without a length": b"HTTP/1.0 200 OK\r\n\r\n" + BALANCE,
     "1xx before the response": b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 E\r\nX: y\r\n\r\n"
     + OK,
-    "bytes behind the response": OK + b"trash",
     "gzip without being asked": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
     + gzip.compress(BALANCE),
 }

@@ -15,10 +15,14 @@ from click.testing import CliRunner
 from mockhub.cli.main import main
 from tests.conftest import ROOT
 from tests.support.live_server import BODY, KEY, LiveHub
+from tests.web.test_uploads import FORM, peak_memory, upload_form
 
 
 def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> None:
-    """A violation is in the log, the reports and the exit code; the file keeps what was spent."""
+    """A violation is in the log, the reports and the exit code; the file keeps what was spent.
+
+    An upload of 60 MB does not stay in memory.
+    """
     target = upstream.url + "/api/v1"
     files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "html", "junit")}
     options = [f"--report-{kind}={path}" for kind, path in files.items()]
@@ -34,9 +38,15 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
             headers = {"Authorization": f"Bearer {KEY}"}
             with httpx.Client(base_url=started["base_url"], headers=headers) as client:
                 assert client.post("/images/generations", json=BODY).status_code == 200
+                before = peak_memory(process.pid)
+                response = client.post(
+                    "/images/generations", content=upload_form(3, 20_000_000), headers=FORM
+                )
+                assert response.status_code == 200
+                assert peak_memory(process.pid) - before < 30_000_000
                 account = upstream.backend.accounts["documentation"]
                 upstream.server.call(lambda: upstream.backend.grant(account, 1))
-                assert client.get("/credits").json()["credits"] == 113
+                assert client.get("/credits").json()["credits"] == 105
             process.send_signal(signal.SIGTERM)
             log = [json.loads(line) for line in process.stdout]
             assert process.wait(20) == 1
@@ -45,13 +55,13 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
     assert started["target"] == target
     assert log[-1] == {"event": "finished", "findings": {"violation": 1, "warning": 0}}
     assert "LED-6" in log[-2]["spec_violation"]
-    assert json.loads(files["json"].read_text())["credits"]["spent"] == 8
+    assert json.loads(files["json"].read_text())["credits"]["spent"] == 16
     for path in files.values():
-        assert "113" in path.read_text()
+        assert "105" in path.read_text()
     printed = CliRunner().invoke(main, ["proxy", "status", "--state", str(state), "--json"])
-    assert json.loads(printed.output)["left"] == 32
+    assert json.loads(printed.output)["left"] == 24
     assert (
-        "spent            8"
+        "spent            16"
         in CliRunner().invoke(main, ["proxy", "status", "--state", str(state)]).output
     )
 
@@ -76,3 +86,14 @@ def test_wrong_options_are_explained(arguments: list[str], problem: str) -> None
     assert result.exit_code == 2, result.output
     assert problem in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without aiohttp, the error says what to install; the rest of mockhub works."""
+    for name in [*sys.modules]:
+        if name.startswith(("mockhub.proxy", "mockhub.cli.run_proxy")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    result = CliRunner().invoke(main, ["proxy", "--target", "http://127.0.0.1:9"])
+    assert result.exit_code == 2
+    assert "pip install '.[proxy]'" in result.output

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import httpx
+import json
 
-from tests.proxy.support import LiveProxy
-from tests.support.live_server import KEY, PNG, LiveHub
+import httpx
+from openai import OpenAI
+
+from tests.proxy.support import LiveProxy, start_proxy
+from tests.support.live_server import BODY, KEY, PNG, LiveHub
+from tests.support.raw_http import exchange
+from tests.support.scripted_server import Request, Response, scripted_server
 
 
 def test_responses_are_those_of_the_upstream(upstream: LiveHub, proxy: LiveProxy) -> None:
@@ -50,6 +55,31 @@ def test_poll_url_leads_to_the_proxy(proxy: LiveProxy) -> None:
     assert httpx.get(poll_url, headers=headers).json()["status"] in ("processing", "succeeded")
 
 
+def test_chunked_bodies_pass(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """A body without Content-Length reaches the upstream in chunks, also a large one."""
+    for size in (100, 1_000_000):
+        content = json.dumps({**BODY, "unknown": size * "a"}).encode()
+        parts = (content[start : start + 10_000] for start in range(0, len(content), 10_000))
+        headers = {"Content-Type": "application/json"}
+        assert proxy.generate(content=parts, headers=headers).status_code == 200
+    assert upstream.credits() == 104
+
+
+def test_target_is_passed_on_as_it_is() -> None:
+    """Escapes, queries and paths beside the API are not normalized."""
+    seen: list[str] = []
+
+    def reply(request: Request) -> Response:
+        seen.append(request.path)
+        return Response(200, b"{}")
+
+    targets = ("/api/v1/a%2Fb%20c?x=%C3%A9&y=a+b", "/api/v1//double/../dots", "/images/%41.png?~")
+    with scripted_server(reply) as url, start_proxy(url + "/gateway/api/v1") as proxy:
+        for target in targets:
+            assert exchange(proxy, f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert seen == ["/gateway" + target for target in targets]
+
+
 def test_forms_and_images_pass(upstream: LiveHub, proxy: LiveProxy) -> None:
     """A form with files is charged once, and its parsed fields are in the journal."""
     files = [("reference_image", ("a.png", PNG, "image/png"))]
@@ -61,3 +91,11 @@ def test_forms_and_images_pass(upstream: LiveHub, proxy: LiveProxy) -> None:
     assert exchange.parsed_request is not None
     assert exchange.parsed_request.prompt == "A"
     assert len(exchange.parsed_request.references) == 1
+
+
+def test_openai_sdk_works_through_the_proxy(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """The SDK needs the base URL of the proxy, and nothing else."""
+    with OpenAI(base_url=proxy.url + "/api/v1", api_key=KEY, max_retries=0) as client:
+        result = client.images.generate(**BODY)
+        assert len(client.models.list().data) == 1
+    assert result.model_extra["balance"]["credits"] == upstream.credits() == 112
