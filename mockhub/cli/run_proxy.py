@@ -15,7 +15,6 @@ from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import page_url
 from mockhub.cli.proxy_options import ProxyOptions
 from mockhub.cli.run_server import local_url, record, serve_app
-from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
@@ -24,6 +23,7 @@ from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.findings import SEVERITIES
 from mockhub.proxy.guard import Guard
 from mockhub.proxy.guard_state import StateFile
+from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
 from mockhub.server.server import bind
@@ -90,7 +90,7 @@ def _create_api(options: ProxyOptions, spec: ApiSpec, target: Target, url: str) 
         repeat_window=round(options.repeat_window * SECOND),
         file=StateFile(options.state),
     )
-    hub = HubBackend(DEFAULT, spec)
+    hub = ProxyHub(DEFAULT, spec)
     for text in options.arm:
         hub.arm(parse_directives(text))
     return ProxyApi(

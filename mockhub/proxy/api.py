@@ -26,10 +26,10 @@ from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.errors import UpstreamError, timed_out, too_large
 from mockhub.proxy.findings import Findings
-from mockhub.proxy.guard import Guard, RepeatedResponse
+from mockhub.proxy.guard import Guard, OtherResponse
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
 from mockhub.proxy.images import ProxyImages, ProxyLinks
-from mockhub.proxy.mirror import Mirror
+from mockhub.proxy.mirror import Mirror, require_transport_faults
 from mockhub.proxy.observation import observe
 from mockhub.proxy.request_body import RequestBody
 from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamExchange, UpstreamRequest
@@ -52,6 +52,7 @@ from mockhub.web.fault_injection import (
     ConnectionAborted,
     apply_after,
     apply_before,
+    match_prompt_faults,
     match_request_faults,
     send_with_fault,
 )
@@ -149,14 +150,15 @@ class ProxyApi(PublicApi):
             self._find_operation(context)
             if context.operation is not None:
                 faults = match_request_faults(context, context.operation.id)
+                require_transport_faults(faults)
                 if faults and (response := await apply_before(context, faults, self.clock_waiter)):
                     return cors.with_cors_headers(response)
             if not isinstance(context, ProxyContext):
                 message = "the proxy stores no API keys: send the request with your client"
                 raise ApiError(_CONFLICT, "proxyHasNoKey", message)
             return await self._forward(context)
-        except RepeatedResponse as repeated:
-            return cors.with_cors_headers(repeated.response)
+        except OtherResponse as other:
+            return cors.with_cors_headers(other.response)
         except ApiError as error:
             return self.error_response(context, error)
         except ValidationError as error:
@@ -258,6 +260,11 @@ class ProxyApi(PublicApi):
 
     async def _admit(self, context: ProxyContext) -> None:
         """Decide whether a request, whose whole body is known, may be sent; see `Guard.admit`."""
+        if context.parsed_request is not None and context.operation is not None:
+            prompt = context.parsed_request.prompt
+            faults = match_prompt_faults(context, context.operation.id, prompt)
+            if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+                raise OtherResponse(response)
         if self.guard is not None:
             await self.guard.admit(context)
 

@@ -29,8 +29,8 @@ _MAX_KEPT_BODY = 64 * 1024
 _HEADER = "X-Mockhub-Guard"
 
 
-class RepeatedResponse(Exception):
-    """The request is a repeat, and gets the response to the first one."""
+class OtherResponse(Exception):
+    """The request is not sent; the response is a fault's, or that to the first of its repeats."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Guard:
 
         Raises:
             ApiError: 402 if it exceeds the budget, 409 if it is a repeat; it must not be sent.
-            RepeatedResponse: if it is a repeat; it must not be sent.
+            OtherResponse: if it is a repeat; it must not be sent.
         """
         if context.method in SAFE_METHODS:
             return
@@ -175,7 +175,7 @@ class Guard:
             headers = (JSON_CONTENT_TYPE, (b"content-length", b"%d" % len(body)))
             marked = (*headers, (_HEADER.lower().encode(), b"replayed"))
             context.repeated = first
-            raise RepeatedResponse(Response(first.status, body, marked))
+            raise OtherResponse(Response(first.status, body, marked))
         age = (self._clock.now() - first.at) / SECOND
         window = self._repeat_window / SECOND
         charged = "was charged" if first.confirmed else "may have been charged"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Iterable
+from typing import Any, Literal, cast
 
 from msgspec.structs import replace
 
@@ -12,12 +13,40 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import ApiKey
 from mockhub.domain.ledger import Entry
 from mockhub.domain.provider import SUCCESS, Outcome
+from mockhub.exceptions import ValidationError
+from mockhub.faults.grammar import Directive
+from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS
 from mockhub.proxy.observation import Observation
+from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
 _RUNNING = Outcome(never=True)  # the upstream decides when it ends
 _LOT = 1
+
+
+class ProxyHub(HubBackend):
+    """The hub of a proxy, which has no provider: ``[[...]]`` in a prompt is for the service."""
+
+    def __init__(self, name: str, spec: ApiSpec, **options: Any) -> None:
+        super().__init__(name, spec, **options)
+        self.prompt_faults = False
+
+    def arm(self, directives: Iterable[Directive]) -> None:
+        """Arm transport faults; raises MockhubError for an outcome of the provider."""
+        faults = tuple(directives)
+        require_transport_faults(faults)
+        super().arm(faults)
+
+
+def require_transport_faults(faults: Iterable[Directive]) -> None:
+    """Raise ValidationError if one is an outcome of the provider."""
+    for fault in faults:
+        if fault.name in PROVIDER_FAULTS:
+            raise ValidationError(
+                f"{fault.name}: the service decides the outcome of a generation, not the proxy; "
+                f"expected one of {', '.join(sorted(TRANSPORT_FAULTS))}"
+            )
 
 
 class Mirror:

@@ -14,9 +14,9 @@ import httpx
 
 from mockhub._resources import resource_path
 from mockhub.control.app import mount_control_plane
-from mockhub.domain.hub import HubBackend
 from mockhub.journal.exchange import Exchange
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
 from mockhub.server.server import ServerThread, bind
@@ -69,7 +69,7 @@ def start_proxy(
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     upstream = UpstreamClient(Target(target, spec.base_path), ca_file=ca_file, timeouts=timeouts)
-    api = ProxyApi(spec, HubBackend("default", spec), url, upstream, **options)
+    api = ProxyApi(spec, ProxyHub("default", spec), url, upstream, **options)
     app = App(api)
     if control:
         mount_control_plane(app, token=None)
