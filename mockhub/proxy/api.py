@@ -320,6 +320,7 @@ class ProxyApi(PublicApi):
         body, context.local_body = None, raw if decoded is None else decoded
         with suppress(orjson.JSONDecodeError):
             context.content = orjson.loads(context.local_body)
+            context.seen = observe(context.content)
             context.code, context.state = error_code_and_status(context.content)
         context.upstream_code = context.code
         self._check(context)
@@ -355,7 +356,7 @@ class ProxyApi(PublicApi):
         account = context.account = self.mirror.account(context.credentials)
         if status >= _FIRST_ERROR_STATUS:
             return
-        seen = observe(context.content)
+        seen = context.seen
         context.generation = seen.id
         self.mirror.observe(account, seen, context.parsed_request)
         if seen.id is not None and seen.images:

@@ -11,7 +11,7 @@ from mockhub.domain.keys import NoApiKey
 from mockhub.proxy.balance_check import BalanceCheck
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.findings import Problem
-from mockhub.proxy.observation import Observation, observe
+from mockhub.proxy.observation import Observation
 from mockhub.recording.compare import response_clauses
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.operations import JSON, Operation, OperationId
@@ -73,7 +73,7 @@ class ExchangeChecks:
         operation, status = context.operation, context.upstream_status
         if operation is None or status is None:
             return []
-        seen = observe(context.content)
+        seen = context.seen
         id = context.path_param if operation.id == OperationId.GET_GENERATION else seen.id
         known = self._generations.get(id or "")
         exchange = Exchange(self._spec, context, operation, status, context.content, seen, known)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mockhub.proxy.findings import Problem
 from mockhub.proxy.guard_state import Purchase
+from mockhub.proxy.observation import NOTHING, Observation
 from mockhub.proxy.request_body import RequestBody
 from mockhub.proxy.upstream import UpstreamExchange, UpstreamRequest
 from mockhub.spec.operations import OperationId
@@ -31,6 +32,7 @@ class ProxyContext(RequestContext):
         is_alone: Whether no other one was under way then.
         problems: What is wrong in the response.
         content: The JSON of the upstream's response, if it was read and is JSON.
+        seen: What it says.
     """
 
     request_body: RequestBody | None = None
@@ -48,6 +50,7 @@ class ProxyContext(RequestContext):
     purchase: Purchase | None = None
     repeated: Purchase | None = None
     content: object = None
+    seen: Observation = NOTHING
 
     @property
     def is_checked(self) -> bool:

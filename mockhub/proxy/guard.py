@@ -15,7 +15,7 @@ from mockhub.domain.generations import FINAL_STATUSES
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.guard_state import GuardState, Purchase, StateFile
-from mockhub.proxy.observation import Observation, observe
+from mockhub.proxy.observation import Observation
 from mockhub.proxy.upstream import SAFE_METHODS
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
@@ -113,7 +113,7 @@ class Guard:
 
     def settle(self, context: ProxyContext) -> None:
         """Follow the end of an exchange, also of a poll."""
-        purchase, seen = context.purchase, observe(context.content)
+        purchase, seen = context.purchase, context.seen
         if purchase is None:
             if context.repeated is not None and context.is_delivered:
                 context.repeated.lost = False

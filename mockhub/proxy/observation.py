@@ -30,10 +30,13 @@ class Observation(NamedTuple):
     images: tuple[tuple[str, str], ...] = ()
 
 
+NOTHING = Observation()
+
+
 def observe(content: object) -> Observation:
     """Read the JSON of a response, which may be anything."""
     if not isinstance(content, Mapping):
-        return Observation()
+        return NOTHING
     usage = content.get("usage")
     balance = content.get("balance") if "usage" in content else content
     return Observation(
