@@ -53,7 +53,8 @@ def run_proxy(options: ProxyOptions) -> None:
     port = listener.getsockname()[1]
     address = local_url(options.host, port)
     try:
-        if (target.host, target.port) == (options.host, port):
+        is_local = target.host == options.host or is_loopback_host(target.host)
+        if is_local and target.port == port:
             raise MockhubError(
                 f"--target {options.target} is the proxy itself; give another --port"
             )

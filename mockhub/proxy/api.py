@@ -218,8 +218,10 @@ class ProxyApi(PublicApi):
 
     async def _forward(self, context: ProxyContext) -> Response:
         request = context.upstream_request = await self._build_request(context)
-        self.checks.balance.start(context)
         context.source.watch(lambda: self._on_disconnect(context, request))
+        if context.client_disconnected:  # before anything was sent
+            raise ClientDisconnected
+        self.checks.balance.start(context)
         try:
             upstream = context.upstream = await self._send(context, request)
             context.upstream_status, headers = upstream.status, end_to_end(upstream.headers)
@@ -351,7 +353,10 @@ class ProxyApi(PublicApi):
 
     def _observe(self, context: ProxyContext, status: int) -> None:
         """Follow what a response says in the mirror."""
-        if isinstance(context.credentials, NoApiKey) or status == UNAUTHORIZED:
+        operation = context.operation
+        if operation is None or not operation.requires_auth or status == UNAUTHORIZED:
+            return
+        if isinstance(context.credentials, NoApiKey) or status not in operation.responses:
             return
         account = context.account = self.mirror.account(context.credentials)
         if status >= _FIRST_ERROR_STATUS:

@@ -21,12 +21,14 @@ class _Expected:
 
     Attributes:
         highest: The last balance, less what has been charged since.
+        total: How many purchases there were with any key when the balance was seen first.
+        own: How many there have been since with this key.
         running: The credits requested of generations that run, by id: they may be charged already.
-        foreign: How many purchases there were with other keys.
     """
 
     highest: int
-    foreign: int
+    total: int
+    own: int = 0
     running: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -47,15 +49,15 @@ class BalanceCheck:
     def __init__(self, *, exclusive: bool) -> None:
         self._severity: Severity = "violation" if exclusive else "warning"
         self._expected: dict[bytes, _Expected] = {}  # by the digest of the key
-        self._purchases: dict[bytes, int] = {}
-        self._running = 0
+        self._total = self._running = 0  # purchases
         self._activity = 0  # counts every start and end of a purchase
 
     def start(self, context: ProxyContext) -> None:
         """Note that a request is sent."""
         if context.method not in SAFE_METHODS:
-            digest = context.key_digest or b""
-            self._purchases[digest] = self._purchases.get(digest, 0) + 1
+            if expected := self._expected.get(context.key_digest or b""):
+                expected.own += 1
+            self._total += 1
             self._running += 1
             self._activity += 1
             context.is_purchase = True
@@ -84,9 +86,8 @@ class BalanceCheck:
         if digest is None or status is None:
             return
         expected = self._expected.get(digest)
-        foreign = sum(self._purchases.values()) - self._purchases.get(digest, 0)
         comparable = context.is_alone and context.activity == self._activity
-        if expected is not None and expected.foreign != foreign:
+        if expected is not None and self._total - expected.total != expected.own:
             del self._expected[digest]
             expected = None
         if expected is not None and comparable and price is not None:
@@ -96,7 +97,7 @@ class BalanceCheck:
         if seen.balance is None:
             return
         if expected is None and comparable:
-            self._expected[digest] = _Expected(seen.balance, foreign)
+            self._expected[digest] = _Expected(seen.balance, self._total)
         elif expected is not None and comparable:
             request = context.parsed_request
             is_partial = request is not None and 0 < len(seen.images) < request.n

@@ -19,6 +19,7 @@ from mockhub.web.context import parse_bearer_token
 
 _OK, _ACCEPTED, _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 200, 202, 400, 404, 500
 _FROM_A_GATEWAY = (408, 413, 429, 502, 503, 504)
+_MAX_MESSAGE = 500  # characters
 _MAX_KNOWN = 10_000  # generations
 _UNPROCESSED = ("queued", "processing")
 
@@ -82,7 +83,7 @@ class ExchangeChecks:
         total = price * request.n if request and price is not None else None
         problems += self.balance.check(context, seen, total)
         self._remember(exchange)
-        return problems
+        return [one._replace(message=one.message[:_MAX_MESSAGE]) for one in problems]
 
     def _remember(self, exchange: Exchange) -> None:
         seen, context = exchange.seen, exchange.context
@@ -134,7 +135,7 @@ def response_schema(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(
             "undocumented_field" if is_extra else "response_schema",
             _clauses(exchange, place),
-            f"{shown}: {error.message[:300]}",
+            f"{shown}: {error.message}",
             "warning" if is_extra else "violation",
             "/".join("*" if isinstance(part, int) else str(part) for part in place),
         )

@@ -46,8 +46,9 @@ class Target:
         set_field(self, "host", host)
         set_field(self, "port", port)
         set_field(self, "path", parts.path.rstrip("/") or self.base_path)
-        set_field(self, "origin", f"{parts.scheme}://{parts.netloc}")
-        set_field(self, "host_header", parts.netloc.encode("idna"))
+        host_header = parts.netloc.encode("idna")
+        set_field(self, "host_header", host_header)
+        set_field(self, "origin", f"{parts.scheme}://{host_header.decode()}")
 
     def upstream_target(self, raw_path: bytes, query: bytes) -> bytes:
         """Return the request target at the upstream.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -214,9 +215,11 @@ class UpstreamExchange:
 
     def abort(self) -> None:
         """Let what waits for the upstream raise an UpstreamError at once."""
-        self._limit(0)
         if self._response is not None:
             self._response.close()
+        else:
+            with suppress(RuntimeError):  # it has failed already
+                self._limit(0)
 
     def close(self) -> None:
         """End the exchange; its connection is used again if the whole response was read."""

@@ -157,6 +157,18 @@ def test_differences_are_warnings_unless_the_account_is_exclusive() -> None:
     assert exclusive.exchange_numbers == [2, 3]
 
 
+def test_balances_are_compared_only_if_no_other_key_has_paid(
+    upstream: LiveHub, proxy: LiveProxy
+) -> None:
+    """Two keys may be of one account, whose balance then changes for the other key."""
+    raw = upstream.server.call(lambda: upstream.backend.add_key("documentation"))
+    for _ in range(2):
+        proxy.get("credits")
+        proxy.generate({}, raw)
+        proxy.get("credits")
+    assert findings(proxy) == []
+
+
 def test_strict_turns_violations_into_502() -> None:
     """The client gets the reason, and never the key that the service echoed."""
     with wrong_service() as url, start_proxy(url, strict=True) as proxy:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.servers import free_port
 from mockhub.cli.main import main
 from tests.conftest import ROOT
 from tests.support.live_server import BODY, KEY, LiveHub
@@ -76,12 +77,15 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
         (["--target", "http://127.0.0.1:9", "--state", "/none/state.json"], "cannot be written"),
         (["--target", "http://127.0.0.1:9", "--host", "0.0.0.0"], "give --control-token"),
         (["--target", "http://127.0.0.1:9", "--arm", "nonsense"], "nonsense"),
+        (["--target", "http://localhost:{port}", "--port", "{port}"], "is the proxy itself"),
         (["status", "--state", "/none/state.json"], "there is no such file"),
     ],
 )
 def test_wrong_options_are_explained(arguments: list[str], problem: str) -> None:
     """Each is one line that names the option or the file."""
     port = [] if arguments[:1] == ["status"] else ["--port", "0"]
+    number = free_port()
+    arguments = [one.format(port=number) for one in arguments]
     result = CliRunner().invoke(main, ["proxy", *port, *arguments])
     assert result.exit_code == 2, result.output
     assert problem in result.output

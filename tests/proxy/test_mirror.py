@@ -74,7 +74,8 @@ def test_images_lead_to_the_proxy_and_have_previews(proxy: LiveProxy) -> None:
 
 
 def test_each_key_has_an_account(proxy: LiveProxy) -> None:
-    """A rejected key gets none, and no account is named after a key."""
+    """A key that the service has not accepted gets none, and none is named after a key."""
+    proxy.get("models", "gih_live_" + 32 * "z")
     for key in (KEY, OTHER, "gih_live_wrong"):
         proxy.get("credits", key)
     accounts = control(proxy, "accounts").json()["accounts"]
