@@ -12,6 +12,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives, with_conditions
 from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy
 from tests.support.live_server import LiveHub
+from tests.support.raw_http import MODELS, TIMEOUT, connect
 
 
 def test_faults_before_do_not_reach_the_upstream(upstream: LiveHub, proxy: LiveProxy) -> None:
@@ -58,17 +59,19 @@ def test_outcomes_of_the_provider_are_rejected(proxy: LiveProxy) -> None:
 
 
 def test_client_that_leaves_ends_a_safe_request() -> None:
-    """The upstream's connection is closed, so that nothing waits for nothing."""
-    closed = Event()
+    """The upstream's connection is closed, so that no connection waits for the timeout."""
+    arrived, closed = Event(), Event()
 
     def hang(connection: socket.socket) -> None:
         read_head(connection)
+        arrived.set()
         if not connection.recv(1):
             closed.set()
 
     with raw_server(hang) as target, start_proxy(target) as proxy:
-        with pytest.raises(httpx.ReadTimeout):
-            proxy.get("credits", timeout=0.2)
-        assert closed.wait(10)
+        with connect(proxy) as client:
+            client.sendall(MODELS)
+            assert arrived.wait(TIMEOUT)
+        assert closed.wait(15)  # less than the timeouts of the proxy
         (exchange,) = proxy.exchanges()
         assert exchange.client_disconnected
