@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
@@ -10,6 +10,20 @@ from typing import Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from mockhub._timestamps import SECOND
+from mockhub.client_report.exchanges import (
+    caused_by_fault,
+    exchange_numbers,
+    format_seconds,
+    format_times,
+    group_by,
+    interval_between,
+    is_same_request,
+    path_of,
+    polls_by_generation,
+    request_identity,
+    response_lost,
+    time_on_clock,
+)
 from mockhub.domain.generations import FINAL_STATUSES
 from mockhub.domain.hub import HubBackend
 from mockhub.journal.exchange import Exchange
@@ -29,10 +43,8 @@ FINDING_KINDS = (
 Severity = Literal["violation", "money", "warning", "hint"]
 Key = TypeVar("Key")
 
-_SUCCESS_STATUSES = range(200, 300)
 _UNAUTHORIZED, _PAYMENT_REQUIRED = 401, 402
 _FILE = "file"
-_UNREADABLE_FAULTS = ("truncate", "corrupt")
 _FINAL_STATUSES = {
     _UNAUTHORIZED: (
         "The same key is rejected again; each retry only delays the error that the user must see.",
@@ -72,11 +84,11 @@ class Finding:
 def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests that were charged, lost their response, and were sent and charged again."""
     charged = [exchange for exchange in exchanges if exchange.credits]
-    for group in _group_by(charged, lambda exchange: (exchange.account, exchange.parsed_request)):
+    for group in group_by(charged, lambda exchange: (exchange.account, exchange.parsed_request)):
         attempts: list[Exchange] = []
         for exchange in group:
             attempts.append(exchange)
-            if not _response_lost(exchange):
+            if not response_lost(exchange):
                 yield from _double_charge(attempts)
                 attempts = []
         yield from _double_charge(attempts)
@@ -94,7 +106,7 @@ def _double_charge(attempts: list[Exchange]) -> Iterator[Finding]:
             "charged if its response is lost.",
             "Send async: true and store the id, so that the generation can be read again; retry a "
             "lost POST only after GET /api/v1/credits shows that it was not charged.",
-            _exchange_numbers(attempts),
+            exchange_numbers(attempts),
             credits,
         )
 
@@ -102,17 +114,17 @@ def _double_charge(attempts: list[Exchange]) -> Iterator[Finding]:
 def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests that were sent again after 401 or 402, although nothing had changed."""
     for status, (impact, suggestion) in _FINAL_STATUSES.items():
-        for group in _group_by(exchanges, _request_identity):
+        for group in group_by(exchanges, request_identity):
             retries = _retries(group, status)
             if retries:
                 yield Finding(
                     "retried_client_error",
                     "warning",
-                    f"{retries[0].method} {_path(retries[0])} was answered {status} "
-                    f"and sent again {_format_times(len(retries) - 1)}.",
+                    f"{retries[0].method} {path_of(retries[0])} was answered {status} "
+                    f"and sent again {format_times(len(retries) - 1)}.",
                     impact,
                     suggestion,
-                    _exchange_numbers(retries),
+                    exchange_numbers(retries),
                 )
 
 
@@ -123,9 +135,9 @@ def _retries(group: list[Exchange], status: int) -> list[Exchange]:
     """
     retries: list[Exchange] = []
     for exchange in group:
-        if retries and not _is_same_request(retries[-1], exchange):
+        if retries and not is_same_request(retries[-1], exchange):
             continue
-        if exchange.status == status or (retries and _caused_by_fault(retries[-1])):
+        if exchange.status == status or (retries and caused_by_fault(retries[-1])):
             retries.append(exchange)
         if exchange.status != status and retries:
             break
@@ -136,39 +148,40 @@ def fast_polls(
     hub: HubBackend, exchanges: list[Exchange], min_poll_interval: int
 ) -> Iterator[Finding]:
     """Find polls of a running generation less than *min_poll_interval* milliseconds apart."""
-    for group in _polls_by_generation(exchanges):
+    for group in polls_by_generation(exchanges):
         fast = [
             later
             for earlier, later in pairwise(group)
-            if earlier.state not in FINAL_STATUSES and _interval(earlier, later) < min_poll_interval
+            if earlier.state not in FINAL_STATUSES
+            and interval_between(earlier, later) < min_poll_interval
         ]
         if fast:
-            gap = min(_interval(*pair) for pair in pairwise(group))
+            gap = min(interval_between(*pair) for pair in pairwise(group))
             yield Finding(
                 "fast_poll",
                 "hint",
-                f"{_path(fast[0])} was polled {_format_times(len(fast))} sooner than "
-                f"{_format_seconds(min_poll_interval)} after the last poll; the shortest pause was "
-                f"{_format_seconds(gap)}.",
+                f"{path_of(fast[0])} was polled {format_times(len(fast))} sooner than "
+                f"{format_seconds(min_poll_interval)} after the last poll; the shortest pause was "
+                f"{format_seconds(gap)}.",
                 "Images take seconds to minutes; fast polls cost both sides and gain nothing.",
                 "Wait between polls, longer each time: 1 s, 2 s, 4 s, up to 15 s.",
-                _exchange_numbers(fast),
+                exchange_numbers(fast),
             )
 
 
 def polls_after_completion(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find reads of a generation after the client has seen its final status."""
-    for group in _polls_by_generation(exchanges):
+    for group in polls_by_generation(exchanges):
         ends = [index for index, poll in enumerate(group) if poll.state in FINAL_STATUSES]
         if ends and (late := group[ends[0] + 1 :]):
             yield Finding(
                 "poll_after_completion",
                 "hint",
-                f"{_path(late[0])} was read {_format_times(len(late))} more after it had "
+                f"{path_of(late[0])} was read {format_times(len(late))} more after it had "
                 f"{group[ends[0]].state}.",
                 "A final status never changes.",
                 "Stop at succeeded or failed, and keep the response.",
-                _exchange_numbers(late),
+                exchange_numbers(late),
             )
 
 
@@ -192,7 +205,7 @@ def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Findi
             f"What the API does not know is ignored, so it has no effect{cost}.",
             f"Remove it, or use one of {', '.join(known)} in the body"
             f"{_form_hint(operation.files)}.",
-            _exchange_numbers(senders),
+            exchange_numbers(senders),
         )
 
 
@@ -230,7 +243,7 @@ def incomplete_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[F
             yield Finding(
                 "incomplete_upload",
                 "warning",
-                f"The client disconnected after {_format_seconds(round(exchange.milliseconds))}, "
+                f"The client disconnected after {format_seconds(round(exchange.milliseconds))}, "
                 f"before it had sent its whole body{f' of {expected} bytes' if expected else ''}.",
                 "A request that did not arrive in full creates nothing and costs nothing.",
                 "Send it again; allow more time for uploads, or shrink the reference images.",
@@ -246,17 +259,17 @@ def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
         is_synchronous = exchange.operation == OperationId.CREATE_GENERATION and not (
             exchange.body_incomplete or (request and request.run_async)
         )
-        is_early = max(waited, _time_on_clock(hub, exchange)) < limit
+        is_early = max(waited, time_on_clock(hub, exchange)) < limit
         if exchange.client_disconnected and is_synchronous and is_early:
             charged = -exchange.credits
             cost = f", and {charged} credits were charged" if charged else ""
             yield Finding(
                 "early_disconnect",
                 "warning",
-                f"The client disconnected after {_format_seconds(waited)}{cost}.",
-                f"A synchronous generation may take {_format_seconds(limit)}. It continues and is "
+                f"The client disconnected after {format_seconds(waited)}{cost}.",
+                f"A synchronous generation may take {format_seconds(limit)}. It continues and is "
                 "charged when the client has disconnected.",
-                f"Wait {_format_seconds(limit)}, or send async: true and poll.",
+                f"Wait {format_seconds(limit)}, or send async: true and poll.",
                 (exchange.number,),
             )
 
@@ -272,82 +285,8 @@ def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
             yield Finding(
                 "duplicate_upload",
                 "hint",
-                f"The reference image {digest[:12]} was uploaded {_format_times(len(senders))}.",
+                f"The reference image {digest[:12]} was uploaded {format_times(len(senders))}.",
                 "The API stores no files: every request uploads its reference images in full.",
                 "Request several images at once with n, and shrink reference images beforehand.",
-                _exchange_numbers(senders),
+                exchange_numbers(senders),
             )
-
-
-# -- reading the exchanges -----------------------------------------------------------------------
-
-
-def _response_lost(exchange: Exchange) -> bool:
-    """Return whether the client never had the whole response."""
-    unreadable = any(fault.startswith(_UNREADABLE_FAULTS) for fault in exchange.faults)
-    return exchange.client_disconnected or unreadable or exchange.status not in _SUCCESS_STATUSES
-
-
-def _group_by(
-    exchanges: Iterable[Exchange], key: Callable[[Exchange], Key]
-) -> Iterable[list[Exchange]]:
-    groups: dict[Key, list[Exchange]] = {}
-    for exchange in exchanges:
-        groups.setdefault(key(exchange), []).append(exchange)
-    return groups.values()
-
-
-def _caused_by_fault(exchange: Exchange) -> bool:
-    """Return whether the response was injected, so that a retry succeeds without a change."""
-    return any(fault.startswith("status=") for fault in exchange.faults)
-
-
-def _request_identity(exchange: Exchange) -> tuple[object, ...]:
-    """Return what a request and its retry have in common, even if the body was not read."""
-    length = exchange.request_headers.get(b"content-length")
-    return exchange.method, exchange.target, exchange.key_digest, length
-
-
-def _is_same_request(first: Exchange, second: Exchange) -> bool:
-    return (
-        first.parsed_request is None
-        or second.parsed_request is None
-        or first.parsed_request == second.parsed_request
-    )
-
-
-def _polls_by_generation(exchanges: Iterable[Exchange]) -> Iterable[list[Exchange]]:
-    reads = [
-        exchange
-        for exchange in exchanges
-        if exchange.operation == OperationId.GET_GENERATION and exchange.state
-    ]
-    return _group_by(reads, lambda exchange: (exchange.key_digest, exchange.generation))
-
-
-def _interval(earlier: Exchange, later: Exchange) -> int:
-    """Return the milliseconds between two requests, by the clock that shows more of them."""
-    return max(
-        later.timestamp - earlier.timestamp, round((later.started_at - earlier.started_at) * SECOND)
-    )
-
-
-def _time_on_clock(hub: HubBackend, exchange: Exchange) -> int:
-    generation = hub.generations.get(exchange.generation or "")
-    return exchange.timestamp - generation.created_at if generation else 0
-
-
-def _path(exchange: Exchange) -> str:
-    return exchange.target.partition("?")[0]
-
-
-def _exchange_numbers(exchanges: Iterable[Exchange]) -> tuple[int, ...]:
-    return tuple(sorted({exchange.number for exchange in exchanges}))
-
-
-def _format_times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _format_seconds(milliseconds: int) -> str:
-    return f"{milliseconds / SECOND:.3g} s"

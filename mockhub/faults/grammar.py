@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from mockhub._text import suggest
@@ -35,7 +34,6 @@ from mockhub.spec.operations import OperationId
 
 MODIFIERS = ("p", "on", "nth", "for")
 
-_UNCLOSED_PATTERN = re.compile(rf"\[\[\s*({'|'.join(sorted(FAULTS))})\b[^\]]*\]?")
 _PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code\s*=\s*\"?([^,;\s\"]*)", re.IGNORECASE)
 _TIMES_PATTERN = re.compile(r"x([0-9]+)")
 _PROMPT_OPERATIONS = (
@@ -43,9 +41,6 @@ _PROMPT_OPERATIONS = (
     OperationId.GET_GENERATION,
     OperationId.GET_IMAGE,
 )
-_FIRST_WORD_PATTERN = re.compile(r"[\s,;]*([^\s,;=@]+)")
-_SYNTAX_PATTERN = re.compile(r"[=@]|(?<=[\s,;])x[0-9]+")
-_MIN_NEAR_MISS = 3  # letters; the shortest fault has four
 _MAX_SHOWN = 40
 
 
@@ -99,35 +94,7 @@ def parse_directives(text: str) -> tuple[Directive, ...]:
             directives.append(_parse_directive(token))
     if not directives:
         raise MockhubError(f"an empty directive; expected one of {_known_names()}")
-    return _at_most_max(directives)
-
-
-def parse_prompt(prompt: str) -> tuple[Directive, ...]:
-    """Parse the faults within ``[[...]]`` of a prompt; brackets with other text are not faults.
-
-    They apply to the request with the prompt, or with ``on=get_generation`` to the polls of its
-    generation, or with ``on=get_image`` to the downloads of its images.
-
-    Raises:
-        MockhubError: as `parse_directives` does, or if a bracket with a known word is not closed.
-    """
-    if "[[" not in prompt:
-        return ()
-    inside, outside = _split_brackets(prompt)
-    found = [
-        directive
-        for text in inside
-        if _begins_with_a_fault(text)
-        for directive in parse_directives(text)
-    ]
-    if unclosed := _UNCLOSED_PATTERN.search(outside):
-        raise MockhubError(f"{unclosed[0][:_MAX_SHOWN]!r} is not closed; expected ]] after it")
-    for directive in found:
-        _require_prompt_operation(directive)
-    return _at_most_max(
-        directive._replace(operation=directive.operation or OperationId.CREATE_GENERATION)
-        for directive in found
-    )
+    return at_most_max(directives)
 
 
 def parse_prefer_header(header: str) -> tuple[Directive, ...]:
@@ -164,68 +131,18 @@ def with_conditions(directive: Directive, **conditions: object) -> Directive:
             f"expected {OperationId.CREATE_GENERATION}"
         )
     if restricted.prompt is not None:
-        _require_prompt_operation(restricted)
+        require_prompt_operation(restricted)
     return restricted
 
 
-def _at_most_max(directives: Iterable[Directive]) -> tuple[Directive, ...]:
+def at_most_max(directives: Iterable[Directive]) -> tuple[Directive, ...]:
     found = tuple(directives)
     if len(found) > MAX_DIRECTIVES:
         raise MockhubError(f"{len(found)} directives; expected at most {MAX_DIRECTIVES}")
     return found
 
 
-def _split_brackets(prompt: str) -> tuple[list[str], str]:
-    """Return the texts within ``[[...]]`` and the rest, in one pass over the prompt."""
-    inside, outside, position = [], [], 0
-    while (start := prompt.find("[[", position)) >= 0:
-        end = prompt.find("]]", start + 2)
-        if end < 0:
-            break
-        inside.append(prompt[start + 2 : end])
-        outside.append(prompt[position:start])
-        position = end + 2
-    return inside, " ".join([*outside, prompt[position:]])
-
-
-def _begins_with_a_fault(text: str) -> bool:
-    """Return whether the first word of a bracket is a fault, or a near miss of one.
-
-    A near miss is in the wrong case, or has two letters swapped, or, before a value, a phase or a
-    modifier, one letter too many, too few or wrong; and with the fault in its place the whole
-    bracket can be parsed.
-    """
-    match = _FIRST_WORD_PATTERN.match(text)
-    word, rest = (match[1], text[match.end() :]) if match else ("", text)
-    if word in FAULTS or len(word) < _MIN_NEAR_MISS:
-        return word in FAULTS
-    has_syntax = _SYNTAX_PATTERN.search(rest) is not None
-    return any(
-        _is_near_miss(word.lower(), name, one_letter=has_syntax) and _can_be_parsed(name + rest)
-        for name in FAULTS
-    )
-
-
-def _is_near_miss(word: str, name: str, *, one_letter: bool) -> bool:
-    same = len(commonprefix([word, name]))
-    if len(word) == len(name):
-        swapped = word[same : same + 2] == name[same : same + 2][::-1]
-        if swapped and word[same + 2 :] == name[same + 2 :]:  # also if the words are equal
-            return True
-    shorter, longer = sorted((word, name), key=len)
-    skipped = 1 if len(shorter) == len(longer) else 0
-    is_one_letter = len(longer) - len(shorter) <= 1
-    return one_letter and is_one_letter and longer[same + 1 :] == shorter[same + skipped :]
-
-
-def _can_be_parsed(text: str) -> bool:
-    try:
-        return bool(parse_directives(text))
-    except MockhubError:
-        return False
-
-
-def _require_prompt_operation(directive: Directive) -> None:
+def require_prompt_operation(directive: Directive) -> None:
     if directive.operation not in (None, *_PROMPT_OPERATIONS):
         expected = " or ".join(_PROMPT_OPERATIONS)
         raise MockhubError(f"on={directive.operation} has no prompt; expected {expected}")

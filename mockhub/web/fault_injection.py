@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
-from mockhub.faults.grammar import Directive, parse_directives, parse_prefer_header, parse_prompt
+from mockhub.faults.grammar import Directive, parse_directives, parse_prefer_header
+from mockhub.faults.prompt import parse_prompt
 from mockhub.faults.types import RESPONSE_FAULTS
 from mockhub.web import request_body, responses
 from mockhub.web.asgi import Send, close_connection, send_head, send_response

@@ -19,9 +19,9 @@ from mockhub.faults.grammar import (
     Directive,
     parse_directives,
     parse_prefer_header,
-    parse_prompt,
     with_conditions,
 )
+from mockhub.faults.prompt import parse_prompt
 from mockhub.faults.registry import FaultRegistry
 from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS
 from mockhub.scenarios.loader import load_scenario

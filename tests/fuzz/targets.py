@@ -10,7 +10,8 @@ from python_multipart.exceptions import FormParserError
 
 from mockhub._resources import resource_path
 from mockhub.exceptions import MockhubError, ValidationError
-from mockhub.faults.grammar import parse_directives, parse_prefer_header, parse_prompt
+from mockhub.faults.grammar import parse_directives, parse_prefer_header
+from mockhub.faults.prompt import parse_prompt
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import load_scenario
 from mockhub.spec.api_spec import ApiSpec, load_spec
