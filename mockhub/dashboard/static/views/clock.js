@@ -10,9 +10,9 @@ export async function mount(root, context) {
   const to = h("input", { size: 24, placeholder: "2030-01-01T00:00:00Z", required: true });
   const manual = h("fieldset", {},
     h("legend", {}, "Move the clock"),
-    form(context, "Advance", () => call("POST", "/advance", { by: by.value }), field("by", by)),
+    form(context, "Advance", () => call("POST", "/advance", { by: by.value }), field("Advance by", by)),
     form(context, "To the next event", () => call("POST", "/next")),
-    form(context, "Set", () => call("POST", "/set", { to: to.value }), field("to", to)));
+    form(context, "Set", () => call("POST", "/set", { to: to.value }), field("Set to", to)));
   const kinds = [
     ["System clock", "It follows the real time.", { kind: "system" }],
     ["Manual, autojump", "A request that waits moves it.", { kind: "manual", mode: "autojump" }],
