@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import IO, NamedTuple, cast
 
@@ -20,8 +21,6 @@ from mockhub.web.responses import error_message
 
 _FLUSH_SECONDS = 0.05
 _CLOSE_TIMEOUT = 1  # seconds
-_DROPPED_LINE = "{} log lines were dropped, because the log was not read"
-_DROPPED_EVENT = '{{"event": "dropped", "lines": {}}}'
 _STATUS_COLORS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _MIN_STATUSES = {"debug": 0, "info": 0, "warning": 500, "error": 1000}
 
@@ -58,7 +57,7 @@ class AccessLog:
         self, level: str, log_format: str, *, violation_label: str = "MOCKHUB BUG"
     ) -> None:
         self._is_json = log_format == "json"
-        self._writer = LogWriter(sys.stdout, _DROPPED_EVENT if self._is_json else _DROPPED_LINE)
+        self._writer = LogWriter(sys.stdout, self._format_dropped)
         self._min_status = _MIN_STATUSES[level]
         self._format = _format_json if self._is_json else partial(_format_text, violation_label)
         self._lines: list[str] = []
@@ -91,12 +90,18 @@ class AccessLog:
 
     def log_event(self, event: str, text: str, **fields: object) -> None:
         """Print a line that is not about a request: *text*, or *event* with *fields* as JSON."""
-        time = format_timestamp(self._clock.now())
-        line = f"{_time_of_day(time)}  {printable(text)}"
-        if self._is_json:
-            line = json.dumps({"event": event, "time": time, **fields})
         self.flush()
-        self.print_line(line)
+        self.print_line(self._format_event(event, text, fields))
+
+    def _format_event(self, event: str, text: str, fields: Mapping[str, object]) -> str:
+        time = format_timestamp(self._clock.now())
+        if self._is_json:
+            return json.dumps({"event": event, "time": time, **fields})
+        return f"{_time_of_day(time)}  {printable(text)}"
+
+    def _format_dropped(self, lines: int) -> str:
+        text = f"{lines} log lines were dropped, because the log was not read"
+        return self._format_event("dropped", text, {"lines": lines})
 
     def flush(self) -> None:
         lines, self._lines = self._lines, []

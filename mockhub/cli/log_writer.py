@@ -7,6 +7,7 @@ import os
 import select
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO
 
 MAX_PENDING_BYTES = 4 * 1024 * 1024
@@ -20,10 +21,14 @@ class LogWriter:
 
     Args:
         stream: A standard stream, or None if it is closed.
-        drop_notice: The line that says how many lines were dropped.
+        drop_notice: Returns the line that says how many lines were dropped.
     """
 
-    def __init__(self, stream: TextIO | None, drop_notice: str = "{} log lines dropped") -> None:
+    def __init__(
+        self,
+        stream: TextIO | None,
+        drop_notice: Callable[[int], str] = "{} log lines dropped".format,
+    ) -> None:
         self._fileno = stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY)
         self._drop_notice = drop_notice
         self._changed = threading.Condition()
@@ -86,7 +91,7 @@ class LogWriter:
                 self._pending_bytes -= len(data)
                 return data
             dropped, self._dropped_lines = self._dropped_lines, 0
-            return f"{self._drop_notice.format(dropped)}\n".encode() if dropped else b""
+            return f"{self._drop_notice(dropped)}\n".encode() if dropped else b""
 
 
 class LogWriterHandler(logging.Handler):

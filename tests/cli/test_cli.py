@@ -498,9 +498,10 @@ def test_unread_log_does_not_block_the_server(log_format: str, is_read_late: boo
             return
         lines = stop(process).splitlines()
     (dropped,) = [line for line in lines if "dropped" in line]
-    number = re.search(r"[0-9]+", dropped)
+    number = re.search(r"([0-9]+) log lines|\"lines\": ([0-9]+)", dropped)
     assert number
-    assert len(lines) - 1 + int(number[0]) == count
+    assert re.search(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", dropped)
+    assert len(lines) - 1 + int(number[1] or number[2]) == count
 
 
 def test_urls_in_responses_begin_with_the_public_url() -> None:
