@@ -93,14 +93,14 @@ def test_rerun_gets_a_new_hub(mockhub):
     mockhub.assert_spent(8)
     assert len(set(runs)) == 2
 
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 @given(n=strategies.integers(1, 4))
 def test_factory_in_every_example(mockhub_factory_of_session, n):
     with mockhub_factory_of_session(credits=32) as hub:
         hub.client().post("/images/generations", json={**CAT, "n": n})
         hub.assert_spent(8 * n)
 
-@settings(max_examples=5, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @given(n=strategies.integers(1, 4))
 def test_reset_in_every_example(mockhub, n):
     mockhub.reset()
