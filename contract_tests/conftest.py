@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,9 @@ import pytest
 from mockhub._loopback import is_loopback_url
 from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
-from mockhub.verify.check import Check
+from mockhub.verify.check import Check, additional_checks
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.context import CheckContext
+from mockhub.verify.context import DEFAULT_EXAMPLES, CheckContext
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Profile, read_profile
@@ -28,6 +28,7 @@ from mockhub.verify.report import EXIT_ERROR, EXIT_INCONCLUSIVE
 from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
 
 _OUTCOMES = pytest.StashKey[set[Outcome]]()
+_PROFILE = pytest.StashKey[Profile]()
 
 
 @dataclass
@@ -39,7 +40,16 @@ class VerifySession:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Read the profile, and register its own checks for this session."""
     config.stash[_OUTCOMES] = set()
+    if file := config.getoption("mockhub_target"):
+        try:
+            profile = config.stash[_PROFILE] = read_profile(Path(file))
+            stack = ExitStack()
+            stack.enter_context(additional_checks(profile.checks))
+        except MockhubError as error:
+            pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
+        config.add_cleanup(stack.close)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -56,10 +66,11 @@ def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
     """Start a run against the implementation of --mockhub-target, or against our own mock."""
     config = request.config
     try:
-        with _open_profile(config.getoption("mockhub_target")) as profile:
+        with _open_profile(config) as profile:
             client = _open_client(config, profile)
             seed = config.getoption("mockhub_seed") or 0
-            context = CheckContext(client, config.getoption("mockhub_level"), seed)
+            examples = config.getoption("mockhub_examples") or DEFAULT_EXAMPLES
+            context = CheckContext(client, config.getoption("mockhub_level"), seed, examples)
             run = Run(client, context, lambda check, result: None)
             run.start()
             try:
@@ -86,9 +97,9 @@ def _needed_fixtures(items: list[pytest.Item]) -> list[str]:
 
 
 @contextmanager
-def _open_profile(file: str | None) -> Iterator[Profile]:
-    if file is not None:
-        yield read_profile(Path(file))
+def _open_profile(config: pytest.Config) -> Iterator[Profile]:
+    if _PROFILE in config.stash:
+        yield config.stash[_PROFILE]
         return
     command = [sys.executable, "-m", "mockhub", "serve", "--port", "0", "--log-format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

@@ -1,14 +1,16 @@
-"""The model of a random sequence: its generations, its expected balance and its failures."""
+"""The model of a random sequence: its generations, expected balances and failures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mockhub.verify import oracle
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.outcomes import CheckOutcome, Failed
 
-_MAX_SHRINK_RUNS = 8  # attempts to shorten a failing sequence
+_MAX_SHRINK_RUNS = 20  # attempts to shorten a failing sequence
+_MIN_PAID, _MIN_STEPS, _MAX_STEPS = 3, 10, 50  # of a sequence
 
 
 @dataclass
@@ -28,18 +30,40 @@ class TrackedGeneration:
     """A generation of the sequence in the model.
 
     Attributes:
+        role: The user that has requested it.
+        n: The images that it should deliver; 0 if the provider fails.
+        cost: What it should cost in the end.
+        max_cost: What it costs if all images are delivered.
+        id: Its id, or "" if it was not sent because the budget does not cover it.
         pending: Whether it is a task that has not been seen ended.
         reservation: The budget's reservation for a task.
         last_body: The last final response, or {}.
     """
 
-    id: str
+    number: int
+    role: str
     n: int
-    exchange: Exchange
-    pending: bool
     cost: int
+    max_cost: int
+    id: str = ""
+    exchange: Exchange | None = None
+    pending: bool = False
     reservation: int = 0
     last_body: JsonObject = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"generations/{self.id}"
+
+    @property
+    def evidence(self) -> list[Exchange]:
+        return [self.exchange] if self.exchange else []
+
+
+def paid_limit(context: CheckContext) -> int:
+    """Return how many generations a sequence may pay for, of the credits that are left."""
+    images = context.client.budget.remaining // oracle.min_price()
+    return max(_MIN_PAID, images // (2 * context.examples))
 
 
 @dataclass
@@ -52,6 +76,7 @@ class RunState:
         failure_cost: What that sequence may have cost, in credits.
         inconclusive: Why a sequence could not be checked.
         paid_count: The generations that were paid for.
+        max_paid: The generations that one sequence may pay for.
     """
 
     context: CheckContext
@@ -60,6 +85,16 @@ class RunState:
     failure_cost: int = 0
     shrink_attempts: int = 0
     paid_count: int = 0
+    max_paid: int = _MIN_PAID
+
+    @property
+    def can_be_broke(self) -> bool:
+        """Whether an account cannot pay for an image."""
+        return self.context.starting_balances.get("broke", oracle.min_price()) < oracle.min_price()
+
+    @property
+    def max_steps(self) -> int:
+        return min(_MIN_STEPS + 2 * (self.max_paid - _MIN_PAID), _MAX_STEPS)
 
     def record_failure(self, steps: list[str], failure: Failed, cost: int) -> None:
         best = self.shortest_failure

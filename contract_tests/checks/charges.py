@@ -10,6 +10,7 @@ from mockhub.verify.assertions import (
     assert_equal,
     assert_field,
     expect,
+    find_balance,
 )
 from mockhub.verify.charge_assertions import (
     assert_balances_match_costs,
@@ -134,6 +135,18 @@ def ledger_charges_only_accepted_requests(context: CheckContext) -> None:
 def ledger_balance_matches_costs(context: CheckContext) -> None:
     """Reduce the balance by the cost of the generations, and no other user's balance."""
     assert_balances_match_costs(context)
+
+
+@check("LED-1", "CRD-3", fixtures=("example",), last=True)
+def ledger_is_unchanged_at_end(context: CheckContext) -> None:
+    """Keep the balance of each account as it was after the last request that it paid for."""
+    context.completed("example")
+    for role in context.starting_balances:
+        known = context.settled_balances.get(role, context.last_balance(role))
+        exchange = context.client.get("credits", key=role)
+        balance = find_balance(expect(exchange, 200), exchange)
+        if known is not None:
+            assert_equal(balance, known, f"the balance of {role} at the end", exchange)
 
 
 @check("LED-1", level="inferred", fixtures=_EXAMPLES, cost=3 * _MIN_PRICE)

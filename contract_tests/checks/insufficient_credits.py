@@ -297,6 +297,7 @@ def _assert_not_overdrawn(
         )
     what = f"the balance after {len(paid)} requests"
     assert_equal(end, expected, what, last, *evidence)
+    context.settled_balances["low"] = expected
     margin = 1 if context.documented else 0  # that an exact balance is enough is inferred
     if expected >= cost + margin:
         rejected = [exchange for exchange in exchanges if exchange.status == 402]
@@ -349,6 +350,7 @@ def _require_no_credits(context: CheckContext) -> int:
     credits = context.credits("broke")
     if credits >= _MIN_PRICE:
         raise Inconclusive(f"keys.broke has {credits} credits, enough for an image")
+    context.settled_balances.setdefault("broke", credits)
     return credits
 
 

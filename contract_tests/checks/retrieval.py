@@ -107,6 +107,7 @@ def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
             assert_equal(cost, generation.reported_cost, "usage.credits at the end", *evidence)
         old, new = _image_ids_and_urls(before), _image_ids_and_urls(after)
         assert_equal(new, old, "images at the end", *evidence)
+        _assert_same_timestamps(before, after, *evidence)
 
 
 def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[Exchange]:

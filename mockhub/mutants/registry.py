@@ -24,6 +24,7 @@ class Mutant:
         description: What it does wrong, in one sentence.
         conforms_if_documented: Whether it is a conforming variant at level documented, because
             the documentation can be interpreted differently.
+        generated: The only check that finds it, if its requests are generated.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Mutant:
     description: str
     change: Change
     conforms_if_documented: bool = False
+    generated: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def mutant(
     *,
     level: Level | None = None,
     conforms_if_documented: bool = False,
+    generated: str = "",
     name: str = "",
 ) -> Register:
     """Register a function as a mutant.
@@ -90,13 +93,16 @@ def mutant(
         description: What it does wrong, in one sentence.
         level: The lowest level at which it is wrong; by default the level of the clause.
         conforms_if_documented: Whether it is a conforming variant at level documented.
+        generated: The only check that finds it, if its requests are generated.
         name: By default the name of the function.
     """
     least = level or clauses()[clause].level
 
     def register(change: Change) -> Change:
         id = _unused_name(name or change.__name__, MUTANTS)
-        MUTANTS[id] = Mutant(id, clause, least, description, change, conforms_if_documented)
+        MUTANTS[id] = Mutant(
+            id, clause, least, description, change, conforms_if_documented, generated
+        )
         return change
 
     return register
@@ -119,15 +125,21 @@ def _unused_name(identifier: str, registered: Container[str]) -> str:
     return name
 
 
-def mutant_table(clause: str, hook: Hook[C], *, conforms_if_documented: bool = False) -> Table[C]:
+def mutant_table(
+    clause: str, hook: Hook[C], *, conforms_if_documented: bool = False, generated: str = ""
+) -> Table[C]:
     """Register a table of mutants of one clause whose values are all passed to *hook*."""
-    conforms = conforms_if_documented
 
     def register(**rows: Row[C]) -> None:
         for name, (description, value, level) in rows.items():
-            mutant(clause, description, level=level, conforms_if_documented=conforms, name=name)(
-                hook(value)
-            )
+            mutant(
+                clause,
+                description,
+                level=level,
+                conforms_if_documented=conforms_if_documented,
+                generated=generated,
+                name=name,
+            )(hook(value))
 
     return register
 

@@ -22,6 +22,7 @@ from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Mutant, Variant
 from mockhub.mutants.serving import combine, running
 from mockhub.verify.clauses import LEVELS
+from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.profile import Profile
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
@@ -31,6 +32,7 @@ WORKERS = 6  # most of them wait: for tasks that never end, for refunds that nev
 _FAILED = "failed"
 _SLOW_CLAUSES = ("LIM-1",)  # their checks take seconds and run for their own mutants only
 _WITHOUT_LARGE_UPLOADS = "not REQ-9"  # its uploads of 50 MB take half the time of all checks
+_EXAMPLES, _GENERATED_BUDGET = 16, 800  # for mutants that only generated requests find
 _GROUP_SIZE = 6  # variants of one server; neighbours are similar and go to different ones
 _POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # timeouts of a task; some variants are slow
 
@@ -142,6 +144,8 @@ def evaluate(names: Sequence[str], conforming: bool) -> list[MutantResult]:
     if conforming:
         return _run_variants([variants()[name] for name in names])
     mutant = mutants()[names[0]]
+    if mutant.generated:
+        return [_run_checks(mutant, only=mutant.generated, examples=_EXAMPLES)]
     for only in (mutant.clause, _WITHOUT_LARGE_UPLOADS):
         if (result := _run_checks(mutant, only=only)).checks:
             return [result]
@@ -155,11 +159,20 @@ def _run_variants(group: Sequence[Variant]) -> list[MutantResult]:
     return [combined._replace(name=variant.name) for variant in group]
 
 
-def _run_checks(target: Mutant | Variant, only: str | None = None) -> MutantResult:
+def _run_checks(
+    target: Mutant | Variant, only: str | None = None, examples: int = 0
+) -> MutantResult:
     poll_timeout = _POLL_SECONDS if isinstance(target, Mutant) else _VARIANT_SECONDS
     with running(target.change, allow_slow=only in _SLOW_CLAUSES) as server:
         profile = build_profile(server, poll_timeout)
-        report = run_checks(profile, level=target.level, no_fuzz=True, keyword=only)
+        report = run_checks(
+            profile,
+            level=target.level,
+            no_fuzz=not examples,
+            keyword=only,
+            examples=examples,
+            budget=_GENERATED_BUDGET if examples else None,
+        )
     checks = {check.name: check for clause in report.clauses for check in clause.checks}.values()
     failed_checks = [check for check in checks if check.outcome == _FAILED]
     return MutantResult(
@@ -187,4 +200,5 @@ def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:
 def ineffective_checks(results: Sequence[MutantResult]) -> Iterator[str]:
     """Yield the checks that killed none of the mutants."""
     effective = {check for result in results for check in result.checks}
-    return (check.name for check in select_checks("inferred") if check.name not in effective)
+    checks = (*select_checks("inferred"), *FUZZ_CHECKS)
+    return (check.name for check in checks if check.name not in effective)

@@ -83,6 +83,12 @@ def _add_suite_options(parser: pytest.Parser) -> None:
         help="Spend no more credits than this, instead of the profile's limit.",
     )
     group.addoption(
+        "--mockhub-examples",
+        type=int,
+        metavar="N",
+        help="Send this many random sequences, and generated bodies in proportion.",
+    )
+    group.addoption(
         "--mockhub-seed",
         type=int,
         metavar="N",

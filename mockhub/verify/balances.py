@@ -35,6 +35,7 @@ class Balances:
         starting_balances: Credits by role before the first generation.
         no_charge_checks: The balances around requests that should cost nothing.
         balance_reads: The last read of the credits, by role.
+        settled_balances: Credits of roles that pay for nothing any more.
     """
 
     def __init__(self, client: BudgetedClient) -> None:
@@ -43,12 +44,25 @@ class Balances:
         self.starting_balances: dict[str, int] = {}
         self.no_charge_checks: list[NoChargeRecord] = []
         self.balance_reads: dict[str, Exchange] = {}
+        self.settled_balances: dict[str, int] = {}
         self._foreign_change: str | None = None
 
     def credits(self, role: str = "valid") -> int:
         """Return the current credits of *role*."""
         exchange = self.balance_reads[role] = self.client.get("credits", key=role)
         return find_balance(expect(exchange, 200), exchange)
+
+    def last_balance(self, role: str) -> int | None:
+        """Return the last known credits of *role*, unless it may have paid since they were read."""
+        authorization = f"Bearer {self.profile.keys[role]}"
+        for exchange in reversed(self.client.exchanges):
+            if exchange.request.headers.get("Authorization") != authorization:
+                continue
+            if exchange.request.url.endswith("/credits") and exchange.status == 200:
+                return find_balance(exchange.json_object, exchange)
+            if exchange.request.method == "POST" and not 400 <= exchange.status < 500:
+                return None
+        return None
 
     def credits_or_none(self, role: str = "valid") -> int | None:
         """Return the current credits of *role*, or None if they cannot be read, asked twice."""

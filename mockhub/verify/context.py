@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ T = TypeVar("T")
 SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
+_MIN_SECONDS = 3.0  # for generated requests, however long the others took
 _SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
 _MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
 _FAILURE_GROUP = 4  # failures that are created in parallel
@@ -56,7 +58,7 @@ class CheckContext(Balances):
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._body_count = 0
-        self._started_at = time.monotonic()
+        self._started_at = self._generating_since = time.monotonic()
         self._state_handler = (
             state_handlers.load_state_handler(self.profile.state_handlers)
             if self.profile.state_handlers
@@ -70,8 +72,15 @@ class CheckContext(Balances):
     @property
     def timed_out(self) -> bool:
         """Whether a slow implementation leaves no time for further generated requests."""
+        if math.isfinite(self.client.seconds_left):
+            return self.client.seconds_left <= 0
         limit = TIME_LIMIT_SECONDS * max(1, self.examples / DEFAULT_EXAMPLES)
-        return time.monotonic() - self._started_at > limit
+        now = time.monotonic()
+        return now - self._started_at > limit and now - self._generating_since > _MIN_SECONDS
+
+    def begin_generated(self) -> None:
+        """Note that generated requests begin, for which some time is left in any case."""
+        self._generating_since = time.monotonic()
 
     @property
     def is_slow(self) -> bool:

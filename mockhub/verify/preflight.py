@@ -28,10 +28,14 @@ class AccountRow(NamedTuple):
     status: str
     credits: int | float | None
     account_type: str
+    note: str = ""
 
     def __str__(self) -> str:
         credits = "" if self.credits is None else f"{self.credits:g} credits"
-        return f"  {self.role:<8} {self.status:<22} {credits:<14} {self.account_type}".rstrip()
+        note = f"   {self.note}" if self.note else ""
+        return (
+            f"  {self.role:<8} {self.status:<22} {credits:<14} {self.account_type}{note}".rstrip()
+        )
 
 
 def wait_until_ready(profile: Profile, seconds: float) -> None:
@@ -79,6 +83,8 @@ def check_profile(
     _require_accepted_key(reads)
     if not read_only:
         _require_credits(rows, min(budget, _needed_credits(checks, seed)))
+    if "other" in rows and rows["valid"].credits == rows["other"].credits is not None:
+        rows["other"] = rows["other"]._replace(note="as many as valid: is it another user?")
     return list(rows.values())
 
 

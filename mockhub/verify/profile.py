@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -38,6 +39,10 @@ class Acceptance(NamedTuple):
     clause: str
     reason: str
     until: str = ""
+
+    def has_expired(self) -> bool:
+        """Return whether its last day is over, in UTC."""
+        return bool(self.until) and self.until < time.strftime("%Y-%m-%d", time.gmtime())
 
 
 class Timeouts(NamedTuple):
@@ -105,6 +110,11 @@ class Profile:
             provider_failure="[[fail]] A ship in a storm",
             partial=Partial("[[deliver=3]] A ship in a storm", n=4, delivered=3),
         )
+
+    def acceptance(self, clause: str) -> Acceptance | None:
+        """Return the acceptance of a deviation from *clause*, if there is one that holds."""
+        holding = (each for each in self.accepted if not each.has_expired())
+        return next((each for each in holding if each.clause == clause), None)
 
     def offers(self, requirement: str) -> bool:
         """Return whether it has *requirement*: a role, a trigger, or `state_handlers`."""

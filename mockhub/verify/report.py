@@ -80,7 +80,7 @@ class Report:
         for accepted in self.accepted:
             if accepted.clause in {each.id for each in self.with_outcome(Outcome.PASSED)}:
                 notes.append(f"{accepted.clause} is accepted in the profile, but passes again")
-            if self._has_expired(accepted):
+            if accepted.has_expired():
                 notes.append(f"{accepted.clause} was accepted until {accepted.until} only")
         return notes
 
@@ -107,12 +107,9 @@ class Report:
 
     def _is_known(self, check: CheckResult) -> bool:
         clause = check.failed_clause
-        if any(each.clause == clause and not self._has_expired(each) for each in self.accepted):
+        if any(each.clause == clause and not each.has_expired() for each in self.accepted):
             return True
         return (clause, check.name) in self.baseline
-
-    def _has_expired(self, accepted: Acceptance) -> bool:
-        return bool(accepted.until) and accepted.until < self.today
 
     @property
     def exit_code(self) -> int:

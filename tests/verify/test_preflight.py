@@ -47,6 +47,14 @@ def test_right_profile_is_shown_as_table(served: LiveHub) -> None:
     assert rows[-1].split()[1:] == ["HTTP", "401", "invalidApiKey"]
 
 
+def test_equal_balances_are_noticed(served: LiveHub) -> None:
+    """Two keys that read the same balance may belong to one user, which a free read cannot show."""
+    second = served.server.call(lambda: served.backend.add_key("rich"))
+    rows = _check(served.url, keys={"valid": KEYS["valid"], "other": second})
+    assert "as many as valid: is it another user?" in rows[1]
+    assert "is it another user" not in _check(served.url)[1]
+
+
 @pytest.mark.parametrize(
     ("keys", "budget", "message"),
     [

@@ -11,6 +11,16 @@ from tests.support.scripted_server import KEYS, Response, mock, scripted_server
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+_OWN_CHECK = """
+from mockhub.verify.check import check
+from mockhub.verify.outcomes import Failed
+
+@check("END-2")
+def own_check(context):
+    raise Failed(f"examples: {context.examples}", context.client.get("credits"))
+"""
+
+
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "contract_tests", "-q", "-p", "no:cacheprovider"]
     return subprocess.run(
@@ -40,6 +50,20 @@ def test_failed_check_fails_its_test(tmp_path: Path) -> None:
     assert "gpt-image-2 is not listed" in completed.stdout
     assert "curl " in completed.stdout
     assert "mockhub explain MOD-7" in completed.stdout
+
+
+def test_profile_accepts_deviations_and_adds_checks(tmp_path: Path) -> None:
+    """`accept:` and `checks:` of the profile hold in pytest too, and so does --mockhub-examples."""
+    (tmp_path / "own.py").write_text(_OWN_CHECK)
+    with mock() as served:
+        target = Path(write(tmp_path, served.url))
+        extra = "checks: own.py\naccept: [{clause: END-2, reason: on purpose}]\n"
+        target.write_text(target.read_text() + extra)
+        options = ("--mockhub-examples", "1", "-k", "own_check", "-rx")
+        completed = run("--mockhub-target", str(target), *options)
+    assert completed.returncode == 0, completed.stdout
+    assert "1 xfailed" in completed.stdout
+    assert "accepted: on purpose" in completed.stdout
 
 
 def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:

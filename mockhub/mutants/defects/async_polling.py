@@ -15,6 +15,7 @@ from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange
 from mockhub.mutants.types import Generation, Json, RequestContext, Response
 from mockhub.mutants.wrapping import Original, wrap
+from mockhub.spec.operations import OperationId
 
 
 @Hook
@@ -54,6 +55,20 @@ mutant_table("ASY-5", rename_status)(
         "A failed task is `succeeded`, without images.", ("failed", "succeeded")
     ),
 )
+
+
+@mutant(
+    "ASY-5",
+    "An invalid request makes the tasks in progress fail.",
+    generated="random_sequences",
+)
+def rejection_fails_running_tasks(server: PatchedServer) -> None:
+    @responses.on_response(OperationId.CREATE_GENERATION, code="invalid_request").on(server)
+    def fail(response: Response, context: RequestContext) -> Response:
+        for generation in list(server.hub.generations.values()):
+            if not generation.ended and is_async(generation):
+                server.hub.complete(generation.id, failed=True)
+        return response
 
 
 @mutant("ASY-5", "A poll of a finished task returns 202.")

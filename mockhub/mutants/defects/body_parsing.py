@@ -261,6 +261,18 @@ mutant_table("REQ-16", reject_body)(
 )
 
 
+mutant_table("REQ-2", fields.reject_if, generated="random_bodies")(
+    pair_of_medium_quality_rejected=Row(
+        "In JSON, two images of medium quality and size auto are rejected.",
+        lambda request: (
+            request.media_type == JSON
+            and [request.values.get(name) for name in ("n", "quality", "size")]
+            == [2, "medium", "auto"]
+        ),
+    )
+)
+
+
 @hook_factory
 def on_invalid(
     server: PatchedServer,

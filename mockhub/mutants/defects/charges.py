@@ -112,6 +112,27 @@ def sync_beside_task_free(server: PatchedServer, context: RequestContext, accoun
         server.adjust_balance(account, -context.current_credit_delta)
 
 
+@mutant("LED-1", "An account whose credits are spent gets new ones some time later.")
+@hooks.after_generation.with_server
+def spent_credits_return(server: PatchedServer, context: RequestContext, account: Account) -> None:
+    if not account.balance:
+        asyncio.get_running_loop().call_later(0.3, server.hub.grant, account, 24)
+
+
+@mutant(
+    "LED-1",
+    "An image is free while a task of another user is in progress.",
+    generated="random_sequences",
+)
+@hooks.after_generation.with_server
+def free_beside_task_of_other(
+    server: PatchedServer, context: RequestContext, account: Account
+) -> None:
+    running = [each for each in server.hub.generations.values() if is_running(each)]
+    if any(each.account != account.id and is_async(each) for each in running):
+        server.adjust_balance(account, -context.current_credit_delta)
+
+
 @mutant("LED-1", "The balance of /credits sinks only some seconds after the response.")
 def charge_delayed(server: PatchedServer) -> None:
     owed: Counter[str] = Counter()

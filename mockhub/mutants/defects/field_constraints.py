@@ -17,6 +17,7 @@ from mockhub.mutants.types import Json, ParsedRequest, RequestContext, Response
 from mockhub.spec.operations import FORM, JSON, OperationId
 
 _MODEL = "gpt-image-2"
+_SHORT = 3  # characters, fewer than every value has
 _MAX_N = 4
 _MAX_PROMPT_BYTES = 32_000
 _BASIC_PLANE = 0xFFFF
@@ -39,6 +40,17 @@ mutant_table("REQ-1", fields.replace_field("model"))(
         "gpt-image-1 is accepted, although it is not listed.",
         lambda model: _MODEL if model == "gpt-image-1" else model,
     ),
+)
+mutant_table("REQ-1", fields.replace_field("model", JSON), generated="random_bodies")(
+    short_models_accepted=Row(
+        "In JSON, a model of at most three characters is accepted.",
+        if_type(str, lambda model: _MODEL if 0 < len(model) <= _SHORT else model),
+    )
+)
+mutant_table("REQ-4", fields.replace_field("quality", FORM), generated="random_bodies")(
+    quality_case_ignored_in_forms=Row(
+        "In a form, HIGH is accepted as high.", if_type(str, str.lower)
+    )
 )
 fields.field_table("REQ-1", fields.mutate_values)(
     unlisted_model_accepted=Row(
