@@ -377,6 +377,7 @@ def _image_ids(body: JsonObject) -> list[object]:
 
 def run(context: CheckContext) -> None:
     """Run random sequences, and raise the outcome of the shortest that fails."""
+    context.begin_generated()
     run_state = RunState(context, max_paid=paid_limit(context))
     machine = seed(context.seed)(
         type("ApiStateMachine", (ApiStateMachine,), {"run_state": run_state})

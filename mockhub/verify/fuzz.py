@@ -19,7 +19,6 @@ _BODY_CLAUSES = ("REQ-10", "END-3")
 def random_sequences(context: CheckContext) -> None:
     """Keep the ledger balanced and generations readable through any sequence of requests."""
     _require_credits(context)
-    context.begin_generated()
     contract_module("stateful").run(context)
 
 
@@ -27,7 +26,6 @@ def random_bodies(context: CheckContext) -> None:
     """Accept generated bodies that are valid and reject those that are invalid."""
     if "broke" not in context.profile.keys:
         _require_credits(context)
-    context.begin_generated()
     contract_module("generated").run(context)
 
 
