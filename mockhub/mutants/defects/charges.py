@@ -20,11 +20,19 @@ from mockhub.mutants.matching import (
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import Account, Generation, GenerationRequest, Json, RequestContext
+from mockhub.mutants.types import (
+    Account,
+    Generation,
+    GenerationRequest,
+    Json,
+    RequestContext,
+    Response,
+)
 from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
 
 _CACHE_TIME = 10_000  # milliseconds
+_GRANT_SECONDS = 0.4
 
 mutant_table("LED-1", hooks.replace_charge)(
     charged_twice=Row("The account is charged twice the cost in the response.", times(2)),
@@ -112,11 +120,14 @@ def sync_beside_task_free(server: PatchedServer, context: RequestContext, accoun
         server.adjust_balance(account, -context.current_credit_delta)
 
 
-@mutant("LED-1", "An account whose credits are spent gets new ones some time later.")
-@hooks.after_generation.with_server
-def spent_credits_return(server: PatchedServer, context: RequestContext, account: Account) -> None:
-    if not account.balance:
-        asyncio.get_running_loop().call_later(0.3, server.hub.grant, account, 24)
+@mutant("LED-1", "An account without enough credits gets one some time after each request.")
+def credits_appear_after_rejection(server: PatchedServer) -> None:
+    @responses.on_response(OperationId.CREATE_GENERATION, code="insufficientCredits").on(server)
+    def grant(response: Response, context: RequestContext) -> Response:
+        assert context.account
+        loop = asyncio.get_running_loop()
+        loop.call_later(_GRANT_SECONDS, server.hub.grant, context.account, 1)
+        return response
 
 
 @mutant(
