@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -38,6 +40,8 @@ from mockhub.web.responses import Headers, Response
 
 KEPT_REQUEST_HEADERS = (b"content-type", b"range", b"if-none-match", b"x-mockhub", b"prefer")
 MALFORMED_KEY = "malformed"  # the label of an Authorization header without a Bearer token
+
+MAX_PENDING = 100  # exchanges that are not written yet, before the next request waits
 
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 _PARTIAL_CONTENT = 206
@@ -96,6 +100,7 @@ class Recorder:
         self._last_number, elapsed = prepare_directory(directory)
         self._began = perf_counter() - elapsed
         self._labels: dict[bytes, str] = {}  # of keys by their digest; in memory only
+        self._pending: deque[Future[None]] = deque()
         self._thread = ThreadPoolExecutor(1, "mockhub-recorder")
         key_format = spec.key_format
         self._redactor = Redactor(key_format.prefix, key_format.length, is_known=self._has_key)
@@ -124,7 +129,14 @@ class Recorder:
     def finish(self, exchange: _Exchange) -> None:
         """Write an exchange, if its response was complete and not made by the proxy itself."""
         if exchange.complete and not any(name == _MADE_BY_PROXY for name, _ in exchange.headers):
-            self._thread.submit(self._write, exchange)
+            while self._pending and self._pending[0].done():
+                self._pending.popleft()
+            self._pending.append(self._thread.submit(self._write, exchange))
+
+    async def wait_for_disk(self) -> None:
+        """Wait while many exchanges are not written yet, so that memory stays bounded."""
+        while len(self._pending) > MAX_PENDING:
+            await asyncio.wrap_future(self._pending.popleft())
 
     def close(self) -> None:
         """Wait until all exchanges are written."""
@@ -249,6 +261,7 @@ class RecordingApp:
         if is_preflight(scope["method"], headers_of(scope)):
             await self._app(scope, receive, send)
             return
+        await self._recorder.wait_for_disk()
         exchange = self._recorder.begin(scope)
         tap = _Tap(exchange, receive, send)
         if cycle := scope.get(CYCLE_SCOPE_KEY):

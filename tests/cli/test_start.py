@@ -22,6 +22,7 @@ SLOW_MODULES = {
     "mockhub.dashboard",
     "mockhub.images.renderer",
     "mockhub.mutants",
+    "mockhub.recording",
     "mockhub.testing",
     "mockhub.verify",
     "prometheus_client",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 
-from mockhub.recording.files import load_recording
+from mockhub.recording import recorder as recorder_module
+from mockhub.recording.files import load_recording, write_exchange
 from mockhub.recording.recorder import Recorder, RecordingApp
 from mockhub.recording.replay import Replay
 from tests.recording.conftest import GENERATIONS, Session, with_key
@@ -229,6 +232,29 @@ def test_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
     recorder.close()
     (only,) = load_recording(tmp_path)
     assert only.content["json"] == {**BODY, "prompt": "x"}
+
+
+def test_requests_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory stays bounded: with too many unwritten exchanges, the next request waits."""
+    is_fast = Event()
+
+    def write_slowly(path: Path, document: Mapping[str, object]) -> bool:
+        is_fast.wait(30)
+        return write_exchange(path, document)
+
+    monkeypatch.setattr(recorder_module, "MAX_PENDING", 2)
+    monkeypatch.setattr(recorder_module, "write_exchange", write_slowly)
+    with serve_hub() as live:
+        recorder = Recorder(tmp_path, live.app.api.spec, live.url)
+        live.app.handler = RecordingApp(live.app.handler, recorder)
+        for _ in range(3):
+            assert live.get("credits").status_code == 200
+        with pytest.raises(httpx.ReadTimeout):
+            live.get("credits", timeout=0.3)
+        is_fast.set()
+        assert live.get("models").status_code == 200
+    recorder.close()
+    assert load_recording(tmp_path)[-1].path.name.endswith("-list-models-200.yaml")
 
 
 def test_large_form_is_matched_and_passed_on(session: Session, live: LiveHub) -> None:
