@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.proxy.support import LiveProxy, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
+from tests.support.scripted_server import Request, Response, json_response, scripted_server
 
 
 @pytest.fixture
@@ -99,3 +100,29 @@ def test_control_plane_does_not_change_the_mirror(proxy: LiveProxy) -> None:
     assert armed.status_code == 201 or armed.status_code == 200, armed.text
     assert proxy.get("credits").status_code == 503
     assert proxy.get("credits").status_code == 200
+
+
+def test_images_are_fetched_from_their_host_without_the_key() -> None:
+    """Another host than the API's gets neither the key nor cookies, whatever the client sends."""
+    seen: list[Request] = []
+
+    def image_host(request: Request) -> Response:
+        seen.append(request)
+        return Response(200, b"an image", (("Content-Type", "image/png"),))
+
+    with scripted_server(image_host) as elsewhere:
+        image = {"id": "i", "object": "image", "url": f"{elsewhere}/a.png?s=1", "created_at": "-"}
+        log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
+        with (
+            scripted_server(lambda request: json_response(log)) as url,
+            start_proxy(url, rewrite_images=True) as proxy,
+        ):
+            local = proxy.get("generations/g").json()["images"][0]["url"]
+            headers = {"Authorization": f"Bearer {KEY}", "Cookie": "a=b", "Accept": "image/png"}
+            assert httpx.get(local, headers=headers).content == b"an image"
+    (request,) = seen
+    assert request.path == "/a.png?s=1"
+    names = {name.lower(): value for name, value in request.headers.items()}
+    assert names["accept"] == "image/png"
+    assert names["host"] == elsewhere.removeprefix("http://")
+    assert not {"authorization", "cookie"} & names.keys()
