@@ -146,13 +146,13 @@ def _http_variations(context: CheckContext) -> Iterator[tuple[str, _Variation]]:
     form = multipart.encode_form(context.form_fields(), files)
     media_type = f"multipart/form-data; boundary={multipart.BOUNDARY}"
     yield "JSON", ((_JSON, body), {})
-    yield "JSON in chunks", ((_JSON, _chunked(body)), _CHUNKED)
+    yield "JSON in chunks", ((_JSON, in_chunks(body)), _CHUNKED)
     yield "JSON with Expect: 100-continue", ((_JSON, body), {"Expect": "100-continue"})
     yield "JSON with spaces and line feeds", ((_JSON, b"\r\n\t " + body + b"\n"), {})
     for json_type in ("Application/JSON", 'application/json ; charset="UTF-8"'):
         yield f"a body of {json_type}", ((json_type, body), {})
     yield "a form", ((media_type, form), {})
-    yield "a form in chunks", ((media_type, _chunked(form)), _CHUNKED)
+    yield "a form in chunks", ((media_type, in_chunks(form)), _CHUNKED)
     for form_type in (
         media_type.replace("multipart/form-data", "Multipart/Form-Data"),
         media_type.replace("boundary=", 'boundary="') + '"',
@@ -170,9 +170,10 @@ def _http_variations(context: CheckContext) -> Iterator[tuple[str, _Variation]]:
         yield f"a form with {name}", ((media_type, form.replace(old, new)), {})
 
 
-def _chunked(content: bytes) -> bytes:
-    """Return *content* in two chunks."""
-    parts = (content[:100], content[100:], b"")
+def in_chunks(content: bytes) -> bytes:
+    """Return *content* in two chunks, and the empty one that ends it."""
+    middle = len(content) // 2
+    parts = (content[:middle], content[middle:], b"")
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
 
 

@@ -57,7 +57,7 @@ def responses_are_json(context: CheckContext) -> None:
         if not is_api or exchange.error:
             continue
         media_type = exchange.headers.get("content-type", "").partition(";")[0].strip()
-        if media_type != "application/json":
+        if media_type.lower() != "application/json":
             raise Failed(f"content-type is {media_type!r}", exchange, expected="application/json")
         if exchange.status >= 400:
             error_code(exchange)

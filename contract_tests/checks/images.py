@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
+from urllib.parse import urljoin
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import require_field
@@ -17,6 +18,7 @@ from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import completed_generations, require_final
 from mockhub.verify.outcomes import Failed, Inconclusive
 
+_REDIRECTS, _MAX_REDIRECTS = (301, 302, 303, 307, 308), 3
 _SHOWN = 2000  # bytes of an image that a report may show
 
 
@@ -56,11 +58,23 @@ def _fetch_images(context: CheckContext) -> list[ServedImage]:
             if not url.startswith(("http://", "https://")):
                 raise Failed(f"the image URL is {url!r}", exchange, expected="an absolute URL")
         targets += [(generation, url) for url in urls]
-    exchanges = context.run_batch([partial(context.client.get, url, None) for _, url in targets])
+    exchanges = context.run_batch([partial(_fetch, context, url) for _, url in targets])
     return [
         _to_image(generation, url, exchange)
         for (generation, url), exchange in zip(targets, exchanges, strict=True)
     ]
+
+
+def _fetch(context: CheckContext, url: str) -> Exchange:
+    """GET an image without a key, as a browser does: it follows redirects."""
+    exchange = context.client.get(url, None)
+    for _ in range(_MAX_REDIRECTS):
+        location = exchange.headers.get("location")
+        if exchange.status not in _REDIRECTS or not location:
+            break
+        url = urljoin(url, location)
+        exchange = context.client.get(url, None)
+    return exchange
 
 
 def _to_image(generation: ObservedGeneration, url: str, exchange: Exchange) -> ServedImage:
@@ -83,7 +97,7 @@ def images_are_distinct_and_stable(context: CheckContext) -> None:
         if sibling is not image:
             exchanges = (sibling.exchange, image.exchange)
             raise Failed("two images of a generation are the same", *exchanges)
-    reads = [partial(context.client.get, image.url, None) for image in images]
+    reads = [partial(_fetch, context, image.url) for image in images]
     for image, exchange in zip(images, context.run_batch(reads), strict=True):
         if exchange.status != 200 or sha256(exchange.content).digest() != image.digest:
             expected = "the same bytes as before"

@@ -129,7 +129,7 @@ def _spend_down(context: CheckContext) -> int:
     return credits
 
 
-@check("LED-4", requires=("low", "provider_failure"), cost=4 * oracle.max_price())
+@check("LED-4", requires=("low", "provider_failure"), cost=4 * _MIN_PRICE)
 def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     """Accept what the credits pay for and reject what they do not, whatever is requested.
 
@@ -146,7 +146,7 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     for is_form, is_task in product((False, True), repeat=2):
         most_expensive = sorted(payable)[-_PAYABLE_REQUESTS:]
         for _, n, size in most_expensive if time.monotonic() < deadline else ():
-            exchange = _request_failure(context, n, size, is_form=is_form, is_task=is_task)
+            exchange = _request_failure(context, n, size, credits, is_form=is_form, is_task=is_task)
             if exchange.status == 402:
                 message = f"402 with {credits} credits to {n} images of {size}"
                 raise Failed(message, exchange, expected="500 generationFailed, or 202")
@@ -157,7 +157,7 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
             after = context.wait_for_credits(credits, "low")
             assert_equal(after, credits, "the balance of low", exchange)
         for n, size in unpayable if not (is_task and context.documented) else ():
-            exchange = _request_failure(context, n, size, is_form=is_form, is_task=is_task)
+            exchange = _request_failure(context, n, size, credits, is_form=is_form, is_task=is_task)
             if not (exchange.status == 400 and context.documented and size not in DOCUMENTED_SIZES):
                 expect_error(exchange, 402, "insufficientCredits")
     assert_equal(context.credits("low"), credits, "the balance of low", exchange)
@@ -173,12 +173,12 @@ def _possible_prices(context: CheckContext, size: str) -> tuple[int, int]:
 
 
 def _request_failure(
-    context: CheckContext, n: int, size: str, *, is_form: bool, is_task: bool
+    context: CheckContext, n: int, size: str, credits: int, *, is_form: bool, is_task: bool
 ) -> Exchange:
-    """Request images that the provider does not deliver, as `low`."""
+    """Request images that the provider does not deliver, as `low`, which has *credits*."""
     fields = {"prompt": context.profile.provider_failure, "n": n, "size": size}
     fields |= {"quality": _QUALITIES[n - 1]} | ({"async": True} if is_task else {})
-    post = partial(context.client.post, key="low", cost=oracle.price(size, n))
+    post = partial(context.client.post, key="low", cost=min(credits, oracle.price(size, n)))
     if is_form:
         files = upload_files(("sunset.png",) * (n % 3))
         exchange = post(form=context.form_fields(**fields), files=files)

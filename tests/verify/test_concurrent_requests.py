@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 from threading import Thread
 
+import pytest
+
+from contract_tests.checks.body_parsing import in_chunks
 from mockhub.verify.concurrent_requests import PendingRequest, send_simultaneously
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
@@ -33,3 +36,10 @@ def test_interim_responses_are_skipped() -> None:
         {"x": "1", "content-length": "2"},
         b"{}",
     )
+
+
+@pytest.mark.parametrize("content", [b"{}", b"x" * 85, b"x" * 1000])
+def test_only_the_last_chunk_is_empty(content: bytes) -> None:
+    """Strict servers take what follows an empty chunk for the next request."""
+    sizes = [line for line in in_chunks(content).split(b"\r\n")[::2] if line]
+    assert [int(size, 16) == 0 for size in sizes] == [False, False, True]

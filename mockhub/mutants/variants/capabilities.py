@@ -71,7 +71,7 @@ def images_as_octet_stream(response: Response, scope: Scope, headers: RequestHea
     return replace(response, headers=(*others, (b"content-type", b"application/octet-stream")))
 
 
-@variant("An image URL redirects to another one.", level="documented")
+@variant("An image URL redirects to another one.")
 def images_redirected(server: PatchedServer) -> None:
     @responses.on_image_response.on(server)
     def redirect(response: Response, scope: Scope, headers: RequestHeaders) -> Response:

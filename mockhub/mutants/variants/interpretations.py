@@ -28,6 +28,12 @@ def rewrite_ids(server: PatchedServer, rewrite: Callable[[str], str]) -> None:
     responses.mutate_images(edit("id", rewrite))(server)
 
 
+@variant("A read generation has its images in another order than the response.", level="documented")
+@responses.mutate_log
+def images_read_in_reverse(content: Json, generation: Generation) -> None:
+    content["images"].reverse()
+
+
 @Hook
 def replace_provider(server: PatchedServer, script: list[str]) -> None:
     server.hub.provider = Provider([parse_outcome(outcome) for outcome in script])

@@ -115,6 +115,13 @@ variant_table(replace_headers)(
 )
 
 
+@variant("The content type of responses has capitals.")
+@responses.on_response()
+def capitals_in_content_type(response: Response, context: RequestContext) -> Response:
+    content_type = "Application/JSON;Charset=UTF-8"
+    return responses.with_body(response, response.body, content_type) if response.body else response
+
+
 @variant("The content type of responses has a charset.")
 @responses.on_response()
 def charset_in_content_type(response: Response, context: RequestContext) -> Response:
