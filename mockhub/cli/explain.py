@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,7 +173,7 @@ def _code_places(pattern: re.Pattern[str]) -> Iterator[Reference]:
 
 
 def _definitions(path: Path, pattern: re.Pattern[str]) -> Iterator[Reference]:
-    """Yield the innermost definitions of a module in which the pattern occurs."""
+    """Yield the innermost definitions of a module in which, or in whose decorators, it occurs."""
     text = path.read_text("utf-8")
     if not pattern.search(text):
         return
@@ -181,18 +181,20 @@ def _definitions(path: Path, pattern: re.Pattern[str]) -> Iterator[Reference]:
     seen = set()
     for number, line in enumerate(text.splitlines(), 1):
         if pattern.search(line):
-            around = [one for one in definitions if one[1] <= number <= one[2]]
-            name, start, _ = min(around, key=lambda one: one[2] - one[1], default=("", 1, 0))
+            around = [one for one in definitions if number in one[1]]
+            name, _, start = min(around, key=lambda one: len(one[1]), default=("", (), number))
             if name not in seen:
                 seen.add(name)
                 yield Reference(_relative(path), start, name or path.stem)
 
 
-def _named_nodes(node: ast.AST, prefix: str) -> Iterator[tuple[str, int, int]]:
+def _named_nodes(node: ast.AST, prefix: str) -> Iterator[tuple[str, Sequence[int], int]]:
+    """Yield name, lines with those of the decorators, and first line of each definition."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = f"{prefix}{child.name}"
-            yield name, child.lineno, child.end_lineno or child.lineno
+            first = min(one.lineno for one in (child, *child.decorator_list))
+            yield name, range(first, (child.end_lineno or child.lineno) + 1), child.lineno
             yield from _named_nodes(child, f"{name}.")
 
 
