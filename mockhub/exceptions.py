@@ -3,7 +3,8 @@
 Exception
 +-- MockhubError                 root of all errors, with a message for a person
 |   +-- ApiError                 becomes an error response of the API
-|   |   `-- ServiceUnavailable   the database of the hubs is not available
+|   |   +-- ServiceUnavailable   the database of the hubs is not available
+|   |   `-- UpstreamError        no usable response of the target (mockhub.proxy.errors)
 |   +-- ValidationError          a request body or parameter is invalid
 |   +-- InsufficientCredits      an account cannot pay (mockhub.domain.ledger)
 |   +-- ImageMetadataError       an image file has no mockhub metadata (mockhub.images.formats)
@@ -14,6 +15,9 @@ Exception
 +-- ClientDisconnected           the request was not received in full (mockhub.web.request_body)
 +-- ConnectionAborted            a fault ended the connection (mockhub.web.fault_injection)
 +-- WaitCancelled                shutdown or deletion ended a wait (mockhub.web.clock_waiter)
++-- OtherResponse                the proxy responds without the upstream (mockhub.proxy.guard)
++-- ConnectionResetError         of the standard library
+|   `-- ConnectionClosed         a fault closed the connection of an ASGI client (mockhub.web.asgi)
 `-- CheckOutcome                 a check did not pass (mockhub.verify.outcomes)
     +-- Failed
     +-- Skipped

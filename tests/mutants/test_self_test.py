@@ -12,6 +12,7 @@ from mockhub.mutants import self_test
 from mockhub.mutants.__main__ import main
 from mockhub.mutants.self_test import MutantResult, SelfTestResult
 from mockhub.mutants.self_test_report import failure_messages, progress, show, summary
+from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.runner import select_checks
 
 KILLED = MutantResult(
@@ -88,7 +89,7 @@ def test_ineffective_check_fails() -> None:
 
 def test_every_check_is_ineffective_without_mutants() -> None:
     """Only checks of the suite count as ineffective."""
-    all_checks = {check.name for check in select_checks("inferred")}
+    all_checks = {check.name for check in (*select_checks("inferred"), *FUZZ_CHECKS)}
     assert set(self_test.ineffective_checks([])) == all_checks
     assert set(self_test.ineffective_checks([KILLED])) == all_checks
     effective = next(iter(all_checks))

@@ -109,7 +109,7 @@ def test_page_names_all_public_names() -> None:
             assert re.search(rf"\b{name}\b", PAGE), name
     assert all(f"| `{name}` |" in PAGE for name in HubOptions.__annotations__)
     declared = re.findall(r'"(--mockhub-[\w-]+|mockhub_\w+)"', inspect.getsource(options))
-    suite = ("--mockhub-target", "--mockhub-level", "--mockhub-budget")
+    suite = ("--mockhub-target", "--mockhub-level", "--mockhub-budget", "--mockhub-examples")
     assert [
         name for name in declared if name not in (*suite, "mockhub_env") and name not in PAGE
     ] == []
