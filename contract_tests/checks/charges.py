@@ -9,6 +9,7 @@ from mockhub.verify.assertions import (
     assert_distinct_generations,
     assert_equal,
     assert_field,
+    assert_image_fields,
     expect,
     find_balance,
 )
@@ -82,7 +83,7 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
         if generation.fixture.asynchronous:
             assert_field(generation.body, "usage.credits_requested", cost, generation.exchange)
         assert_final(generation, "usage.credits", cost)
-        assert_image_count(generation)
+        assert_image_fields(assert_image_count(generation), generation.final_exchange)
         assert_ratio_of_size(generation)
         total += cost
     after = context.wait_for_credits(before - total)
