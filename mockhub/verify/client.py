@@ -268,7 +268,8 @@ class BudgetedClient(ExchangeLog):
         prepared = [self._prepare(each) for each in requests]
         for each in prepared:
             self.require_responses(request_kind(each.method, each.url))
-        reservation = self.budget.reserve(sum(each.cost for each in requests))
+        is_free = all(each.path for each in requests)
+        reservation = None if is_free else self.budget.reserve(sum(each.cost for each in requests))
         self._require_time()
         started = time.perf_counter()
         pending = [
@@ -282,7 +283,8 @@ class BudgetedClient(ExchangeLog):
             self._settled(self._to_exchange(request, response, started), each)
             for each, request, response in zip(requests, prepared, responses, strict=True)
         ]
-        self._release(reservation, exchanges, *(each.key for each in requests if each.cost))
+        if reservation is not None:
+            self._release(reservation, exchanges, *(each.key for each in requests if each.cost))
         return exchanges
 
     def _prepare(self, request: SimultaneousRequest) -> Request:

@@ -8,6 +8,8 @@ import pytest
 
 from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
+from mockhub.verify.client import BudgetedClient
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.outcomes import OverBudget
 from mockhub.verify.runner import run
 from tests.support.scripted_server import (
@@ -60,6 +62,20 @@ def test_nothing_is_paid_after_a_request_that_costs_too_much() -> None:
     with pytest.raises(OverBudget, match="8 credits more have left the balances"):
         budget.reserve(8)
     assert budget.spent == 16
+
+
+def test_reads_continue_after_an_overcharge() -> None:
+    """A server that charges too much is paid for nothing more, but tasks are still polled."""
+    balance = {"credits": 10, "account_type": "PRO", "next_expiration": None}
+    with scripted_server(lambda request: json_response(balance)) as url:
+        client = BudgetedClient(build_profile(url), Budget(100))
+        client.budget.observe("valid", 100)
+        client.budget.observe("valid", 10)
+        reads = client.send_simultaneously([SimultaneousRequest("valid", path="credits")] * 2)
+        with pytest.raises(OverBudget):
+            client.send_simultaneously([SimultaneousRequest("valid", {}, cost=8)])
+        client.close()
+    assert [read.status for read in reads] == [200, 200]
 
 
 def test_rejections_that_cost_nothing_allow_no_overcharge() -> None:
