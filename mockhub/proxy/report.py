@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
+from mockhub._templates import render_template
 from mockhub._text import plural, printable
 from mockhub.client_report.detectors import Finding as ClientFinding
 from mockhub.client_report.report import build_report, format_exchange_numbers
@@ -17,7 +18,7 @@ from mockhub.proxy.findings import Finding
 if TYPE_CHECKING:
     from mockhub.proxy.api import ProxyApi
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
 
 
 def client_findings(findings: list[Finding]) -> Iterator[ClientFinding]:
@@ -84,19 +85,10 @@ def render_junit(api: ProxyApi, target: str) -> str:
 
 def render_html(api: ProxyApi, target: str) -> str:
     """Render a page without external resources."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to import
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if isinstance(value, str) else value,
-    )
-    return environment.get_template("report.html.j2").render(
+    return render_template(
+        _TEMPLATE,
+        keep="",
         report=as_json(api, target),
-        plural=plural,
         statement=statement,
         numbers=lambda numbers: format_exchange_numbers(tuple(numbers)),
     )

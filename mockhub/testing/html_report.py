@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from mockhub._text import plural, printable
+from mockhub._templates import render_template
 from mockhub.client_report.coverage import Coverage
 from mockhub.testing.session_report import SessionReport
+
+_TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
 
 
 def render(report: SessionReport) -> str:
     # Everything that clients send, such as prompts and paths, is hostile text (T28).
-    environment = Environment(
-        loader=PackageLoader("mockhub.testing"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value, keep="\n") if isinstance(value, str) else value,
-    )
-    environment.filters["plural"] = plural
     coverage = report.coverage() if report.tests else None
-    return environment.get_template("report.html.j2").render(
+    return render_template(
+        _TEMPLATE,
         report=report,
         coverage=coverage,
         coverage_tables=_coverage_tables(coverage) if coverage else (),
