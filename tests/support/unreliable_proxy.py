@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from random import Random  # noqa: TID251 - seeded
 from threading import Lock
 
+from mockhub.verify.client import MAX_ATTEMPTS
 from mockhub.verify.runner import run
 from tests.support.scripted_server import (
     Request,
@@ -35,15 +36,20 @@ _FAILURES = (
 def unreliable_mock(rate: float, seed: int, *, lose: bool = False) -> Iterator[str]:
     """Serve the mock; the share *rate* of the requests fails before it is reached.
 
-    With *lose* half of these requests reach it, and their responses are lost.
+    With *lose* half of these requests reach it, and their responses are lost. The same request
+    fails less often in a row than the suite sends it.
     """
     random, lock = Random(seed), Lock()
+    failures_in_a_row: Counter[tuple[str, str, bytes]] = Counter()
     with mock() as served:
 
         def handle(request: Request) -> Response:
             with lock:
                 fails, loses = random.random() < rate, lose and random.random() < 0.5
                 failure = random.choice(_FAILURES)
+                same = (request.method, request.path, request.body)
+                fails = fails and failures_in_a_row[same] < MAX_ATTEMPTS - 1
+                failures_in_a_row[same] = failures_in_a_row[same] + 1 if fails else 0
             if fails and not loses:
                 return failure
             response = forward_to(served, request)

@@ -38,6 +38,9 @@ def _raw_server(respond: Callable[[socket.socket], None]) -> Iterator[str]:
         with connection, suppress(OSError):
             connection.recv(65536)
             respond(connection)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):  # unread data would reset the connection
+                pass
 
     def accept() -> None:
         with suppress(OSError):
