@@ -6,11 +6,9 @@ A request is routed, faults ``@before`` act, it is forwarded, its response is re
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
-from typing import cast
 from urllib.parse import quote
 
 import orjson
@@ -20,11 +18,12 @@ from mockhub.client_report.detectors import Finding as ClientFinding
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.keys import NoApiKey
-from mockhub.exceptions import ApiError, ValidationError
+from mockhub.exceptions import ApiError
+from mockhub.faults.grammar import Directive
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
-from mockhub.proxy.errors import UpstreamError, timed_out, too_large
+from mockhub.proxy.errors import UpstreamError, too_large
 from mockhub.proxy.findings import Findings
 from mockhub.proxy.guard import Guard, OtherResponse
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
@@ -37,16 +36,7 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.error_catalog import UNAUTHORIZED
 from mockhub.web import cors, responses
 from mockhub.web.api import Observer, PublicApi
-from mockhub.web.asgi import (
-    Receive,
-    Scope,
-    Send,
-    body_source,
-    close_connection,
-    send_head,
-    send_response,
-)
-from mockhub.web.clock_waiter import WaitCancelled
+from mockhub.web.asgi import Send, close_connection, send_head, send_response
 from mockhub.web.context import RequestContext, error_code_and_status
 from mockhub.web.fault_injection import (
     ConnectionAborted,
@@ -63,7 +53,6 @@ from mockhub.web.responses import Response
 MAX_CHECKED_BYTES = 4 * 1024 * 1024
 _MAX_FAULTY_BYTES = 64 * 1024 * 1024  # of a response that a fault alters
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CONFLICT = 409
 _FIRST_ERROR_STATUS = 400
 _MAX_SHOWN = 200
 
@@ -88,6 +77,7 @@ class ProxyApi(PublicApi):
     """
 
     allowed_changes = frozenset({"arm_fault", "disarm_fault", "clear_faults", "clear_journal"})
+    context_type = ProxyContext
 
     def __init__(
         self,
@@ -116,69 +106,28 @@ class ProxyApi(PublicApi):
         self.rewrite_images = rewrite_images
         self.clock_waiter.wakers |= {upstream.close, self.known_images.close}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = ProxyContext(scope, body_source(scope, receive))
-        try:
-            response = await self.handle(context)
-            await self.respond(context, response, send)
-            context.is_delivered = not context.client_disconnected and context.is_intact
-        except ConnectionAborted:
-            pass
-        except ClientDisconnected:
-            context.client_disconnected = True
-        except WaitCancelled:
-            close_connection(scope, reset=False)
-        finally:
-            if context.upstream is not None:
-                context.upstream.close()
-            context.source.unwatch()
-            self.checks.balance.end(context)
-            if self.guard is not None:
-                self.guard.settle(context)
-            self._redact_response(context)
-            self.record(context)
-            operation = context.operation.id if context.operation else "none"
-            self.findings.add(context.problems, operation, context.number)
-
-    async def handle(self, context: RequestContext) -> Response:
-        """Return the response of the upstream, or an error; see `PublicApi.handle`.
+    async def process(self, context: RequestContext) -> Response:
+        """Return the response of the upstream.
 
         The body of a response that is not checked is not read yet: `respond` passes it on.
         """
+        assert isinstance(context, ProxyContext)
         context.hub = self.hub
         try:
             self._find_operation(context)
             if context.operation is not None:
                 faults = match_request_faults(context, context.operation.id)
-                require_transport_faults(faults)
-                if faults and (response := await apply_before(context, faults, self.clock_waiter)):
-                    return cors.with_cors_headers(response)
-            if not isinstance(context, ProxyContext):
-                message = "the proxy stores no API keys: send the request with your client"
-                raise ApiError(_CONFLICT, "proxyHasNoKey", message)
+                await self._apply_before(context, faults)
             return await self._forward(context)
         except OtherResponse as other:
             return cors.with_cors_headers(other.response)
-        except ApiError as error:
-            return self.error_response(context, error)
-        except ValidationError as error:
-            return self.error_response(context, self.spec.errors.invalid_request(str(error)))
-        except (ConnectionAborted, ClientDisconnected, WaitCancelled):
-            raise
-        except Exception as error:
-            internal = responses.internal_error(f"{type(error).__name__}: {error}")
-            return self.error_response(context, internal)
 
     async def respond(self, context: RequestContext, response: Response, send: Send) -> None:
+        assert isinstance(context, ProxyContext)
         fault = None
-        is_streamed = isinstance(context, ProxyContext) and context.is_streamed
-        if is_streamed and context.pending_faults:
-            try:
-                body = await cast(ProxyContext, context).read_all(_MAX_FAULTY_BYTES)
-                response, is_streamed = replace(response, body=body), False
-            except UpstreamError as error:
-                response, is_streamed = self.error_response(context, error), False
         if context.pending_faults:
+            if context.is_streamed:
+                response = await self._read_streamed(context, response)
             original = response
             response, fault = await apply_after(context, response, self.clock_waiter)
             if response is not original:
@@ -186,10 +135,24 @@ class ProxyApi(PublicApi):
         context.response = response
         if fault is not None:
             await send_with_fault(fault, context, response, send, self.clock_waiter)
-        elif is_streamed:
-            await self._stream(cast(ProxyContext, context), response, send)
+        elif context.is_streamed:
+            await self._stream(context, response, send)
         else:
             await send_response(response, context.scope, send)
+        context.is_delivered = not context.client_disconnected and context.is_intact
+
+    def record(self, context: RequestContext) -> None:
+        assert isinstance(context, ProxyContext)
+        if context.upstream is not None:
+            context.upstream.close()
+        context.source.unwatch()
+        self.checks.balance.end(context)
+        if self.guard is not None:
+            self.guard.settle(context)
+        self._redact_response(context)
+        super().record(context)
+        operation = context.operation.id if context.operation else "none"
+        self.findings.add(context.problems, operation, context.number)
 
     def service_findings(self) -> Iterable[ClientFinding]:
         """Return the findings for the client report, which the page shows."""
@@ -207,14 +170,22 @@ class ProxyApi(PublicApi):
         error.headers = {**error.headers, "X-Mockhub-Proxy": error.code}
         return cors.with_cors_headers(responses.error_response(error))
 
+    def internal_error(self, context: RequestContext, problem: str) -> Response:
+        return self.error_response(context, responses.internal_error(problem))
+
     # -- forwarding ------------------------------------------------------------------------------
 
-    def _find_operation(self, context: RequestContext) -> None:
+    def _find_operation(self, context: ProxyContext) -> None:
         """Set the operation, if the spec has it; other requests are forwarded too."""
         method = "GET" if context.method == "HEAD" else context.method
         if found := self.spec.router.match(context.path) or self.images.match(context.path):
             methods, context.path_param = found
             context.operation = methods.get(method)
+
+    async def _apply_before(self, context: ProxyContext, faults: tuple[Directive, ...]) -> None:
+        require_transport_faults(faults)
+        if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+            raise OtherResponse(response)
 
     async def _forward(self, context: ProxyContext) -> Response:
         request = context.upstream_request = await self._build_request(context)
@@ -223,7 +194,11 @@ class ProxyApi(PublicApi):
             raise ClientDisconnected
         self.checks.balance.start(context)
         try:
-            upstream = context.upstream = await self._send(context, request)
+            if image_url := self.known_images.upstream_url(context.path):
+                upstream = await self.known_images.open(image_url, request)
+            else:
+                upstream = await self.upstream.send(request)
+            context.upstream = upstream
             context.upstream_status, headers = upstream.status, end_to_end(upstream.headers)
             if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
@@ -233,11 +208,6 @@ class ProxyApi(PublicApi):
             if context.client_disconnected:
                 raise ClientDisconnected from None
             raise
-
-    async def _send(self, context: ProxyContext, request: UpstreamRequest) -> UpstreamExchange:
-        if image_url := self.known_images.upstream_url(context.path):
-            return await self.known_images.open(image_url, request)
-        return await self.upstream.send(request)
 
     async def _build_request(self, context: ProxyContext) -> UpstreamRequest:
         """Return the request; of its body, as much has been read as may be held back."""
@@ -265,24 +235,9 @@ class ProxyApi(PublicApi):
         if context.parsed_request is not None and context.operation is not None:
             prompt = context.parsed_request.prompt
             faults = match_prompt_faults(context, context.operation.id, prompt)
-            if faults and (response := await apply_before(context, faults, self.clock_waiter)):
-                raise OtherResponse(response)
+            await self._apply_before(context, faults)
         if self.guard is not None:
             await self.guard.admit(context)
-
-    def _redact_response(self, context: ProxyContext) -> None:
-        """Keep API keys out of the journal that the upstream has put into its response (AUTH-7)."""
-        response, redact = context.response, context.hub.redactor.redact_bytes
-        if response is None:
-            return
-        headers = tuple((name, redact(value)) for name, value in response.headers)
-        body = response.body
-        if len(body) <= MAX_STORED_BODY:
-            body = redact(body)
-        if context.stored_response is not None:
-            context.stored_response = context.stored_response.redacted(context.hub.redactor)
-        if headers != response.headers or body is not response.body:
-            context.response = replace(response, headers=headers, body=body)
 
     def _on_disconnect(self, context: ProxyContext, request: UpstreamRequest) -> None:
         """Cancel a request that is safe or incomplete; the response to another one is awaited.
@@ -309,17 +264,13 @@ class ProxyApi(PublicApi):
                 f"{self.upstream.target.origin} redirects to {location!r}, where no API key is "
                 "sent; if this is the address of the service, give it as --target",
             )
-        timeout = self.upstream.timeouts.of(context.method)
-        try:
-            async with asyncio.timeout(timeout):
-                raw = await upstream.read_all(MAX_CHECKED_BYTES)
-        except TimeoutError:
-            raise timed_out(f"the upstream's response did not end in {timeout:g} s") from None
+        raw = await upstream.read_all(MAX_CHECKED_BYTES)
         try:
             decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
         except OverflowError:
             raise too_large(MAX_CHECKED_BYTES) from None
-        body, context.local_body = None, raw if decoded is None else decoded
+        body, dropped = raw, {b"content-length"}
+        context.local_body = raw if decoded is None else decoded
         with suppress(orjson.JSONDecodeError):
             context.content = orjson.loads(context.local_body)
             context.seen = observe(context.content)
@@ -328,13 +279,13 @@ class ProxyApi(PublicApi):
         self._check(context)
         if context.content is not None:
             self._observe(context, status)
-            body = self._with_local_urls(context.content, context.local_body)
+            if urls := self._local_urls(context.content):
+                body = _replace_urls(context.content, context.local_body, urls)
+                dropped.add(b"content-encoding")
         if self.strict and context.spec_violation is not None:
             message = f"the upstream's response breaks the contract: {context.spec_violation}"
             raise UpstreamError("upstreamViolation", message)
-        dropped = (b"content-length",) if body is None else (b"content-length", b"content-encoding")
         fields = [field for field in headers if field[0] not in dropped]
-        body = raw if body is None else body
         if body or b"content-length" in by_name:
             fields.append((b"content-length", b"%d" % len(body)))
         context.local_body = body
@@ -353,7 +304,7 @@ class ProxyApi(PublicApi):
 
     def _observe(self, context: ProxyContext, status: int) -> None:
         """Follow what a response says in the mirror."""
-        operation = context.operation
+        operation, seen = context.operation, context.seen
         if operation is None or not operation.requires_auth or status == UNAUTHORIZED:
             return
         if isinstance(context.credentials, NoApiKey) or status not in operation.responses:
@@ -361,37 +312,39 @@ class ProxyApi(PublicApi):
         account = context.account = self.mirror.account(context.credentials)
         if status >= _FIRST_ERROR_STATUS:
             return
-        seen = context.seen
         context.generation = seen.id
         self.mirror.observe(account, seen, context.parsed_request)
         if seen.id is not None and seen.images:
             self.known_images.add(seen.id, seen.images)
 
-    def _with_local_urls(self, content: object, body: bytes) -> bytes | None:
-        """Return the body with URLs that lead to the proxy, or None if there are none to change."""
+    def _local_urls(self, content: object) -> dict[str, str]:
+        """Return the URLs at the proxy that a response needs instead of the upstream's."""
         if not isinstance(content, dict):
-            return None
-        urls: dict[str, str] = {}
-        poll_url, id = content.get("poll_url"), content.get("id")
+            return {}
+        urls, poll_url, id = {}, content.get("poll_url"), content.get("id")
         if isinstance(poll_url, str):
             urls[poll_url] = self.upstream.target.local_url(poll_url, self.public_url) or poll_url
         if self.rewrite_images and isinstance(id, str):
             images = self.known_images.of(id)
             urls |= {image.url: self.public_url + image.path for image in images}
-        for url, local in urls.items():
-            written = orjson.dumps(url)
-            if written not in body:
-                body = orjson.dumps(content)  # it has escapes
-            body = body.replace(written, orjson.dumps(local))
-            content = orjson.loads(body)
-        return body if urls else None
+        return urls
+
+    async def _read_streamed(self, context: ProxyContext, response: Response) -> Response:
+        """Read the body of a response that would be passed on as it arrives."""
+        assert context.upstream is not None
+        context.is_streamed = False
+        try:
+            return replace(response, body=await context.upstream.read_all(_MAX_FAULTY_BYTES))
+        except UpstreamError as error:
+            return self.error_response(context, error)
 
     async def _stream(self, context: ProxyContext, response: Response, send: Send) -> None:
         """Pass a body on as it arrives; the journal gets its length and digest."""
+        assert context.upstream is not None
         await send_head(response, send)
         digest, size, start = sha256(), 0, b""
         try:
-            async for part in _parts(context):
+            while part := await context.upstream.read():
                 digest.update(part)
                 size += len(part)
                 if len(start) <= MAX_STORED_BODY:
@@ -406,12 +359,30 @@ class ProxyApi(PublicApi):
             content = start if size <= MAX_STORED_BODY else None
             context.stored_response = StoredBody(size, content, digest.hexdigest())
 
+    def _redact_response(self, context: ProxyContext) -> None:
+        """Keep API keys out of the journal that the upstream has put into its response (AUTH-7)."""
+        response, redactor = context.response, context.hub.redactor
+        if context.stored_response is not None:
+            context.stored_response = context.stored_response.redacted(redactor)
+        if response is None:
+            return
+        is_kept = len(response.body) <= MAX_STORED_BODY
+        text = [value for _, value in response.headers] + ([response.body] if is_kept else [])
+        if redactor.contains_key(b" ".join(text)):
+            redact = redactor.redact_bytes
+            headers = tuple((name, redact(value)) for name, value in response.headers)
+            body = redact(response.body) if is_kept else response.body
+            context.response = replace(response, headers=headers, body=body)
 
-async def _parts(context: ProxyContext) -> AsyncIterator[bytes]:
-    """Yield the body of the upstream's response; raises UpstreamError."""
-    assert context.upstream is not None
-    while part := await context.upstream.read():
-        yield part
+
+def _replace_urls(content: object, body: bytes, urls: Mapping[str, str]) -> bytes:
+    """Return the body of a response with other URLs, and otherwise as the upstream wrote it."""
+    written = [(orjson.dumps(url), orjson.dumps(local)) for url, local in urls.items()]
+    if not all(url in body for url, _ in written):  # it has escapes
+        body = orjson.dumps(content)
+    for url, local in written:
+        body = body.replace(url, local)
+    return body
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

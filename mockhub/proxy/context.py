@@ -63,9 +63,3 @@ class ProxyContext(RequestContext):
         damaged = any(fault.startswith(_DAMAGING_FAULTS) for fault in self.fired_faults)
         status = self.upstream_status
         return not damaged and (self.response is None or status in (None, self.response.status))
-
-    async def read_all(self, max_bytes: int) -> bytes:
-        """Return the whole body of the response; raises UpstreamError."""
-        assert self.upstream is not None
-        self.is_streamed = False
-        return await self.upstream.read_all(max_bytes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T", int, str)
@@ -35,7 +34,7 @@ NOTHING = Observation()
 
 def observe(content: object) -> Observation:
     """Read the JSON of a response, which may be anything."""
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         return NOTHING
     usage = content.get("usage")
     balance = content.get("balance") if "usage" in content else content
@@ -54,7 +53,7 @@ def observe(content: object) -> Observation:
 
 
 def _get(content: object, name: str, kind: type[T]) -> T | None:
-    value = content.get(name) if isinstance(content, Mapping) else None
+    value = content.get(name) if isinstance(content, dict) else None
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 

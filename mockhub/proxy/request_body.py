@@ -41,7 +41,6 @@ class RequestBody:
         self.request: GenerationRequest | None = None
         self._context, self._spec, self._limits = context, spec, limits
         self._digest, self._size, self._start = sha256(), 0, b""
-        self._parser_source = _FeedSource()
         self._parser: asyncio.Task[None] | None = None
 
     @property
@@ -78,6 +77,7 @@ class RequestBody:
 
     async def _read(self) -> AsyncIterator[bytes]:
         operation = self._context.operation
+        self._parser_source = _FeedSource()
         if operation is not None and operation.bodies:
             reading = request_body.read_body(
                 self.parsed, self._parser_source, self._context.headers, operation, self._limits

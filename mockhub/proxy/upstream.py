@@ -194,10 +194,12 @@ class UpstreamExchange:
     async def read(self) -> bytes:
         """Return the next part of the body, b"" at its end; raises UpstreamError."""
         assert self._response is not None
-        idle = self._timeouts.idle
+        content, idle = self._response.content, self._timeouts.idle
+        if content.is_eof() and content.exception() is None:
+            return content.read_nowait()
         try:
             async with asyncio.timeout(idle):
-                return await self._response.content.readany()
+                return await content.readany()
         except TimeoutError:
             message = f"{self._origin} sent nothing of its response in {idle:g} s"
             raise timed_out(message) from None
@@ -206,11 +208,14 @@ class UpstreamExchange:
 
     async def read_all(self, max_bytes: int) -> bytes:
         """Return the whole body; raises UpstreamError, also if it is longer than *max_bytes*."""
-        body = bytearray()
+        body, limit = bytearray(), self._timeouts.of(self._request.method)
+        end = asyncio.get_running_loop().time() + limit
         while part := await self.read():
             body += part
             if len(body) > max_bytes:
                 raise too_large(max_bytes)
+            if asyncio.get_running_loop().time() > end:
+                raise timed_out(f"the upstream's response did not end in {limit:g} s")
         return bytes(body)
 
     def abort(self) -> None:

@@ -10,7 +10,7 @@
 8. transport faults ``@after``: the credits are charged and the response is lost
 9. send the response, and record the exchange in the journal
 
-`PublicApi.handle` does steps 1 to 3, the function of the operation (such as `create_generation`)
+`PublicApi.process` does steps 1 to 3, the function of the operation (such as `create_generation`)
 4 to 7, and `respond` 8 and 9.
 """
 
@@ -79,9 +79,11 @@ class PublicApi:
         replays: By the name of a hub, what may respond to its requests before the operation does.
         allowed_changes: The operations of the control plane that may change something; None for
             all.
+        context_type: What is kept about a request.
     """
 
     allowed_changes: frozenset[str] | None = None
+    context_type: type[RequestContext] = RequestContext
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class PublicApi:
         self._models_response = responses.json_response(200, spec.model_list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = RequestContext(scope, body_source(scope, receive))
+        context = self.context_type(scope, body_source(scope, receive))
         try:
             response = await self.handle(context)
             await self.respond(context, response, send)
@@ -138,24 +140,7 @@ class PublicApi:
             ConnectionAborted, ClientDisconnected, WaitCancelled: if no response can be sent.
         """
         try:
-            # 1. Route: find the hub and the operation.
-            self.find_hub(context)
-            if self.replays and (response := await self.replay(context)):
-                return response
-            operation = self.route(context)
-            if operation is None:
-                return cors.options(context.allowed_methods, context.headers)
-
-            # 2. Apply the transport faults that act before the operation.
-            faults = match_request_faults(context, operation.id)
-            if faults and (response := await apply_before(context, faults, self.clock_waiter)):
-                return response
-
-            # 3. Authenticate before the body is read.
-            account = self.authenticate(context) if operation.requires_auth else _ANONYMOUS
-
-            # 4 to 7. Run the operation.
-            return await self.handlers[operation.id](context, account)
+            return await self.process(context)
         except ServiceUnavailable as error:
             return responses.error_response(error)
         except ApiError as error:
@@ -168,6 +153,26 @@ class PublicApi:
             raise
         except Exception as error:
             return self.internal_error(context, f"{type(error).__name__}: {error}")
+
+    async def process(self, context: RequestContext) -> Response:
+        # 1. Route: find the hub and the operation.
+        self.find_hub(context)
+        if self.replays and (response := await self.replay(context)):
+            return response
+        operation = self.route(context)
+        if operation is None:
+            return cors.options(context.allowed_methods, context.headers)
+
+        # 2. Apply the transport faults that act before the operation.
+        faults = match_request_faults(context, operation.id)
+        if faults and (response := await apply_before(context, faults, self.clock_waiter)):
+            return response
+
+        # 3. Authenticate before the body is read.
+        account = self.authenticate(context) if operation.requires_auth else _ANONYMOUS
+
+        # 4 to 7. Run the operation.
+        return await self.handlers[operation.id](context, account)
 
     async def replay(self, context: RequestContext) -> Response | None:
         """Return the recorded response to a request of a hub that replays a recording."""
