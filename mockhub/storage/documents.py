@@ -65,6 +65,8 @@ class HubDocument(Struct):
     max_generations_size: int
     image_format: str
     granted_total: int
+    ended_size: int
+    running_size: int
     prompt_faults: bool
     script: tuple[Outcome, ...]
     used: int
@@ -88,6 +90,8 @@ class HubDocument(Struct):
             max_generations_size=state.max_generations_size,
             image_format=state.image_format,
             granted_total=state.granted_total,
+            ended_size=state.ended_size,
+            running_size=state.running_size,
             prompt_faults=state.prompt_faults,
             script=state.provider.script,
             used=state.provider.used,
@@ -112,6 +116,8 @@ class HubDocument(Struct):
             "max_generations_size": self.max_generations_size,
             "image_format": self.image_format,
             "granted_total": self.granted_total,
+            "ended_size": self.ended_size,
+            "running_size": self.running_size,
             "prompt_faults": self.prompt_faults,
             "provider": provider,
             "faults": faults,
@@ -171,7 +177,6 @@ class SnapshotDocument(Struct):
             keys=KeyStore((key.digest, key) for key in self.keys),
             generations=generations,
             ended_ids=deque(self.ended_ids),
-            ended_size=sum(generations[id].size for id in self.ended_ids),
             scheduler=build_scheduler(accounts.values(), generations.values()),
             **self.hub.fields(),
         )

@@ -131,7 +131,7 @@ class StoredHub:
         """Forget everything; return the accounts, which requests that wait may hold."""
         hub, known_accounts = self.hub, self.hub.accounts
         hub.accounts, hub.keys, hub.scheduler = {}, KeyStore(), Scheduler()
-        hub.generations, hub.ended_ids, hub.ended_size = {}, type(hub.ended_ids)(), 0
+        hub.generations, hub.ended_ids = {}, type(hub.ended_ids)()
         self._track()
         self._forget_rows()
         self._ended_ids.total = document.evicted_total
@@ -160,8 +160,10 @@ class StoredHub:
                     hub.scheduler.add_expiry(lot.expires_at)
             account.lots, account.totals = lots, TOTALS.decode(row.totals)
             account.balance = row.balance
-            account.entries.extend(new_entries[row.id])
-            for _ in range(min(row.evicted_count - account.evicted_count, len(account.entries))):
+            known_count, new = _entry_count(account), new_entries[row.id]
+            last_number = max(known_count, row.evicted_count) + len(new)
+            account.entries.extend(new)
+            while len(account.entries) > last_number - row.evicted_count:
                 account.entries.popleft()
             account.evicted_total, account.evicted_count = row.evicted_total, row.evicted_count
             self._marks[row.id] = _mark(account)
@@ -201,15 +203,16 @@ class StoredHub:
         kept = set(positions.values())
         while ended_ids and ended_ids.first < document.evicted_total:
             id = ended_ids.popleft()
-            hub.ended_size -= self._generations[id].size
             if id not in kept:
                 self._unlisted.add(id)
         for position in sorted(positions):
             if position >= ended_ids.total:
                 ended_ids.append(positions[position])
-                hub.ended_size += self._generations[positions[position]].size
         ended_ids.forget_changes()
         self._remove_unlisted()
+        for id, wake in [*hub.completion_listeners.items()]:
+            if not hub.is_running(id):
+                wake()
 
     def _read_generation(self, generation: Generation, *, is_first_read: bool) -> None:
         hub, id = self.hub, generation.id
@@ -219,8 +222,6 @@ class StoredHub:
         self.journal.set_credits(id, -generation.charged_credits, is_new=is_new)
         if known is None and not generation.ended:
             hub.scheduler.add_completion(generation.due_at, id)
-        if generation.ended and (wake := hub.completion_listeners.get(id)):
-            wake()
 
     def _remove_unlisted(self) -> None:
         for id in self._unlisted - self.hub.retained.keys():

@@ -10,6 +10,8 @@ from time import perf_counter
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import MAX_TIMESTAMP, ManualClock
 from mockhub.domain.generations import Generation
+from mockhub.domain.hub import HubBackend
+from mockhub.exceptions import ServiceUnavailable
 from mockhub.faults.types import MAX_WAIT
 from mockhub.web.context import RequestContext
 from mockhub.web.request_body import ClientDisconnected
@@ -66,7 +68,7 @@ class ClockWaiter:
                 while not generation.ended:
                     await waiter.wait_for_clock(generation.due_at)
                     hub.settle()
-                    generation = hub.generations[id]
+                    generation = _find_generation(hub, id)
             finally:
                 hub.completion_listeners.pop(id, None)
                 hub.release(id)
@@ -138,3 +140,12 @@ class _Waiter:
     def _on_disconnect(self) -> None:
         self._disconnected = True
         self._event.set()
+
+
+def _find_generation(hub: HubBackend, id: str) -> Generation:
+    if generation := hub.generations.get(id):
+        return generation
+    raise ServiceUnavailable(  # another server of the same database did not retain it
+        f"Generation {id} has ended and was evicted on another server while the request waited: "
+        f"the hub keeps {hub.max_generations}; expected a greater --max-generations"
+    )

@@ -17,9 +17,10 @@ from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import find_scenario
 from mockhub.spec.api_spec import load_spec
-from mockhub.storage import database
+from mockhub.storage import database, store
 from mockhub.storage.store import Store
 from mockhub.web.app import App
+from mockhub.web.asgi import ConnectionClosed
 from tests.conftest import ROOT
 from tests.support.asgi_client import Reply, call, stored_app
 from tests.support.postgres import Cluster
@@ -36,10 +37,10 @@ def default_hub() -> HubBackend:
 
 
 class Client:
-    """A server on a database, in the process of the test."""
+    """A server on a database, in the process of the test, maybe in the event loop of another."""
 
-    def __init__(self, url: str) -> None:
-        self.loop = asyncio.new_event_loop()
+    def __init__(self, url: str, *, beside: Client | None = None) -> None:
+        self.loop = beside.loop if beside else asyncio.new_event_loop()
         self.app: App
         self.store: Store
         self.app, self.store = stored_app(url, SPEC, default_hub)
@@ -53,7 +54,6 @@ class Client:
 
     def close(self) -> None:
         self.run(self.store.close())
-        self.loop.close()
 
     def request(self, method: str, path: str, content: Any = None) -> Reply:
         return self.run(call(self.app, method, path, content, key=KEY))
@@ -72,13 +72,15 @@ class Client:
 def connect() -> Iterator[Callable[[str], Client]]:
     clients: list[Client] = []
 
-    def connect(url: str) -> Client:
-        clients.append(Client(url))
+    def connect(url: str, *, beside: Client | None = None) -> Client:
+        clients.append(Client(url, beside=beside))
         return clients[-1]
 
     yield connect
     for client in clients:
         client.close()
+    for client in clients:
+        client.loop.close()
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "hubs.db"
 
 
-Connect = Callable[[str], Client]
+Connect = Callable[..., Client]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +210,102 @@ def test_deleted_hubs_leave_no_row(connect: Connect, path: Path) -> None:
     assert rows() == before
 
 
+def test_size_of_running_generations_is_shared(connect: Connect, path: Path) -> None:
+    one, two = connect(f"sqlite:///{path}"), connect(f"sqlite:///{path}")
+
+    def sizes() -> list[int]:
+        hubs = [client.store.session.registry.default for client in (one, two)]
+        assert [client.balance() for client in (one, two)] == [one.balance()] * 2
+        assert hubs[0].ended_size == hubs[1].ended_size
+        return [hub.running_size for hub in hubs]
+
+    task = one.generate(**{"async": True, "prompt": "[[never]] a ship"}).json()["id"]
+    assert sizes() == [1065, 1065]
+    path_of_task = f"/_mockhub/hubs/default/generations/{task}"
+    assert two.request("POST", f"{path_of_task}/complete", {"outcome": "failed"}).status == 200
+    assert sizes() == [0, 0]
+
+
+@pytest.mark.parametrize("completed_by", ["clock", "hand"])
+def test_generation_that_is_evicted_elsewhere_ends_the_wait(
+    completed_by: str, connect: Connect, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of the request sees neither the end of its generation nor the eviction."""
+    monkeypatch.setattr(store, "_POLL_INTERVAL", 3600)
+    one = connect(f"sqlite:///{path}")
+    two = connect(f"sqlite:///{path}", beside=one)
+    clock = {"kind": "manual", "mode": "hold", "now": "2040-01-01T00:00:00Z"}
+    two.request("PATCH", "/_mockhub/hubs/default/clock", clock)
+    two.request("PATCH", "/_mockhub/hubs/default", {"max_generations": 1})
+    body = {**BODY, "prompt": "[[duration=60s]] a ship"}
+    waiting = one.loop.create_task(
+        call(one.app, "POST", "/api/v1/images/generations", body, key=KEY)
+    )
+    while not (ids := [*one.store.session.registry.default.completion_listeners]):
+        one.run(asyncio.sleep(0))
+    if completed_by == "clock":
+        two.request("POST", "/_mockhub/hubs/default/clock/advance", {"by": "61s"})
+    else:
+        path_of_task = f"/_mockhub/hubs/default/generations/{ids[0]}/complete"
+        two.request("POST", path_of_task, {"outcome": "succeeded"})
+    for _ in range(3):
+        assert two.generate().status == 200
+    balance = one.balance()
+    reply = one.run(waiting)
+    assert reply.status == 503
+    assert f"Generation {ids[0]} has ended and was evicted" in reply.json()["error"]["message"]
+    assert one.balance() == two.balance() == balance
+    assert one.request("GET", "/_mockhub/hubs/default").json()["audit"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path_of_change", "content"),
+    [
+        ("DELETE", "", None),
+        ("POST", "/reset", None),
+        ("POST", "/fork", {"name": "mine", "replace": True}),
+    ],
+)
+def test_hub_that_is_replaced_elsewhere_ends_the_wait(
+    method: str, path_of_change: str, content: Any, connect: Connect, path: Path
+) -> None:
+    one = connect(f"sqlite:///{path}")
+    two = connect(f"sqlite:///{path}", beside=one)
+    clock = {"kind": "manual", "mode": "hold", "now": "2040-01-01T00:00:00Z"}
+    hub = {"name": "mine", "scenario": "default", "clock": clock}
+    assert one.request("POST", "/_mockhub/hubs", hub).status == 201
+    body = {**BODY, "prompt": "[[never]] a ship"}
+    path_of_post = "/hubs/mine/api/v1/images/generations"
+    waiting = one.loop.create_task(call(one.app, "POST", path_of_post, body, key=KEY))
+    while not one.store.session.registry.get("mine").completion_listeners:
+        one.run(asyncio.sleep(0))
+    source = "default" if path_of_change == "/fork" else "mine"
+    changed = two.request(method, f"/_mockhub/hubs/{source}{path_of_change}", content)
+    assert changed.status < 300, changed.body
+    with pytest.raises(ConnectionClosed):  # as in memory
+        one.run(waiting)
+    assert one.generate().status == 200
+
+
+def test_key_that_is_revoked_elsewhere_does_not_end_the_wait(connect: Connect, path: Path) -> None:
+    one = connect(f"sqlite:///{path}")
+    two = connect(f"sqlite:///{path}", beside=one)
+    clock = {"kind": "manual", "mode": "hold", "now": "2040-01-01T00:00:00Z"}
+    two.request("PATCH", "/_mockhub/hubs/default/clock", clock)
+    body = {**BODY, "prompt": "[[duration=60s]] a ship"}
+    waiting = one.loop.create_task(
+        call(one.app, "POST", "/api/v1/images/generations", body, key=KEY)
+    )
+    while not one.store.session.registry.default.completion_listeners:
+        one.run(asyncio.sleep(0))
+    keys = two.request("GET", "/_mockhub/hubs/default/keys").json()["keys"]
+    for key in keys:
+        two.request("DELETE", f"/_mockhub/hubs/default/keys/{key['id']}")
+    two.request("POST", "/_mockhub/hubs/default/clock/advance", {"by": "61s"})
+    assert one.run(waiting).json()["status"] == "succeeded"
+    assert one.generate().json()["error"]["code"] == "invalidApiKey"
+
+
 def test_evicted_generations_are_deleted(connect: Connect, path: Path) -> None:
     client = connect(f"sqlite:///{path}")
     client.request("PATCH", "/_mockhub/hubs/default", {"max_generations": 3})
@@ -221,6 +319,10 @@ def test_evicted_generations_are_deleted(connect: Connect, path: Path) -> None:
         ).fetchone()
     assert count == 3
     assert balance == entries == client.balance()
+    restarted = connect(f"sqlite:///{path}")
+    for one in (restarted, client, restarted):
+        assert one.generate().status == 200
+        assert one.request("GET", "/_mockhub/hubs/default").json()["audit"] == []
 
 
 def test_db_prune_deletes_old_generations_while_a_server_runs(
