@@ -1,36 +1,34 @@
-"""Connect to SQLite or PostgreSQL, and translate what can go wrong."""
+"""Connect to SQLite or PostgreSQL, run statements, and translate what can go wrong."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import URL, Connection, Table, create_engine, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from urllib.parse import parse_qsl, urlsplit
 
 from mockhub.exceptions import MockhubError, ServiceUnavailable
+from mockhub.storage.documents import encode
+from mockhub.storage.schema import APPENDED, COLUMNS, PRIMARY_KEYS
 
 _ATTEMPTS = 20
 LOCK_TIMEOUT = 10  # seconds that a transaction waits for the lock of another one
 CHANNEL = "mockhub"  # of PostgreSQL's NOTIFY
 _MIGRATION_LOCK = 0x6D6F636B  # the key of the advisory lock
-_DRIVERS = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-}
 _SYNCHRONOUS = ("normal", "full")
-_UPSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+Row = tuple[Any, ...]
 
 
 class Database:
     """One connection to a database, for use in one thread at a time.
+
+    Statements have ``?`` for each parameter. All methods raise ServiceUnavailable if the database
+    is not available.
 
     Args:
         url: ``sqlite:///file.db`` or ``postgresql://user:password@host/name``. With
@@ -41,108 +39,163 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _parse_url(url)
-        self.is_sqlite = self.url.drivername == "sqlite"
-        query = dict(self.url.query)
-        synchronous = str(query.pop("synchronous", "normal")).lower() if self.is_sqlite else ""
-        if self.is_sqlite and synchronous not in _SYNCHRONOUS:
-            raise MockhubError(
-                f"synchronous={synchronous!r} in the URL of the database; expected normal or full"
-            )
-        self._upserts: dict[tuple[Table, Collection[str]], Any] = {}
-        self._connection: Connection | None = None
-        self._engine = create_engine(
-            self.url.set(query=query), poolclass=NullPool, connect_args=self._connect_args()
-        )
-        if self.is_sqlite:
-            _configure_sqlite(self._engine, synchronous)
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite:")
+        self._path, self._synchronous = _parse_url(url)
+        self._connection: Any = None
+        self._errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+        if not self.is_sqlite:
+            import psycopg
 
-    def _connect_args(self) -> dict[str, object]:
+            self._errors = (psycopg.Error,)
+
+    @property
+    def connection(self) -> Any:
+        """The connection of `sqlite3` or `psycopg`, which is opened when it is used first."""
+        if self._connection is None:
+            with self._translated_errors():
+                self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> Any:
         if self.is_sqlite:
-            return {"timeout": LOCK_TIMEOUT, "check_same_thread": False}
-        return {
+            return _connect_to_sqlite(self._path, self._synchronous)
+        import psycopg
+        from psycopg.conninfo import conninfo_to_dict
+
+        defaults = {
             "connect_timeout": LOCK_TIMEOUT,
             "application_name": "mockhub",
             "options": f"-c lock_timeout={LOCK_TIMEOUT}s "
             f"-c idle_in_transaction_session_timeout={3 * LOCK_TIMEOUT}s",
         }
+        settings: dict[str, Any] = {**defaults, **conninfo_to_dict(self.url)}
+        return psycopg.connect(autocommit=True, **settings)
 
-    @property
-    def connection(self) -> Connection:
-        """The connection, which is opened when it is used first."""
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        return self._connection
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            reason = _first_line(error)
+            raise ServiceUnavailable(
+                f"The database is not available: {reason}; try again"
+            ) from error
 
-    def begin(self) -> Connection:
-        """Begin a transaction."""
+    # -- statements --------------------------------------------------------------------------------
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> Any:
+        """Run a statement and return its cursor."""
         connection = self.connection
-        connection.begin()
-        return connection
+        with self._translated_errors():
+            if self.is_sqlite:
+                return connection.execute(statement, parameters)
+            return connection.execute(_for_postgresql(statement), parameters)
+
+    def select(self, statement: str, *parameters: object) -> list[Row]:
+        """Return the rows of a query. ``FOR UPDATE`` at its end locks them on PostgreSQL."""
+        if self.is_sqlite:  # whose transactions lock the database
+            statement = statement.partition(" FOR UPDATE")[0]
+        cursor = self.execute(statement, parameters)
+        with self._translated_errors():
+            rows: list[Row] = cursor.fetchall()
+        return rows
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert rows, or replace those that exist already, except for their `ordinal`."""
+        if not rows:
+            return
+        connection, statement = self.connection, _insertion(table, self.is_sqlite)
+        with self._translated_errors():
+            if self.is_sqlite:
+                connection.executemany(statement, rows)
+            else:  # one statement for all rows, which is much faster than one for each
+                connection.execute(statement, [encode(rows)])
+
+    # -- transactions ------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Send the statements of the block to PostgreSQL without waiting for each."""
+        with self._translated_errors():
+            if self.is_sqlite:
+                yield
+            else:
+                with self.connection.pipeline():
+                    yield
 
     def commit(self) -> None:
-        self.connection.commit()
+        self.execute("COMMIT")
 
     def rollback(self) -> None:
         """End the transaction, if there is one; close a connection that is broken."""
         try:
-            self.connection.rollback()
-        except SQLAlchemyError:
+            if self._connection is not None:
+                self._connection.rollback()
+        except self._errors:
             self.close()
-        else:
-            if self.connection.invalidated:
-                self.close()
 
     def close(self) -> None:
         if self._connection is not None:
-            with suppress(SQLAlchemyError):
+            with suppress(*self._errors):
                 self._connection.close()
         self._connection = None
 
     def lock_migrations(self) -> None:
         """Let no other server migrate the tables, until the end of the transaction."""
-        if not self.is_sqlite:  # whose transactions lock the database
-            self.connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        if not self.is_sqlite:
+            self.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+    def table_names(self) -> set[str]:
+        source = "sqlite_master" if self.is_sqlite else "pg_tables"
+        column = "name" if self.is_sqlite else "tablename"
+        condition = "type = 'table'" if self.is_sqlite else "schemaname = current_schema()"
+        return {name for (name,) in self.select(f"SELECT {column} FROM {source} WHERE {condition}")}
 
     def notify(self, name: str) -> None:
         """Wake the other servers for a hub, once the transaction is committed."""
         if not self.is_sqlite:
-            self.connection.execute(
-                text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name}
-            )
-
-    def upsert(self, table: Table, rows: list[dict[str, Any]], *, keep: str = "") -> None:
-        """Insert or replace rows; a column to keep has the value of the first insertion."""
-        if not rows:
-            return
-        statement = self._upserts.get((table, keep))
-        if statement is None:
-            insert = _UPSERTS["sqlite" if self.is_sqlite else "postgresql"](table)
-            primary = table.primary_key.columns.keys()
-            changes = {
-                column.name: insert.excluded[column.name]
-                for column in table.columns
-                if column.name not in primary and column.name != keep
-            }
-            statement = insert.on_conflict_do_update(index_elements=primary, set_=changes)
-            self._upserts[table, keep] = statement
-        self.connection.execute(statement, rows)
+            self.execute("SELECT pg_notify(?, ?)", (CHANNEL, name))
 
 
-def _configure_sqlite(engine: Any, synchronous: str) -> None:
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, record: object) -> None:
-        connection.isolation_level = None  # the listener below begins transactions
+@cache
+def _for_postgresql(statement: str) -> str:
+    return statement.replace("?", "%s")
+
+
+@cache
+def _insertion(table: str, is_sqlite: bool) -> str:
+    columns, primary = COLUMNS[table], PRIMARY_KEYS[table]
+    source = f"SELECT * FROM json_populate_recordset(NULL::{table}, %s)"
+    if is_sqlite:
+        source = f"VALUES ({', '.join(f':{column}' for column in columns)})"
+    if table in APPENDED:
+        return f"INSERT INTO {table} {source}"
+    kept = (*primary, "ordinal")
+    changes = ", ".join(f"{one} = excluded.{one}" for one in columns if one not in kept)
+    return (
+        f"INSERT INTO {table} {source} ON CONFLICT ({', '.join(primary)}) DO UPDATE SET {changes}"
+    )
+
+
+def _connect_to_sqlite(path: str, synchronous: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=LOCK_TIMEOUT, check_same_thread=False, isolation_level=None
+    )
+    try:
         connection.execute(f"PRAGMA synchronous={synchronous}")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             _set_journal_mode(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-
-def _set_journal_mode(connection: Any) -> None:
+def _set_journal_mode(connection: sqlite3.Connection) -> None:
     """Switch to write-ahead logging, for which SQLite itself does not wait for a lock."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -155,43 +208,43 @@ def _set_journal_mode(connection: Any) -> None:
             return
 
 
-def _parse_url(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = None
-    if parsed is None or parsed.drivername not in _DRIVERS:
+def _parse_url(url: str) -> tuple[str, str]:
+    """Return the file of SQLite and its `synchronous`; both are empty for PostgreSQL."""
+    if url.startswith("sqlite://"):
+        return _parse_sqlite_url(url)
+    if not url.startswith(("postgresql://", "postgres://")):
         raise MockhubError(
             f"{_without_password(url)!r} is not the URL of a database; expected "
             "sqlite:///FILE or postgresql://USER@HOST/NAME"
         )
-    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
-    if parsed.drivername == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
-            raise MockhubError("sqlite:// needs a file; expected sqlite:///FILE")
-        if not Path(parsed.database).absolute().parent.is_dir():
-            raise MockhubError(f"{parsed.database}: the directory does not exist")
-    elif not parsed.database:
+    if not urlsplit(url).path.strip("/"):
         raise MockhubError("the URL has no database; expected postgresql://USER@HOST/NAME")
-    return parsed
+    return "", ""
+
+
+def _parse_sqlite_url(url: str) -> tuple[str, str]:
+    path, _, query = url.removeprefix("sqlite://").partition("?")
+    path, settings = path.removeprefix("/"), dict(parse_qsl(query, keep_blank_values=True))
+    synchronous = settings.pop("synchronous", "normal").lower()
+    if not path or path == ":memory:":
+        raise MockhubError("sqlite:// needs a file; expected sqlite:///FILE")
+    if synchronous not in _SYNCHRONOUS:
+        raise MockhubError(
+            f"synchronous={synchronous!r} in the URL of the database; expected normal or full"
+        )
+    if settings:
+        raise MockhubError(
+            f"{next(iter(settings))!r} in the URL of the database; SQLite takes only 'synchronous'"
+        )
+    if not Path(path).absolute().parent.is_dir():
+        raise MockhubError(f"{path}: the directory does not exist")
+    return path, synchronous
 
 
 def _without_password(url: str) -> str:
     head, at, tail = url.rpartition("@")
     scheme, colon, _ = head.partition("://")
     return f"{scheme}{colon}...{at}{tail}" if at else url
-
-
-def unavailable(error: Exception) -> ServiceUnavailable:
-    """Return the error for clients: what is wrong with the database, in one sentence."""
-    return ServiceUnavailable(f"The database is not available: {describe(error)}; try again")
-
-
-def describe(error: Exception) -> str:
-    """Return the first line of a database's message."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return _first_line(error.orig)
-    return _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

@@ -25,13 +25,14 @@ from mockhub.faults.registry import ArmedFault, FaultRegistry
 # What counts together for an inline fault: the key, and the prompt if the fault is in it.
 _Scope = bytes | tuple[bytes | None, bytes] | None
 
-LOTS = msgspec.json.Decoder(dict[int, Lot])
 TOTALS = msgspec.json.Decoder(dict[EntryKind, int])
+KEY = msgspec.json.Decoder(ApiKey)
 GENERATION = msgspec.json.Decoder(Generation)
+_encoder = msgspec.json.Encoder()
 
 
 def encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encoder.encode(value).decode()
 
 
 class ClockDocument(Struct, omit_defaults=True):
@@ -125,35 +126,49 @@ class HubDocument(Struct):
 
 
 class AccountDocument(Struct):
-    """An account with its entries."""
+    """An account; the entries are rows of their own, but for those of a snapshot."""
 
-    id: str
     account_type: str
     lots: dict[int, Lot]
     balance: int
-    entries: list[Entry]
     evicted_total: int
     evicted_count: int
     totals: dict[EntryKind, int]
+    entries: tuple[Entry, ...] = ()
 
     @classmethod
-    def of(cls, account: Account) -> AccountDocument:
-        values = {name: getattr(account, name) for name in cls.__struct_fields__}
-        return cls(**{**values, "entries": [*account.entries]})
+    def of(cls, account: Account, entries: Iterable[Entry] = ()) -> AccountDocument:
+        return cls(
+            account.account_type,
+            account.lots,
+            account.balance,
+            account.evicted_total,
+            account.evicted_count,
+            account.totals,
+            tuple(entries),
+        )
 
-    def build(self) -> Account:
-        account = Account(self.id, account_type=self.account_type)
-        for name in ("lots", "balance", "evicted_total", "evicted_count", "totals"):
+    def apply(self, account: Account) -> None:
+        """Bring the fields of an account to those of the document, but for the entries."""
+        for name in _ACCOUNT_FIELDS:
             setattr(account, name, getattr(self, name))
-        account.entries = deque(self.entries)
+
+    def build(self, id: str) -> Account:
+        account = Account(id)
+        self.apply(account)
+        account.entries.extend(self.entries)
         return account
+
+
+_ACCOUNT_FIELDS = AccountDocument.__struct_fields__[:-1]
+ACCOUNT = msgspec.json.Decoder(AccountDocument)
 
 
 class SnapshotDocument(Struct):
     """A whole state, to which a hub can be reset."""
 
     hub: HubDocument
-    accounts: list[AccountDocument]
+    accounts: dict[str, AccountDocument]
     keys: list[ApiKey]
     generations: list[Generation]
     ended_ids: list[str]
@@ -162,14 +177,14 @@ class SnapshotDocument(Struct):
     def of(cls, state: HubState) -> SnapshotDocument:
         return cls(
             HubDocument.of(state),
-            [AccountDocument.of(account) for account in state.accounts.values()],
+            {id: AccountDocument.of(one, one.entries) for id, one in state.accounts.items()},
             [*state.keys.values()],
             [*state.generations.values()],
             [*state.ended_ids],
         )
 
     def build(self) -> HubState:
-        accounts = {one.id: one.build() for one in self.accounts}
+        accounts = {id: one.build(id) for id, one in self.accounts.items()}
         generations = {one.id: one for one in self.generations}
         return HubState(
             clock=self.hub.clock.build(),

@@ -10,14 +10,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import SystemClock
 from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
 from mockhub.journal.journal import MAX_EXCHANGES, Journal
+from mockhub.storage.database import Database
 from mockhub.storage.documents import encode
-from mockhub.storage.schema import exchanges, journals
 
 
 class _StoredExchange(NamedTuple):
@@ -25,7 +24,7 @@ class _StoredExchange(NamedTuple):
     raw_target: bytes  # may not be UTF-8
 
 
-_EXCHANGE = msgspec.json.Decoder(_StoredExchange)
+_EXCHANGES = msgspec.json.Decoder(list[_StoredExchange])
 _COVERAGE = msgspec.json.Decoder(list[tuple[CoverageKey, int]])
 
 
@@ -155,60 +154,56 @@ def _renumbered(source: Any, number: int) -> RecordSource:
     return context
 
 
-def save_batch(connection: Connection, batch: JournalBatch) -> SavedBatch | None:
+def save_batch(database: Database, batch: JournalBatch) -> SavedBatch | None:
     """Add a batch to the journal in the database; None if the hub was deleted."""
-    query = select(journals).where(journals.c.hub == batch.hub).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    rows = database.select(_SELECT_JOURNAL, batch.hub)
+    if not rows:
         return None
-    coverage = Counter(dict(_COVERAGE.decode(row.coverage)))
-    cleared: int = row.cleared
+    ((old_total, cleared, old_coverage),) = rows
+    coverage = Counter(dict(_COVERAGE.decode(old_coverage)))
     if batch.clears:
-        connection.execute(delete(exchanges).where(exchanges.c.hub == batch.hub))
+        database.execute(_DELETE_EXCHANGES, (batch.hub, old_total))
         coverage, cleared = Counter(), cleared + 1
-    foreign = _foreign_exchanges(connection, batch) if row.total > batch.saved_total else []
-    total = row.total + batch.added
+    foreign = _read_exchanges(database, batch) if old_total > batch.saved_total else []
+    total = old_total + batch.added
     coverage += batch.coverage
     if batch.sources:
-        first = total - len(batch.sources) + 1
-        rows = [
-            {"hub": batch.hub, "number": number, "body": _encode(source.to_exchange(), number)}
-            for number, source in enumerate(batch.sources, first)
-        ]
-        connection.execute(exchanges.insert(), rows)
-        evicted = (exchanges.c.hub == batch.hub) & (exchanges.c.number <= total - MAX_EXCHANGES)
-        connection.execute(delete(exchanges).where(evicted))
+        body = _encode([source.to_exchange() for source in batch.sources], total)
+        database.insert("exchanges", [{"hub": batch.hub, "number": total, "body": body}])
+        database.execute(_DELETE_EXCHANGES, (batch.hub, total - MAX_EXCHANGES))
     if batch.added or batch.clears:
-        changes = {"total": total, "cleared": cleared, "coverage": encode([*coverage.items()])}
-        update = journals.update().where(journals.c.hub == batch.hub)
-        connection.execute(update.values(changes))
+        changes = (total, cleared, encode([*coverage.items()]), batch.hub)
+        database.execute(_UPDATE_JOURNAL, changes)
     return SavedBatch(foreign, total, coverage, cleared)
 
 
-def _foreign_exchanges(connection: Connection, batch: JournalBatch) -> list[Exchange]:
-    query = select(exchanges.c.body).where(
-        exchanges.c.hub == batch.hub, exchanges.c.number > batch.saved_total
-    )
-    return [_decode(row.body) for row in connection.execute(query.order_by(exchanges.c.number))]
+_SELECT_JOURNAL = "SELECT total, cleared, coverage FROM journals WHERE hub = ? FOR UPDATE"
+_SELECT_EXCHANGES = "SELECT body FROM exchanges WHERE hub = ? AND number > ? ORDER BY number"
+_DELETE_EXCHANGES = "DELETE FROM exchanges WHERE hub = ? AND number <= ?"
+_UPDATE_JOURNAL = "UPDATE journals SET total = ?, cleared = ?, coverage = ? WHERE hub = ?"
 
 
-def _encode(exchange: Exchange, number: int) -> str:
-    raw_target = exchange.raw_target.encode("utf-8", "surrogateescape")
-    started_at = exchange.started_at + _monotonic_offset()
-    exchange = exchange._replace(number=number, raw_target="", started_at=started_at)
-    try:
-        return encode(_StoredExchange(exchange, raw_target))
-    except UnicodeEncodeError:
+def _read_exchanges(database: Database, batch: JournalBatch) -> list[Exchange]:
+    """Return the exchanges that other servers have added."""
+    offset, found = _monotonic_offset(), []
+    for (body,) in database.select(_SELECT_EXCHANGES, batch.hub, batch.saved_total):
+        for exchange, raw_target in _EXCHANGES.decode(body):
+            target, started_at = raw_target.decode("utf-8", "surrogateescape"), exchange.started_at
+            found.append(exchange._replace(started_at=started_at - offset, raw_target=target))
+    return found[-MAX_EXCHANGES:]
+
+
+def _encode(exchanges: Sequence[Exchange], last_number: int) -> str:
+    offset, stored = _monotonic_offset(), []
+    for number, exchange in enumerate(exchanges, last_number - len(exchanges) + 1):
+        raw_target = exchange.raw_target.encode("utf-8", "surrogateescape")
         target = exchange.target.encode("utf-8", "replace").decode()
-        return encode(_StoredExchange(exchange._replace(target=target), raw_target))
-
-
-def _decode(body: str) -> Exchange:
-    exchange, raw_target = _EXCHANGE.decode(body)
-    return exchange._replace(
-        raw_target=raw_target.decode("utf-8", "surrogateescape"),
-        started_at=exchange.started_at - _monotonic_offset(),
-    )
+        started_at = exchange.started_at + offset
+        changed = exchange._replace(
+            number=number, target=target, raw_target="", started_at=started_at
+        )
+        stored.append(_StoredExchange(changed, raw_target))
+    return encode(stored)
 
 
 def _monotonic_offset() -> float:

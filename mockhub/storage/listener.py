@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 
 import psycopg
-from sqlalchemy import URL
 
 from mockhub.storage.database import CHANNEL
 
@@ -21,8 +20,8 @@ class Listener:
         on_notification: Called with the name, or an empty text for the list of hubs.
     """
 
-    def __init__(self, url: URL, on_notification: Callable[[str], object]) -> None:
-        self._url = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    def __init__(self, url: str, on_notification: Callable[[str], object]) -> None:
+        self._url = url
         self._on_notification = on_notification
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="mockhub-listener", daemon=True).start()

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row, bindparam, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
+from mockhub.exceptions import ServiceUnavailable
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.storage.database import Database, unavailable
+from mockhub.storage.database import Database
 from mockhub.storage.documents import TOTALS, encode
 from mockhub.storage.journal import JournalBatch, SavedBatch, save_batch
-from mockhub.storage.schema import hubs, meta, migrate
-from mockhub.storage.stored_hub import StoredHub
-
-logger = logging.getLogger(__name__)
+from mockhub.storage.schema import migrate
+from mockhub.storage.stored_hub import HubRow, StoredHub
 
 _ATTEMPTS = 3
 
-# Statements are built once, which takes longer than to run them.
-_SELECT_META = select(meta)
-_SELECT_AND_LOCK_META = _SELECT_META.with_for_update()
-_SELECT_HUBS = select(hubs).order_by(hubs.c.position, hubs.c.id).with_for_update()
-_SELECT_HUBS_BY_ID = _SELECT_HUBS.where(hubs.c.id.in_(bindparam("ids", expanding=True)))
+_SELECT_META = "SELECT registry_version, last_hub, deleted_totals FROM meta FOR UPDATE"
+_SELECT_HUBS = "SELECT id, name, position, version, state FROM hubs"
+_IN_THEIR_ORDER = " ORDER BY position, id FOR UPDATE"
+# The version of the registry and the hubs in one query, since each query takes time.
+_SELECT_HUBS_AND_META = (
+    "SELECT registry_version, hubs.id, name, position, version, state FROM hubs, meta"
+)
 
 
 @dataclass(frozen=True)
@@ -73,9 +69,8 @@ class Session:
         try:
             self.database.begin()
             self.database.lock_migrations()
-            migrate(self.database.connection)
-            rows = self._select_hubs(None)
-            stored = [StoredHub.load(self.database.connection, row, self._spec) for row in rows]
+            migrate(self.database)
+            stored = [StoredHub.load(self.database, row, self._spec) for row in self._read_hubs()]
             self._stored = {one.id: one for one in stored}
             default, *others = [one.hub for one in stored] or [build_default()]
             self.registry = HubRegistry(default)
@@ -83,13 +78,10 @@ class Session:
                 self.registry.add(hub)
             self._is_exclusive = True
             self._registry_version = self._read_meta()
-            self._write()
-            self.database.commit()
-        except SQLAlchemyError as error:
+            self.commit()
+        except BaseException:
             self.database.close()
-            raise unavailable(error) from error
-        finally:
-            self._is_exclusive = False
+            raise
         return self.registry
 
     # -- transactions ------------------------------------------------------------------------------
@@ -104,10 +96,10 @@ class Session:
             try:
                 self.database.begin()
                 self._open(demands)
-            except SQLAlchemyError as error:  # also a deadlock, or a connection that was lost
+            except ServiceUnavailable:  # also a deadlock, or a connection that was lost
                 self.abort()
                 if attempt == _ATTEMPTS - 1 or self.database.is_sqlite:
-                    raise unavailable(error) from error
+                    raise
             except BaseException:
                 self.abort()
                 raise
@@ -122,15 +114,13 @@ class Session:
                 the commit, it is unknown whether it took place.
         """
         try:
-            self._write()
-            self.database.commit()
-        except SQLAlchemyError as error:
-            self.abort()
-            raise unavailable(error) from error
+            with self.database.batch():
+                self._write()
+                self.database.commit()
         except BaseException:
             self.abort()
             raise
-        self.locked = []
+        self.locked, self._is_exclusive = [], False
 
     def abort(self) -> None:
         """End the transaction without writing; what it has changed in memory is read again."""
@@ -138,29 +128,22 @@ class Session:
             stored.is_stale = True
         if self._is_exclusive:
             self._registry_version = -1
-        self.locked = []
-        try:
-            self.database.rollback()
-        except SQLAlchemyError:
-            self.database.close()
+        self.locked, self._is_exclusive = [], False
+        self.database.rollback()
 
     def save_journals(self, batches: Sequence[JournalBatch]) -> list[SavedBatch | None]:
         """Save journals in the present transaction; None for a hub that was deleted."""
         try:
-            return [save_batch(self.database.connection, batch) for batch in batches]
-        except SQLAlchemyError as error:
+            return [save_batch(self.database, batch) for batch in batches]
+        except BaseException:
             self.abort()
-            raise unavailable(error) from error
+            raise
 
     def save_journals_alone(self, batches: Sequence[JournalBatch]) -> list[SavedBatch | None]:
         """Save journals in a transaction of their own."""
-        try:
-            self.database.begin()
-            saved = self.save_journals(batches)
-            self.database.commit()
-        except SQLAlchemyError as error:
-            self.abort()
-            raise unavailable(error) from error
+        self.database.begin()
+        saved = self.save_journals(batches)
+        self.commit()
         return saved
 
     def stored_hubs(self) -> list[StoredHub]:
@@ -170,49 +153,59 @@ class Session:
 
     def _open(self, demands: Sequence[Demand]) -> None:
         self._is_exclusive = any(demand.exclusive for demand in demands)
-        while True:
+        if self._is_exclusive:
             self._refresh_registry()
-            by_hub = {id(stored.hub): stored for stored in self._stored.values()}
-            wanted = {
-                by_hub[id(hub)].id for demand in demands for hub in demand.find_hubs(self.registry)
-            }
-            rows = self._select_hubs(wanted)
-            if len(rows) == len(wanted):
-                break
-            self._registry_version = -1  # a hub was deleted just now
+        while not self._lock_hubs(demands):
+            self.locked = []  # since another server may wait for them, and have others
+            self.database.rollback()
+            self.database.begin()
+            self._refresh_registry()
+
+    def _lock_hubs(self, demands: Sequence[Demand]) -> bool:
+        """Lock and read the hubs of all demands, unless the registry in memory is outdated."""
+        by_hub = {id(stored.hub): stored.id for stored in self._stored.values()}
+        ids = {by_hub[id(hub)] for demand in demands for hub in demand.find_hubs(self.registry)}
+        rows, version = self._read_hubs_and_version(ids)
+        if len(rows) < len(ids) or version != self._registry_version:
+            return False
         for row in rows:
             self._refresh(row)
+        return True
 
-    def _refresh(self, row: Row[Any]) -> None:
+    def _refresh(self, row: HubRow) -> None:
         stored = self._stored[row.id]
         if stored not in self.locked:
             self.locked.append(stored)
-        stored.refresh(self.database.connection, row)
+        stored.refresh(self.database, row)
 
-    def _select_hubs(self, ids: Iterable[int] | None) -> Sequence[Row[Any]]:
+    def _read_hubs(self, ids: Collection[int] | None = None) -> list[HubRow]:
         """Lock and return the rows of hubs; None means all."""
-        if ids is None:
-            return self.database.connection.execute(_SELECT_HUBS).all()
-        values = {"ids": [*ids]}
-        return self.database.connection.execute(_SELECT_HUBS_BY_ID, values).all()
+        condition = "" if ids is None else f" WHERE id IN ({_marks(ids)})"
+        rows = self.database.select(_SELECT_HUBS + condition + _IN_THEIR_ORDER, *(ids or ()))
+        return [HubRow(*row) for row in rows]
+
+    def _read_hubs_and_version(self, ids: Collection[int]) -> tuple[list[HubRow], int]:
+        """Lock and return the rows of hubs, and return the version of the registry."""
+        if not ids:
+            return [], self._read_meta()
+        condition = f" WHERE hubs.id IN ({_marks(ids)}) ORDER BY position, hubs.id"
+        query = _SELECT_HUBS_AND_META + condition + " FOR UPDATE OF hubs"
+        rows = self.database.select(query, *ids)
+        return [HubRow(*row[1:]) for row in rows], rows[0][0] if rows else -1
 
     def _read_meta(self) -> int:
-        query = _SELECT_AND_LOCK_META if self._is_exclusive else _SELECT_META
-        row = self.database.connection.execute(query).one()
-        version: int = row.registry_version
+        query = _SELECT_META if self._is_exclusive else _SELECT_META.removesuffix(" FOR UPDATE")
+        ((version, last_hub, deleted_totals),) = self.database.select(query)
         if version != self._registry_version:
-            self._last_hub = row.last_hub
-            self.registry.totals_of_deleted_hubs = Counter(TOTALS.decode(row.deleted_totals))
-        return version
+            self._last_hub = last_hub
+            self.registry.totals_of_deleted_hubs = Counter(TOTALS.decode(deleted_totals))
+        return int(version)
 
     def _refresh_registry(self) -> None:
         """Read which hubs and keys there are, if other servers have changed them."""
         if (version := self._read_meta()) == self._registry_version:
             return
-        query = select(hubs.c.id, hubs.c.version)
-        versions: dict[int, int] = {
-            id: version for id, version in self.database.connection.execute(query)
-        }
+        versions: dict[int, int] = dict(self.database.select("SELECT id, version FROM hubs"))
         for stored in self.stored_hubs():
             if stored.id not in versions:
                 self._forget(stored)
@@ -221,7 +214,7 @@ class Session:
             for id, version in versions.items()
             if id not in self._stored or self._stored[id].version != version
         ]
-        for row in self._select_hubs(changed):
+        for row in self._read_hubs(changed):
             if row.id in self._stored:
                 self._refresh(row)
             else:
@@ -230,8 +223,8 @@ class Session:
         self._read_meta()
         self._registry_version = version
 
-    def _load(self, row: Row[Any]) -> None:
-        stored = self._stored[row.id] = StoredHub.load(self.database.connection, row, self._spec)
+    def _load(self, row: HubRow) -> None:
+        stored = self._stored[row.id] = StoredHub.load(self.database, row, self._spec)
         replaced = self.registry.get(row.name) if row.name in self.registry else None
         self.registry.add(stored.hub)
         if replaced:
@@ -274,7 +267,7 @@ class Session:
             if is_listed and not stored.was_restored:
                 remaining[stored.id] = stored
                 continue
-            stored.delete(self.database.connection)
+            stored.delete(self.database)
             if is_listed:
                 restored[id(stored.hub)] = stored.position
         known = {id(stored.hub) for stored in remaining.values()}
@@ -290,12 +283,15 @@ class Session:
     def _write_meta(self, last_hub: int) -> None:
         version = self._registry_version + 1 if self._registry_version >= 0 else 1
         totals = encode(self.registry.totals_of_deleted_hubs)
-        self.database.connection.execute(
-            meta.update().values(
-                registry_version=meta.c.registry_version + 1,
-                last_hub=last_hub,
-                deleted_totals=totals,
-            )
-        )
+        self.database.execute(_UPDATE_META, (last_hub, totals))
         self._registry_version, self._last_hub = version, last_hub
         self.database.notify("")
+
+
+_UPDATE_META = (
+    "UPDATE meta SET registry_version = registry_version + 1, last_hub = ?, deleted_totals = ?"
+)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import MockhubError, ServiceUnavailable
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.storage.database import Database
-from mockhub.storage.listener import Listener
 from mockhub.storage.session import Demand, Session
 from mockhub.storage.stored_hub import StoredHub
+
+if TYPE_CHECKING:
+    from mockhub.storage.listener import Listener
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,6 +74,8 @@ class Store:
             loop.create_task(self._refresh_waiting_hubs()),
         ]
         if not self.session.database.is_sqlite:
+            from mockhub.storage.listener import Listener
+
             self._listener = Listener(
                 self.session.database.url,
                 lambda name: loop.call_soon_threadsafe(self._on_notification, name),

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from itertools import islice
-from typing import Any
-
-from sqlalchemy import Connection, Row, Table, bindparam, delete, select
+from typing import NamedTuple
 
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
@@ -17,13 +14,14 @@ from mockhub.domain.keys import ApiKey, KeyStore
 from mockhub.domain.ledger import Entry
 from mockhub.domain.scheduler import Scheduler
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.storage.database import Database
+from mockhub.storage.database import Database, Row
 from mockhub.storage.documents import (
+    ACCOUNT,
     GENERATION,
     HUB,
-    LOTS,
+    KEY,
     SNAPSHOT,
-    TOTALS,
+    AccountDocument,
     ClockDocument,
     HubDocument,
     SnapshotDocument,
@@ -31,19 +29,20 @@ from mockhub.storage.documents import (
     encode,
 )
 from mockhub.storage.journal import StoredJournal
-from mockhub.storage.schema import (
-    HUB_TABLES,
-    accounts,
-    entries,
-    generations,
-    hubs,
-    journals,
-    keys,
-    snapshots,
-)
+from mockhub.storage.schema import HUB_TABLES
 from mockhub.storage.tracking import TrackedDeque, TrackedDict
 
 _Mark = tuple[int, int, int]
+
+
+class HubRow(NamedTuple):
+    """A row of the table `hubs`."""
+
+    id: int
+    name: str
+    position: int
+    version: int
+    state: str
 
 
 class StoredHub:
@@ -99,31 +98,31 @@ class StoredHub:
     # -- read --------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, connection: Connection, row: Row[Any], spec: ApiSpec) -> StoredHub:
+    def load(cls, database: Database, row: HubRow, spec: ApiSpec) -> StoredHub:
         """Read a hub that is not in memory."""
         stored = cls(HubBackend(row.name, spec), row.id, row.position)
-        stored.refresh(connection, row)
+        stored.refresh(database, row)
         return stored
 
-    def refresh(self, connection: Connection, row: Row[Any]) -> None:
+    def refresh(self, database: Database, row: HubRow) -> None:
         """Read what has changed since the memory was valid; wake the requests that wait for it."""
+        if row.version == self.version and not self.is_stale:
+            return
         document = HUB.decode(row.state)
         has_missed_evictions = document.evicted_total > self._ended_ids.total
         known_accounts: dict[str, Account] = {}
         if self.version == 0 or self.is_stale or has_missed_evictions:
             known_accounts = self._empty(document)
-        elif row.version == self.version:
-            return
         since, self.version, self.is_stale = self.version, row.version, False
         self._state, self._last_ordinal = row.state, document.last_ordinal
         self._keys_version = document.keys_version
         apply_document(document, self.hub)
         if since == 0:
-            self._read_snapshot(connection)
-        self._read_accounts(connection, since, known_accounts)
+            self._read_snapshot(database)
+        self._read_accounts(database, since, known_accounts)
         if since == 0 or document.keys_version > since:
-            self._read_keys(connection, since)
-        self._read_generations(connection, since, document)
+            self._read_keys(database, since)
+        self._read_generations(database, since, document)
         if ClockDocument.of(self.hub.clock) != document.clock:
             self.hub.replace_clock(document.clock.build())
 
@@ -138,68 +137,65 @@ class StoredHub:
         self.version = 0
         return known_accounts
 
-    def _read_snapshot(self, connection: Connection) -> None:
-        query = select(snapshots.c.body).where(snapshots.c.hub == self.id)
-        body = connection.execute(query).scalar_one_or_none()
-        self.hub.saved_state = SNAPSHOT.decode(body).build() if body else None
+    def _read_snapshot(self, database: Database) -> None:
+        rows = database.select("SELECT body FROM snapshots WHERE hub = ?", self.id)
+        self.hub.saved_state = SNAPSHOT.decode(rows[0][0]).build() if rows else None
         self._snapshot = self.hub.saved_state
 
     def _read_accounts(
-        self, connection: Connection, since: int, known_accounts: dict[str, Account]
+        self, database: Database, since: int, known_accounts: dict[str, Account]
     ) -> None:
-        hub, rows = self.hub, self._changed_rows(connection, accounts, since)
-        new_entries = self._read_entries(connection, [row.id for row in rows] if since else None)
-        for row in rows:
-            account = hub.accounts.get(row.id)
+        hub = self.hub
+        rows = self._changed_rows(database, "id, body", "accounts", since)
+        new_entries = self._read_entries(database, [id for id, _ in rows] if since else None)
+        for id, body in rows:
+            account, document = hub.accounts.get(id), ACCOUNT.decode(body)
             if account is None:
-                account = hub.accounts[row.id] = known_accounts.get(row.id) or Account(row.id)
-                Account.__init__(account, row.id, account_type=row.account_type)
-            lots = LOTS.decode(row.lots)
-            for lot in lots.values():
+                account = hub.accounts[id] = known_accounts.get(id) or Account(id)
+                Account.__init__(account, id)
+            for lot in document.lots.values():
                 if lot.id not in account.lots:
                     hub.scheduler.add_expiry(lot.expires_at)
-            account.lots, account.totals = lots, TOTALS.decode(row.totals)
-            account.balance = row.balance
-            known_count, new = _entry_count(account), new_entries[row.id]
-            last_number = max(known_count, row.evicted_count) + len(new)
+            new = new_entries[id]
+            last_number = max(_entry_count(account), document.evicted_count) + len(new)
             account.entries.extend(new)
-            while len(account.entries) > last_number - row.evicted_count:
+            while len(account.entries) > last_number - document.evicted_count:
                 account.entries.popleft()
-            account.evicted_total, account.evicted_count = row.evicted_total, row.evicted_count
-            self._marks[row.id] = _mark(account)
+            document.apply(account)
+            self._marks[id] = _mark(account)
 
     def _read_entries(
-        self, connection: Connection, changed: list[str] | None
+        self, database: Database, changed: list[str] | None
     ) -> dict[str, list[Entry]]:
         """Return the new entries of the accounts that have changed; None means all entries."""
         found: dict[str, list[Entry]] = defaultdict(list)
         if changed is None:
-            rows = connection.execute(_SELECT_ENTRIES, {"hub": self.id})
-            for account, *values in rows:
-                found[account].append(Entry(*values))
-            return found
-        for id in changed:
+            rows = database.select(_SELECT_ENTRIES + _IN_THEIR_ORDER, self.id)
+        else:
+            rows = []
+        for id in changed or ():
             account = self.hub.accounts.get(id)
             known = _entry_count(account) if account else 0
-            parameters = {"hub": self.id, "account": id, "known": known}
-            rows = connection.execute(_SELECT_NEW_ENTRIES, parameters)
-            found[id] = [Entry(*row[1:]) for row in rows]
+            rows += database.select(_SELECT_NEW_ENTRIES + _IN_THEIR_ORDER, self.id, id, known)
+        for id, *values in rows:
+            found[id].append(Entry(*values))
         return found
 
-    def _read_keys(self, connection: Connection, since: int) -> None:
-        for row in self._changed_rows(connection, keys, since):
-            key = ApiKey(bytes(row.digest), row.account, row.name, row.expires_at, row.revoked)
+    def _read_keys(self, database: Database, since: int) -> None:
+        for (body,) in self._changed_rows(database, "body", "keys", since):
+            key = KEY.decode(body)
             is_new = key.digest not in self.hub.keys
             self.hub.keys[key.digest] = self._keys[key.digest] = key
             if is_new:
                 self.hub.on_key_added(key.digest)
 
-    def _read_generations(self, connection: Connection, since: int, document: HubDocument) -> None:
+    def _read_generations(self, database: Database, since: int, document: HubDocument) -> None:
         hub, ended_ids, positions = self.hub, self._ended_ids, {}
-        for row in self._changed_rows(connection, generations, since):
-            self._read_generation(GENERATION.decode(row.body), is_first_read=not since)
-            if row.ended_position is not None:
-                positions[row.ended_position] = row.id
+        columns = "id, ended_position, body"
+        for id, position, body in self._changed_rows(database, columns, "generations", since):
+            self._read_generation(GENERATION.decode(body), is_first_read=not since)
+            if position is not None:
+                positions[position] = id
         kept = set(positions.values())
         while ended_ids and ended_ids.first < document.evicted_total:
             id = ended_ids.popleft()
@@ -215,22 +211,22 @@ class StoredHub:
                 wake()
 
     def _read_generation(self, generation: Generation, *, is_first_read: bool) -> None:
-        hub, id = self.hub, generation.id
+        id = generation.id
         known = self._generations.get(id)
         dict.__setitem__(self._generations, id, generation)
         is_new = known is None and not is_first_read
         self.journal.set_credits(id, -generation.charged_credits, is_new=is_new)
         if known is None and not generation.ended:
-            hub.scheduler.add_completion(generation.due_at, id)
+            self.hub.scheduler.add_completion(generation.due_at, id)
 
     def _remove_unlisted(self) -> None:
         for id in self._unlisted - self.hub.retained.keys():
             dict.pop(self._generations, id, None)
             self._unlisted.discard(id)
 
-    def _changed_rows(self, connection: Connection, table: Table, since: int) -> Sequence[Row[Any]]:
-        values = {"hub": self.id, "since": since}
-        return connection.execute(_SELECT_CHANGED[table], values).all()
+    def _changed_rows(self, database: Database, columns: str, table: str, since: int) -> list[Row]:
+        condition = "hub = ? AND version > ? ORDER BY ordinal"
+        return database.select(f"SELECT {columns} FROM {table} WHERE {condition}", self.id, since)
 
     # -- write -------------------------------------------------------------------------------------
 
@@ -238,29 +234,30 @@ class StoredHub:
     def create(cls, database: Database, hub: HubBackend, id: int, position: int) -> StoredHub:
         """Write a hub that is not in the database."""
         stored = cls(hub, id, position)
-        row = {"id": id, "name": hub.name, "position": position, "version": 0, "state": ""}
-        database.connection.execute(hubs.insert().values(row))
-        database.connection.execute(
-            journals.insert().values(hub=id, total=0, cleared=0, coverage="[]")
-        )
+        database.execute("INSERT INTO hubs VALUES (?, ?, ?, 0, '')", (id, hub.name, position))
+        database.execute("INSERT INTO journals VALUES (?, 0, 0, '[]')", (id,))
         stored._generations.changed = dict.fromkeys(hub.generations)
         stored._ended_ids.appended = dict(enumerate(hub.ended_ids))
         stored.write(database)
         return stored
 
-    def delete(self, connection: Connection) -> None:
+    def delete(self, database: Database) -> None:
         """Delete all rows of the hub."""
-        connection.execute(delete(hubs).where(hubs.c.id == self.id))
+        database.execute("DELETE FROM hubs WHERE id = ?", (self.id,))
         for table in HUB_TABLES:
-            connection.execute(delete(table).where(table.c.hub == self.id))
+            database.execute(f"DELETE FROM {table} WHERE hub = ?", (self.id,))
 
     def write(self, database: Database) -> bool:
         """Write what has changed; return whether other servers may have to know at once."""
-        connection, version, hub = database.connection, self.version + 1, self.hub
+        version, hub = self.version + 1, self.hub
         self._remove_unlisted()
-        account_rows, entry_rows = self._account_rows(connection, version)
-        key_rows, generation_rows = self._key_rows(version), self._generation_rows(version)
-        evicted = [{"old_hub": self.id, "old_id": id} for id in self._generations.removed]
+        changed, key_rows = self._changed_accounts(), self._key_rows(version)
+        account_rows = [
+            self._row(id, version, is_new=known is None)
+            | {"balance": account.balance, "body": encode(AccountDocument.of(account))}
+            for id, (account, known) in changed.items()
+        ]
+        generation_rows, evicted = self._generation_rows(version), self._generations.removed
         self._keys_version = version if key_rows else self._keys_version
         document = HubDocument.of(
             hub,
@@ -270,160 +267,102 @@ class StoredHub:
             evicted_total=self._ended_ids.first,
         )
         state, self.keys_changed = encode(document), bool(key_rows)
-        has_rows = account_rows or key_rows or generation_rows or evicted
         if hub.saved_state is not self._snapshot and hub.saved_state is not None:
             body = encode(SnapshotDocument.of(hub.saved_state))
-            database.upsert(snapshots, [{"hub": self.id, "body": body}])
+            database.insert("snapshots", [{"hub": self.id, "body": body}])
             self._snapshot = hub.saved_state
-        if not has_rows and state == self._state:
+        if state == self._state and not (account_rows or key_rows or generation_rows or evicted):
             return False
-        database.upsert(accounts, account_rows, keep="ordinal")
-        database.upsert(keys, key_rows, keep="ordinal")
-        database.upsert(generations, generation_rows, keep="ordinal")
-        if entry_rows:
-            connection.execute(_INSERT_ENTRIES, entry_rows)
-        if evicted:
-            connection.execute(_DELETE_GENERATION, evicted)
-        connection.execute(_UPDATE_HUB, {"hub": self.id, "version": version, "state": state})
-        wakes = self._wakes_others(document, generation_rows)
+        database.insert("accounts", account_rows)
+        database.insert("keys", key_rows)
+        database.insert("generations", generation_rows)
+        for account, known in changed.values():
+            self._write_entries(database, account, known or (0, 0, 0))
+        for id in evicted:
+            database.execute("DELETE FROM generations WHERE hub = ? AND id = ?", (self.id, id))
+        database.execute(_UPDATE_HUB, (version, state, self.id))
+        wakes = self._wakes_others(document)
         self.version, self._state = version, state
         self._generations.forget_changes()
         self._ended_ids.forget_changes()
         return wakes
 
-    def _next_ordinal(self) -> int:
-        self._last_ordinal += 1
-        return self._last_ordinal
+    def _row(self, id: str, version: int, *, is_new: bool) -> dict[str, object]:
+        self._last_ordinal += is_new
+        ordinal = self._last_ordinal if is_new else 0
+        return {"hub": self.id, "id": id, "ordinal": ordinal, "version": version}
 
-    def _account_rows(
-        self, connection: Connection, version: int
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the rows of the accounts that have changed, and of their new entries."""
-        rows, entry_rows = [], []
-        for account in self.hub.accounts.values():
-            mark, known = _mark(account), self._marks.get(account.id)
-            if mark == known:
-                continue
-            self._marks[account.id] = mark
-            known_count = known[0] + known[1] if known else 0
-            rows.append(self._account_row(account, version, is_new=known is None))
-            entry_rows += self._entry_rows(account, known_count)
-            if account.evicted_count > (known[0] if known else 0):
-                evicted = entries.c.number <= account.evicted_count
-                owned = (entries.c.hub == self.id) & (entries.c.account == account.id)
-                connection.execute(delete(entries).where(owned & evicted))
-        return rows, entry_rows
+    def _changed_accounts(self) -> dict[str, tuple[Account, _Mark | None]]:
+        """Return the accounts that have changed, and their marks in the database."""
+        changed = {}
+        for id, account in self.hub.accounts.items():
+            mark, known = _mark(account), self._marks.get(id)
+            if mark != known:
+                self._marks[id] = mark
+                changed[id] = account, known
+        return changed
 
-    def _account_row(self, account: Account, version: int, *, is_new: bool) -> dict[str, Any]:
-        return {
-            "hub": self.id,
-            "id": account.id,
-            "ordinal": self._next_ordinal() if is_new else 0,
-            "version": version,
-            "account_type": account.account_type,
-            "balance": account.balance,
-            "evicted_total": account.evicted_total,
-            "evicted_count": account.evicted_count,
-            "lots": encode(account.lots),
-            "totals": encode(account.totals),
-        }
-
-    def _entry_rows(self, account: Account, known_count: int) -> list[dict[str, Any]]:
+    def _write_entries(self, database: Database, account: Account, known: _Mark) -> None:
+        evicted_count, known_count = known[0], known[0] + known[1]
         total = _entry_count(account)
         count = min(total - known_count, len(account.entries))
-        newest = [*islice(reversed(account.entries), count)]
-        return [
+        newest = islice(reversed(account.entries), count)
+        rows = [
             {
                 "hub": self.id,
                 "account": account.id,
                 "number": number,
-                "created_at": entry.created_at,
-                "kind": entry.kind,
-                "credits": entry.credits,
-                "lot": entry.lot,
-                "generation": entry.generation,
+                **{name: getattr(entry, name) for name in entry.__struct_fields__},
             }
             for number, entry in zip(range(total, total - count, -1), newest, strict=True)
         ]
+        database.insert("entries", rows)
+        if account.evicted_count > evicted_count:
+            database.execute(_DELETE_ENTRIES, (self.id, account.id, account.evicted_count))
 
-    def _key_rows(self, version: int) -> list[dict[str, Any]]:
+    def _key_rows(self, version: int) -> list[dict[str, object]]:
         if self._keys == self.hub.keys:
             return []
-        changed = [key for key in self.hub.keys.values() if self._keys.get(key.digest) != key]
         rows = [
-            {
-                **key._asdict(),
-                "hub": self.id,
-                "version": version,
-                "ordinal": 0 if key.digest in self._keys else self._next_ordinal(),
-            }
-            for key in changed
+            self._row(digest.hex(), version, is_new=digest not in self._keys)
+            | {"account": key.account, "body": encode(key)}
+            for digest, key in self.hub.keys.items()
+            if self._keys.get(digest) != key
         ]
         self._keys = dict(self.hub.keys)
         return rows
 
-    def _generation_rows(self, version: int) -> list[dict[str, Any]]:
+    def _generation_rows(self, version: int) -> list[dict[str, object]]:
         positions = {id: position for position, id in self._ended_ids.appended.items()}
-        ids = dict.fromkeys((*self._generations.changed, *positions))
         return [
-            self._generation_row(generation, version, positions.get(generation.id))
-            for generation in map(self._generations.get, ids)
-            if generation is not None
+            {
+                **self._row(id, version, is_new=True),
+                "account": generation.account,
+                "status": generation.status,
+                "created_at": generation.created_at,
+                "ended_at": generation.ended_at,
+                "ended_position": positions.get(id),
+                "body": encode(generation),
+            }
+            for id in {**self._generations.changed, **positions}
+            if (generation := self._generations.get(id))
         ]
 
-    def _generation_row(
-        self, generation: Generation, version: int, position: int | None
-    ) -> dict[str, Any]:
-        return {
-            "hub": self.id,
-            "id": generation.id,
-            "ordinal": self._next_ordinal(),
-            "version": version,
-            "account": generation.account,
-            "status": generation.status,
-            "created_at": generation.created_at,
-            "due_at": generation.due_at,
-            "ended_at": generation.ended_at,
-            "ended_position": position,
-            "body": encode(generation),
-        }
-
-    def _wakes_others(self, document: HubDocument, rows: list[dict[str, Any]]) -> bool:
-        """Return whether a request on another server may wait for this change."""
+    def _wakes_others(self, document: HubDocument) -> bool:
+        """Return whether a request on another server may wait for what was changed."""
         if self._state and HUB.decode(self._state).clock != document.clock:
             return True
-        return any(
-            row["ended_at"] is not None and row["due_at"] != row["created_at"] for row in rows
-        )
+        changed = map(self._generations.get, self._generations.changed)
+        return any(one and one.ended and one.due_at != one.created_at for one in changed)
 
 
-# Statements are built once, which takes longer than to run them.
-_SELECT_CHANGED = {
-    table: select(table)
-    .where(table.c.hub == bindparam("hub"), table.c.version > bindparam("since"))
-    .order_by(table.c.ordinal)
-    for table in (accounts, keys, generations)
-}
 _SELECT_ENTRIES = (
-    select(
-        entries.c.account,
-        entries.c.created_at,
-        entries.c.kind,
-        entries.c.credits,
-        entries.c.lot,
-        entries.c.generation,
-    )
-    .where(entries.c.hub == bindparam("hub"))
-    .order_by(entries.c.account, entries.c.number)
+    "SELECT account, created_at, kind, credits, lot, generation FROM entries WHERE hub = ?"
 )
-_SELECT_NEW_ENTRIES = _SELECT_ENTRIES.where(
-    entries.c.account == bindparam("account"), entries.c.number > bindparam("known")
-)
-_UPDATE_HUB = hubs.update().where(hubs.c.id == bindparam("hub"))
-_INSERT_ENTRIES = entries.insert()
-_DELETE_GENERATION = delete(generations).where(
-    generations.c.hub == bindparam("old_hub"), generations.c.id == bindparam("old_id")
-)
+_SELECT_NEW_ENTRIES = _SELECT_ENTRIES + " AND account = ? AND number > ?"
+_IN_THEIR_ORDER = " ORDER BY account, number"
+_UPDATE_HUB = "UPDATE hubs SET version = ?, state = ? WHERE id = ?"
+_DELETE_ENTRIES = "DELETE FROM entries WHERE hub = ? AND account = ? AND number <= ?"
 
 
 def _entry_count(account: Account) -> int:

@@ -160,8 +160,8 @@ def test_full_disk_is_503_and_charges_nothing(connect: Connect, path: Path) -> N
     connection = client.store.session.database.connection
 
     def limit(pages: int) -> None:
-        connection.exec_driver_sql("ROLLBACK") if connection.in_transaction() else None
-        connection.connection.driver_connection.execute(f"PRAGMA max_page_count={pages}")
+        connection.rollback()
+        connection.execute(f"PRAGMA max_page_count={pages}")
 
     limit(1)
     replies = [client.generate(prompt="x" * 4000) for _ in range(20)]
@@ -314,8 +314,8 @@ def test_evicted_generations_are_deleted(connect: Connect, path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         count = connection.execute("SELECT count(*) FROM generations").fetchone()[0]
         balance, entries = connection.execute(
-            "SELECT balance, evicted_total + (SELECT sum(credits) FROM entries WHERE account = id) "
-            "FROM accounts WHERE id = 'rich'"
+            "SELECT balance, json_extract(body, '$.evicted_total') + "
+            "(SELECT sum(credits) FROM entries WHERE account = id) FROM accounts WHERE id = 'rich'"
         ).fetchone()
     assert count == 3
     assert balance == entries == client.balance()
