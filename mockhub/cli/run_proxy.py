@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -47,6 +48,9 @@ def run_proxy(options: ProxyOptions) -> None:
         )
     if options.open and not options.control:
         raise MockhubError("--open opens the page, which --no-control switches off; give one")
+    reports = (options.report_json, options.report_html, options.report_junit)
+    for path in filter(None, reports):
+        _check_writable(path)
     spec = load_spec(options.spec or resource_path("openapi.yaml"))
     target = Target(options.target, spec.base_path)
     listener = bind(options.host, options.port)
@@ -126,6 +130,14 @@ def _finish(options: ProxyOptions, api: ProxyApi) -> None:
     failing = SEVERITIES[: _FAILING.index(options.fail_on)]
     if any(api.findings.count(severity) for severity in failing):
         raise click.exceptions.Exit(1)
+
+
+def _check_writable(path: Path) -> None:
+    """Find a wrong path before the server starts, not when there is something to write."""
+    if not path.absolute().parent.is_dir():
+        raise MockhubError(f"{path}: cannot be written: there is no such directory")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise MockhubError(f"{path}: cannot be written: Permission denied")
 
 
 def _write(path: Path, text: str) -> None:

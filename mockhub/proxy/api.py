@@ -6,9 +6,8 @@ A request is routed, faults ``@before`` act, it is forwarded, its response is re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from hashlib import sha256
 from urllib.parse import quote
 
 import orjson
@@ -20,7 +19,6 @@ from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.keys import NoApiKey
 from mockhub.exceptions import ApiError
 from mockhub.faults.grammar import Directive
-from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.errors import UpstreamError, too_large
@@ -31,15 +29,15 @@ from mockhub.proxy.images import ProxyImages, ProxyLinks
 from mockhub.proxy.mirror import Mirror, require_transport_faults
 from mockhub.proxy.observation import observe
 from mockhub.proxy.request_body import RequestBody
+from mockhub.proxy.responses import redact_response, replace_urls, stream
 from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamExchange, UpstreamRequest
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.error_catalog import UNAUTHORIZED
 from mockhub.web import cors, responses
 from mockhub.web.api import Observer, PublicApi
-from mockhub.web.asgi import Send, close_connection, send_head, send_response
+from mockhub.web.asgi import Send, send_response
 from mockhub.web.context import RequestContext, error_code_and_status
 from mockhub.web.fault_injection import (
-    ConnectionAborted,
     apply_after,
     apply_before,
     match_prompt_faults,
@@ -105,6 +103,8 @@ class ProxyApi(PublicApi):
         self.images = self.known_images
         self.rewrite_images = rewrite_images
         self.clock_waiter.wakers |= {upstream.close, self.known_images.close}
+        if guard is not None:
+            self.clock_waiter.wakers.add(guard.close)
 
     async def process(self, context: RequestContext) -> Response:
         """Return the response of the upstream.
@@ -136,7 +136,7 @@ class ProxyApi(PublicApi):
         if fault is not None:
             await send_with_fault(fault, context, response, send, self.clock_waiter)
         elif context.is_streamed:
-            await self._stream(context, response, send)
+            await stream(context, response, send)
         else:
             await send_response(response, context.scope, send)
         context.is_delivered = not context.client_disconnected and context.is_intact
@@ -149,7 +149,7 @@ class ProxyApi(PublicApi):
         self.checks.balance.end(context)
         if self.guard is not None:
             self.guard.settle(context)
-        self._redact_response(context)
+        redact_response(context)
         super().record(context)
         operation = context.operation.id if context.operation else "none"
         self.findings.add(context.problems, operation, context.number)
@@ -280,7 +280,7 @@ class ProxyApi(PublicApi):
         if context.content is not None:
             self._observe(context, status)
             if urls := self._local_urls(context.content):
-                body = _replace_urls(context.content, context.local_body, urls)
+                body = replace_urls(context.content, context.local_body, urls)
                 dropped.add(b"content-encoding")
         if self.strict and context.spec_violation is not None:
             message = f"the upstream's response breaks the contract: {context.spec_violation}"
@@ -337,52 +337,6 @@ class ProxyApi(PublicApi):
             return replace(response, body=await context.upstream.read_all(_MAX_FAULTY_BYTES))
         except UpstreamError as error:
             return self.error_response(context, error)
-
-    async def _stream(self, context: ProxyContext, response: Response, send: Send) -> None:
-        """Pass a body on as it arrives; the journal gets its length and digest."""
-        assert context.upstream is not None
-        await send_head(response, send)
-        digest, size, start = sha256(), 0, b""
-        try:
-            while part := await context.upstream.read():
-                digest.update(part)
-                size += len(part)
-                if len(start) <= MAX_STORED_BODY:
-                    start += part
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except UpstreamError as error:
-            context.code = error.code
-            close_connection(context.scope, reset=True)
-            raise ConnectionAborted from None
-        finally:
-            content = start if size <= MAX_STORED_BODY else None
-            context.stored_response = StoredBody(size, content, digest.hexdigest())
-
-    def _redact_response(self, context: ProxyContext) -> None:
-        """Keep API keys out of the journal that the upstream has put into its response (AUTH-7)."""
-        response, redactor = context.response, context.hub.redactor
-        if context.stored_response is not None:
-            context.stored_response = context.stored_response.redacted(redactor)
-        if response is None:
-            return
-        is_kept = len(response.body) <= MAX_STORED_BODY
-        text = [value for _, value in response.headers] + ([response.body] if is_kept else [])
-        if redactor.contains_key(b" ".join(text)):
-            redact = redactor.redact_bytes
-            headers = tuple((name, redact(value)) for name, value in response.headers)
-            body = redact(response.body) if is_kept else response.body
-            context.response = replace(response, headers=headers, body=body)
-
-
-def _replace_urls(content: object, body: bytes, urls: Mapping[str, str]) -> bytes:
-    """Return the body of a response with other URLs, and otherwise as the upstream wrote it."""
-    written = [(orjson.dumps(url), orjson.dumps(local)) for url, local in urls.items()]
-    if not all(url in body for url, _ in written):  # it has escapes
-        body = orjson.dumps(content)
-    for url, local in written:
-        body = body.replace(url, local)
-    return body
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

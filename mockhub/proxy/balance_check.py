@@ -93,7 +93,7 @@ class BalanceCheck:
         if expected is not None and comparable and price is not None:
             yield from self._check_payment(expected, status, context.upstream_code, price)
         if expected is not None:
-            self._follow(expected, seen, status)
+            self._follow(expected, seen, status, is_new=context.is_purchase)
         if seen.balance is None:
             return
         if expected is None and comparable:
@@ -119,11 +119,11 @@ class BalanceCheck:
                 f"accepted for {price} credits, though the balance was {expected.highest}",
             )
 
-    def _follow(self, expected: _Expected, seen: Observation, status: int) -> None:
+    def _follow(self, expected: _Expected, seen: Observation, status: int, *, is_new: bool) -> None:
         if seen.id is None or status not in (_OK, _ACCEPTED):
             return
-        is_synchronous = status == _OK and seen.balance is not None
-        if status == _ACCEPTED:
+        is_synchronous = status == _OK and is_new
+        if status == _ACCEPTED and is_new:
             expected.running[seen.id] = seen.credits_requested or 0
         elif is_synchronous or (
             seen.status in FINAL_STATUSES and expected.running.pop(seen.id, None) is not None

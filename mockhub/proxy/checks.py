@@ -4,56 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mockhub.domain.generations import FINAL_STATUSES, STATUSES
-from mockhub.domain.keys import NoApiKey
 from mockhub.proxy.balance_check import BalanceCheck
+from mockhub.proxy.checked_exchange import Exchange, KnownGeneration
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.findings import Problem
-from mockhub.proxy.observation import Observation
-from mockhub.recording.compare import response_clauses
+from mockhub.proxy.response_checks import (
+    authentication,
+    content_type,
+    documented_status,
+    error_code,
+    key_in_response,
+    response_schema,
+)
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.operations import JSON, Operation, OperationId
-from mockhub.web.context import parse_bearer_token
+from mockhub.spec.operations import OperationId
 
-_OK, _ACCEPTED, _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 200, 202, 400, 404, 500
-_FROM_A_GATEWAY = (408, 413, 429, 502, 503, 504)
+_OK, _ACCEPTED, _NOT_FOUND = 200, 202, 404
 _MAX_MESSAGE = 500  # characters
 _MAX_KNOWN = 10_000  # generations
 _UNPROCESSED = ("queued", "processing")
-
-
-@dataclass
-class KnownGeneration:
-    """What earlier responses said about a generation."""
-
-    key_digest: bytes
-    last: Observation
-    created_here: bool
-    final: Observation | None = None
-
-
-@dataclass
-class Exchange:
-    """One exchange that is checked."""
-
-    spec: ApiSpec
-    context: ProxyContext
-    operation: Operation
-    status: int
-    content: object
-    seen: Observation
-    known: KnownGeneration | None
-
-    @property
-    def price_of_an_image(self) -> int | None:
-        """The price by the request, or by the model and tier of the response."""
-        request, seen, catalog = self.context.parsed_request, self.seen, self.spec.catalog
-        if request is not None:
-            return catalog.quote(request.model, request.size).credits_per_image
-        model = catalog.models.get(seen.model or "")
-        return model.prices.get(seen.quality or "") if model else None
 
 
 class ExchangeChecks:
@@ -87,7 +58,7 @@ class ExchangeChecks:
 
     def _remember(self, exchange: Exchange) -> None:
         seen, context = exchange.seen, exchange.context
-        is_generation = exchange.status in (_OK, _ACCEPTED) and seen.status in STATUSES
+        is_generation = exchange.is_accepted and seen.status in STATUSES
         if seen.id is None or not is_generation or context.key_digest is None:
             return
         created = exchange.operation.id == OperationId.CREATE_GENERATION
@@ -101,104 +72,7 @@ class ExchangeChecks:
             self._generations.popitem(last=False)
 
 
-# -- the checks ----------------------------------------------------------------------------------
-
-
-def documented_status(exchange: Exchange) -> Iterator[Problem]:
-    """Check that the status is documented, for this operation."""
-    status = exchange.status
-    if status in exchange.operation.responses:
-        return
-    if status in _FROM_A_GATEWAY:
-        message = f"status {status}, which may be from a gateway before the API"
-        yield Problem("undocumented_status", ("LIM-2",), message, "warning", str(status))
-    else:
-        allowed = ", ".join(map(str, exchange.operation.responses))
-        message = f"status {status} is not documented; expected one of {allowed}"
-        clauses = ("ERR-1",) if status >= _BAD_REQUEST else _clauses(exchange, ())
-        yield Problem("undocumented_status", clauses, message, place=str(status))
-
-
-def response_schema(exchange: Exchange) -> Iterator[Problem]:
-    """Check the body against the schema of its status."""
-    validator = exchange.operation.responses.get(exchange.status)
-    if validator is None:
-        return
-    if exchange.content is None:
-        message = "the body is not JSON"
-        yield Problem("response_schema", ("ERR-7",), message, place="not JSON")
-        return
-    if validator.is_valid(exchange.content):
-        return
-    for error in validator.iter_errors(exchange.content):
-        place = tuple(error.instance_path)
-        shown = "/".join(map(str, place)) or "the body"
-        is_extra = "Additional properties" in error.message or "Unevaluated" in error.message
-        yield Problem(
-            "undocumented_field" if is_extra else "response_schema",
-            _clauses(exchange, place),
-            f"{shown}: {error.message}",
-            "warning" if is_extra else "violation",
-            "/".join("*" if isinstance(part, int) else str(part) for part in place),
-        )
-        return
-
-
-def content_type(exchange: Exchange) -> Iterator[Problem]:
-    """Check that JSON is declared as such."""
-    upstream = exchange.context.upstream
-    if upstream is None or exchange.status in _FROM_A_GATEWAY:
-        return
-    declared = dict(upstream.headers).get(b"content-type", b"").decode("latin-1")
-    if declared.partition(";")[0].strip().lower() != JSON:
-        message = f"Content-Type is {declared[:100]!r}; expected {JSON}"
-        yield Problem("content_type", ("ERR-7",), message, place=declared[:100])
-
-
-def error_code(exchange: Exchange) -> Iterator[Problem]:
-    """Check that an error code has its documented status."""
-    code, statuses = exchange.context.code, exchange.spec.errors.statuses
-    if exchange.status < _BAD_REQUEST or code is None or exchange.status in _FROM_A_GATEWAY:
-        return
-    expected = statuses.get(code)
-    if expected != exchange.status:
-        known = f"its documented status is {expected}" if expected else "no documented code"
-        message = f"{exchange.status} with the code {code!r}: {known}"
-        clauses = ("ERR-1", *_CLAUSES_OF_CODES.get(code, ()))
-        yield Problem("error_code", clauses, message, place=f"{exchange.status} {code}")
-
-
-_CLAUSES_OF_CODES = {
-    "invalid_request": ("ERR-2",),
-    "missingApiKey": ("ERR-3",),
-    "invalidApiKey": ("ERR-3",),
-    "expiredApiKey": ("ERR-3",),
-    "insufficientCredits": ("ERR-4",),
-    "notFound": ("ERR-5",),
-    "generationFailed": ("ERR-6",),
-}
-
-
-def authentication(exchange: Exchange) -> Iterator[Problem]:
-    """Check that a request without a key is 401 missingApiKey."""
-    if not exchange.operation.requires_auth:
-        return
-    if exchange.context.credentials is NoApiKey.MISSING:
-        if exchange.status < _BAD_REQUEST:
-            yield Problem("missing_key_accepted", ("AUTH-1", "AUTH-3"), "accepted without a key")
-        elif exchange.context.code != "missingApiKey":
-            message = f"{exchange.status} {exchange.context.code} for a request without a key"
-            yield Problem("missing_key_code", ("AUTH-3",), message)
-    elif exchange.context.code == "missingApiKey":
-        yield Problem("missing_key_code", ("AUTH-4",), "missingApiKey, though a key was sent")
-
-
-def key_in_response(exchange: Exchange) -> Iterator[Problem]:
-    """Check that the response does not contain the API key."""
-    token = parse_bearer_token(exchange.context.authorization or b"")
-    body = exchange.context.local_body or b""
-    if token and len(token) >= exchange.spec.key_format.length and token in body:
-        yield Problem("key_in_response", ("AUTH-7",), "the response contains the API key")
+# -- requests, generations and models ------------------------------------------------------------
 
 
 def validation(exchange: Exchange) -> Iterator[Problem]:
@@ -207,7 +81,7 @@ def validation(exchange: Exchange) -> Iterator[Problem]:
     if exchange.operation.id != OperationId.CREATE_GENERATION or context.request_body is None:
         return
     problem = context.request_body.problem
-    if problem is not None and exchange.status in (_OK, _ACCEPTED):
+    if problem is not None and exchange.is_accepted:
         message = f"an invalid request was accepted: {problem}"
         yield Problem("invalid_request_accepted", ("REQ-10",), message, "warning", problem[:30])
     if context.parsed_request is not None and context.code == "invalid_request":
@@ -218,7 +92,7 @@ def validation(exchange: Exchange) -> Iterator[Problem]:
 def properties(exchange: Exchange) -> Iterator[Problem]:
     """Check model, tier and aspect ratio against the request."""
     request, seen = exchange.context.parsed_request, exchange.seen
-    if request is None or exchange.status not in (_OK, _ACCEPTED):
+    if request is None or not exchange.is_accepted:
         return
     quote = exchange.spec.catalog.quote(request.model, request.size)
     for name, actual, expected, clause in (
@@ -234,7 +108,7 @@ def properties(exchange: Exchange) -> Iterator[Problem]:
 def usage(exchange: Exchange) -> Iterator[Problem]:
     """Check what a generation costs: its images times the price of the tier."""
     seen, price = exchange.seen, exchange.price_of_an_image
-    if exchange.status not in (_OK, _ACCEPTED) or seen.status not in STATUSES or price is None:
+    if not exchange.is_accepted or seen.status not in STATUSES or price is None:
         return
     request = exchange.context.parsed_request
     images = len(seen.images)
@@ -251,15 +125,14 @@ def usage(exchange: Exchange) -> Iterator[Problem]:
     if request is not None and images > request.n:
         message = f"{images} images, though {request.n} were requested"
         yield Problem("wrong_images", ("GEN-3",), message)
-    ids = [id for id, _ in seen.images]
-    if len(set(ids)) < len(ids):
+    if len(set(seen.image_ids)) < images:
         yield Problem("wrong_images", ("GEN-11",), "two images have the same id", place="ids")
 
 
 def mode(exchange: Exchange) -> Iterator[Problem]:
     """Check that a request gets the response of its mode."""
     request, seen = exchange.context.parsed_request, exchange.seen
-    if request is None or exchange.status not in (_OK, _ACCEPTED):
+    if request is None or not exchange.is_accepted:
         return
     expected = _ACCEPTED if request.run_async else _OK
     clause = "ASY-1" if request.run_async else "GEN-1"
@@ -304,27 +177,17 @@ def repeated_reads(exchange: Exchange) -> Iterator[Problem]:
         message = "the status was processing, and is queued now"
         yield Problem("status_moved_back", ("ASY-6",), message)
     elif known.final is not None:
-        yield from _changed_after_end(known.final, seen)
+        for name in ("credits", "image_ids"):
+            before, now = getattr(known.final, name), getattr(seen, name)
+            if before != now:
+                message = f"{name} has changed after the end, from {before} to {now}"
+                yield Problem("changed_after_end", ("RET-4",), message, place=name)
     if known.created_here and seen.status == "succeeded":
-        yield from _changed_properties(known.last, seen)
-
-
-def _changed_after_end(final: Observation, seen: Observation) -> Iterator[Problem]:
-    for name, before, now in (
-        ("usage.credits", final.credits, seen.credits),
-        ("images", [id for id, _ in final.images], [id for id, _ in seen.images]),
-    ):
-        if before != now:
-            message = f"{name} has changed after the end, from {before} to {now}"
-            yield Problem("changed_after_end", ("RET-4",), message, place=name)
-
-
-def _changed_properties(before: Observation, seen: Observation) -> Iterator[Problem]:
-    for name in ("model", "quality", "aspect_ratio"):
-        old, new = getattr(before, name), getattr(seen, name)
-        if old is not None and new is not None and old != new:
-            message = f"{name} was {old!r} at the creation, and is {new!r} now"
-            yield Problem("wrong_property", ("RET-1",), message, place=name)
+        for name in ("model", "quality", "aspect_ratio"):
+            before, now = getattr(known.last, name), getattr(seen, name)
+            if None not in (before, now) and before != now:
+                message = f"{name} was {before!r} at the creation, and is {now!r} now"
+                yield Problem("wrong_property", ("RET-1",), message, place=name)
 
 
 def ownership(exchange: Exchange) -> Iterator[Problem]:
@@ -350,11 +213,18 @@ def catalog(exchange: Exchange) -> Iterator[Problem]:
             yield Problem("other_models", ("MOD-1",), message, "warning", str(model.get("id")))
             continue
         for name, clause in _MODEL_CLAUSES.items():
-            if name in model and model[name] != ours.get(name):
-                message = f"{name} of {model['id']} is {model[name]}; expected {ours.get(name)}"
+            if name in model and _without_extra(model[name], ours[name]) != ours[name]:
+                message = f"{name} of {model['id']} is {model[name]}; expected {ours[name]}"
                 yield Problem("other_models", (clause,), message, place=f"{model['id']} {name}")
     for id in expected:
         yield Problem("other_models", ("MOD-2",), f"the model {id!r} is not listed", place=id)
+
+
+def _without_extra(value: object, expected: object) -> object:
+    """Return a value without the fields that are not in the spec."""
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return {name: value[name] for name in expected if name in value}
+    return value
 
 
 _MODEL_CLAUSES = {
@@ -381,12 +251,6 @@ CHECKS: tuple[Callable[[Exchange], Iterator[Problem]], ...] = (
     ownership,
     catalog,
 )
-
-
-def _clauses(exchange: Exchange, place: tuple[str | int, ...]) -> tuple[str, ...]:
-    return response_clauses(
-        exchange.spec, exchange.operation, exchange.status, place, exchange.seen.status
-    )
 
 
 def _error_message(content: object) -> str:

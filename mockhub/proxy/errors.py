@@ -8,18 +8,15 @@ _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
 
 
 class UpstreamError(ApiError):
-    """The upstream gave no usable response."""
+    """The upstream gave no usable response; `upstreamTimeout` is a 504, other codes are a 502."""
 
-    def __init__(self, code: str, message: str, *, status: int = _BAD_GATEWAY) -> None:
+    def __init__(self, code: str, message: str) -> None:
+        status = _GATEWAY_TIMEOUT if code == "upstreamTimeout" else _BAD_GATEWAY
         super().__init__(status, code, message)
 
 
-def unreachable(message: str) -> UpstreamError:
-    return UpstreamError("upstreamUnreachable", message)
-
-
 def timed_out(message: str) -> UpstreamError:
-    return UpstreamError("upstreamTimeout", message, status=_GATEWAY_TIMEOUT)
+    return UpstreamError("upstreamTimeout", message)
 
 
 def invalid_response(message: str) -> UpstreamError:

@@ -70,16 +70,29 @@ class Guard:
         self._clock = clock or SystemClock()
         self._responded: dict[int, asyncio.Event] = {}  # by id() of a pending purchase
         self._highest_price = _highest_price(spec)
-        self.state = self._file.load() or GuardState(target)
-        if self.state.target != target:
+        self._file.lock()
+        try:
+            self.state = self._load(target)
+            self.state.budget = budget
+            self._file.save(self.state)
+        except MockhubError:
+            self.close()
+            raise
+
+    def _load(self, target: str) -> GuardState:
+        state = self._file.load() or GuardState(target)
+        if state.target != target:
             raise MockhubError(
-                f"--state belongs to the target {self.state.target}, not {target}; give another one"
+                f"--state belongs to the target {state.target}, not {target}; give another one"
             )
-        self.state.budget = budget
-        for purchase in self.state.purchases:
+        for purchase in state.purchases:
             if purchase.pending:  # the proxy was stopped before the response
                 purchase.pending, purchase.settled, purchase.lost = False, True, True
-        self._file.save(self.state)
+        return state
+
+    def close(self) -> None:
+        """Let another proxy use the file."""
+        self._file.close()
 
     async def admit(self, context: ProxyContext) -> None:
         """Reserve the price of a request before it is sent.

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from mockhub.exceptions import MockhubError
+
+try:
+    import fcntl
+except ImportError:  # on Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
 
 _VERSION = 1
 
@@ -86,12 +92,31 @@ class GuardState(msgspec.Struct):
 class StateFile:
     """The file of a guard's state, which is replaced as a whole; without a path there is none.
 
+    It is locked, so that two proxies do not count over each other.
+
     Raises:
-        MockhubError: if the file cannot be read, or is not one.
+        MockhubError: if the file cannot be read, is not one, or another proxy uses it.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._locked: IO[bytes] | None = None
+        self._is_closed = False
+
+    def lock(self) -> None:
+        """Lock the file, if there is one yet; `save` keeps the lock."""
+        if self._path is None:
+            return
+        try:
+            self._locked = self._path.open("rb")
+            _lock(self._locked)
+        except BlockingIOError:
+            self._release()
+            raise MockhubError(
+                f"{self._path}: another proxy uses it; give each proxy a file of its own"
+            ) from None
+        except OSError:
+            pass  # `load` explains it
 
     def load(self) -> GuardState | None:
         """Return the state; None if there is no file yet."""
@@ -118,14 +143,33 @@ class StateFile:
             return
         temporary = None
         try:
-            with tempfile.NamedTemporaryFile(
-                dir=self._path.parent, prefix=f".{self._path.name}.", delete=False
-            ) as file:
-                temporary = file.name
-                file.write(msgspec.json.encode(state))
+            prefix = f".{self._path.name}."
+            descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=prefix)
+            file = os.fdopen(descriptor, "wb")
+            _lock(file)
+            file.write(msgspec.json.encode(state))
+            file.flush()
             os.replace(temporary, self._path)
         except OSError as error:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
             message = f"{self._path}: cannot be written: {error.strerror}"
             raise MockhubError(message) from None
+        self._release()
+        self._locked = file
+        if self._is_closed:
+            self._release()
+
+    def close(self) -> None:
+        """Release the lock; what is still saved after it is not locked."""
+        self._is_closed = True
+        self._release()
+
+    def _release(self) -> None:
+        if self._locked is not None:
+            self._locked.close()
+
+
+def _lock(file: IO[bytes]) -> None:
+    if fcntl is not None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

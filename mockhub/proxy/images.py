@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import MockhubError
-from mockhub.proxy.errors import UpstreamError
+from mockhub.proxy.errors import invalid_response
 from mockhub.proxy.headers import end_to_end
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamExchange, UpstreamRequest
@@ -105,7 +105,7 @@ class ProxyImages(ImageDownloads):
             try:
                 target = Target(origin, "")
             except MockhubError as error:
-                raise UpstreamError("upstreamInvalidResponse", str(error)) from None
+                raise invalid_response(str(error)) from None
             self._clients[origin] = UpstreamClient(target, timeouts=self._upstream.timeouts)
         return self._clients[origin]
 

@@ -28,6 +28,10 @@ class Observation(NamedTuple):
     account_type: str | None = None
     images: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def image_ids(self) -> list[str]:
+        return [id for id, _ in self.images]
+
 
 NOTHING = Observation()
 

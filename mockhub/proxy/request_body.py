@@ -13,7 +13,7 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.request_validation import validate
 from mockhub.web import request_body, serializers
-from mockhub.web.asgi import Message, Receive
+from mockhub.web.asgi import AsgiBodySource, Message
 from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody
@@ -77,10 +77,14 @@ class RequestBody:
 
     async def _read(self) -> AsyncIterator[bytes]:
         operation = self._context.operation
-        self._parser_source = _FeedSource()
+        self._fed: asyncio.Queue[Message] = asyncio.Queue()
         if operation is not None and operation.bodies:
             reading = request_body.read_body(
-                self.parsed, self._parser_source, self._context.headers, operation, self._limits
+                self.parsed,
+                AsgiBodySource(self._fed.get),
+                self._context.headers,
+                operation,
+                self._limits,
             )
             self._parser = asyncio.create_task(reading)
         try:
@@ -88,7 +92,7 @@ class RequestBody:
                 await self._observe(part)
                 if part:
                     yield part
-            self._parser_source.feed(b"", more_body=False)
+            self._feed(b"", more_body=False)
         except BaseException as error:
             self.parsed.incomplete = isinstance(error, ClientDisconnected)
             self.parsed.stored_body = StoredBody(self._size, None)
@@ -103,9 +107,12 @@ class RequestBody:
         if self._parser is None:
             self._digest.update(part)
         elif not self._parser.done():
-            self._parser_source.feed(part, more_body=True)
-            while not (self._parser_source.is_empty or self._parser.done()):
+            self._feed(part, more_body=True)
+            while not (self._fed.empty() or self._parser.done()):
                 await asyncio.sleep(0)  # let it parse, so that at most one part waits
+
+    def _feed(self, body: bytes, *, more_body: bool) -> None:
+        self._fed.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
 
     async def _finish(self) -> None:
         if self._parser is None:
@@ -129,33 +136,3 @@ class RequestBody:
         self._spec.catalog.check_request(values, len(self.parsed.references))
         self.request = serializers.build_request(values, self.parsed.references)
         self._context.parsed_request = self.request
-
-
-class _FeedSource:
-    """The body source of the parser: what `feed` gave it."""
-
-    def __init__(self) -> None:
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
-
-    def feed(self, body: bytes, *, more_body: bool) -> None:
-        self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
-
-    @property
-    def is_empty(self) -> bool:
-        return self._messages.empty()
-
-    @property
-    def receive(self) -> Receive:
-        return self._messages.get
-
-    def receive_nowait(self) -> Message | None:
-        return None if self._messages.empty() else self._messages.get_nowait()
-
-    def body_nowait(self) -> bytes | None:
-        return None
-
-    def watch(self, on_disconnect: Callable[[], None]) -> None:
-        """Do nothing: the request's own source notices a disconnect."""
-
-    def unwatch(self) -> None:
-        """Do nothing, as `watch` does."""

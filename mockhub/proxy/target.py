@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from mockhub.exceptions import MockhubError
@@ -10,7 +9,6 @@ from mockhub.exceptions import MockhubError
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True)
 class Target:
     """The upstream, whose URL may have the base path of the API or another one in its place.
 
@@ -23,32 +21,20 @@ class Target:
         MockhubError: if *url* cannot be used.
     """
 
-    url: str
-    base_path: str
-    secure: bool = field(init=False)
-    host: str = field(init=False)
-    port: int = field(init=False)
-    path: str = field(init=False)
-    origin: str = field(init=False)
-    host_header: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, url: str, base_path: str) -> None:
         try:
-            parts = urlsplit(self.url)
-            host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
-            host.encode("idna")
+            parts = urlsplit(url)
+            self.host, self.port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+            self.host.encode("idna")
         except (ValueError, KeyError):
             raise MockhubError(
-                f"the target {self.url!r} is no URL; expected one such as https://host/api/v1"
+                f"the target {url!r} is no URL; expected one such as https://host/api/v1"
             ) from None
-        set_field = object.__setattr__
-        set_field(self, "secure", parts.scheme == "https")
-        set_field(self, "host", host)
-        set_field(self, "port", port)
-        set_field(self, "path", parts.path.rstrip("/") or self.base_path)
-        host_header = parts.netloc.encode("idna")
-        set_field(self, "host_header", host_header)
-        set_field(self, "origin", f"{parts.scheme}://{host_header.decode()}")
+        self.url, self.base_path = url, base_path
+        self.secure = parts.scheme == "https"
+        self.path = parts.path.rstrip("/") or base_path
+        self.host_header = parts.netloc.encode("idna")
+        self.origin = f"{parts.scheme}://{self.host_header.decode()}"
 
     def upstream_target(self, raw_path: bytes, query: bytes) -> bytes:
         """Return the request target at the upstream.

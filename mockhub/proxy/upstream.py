@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from mockhub.exceptions import MockhubError
-from mockhub.proxy.errors import UpstreamError, invalid_response, timed_out, too_large, unreachable
+from mockhub.proxy.errors import UpstreamError, invalid_response, timed_out, too_large
 from mockhub.proxy.target import Target
 from mockhub.web.responses import Headers
 
@@ -73,7 +73,7 @@ class UpstreamClient:
         timeouts: How long to wait.
 
     Raises:
-        MockhubError: if the file cannot be used.
+        MockhubError: if the file cannot be used, or the target has no TLS.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class UpstreamClient:
     ) -> None:
         self.target = target
         self.timeouts = timeouts or UpstreamTimeouts()
+        if ca_file and not target.secure:
+            raise MockhubError(f"--ca-file needs a target with https, not {target.url}")
         self._ssl = _ssl_context(ca_file) if target.secure else True
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether requests are safe
         self._closing: list[asyncio.Task[None]] = []
@@ -244,7 +246,8 @@ class UpstreamExchange:
             return UpstreamError("upstreamTls", message)
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or str(error.os_error)
-            return unreachable(f"cannot connect to {self._origin}: {reason}")
+            message = f"cannot connect to {self._origin}: {reason}"
+            return UpstreamError("upstreamUnreachable", message)
         if isinstance(error, aiohttp.ClientResponseError):
             return invalid_response(f"the upstream's response is not HTTP: {error.message}")
         return invalid_response(f"the upstream closed the connection too early: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from mockhub.web.asgi import Message
 from mockhub.web.responses import Response
 
 _START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
+_COMPARED_HEADERS = ("Location", "Retry-After", "WWW-Authenticate", "Allow")
 _CREDITS = 1_000_000_000
 _BOUNDARY = "mockhub-recording"
 _FIRST_BYTES = {
@@ -206,17 +207,13 @@ class _Simulation:
             return [Difference("status", service, mock, clauses or expected)]
         if not _path(exchange).startswith(self._spec.base_path):
             return self._compare_image(exchange, response)
-        types = [
-            dict(headers).get("content-type", "none").partition(";")[0]
-            for headers in (exchange.headers, _text_headers(response))
-        ]
-        if types[0] != types[1]:
-            return [Difference("Content-Type", types[0], types[1], clauses)]
-        if exchange.method == "HEAD" or types[0] != JSON:
-            return []
+        differences = list(_compare_headers(exchange.headers, _text_headers(response), clauses))
+        is_json = _media_type(exchange.headers) == _media_type(_text_headers(response)) == JSON
+        if exchange.method == "HEAD" or not is_json:
+            return differences
         content: tuple[Any, Any] = (exchange.response_json, orjson.loads(response.body))
         self._align_balances(exchange, *content)
-        differences = compare_json(self._spec, operation, exchange.status, *content)
+        differences += compare_json(self._spec, operation, exchange.status, *content)
         self._remember(exchange, *content)
         return differences
 
@@ -283,6 +280,22 @@ def _describe_status(response: RecordedExchange | Response) -> str:
     except orjson.JSONDecodeError:
         code = None
     return f"{response.status} {code or ''}".rstrip()
+
+
+def _compare_headers(
+    service: Mapping[str, str], mock: Mapping[str, str], clauses: tuple[str, ...]
+) -> Iterator[Difference]:
+    """Compare the media type, and whether there are the headers on which a client acts."""
+    if _media_type(service) != _media_type(mock):
+        yield Difference("Content-Type", _media_type(service), _media_type(mock), clauses)
+    for name in _COMPARED_HEADERS:
+        if (name.lower() in service) != (name.lower() in mock):
+            values = [one.get(name.lower(), "none") for one in (service, mock)]
+            yield Difference(name, values[0], values[1], clauses)
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "none").partition(";")[0]
 
 
 def _text_headers(response: Response) -> Mapping[str, str]:

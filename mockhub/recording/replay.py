@@ -8,14 +8,15 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import Credentials, NoApiKey
-from mockhub.exceptions import ApiError, ValidationError
+from mockhub.domain.ledger import Entry
+from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.recording.files import BASE_URL, RecordedExchange
 from mockhub.recording.matching import MATCHED_HEADERS, Fields, Matcher, request_fields
@@ -130,13 +131,26 @@ class Replay:
             exchange = chosen[min(state.counts[chosen[0].path], len(chosen) - 1)]
         state.counts[chosen[0].path] += 1
         content = exchange.response_json
-        if (
-            operation
-            and operation.id == OperationId.CREATE_GENERATION
-            and isinstance(content, dict)
-        ):
-            state.offsets[str(content.get("id"))] = now - _ended_at(exchange)
+        if operation and isinstance(content, dict):
+            if operation.id == OperationId.CREATE_GENERATION:
+                state.offsets[str(content.get("id"))] = now - _ended_at(exchange)
+            self._follow_balance(context, content)
         return exchange
+
+    def _follow_balance(self, context: RequestContext, content: dict[str, Any]) -> None:
+        """Let the account of a key of the hub have the recorded balance."""
+        balance = content.get("balance", content)
+        credits = balance.get("credits") if isinstance(balance, dict) else None
+        if type(credits) is not int:
+            return
+        with suppress(ApiError, MockhubError):  # the hub does not know the key, or cannot follow
+            account = context.account = self._hub.authenticate(context.credentials)
+            now, difference = self._hub.settle(), credits - account.balance
+            if difference > 0:
+                self._hub.grant(account, difference)
+            for lot, amount in account.allocate(max(0, -difference)):
+                account.apply(Entry(now, "charge", -amount, lot, content.get("id")))
+            self._hub.evict_entries(account)
 
     def select_poll(self, id: str, polls: Sequence[RecordedExchange], now: int) -> RecordedExchange:
         """Return the last poll that was recorded by now, counted from the POST.

@@ -75,7 +75,7 @@ def start_proxy(
         mount_control_plane(app, token=None)
     server = ServerThread(app, listener)
     try:
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=30, verify=False) as client:
             yield LiveProxy(url, api, server, client)
     finally:
         server.stop()

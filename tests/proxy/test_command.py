@@ -74,6 +74,8 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
         (["--target", "gptimagehub.com"], "is not a base URL"),
         (["--target", "http://127.0.0.1:9", "--budget", "-1"], "-1 is not in the range"),
         (["--target", "https://127.0.0.1:9", "--ca-file", "none.pem"], "No such file"),
+        (["--target", "http://127.0.0.1:9", "--ca-file", "a.pem"], "needs a target with https"),
+        (["--target", "http://127.0.0.1:9", "--report-json", "/none/a"], "no such directory"),
         (["--target", "http://127.0.0.1:9", "--state", "/none/state.json"], "cannot be written"),
         (["--target", "http://127.0.0.1:9", "--host", "0.0.0.0"], "give --control-token"),
         (["--target", "http://127.0.0.1:9", "--arm", "nonsense"], "nonsense"),

@@ -226,6 +226,16 @@ def test_wrong_state_files_are_rejected(tmp_path: Path, content: str, problem: s
     assert file.read_text() == content
 
 
+def test_two_proxies_do_not_share_a_state_file(tmp_path: Path) -> None:
+    """The second one is rejected, until the first one has ended."""
+    file = tmp_path / "guard.json"
+    for _ in range(2):  # the file is new, then it exists
+        first = Guard(SPEC, "target", file=StateFile(file))
+        with pytest.raises(MockhubError, match=r"guard\.json: another proxy uses it"):
+            Guard(SPEC, "target", file=StateFile(file))
+        first.close()
+
+
 def test_state_that_cannot_be_written_stops_spending(upstream: LiveHub, tmp_path: Path) -> None:
     """Without a place to reserve the price, nothing is sent."""
     folder = tmp_path / "folder"

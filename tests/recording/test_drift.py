@@ -90,6 +90,12 @@ def test_our_own_mock_has_no_drift(session: Session) -> None:
             "Content-Type: the service has text/html, the mock application/json  (ASY-1",
         ),
         (
+            "0002-create-generation-202",
+            "content-type: application/json",
+            "content-type: application/json\n    location: /api/v1/generations/x",
+            "Location: the service has /api/v1/generations/x, the mock none  (ASY-1",
+        ),
+        (
             "0005-get-generation-200",
             "created_at: '2026-11-27T09:15:31.554Z'",
             "created_at: yesterday",

@@ -29,7 +29,9 @@ def recording_proxy(upstream: LiveHub, directory: Path) -> Iterator[httpx.Client
     app = App(ProxyApi(spec, HubBackend("default", spec), url, client))
     recorder = record(app, directory)
     server = ServerThread(app, listener)
-    with httpx.Client(base_url=f"{url}/api/v1/", headers=auth_headers(KEY, {})) as client_of_proxy:
+    with httpx.Client(
+        base_url=f"{url}/api/v1/", headers=auth_headers(KEY, {}), verify=False
+    ) as client_of_proxy:
         yield client_of_proxy
     server.stop()
     recorder.close()

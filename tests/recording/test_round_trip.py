@@ -120,6 +120,19 @@ def test_repeated_request_gets_the_responses_in_order_and_then_the_last(
     assert live.credits("any key") == 120
 
 
+def test_balance_of_a_known_key_follows_the_recording(session: Session, live: LiveHub) -> None:
+    """A simulated generation is paid from the recorded balance, and the ledger explains both."""
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+    replay(live, session.directory, only=False)
+    assert [live.credits(OTHER) for _ in range(2)] == [120, 112]
+    simulated = live.generate({"prompt": "Not recorded"}, OTHER).json()
+    assert simulated["balance"]["credits"] == 104
+    account = live.backend.accounts["other"]
+    totals = live.server.call(lambda: dict(account.totals))
+    assert totals == {"grant": 1000, "charge": 104 - 1000, "refund": 0, "expiry": 0}
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+
+
 def test_keys_are_labelled_in_the_order_in_which_they_are_seen(
     session: Session, live: LiveHub
 ) -> None:
