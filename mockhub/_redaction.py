@@ -26,7 +26,7 @@ _SEPARATED = bytes(code if re.match(_KEY_CHARACTERS, bytes([code])) else 32 for 
 
 # Each alternative begins with a literal: re then skips to the next possible start.
 _ESCAPE = re.compile(
-    r"""%((?!00)[0-9A-Fa-f]{2}(?:%(?!00)[0-9A-Fa-f]{2}){0,15})  # a URL
+    r"""%([0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}){0,15})  # a URL
       | \\u\{?([0-9A-Fa-f]{4})\}?       # JSON, JavaScript
       | %u\{?([0-9A-Fa-f]{4})\}?
       | \\x([0-9A-Fa-f]{2})             # Python
@@ -34,7 +34,7 @@ _ESCAPE = re.compile(
       | &\#([0-9]{1,5});
       | \\(\\(?:\\\\){0,15})             # an escaped escape
       | \\([/"])
-      | \x00 | %00                      # UTF-16
+      | \x00                            # UTF-16
     """,
     re.VERBOSE,
 )

@@ -550,10 +550,10 @@ def test_clock_ends_before_dates_do(hub: LiveHub) -> None:
 def test_control_never_races_with_requests(hub: LiveHub) -> None:
     """Resets and scripts between requests leave documented responses and correct ledgers."""
     call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
-    key = "gih_live_" + 8 * "rich"
+    headers = {"Authorization": f"Bearer gih_live_{8 * 'rich'}"}
 
     def client() -> set[int]:
-        with httpx.Client(base_url=hub.url, headers={"Authorization": f"Bearer {key}"}) as http:
+        with httpx.Client(base_url=hub.url, headers=headers, timeout=60) as http:
             statuses = set()
             for _ in range(15):
                 created = http.post("/api/v1/images/generations", json={**BODY, "async": True})

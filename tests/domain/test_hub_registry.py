@@ -146,9 +146,8 @@ def test_64_threads_do_not_interfere(hub_server: LiveHub, make: Make) -> None:
             name = f"w{number}-{round}"
             hub = make(name, seed=number)
             url, count = f"{hub_server.url}/hubs/{name}", number % 5 + 1
-            with httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {KEY}"}, verify=False
-            ) as client:
+            headers = {"Authorization": f"Bearer {KEY}"}
+            with httpx.Client(base_url=url, headers=headers, verify=False, timeout=60) as client:
                 prompts = [f"{name} {i}" for i in range(count)]
                 generations = [
                     client.post("/api/v1/images/generations", json={**BODY, "prompt": p}).json()

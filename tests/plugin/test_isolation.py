@@ -17,7 +17,7 @@ import httpx, pytest
 
 @pytest.fixture(scope="session")
 def client():
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         yield client
 
 @pytest.mark.parametrize("number", range(400))
@@ -48,7 +48,7 @@ URL = os.environ["MOCKHUB_URL"]
 
 @pytest.fixture(scope="session")
 def client():
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60) as client:
         yield client
 
 @pytest.mark.parametrize("number", range(400))
@@ -80,7 +80,8 @@ def test_four_workers_on_one_server_are_isolated(
 
 def test_64_threads_on_one_server_are_isolated() -> None:
     """400 hubs are created, used and deleted by 64 threads."""
-    with HubServer() as server, httpx.Client(limits=httpx.Limits(max_connections=64)) as client:
+    limits = httpx.Limits(max_connections=64)
+    with HubServer() as server, httpx.Client(limits=limits, timeout=60) as client:
 
         def use_hub(number: int) -> tuple[int, int, int]:
             with server.create_hub(credits=100 + number, name="same") as hub:
