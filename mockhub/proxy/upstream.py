@@ -87,6 +87,7 @@ class UpstreamClient:
         self.timeouts = timeouts or UpstreamTimeouts()
         if ca_file and not target.secure:
             raise MockhubError(f"--ca-file needs a target with https, not {target.url}")
+        self.is_closed = False
         self._ssl = _ssl_context(ca_file) if target.secure else True
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether requests are safe
         self._closing: list[asyncio.Task[None]] = []
@@ -99,12 +100,13 @@ class UpstreamClient:
             Exception: what *body* raises; the upstream then never gets the end of the request.
         """
         session = self._session(request.method in SAFE_METHODS)
-        exchange = request.exchange = UpstreamExchange(self.target, self.timeouts, request)
+        exchange = request.exchange = UpstreamExchange(self, request)
         await exchange.start(session)
         return exchange
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, because the proxy stops."""
+        self.is_closed = True
         self._closing += [asyncio.ensure_future(one.close()) for one in self._sessions.values()]
         self._sessions.clear()
 
@@ -125,11 +127,9 @@ class UpstreamClient:
 class UpstreamExchange:
     """An exchange with the upstream; the head of the response has arrived."""
 
-    def __init__(
-        self, target: Target, timeouts: UpstreamTimeouts, request: UpstreamRequest
-    ) -> None:
-        self._origin = target.origin
-        self._timeouts = timeouts
+    def __init__(self, client: UpstreamClient, request: UpstreamRequest) -> None:
+        self._client = client
+        self._origin, self._timeouts = client.target.origin, client.timeouts
         self._request = request
         self._deadline = asyncio.timeout(None)
         self._response: aiohttp.ClientResponse | None = None
@@ -237,6 +237,10 @@ class UpstreamExchange:
                 self._response.close()
 
     def _to_upstream_error(self, error: aiohttp.ClientError) -> UpstreamError:
+        if self._client.is_closed:
+            message = "the proxy was stopped before the upstream had responded"
+            charge = "" if self._request.method in SAFE_METHODS else ", which may have charged it"
+            return UpstreamError("proxyStopped", message + charge)
         if isinstance(error, aiohttp.ClientSSLError):
             cause = error.os_error
             reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause

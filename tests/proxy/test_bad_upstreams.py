@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -85,6 +87,27 @@ def test_silent_upstreams_are_504(start: bytes) -> None:
 
     with raw_server(hang) as target:
         assert ask(target) == "504 upstreamTimeout"
+
+
+def test_stopped_proxy_says_so() -> None:
+    """A client that waits when the proxy ends learns why, and that it may have paid."""
+    is_asked = Event()
+
+    def hang(connection: socket.socket) -> None:
+        read_head(connection)
+        is_asked.set()
+        while connection.recv(65536):
+            pass
+
+    with (
+        raw_server(hang) as target,
+        start_proxy(target) as proxy,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        response = threads.submit(proxy.generate, {})
+        assert is_asked.wait(30)
+        proxy.server.stop()
+        assert error_of(response.result(30)) == (502, "proxyStopped")
 
 
 def test_endless_responses_are_limited_in_size_and_time() -> None:
