@@ -36,6 +36,7 @@ class Operation:
 
     demand: Demand
     entered: asyncio.Future[None]
+    committed: asyncio.Future[None]
     transaction: _Transaction | None = None
 
 
@@ -43,7 +44,6 @@ class Operation:
 class _Transaction:
     running: int
     all_left: asyncio.Future[None]
-    committed: asyncio.Future[None]
 
 
 class Store:
@@ -103,7 +103,8 @@ class Store:
         Raises:
             ServiceUnavailable: if the database is not available.
         """
-        operation = Operation(demand, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        operation = Operation(demand, loop.create_future(), loop.create_future())
         self._queue.append(operation)
         self._work.set()
         try:
@@ -112,6 +113,7 @@ class Store:
             if operation in self._queue:
                 self._queue.remove(operation)
             elif operation.transaction is not None:
+                operation.committed.cancel()
                 self._count_out(operation.transaction)
             raise
         return operation
@@ -125,7 +127,7 @@ class Store:
         transaction = operation.transaction
         assert transaction is not None
         self._count_out(transaction)
-        await asyncio.shield(transaction.committed)
+        await operation.committed
 
     def _count_out(self, transaction: _Transaction) -> None:
         transaction.running -= 1
@@ -153,10 +155,8 @@ class Store:
         except Exception as error:
             self._fail([operation.entered for operation in operations], error)
             return
-        loop = asyncio.get_running_loop()
         running = [one for one in operations if not one.entered.done()]
-        transaction = _Transaction(len(running), loop.create_future(), loop.create_future())
-        transaction.committed.add_done_callback(lambda future: future.exception())
+        transaction = _Transaction(len(running), asyncio.get_running_loop().create_future())
         for operation in running:
             operation.transaction = transaction
             operation.entered.set_result(None)
@@ -165,10 +165,12 @@ class Store:
         try:
             await self._in_thread(self.session.commit)
         except Exception as error:
-            self._fail([transaction.committed], error)
+            self._fail([operation.committed for operation in running], error)
         else:
             self._report("")
-            transaction.committed.set_result(None)
+            for operation in running:
+                if not operation.committed.done():
+                    operation.committed.set_result(None)
 
     async def _open(self, operations: Iterable[Operation]) -> None:
         demands = [operation.demand for operation in operations]
