@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -111,6 +111,12 @@ class Database:
                 connection.executemany(statement, rows)
             else:  # one statement for all rows, which is much faster than one for each
                 connection.execute(statement, [encode(rows)])
+
+    def delete(self, table: str, hub: int, ids: Collection[str]) -> None:
+        """Delete rows of a hub by their ids."""
+        listed = "value FROM json_each(?)" if self.is_sqlite else "json_array_elements_text(?)"
+        statement = f"DELETE FROM {table} WHERE hub = ? AND id IN (SELECT {listed})"
+        self.execute(statement, (hub, encode(ids)))
 
     # -- transactions ------------------------------------------------------------------------------
 

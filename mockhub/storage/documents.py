@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -148,20 +149,48 @@ class AccountDocument(Struct):
             tuple(entries),
         )
 
-    def apply(self, account: Account) -> None:
-        """Bring the fields of an account to those of the document, but for the entries."""
+    def apply(self, account: Account, new_entries: Sequence[Entry]) -> None:
+        """Bring an account to the document, with the entries that are new and not evicted."""
+        last_number = max(entry_count(account), self.evicted_count) + len(new_entries)
+        account.entries.extend(new_entries)
+        while len(account.entries) > last_number - self.evicted_count:
+            account.entries.popleft()
         for name in _ACCOUNT_FIELDS:
             setattr(account, name, getattr(self, name))
 
     def build(self, id: str) -> Account:
         account = Account(id)
-        self.apply(account)
-        account.entries.extend(self.entries)
+        self.apply(account, self.entries)
         return account
 
 
 _ACCOUNT_FIELDS = AccountDocument.__struct_fields__[:-1]
 ACCOUNT = msgspec.json.Decoder(AccountDocument)
+
+
+def entry_count(account: Account) -> int:
+    return account.evicted_count + len(account.entries)
+
+
+def new_entry_rows(account: Account, known_count: int) -> list[dict[str, object]]:
+    """Return the columns of the entries that came after those that are known."""
+    total = entry_count(account)
+    count = min(total - known_count, len(account.entries))
+    newest = islice(reversed(account.entries), count)
+    return [
+        {"number": number, **{name: getattr(entry, name) for name in Entry.__struct_fields__}}
+        for number, entry in zip(range(total, total - count, -1), newest, strict=True)
+    ]
+
+
+def generation_columns(generation: Generation) -> dict[str, object]:
+    return {
+        "account": generation.account,
+        "status": generation.status,
+        "created_at": generation.created_at,
+        "ended_at": generation.ended_at,
+        "body": encode(generation),
+    }
 
 
 class SnapshotDocument(Struct):

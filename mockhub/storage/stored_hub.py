@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import islice
 from typing import NamedTuple
 
 from mockhub.domain.accounts import Account
@@ -27,6 +26,9 @@ from mockhub.storage.documents import (
     SnapshotDocument,
     apply_document,
     encode,
+    entry_count,
+    generation_columns,
+    new_entry_rows,
 )
 from mockhub.storage.journal import StoredJournal
 from mockhub.storage.schema import HUB_TABLES
@@ -156,12 +158,7 @@ class StoredHub:
             for lot in document.lots.values():
                 if lot.id not in account.lots:
                     hub.scheduler.add_expiry(lot.expires_at)
-            new = new_entries[id]
-            last_number = max(_entry_count(account), document.evicted_count) + len(new)
-            account.entries.extend(new)
-            while len(account.entries) > last_number - document.evicted_count:
-                account.entries.popleft()
-            document.apply(account)
+            document.apply(account, new_entries[id])
             self._marks[id] = _mark(account)
 
     def _read_entries(
@@ -175,7 +172,7 @@ class StoredHub:
             rows = []
         for id in changed or ():
             account = self.hub.accounts.get(id)
-            known = _entry_count(account) if account else 0
+            known = entry_count(account) if account else 0
             rows += database.select(_SELECT_NEW_ENTRIES + _IN_THEIR_ORDER, self.id, id, known)
         for id, *values in rows:
             found[id].append(Entry(*values))
@@ -278,8 +275,8 @@ class StoredHub:
         database.insert("generations", generation_rows)
         for account, known in changed.values():
             self._write_entries(database, account, known or (0, 0, 0))
-        for id in evicted:
-            database.execute("DELETE FROM generations WHERE hub = ? AND id = ?", (self.id, id))
+        if evicted:
+            database.delete("generations", self.id, evicted)
         database.execute(_UPDATE_HUB, (version, state, self.id))
         wakes = self._wakes_others(document)
         self.version, self._state = version, state
@@ -304,19 +301,8 @@ class StoredHub:
 
     def _write_entries(self, database: Database, account: Account, known: _Mark) -> None:
         evicted_count, known_count = known[0], known[0] + known[1]
-        total = _entry_count(account)
-        count = min(total - known_count, len(account.entries))
-        newest = islice(reversed(account.entries), count)
-        rows = [
-            {
-                "hub": self.id,
-                "account": account.id,
-                "number": number,
-                **{name: getattr(entry, name) for name in entry.__struct_fields__},
-            }
-            for number, entry in zip(range(total, total - count, -1), newest, strict=True)
-        ]
-        database.insert("entries", rows)
+        owner = {"hub": self.id, "account": account.id}
+        database.insert("entries", [owner | row for row in new_entry_rows(account, known_count)])
         if account.evicted_count > evicted_count:
             database.execute(_DELETE_ENTRIES, (self.id, account.id, account.evicted_count))
 
@@ -335,15 +321,9 @@ class StoredHub:
     def _generation_rows(self, version: int) -> list[dict[str, object]]:
         positions = {id: position for position, id in self._ended_ids.appended.items()}
         return [
-            {
-                **self._row(id, version, is_new=True),
-                "account": generation.account,
-                "status": generation.status,
-                "created_at": generation.created_at,
-                "ended_at": generation.ended_at,
-                "ended_position": positions.get(id),
-                "body": encode(generation),
-            }
+            self._row(id, version, is_new=True)
+            | {"ended_position": positions.get(id)}
+            | generation_columns(generation)
             for id in {**self._generations.changed, **positions}
             if (generation := self._generations.get(id))
         ]
@@ -363,10 +343,6 @@ _SELECT_NEW_ENTRIES = _SELECT_ENTRIES + " AND account = ? AND number > ?"
 _IN_THEIR_ORDER = " ORDER BY account, number"
 _UPDATE_HUB = "UPDATE hubs SET version = ?, state = ? WHERE id = ?"
 _DELETE_ENTRIES = "DELETE FROM entries WHERE hub = ? AND account = ? AND number <= ?"
-
-
-def _entry_count(account: Account) -> int:
-    return account.evicted_count + len(account.entries)
 
 
 def _mark(account: Account) -> _Mark:
