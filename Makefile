@@ -66,7 +66,7 @@ check: .venv/.dev ## check formatting, lint, types and import layers
 lint-spec: env ## run external linters on openapi.yaml
 	$(BIN)/python -m pytest tests/spec/test_external_linters.py
 
-bank: .venv/.dev ## kill servers on one database for a minute while clients pay (BANK_ARGS="--seconds 10")
+bank: .venv/.dev ## kill servers and restart the database for a minute while clients pay (BANK_ARGS="--database sqlite")
 	$(BIN)/python -m tests.storage.bank $(BANK_ARGS)
 
 verify: .venv/.dev ## run the contract tests on our own mock (VERIFY_ARGS="--no-fuzz")

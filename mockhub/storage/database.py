@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ class Database:
             import psycopg
 
             self._errors = (psycopg.Error,)
+            logging.getLogger("psycopg").setLevel(logging.ERROR)  # the store logs it too
 
     @property
     def connection(self) -> Any:

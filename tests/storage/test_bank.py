@@ -15,6 +15,11 @@ def test_killed_servers_lose_no_credit_on_sqlite(tmp_path: Path) -> None:
 
 
 def test_killed_servers_lose_no_credit_on_postgresql(cluster: Cluster) -> None:
-    bank = run_bank(cluster.create_database(), seconds=3, servers=2, clients=4, interval=0.5)
+    def restart() -> None:
+        cluster.stop(immediately=True)
+        cluster.start()
+
+    url = cluster.create_database()
+    bank = run_bank(url, seconds=3, servers=2, clients=4, interval=0.5, restart=restart)
     assert bank.acknowledged
     assert bank.kills

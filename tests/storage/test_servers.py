@@ -25,6 +25,9 @@ OTHER_KEY = "gih_live_otherotherotherotherotherotherot"
 TIMEOUT = 60
 
 
+CLIENT = httpx.Client(timeout=TIMEOUT, limits=httpx.Limits(max_connections=None))
+
+
 @dataclass
 class Server:
     """A `mockhub serve` process on a database; `api` and `control` send requests to it."""
@@ -35,7 +38,7 @@ class Server:
     def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {options.pop('key', KEY)}"}
         url = f"{self.url}/api/v1{path}"
-        return httpx.request(method, url, headers=headers, timeout=TIMEOUT, **options)
+        return CLIENT.request(method, url, headers=headers, **options)
 
     def generate(self, **fields: Any) -> httpx.Response:
         body = {"model": "gpt-image-2", "prompt": "A lighthouse", **fields}
@@ -43,7 +46,7 @@ class Server:
 
     def control(self, path: str, method: str = "GET", content: Any = None) -> Any:
         url = f"{self.url}/_mockhub/hubs{path}"
-        response = httpx.request(method, url, json=content, timeout=TIMEOUT)
+        response = CLIENT.request(method, url, json=content)
         assert response.is_success, response.text
         return response.json()
 
