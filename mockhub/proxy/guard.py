@@ -200,14 +200,10 @@ class Guard:
 
     def _find_lost(self, identity: str) -> Purchase | None:
         since = self._clock.now() - self._repeat_window
-        return next(
-            (
-                one
-                for one in self.state.purchases
-                if one.identity == identity and one.lost and one.at > since
-            ),
-            None,
-        )
+        for one in self.state.purchases:
+            if one.identity == identity and one.lost and one.at > since:
+                return one
+        return None
 
     # -- bookkeeping -----------------------------------------------------------------------------
 

@@ -103,7 +103,13 @@ class Mirror:
             entries += (Entry(now, "charge", -charge, _LOT, id),) if charge else ()
             generation = replace(generation, allocations=((_LOT, charge),))
         if ended:
-            generation = self._ended(generation, seen, now)
+            generation = replace(
+                generation,
+                outcome=SUCCESS,
+                status=cast(Literal["succeeded", "failed"], seen.status),
+                delivered=len(seen.images),
+                ended_at=now,
+            )
             charged = sum(credits for _, credits in generation.allocations)
             refund = charged - generation.credits if charged else 0
             entries += (Entry(now, "refund", refund, _LOT, id),) if refund > 0 else ()
@@ -138,13 +144,6 @@ class Mirror:
             seed=0,
             created_at=now,
             due_at=None,
-        )
-
-    def _ended(self, generation: Generation, seen: Observation, now: int) -> Generation:
-        delivered = len(seen.images)
-        status = cast(Literal["succeeded", "failed"], seen.status)
-        return replace(
-            generation, outcome=SUCCESS, status=status, delivered=delivered, ended_at=now
         )
 
     def _quote(self, seen: Observation, request: GenerationRequest | None) -> Quote | None:

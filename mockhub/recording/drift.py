@@ -13,6 +13,7 @@ from mockhub._timestamps import SECOND
 from mockhub.domain.accounts import Account
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
+from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.provider import SUCCESS, Outcome, Provider
 from mockhub.recording.compare import Difference, compare_json, response_clauses
 from mockhub.recording.files import BASE_URL, RecordedExchange
@@ -20,8 +21,9 @@ from mockhub.recording.recorder import MALFORMED_KEY
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.operations import JSON, Operation, OperationId
 from mockhub.verify.image_size import image_size
-from mockhub.web.app import create_app
-from mockhub.web.asgi import Message
+from mockhub.web.api import PublicApi
+from mockhub.web.asgi import AsgiBodySource, Message
+from mockhub.web.context import RequestContext
 from mockhub.web.responses import Response
 
 _START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
@@ -75,7 +77,7 @@ class _Simulation:
         self._exchanges = exchanges
         self._clock = ManualClock(_START, mode="hold")
         self._hub = HubBackend("default", spec, clock=self._clock)
-        self._app = create_app(spec, self._hub, url=BASE_URL)
+        self._api = PublicApi(spec, HubRegistry(self._hub), BASE_URL)
         self._accounts: dict[str, Account] = {}  # by the label of a key
         self._balances: dict[str, int] = {}  # that the service had last, by the label of a key
         self._offsets: dict[str, int] = {}  # of the mock's balance from the service's
@@ -110,8 +112,7 @@ class _Simulation:
         return methods.get("GET" if exchange.method == "HEAD" else exchange.method)
 
     def _operation_id(self, exchange: RecordedExchange) -> str | None:
-        operation = self._operation(exchange)
-        return operation.id if operation else None
+        return getattr(self._operation(exchange), "id", None)
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -128,7 +129,17 @@ class _Simulation:
         path, _, query = exchange.target.partition("?")
         for name in (path, path.rpartition("/")[2]):
             path = path.replace(name, self._names.get(name, name))
-        return await _call(self._app, exchange.method, path, query, headers, body)
+        scope = {
+            "method": exchange.method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": headers,
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return await self._api.handle(RequestContext(scope, AsgiBodySource(receive)))
 
     def _outcome(self, exchange: RecordedExchange) -> Outcome:
         """Return what became of the generation that the request created."""
@@ -302,7 +313,7 @@ def _text_headers(response: Response) -> Mapping[str, str]:
     return {name.decode(): value.decode("latin-1") for name, value in response.headers}
 
 
-# -- requests to an ASGI application -----------------------------------------------------------
+# -- bodies of requests ---------------------------------------------------------------------------
 
 
 def _encode(content: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, bytes]:
@@ -329,33 +340,3 @@ def _encode_form(parts: Iterable[Mapping[str, Any]]) -> bytes:
         header = b'; filename="file"\r\nContent-Type: %s\r\n\r\n' % media_type.encode()
         body += header + content + b"\r\n"
     return body + b"--%s--\r\n" % _BOUNDARY.encode()
-
-
-async def _call(
-    app: Any,
-    method: str,
-    path: str,
-    query: str,
-    headers: list[tuple[bytes, bytes]],
-    body: bytes,
-) -> Response:
-    """Send a request to an ASGI application, and return the whole response."""
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "headers": headers,
-    }
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    return Response(sent[0]["status"], content, tuple(sent[0]["headers"]))

@@ -27,6 +27,7 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.asgi import (
     CYCLE_SCOPE_KEY,
     AsgiApp,
+    AsgiBodySource,
     Message,
     Receive,
     RequestCycle,
@@ -75,9 +76,6 @@ class _Exchange:
     headers: Headers = ()
     body: bytearray | None = None
     complete: bool = False
-
-    def end(self) -> None:
-        self.complete, self.seconds = True, perf_counter() - self.started
 
 
 class Recorder:
@@ -276,66 +274,38 @@ class _Tap:
     """Copies the messages of one exchange."""
 
     def __init__(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
-        self.exchange = exchange
+        self._exchange = exchange
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self.on_request(message)
+        if message["type"] == "http.request":
+            self._exchange.request.feed(message.get("body", b""))
+            self._exchange.request.complete |= not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
+        exchange = self._exchange
         if message["type"] == "http.response.start":
-            self.exchange.status = message["status"]
-            self.exchange.headers = tuple(message.get("headers", ()))
-            self.exchange.body = bytearray()
-        elif message["type"] == "http.response.body":
-            self.on_body(message.get("body", b""), more=message.get("more_body", False))
-        await self._send(message)
-
-    def on_request(self, message: Message) -> None:
-        if message["type"] == "http.request":
-            self.exchange.request.feed(message.get("body", b""))
-            self.exchange.request.complete |= not message.get("more_body", False)
-
-    def on_body(self, data: bytes, *, more: bool) -> None:
-        exchange = self.exchange
-        if exchange.body is not None and exchange.method != "HEAD":
-            exchange.body += data
+            exchange.status = message["status"]
+            exchange.headers = tuple(message.get("headers", ()))
+            exchange.body = bytearray()
+        elif exchange.body is not None and exchange.method != "HEAD":
+            exchange.body += message.get("body", b"")
             if len(exchange.body) > _MAX_RESPONSE_BYTES:
                 exchange.body = None
-        if not more:
-            exchange.end()
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            exchange.complete, exchange.seconds = True, perf_counter() - exchange.started
+        await self._send(message)
 
 
-class _TappedCycle:
-    """The request cycle of mockhub's server, which passes bodies around `receive` and `send`."""
+class _TappedCycle(AsgiBodySource):
+    """The cycle of mockhub's server, without its ways around `receive` and `send`."""
 
     def __init__(self, cycle: RequestCycle, tap: _Tap) -> None:
-        self._cycle, self._tap = cycle, tap
-        self.receive = tap.receive
-        self.watch, self.unwatch = cycle.watch, cycle.unwatch
-
-    def receive_nowait(self) -> Message | None:
-        message = self._cycle.receive_nowait()
-        if message is not None:
-            self._tap.on_request(message)
-        return message
-
-    def body_nowait(self) -> bytes | None:
-        body = self._cycle.body_nowait()
-        if body is not None:
-            self._tap.on_request({"type": "http.request", "body": body})
-        return body
+        super().__init__(tap.receive)
+        self.watch, self.unwatch = cycle.watch, cycle.unwatch  # type: ignore[method-assign]
+        self.abort = cycle.abort
 
     def send_response(self, response: Response) -> bool:
-        is_sent = self._cycle.send_response(response)
-        if is_sent:
-            exchange = self._tap.exchange
-            exchange.status, exchange.headers = response.status, response.headers
-            exchange.body = bytearray()
-            self._tap.on_body(response.body, more=False)
-        return is_sent
-
-    def abort(self, *, reset: bool) -> None:
-        self._cycle.abort(reset=reset)
+        return False

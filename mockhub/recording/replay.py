@@ -25,7 +25,7 @@ from mockhub.recording.request_content import RequestContentReader
 from mockhub.spec.operations import OperationId
 from mockhub.web import cors, responses
 from mockhub.web.api import PublicApi
-from mockhub.web.asgi import BodySource, Message
+from mockhub.web.asgi import AsgiBodySource, BodySource, Message
 from mockhub.web.context import RequestContext, error_code_and_status
 from mockhub.web.fault_injection import apply_before, match_request_faults
 from mockhub.web.limits import Limits
@@ -249,22 +249,17 @@ async def _read_body(context: RequestContext, limits: Limits) -> _Body:
     return _Body(reader, file, size)
 
 
-class _ReadBodySource:
+class _ReadBodySource(AsgiBodySource):
     """A body that is read again, from a file."""
 
     def __init__(self, source: BodySource, file: SpooledTemporaryFile[bytes]) -> None:
+        super().__init__(source.receive)
         self._file = file
-        self.watch, self.unwatch = source.watch, source.unwatch
+        self.watch, self.unwatch = source.watch, source.unwatch  # type: ignore[method-assign]
 
     async def receive(self) -> Message:
-        return self.receive_nowait()
-
-    def receive_nowait(self) -> Message:
         chunk = self._file.read(_CHUNK_BYTES)
         return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
-
-    def body_nowait(self) -> bytes | None:
-        return None
 
     def __del__(self) -> None:
         self._file.close()
