@@ -180,6 +180,8 @@ class Session:
 
     def _read_hubs(self, ids: Collection[int] | None = None) -> list[HubRow]:
         """Lock and return the rows of hubs; None means all."""
+        if ids is not None and not ids:
+            return []
         condition = "" if ids is None else f" WHERE id IN ({_marks(ids)})"
         rows = self.database.select(_SELECT_HUBS + condition + _IN_THEIR_ORDER, *(ids or ()))
         return [HubRow(*row) for row in rows]

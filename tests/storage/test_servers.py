@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -18,14 +19,18 @@ from typing import Any
 import httpx
 import pytest
 
+from mockhub.storage.database import Database
+from mockhub.storage.schema import COLUMNS
 from tests.conftest import ROOT
 
 KEY = "gih_live_" + "rich" * 8
 OTHER_KEY = "gih_live_otherotherotherotherotherotherot"
 TIMEOUT = 60
+HUBS_PER_WORKER = int(os.environ.get("HUBS_PER_WORKER", "8"))
 
 
 CLIENT = httpx.Client(timeout=TIMEOUT, limits=httpx.Limits(max_connections=None))
+atexit.register(CLIENT.close)
 
 
 @dataclass
@@ -40,15 +45,15 @@ class Server:
         url = f"{self.url}/api/v1{path}"
         return CLIENT.request(method, url, headers=headers, **options)
 
-    def generate(self, **fields: Any) -> httpx.Response:
+    def generate(self, *, key: str = KEY, **fields: Any) -> httpx.Response:
         body = {"model": "gpt-image-2", "prompt": "A lighthouse", **fields}
-        return self.api("POST", "/images/generations", json=body)
+        return self.api("POST", "/images/generations", json=body, key=key)
 
     def control(self, path: str, method: str = "GET", content: Any = None) -> Any:
         url = f"{self.url}/_mockhub/hubs{path}"
         response = CLIENT.request(method, url, json=content)
         assert response.is_success, response.text
-        return response.json()
+        return response.json() if response.content else None
 
     def kill(self) -> None:
         self.process.kill()
@@ -191,3 +196,31 @@ def test_workers_share_one_port(start: Start, tmp_path: Path) -> None:
             return server.generate().json()["balance"]["credits"]
 
     assert eventually(balance) < before
+
+
+def test_hubs_of_parallel_workers_leave_no_row(start: Start, database: str) -> None:
+    servers = [start(database), start(database)]
+    before = counts_of_rows(database, servers)
+
+    def work(worker: int) -> None:
+        for number in range(HUBS_PER_WORKER):
+            create, delete = servers[(worker + number) % 2], servers[number % 2]
+            name = f"w{worker}-{number}"
+            key = create.control("", "POST", {"name": name, "credits": 20})["key"]
+            assert create.api("GET", "/credits", key=key).json()["credits"] == 20
+            assert delete.generate(key=key).status_code == 200
+            delete.control(f"/{name}", "DELETE")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(work, range(4))] == [None] * 4
+    assert counts_of_rows(database, servers) == before
+
+
+def counts_of_rows(url: str, servers: list[Server]) -> dict[str, int]:
+    for server in servers:
+        server.control("")  # saves the journals
+    database = Database(url)
+    try:
+        return {table: database.select(f"SELECT count(*) FROM {table}")[0][0] for table in COLUMNS}
+    finally:
+        database.close()
