@@ -9,7 +9,7 @@ SOAK_ARGS ?=
 BANK_ARGS ?=
 HOSTILE ?= 100000
 FUZZ_SECONDS ?= 120
-PYTEST_ARGS ?= -n 3 --dist worksteal
+PYTEST_ARGS ?= -n 4 --dist worksteal
 # What behaves differently on another Python: event loops, sockets, threads, dataclasses, messages.
 NEWEST_TESTS = tests/server tests/robustness/test_connections.py tests/robustness/test_pipelining_order.py tests/domain tests/faults
 ASYNCIO_TESTS = tests/server
@@ -22,7 +22,8 @@ BIN = .venv/bin
 NODE_ENV = $(if $(shell command -v npm),tests/node/node_modules/.installed)
 # Nested, so that the servers do not share libraries of different versions.
 NPM_PEERS = --install-strategy=nested --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Python compiles a module when it is imported first; most are never imported.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 LOCK = env -u PIP_FIND_LINKS build/lock/bin/uv --no-config pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade
 

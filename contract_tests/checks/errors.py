@@ -52,6 +52,7 @@ def limits_exclude_request_rate(context: CheckContext) -> None:
 @check("ERR-7")
 def responses_are_json(context: CheckContext) -> None:
     """Return application/json, and errors with a message that is not empty."""
+    error_exchanges(context)
     for exchange in context.client.exchanges:
         is_api = "/api/v1/" in exchange.request.url and exchange.request.method != "HEAD"
         if not is_api or exchange.error:

@@ -190,7 +190,12 @@ def _request_failure(
     return exchange
 
 
-@check("LED-4", "LED-1", "CRD-3", "GEN-7", requires=("low",), cost=4 * _MIN_PRICE)
+@check(
+    *("LED-4", "LED-1", "CRD-3", "GEN-7", "LED-6", "LED-7"),
+    level="documented",
+    requires=("low",),
+    cost=4 * _MIN_PRICE,
+)
 def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     """Accept as many concurrent images and tasks as the balance pays for, and charge each."""
     start = context.credits("low")

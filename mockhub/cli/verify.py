@@ -90,6 +90,7 @@ _DEFAULT_BUDGETS = " or ".join(
 )
 @click.option("--no-fuzz", is_flag=True, help="Send no generated requests.")
 @click.option("--read-only", is_flag=True, help="Send only GETs.")
+@click.option("-x", "--fail-fast", is_flag=True, help="Stop after the first check that fails.")
 @click.option("--plan", is_flag=True, help="Print what a run would send and cost; send nothing.")
 @click.option(
     "-k",
@@ -167,6 +168,7 @@ class VerifyCommand:
     examples: int
     no_fuzz: bool
     read_only: bool
+    fail_fast: bool
     plan: bool
     keyword: str | None
     report_json: Path | None
@@ -223,6 +225,7 @@ class VerifyCommand:
                 no_fuzz=self.no_fuzz,
                 keyword=self.keyword,
                 read_only=self.read_only,
+                fail_fast=self.fail_fast,
                 max_time=self.max_time,
                 examples=self.examples,
                 progress=progress,

@@ -45,7 +45,7 @@ def http_client(profile: Profile) -> httpx.Client:
         follow_redirects=False,
         trust_env=not loopback and profile.proxy is None,
         proxy=profile.proxy,
-        verify=tls_context(profile) or True,
+        verify=tls_context(profile) or False,
         headers={"Accept": "*/*"},
     )
 

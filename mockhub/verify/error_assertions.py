@@ -142,7 +142,25 @@ def unknown_key(context: CheckContext) -> RawKey:
 
 
 def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
-    """Return the exchanges so far with an error whose shape is documented."""
+    """Return the exchanges so far with an error whose shape is documented.
+
+    If there is none, as in a run of one clause, free requests that are rejected are sent first.
+    """
+    if not (exchanges := _errors_so_far(context, statuses)):
+        _send_rejected_requests(context)
+        exchanges = _errors_so_far(context, statuses)
+    return exchanges
+
+
+def _send_rejected_requests(context: CheckContext) -> None:
+    for key in (None, unknown_key(context)):
+        context.client.get("credits", key=key)
+    context.client.get("generations/clx_none")
+    if not context.client.read_only:
+        context.client.post(context.request_body(prompt=...), cost=oracle.min_price())
+
+
+def _errors_so_far(context: CheckContext, statuses: tuple[int, ...]) -> list[Exchange]:
     return [
         exchange
         for exchange in context.client.exchanges

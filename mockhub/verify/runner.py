@@ -45,6 +45,7 @@ def run(
     no_fuzz: bool = False,
     keyword: str | None = None,
     read_only: bool = False,
+    fail_fast: bool = False,
     max_time: float = math.inf,
     examples: int = DEFAULT_EXAMPLES,
     progress: ProgressCallback | None = None,
@@ -62,6 +63,7 @@ def run(
         keyword: An expression over the names of clauses and checks, such as
             ``AUTH and not AUTH-9``.
         read_only: Whether to send only GETs.
+        fail_fast: Whether to skip all checks after the first that fails.
         max_time: The seconds after which nothing more is sent.
         examples: The number of random sequences; that of generated bodies is in proportion.
         progress: Called after each check.
@@ -76,10 +78,7 @@ def run(
         )
     checks = select_checks(level, keyword)
     if not checks and not filter_checks(FUZZ_CHECKS, level, keyword):
-        raise MockhubError(
-            f"-k {keyword!r} matches no check of level {level}{suggest(keyword or '', clauses())}; "
-            "expected clauses such as AUTH-9, groups such as AUTH, or parts of names of checks"
-        )
+        raise MockhubError(f"-k {keyword!r} matches no check of level {level}{_hint(keyword)}")
     budget_tracker = budget_tracker or Budget(effective_budget(profile, budget, level))
     if not read_only and any(check.fixtures for check in checks):
         _require_price_of_an_image(budget_tracker.limit)
@@ -88,6 +87,7 @@ def run(
         client,
         CheckContext(client, level, seed, examples),
         progress or (lambda check, result: None),
+        fail_fast,
     )
     started = time.perf_counter()
     try:
@@ -102,6 +102,14 @@ def run(
         verification.finish()
         client.close()
     return verification.report(time.perf_counter() - started)
+
+
+def _hint(keyword: str | None) -> str:
+    if select_checks(INFERRED, keyword) or filter_checks(FUZZ_CHECKS, INFERRED, keyword):
+        return f"; --level {INFERRED} has some"
+    suggestion = suggest(keyword or "", clauses())
+    expected = "clauses such as AUTH-9, groups such as AUTH, or parts of names of checks"
+    return f"{suggestion}; expected {expected}"
 
 
 def _require_price_of_an_image(limit: int) -> None:
@@ -139,6 +147,7 @@ class Run:
     client: BudgetedClient
     context: CheckContext
     progress: ProgressCallback
+    fail_fast: bool = False
     interrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -179,9 +188,13 @@ class Run:
 
     def run_one(self, check: Check, fixtures: Sequence[str]) -> CheckResult:
         """Run one check; *fixtures* are the generations that the whole run needs."""
-        if check.fixtures and not self._warmed_up:
-            self._warm_up(fixtures)
-        outcome = self._unmet_dependency(check)
+        outcome: CheckOutcome | None
+        if self.fail_fast and not self.no_failures:
+            outcome = Skipped("an earlier check failed, and --fail-fast was given")
+        else:
+            if check.fixtures and not self._warmed_up:
+                self._warm_up(fixtures)
+            outcome = self._unmet_dependency(check)
         started = time.perf_counter()
         result = to_result(check, outcome) if outcome else self._confirmed(check)
         result = replace(

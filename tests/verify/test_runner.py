@@ -91,6 +91,7 @@ def _change_image_ids(request: Request, response: Response) -> Response | None:
         ("AUTH-3", _replace_code(401, "invalidApiKey")),
         ("RET-2", _replace_code(404, "forbidden")),
         ("LED-4", _replace_code(402, "insufficient_credits")),
+        ("ERR-2", _replace_code(400, "bad_request")),
         ("ERR-6", _replace_code(500, "generation_failed")),
         ("GEN-6", _double_credits),
         ("RET-1", _change_image_ids),
@@ -161,6 +162,16 @@ def test_keyword_selects_clauses() -> None:
         clause.id for clause in report.with_outcome("passed")
     }
     assert "MOD-4" not in {clause.id for clause in report.with_outcome("passed")}
+
+
+def test_fail_fast_skips_all_checks_after_the_first_that_fails() -> None:
+    """After a failure nothing more is sent, and every other check is skipped with the reason."""
+    with mock_with_changes(_replace_code(401, "invalidApiKey")) as url:
+        report = run(build_profile(url), keyword="AUTH or MOD", no_fuzz=True, fail_fast=True)
+    outcomes = [check.outcome for check in report.checks]
+    assert outcomes.count("failed") == 1
+    assert set(outcomes[outcomes.index("failed") + 1 :]) == {"skipped"}
+    assert "--fail-fast" in report.checks[-1].message
 
 
 def test_unanswered_requests_are_not_repeated_forever(monkeypatch: pytest.MonkeyPatch) -> None:
