@@ -166,12 +166,19 @@ def test_keyword_selects_clauses() -> None:
 
 def test_fail_fast_skips_all_checks_after_the_first_that_fails() -> None:
     """After a failure nothing more is sent, and every other check is skipped with the reason."""
+    results = []
     with mock_with_changes(_replace_code(401, "invalidApiKey")) as url:
-        report = run(build_profile(url), keyword="AUTH or MOD", no_fuzz=True, fail_fast=True)
-    outcomes = [check.outcome for check in report.checks]
+        run(
+            build_profile(url),
+            keyword="AUTH-3 or MOD or AUTH-4",
+            no_fuzz=True,
+            fail_fast=True,
+            progress=lambda check, result: results.append(result),
+        )
+    outcomes = [result.outcome for result in results]
     assert outcomes.count("failed") == 1
     assert set(outcomes[outcomes.index("failed") + 1 :]) == {"skipped"}
-    assert "--fail-fast" in report.checks[-1].message
+    assert "--fail-fast" in results[-1].message
 
 
 def test_unanswered_requests_are_not_repeated_forever(monkeypatch: pytest.MonkeyPatch) -> None:
