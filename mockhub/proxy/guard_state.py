@@ -9,12 +9,8 @@ from typing import IO
 
 import msgspec
 
+from mockhub._file_lock import lock_file
 from mockhub.exceptions import MockhubError
-
-try:
-    import fcntl
-except ImportError:  # on Windows, where nothing is locked
-    fcntl = None  # type: ignore[assignment]
 
 _VERSION = 1
 
@@ -109,14 +105,13 @@ class StateFile:
             return
         try:
             self._locked = self._path.open("rb")
-            _lock(self._locked)
-        except BlockingIOError:
-            self._release()
+        except OSError:  # `load` explains it
+            return
+        if not lock_file(self._locked):
+            self.close()
             raise MockhubError(
                 f"{self._path}: another proxy uses it; give each proxy a file of its own"
-            ) from None
-        except OSError:
-            pass  # `load` explains it
+            )
 
     def load(self) -> GuardState | None:
         """Return the state; None if there is no file yet."""
@@ -146,7 +141,7 @@ class StateFile:
             prefix = f".{self._path.name}."
             descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=prefix)
             file = os.fdopen(descriptor, "wb")
-            _lock(file)
+            lock_file(file)
             file.write(msgspec.json.encode(state))
             file.flush()
             os.replace(temporary, self._path)
@@ -168,8 +163,3 @@ class StateFile:
     def _release(self) -> None:
         if self._locked is not None:
             self._locked.close()
-
-
-def _lock(file: IO[bytes]) -> None:
-    if fcntl is not None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

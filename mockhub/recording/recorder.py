@@ -14,10 +14,13 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
+from mockhub._file_lock import lock_file
 from mockhub._redaction import Redactor, redact_parts
 from mockhub.domain.keys import key_digest
+from mockhub.exceptions import MockhubError
 from mockhub.recording.files import (
     BASE_URL,
+    INDEX,
     prepare_directory,
     write_by_digest,
     write_exchange,
@@ -96,6 +99,11 @@ class Recorder:
         self.directory, self.public_url = directory, public_url
         self._spec = spec
         self._last_number, elapsed = prepare_directory(directory)
+        self._lock = (directory / INDEX).open("rb")
+        if not lock_file(self._lock):
+            self._lock.close()
+            message = "another server records into it; give each server a directory of its own"
+            raise MockhubError(f"{directory}: {message}")
         self._began = perf_counter() - elapsed
         self._labels: dict[bytes, str] = {}  # of keys by their digest; in memory only
         self._pending: deque[Future[None]] = deque()
@@ -139,6 +147,7 @@ class Recorder:
     def close(self) -> None:
         """Wait until all exchanges are written."""
         self._thread.shutdown()
+        self._lock.close()
 
     def _label(self, token: bytes | None) -> str:
         """Return ``key-1`` for the first key that was seen, and so on."""

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mockhub._resources import resource_path
 from mockhub.cli.main import main
 from mockhub.exceptions import MockhubError
 from mockhub.recording.files import load_recording, prepare_directory, write_exchange
+from mockhub.recording.recorder import Recorder
 from tests.recording.conftest import Session
+from tests.support.live_server import read_spec
 
 CREDITS = "0002-get-credits-200.yaml"
 
@@ -134,6 +137,16 @@ def test_directory_with_other_files_is_not_recorded_into(tmp_path: Path) -> None
     with pytest.raises(MockhubError, match=r"is not empty and has no recording\.yaml"):
         prepare_directory(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_two_servers_do_not_record_into_one_directory(tmp_path: Path) -> None:
+    """Their files would have the same numbers; a third one may continue."""
+    spec = read_spec(resource_path("openapi.yaml"))
+    first = Recorder(tmp_path, spec, "http://one")
+    with pytest.raises(MockhubError, match="another server records into it"):
+        Recorder(tmp_path, spec, "http://two")
+    first.close()
+    Recorder(tmp_path, spec, "http://three").close()
 
 
 def test_file_is_no_directory(tmp_path: Path) -> None:
