@@ -34,7 +34,9 @@ from mockhub.spec.operations import OperationId
 
 MODIFIERS = ("p", "on", "nth", "for")
 
-_PREFER_PATTERN = re.compile(r"(?:^|[,;\s])code\s*=\s*\"?([^,;\s\"]*)", re.IGNORECASE)
+_PREFER_PATTERN = re.compile(
+    r"(?:^|[,;\s])code\s*(?:=\s*\"?([^,;\s\"]*)|(?=[,;]|$))", re.IGNORECASE
+)
 _TIMES_PATTERN = re.compile(r"x([0-9]+)")
 _PROMPT_OPERATIONS = (
     OperationId.CREATE_GENERATION,
@@ -107,7 +109,7 @@ def parse_prefer_header(header: str) -> tuple[Directive, ...]:
     if match is None:
         return ()
     try:
-        return parse_directives(f"status={match[1]}")
+        return parse_directives(f"status={match[1] or ''}")
     except MockhubError as error:
         raise MockhubError(str(error).replace("status=", "code=")) from None
 

@@ -86,7 +86,7 @@ _ROOT = mapping(
     "a mapping with accounts",
     {
         "description": string("a string"),
-        "seed": integer("a whole number", -MAX_INTEGER),
+        "seed": integer(f"a whole number from {-MAX_INTEGER} to {MAX_INTEGER}", -MAX_INTEGER),
         "clock": _CLOCK,
         "prompt_faults": {"description": "true or false", "type": "boolean"},
         "image_format": {"enum": ["png", "jpeg", "webp"]},

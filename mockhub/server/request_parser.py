@@ -28,6 +28,7 @@ _HEADER_NAMES = {
     for spelling in (name, name.title())
 }
 _MAX_CACHED = 1000  # bytes of a request target
+_HTTP2_PREFACE = b"PRI * HTTP/2.0"  # of a client that offers nothing else
 _BODILESS_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -109,6 +110,8 @@ class RequestParser:
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, BadRequest):
                 raise error.__context__ from None
+            if data.startswith(_HTTP2_PREFACE):
+                raise _unsupported_version("2") from None
             raise BadRequest(400, f"Not an HTTP request: {error}") from None
         return b""
 
@@ -140,7 +143,7 @@ class RequestParser:
         if method == "CONNECT":
             raise BadRequest(400, "CONNECT requests a tunnel; this is not a proxy")
         if version not in ("1.1", "1.0"):
-            raise BadRequest(400, f"HTTP/{version} is not supported; expected HTTP/1.1 or 1.0")
+            raise _unsupported_version(version)
         fields = dict(self._headers)
         if b"transfer-encoding" in fields:
             _check_transfer_encoding(self._headers)
@@ -208,6 +211,10 @@ class RequestParser:
         return BadRequest(
             431, f"Headers too large; expected at most {most} bytes with the request line"
         )
+
+
+def _unsupported_version(version: str) -> BadRequest:
+    return BadRequest(400, f"HTTP/{version} is not supported; expected HTTP/1.1 or 1.0")
 
 
 def _check_transfer_encoding(headers: list[tuple[bytes, bytes]]) -> None:

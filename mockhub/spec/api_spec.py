@@ -74,13 +74,15 @@ class ApiSpec(FrozenStruct, frozen=True):
     def suggest_path(self, path: str, *, prefix: str) -> str:
         """Return ``; did you mean '/api/v1/models'?`` for an unknown path, or ``""``.
 
-        Most often the base URL of a client has too much or too little before the path.
+        Most often the base URL of a client has too much or too little before the path, or the
+        path has a segment behind it that another API knows, as in ``/models/gpt-image-2``.
         """
         segments = path.split("/")[1:]
-        for start in range(len(segments)):
-            known = "/".join([self.base_path, *segments[start:]])
-            if self.router.match(known):
-                return f"; did you mean {prefix + known!r}?"
+        for end in (len(segments), len(segments) - 1):
+            for start in range(end):
+                known = "/".join([self.base_path, *segments[start:end]])
+                if self.router.match(known):
+                    return f"; did you mean {prefix + known!r}?"
         known_paths = [prefix + operation.path for operation in self.operations.values()]
         return suggest(prefix + path, known_paths)
 

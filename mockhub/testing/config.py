@@ -139,7 +139,9 @@ def _parse_clock(text: str) -> Clock:
         raise MockhubError(f"unknown clock {text!r}; {_CLOCK_VALUES}")
     try:
         start = parse_timestamp(words[0] if words else DEFAULT_START_TIME)
-    except MockhubError:
+    except MockhubError as error:
+        if words[0][0].isdigit():
+            raise MockhubError(f"{error}; or {_CLOCK_VALUES}") from None
         hint = suggest(words[0], ("system", *_CLOCK_MODES))
         raise MockhubError(f"unknown clock {words[0]!r}{hint}; {_CLOCK_VALUES}") from None
     return ManualClock(start, mode="hold" if mode == "hold" else "autojump")
@@ -156,9 +158,9 @@ _OPTIONS = ConfigSchema(
             "scenario": string(
                 "the name of a scenario, or the path of a YAML file", parser="scenario"
             ),
-            "credits": integer("a whole number of at least 0", 0),
+            "credits": integer(f"a whole number from 0 to {MAX_INTEGER}", 0),
             "clock": string(f"a string such as 'hold' or {DEFAULT_START_TIME!r}", parser="clock"),
-            "seed": integer("a whole number", -MAX_INTEGER),
+            "seed": integer(f"a whole number from {-MAX_INTEGER} to {MAX_INTEGER}", -MAX_INTEGER),
             "faults": _TEXTS | {"parser": "faults"},
             "provider": _TEXTS | {"parser": "provider"},
             "expected_findings": sequence(

@@ -271,6 +271,13 @@ def test_prefer_header_with_another_status_is_rejected_by_its_name(value: str) -
         parse_prefer_header(f"code={value}")
 
 
+@pytest.mark.parametrize("header", ["code", "return=minimal, CODE", "code; wait=10"])
+def test_prefer_header_without_a_status_is_rejected(header: str) -> None:
+    """A preference without a value has an empty value (RFC 7240, 2)."""
+    with pytest.raises(MockhubError, match="code=: expected a whole number from 400 to 599"):
+        parse_prefer_header(header)
+
+
 def test_outcome_rejects_transport_faults() -> None:
     assert Outcome(deliver=2, duration=3000) == parse_outcome("deliver=2 duration=3s")
     with pytest.raises(MockhubError, match="not a provider outcome"):

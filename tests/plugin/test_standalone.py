@@ -51,6 +51,10 @@ def test_running_raises_for_a_failed_audit(monkeypatch: pytest.MonkeyPatch) -> N
         ({"clock": "hld"}, "clock: unknown clock 'hld'; did you mean 'hold'"),
         ({"clock": 5}, "clock: 5 is not valid; expected a string such as 'hold'"),
         ({"seed": "x"}, 'seed: "x" is not valid; expected a whole number'),
+        ({"credits": 2**53}, "expected a whole number from 0 to 9007199254740991"),
+        ({"seed": 2**53}, "expected a whole number from -9007199254740991 to 9007199254740991"),
+        ({"clock": "9999-12-31T23:59:59-01:00"}, "is out of range; expected a year from 1 to 9999"),
+        ({"clock": "2026-02-30T00:00:00Z"}, "expected one such as 2026-04-30T08:00:00Z; or expe"),
         (
             {"scenario": 3},
             "scenario: 3 is not valid; expected the name of a scenario, or the path of a YAML file",

@@ -147,6 +147,15 @@ def test_malformed_request_is_rejected(server: LiveHub, raw: bytes) -> None:
         assert is_closed(client)
 
 
+def test_client_of_http2_learns_the_versions(server: LiveHub) -> None:
+    """A client that begins with the preface of HTTP/2 learns which versions the server speaks."""
+    with connect(server) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        (response,) = read_responses(client)
+    message = "HTTP/2 is not supported; expected HTTP/1.1 or 1.0"
+    assert response.json["error"]["message"] == message
+
+
 @pytest.mark.parametrize(
     ("raw", "status", "expected"),
     [

@@ -55,6 +55,8 @@ def test_unknown_path_is_not_found(shared_hub: LiveHub, path: str, method: str) 
         ("/hubs/default/models", "/hubs/default/api/v1/models"),
         ("/api/v1/models/", "/api/v1/models"),
         ("/api/v1/image/generations", "/api/v1/images/generations"),
+        ("/models/gpt-image-2", "/api/v1/models"),
+        ("/hubs/default/v1/models/gpt-image-2", "/hubs/default/api/v1/models"),
     ],
 )
 def test_unknown_path_suggests_the_nearest_known_one(
