@@ -16,6 +16,8 @@ export type ImageFormat = "png" | "jpeg" | "webp";
 
 export type Credits = number;
 
+export type InitialCredits = number;
+
 export type Seed = number;
 
 export type PromptFaults = boolean;
@@ -33,7 +35,7 @@ export type NewHub = {
   name?: HubName;
   scenario?: string;
   scenario_definition?: Record<string, unknown>;
-  credits?: Credits;
+  credits?: InitialCredits;
   account_type?: string;
   seed?: Seed;
   clock?: ClockUpdate;
@@ -58,7 +60,7 @@ export type Fork = {
 export type NewAccount = {
   id: AccountId;
   account_type?: string;
-  credits?: Credits;
+  credits?: InitialCredits;
 };
 
 export type Grant = {

@@ -547,6 +547,16 @@ def test_clock_ends_before_dates_do(hub: LiveHub) -> None:
     assert call(hub, "GET", f"{HUB}/clock")["next_event"]
 
 
+def test_hub_and_account_may_have_no_credits(hub: LiveHub) -> None:
+    """As with `--credits 0`: the account exists, and the first generation is a 402."""
+    created = call(hub, "POST", "/hubs", {"name": "poor", "credits": 0})
+    headers = {"Authorization": f"Bearer {created['key']}"}
+    rejected = hub.client.post("/api/v1/images/generations", json=BODY, headers=headers)
+    assert rejected.json()["error"]["code"] == "insufficientCredits"
+    account = call(hub, "POST", "/hubs/poor/accounts", {"id": "none", "credits": 0})
+    assert account["credits"] == 0
+
+
 def test_control_never_races_with_requests(hub: LiveHub) -> None:
     """Resets and scripts between requests leave documented responses and correct ledgers."""
     call(hub, "PUT", f"{HUB}/provider", {"script": ["duration=1s", "fail"]})
