@@ -193,6 +193,24 @@ def test_only_fields_beyond_the_spec_are_a_warning(
     assert message in problem.message
 
 
+def test_charge_behind_a_gateway_error_is_no_difference() -> None:
+    """What a POST has cost whose response is not the API's is not known."""
+    balances = iter((100, 92, 92))
+
+    def reply(request: Request) -> Response:
+        if request.method == "POST":
+            return json_response({"error": {"message": "Bad gateway", "code": "gateway"}}, 502)
+        return json_response({**WRONG_BALANCE, "credits": next(balances)})
+
+    with scripted_server(reply) as url, exclusive_proxy(url) as proxy:
+        proxy.get("credits")
+        proxy.generate({})
+        proxy.get("credits")
+        proxy.get("credits")
+        kinds = {one.problem.kind for one in findings(proxy)}
+    assert "unexplained_balance" not in kinds
+
+
 def test_balance_in_a_poll_is_no_second_charge() -> None:
     """A log may have the balance too, which charges nothing again."""
     balance = {"credits": 92, "account_type": "PRO", "next_expiration": None}

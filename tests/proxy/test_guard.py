@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import httpx
@@ -15,10 +18,12 @@ import pytest
 from mockhub._resources import resource_path
 from mockhub.domain.clock import ManualClock
 from mockhub.exceptions import MockhubError
+from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.guard import Guard
 from mockhub.proxy.guard_state import StateFile
 from tests.proxy.support import LiveProxy, start_proxy
 from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, read_spec
+from tests.support.scripted_server import Request, Response, json_response, scripted_server
 
 SPEC = read_spec(resource_path("openapi.yaml"))
 
@@ -175,6 +180,82 @@ def test_client_that_gives_up_pays_once(upstream: LiveHub) -> None:
             proxy.generate({}, headers={"X-Mockhub": "delay=600ms@after"}, timeout=0.3)
         assert proxy.generate({}).headers["x-mockhub-guard"] == "replayed"
     assert upstream.credits() == 112
+
+
+@contextmanager
+def paused_service() -> Iterator[tuple[str, Event, Event, list[Request]]]:
+    """Serve one response, a failure, when the second event is set; the first one is a request."""
+    is_asked, may_respond = Event(), Event()
+    requests: list[Request] = []
+
+    def reply(request: Request) -> Response:
+        requests.append(request)
+        is_asked.set()
+        may_respond.wait(30)
+        error = {"message": "No provider was free", "code": "generationFailed"}
+        return json_response({"error": error}, 500)
+
+    with scripted_server(reply) as url:
+        try:
+            yield url, is_asked, may_respond, requests
+        finally:
+            may_respond.set()
+
+
+def send_and_leave(proxy: LiveProxy, is_asked: Callable[[], bool]) -> None:
+    """Send a generation request, and disconnect as soon as *is_asked* returns True."""
+    request = httpx.Request("POST", proxy.url + "/api/v1/images/generations", json=BODY)
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    port = int(proxy.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        start = f"POST /api/v1/images/generations HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n"
+        connection.sendall(f"{start}{head}\r\n".encode() + request.content)
+        wait_until(is_asked)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if is_true():
+            return
+        sleep(0.01)
+    raise AssertionError("waited for 30 s")
+
+
+def test_repeat_while_the_first_request_runs_is_held_back() -> None:
+    """The client has left, and the service still works on its request."""
+    with (
+        paused_service() as (url, is_asked, may_respond, requests),
+        start_proxy(url, guard=Guard(SPEC, url)) as proxy,
+    ):
+        send_and_leave(proxy, is_asked.is_set)
+        wait_until(lambda: status(proxy)["lost_responses"] == 1)
+        assert proxy.generate({}).status_code == 409
+        may_respond.set()
+        wait_until(lambda: status(proxy)["spent"] == 0)
+        assert len(requests) == 1
+
+
+def test_request_of_a_client_that_has_left_is_not_sent() -> None:
+    """A repeat that waits for the first response is not sent if its own client has left too."""
+    guard = Guard(SPEC, "target", repeats="replay")
+    admit, is_repeated = guard.admit, Event()
+
+    async def admit_repeat(context: ProxyContext) -> None:
+        is_repeated.set()
+        await admit(context)
+
+    with (
+        paused_service() as (url, is_asked, may_respond, requests),
+        start_proxy(url, guard=guard) as proxy,
+    ):
+        send_and_leave(proxy, is_asked.is_set)
+        guard.admit = admit_repeat  # type: ignore[method-assign]
+        wait_until(lambda: status(proxy)["lost_responses"] == 1)
+        send_and_leave(proxy, is_repeated.is_set)
+        may_respond.set()
+        wait_until(lambda: len(proxy.exchanges()) == 2)
+        assert len(requests) == 1
+        assert status(proxy)["spent"] == 0
 
 
 def test_restart_does_not_forget(upstream: LiveHub, tmp_path: Path) -> None:
