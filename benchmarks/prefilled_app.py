@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.requests import BODY
-from mockhub.cli import run_server
+from mockhub.cli import app_factory
 from mockhub.cli.main import main
 from mockhub.domain.hub import HubBackend
 from mockhub.scenarios.builder import build_hub
@@ -28,5 +28,5 @@ def prefilled_hub(count: int, *args: Any, **options: Any) -> HubBackend:
 
 if __name__ == "__main__":
     count = int(sys.argv[1])
-    setattr(run_server, "build_hub", partial(prefilled_hub, count))  # noqa: B010
+    setattr(app_factory, "build_hub", partial(prefilled_hub, count))  # noqa: B010
     main(["serve", *sys.argv[2:]])

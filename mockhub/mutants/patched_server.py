@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import cached_property, partial
 from typing import cast
@@ -18,16 +18,15 @@ from mockhub.mutants.middleware import MiddlewareApp
 from mockhub.mutants.request_hook import RequestReader
 from mockhub.mutants.types import Json
 from mockhub.mutants.wrapping import wrap
-from mockhub.scenarios.builder import build_hub
+from mockhub.scenarios import builder
 from mockhub.scenarios.loader import Scenario
 from mockhub.spec.api_spec import ApiSpec, build_spec
 from mockhub.spec.document import Document
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, JSON
 from mockhub.web import serializers
-from mockhub.web.api import Observer, PublicApi
-from mockhub.web.app import create_app
-from mockhub.web.limits import Limits
+from mockhub.web.api import PublicApi
+from mockhub.web.app import App, create_app
 
 _SCHEMAS = {JSON: "GenerationRequest", FORM: "GenerationForm"}
 
@@ -39,6 +38,8 @@ class PatchedServer:
         spec: The API spec; an edit of `document` changes it for this server only.
         scenario: The initial state.
         url: The public URL.
+        build_hub: Builds the default hub, instead of that of the scenario.
+        create_app: Creates the application of a spec and a hub.
 
     Attributes:
         keys: The API keys of the scenario by name.
@@ -50,26 +51,12 @@ class PatchedServer:
         scenario: Scenario,
         url: str,
         *,
-        seed: int | None = None,
-        image_format: str | None = None,
-        max_generations: int | None = None,
-        max_generations_size: int | None = None,
-        limits: Limits | None = None,
-        observers: Iterable[Observer] = (),
+        build_hub: Callable[[ApiSpec], HubBackend] | None = None,
+        create_app: Callable[..., App] = create_app,
     ) -> None:
         self._base_spec = spec
-        self._build_hub = partial(
-            build_hub,
-            scenario,
-            DEFAULT,
-            seed=seed,
-            image_format=image_format,
-            max_generations=max_generations,
-            max_generations_size=max_generations_size,
-        )
-        self._create_app = partial(
-            create_app, url=url, limits=limits, validate_responses=False, observers=observers
-        )
+        self._build_hub = build_hub or partial(builder.build_hub, scenario, DEFAULT)
+        self._create_app = partial(create_app, url=url, validate_responses=False)
         self._edited_document: Json | None = None
         self.url = url
         self.keys = {name: raw for raw, name, _ in scenario.predefined_keys()}
