@@ -19,6 +19,7 @@ from mockhub.web.multipart_delimiters import DelimiterNormalizer
 # The `filename` parameter, also as `filename*=`, which python-multipart does not read.
 _FILENAME = re.compile(rb";\s*filename\*?[0-9]*\*?\s*=", re.IGNORECASE)
 
+_MAX_PART_HEADERS, _MAX_PART_HEADER_BYTES = 8, 4096
 _TRANSFER_ENCODINGS = ("binary", "8bit", "7bit")
 
 # The encodings of text fields; everything that is ASCII is UTF-8 as well.
@@ -69,6 +70,7 @@ class FormParser:
         self._text_bytes = 0
         self._header = [b"", b""]
         self._headers: dict[bytes, bytes] = {}
+        self._header_count = 0
         self._part: TextPart | FilePart | None = None
         self._parser = MultipartParser(
             boundary,
@@ -82,6 +84,8 @@ class FormParser:
                 "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
+            max_header_count=_MAX_PART_HEADERS + 1,  # so that the messages are ours
+            max_header_size=2 * _MAX_PART_HEADER_BYTES,
         )
         self._parser.logger = _SILENT_LOGGER
 
@@ -118,7 +122,7 @@ class FormParser:
             raise ValidationError(
                 f"The form has too many parts; expected at most {self._limits.max_form_parts}"
             )
-        self._headers, self._part = {}, None
+        self._headers, self._header_count, self._part = {}, 0, None
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header[0] += data[start:end]
@@ -128,6 +132,16 @@ class FormParser:
 
     def _on_header_end(self) -> None:
         name, value = self._header
+        self._header_count += 1
+        if self._header_count > _MAX_PART_HEADERS:
+            raise ValidationError(
+                f"A part of the form has too many headers; expected at most {_MAX_PART_HEADERS}"
+            )
+        if len(name) + len(value) > _MAX_PART_HEADER_BYTES:
+            raise ValidationError(
+                "A header of a part of the form is too long; "
+                f"expected at most {_MAX_PART_HEADER_BYTES} bytes"
+            )
         self._headers[name.lower()] = value
         self._header = [b"", b""]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import click
@@ -40,3 +41,12 @@ def test_help_of_a_command_without_its_extra_says_what_to_install() -> None:
         text = " ".join(click.unstyle(getattr(result, stream)).split())
         assert "needs no_such_package, which is not installed" in text
         assert install_hint("verify") in text
+
+
+def test_ranges_of_dependencies_exclude_unsafe_and_untested_versions() -> None:
+    """python-multipart bounds the headers of a part since 0.0.27; the server extends uvicorn's."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ranges = dict(re.findall(r"^([\w-]+)([^;]*)", line)[0] for line in project["dependencies"])
+    minimum = ranges["python-multipart"].removeprefix(">=").split(".")
+    assert [*map(int, minimum)] >= [0, 0, 27]
+    assert "<" in ranges["uvicorn"]

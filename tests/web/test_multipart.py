@@ -244,6 +244,25 @@ def test_part_headers_follow_http_syntax(shared_hub: LiveHub, part: bytes) -> No
     assert len(post_form(shared_hub, form_body(part)).json()["images"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        (8 * b"X: y\r\n", "A part of the form has too many headers; expected at most 8"),
+        (40 * b"X: y\r\n", "A part of the form has too many headers; expected at most 8"),
+        (
+            b"X: %s\r\n" % (4096 * b"a"),
+            "A header of a part of the form is too long; expected at most 4096 bytes",
+        ),
+    ],
+)
+def test_headers_of_a_part_are_bounded(shared_hub: LiveHub, headers: bytes, message: str) -> None:
+    """Nine headers, or more than 4 KB in one, are rejected; eight and 4 KB are accepted."""
+    part = b'Content-Disposition: form-data; name="n"\r\n\r\n2'
+    assert error_message(shared_hub, form_body(headers + part)) == message
+    allowed = headers.partition(b"\r\n")[0][:4096] + b"\r\n"
+    assert post_form(shared_hub, form_body(7 * allowed + part)).status_code == 200
+
+
 def part_with(headers: str, content: bytes, name: str = "prompt") -> bytes:
     return f'Content-Disposition: form-data; name="{name}"\r\n{headers}\r\n\r\n'.encode() + content
 
