@@ -13,7 +13,7 @@ from mockhub.recording.compare import Place, response_clauses
 from mockhub.spec.operations import JSON
 from mockhub.web.context import parse_bearer_token
 
-_BAD_REQUEST = 400
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _FROM_A_GATEWAY = (408, 413, 429, 502, 503, 504)
 
 
@@ -28,6 +28,7 @@ def documented_status(exchange: Exchange) -> Iterator[Problem]:
     else:
         allowed = ", ".join(map(str, exchange.operation.responses))
         message = f"status {status} is not documented; expected one of {allowed}"
+        message += ". Is the path of --target right?" if status == _NOT_FOUND else ""
         clauses = ("ERR-1",) if status >= _BAD_REQUEST else clauses_of(exchange, ())
         yield Problem("undocumented_status", clauses, message, place=str(status))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 
 import httpx
 import pytest
@@ -191,6 +193,42 @@ def test_only_fields_beyond_the_spec_are_a_warning(
         )
     assert problem.severity == severity
     assert message in problem.message
+
+
+def test_balance_during_a_generation_is_not_compared() -> None:
+    """The service may charge before it responds; what it has charged then is no difference."""
+    balance = {**WRONG_BALANCE, "credits": 100}
+    is_asked, may_respond = Event(), Event()
+
+    def reply(request: Request) -> Response:
+        if request.method == "POST":
+            balance["credits"] = 92
+            is_asked.set()
+            may_respond.wait(30)
+            return json_response({**LOG, "usage": {"credits": 8}, "balance": balance})
+        return json_response(balance)
+
+    with (
+        scripted_server(reply) as url,
+        exclusive_proxy(url) as proxy,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        proxy.get("credits")
+        posted = threads.submit(proxy.generate, {})
+        assert is_asked.wait(30)
+        proxy.get("credits")
+        may_respond.set()
+        posted.result(30)
+        proxy.get("credits")
+        kinds = {one.problem.kind for one in findings(proxy)}
+    assert "unexplained_balance" not in kinds
+
+
+def test_wrong_path_of_the_target_is_suggested(upstream: LiveHub) -> None:
+    with start_proxy(upstream.url + "/wrong") as proxy:
+        assert proxy.get("credits").status_code == 404
+        (finding,) = findings(proxy)
+    assert "Is the path of --target right?" in finding.problem.message
 
 
 def test_charge_behind_a_gateway_error_is_no_difference() -> None:
