@@ -107,7 +107,8 @@ def _start(stack: ExitStack, url: str | None, servers: int, timeout: float) -> I
         port = free_port()
         command = [sys.executable, "-m", "mockhub", "serve", "--port", str(port)]
         command += ["--scenario", "endless", "--log-level", "warning"]
-        command += ["--max-generations", "10000000", *(["--database", url] if url else [])]
+        command += ["--max-generations", "10000000", "--max-generations-size", str(10**11)]
+        command += ["--database", url] if url else []
         ready = running(command, port=port, ready_path="/api/v1/models", timeout=timeout)
         yield stack.enter_context(ready)
 
@@ -152,9 +153,9 @@ def fill(url: str, count: int) -> None:
 
 def _fill_ledger(database: Database, hub: int, generation: Generation, count: int) -> None:
     owner = (hub, generation.account)
-    query = "SELECT max(number) FROM entries WHERE hub = ? AND account = ?"
-    ((last,),) = database.select(query, *owner)
-    database.execute(_FILL_ENTRIES, (count, last, *owner, generation.id))
+    query = "SELECT number FROM entries WHERE hub = ? AND account = ? ORDER BY number DESC LIMIT 1"
+    ((last,),) = database.select(query, *owner)  # a charge
+    database.execute(_FILL_ENTRIES, (count, last, *owner, last))
     ((body,),) = database.select("SELECT body FROM accounts WHERE hub = ? AND id = ?", *owner)
     account = ACCOUNT.decode(body)
     account.balance -= count * _PRICE
@@ -171,7 +172,7 @@ _FILL_GENERATIONS = f"""{_NUMBERS}
     FROM generations, numbers WHERE hub = ? AND id = ?"""
 _FILL_ENTRIES = f"""{_NUMBERS}
     INSERT INTO entries SELECT hub, account, ? + i, created_at, kind, credits, lot, 'clx' || i
-    FROM entries, numbers WHERE hub = ? AND account = ? AND generation = ?"""
+    FROM entries, numbers WHERE hub = ? AND account = ? AND number = ?"""
 
 
 if __name__ == "__main__":
