@@ -156,6 +156,8 @@ class Database:
         """Let no other server migrate the tables, until the end of the transaction."""
         if not self.is_sqlite:
             self.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            # To read large hubs at the start may take longer than the pause of a transaction may.
+            self.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
     def table_names(self) -> set[str]:
         source = "sqlite_master" if self.is_sqlite else "pg_tables"
