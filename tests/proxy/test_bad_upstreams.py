@@ -91,11 +91,11 @@ def test_silent_upstreams_are_504(start: bytes) -> None:
 
 def test_stopped_proxy_says_so() -> None:
     """A client that waits when the proxy ends learns why, and that it may have paid."""
-    is_asked = Event()
+    has_arrived = Event()
 
     def hang(connection: socket.socket) -> None:
         read_head(connection)
-        is_asked.set()
+        has_arrived.set()
         while connection.recv(65536):
             pass
 
@@ -105,7 +105,7 @@ def test_stopped_proxy_says_so() -> None:
         ThreadPoolExecutor(1) as threads,
     ):
         response = threads.submit(proxy.generate, {})
-        assert is_asked.wait(30)
+        assert has_arrived.wait(30)
         proxy.server.stop()
         assert error_of(response.result(30)) == (502, "proxyStopped")
 

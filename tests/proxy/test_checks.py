@@ -198,12 +198,12 @@ def test_only_fields_beyond_the_spec_are_a_warning(
 def test_balance_during_a_generation_is_not_compared() -> None:
     """The service may charge before it responds; what it has charged then is no difference."""
     balance = {**WRONG_BALANCE, "credits": 100}
-    is_asked, may_respond = Event(), Event()
+    has_arrived, may_respond = Event(), Event()
 
     def reply(request: Request) -> Response:
         if request.method == "POST":
             balance["credits"] = 92
-            is_asked.set()
+            has_arrived.set()
             may_respond.wait(30)
             return json_response({**LOG, "usage": {"credits": 8}, "balance": balance})
         return json_response(balance)
@@ -215,7 +215,7 @@ def test_balance_during_a_generation_is_not_compared() -> None:
     ):
         proxy.get("credits")
         posted = threads.submit(proxy.generate, {})
-        assert is_asked.wait(30)
+        assert has_arrived.wait(30)
         proxy.get("credits")
         may_respond.set()
         posted.result(30)

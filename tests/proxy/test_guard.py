@@ -185,32 +185,32 @@ def test_client_that_gives_up_pays_once(upstream: LiveHub) -> None:
 @contextmanager
 def paused_service() -> Iterator[tuple[str, Event, Event, list[Request]]]:
     """Serve one response, a failure, when the second event is set; the first one is a request."""
-    is_asked, may_respond = Event(), Event()
+    has_arrived, may_respond = Event(), Event()
     requests: list[Request] = []
 
     def reply(request: Request) -> Response:
         requests.append(request)
-        is_asked.set()
+        has_arrived.set()
         may_respond.wait(30)
         error = {"message": "No provider was free", "code": "generationFailed"}
         return json_response({"error": error}, 500)
 
     with scripted_server(reply) as url:
         try:
-            yield url, is_asked, may_respond, requests
+            yield url, has_arrived, may_respond, requests
         finally:
             may_respond.set()
 
 
-def send_and_leave(proxy: LiveProxy, is_asked: Callable[[], bool]) -> None:
-    """Send a generation request, and disconnect as soon as *is_asked* returns True."""
+def send_and_leave(proxy: LiveProxy, has_arrived: Callable[[], bool]) -> None:
+    """Send a generation request, and disconnect as soon as *has_arrived* returns True."""
     request = httpx.Request("POST", proxy.url + "/api/v1/images/generations", json=BODY)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     port = int(proxy.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         start = f"POST /api/v1/images/generations HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n"
         connection.sendall(f"{start}{head}\r\n".encode() + request.content)
-        wait_until(is_asked)
+        wait_until(has_arrived)
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
@@ -224,10 +224,10 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 def test_repeat_while_the_first_request_runs_is_held_back() -> None:
     """The client has left, and the service still works on its request."""
     with (
-        paused_service() as (url, is_asked, may_respond, requests),
+        paused_service() as (url, has_arrived, may_respond, requests),
         start_proxy(url, guard=Guard(SPEC, url)) as proxy,
     ):
-        send_and_leave(proxy, is_asked.is_set)
+        send_and_leave(proxy, has_arrived.is_set)
         wait_until(lambda: status(proxy)["lost_responses"] == 1)
         assert proxy.generate({}).status_code == 409
         may_respond.set()
@@ -245,10 +245,10 @@ def test_request_of_a_client_that_has_left_is_not_sent() -> None:
         await admit(context)
 
     with (
-        paused_service() as (url, is_asked, may_respond, requests),
+        paused_service() as (url, has_arrived, may_respond, requests),
         start_proxy(url, guard=guard) as proxy,
     ):
-        send_and_leave(proxy, is_asked.is_set)
+        send_and_leave(proxy, has_arrived.is_set)
         guard.admit = admit_repeat  # type: ignore[method-assign]
         wait_until(lambda: status(proxy)["lost_responses"] == 1)
         send_and_leave(proxy, is_repeated.is_set)
