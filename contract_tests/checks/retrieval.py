@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from urllib.parse import urlsplit
@@ -21,13 +22,13 @@ from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import SAVED_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.generation_assertions import generations_with_id
-from mockhub.verify.outcomes import Failed
+from mockhub.verify.outcomes import Failed, Inconclusive
 
 
 @check("RET-1", "END-4", fixtures=SAVED_FIXTURES)
 def retrieve_returns_generation(context: CheckContext) -> None:
     """Return the same id, status, tier, ratio and cost as the generation."""
-    for generation in generations_with_id(context, SAVED_FIXTURES):
+    for generation in _ended(context):
         final = generation.final_body
         for exchange in _read_twice(context, generation):
             body = expect(exchange, 200)
@@ -43,7 +44,7 @@ def retrieve_returns_generation(context: CheckContext) -> None:
 @check("RET-1", fixtures=SAVED_FIXTURES)
 def retrieve_returns_same_images(context: CheckContext) -> None:
     """Return the images of the generation on every read."""
-    for generation in generations_with_id(context, SAVED_FIXTURES):
+    for generation in _ended(context):
         final, final_exchange = generation.final_body, generation.final_exchange
         for exchange in _read_twice(context, generation):
             body = expect(exchange, 200)
@@ -74,7 +75,7 @@ def retrieve_ids_are_unique(context: CheckContext) -> None:
 @check("RET-4", fixtures=SAVED_FIXTURES)
 def retrieve_is_stable(context: CheckContext) -> None:
     """Return a generation that has ended unchanged on every read."""
-    for generation in generations_with_id(context, SAVED_FIXTURES):
+    for generation in _ended(context):
         first, second = _read_twice(context, generation)
         _assert_same_timestamps(generation.body, expect(first, 200), first, generation.exchange)
         assert_equal(expect(second, 200), expect(first, 200), "a later read", second, first)
@@ -106,6 +107,22 @@ def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
         old, new = _image_ids_and_urls(before), _image_ids_and_urls(after)
         assert_equal(sorted(new, key=str), sorted(old, key=str), "images at the end", *evidence)
         _assert_same_timestamps(before, after, *evidence)
+
+
+def _ended(context: CheckContext) -> Iterator[ObservedGeneration]:
+    """Iterate over the generations that have ended.
+
+    Raises:
+        Inconclusive: After the last one, if a task has not ended.
+    """
+    unfinished = None
+    for generation in generations_with_id(context, SAVED_FIXTURES):
+        if generation.exchange.status == 202 and not generation.finished:
+            unfinished = generation
+        else:
+            yield generation
+    if unfinished:
+        raise Inconclusive("a task has not ended", *unfinished.polls[-1:])
 
 
 def _read_twice(context: CheckContext, generation: ObservedGeneration) -> list[Exchange]:
