@@ -212,6 +212,7 @@ class BudgetedClient(ExchangeLog):
                 return self.lose(exchange)
             pause = self._pause_before_retry(attempt, exchange)
             if pause is None:
+                self.given_up += 1
                 break
             self.transient_failures.append(exchange)
             time.sleep(pause)

@@ -57,6 +57,7 @@ class CheckContext(Balances):
         self.concurrent_payment_start: int | None = None
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
+        self._unreliable: set[str] = set()  # what was memoized while a request was given up
         self._body_count = 0
         self._started_at = self._generating_since = time.monotonic()
         self._state_handler = (
@@ -108,14 +109,35 @@ class CheckContext(Balances):
     def memoize(self, name: str, factory: Callable[[], T]) -> T:
         """Call *factory* once and return its result; an outcome that it raised is raised again."""
         if name not in self._memoized:
+            given_up = self.client.given_up
             try:
                 self._memoized[name] = factory()
             except CheckOutcome as outcome:
                 self._memoized[name] = outcome
+            if self.client.given_up > given_up:
+                self._unreliable.add(name)
         memoized = self._memoized[name]
         if isinstance(memoized, CheckOutcome):
             raise memoized
         return cast(T, memoized)
+
+    def forget(self, failures: Sequence[Exchange]) -> None:
+        """Forget what transient failures have spoiled, so that it is requested again."""
+        for name in self._unreliable:
+            del self._memoized[name]
+        self._unreliable.clear()
+        for generation in tuple(self.history):
+            if generation.exchange in failures:
+                self._generations.pop(generation.name, None)
+                self.history.remove(generation)
+                continue
+            for role, exchange in tuple(generation.foreign_reads.items()):
+                if exchange in failures:
+                    del generation.foreign_reads[role]
+            if any(poll in failures for poll in generation.polls):
+                generation.polls = [poll for poll in generation.polls if poll not in failures]
+                if generation.accepted:
+                    polling.poll_until_final(self.client, generation)
 
     def model_list(self) -> Exchange:
         """Return the response to GET /api/v1/models without a key, fetched once."""

@@ -29,6 +29,7 @@ class ExchangeLog:
     Attributes:
         exchanges: Every request that was sent, with its response, in order.
         transient_failures: Responses after which a request was sent again; not in `exchanges`.
+        given_up: How many requests were not sent again after their last transient failure.
         lost: Requests that were charged, or may have been, and whose response was lost.
         idle_changes: Descriptions of balances that changed while nothing was sent.
     """
@@ -36,6 +37,7 @@ class ExchangeLog:
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
         self.transient_failures: list[Exchange] = []
+        self.given_up = 0
         self.lost: list[Exchange] = []
         self.idle_changes: list[str] = []
         self._unanswered: Counter[str] = Counter()  # by kind of request
@@ -62,6 +64,14 @@ class ExchangeLog:
         lost = replace(exchange, status=0, error="lost")
         self.lost.append(lost)
         return lost
+
+    def withdraw_transient(self) -> list[Exchange]:
+        """Remove the transient failures from `exchanges` and return them."""
+        with self._lock:
+            withdrawn = [exchange for exchange in self.exchanges if is_transient(exchange)]
+            self.exchanges = [exchange for exchange in self.exchanges if not is_transient(exchange)]
+            self.transient_failures += withdrawn
+        return withdrawn
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; only the beginning of a long response is kept."""

@@ -25,9 +25,12 @@ from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.profile import Profile
 from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
+from mockhub.verify.transient import is_transient
 
 DEFAULT_BUDGET = 310  # credits
 DEFAULT_BUDGETS: dict[str, int] = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
+
+_MAX_RUNS = 3  # of a check that fails with a transient failure
 
 ProgressCallback = Callable[[Check, CheckResult], None]
 
@@ -218,12 +221,21 @@ class Run:
                 outcome=Outcome.INCONCLUSIVE,
                 message=f"{message}; otherwise this would have failed: {result.message}",
             )
-        is_affordable = check.cost <= self.client.budget.remaining
-        if not self.client.transient_failures or not is_affordable:
-            return result
-        if run_check(check, self.context).outcome == Outcome.PASSED:
-            message = f"flaky, it failed in 1 of 2 runs: {result.message}"
-            return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
+        for runs in range(2, _MAX_RUNS + 1):
+            if not self.client.transient_failures:
+                break
+            withdrawn = self.client.withdraw_transient()
+            self.context.forget(withdrawn)
+            was_transient = any(exchange in withdrawn for exchange in result.evidence)
+            is_affordable = check.cost <= self.client.budget.remaining
+            again = run_check(check, self.context) if is_affordable else None
+            if again and again.outcome == Outcome.FAILED:
+                result = again
+            elif was_transient or (again and again.outcome == Outcome.PASSED):
+                message = f"flaky, it failed in {runs - 1} of {runs} runs: {result.message}"
+                return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
+            if not any(is_transient(exchange) for exchange in result.evidence):
+                break
         return result
 
     @property

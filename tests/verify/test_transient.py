@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
@@ -17,7 +18,9 @@ from tests.support.scripted_server import (
     Request,
     Response,
     build_profile,
+    forward_to,
     json_response,
+    mock,
     mock_with_changes,
     scripted_server,
 )
@@ -112,6 +115,22 @@ def test_charged_request_is_not_repeated() -> None:
     outcomes = {clause.id: clause.outcome for clause in report.clauses}
     assert (outcomes["GEN-6"], report.with_outcome("failed")) == ("passed", [])
     assert "its response was lost" in report.with_outcome("inconclusive")[0].reason
+
+
+@pytest.mark.parametrize(("failures", "outcome"), [(3, "inconclusive"), (1000, "failed")])
+def test_request_that_fails_in_each_attempt(failures: int, outcome: str) -> None:
+    """A request that fails three times fails its check only if it fails for ever."""
+    with mock() as served:
+        failed = count()
+
+        def handle(request: Request) -> Response:
+            if b"Three bridges" in request.body and next(failed) < failures:
+                return Response(502, b"Bad Gateway")
+            return forward_to(served, request)
+
+        with scripted_server(handle) as url:
+            report = run(build_profile(url), keyword="request_accepts_each_n", no_fuzz=True)
+    assert [clause.id for clause in report.with_outcome(outcome)] == ["REQ-5"]
 
 
 def test_nothing_is_sent_after_max_time(monkeypatch: pytest.MonkeyPatch) -> None:
