@@ -11,9 +11,10 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeGuard
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
@@ -76,14 +77,15 @@ def run(context: CheckContext) -> None:
         warnings.simplefilter("ignore")  # those of schemathesis do not concern the user
         schema = schemathesis.openapi.from_dict(_simplified_spec(), config=config)
         operation = schema[GENERATIONS]["POST"]
-        sender = _BodySender(context)
         context.begin_generated()  # schemathesis takes seconds to import on a busy machine
-        for mode, own, count, send in (
-            (GenerationMode.NEGATIVE, _NEARLY_VALID, _INVALID_FACTOR, sender.send_invalid),
-            (GenerationMode.POSITIVE, _VALID, _VALID_FACTOR, sender.send_valid),
+        sender = _BodySender(context)
+        for mode, own, count, requests in (
+            (GenerationMode.NEGATIVE, _NEARLY_VALID, _INVALID_FACTOR, sender.invalid_requests),
+            (GenerationMode.POSITIVE, _VALID, _VALID_FACTOR, sender.valid_requests),
         ):
-            bodies = operation.as_strategy(generation_mode=mode).map(lambda case: case.body)
-            _generate_bodies(bodies | own | own, count * context.examples, context.seed, send)
+            generated = operation.as_strategy(generation_mode=mode).map(lambda case: case.body)
+            bodies = _generate_bodies(generated | own | own, count * context.examples, context.seed)
+            sender.send([request for body in bodies for request in requests(body)])
     if not sender.checked_count:
         raise Skipped("no generated body could be sent")
 
@@ -104,10 +106,9 @@ def _simplified_spec() -> JsonObject:
     return document
 
 
-def _generate_bodies(
-    bodies: SearchStrategy[object], count: int, seed_value: int, send: Callable[[object], None]
-) -> None:
-    sent: dict[str, Failed | None] = {}  # each body once; hypothesis repeats one that failed
+def _generate_bodies(strategy: SearchStrategy[object], count: int, seed_value: int) -> list[object]:
+    """Return generated bodies, each once."""
+    bodies: dict[str, object] = {}
 
     @seed(seed_value)
     @settings(
@@ -119,19 +120,20 @@ def _generate_bodies(
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(bodies)
-    def examples(body: object) -> None:
-        text = json.dumps(body, sort_keys=True, default=repr)
-        if text not in sent:
-            sent[text] = None
-            try:
-                send(body)
-            except Failed as failure:
-                sent[text] = failure
-        if (known := sent[text]) is not None:
-            raise known
+    @given(strategy)
+    def collect(body: object) -> None:
+        bodies.setdefault(json.dumps(body, sort_keys=True, default=repr), body)
 
-    examples()
+    collect()
+    return list(bodies.values())
+
+
+class _GeneratedRequest(NamedTuple):
+    """A request to send, unless the budget does not cover it, and what its response must be."""
+
+    send: Callable[[], Exchange | None]
+    cost: int
+    check: Callable[[Exchange], object]
 
 
 class _BodySender:
@@ -143,54 +145,72 @@ class _BodySender:
         self.is_free = self.credits is not None and self.credits < oracle.min_price()
         self.key = "broke" if self.is_free else "valid"
 
-    def send_invalid(self, body: object) -> None:
-        """Send *body* if it is certainly invalid, and require that it is rejected."""
-        validity = classify(body, documented=self.context.documented)
-        if validity != Validity.INVALID or self.context.timed_out or not self._is_affordable(body):
-            return
-        exchange = self._send(body, unspecified=not isinstance(body, dict))
-        self.checked_count += 1
-        if not isinstance(body, dict) and self.context.documented:
-            if not 400 <= require_response(exchange).status < 500:
-                message = "a body that is not an object is accepted"
-                raise Failed(message, exchange, expected="HTTP 400")
-            return
-        expect_error(exchange, 400, "invalid_request")
-        if form := _to_form(body):
-            expect_error(self._send_form(form, body), 400, "invalid_request")
+    def send(self, requests: Sequence[_GeneratedRequest]) -> None:
+        """Send requests until the time is over, and check their responses."""
+        calls, costs = [one.send for one in requests], [one.cost for one in requests]
+        for request, exchange in zip(
+            requests, self.context.run_batch(calls, costs=costs), strict=True
+        ):
+            if exchange is not None:
+                self.checked_count += 1
+                request.check(exchange)
+            if self.context.timed_out:
+                break
 
-    def send_valid(self, body: object) -> None:
-        """Send *body* if it is certainly valid, and require that it is accepted, or 402."""
+    def invalid_requests(self, body: object) -> Iterator[_GeneratedRequest]:
+        """Iterate over the requests with *body* if it is certainly invalid; 400 is required."""
+        if classify(body, documented=self.context.documented) != Validity.INVALID:
+            return
+        is_object = isinstance(body, dict)
+        check = _assert_invalid if is_object or not self.context.documented else _assert_rejected
+        yield self._request(body, check, unspecified=not is_object)
+        if form := _to_form(body):
+            yield self._request(body, _assert_invalid, form)
+
+    def valid_requests(self, body: object) -> Iterator[_GeneratedRequest]:
+        """Iterate over the requests with *body* if it is certainly valid; 402 is required.
+
+        Without an account that cannot pay, a few small ones are paid for. Whether a task is
+        rejected at its submission is an open point.
+        """
         if (
             not isinstance(body, dict)
             or classify(body, documented=self.context.documented) != Validity.VALID
-            or self.context.timed_out
         ):
             return
-        if self.is_free:
-            self._send_unpaid(body)
-        elif (
-            self.paid_count < _MAX_PAID
-            and body.get("n", 1) <= _MAX_IMAGES
-            and self._is_affordable(body)
-        ):
-            self._send_paid(body)
+        is_task = bool(body.get("async"))
+        if not self.is_free:
+            if self.paid_count < _MAX_PAID and body.get("n", 1) <= _MAX_IMAGES:
+                self.paid_count += 1
+                yield self._request(body, partial(self._check_paid, body))
+        elif not (is_task and self.context.documented):
+            yield self._request(body, _assert_unpaid)
+            form = _to_form(body)
+            if form and not is_task:
+                yield self._request(body, _assert_unpaid, form)
 
-    def _send_unpaid(self, body: JsonObject) -> None:
-        """Require 402; whether a task is rejected at its submission is an open point."""
-        if body.get("async") and self.context.documented:
-            return
-        expect_error(self._send(body), 402, "insufficientCredits")
-        self.checked_count += 1
-        form = _to_form(body)
-        if form and not body.get("async"):
-            expect_error(self._send_form(form, body), 402, "insufficientCredits")
+    def _request(
+        self,
+        body: object,
+        check: Callable[[Exchange], object],
+        form: dict[str, str] | None = None,
+        *,
+        unspecified: bool = False,
+    ) -> _GeneratedRequest:
+        cost = min(_max_cost(body), self.credits or 0) if self.is_free else _max_cost(body)
+        post = partial(self.context.client.post, key=self.key, cost=cost, unspecified=unspecified)
+        raw = None if form else (JSON, json.dumps(body, ensure_ascii=True).encode())
 
-    def _send_paid(self, body: JsonObject) -> None:
+        def send() -> Exchange | None:
+            budget = self.context.client.budget
+            if budget.remaining < cost:
+                budget.settle()
+            return post(form=form, raw=raw) if budget.remaining >= cost else None
+
+        return _GeneratedRequest(send, cost, check)
+
+    def _check_paid(self, body: JsonObject, exchange: Exchange) -> None:
         """Require a generation, and follow the link to it."""
-        self.paid_count += 1
-        exchange = self._send(body)
-        self.checked_count += 1
         status = 202 if body.get("async") else 200
         response_body = expect(exchange, status)
         self.context.record_cost([exchange])
@@ -218,23 +238,20 @@ class _BodySender:
             message = f"does not match the response schema: {error.message[:200]}"
             raise Failed(message, exchange)
 
-    def _is_affordable(self, body: object) -> bool:
-        budget = self.context.client.budget
-        if budget.remaining < self._max_cost(body):
-            budget.settle()
-        return budget.remaining >= self._max_cost(body)
 
-    def _max_cost(self, body: object) -> int:
-        return min(_max_cost(body), self.credits or 0) if self.is_free else _max_cost(body)
+def _assert_invalid(exchange: Exchange) -> None:
+    expect_error(exchange, 400, "invalid_request")
 
-    def _send(self, body: object, *, unspecified: bool = False) -> Exchange:
-        raw = json.dumps(body, ensure_ascii=True).encode()
-        return self.context.client.post(
-            raw=(JSON, raw), key=self.key, cost=self._max_cost(body), unspecified=unspecified
-        )
 
-    def _send_form(self, form: dict[str, str], body: object) -> Exchange:
-        return self.context.client.post(form=form, key=self.key, cost=self._max_cost(body))
+def _assert_unpaid(exchange: Exchange) -> None:
+    expect_error(exchange, 402, "insufficientCredits")
+
+
+def _assert_rejected(exchange: Exchange) -> None:
+    """Require an error: the documentation does not say which a body gets that is not an object."""
+    if not 400 <= require_response(exchange).status < 500:
+        message = "a body that is not an object is accepted"
+        raise Failed(message, exchange, expected="HTTP 400")
 
 
 def _to_form(body: object) -> dict[str, str] | None:

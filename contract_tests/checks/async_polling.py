@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mockhub.spec.operations import OperationId
 from mockhub.verify.assertions import (
     assert_common_fields,
@@ -13,8 +15,9 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import FAILURE_FIXTURES, TASK_FIXTURES
-from mockhub.verify.generation import is_final, poll_status
+from mockhub.verify.generation import ObservedGeneration, is_final, poll_status
 from mockhub.verify.generation_assertions import (
     accepted_tasks,
     assert_completed,
@@ -59,11 +62,13 @@ def tasks_that_fail_return_no_images(context: CheckContext) -> None:
 @check("ASY-5", fixtures=TASK_FIXTURES)
 def tasks_final_status_is_stable(context: CheckContext) -> None:
     """Keep the final status on later reads."""
-    for generation, _ in accepted_tasks(context, *TASK_FIXTURES):
+    tasks = accepted_tasks(context, *TASK_FIXTURES)
+    reads = _read_again(context, tasks)
+    for generation, _ in tasks:
         assert_completed(context, generation)
         final = generation.final_exchange
         later_polls = generation.polls[generation.polls.index(final) :]
-        for poll in (*later_polls, context.fetch(generation)):
+        for poll in (*later_polls, reads[generation.name]):
             if require_response(poll).status != 200 or not is_final(poll):
                 raise Failed(
                     "a task that had ended has not", final, poll, expected="the same status"
@@ -74,12 +79,22 @@ def tasks_final_status_is_stable(context: CheckContext) -> None:
 @check("ASY-5", requires=("provider_failure",), fixtures=_FAILED)
 def tasks_that_failed_never_succeed(context: CheckContext) -> None:
     """Keep status failed on later reads."""
-    for generation, _ in failed_tasks(context):
-        for poll in (*generation.polls, context.fetch(generation)):
+    tasks = failed_tasks(context)
+    reads = _read_again(context, tasks)
+    for generation, _ in tasks:
+        for poll in (*generation.polls, reads[generation.name]):
             if generation.finished and poll_status(poll) == "succeeded":
                 raise Failed(
                     "a task that had failed has succeeded", generation.final_exchange, poll
                 )
+
+
+def _read_again(
+    context: CheckContext, tasks: list[tuple[ObservedGeneration, JsonObject]]
+) -> dict[str, Exchange]:
+    generations = [generation for generation, _ in tasks]
+    reads = context.run_batch([partial(context.fetch, one) for one in generations])
+    return {one.name: exchange for one, exchange in zip(generations, reads, strict=True)}
 
 
 @check("ASY-6", fixtures=TASK_FIXTURES)

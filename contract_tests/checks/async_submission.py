@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from mockhub.verify import oracle
@@ -45,11 +46,16 @@ def tasks_return_ratio_of_size(context: CheckContext) -> None:
 @check("ASY-2", fixtures=TASK_FIXTURES)
 def tasks_return_poll_url(context: CheckContext) -> None:
     """Return an absolute poll_url that is GET /api/v1/generations/{id of the task}."""
-    for generation, body in submitted_tasks(context):
-        url = require_field(body, "poll_url", str, generation.exchange)
+    tasks = submitted_tasks(context)
+    urls = [require_field(body, "poll_url", str, one.exchange) for one, body in tasks]
+    own = [url for url in urls if is_own_url(context.client, url)]
+    payers = [one.payer for (one, _), url in zip(tasks, urls, strict=True) if url in own]
+    calls = [partial(context.client.get, *each) for each in zip(own, payers, strict=True)]
+    reads = context.run_batch(calls)
+    for (generation, _), url in zip(tasks, urls, strict=True):
         _assert_poll_url(context, generation, url)
-        if is_own_url(context.client, url):
-            exchange = context.client.get(url, generation.payer)
+        if url in own:
+            exchange = next(reads)
             failed_task = exchange.status == 500 and not generation.finished
             if exchange.status != 200 and not failed_task:
                 outcome = "no response" if exchange.error else f"HTTP {exchange.status}"

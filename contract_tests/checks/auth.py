@@ -51,7 +51,7 @@ def _accepted_elsewhere(context: CheckContext) -> bool:
         return False
 
 
-@check("AUTH-3", "AUTH-1", "ERR-3", fixtures=("example",), cost=_MIN_PRICE)
+@check("AUTH-3", "AUTH-1", "ERR-3", fixtures=("example",), cost=_MIN_PRICE, pays_nothing=True)
 def auth_rejects_missing_header(context: CheckContext) -> None:
     """Reject requests without an Authorization header with 401 missingApiKey."""
     try:
@@ -62,14 +62,14 @@ def auth_rejects_missing_header(context: CheckContext) -> None:
         raise
 
 
-@check("AUTH-4", "ERR-3", fixtures=("example",), cost=3 * _MIN_PRICE)
+@check("AUTH-4", "ERR-3", fixtures=("example",), cost=3 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_unknown_key(context: CheckContext) -> None:
     """Reject a key that does not exist with 401 invalidApiKey on every operation."""
     key = unknown_key(context)
     expect_unauthorized(context, "invalidApiKey", case="with an unknown key", key=key)
 
 
-@check("AUTH-4", cost=2 * _MIN_PRICE)
+@check("AUTH-4", cost=2 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_similar_key(context: CheckContext) -> None:
     """Reject a key that only begins or ends like a valid one with 401 invalidApiKey."""
     valid = context.profile.keys["valid"]
@@ -93,19 +93,33 @@ def auth_rejects_similar_key(context: CheckContext) -> None:
     )
 
 
-@check("AUTH-5", "ERR-3", requires=("revoked",), fixtures=("example",), cost=_MIN_PRICE)
+@check(
+    "AUTH-5",
+    "ERR-3",
+    requires=("revoked",),
+    fixtures=("example",),
+    cost=_MIN_PRICE,
+    pays_nothing=True,
+)
 def auth_rejects_revoked_key(context: CheckContext) -> None:
     """Reject a revoked key with 401 invalidApiKey on every operation."""
     expect_unauthorized(context, "invalidApiKey", case="with a revoked key", key="revoked")
 
 
-@check("AUTH-6", "ERR-3", requires=("expired",), fixtures=("example",), cost=_MIN_PRICE)
+@check(
+    "AUTH-6",
+    "ERR-3",
+    requires=("expired",),
+    fixtures=("example",),
+    cost=_MIN_PRICE,
+    pays_nothing=True,
+)
 def auth_rejects_expired_key(context: CheckContext) -> None:
     """Reject an expired key with 401 expiredApiKey on every operation."""
     expect_unauthorized(context, "expiredApiKey", case="with an expired key", key="expired")
 
 
-@check("AUTH-4", "AUTH-3", cost=2 * _MIN_PRICE)
+@check("AUTH-4", "AUTH-3", cost=2 * _MIN_PRICE, pays_nothing=True)
 def auth_applies_to_forms_and_tasks(context: CheckContext) -> None:
     """Reject forms and asynchronous requests without a valid key like any other."""
     post = context.client.post

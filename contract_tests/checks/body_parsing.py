@@ -22,7 +22,7 @@ _JSON = "application/json"
 _CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
-@check("REQ-10", cost=3 * _MIN_PRICE)
+@check("REQ-10", cost=3 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_malformed_json(context: CheckContext) -> None:
     """Reject a body that is not a JSON object with a client error."""
     body = json.dumps(context.request_body())
@@ -45,13 +45,13 @@ def request_accepts_json_and_form(context: CheckContext) -> None:
         assert_accepted(context, name)
 
 
-@check("REQ-14", cost=6 * _MIN_PRICE)
+@check("REQ-14", cost=6 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_unreadable_body(context: CheckContext) -> None:
     """Reject other content types, malformed JSON and malformed forms with 400 invalid_request."""
     bodies = list(_unreadable_bodies(context))
     with context.expect_no_charge("an unreadable body"):
         calls = [partial(context.client.post, raw=body, cost=_MIN_PRICE) for body in bodies]
-        responses = context.run_batch(calls, cost=_MIN_PRICE)
+        responses = context.run_batch(calls, costs=[_MIN_PRICE] * len(calls))
         cases = [f"a body of {media_type or 'no content type'}" for media_type, _ in bodies]
         expect_invalid_requests(zip(cases, responses, strict=True))
 
@@ -207,7 +207,7 @@ def request_accepts_async_in_form(context: CheckContext) -> None:
     expect(assert_accepted(context, "form_async").exchange, 202)
 
 
-@check("REQ-16", cost=4 * _MIN_PRICE)
+@check("REQ-16", cost=4 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_malformed_form_values(context: CheckContext) -> None:
     """Reject a form field whose text is not a value of its type with 400 invalid_request."""
     with context.expect_no_charge("a form with a malformed value"):

@@ -41,12 +41,12 @@ _EXAMPLES = ("example", "example_form", "example_async")
 @check("LED-1", "END-2", fixtures=ALL_FIXTURES)
 def ledger_charges_once(context: CheckContext) -> None:
     """Charge the final cost exactly once, for responses and for tasks."""
+    for group in context.generation_groups:
+        _assert_group_charge(group)
     for generation in completed_generations(context, ALL_FIXTURES):
         known = generation.charged is not None and generation.reported_cost is not None
         if generation.measured_alone and known:
             assert_charged(generation, generation.n * unit_price(generation))
-    for group in context.generation_groups:
-        _assert_group_charge(group)
 
 
 def _assert_group_charge(group: list[ObservedGeneration]) -> None:

@@ -16,7 +16,7 @@ _MIN_PRICE = oracle.min_price()
 _ORIGIN = "https://page.example"
 
 
-@check("AUTH-8", fixtures=("example",), cost=7 * _MIN_PRICE)
+@check("AUTH-8", fixtures=("example",), cost=7 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
     """Reject another scheme, an empty token, and a key outside the Authorization header."""
     valid = context.profile.keys["valid"]
@@ -35,7 +35,7 @@ def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
         expect_error(exchange, 401, "missingApiKey")
 
 
-@check("AUTH-9", fixtures=("example",), cost=4 * _MIN_PRICE)
+@check("AUTH-9", fixtures=("example",), cost=4 * _MIN_PRICE, pays_nothing=True)
 def auth_compares_whole_key(context: CheckContext) -> None:
     """Reject a prefix of a key, its other case, and a key with trailing characters."""
     valid = context.profile.keys["valid"]
@@ -78,7 +78,7 @@ def responses_allow_no_foreign_origin_with_credentials(context: CheckContext) ->
             raise Failed(message, exchange, expected="no Access-Control-Allow-Credentials")
 
 
-@check("AUTH-10", cost=4 * _MIN_PRICE)
+@check("AUTH-10", cost=4 * _MIN_PRICE, pays_nothing=True)
 def auth_precedes_body_validation(context: CheckContext) -> None:
     """Reject an invalid body without a valid key with 401 instead of 400."""
     post = context.client.post
@@ -90,7 +90,7 @@ def auth_precedes_body_validation(context: CheckContext) -> None:
         expect_error(post(raw=("multipart/form-data", b"x"), key=key), 401, code)
 
 
-@check("AUTH-11")
+@check("AUTH-11", pays_nothing=True)
 def models_ignore_invalid_credentials(context: CheckContext) -> None:
     """Return the model list whatever the Authorization header is."""
     for value in ("Bearer gih_live_" + "0" * 32, "Bearer x", "Basic eDp5", "nonsense"):

@@ -14,7 +14,7 @@ from mockhub.verify.outcomes import Failed, Inconclusive
 _MIN_PRICE = oracle.min_price()
 
 
-@check("REQ-1", "REQ-10", cost=6 * _MIN_PRICE)
+@check("REQ-1", "REQ-10", cost=6 * _MIN_PRICE, pays_nothing=True)
 def request_requires_listed_model(context: CheckContext) -> None:
     """Reject a missing model, or one that is not listed, with 400 invalid_request."""
     unknown = {"model": "mockhub-no-such-model"}
@@ -25,14 +25,14 @@ def request_requires_listed_model(context: CheckContext) -> None:
     expect_rejection(context, {"model": ""}, *unlisted, also_form=False)
 
 
-@check("REQ-3", "REQ-10", cost=2 * _MIN_PRICE)
+@check("REQ-3", "REQ-10", cost=2 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_malformed_size(context: CheckContext) -> None:
     """Reject a size that is neither auto nor WIDTHxHEIGHT with 400 invalid_request."""
     expect_rejection(context, {"size": "banana"})
     expect_rejection(context, {"size": "1024x"}, {"size": "-1024x1024"}, also_form=False)
 
 
-@check("REQ-4", "REQ-10", cost=2 * _MIN_PRICE)
+@check("REQ-4", "REQ-10", cost=2 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_unknown_quality(context: CheckContext) -> None:
     """Reject a quality other than auto, low, medium and high with 400 invalid_request."""
     expect_rejection(context, {"quality": "ultra"}, {"quality": "hd"}, {"quality": "1K"})
@@ -40,7 +40,7 @@ def request_rejects_unknown_quality(context: CheckContext) -> None:
     expect_rejection(context, *others, also_form=False)
 
 
-@check("REQ-5", "REQ-10", cost=8 * _MIN_PRICE)
+@check("REQ-5", "REQ-10", cost=8 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_n_out_of_range(context: CheckContext) -> None:
     """Reject an n that is not an integer from 1 to 4 with 400 invalid_request."""
     expect_rejection(context, {"n": 0}, {"n": 5})
@@ -115,14 +115,14 @@ def request_accepts_minimal_fields(context: CheckContext) -> None:
     assert_field(generation.body, "usage.credits", _MIN_PRICE, generation.exchange)
 
 
-@check("REQ-11", cost=4 * _MIN_PRICE)
+@check("REQ-11", cost=4 * _MIN_PRICE, pays_nothing=True)
 def request_requires_prompt(context: CheckContext) -> None:
     """Reject a prompt that is not a text of 1 to 32,000 characters with 400 invalid_request."""
     expect_rejection(context, {"prompt": ...}, {"prompt": ""}, {"prompt": "x" * 32_001})
     expect_rejection(context, {"prompt": None}, {"prompt": 7}, {"prompt": ["a"]}, also_form=False)
 
 
-@check("REQ-13", cost=4 * _MIN_PRICE)
+@check("REQ-13", cost=4 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_unsupported_sizes(context: CheckContext) -> None:
     """Reject sides not divisible by 16, ratios beyond 3:1 or 1:3, and more than 3840x2160."""
     sizes = ("1000x1000", "4096x1024", "3840x3840", "3856x2160", "1024x320", "0x0", "01024x1024")

@@ -9,7 +9,7 @@ from mockhub.verify.error_assertions import expect_rejection
 from mockhub.verify.generation_assertions import assert_accepted
 
 
-@check("REQ-12", cost=4 * oracle.min_price())
+@check("REQ-12", cost=4 * oracle.min_price(), pays_nothing=True)
 def request_rejects_wrong_types(context: CheckContext) -> None:
     """Reject a field of another JSON type with 400; null for an optional field is an open point."""
     wrong_types: dict[str, tuple[object, ...]] = {

@@ -19,7 +19,7 @@ _TOO_LARGE = 50 * 1024 * 1024 + 1  # bytes, too many in megabytes and in mebibyt
 _UNSUPPORTED_FILES = ("picture.gif", "notes.txt", "drawing.svg", "paper.pdf", "picture.bmp")
 
 
-@check("REQ-6", "REQ-10", cost=2 * _MIN_PRICE)
+@check("REQ-6", "REQ-10", cost=2 * _MIN_PRICE, pays_nothing=True)
 def request_rejects_references_in_json(context: CheckContext) -> None:
     """Reject a reference_image in a JSON body with 400 invalid_request."""
     url = "data:image/png;base64,iVBORw0KGgo="
@@ -58,7 +58,7 @@ def _find_rejected_format(context: CheckContext) -> None:
             raise Failed(f"HTTP 400 to {name}", exchange, expected="HTTP 200")
 
 
-@check("REQ-7", "REQ-10", cost=_MIN_PRICE)
+@check("REQ-7", "REQ-10", cost=_MIN_PRICE, pays_nothing=True)
 def references_beyond_limit_are_rejected(context: CheckContext) -> None:
     """Reject 17 reference images with 400 invalid_request."""
     files = fixtures.upload_files(("sunset.png",) * (oracle.reference_limit() + 1))
@@ -69,19 +69,18 @@ def references_beyond_limit_are_rejected(context: CheckContext) -> None:
         )
 
 
-@check("REQ-8", "REQ-10", cost=_MIN_PRICE)
+@check("REQ-8", "REQ-10", cost=_MIN_PRICE, pays_nothing=True)
 def references_of_other_formats_are_rejected(context: CheckContext) -> None:
     """Reject GIF, text, SVG, PDF and BMP files with 400 invalid_request."""
     files = [fixtures.unsupported_file(name) for name in _UNSUPPORTED_FILES]
     with context.expect_no_charge("a form with a file of another format"):
-        responses = context.run_batch(
-            [partial(_upload, context, file) for file in files], cost=_MIN_PRICE
-        )
+        calls = [partial(_upload, context, file) for file in files]
+        responses = context.run_batch(calls, costs=[_MIN_PRICE] * len(calls))
         names = [file.name for file in files]
         expect_invalid_requests(zip(names, responses, strict=True))
 
 
-@check("REQ-8", "REQ-10", cost=_MIN_PRICE)
+@check("REQ-8", "REQ-10", cost=_MIN_PRICE, pays_nothing=True)
 def references_are_all_validated(context: CheckContext) -> None:
     """Reject a file of another format among valid ones, at any position."""
     valid = fixtures.upload_files(("sunset.png",))[0]
@@ -163,7 +162,7 @@ def references_are_validated_by_content(context: CheckContext) -> None:
         raise Failed("HTTP 400 to a PNG with another name and type", exchange, expected="HTTP 202")
 
 
-@check("REQ-8", level="inferred", cost=_MIN_PRICE)
+@check("REQ-8", level="inferred", cost=_MIN_PRICE, pays_nothing=True)
 def references_must_be_files(context: CheckContext) -> None:
     """Reject a text field named reference_image with 400 invalid_request."""
     form = context.form_fields(reference_image="sunset.png")

@@ -22,7 +22,7 @@ from mockhub.verify.generation_assertions import (
     assert_image_count,
     require_triggered,
 )
-from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
+from mockhub.verify.outcomes import Failed, Inconclusive, OverBudget, Skipped
 
 _MIN_PRICE = oracle.min_price()
 
@@ -102,15 +102,19 @@ def ledger_refunds_every_kind_of_failure(context: CheckContext) -> None:
 
 def _find_charged_failure(context: CheckContext, group: list[ObservedGeneration]) -> None:
     """Repeat the failures of a group that was charged one by one, to find the one that is."""
+    charged, exchanges = group[0].charged, [generation.final_exchange for generation in group]
     for generation in group:
         if not generation.measured_alone:
-            generation = context.repeat_generation(generation)
+            try:
+                generation = context.repeat_generation(generation)
+            except OverBudget:
+                message = f"{charged} credits were charged for generations that failed"
+                raise Failed(message, *exchanges, expected="everything refunded") from None
         if generation.charged and generation.fixture.asynchronous and not generation.finished:
             raise Inconclusive("the task did not end", generation.final_exchange)
         if generation.charged:
             _assert_refunded(generation)
-    exchanges = (generation.final_exchange for generation in group)
-    raise Inconclusive(f"the balance changed by {group[0].charged} during failures", *exchanges)
+    raise Inconclusive(f"the balance changed by {charged} during failures", *exchanges)
 
 
 @check("LED-2", requires=("provider_failure",), cost=2 * _MIN_PRICE)

@@ -75,7 +75,7 @@ def _require_operation(exchange: Exchange) -> None:
         )
 
 
-@check("END-5")
+@check("END-5", pays_nothing=True)
 def unknown_paths_return_404(context: CheckContext) -> None:
     """Return 404 notFound for an unknown path under /api/v1."""
     for path in ("mockhub-nothing", "generations", "models/gpt-image-2", "images"):

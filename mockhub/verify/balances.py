@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from mockhub.verify.assertions import expect, find_balance
 from mockhub.verify.client import BudgetedClient
+from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import reported_credits
 from mockhub.verify.outcomes import CheckOutcome, OverBudget, Skipped
@@ -87,8 +89,13 @@ class Balances:
 
     def read_balances(self) -> bool:
         """Read the credits of all accounts; return whether there are any and all can be read."""
-        balances = [self.credits_or_none(role) for role in self.starting_balances]
-        return bool(balances) and None not in balances
+        balances = self._read_all()
+        return bool(balances) and None not in balances.values()
+
+    def _read_all(self) -> dict[str, int | None]:
+        roles = list(self.starting_balances)
+        reads = parallel([partial(self.credits_or_none, role) for role in roles])
+        return dict(zip(roles, reads, strict=True))
 
     def foreign_change(self) -> str | None:
         """Stand still and describe a balance that changes meanwhile, or return None."""
@@ -100,7 +107,7 @@ class Balances:
         reads = []
         for pause in (0.0, 0.0, 0.0, *_STILL_PAUSES):
             time.sleep(pause)
-            reads.append({role: self.credits_or_none(role) for role in self.starting_balances})
+            reads.append(self._read_all())
         at_once = reads[:3]
         if all(before != after for before, after in pairwise(at_once)):
             return None  # it is the reads that cost something

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from threading import RLock
+from threading import Condition, RLock, get_ident
 
 from mockhub.verify.outcomes import OverBudget
 
@@ -41,7 +41,9 @@ class Budget:
         self._settled = 0  # `_observed` when all balances were last read
         self._unread: set[str] = set()  # roles that may have paid since their balance was read
         self._last_id = 0
-        self._lock = RLock()
+        self._threads: dict[int, int] = {}  # that have sent these requests
+        self._lock, self._reserving = RLock(), RLock()
+        self._released = Condition(self._lock)
 
     @property
     def observed(self) -> int:
@@ -79,22 +81,36 @@ class Budget:
         Raises:
             OverBudget: if the budget does not cover it, or a request has cost more than it may.
         """
-        with self._lock:
+        with self._reserving:  # the others are free while balances are read, in several threads
             self._read_payers()
             if credits > max(self.remaining, 0):
+                self._wait_for_other_threads(credits)
                 self.settle()
-            if self._overcharge:
-                raise OverBudget(
-                    f"not sent: {self._overcharge} credits more have left the balances than the "
-                    "requests may cost; either the server charges too much, or another client "
-                    "spends from these accounts"
-                )
-            if credits > max(self.remaining, 0):
-                raise OverBudget(
-                    f"not sent: it may cost {credits} credits, and {max(self.remaining, 0)} "
-                    f"are left of the budget of {self.limit}"
-                )
-            return self._add(self._requests, credits)
+            with self._lock:
+                self._require(credits)
+                self._threads[self._last_id + 1] = get_ident()
+                return self._add(self._requests, credits)
+
+    def _wait_for_other_threads(self, credits: int) -> None:
+        """Wait until the budget covers *credits*, or no other thread has a request in progress."""
+        with self._lock:
+            while credits > max(self.limit - self.spent - self.reserved, 0) and any(
+                thread != get_ident() for thread in self._threads.values()
+            ):
+                self._released.wait()
+
+    def _require(self, credits: int) -> None:
+        if self._overcharge:
+            raise OverBudget(
+                f"not sent: {self._overcharge} credits more have left the balances than the "
+                "requests may cost; either the server charges too much, or another client "
+                "spends from these accounts"
+            )
+        if credits > (remaining := max(self.remaining, 0)):
+            raise OverBudget(
+                f"not sent: it may cost {credits} credits, and {remaining} "
+                f"are left of the budget of {self.limit}"
+            )
 
     def reserve_task(self, credits: int) -> int:
         """Reserve what a task in progress may still cost, even beyond the budget."""
@@ -123,6 +139,8 @@ class Budget:
         """
         with self._lock:
             credits = self._requests.pop(reservation, 0)
+            self._threads.pop(reservation, None)
+            self._released.notify_all()
             self._unsettled += credits + self._tasks.pop(reservation, 0)
             self._reported += reported_cost
             if rejected:
@@ -153,19 +171,30 @@ class Budget:
 
     def settle(self) -> None:
         """Read the balances and free what was reserved but not charged."""
-        with self._lock:
+        with self._reserving:
             if self._unsettled:
-                self.finalize(readable=self.read_balances())
+                with self._lock:
+                    ended = self._unsettled, self._unsettled_rejections, frozenset(self._unread)
+                self._finalize(*ended, readable=self.read_balances())
 
     def finalize(self, *, readable: bool) -> None:
         """Free what the balances show not to be charged; if they are unreadable it is unknown."""
         with self._lock:
-            self.unknown += 0 if readable else self._unsettled
-            self._unsettled = self._unsettled_rejections = 0
+            ended = self._unsettled, self._unsettled_rejections, frozenset(self._unread)
+            self._finalize(*ended, readable=readable)
+
+    def _finalize(
+        self, credits: int, rejections: int, payers: Collection[str], *, readable: bool
+    ) -> None:
+        """Free what requests had reserved that ended before the balances were read."""
+        with self._lock:
+            self.unknown += 0 if readable else credits
+            self._unsettled -= credits
+            self._unsettled_rejections -= rejections
             self._settled = self._observed
-            self._unread.clear()
+            self._unread.difference_update(payers)
 
     def _read_payers(self) -> None:
         for role in tuple(self._unread):
+            self._unread.discard(role)
             self.read_balance(role)
-        self._unread.clear()

@@ -30,6 +30,8 @@ class Check(NamedTuple):
         cost: The worst case in credits, without those generations.
         after: The names of the checks whose results it needs.
         last: Whether it runs after all others, generated requests included.
+        pays_nothing: Whether a conforming server charges nothing, even for a moment, so that the
+            check may run beside others like it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Check(NamedTuple):
     run: CheckFunction
     after: tuple[str, ...] = ()
     last: bool = False
+    pays_nothing: bool = False
 
 
 CHECKS: list[Check] = []
@@ -55,6 +58,7 @@ def check(
     cost: int = 0,
     after: tuple[str, ...] = (),
     last: bool = False,
+    pays_nothing: bool = False,
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register a function that returns if the clauses hold and raises a `CheckOutcome` if not.
 
@@ -81,6 +85,7 @@ def check(
                 function,
                 after,
                 last,
+                pays_nothing,
             )
         )
         return function

@@ -270,8 +270,8 @@ class BudgetedClient(ExchangeLog):
         for each in prepared:
             self.require_responses(request_kind(each.method, each.url))
         is_free = all(each.path for each in requests)
-        reservation = None if is_free else self.budget.reserve(sum(each.cost for each in requests))
         self._require_time()
+        reservation = None if is_free else self.budget.reserve(sum(each.cost for each in requests))
         started = time.perf_counter()
         pending = [
             PendingRequest(each.url, each.headers, each.content or b"", each.method)

@@ -24,8 +24,8 @@ _INTERIM_STATUSES = range(102, 200)
 
 def parallel(calls: Sequence[Callable[[], T]], limit: int = 100) -> list[T]:
     """Run *calls* in at most *limit* threads and return their results in order."""
-    if len(calls) == 1:
-        return [calls[0]()]
+    if len(calls) < 2:
+        return [call() for call in calls]
     with ThreadPoolExecutor(min(len(calls), limit)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 

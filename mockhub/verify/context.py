@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate, count
 from typing import TypeVar, cast
 
 from mockhub.verify import covering_array, oracle, polling, state_handlers
@@ -28,9 +29,9 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _MIN_SECONDS = 3.0  # for generated requests, however long the others took
-_SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 6
+_SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 8
 _MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
-_FAILURE_GROUP = 4  # failures that are created in parallel
+_FAILURE_GROUP = 8  # failures that are created in parallel
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
 
@@ -58,7 +59,7 @@ class CheckContext(Balances):
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._unreliable: set[str] = set()  # what was memoized while a request was given up
-        self._body_count = 0
+        self._body_numbers = count(1)
         self._started_at = self._generating_since = time.monotonic()
         self._state_handler = (
             state_handlers.load_state_handler(self.profile.state_handlers)
@@ -90,21 +91,26 @@ class CheckContext(Balances):
         return len(first) == 5 and first[2] > _SLOW_RESPONSE_SECONDS
 
     def run_batch(
-        self, calls: Sequence[Callable[[], Exchange]], *, cost: int = 0
-    ) -> Iterator[Exchange]:
+        self, calls: Sequence[Callable[[], T]], *, costs: Sequence[int] = ()
+    ) -> Iterator[T]:
         """Yield the results of *calls* in order; they run in parallel if responses are slow.
 
-        *cost* is the worst case of each, in credits.
+        *costs* are the worst cases in credits; without them the calls are free.
         """
-        budget, batch_size = self.client.budget, 1
-        if self.is_slow:
-            batch_size = _MAX_BATCH
-            if batch_size * cost > budget.remaining:
-                budget.settle()
-            if cost:
-                batch_size = max(1, min(batch_size, budget.remaining // cost))
-        for start in range(0, len(calls), batch_size):
-            yield from parallel(calls[start : start + batch_size], _MAX_CONCURRENT_READS)
+        start = 0
+        while start < len(calls):
+            end = start + _MAX_BATCH if self.is_slow else start + 1
+            if costs and self.is_slow:
+                end = start + self._affordable_count(costs[start:end])
+            yield from parallel(calls[start:end], _MAX_CONCURRENT_READS)
+            start = end
+
+    def _affordable_count(self, costs: Sequence[int]) -> int:
+        """Return how many requests the budget covers at the same time, at least one."""
+        budget = self.client.budget
+        if sum(costs) > budget.remaining:
+            budget.settle()
+        return max(1, sum(total <= budget.remaining for total in accumulate(costs)))
 
     def memoize(self, name: str, factory: Callable[[], T]) -> T:
         """Call *factory* once and return its result; an outcome that it raised is raised again."""
@@ -147,8 +153,7 @@ class CheckContext(Balances):
 
     def request_body(self, **changes: object) -> dict[str, object]:
         """Return a valid request body with *changes*; a change to `...` removes the field."""
-        self._body_count += 1
-        prompt = f"A paper boat, {self.seed}-{self._body_count}"
+        prompt = f"A paper boat, {self.seed}-{next(self._body_numbers)}"
         fields = {"model": oracle.MODEL, "prompt": prompt, "size": "1024x1024", "n": 1}
         return {name: value for name, value in (fields | changes).items() if value is not ...}
 
@@ -244,8 +249,9 @@ class CheckContext(Balances):
 
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
-        for start in range(0, len(FAILURE_FIXTURES), _FAILURE_GROUP):
-            names = FAILURE_FIXTURES[start : start + _FAILURE_GROUP]
+        by_payer = sorted(FAILURE_FIXTURES, key=lambda name: self.fixtures[name].payer)
+        for start in range(0, len(by_payer), _FAILURE_GROUP):
+            names = by_payer[start : start + _FAILURE_GROUP]
             self._generate_in_parallel(names)
             group = [self.generation(name) for name in names]
             generations += group
@@ -264,9 +270,11 @@ class CheckContext(Balances):
         }
         for payer in ("valid", "other"):
             group = [name for name, fixture in missing.items() if fixture.payer == payer]
-            for start in range(0, len(group), _MAX_CONCURRENT):
-                batch = group[start : start + _MAX_CONCURRENT]
-                self._generate_all({name: missing[name] for name in batch})
+            while group:
+                costs = [missing[name].max_cost for name in group[:_MAX_CONCURRENT]]
+                size = self._affordable_count(costs)
+                self._generate_all({name: missing[name] for name in group[:size]})
+                group = group[size:]
 
     def _affordable_fixture(self, name: str) -> GenerationFixture:
         """Return a fixture; `valid` pays for it if `other` cannot."""
@@ -288,7 +296,7 @@ class CheckContext(Balances):
         """
         measured_alone = len(fixtures) == 1
         payer = next(iter(fixtures.values())).payer
-        before, other_balance = self._read_balances(payer)
+        before, other_balance = self._read_balances(payer, self.current_credits)
         parallel([partial(self._generate_one, *item) for item in fixtures.items()])
         group = [
             generation
@@ -328,24 +336,28 @@ class CheckContext(Balances):
         refunds = any(
             generation.fixture.trigger or generation.exchange.status == 202 for generation in group
         )
-        after, other_balance = self._read_balances(payer)
+        after, other_balance = self._read_balances(payer, self.credits_or_none)
         if refunds and after != expected:
             after = self.wait_for_credits(expected, payer)
         for generation in group:
             generation.balance_after, generation.other_balance_after = after, other_balance
             generation.balance_read = self.balance_reads.get(payer)
-            if generation.finished:
-                generation.polls += polling.fetch_simultaneously(self.client, generation, 2)
-        if any(generation.finished for generation in group):
+        if finished := [generation for generation in group if generation.finished]:
+            reread = partial(polling.fetch_simultaneously, self.client, count=2)
+            polls = parallel([partial(reread, generation) for generation in finished])
+            for generation, reads in zip(finished, polls, strict=True):
+                generation.polls += reads
             balance_on_reread = self.credits_or_none(payer)
             for generation in group:
                 generation.balance_on_reread = balance_on_reread
 
-    def _read_balances(self, payer: str) -> tuple[int | None, int | None]:
+    def _read_balances(
+        self, payer: str, read: Callable[[str], int | None]
+    ) -> tuple[int | None, int | None]:
         """Return the credits of the payer and of another user."""
         bystander = "other" if payer == "valid" else "valid"
         roles = [payer, *([bystander] if bystander in self.profile.keys else [])]
-        balances = parallel([partial(self.credits_or_none, role) for role in roles])
+        balances = parallel([partial(read, role) for role in roles])
         return balances[0], balances[1] if len(balances) > 1 else None
 
     def _generate_one(self, name: str, fixture: GenerationFixture) -> None:

@@ -50,6 +50,7 @@ def expect_rejection(
     Each is sent as a synchronous request and as a task, whose form has a file.
     """
     calls: list[Callable[[], Exchange]] = []
+    costs: list[int] = []
     cases: list[str] = []
     with context.expect_no_charge("an invalid request"):
         for change, is_task in product(changes, (False, True)):
@@ -64,7 +65,8 @@ def expect_rejection(
                 files = upload_files(("sunset.png",) * is_task)
                 calls.append(partial(post, form=context.form_fields(**changed), files=files))
                 cases.append(f"a form with {describe_fields(changed)}{' and a file' * is_task}")
-        responses = context.run_batch(calls, cost=max(map(_max_cost, changes)))
+            costs += [cost] * (len(calls) - len(costs))
+        responses = context.run_batch(calls, costs=costs)
         expect_invalid_requests(zip(cases, responses, strict=True))
 
 
@@ -121,7 +123,7 @@ def expect_unauthorized(
     """Require every protected operation to return 401 with one of *codes*, without a charge."""
     names, calls = zip(*protected_operations(context, **credentials), strict=True)
     with context.expect_no_charge(f"a request {case}"):
-        responses = context.run_batch(calls, cost=oracle.min_price())
+        responses = context.run_batch(calls, costs=[oracle.min_price()] * len(calls))
         cases = [f"{name} {case}" for name in names]
         expect_errors(zip(cases, responses, strict=True), 401, *codes)
     record = context.no_charge_checks[-1] if context.no_charge_checks else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_url
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.concurrent_requests import SimultaneousRequest
+from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, is_final
@@ -35,9 +36,10 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
 
 def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> None:
     """Read a task with the keys of other users while it may still be in progress."""
-    for role in ("valid", "other", "low", "broke"):
-        if role in client.profile.keys and role != generation.payer:
-            generation.foreign_reads[role] = fetch(client, generation, role)
+    roles = [role for role in ("valid", "other", "low", "broke") if role in client.profile.keys]
+    strangers = [role for role in roles if role != generation.payer]
+    reads = parallel([partial(fetch, client, generation, role) for role in strangers])
+    generation.foreign_reads |= dict(zip(strangers, reads, strict=True))
 
 
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
@@ -15,6 +16,7 @@ from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check, all_checks
 from mockhub.verify.clauses import DOCUMENTED, INFERRED, LEVELS, clauses
 from mockhub.verify.client import BudgetedClient
+from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import DEFAULT_EXAMPLES, SLOW_SECONDS, CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.filter import compile_filter
@@ -30,6 +32,7 @@ from mockhub.verify.transient import is_transient
 DEFAULT_BUDGET = 310  # credits
 DEFAULT_BUDGETS: dict[str, int] = {DOCUMENTED: DEFAULT_BUDGET, INFERRED: 400}
 
+_MAX_SIDE_BY_SIDE = 6  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
 
 ProgressCallback = Callable[[Check, CheckResult], None]
@@ -156,6 +159,7 @@ class Run:
     def __post_init__(self) -> None:
         self._results: dict[str, CheckResult] = {}
         self._warmed_up = False
+        self._slow_modes: list[bool] = []  # that are asynchronous or not, still to be prefetched
 
     @property
     def no_failures(self) -> bool:
@@ -186,8 +190,31 @@ class Run:
 
     def run_all(self, checks: Sequence[Check]) -> None:
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
+        if self.context.is_slow and not self.client.read_only:
+            # Before anything is paid for the budget covers most requests at the same time.
+            self._run_side_by_side([check for check in checks if check.pays_nothing], fixtures)
         for check in checks:
-            self.run_one(check, fixtures)
+            if check.name not in self._results:
+                self.run_one(check, fixtures)
+
+    def _run_side_by_side(self, checks: Sequence[Check], fixtures: Sequence[str]) -> None:
+        """Run checks that pay for nothing at the same time; if one does not pass, one by one.
+
+        Only alone a check sees which of its requests changed a balance.
+        """
+        if any(check.fixtures for check in checks) and not self._warmed_up:
+            self._warm_up(fixtures)
+        records = len(self.context.no_charge_checks)
+        results = parallel(
+            [partial(run_check, check, self.context) for check in checks], _MAX_SIDE_BY_SIDE
+        )
+        if not all(result.outcome in (Outcome.PASSED, Outcome.SKIPPED) for result in results):
+            del self.context.no_charge_checks[records:]
+            for check in checks:
+                self.run_one(check, fixtures)
+            return
+        for check, result in zip(checks, results, strict=True):
+            self._keep(check, result.redacted(self.client.secrets))
 
     def run_one(self, check: Check, fixtures: Sequence[str]) -> CheckResult:
         """Run one check; *fixtures* are the generations that the whole run needs."""
@@ -197,6 +224,8 @@ class Run:
         else:
             if check.fixtures and not self._warmed_up:
                 self._warm_up(fixtures)
+            if not {"example", "example_async"}.issuperset(check.fixtures):
+                self._prefetch(fixtures)
             outcome = self._unmet_dependency(check)
         started = time.perf_counter()
         result = to_result(check, outcome) if outcome else self._confirmed(check)
@@ -205,9 +234,12 @@ class Run:
             seconds=time.perf_counter() - started,
             concurrent=concurrent_labels(result.evidence, self.client.exchanges),
         )
+        self._keep(check, result)
+        return result
+
+    def _keep(self, check: Check, result: CheckResult) -> None:
         self._results[check.name] = result
         self.progress(check, result)
-        return result
 
     def _confirmed(self, check: Check) -> CheckResult:
         """Run a check; if it fails where something else may be the cause, look again."""
@@ -216,6 +248,13 @@ class Run:
             return result
         if self._may_be_shared and (change := self.context.foreign_change()):
             message = f"another client uses these accounts: {change} while nothing was sent"
+            return replace(
+                result,
+                outcome=Outcome.INCONCLUSIVE,
+                message=f"{message}; otherwise this would have failed: {result.message}",
+            )
+        if "other" in check.requires and self._may_be_same_user:
+            message = "keys.other may belong to the user of keys.valid: they have one balance"
             return replace(
                 result,
                 outcome=Outcome.INCONCLUSIVE,
@@ -242,6 +281,12 @@ class Run:
     def _may_be_shared(self) -> bool:
         return bool(self.client.idle_changes) or not self.client.loopback
 
+    @property
+    def _may_be_same_user(self) -> bool:
+        """Whether `other` has had as many credits as `valid` whenever both were read."""
+        start, latest = self.context.starting_balances, self.client.budget.latest
+        return start.get("other") == start.get("valid") and latest("other") == latest("valid")
+
     def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
         for name in check.after:
             result = self._results.get(name)
@@ -252,25 +297,27 @@ class Run:
         return None
 
     def _warm_up(self, fixtures: Sequence[str]) -> None:
-        """Create the first generation; if that is slow, create the others in parallel."""
+        """Create the first generations, and those that the provider fails."""
         self._warmed_up = True
-        slow_modes = []
         for first, is_async in (("example", False), ("example_async", True)):
             if first not in fixtures:
                 continue
             started = time.perf_counter()
             with suppress(CheckOutcome):
                 self.context.generation(first)
-                if time.perf_counter() - started > SLOW_SECONDS:
-                    slow_modes.append(is_async)
+                if self.context.is_slow or time.perf_counter() - started > SLOW_SECONDS:
+                    self._slow_modes.append(is_async)
                 self._require_other_user(self.context.generation(first))
         # They cost nothing, but the budget must still cover what a server might charge.
         with suppress(CheckOutcome):
             if FAILURE_FIXTURES[0] in fixtures:
                 self.context.generate_failures()
-        for is_async in slow_modes:
+
+    def _prefetch(self, fixtures: Sequence[str]) -> None:
+        """Create the other generations in parallel, once, if the first ones were slow."""
+        while self._slow_modes:
             with suppress(CheckOutcome):  # the checks that need them show why
-                self.context.prefetch(fixtures, asynchronous=is_async)
+                self.context.prefetch(fixtures, asynchronous=self._slow_modes.pop(0))
 
     def _require_other_user(self, generation: ObservedGeneration) -> None:
         """Require that keys.other does not belong to the user of keys.valid."""

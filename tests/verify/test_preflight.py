@@ -160,3 +160,15 @@ def test_trigger_without_effect_is_inconclusive(
     report = run(build_profile(served.url, **{trigger: value}), keyword=keyword, no_fuzz=True)
     assert report.with_outcome("failed") == []
     assert any("has no effect" in clause.reason for clause in report.with_outcome("inconclusive"))
+
+
+def test_user_that_may_be_the_same_is_not_accused() -> None:
+    """Without a charge, another user with the same balance may be the same one."""
+    with mock() as hub:
+        key = hub.server.call(lambda: hub.backend.add_key("rich", name="second"))
+        profile = build_profile(hub.url, keys={"valid": KEYS["valid"], "other": key})
+        keyword = "retrieve_of_failure_is_limited_to_owner"
+        report = run(profile, keyword=keyword, no_fuzz=True)
+    assert report.with_outcome("failed") == []
+    [clause] = report.with_outcome("inconclusive")
+    assert "keys.other may belong to the user of keys.valid" in clause.reason
