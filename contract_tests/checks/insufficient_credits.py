@@ -74,6 +74,8 @@ def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
             poll = context.client.get(path, key="broke")
             if poll.status == 200 and poll.json_object.get("status") == "succeeded":
                 raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
+        if poll.status == 404:
+            raise Failed("its owner cannot read an accepted task", exchange, poll, expected="402")
 
 
 @check("LED-4", "ERR-4", requires=("broke",), cost=_MIN_PRICE)

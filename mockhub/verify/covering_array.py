@@ -24,6 +24,7 @@ _FACTORS = ("is_form", "asynchronous", "image_count", "size", "quality", "payer"
 # The files of other forms are drawn at random: as a factor they would turn everything into forms.
 _MAX_CANDIDATES = 60  # of each fixture; more find hardly any further pairs
 _PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
+_TRIPLE_WEIGHT = 4  # of a value with a media type and a mode
 _VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
 
 
@@ -61,12 +62,16 @@ def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
 def _weight(pair: Pair) -> int:
     if len(pair) == 1:
         return _VALUE_WEIGHT
+    if len(pair) == 3:
+        return _TRIPLE_WEIGHT
     return _PARTIAL_WEIGHT if ("trigger", "partial") in pair else 1
 
 
 def _pairs(fixture: GenerationFixture) -> list[Pair]:
-    """Return the values of a fixture and all pairs of them."""
+    """Return the values of a fixture, all pairs of them, and some triples of a failure."""
     values = [(name, getattr(fixture, name)) for name in _FACTORS]
-    if fixture.trigger == "provider_failure":  # whose media type is fixed
-        values.append(("files", fixture.files))
-    return [(one,) for one in values] + list(combinations(values, 2))
+    pairs: list[Pair] = [*((one,) for one in values), *combinations(values, 2)]
+    if fixture.trigger == "provider_failure":  # it costs nothing, and its media type is fixed
+        media, mode, *others = [*values, ("files", fixture.files)]
+        pairs += [(media, mode, one) for one in others]
+    return pairs

@@ -177,7 +177,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 is_form=is_form,
                 asynchronous=is_task or None,
                 open=_PAYER
-                | {"size": _SIZES if n < 3 else _SMALL["size"], "quality": _QUALITIES}
+                | {"size": _SIZES if n < 3 else _SMALL["size"], "quality": _QUALITIES[1:]}
                 | ({"files": _FILES_OF_FAILURES} if is_form else {}),
             )
         )

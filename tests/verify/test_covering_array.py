@@ -65,6 +65,13 @@ def test_seeds_cover_all_pairs_of_media_type_and_payer_for_several_images() -> N
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_failures_cover_qualities_and_payers_of_each_media_type_and_mode(seed: int) -> None:
+    failures = [fill(seed)[name] for name in FAILURE_FIXTURES]
+    assert len({(one.is_form, one.asynchronous, one.quality) for one in failures}) >= 14
+    assert len({(one.is_form, one.asynchronous, one.payer) for one in failures}) == 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_price_does_not_depend_on_seed(seed: int) -> None:
     def price(one_seed: int) -> int:
         return sum(fill(one_seed)[name].max_cost for name in ALL_FIXTURES)
