@@ -77,7 +77,6 @@ def run(context: CheckContext) -> None:
         warnings.simplefilter("ignore")  # those of schemathesis do not concern the user
         schema = schemathesis.openapi.from_dict(_simplified_spec(), config=config)
         operation = schema[GENERATIONS]["POST"]
-        context.begin_generated()  # schemathesis takes seconds to import on a busy machine
         sender = _BodySender(context)
         for mode, own, count, requests in (
             (GenerationMode.NEGATIVE, _NEARLY_VALID, _INVALID_FACTOR, sender.invalid_requests),
@@ -147,6 +146,7 @@ class _BodySender:
 
     def send(self, requests: Sequence[_GeneratedRequest]) -> None:
         """Send requests until the time is over, and check their responses."""
+        self.context.begin_generated()  # generating takes seconds on a busy machine
         calls, costs = [one.send for one in requests], [one.cost for one in requests]
         for request, exchange in zip(
             requests, self.context.run_batch(calls, costs=costs), strict=True
