@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-MAX_PIPELINED = 16  # beyond it we stop reading, and then cannot detect a disconnect
+MAX_PIPELINED = 16  # beyond it we stop reading; a disconnect behind much input is not noticed
 NO_DEADLINE = float("inf")
 _ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
