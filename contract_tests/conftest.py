@@ -25,7 +25,8 @@ from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.report import EXIT_ERROR, EXIT_INCONCLUSIVE
-from mockhub.verify.runner import Run, effective_budget, filter_checks, select_checks
+from mockhub.verify.run import Run
+from mockhub.verify.runner import effective_budget, filter_checks, select_checks
 
 _OUTCOMES = pytest.StashKey[set[Outcome]]()
 _PROFILE = pytest.StashKey[Profile]()

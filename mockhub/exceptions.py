@@ -9,7 +9,7 @@ Exception
 |   +-- InsufficientCredits      an account cannot pay (mockhub.domain.ledger)
 |   +-- ImageMetadataError       an image file has no mockhub metadata (mockhub.images.formats)
 |   +-- BadRequest               bytes are not an HTTP request (mockhub.server.request_parser)
-|   `-- UnreachableError         the target of verify does not respond (mockhub.verify.runner)
+|   `-- UnreachableError         the target of verify does not respond (mockhub.verify.run)
 |
 |   Control flow, caught by the package that raises it:
 +-- ClientDisconnected           the request was not received in full (mockhub.web.request_body)

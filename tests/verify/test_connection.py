@@ -14,7 +14,8 @@ from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.connection import RateLimiter
 from mockhub.verify.profile import Timeouts
-from mockhub.verify.runner import UnreachableError, run
+from mockhub.verify.run import UnreachableError
+from mockhub.verify.runner import run
 from tests.support.scripted_server import (
     CERTIFICATE,
     Request,

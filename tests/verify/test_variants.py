@@ -12,7 +12,8 @@ from mockhub._timestamps import SECOND
 from mockhub.domain.accounts import Account
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.verify.profile import Partial
-from mockhub.verify.runner import Run, run
+from mockhub.verify.run import Run
+from mockhub.verify.runner import run
 from tests.support.live_server import LiveHub
 from tests.support.scripted_server import (
     KEYS,

@@ -16,7 +16,7 @@ from mockhub.verify.findings import Finding
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.report import Report
 from mockhub.verify.results import CheckResult
-from mockhub.verify.runner import ProgressCallback
+from mockhub.verify.run import ProgressCallback
 
 _LOG_WIDTH = 120
 _CONTINUATION = f"\n{'  |':<17}"  # no line of a response looks like one of ours, or of a CI system

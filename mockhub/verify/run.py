@@ -1,0 +1,292 @@
+"""One run of the checks: in which order, what is confirmed, and how each of them ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from mockhub.exceptions import MockhubError
+from mockhub.verify.check import Check
+from mockhub.verify.client import BudgetedClient
+from mockhub.verify.concurrent_requests import parallel
+from mockhub.verify.context import SLOW_SECONDS, CheckContext
+from mockhub.verify.exchange import Exchange
+from mockhub.verify.fixtures import FAILURE_FIXTURES
+from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
+from mockhub.verify.report import Report, observed_values
+from mockhub.verify.results import CheckResult, group_by_clause
+from mockhub.verify.transient import is_transient
+
+_MAX_SIDE_BY_SIDE = 6  # checks that run at the same time
+_MAX_RUNS = 3  # of a check that fails with a transient failure
+
+ProgressCallback = Callable[[Check, CheckResult], None]
+
+
+class UnreachableError(MockhubError):
+    """No response comes from the base URL of the profile."""
+
+
+@dataclass
+class Run:
+    """The state of one run."""
+
+    client: BudgetedClient
+    context: CheckContext
+    progress: ProgressCallback
+    fail_fast: bool = False
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self._results: dict[str, CheckResult] = {}
+        self._warmed_up = False
+        self._slow_modes: list[bool] = []  # that are asynchronous or not, still to be prefetched
+
+    @property
+    def no_failures(self) -> bool:
+        """Whether no check has failed so far; generated requests would only pay to fail again."""
+        return not any(result.outcome == Outcome.FAILED for result in self._results.values())
+
+    def start(self) -> None:
+        """Read the balances of all accounts.
+
+        Raises:
+            UnreachableError: if the implementation does not respond.
+        """
+        for _ in range(2):
+            exchange = self.client.get("models", key=None)
+            if not exchange.error:
+                break
+        else:
+            target = self.client.secrets.redact(self.client.profile.base_url)
+            raise UnreachableError(f"{target}: {exchange.describe()}")
+        self.context.supply_low()
+        for role in ("valid", "other", "low", "broke"):
+            if role in self.client.profile.keys:
+                credits = self.context.credits_or_none(role)
+                if credits is not None:
+                    self.context.starting_balances[role] = credits
+        self.client.budget.read_balance = self.context.credits_or_none
+        self.client.budget.read_balances = self.context.read_balances
+
+    def run_all(self, checks: Sequence[Check]) -> None:
+        fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
+        if self.context.is_slow and not self.client.read_only:
+            # Before anything is paid for the budget covers most requests at the same time.
+            self._run_side_by_side([check for check in checks if check.pays_nothing], fixtures)
+        for check in checks:
+            if check.name not in self._results:
+                self.run_one(check, fixtures)
+
+    def _run_side_by_side(self, checks: Sequence[Check], fixtures: Sequence[str]) -> None:
+        """Run checks that pay for nothing at the same time; if one does not pass, one by one.
+
+        Only alone a check sees which of its requests changed a balance.
+        """
+        if any(check.fixtures for check in checks) and not self._warmed_up:
+            self._warm_up(fixtures)
+        records = len(self.context.no_charge_checks)
+        results = parallel(
+            [partial(run_check, check, self.context) for check in checks], _MAX_SIDE_BY_SIDE
+        )
+        if not all(result.outcome in (Outcome.PASSED, Outcome.SKIPPED) for result in results):
+            del self.context.no_charge_checks[records:]
+            for check in checks:
+                self.run_one(check, fixtures)
+            return
+        for check, result in zip(checks, results, strict=True):
+            self._keep(check, result.redacted(self.client.secrets))
+
+    def run_one(self, check: Check, fixtures: Sequence[str]) -> CheckResult:
+        """Run one check; *fixtures* are the generations that the whole run needs."""
+        outcome: CheckOutcome | None
+        if self.fail_fast and not self.no_failures:
+            outcome = Skipped("an earlier check failed, and --fail-fast was given")
+        else:
+            if check.fixtures and not self._warmed_up:
+                self._warm_up(fixtures)
+            if not {"example", "example_async"}.issuperset(check.fixtures):
+                self._prefetch(fixtures)
+            outcome = self._unmet_dependency(check)
+        started = time.perf_counter()
+        result = to_result(check, outcome) if outcome else self._confirmed(check)
+        result = replace(
+            result.redacted(self.client.secrets),
+            seconds=time.perf_counter() - started,
+            concurrent=concurrent_labels(result.evidence, self.client.exchanges),
+        )
+        self._keep(check, result)
+        return result
+
+    def _keep(self, check: Check, result: CheckResult) -> None:
+        self._results[check.name] = result
+        self.progress(check, result)
+
+    def _confirmed(self, check: Check) -> CheckResult:
+        """Run a check; if it fails where something else may be the cause, look again."""
+        result = run_check(check, self.context)
+        if result.outcome != Outcome.FAILED:
+            return result
+        if self._may_be_shared and (change := self.context.foreign_change()):
+            message = f"another client uses these accounts: {change} while nothing was sent"
+            return replace(
+                result,
+                outcome=Outcome.INCONCLUSIVE,
+                message=f"{message}; otherwise this would have failed: {result.message}",
+            )
+        if "other" in check.requires and self._may_be_same_user:
+            message = "keys.other may belong to the user of keys.valid: they have one balance"
+            return replace(
+                result,
+                outcome=Outcome.INCONCLUSIVE,
+                message=f"{message}; otherwise this would have failed: {result.message}",
+            )
+        for runs in range(2, _MAX_RUNS + 1):
+            if not self.client.transient_failures:
+                break
+            withdrawn = self.client.withdraw_transient()
+            self.context.forget(withdrawn)
+            was_transient = any(exchange in withdrawn for exchange in result.evidence)
+            is_affordable = check.cost <= self.client.budget.remaining
+            again = run_check(check, self.context) if is_affordable else None
+            if again and again.outcome == Outcome.FAILED:
+                result = again
+            elif was_transient or (again and again.outcome == Outcome.PASSED):
+                message = f"flaky, it failed in {runs - 1} of {runs} runs: {result.message}"
+                return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
+            if not any(is_transient(exchange) for exchange in result.evidence):
+                break
+        return result
+
+    @property
+    def _may_be_shared(self) -> bool:
+        return bool(self.client.idle_changes) or not self.client.loopback
+
+    @property
+    def _may_be_same_user(self) -> bool:
+        """Whether `other` has had as many credits as `valid` whenever both were read."""
+        start, latest = self.context.starting_balances, self.client.budget.latest
+        return start.get("other") == start.get("valid") and latest("other") == latest("valid")
+
+    def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
+        for name in check.after:
+            result = self._results.get(name)
+            if result is None:
+                return Inconclusive(f"needs the check {name}, which is not part of this run")
+            if result.outcome == Outcome.SKIPPED:
+                return Skipped(f"needs the check {name}, which was skipped: {result.message}")
+        return None
+
+    def _warm_up(self, fixtures: Sequence[str]) -> None:
+        """Create the first generations, and those that the provider fails."""
+        self._warmed_up = True
+        for first, is_async in (("example", False), ("example_async", True)):
+            if first not in fixtures:
+                continue
+            started = time.perf_counter()
+            with suppress(CheckOutcome):
+                self.context.generation(first)
+                if self.context.is_slow or time.perf_counter() - started > SLOW_SECONDS:
+                    self._slow_modes.append(is_async)
+                self._require_other_user(self.context.generation(first))
+        # They cost nothing, but the budget must still cover what a server might charge.
+        with suppress(CheckOutcome):
+            if FAILURE_FIXTURES[0] in fixtures:
+                self.context.generate_failures()
+
+    def _prefetch(self, fixtures: Sequence[str]) -> None:
+        """Create the other generations in parallel, once, if the first ones were slow."""
+        while self._slow_modes:
+            with suppress(CheckOutcome):  # the checks that need them show why
+                self.context.prefetch(fixtures, asynchronous=self._slow_modes.pop(0))
+
+    def _require_other_user(self, generation: ObservedGeneration) -> None:
+        """Require that keys.other does not belong to the user of keys.valid."""
+        before, after = self.context.starting_balances, generation.balance_after
+        unequal = (
+            before.get("other") != before.get("valid") or generation.other_balance_after != after
+        )
+        if "other" not in before or unequal or generation.charged is None or not generation.id:
+            return
+        if generation.charged and self.client.get(generation.path, key="other").status == 200:
+            raise MockhubError(
+                "keys.other belongs to the same user as keys.valid: they have one balance, and it "
+                "reads the generations of valid; give the key of another user, or none"
+            )
+
+    def finish(self) -> None:
+        """Read the balances once more, so that the budget knows what was spent."""
+        try:
+            readable = self.context.read_balances()
+        except CheckOutcome:
+            readable = False
+        self.client.budget.finalize(readable=readable)
+
+    def report(self, seconds: float) -> Report:
+        context, budget = self.context, self.client.budget
+        return Report(
+            target=self.client.secrets.redact(self.client.profile.base_url),
+            level=context.level,
+            seed=context.seed,
+            clauses=group_by_clause(self._results.values(), context.level),
+            credits_spent=budget.observed,
+            credits_unconfirmed=budget.unconfirmed,
+            budget=budget.limit,
+            requests=len(self.client.exchanges) + len(self.client.transient_failures),
+            transient_failures=len(self.client.transient_failures),
+            seconds=seconds,
+            interrupted=self.interrupted,
+            observed=observed_values(self.client.exchanges),
+            accepted=self.client.profile.accepted,
+            today=time.strftime("%Y-%m-%d", time.gmtime()),
+            secrets=self.client.secrets,
+        )
+
+
+def run_check(check: Check, context: CheckContext) -> CheckResult:
+    """Run one check; whatever happens, it ends with a result."""
+    missing = [need for need in check.requires if not context.profile.offers(need)]
+    if missing:
+        prefixes = {"provider_failure": "triggers.", "partial": "triggers.", "state_handlers": ""}
+        names = ", ".join(prefixes.get(need, "keys.") + need for need in missing)
+        return to_result(check, Skipped(f"the profile has no {names}"))
+    try:
+        check.run(context)
+    except CheckOutcome as outcome:
+        if context.client.read_only and isinstance(outcome, Inconclusive) and not outcome.exchanges:
+            return to_result(check, Skipped(f"--read-only: {outcome.message}"))
+        return to_result(check, outcome)
+    except Exception as error:  # a response that no check foresaw
+        message = f"the check could not interpret a response: {type(error).__name__}: {error}"
+        return to_result(check, Inconclusive(message, *context.client.exchanges[-1:]))
+    return to_result(check)
+
+
+def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
+    """Describe how *check* ended; without an outcome it passed."""
+    return CheckResult(
+        check.name,
+        outcome.outcome if outcome else Outcome.PASSED,
+        outcome.message if outcome else "",
+        outcome.exchanges if outcome else (),
+        outcome.expected if outcome else "",
+        check.description,
+        check.clauses,
+        check.level,
+        outcome.clause if outcome else "",
+    )
+
+
+def concurrent_labels(
+    evidence: Sequence[Exchange], exchanges: Sequence[Exchange]
+) -> tuple[str, ...]:
+    """Describe the requests that were in progress together with the evidence of a check."""
+    return tuple(
+        exchange.label
+        for exchange in exchanges
+        if exchange not in evidence and any(exchange.overlaps(shown) for shown in evidence)
+    )
