@@ -34,7 +34,7 @@ _FAILED = "failed"
 _SLOW_CLAUSES = ("LIM-1",)  # their checks take seconds and run for their own mutants only
 _QUICK = "not REQ-9"  # its uploads of 50 MB take half the time of all checks
 _EXAMPLES, _GENERATED_BUDGET = 16, 800  # for mutants that only generated requests find
-_GROUP_SIZE = 6  # variants of one server; neighbours are similar and go to different ones
+_GROUP_SIZE = 12  # variants of one server; neighbours are similar and go to different ones
 _POLL_SECONDS, _VARIANT_SECONDS = 1.0, 3.0  # timeouts of a task; some variants are slow
 
 

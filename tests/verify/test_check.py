@@ -47,7 +47,7 @@ def _outcome_of_exact_balance(keyword: str, **changes: object) -> tuple[str, str
 
 def test_check_whose_dependency_is_not_selected_is_inconclusive() -> None:
     """A check that -k separates from the one it builds on names the missing one."""
-    assert _outcome_of_exact_balance("LED-7") == (
+    assert _outcome_of_exact_balance("exact_balance") == (
         "inconclusive",
         "needs the check ledger_is_never_overdrawn_concurrently, which is not part of this run",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,9 +23,14 @@ def own_check(context):
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "contract_tests", "-q", "-p", "no:cacheprovider"]
+    plugins = ["-p", "no:cacheprovider", "-p", "mockhub", "-p", "asyncio"]
     return subprocess.run(
-        [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "pytest", "contract_tests", "-q", *plugins, *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
