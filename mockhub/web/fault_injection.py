@@ -195,7 +195,10 @@ async def reset(
 async def hang(
     fault: Directive, context: RequestContext, clock_waiter: ClockWaiter
 ) -> Response | None:
-    """Wait until the client disconnects."""
+    """Wait until the client disconnects, which an unread body would hide."""
+    if context.has_unread_body:
+        context.body = request_body.ParsedBody()
+        await request_body.discard(context.source)
     await clock_waiter.wait_until(context, None)
     return None
 

@@ -98,6 +98,16 @@ async def drain(source: BodySource) -> None:
                 break
 
 
+async def discard(source: BodySource) -> None:
+    """Read and discard a body, however long; raises ClientDisconnected."""
+    more = True
+    while more:
+        message = source.receive_nowait() or await source.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        more = message.get("more_body", False)
+
+
 def to_stored_body(raw: bytes) -> StoredBody:
     """Return a body as the journal keeps it: whole, or its length and digest if it is long."""
     if len(raw) <= MAX_STORED_BODY:

@@ -62,6 +62,14 @@ def test_wait_ends_when_its_client_disconnects(running: LiveHub, fault: str, raw
     assert [exchange.client_disconnected for exchange in exchanges] == 3 * [True]
 
 
+def test_hang_ends_when_its_client_disconnects_after_a_long_body(running: LiveHub) -> None:
+    """A body that fills the buffers of the system would hide the disconnect, so hang reads it."""
+    with connect(running) as client:
+        client.sendall(with_fault(post_request(50 * LARGE_BODY * b" "), "hang"))
+        wait_until(lambda: count_waits(running) == 1)
+    wait_until(lambda: count_waits(running) == 0)
+
+
 def test_wait_for_a_generation_ends_when_its_client_disconnects() -> None:
     """The server also notices it when so many requests are pipelined that it does not read."""
     body = b'{"model": "gpt-image-2", "prompt": "[[duration=600s]]", "size": "1024x1024"}'
