@@ -46,6 +46,11 @@ class Check(NamedTuple):
     last: bool = False
     pays_nothing: bool = False
 
+    def at_level(self, level: str) -> Check:
+        """Return the check of those of its clauses that belong to *level*."""
+        ids = [id for id in self.clauses if clauses()[id].level in (DOCUMENTED, level)]
+        return self._replace(clauses=tuple(ids))
+
 
 CHECKS: list[Check] = []
 

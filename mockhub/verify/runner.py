@@ -119,10 +119,7 @@ def select_checks(level: str, keyword: str | None = None) -> list[Check]:
 
 
 def filter_checks(checks: Sequence[Check], level: str, keyword: str | None) -> list[Check]:
-    """Return those of *checks* that belong to *level* and match *keyword*."""
+    """Return those of *checks* that belong to *level* and match *keyword*, for its clauses only."""
     matches = compile_filter(keyword)
-    return [
-        check
-        for check in checks
-        if check.level in (DOCUMENTED, level) and matches({check.name, *check.clauses})
-    ]
+    of_level = [check.at_level(level) for check in checks if check.level in (DOCUMENTED, level)]
+    return [check for check in of_level if matches({check.name, *check.clauses})]

@@ -158,6 +158,7 @@ def test_compare_prints_what_changed(target: str, tmp_path: Path) -> None:
         (("--target", "none.yaml"), "cannot be read"),
         (("-k", "AUTH and"), "is not a valid expression"),
         (("-k", "AUHT-3"), "matches no check of level documented; did you mean 'AUTH-3'?"),
+        (("-k", "LED-6"), "matches no check of level documented; --level inferred has some"),
         (("-k", "REQ-17"), "matches no check of level documented; --level inferred has some"),
         (("--baseline", "none.json"), "cannot be read"),
         (("--budget", "2"), "cannot pay for a single image"),
