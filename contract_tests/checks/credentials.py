@@ -9,7 +9,7 @@ from mockhub.verify.assertions import expect, expect_error
 from mockhub.verify.check import check
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import error_exchanges, expect_unauthorized, unknown_key
+from mockhub.verify.error_assertions import expect_unauthorized, provoke_errors, unknown_key
 from mockhub.verify.outcomes import Failed, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -101,7 +101,7 @@ def models_ignore_invalid_credentials(context: CheckContext) -> None:
 def responses_contain_no_keys(context: CheckContext) -> None:
     """Never return a raw key in a response."""
     secrets = context.profile.keys.values()
-    error_exchanges(context)
+    provoke_errors(context)
     for exchange in context.client.exchanges:
         if any(raw in exchange.request.url for raw in secrets):
             continue  # a response may repeat the URL that a check sent

@@ -8,7 +8,7 @@ from mockhub.verify.assertions import error_code, expect
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import error_exchanges, expect_error_codes
+from mockhub.verify.error_assertions import error_exchanges, expect_error_codes, provoke_errors
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _BURST = 24
@@ -18,6 +18,7 @@ _WARM_UP = 5  # concurrent requests that a server with a short queue accepts
 @check("ERR-1")
 def errors_have_documented_shape(context: CheckContext) -> None:
     """Return every error as {error: {message, code}}."""
+    provoke_errors(context)
     exchanges = error_exchanges(context)
     for exchange in exchanges:
         if exchange.status not in (429, 503):
@@ -52,7 +53,7 @@ def limits_exclude_request_rate(context: CheckContext) -> None:
 @check("ERR-7")
 def responses_are_json(context: CheckContext) -> None:
     """Return application/json, and errors with a message that is not empty."""
-    error_exchanges(context)
+    provoke_errors(context)
     for exchange in context.client.exchanges:
         is_api = "/api/v1/" in exchange.request.url and exchange.request.method != "HEAD"
         if not is_api or exchange.error:

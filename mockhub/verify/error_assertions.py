@@ -144,25 +144,7 @@ def unknown_key(context: CheckContext) -> RawKey:
 
 
 def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
-    """Return the exchanges so far with an error whose shape is documented.
-
-    If there is none, as in a run of one clause, free requests that are rejected are sent first.
-    """
-    if not (exchanges := _errors_so_far(context, statuses)):
-        _send_rejected_requests(context)
-        exchanges = _errors_so_far(context, statuses)
-    return exchanges
-
-
-def _send_rejected_requests(context: CheckContext) -> None:
-    for key in (None, unknown_key(context)):
-        context.client.get("credits", key=key)
-    context.client.get("generations/clx_none")
-    if not context.client.read_only:
-        context.client.post(context.request_body(prompt=...), cost=oracle.min_price())
-
-
-def _errors_so_far(context: CheckContext, statuses: tuple[int, ...]) -> list[Exchange]:
+    """Return the exchanges so far with an error whose shape is documented."""
     return [
         exchange
         for exchange in context.client.exchanges
@@ -173,8 +155,20 @@ def _errors_so_far(context: CheckContext, statuses: tuple[int, ...]) -> list[Exc
     ]
 
 
+def provoke_errors(context: CheckContext, *statuses: int) -> None:
+    """Send free requests that are rejected, if no error was returned, as in a run of one clause."""
+    if error_exchanges(context, *statuses):
+        return
+    for key in (None, unknown_key(context)):
+        context.client.get("credits", key=key)
+    context.client.get("generations/clx_none")
+    if not context.client.read_only:
+        context.client.post(context.request_body(prompt=...), cost=oracle.min_price())
+
+
 def expect_error_codes(context: CheckContext, status: int, *codes: str) -> None:
     """Require every response so far with *status* to have one of *codes*."""
+    provoke_errors(context, status)
     exchanges = error_exchanges(context, status)
     for exchange in exchanges:
         expect_error(exchange, status, *codes)

@@ -51,6 +51,24 @@ class Run:
         """Whether no check has failed so far; generated requests would only pay to fail again."""
         return not any(result.outcome == Outcome.FAILED for result in self._results.values())
 
+    def execute(self, checks: Sequence[Check], generated: Sequence[Check]) -> None:
+        """Run *checks*, and *generated* before those that are last; then close the client.
+
+        Raises:
+            UnreachableError: if the implementation does not respond.
+        """
+        try:
+            self.start()
+            self.run_all([check for check in checks if not check.last])
+            if self.no_failures:
+                self.run_all(generated)
+            self.run_all([check for check in checks if check.last])
+        except KeyboardInterrupt:
+            self.interrupted = True
+        finally:
+            self.finish()
+            self.client.close()
+
     def start(self) -> None:
         """Read the balances of all accounts.
 

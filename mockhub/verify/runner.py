@@ -64,8 +64,8 @@ def run(
         raise MockhubError(
             f"unknown level {level!r}{suggest(level, LEVELS)}; expected {' or '.join(LEVELS)}"
         )
-    checks = select_checks(level, keyword)
-    if not checks and not filter_checks(FUZZ_CHECKS, level, keyword):
+    checks, generated = select_checks(level, keyword), filter_checks(FUZZ_CHECKS, level, keyword)
+    if not (checks or generated):
         raise MockhubError(f"-k {keyword!r} matches no check of level {level}{_hint(keyword)}")
     budget_tracker = budget_tracker or Budget(effective_budget(profile, budget, level))
     if not read_only and any(check.fixtures for check in checks):
@@ -78,17 +78,7 @@ def run(
         fail_fast,
     )
     started = time.perf_counter()
-    try:
-        verification.start()
-        verification.run_all([check for check in checks if not check.last])
-        if not no_fuzz and not read_only and verification.no_failures:
-            verification.run_all(filter_checks(FUZZ_CHECKS, level, keyword))
-        verification.run_all([check for check in checks if check.last])
-    except KeyboardInterrupt:
-        verification.interrupted = True
-    finally:
-        verification.finish()
-        client.close()
+    verification.execute(checks, [] if no_fuzz or read_only else generated)
     return verification.report(time.perf_counter() - started)
 
 
