@@ -149,7 +149,7 @@ class _BodySender:
         self.context.begin_generated()  # generating takes seconds on a busy machine
         calls, costs = [one.send for one in requests], [one.cost for one in requests]
         for request, exchange in zip(
-            requests, self.context.run_batch(calls, costs=costs), strict=True
+            requests, self.context.run_batch(calls, cost=costs), strict=True
         ):
             if exchange is not None:
                 self.checked_count += 1

@@ -86,7 +86,7 @@ def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     _expect_insufficient_credits(context, "broke", form=context.form_fields())
     with context.expect_no_charge("requests without enough credits", "broke"):
         calls = list(_unpaid_requests(context))
-        for exchange in context.run_batch(calls, costs=[_MIN_PRICE] * len(calls)):
+        for exchange in context.run_batch(calls, cost=_MIN_PRICE):
             is_open = exchange.status == 400 and context.documented  # the size may not be offered
             if not is_open:
                 expect_error(exchange, 402, "insufficientCredits")
@@ -170,7 +170,7 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     costs = [min(credits, oracle.price(size, n)) for n, size, *_ in combinations]
     calls = [partial(_request_failure, context, credits, *one) for one in combinations]
     for (_, size, *_), exchange in zip(
-        combinations, context.run_batch(calls, costs=costs), strict=True
+        combinations, context.run_batch(calls, cost=costs), strict=True
     ):
         if not (exchange.status == 400 and context.documented and size not in DOCUMENTED_SIZES):
             expect_error(exchange, 402, "insufficientCredits")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import accumulate, pairwise
+from typing import NamedTuple, TypeVar
 
 from mockhub.verify.assertions import expect, find_balance
 from mockhub.verify.client import BudgetedClient
@@ -16,7 +16,11 @@ from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import reported_credits
 from mockhub.verify.outcomes import CheckOutcome, OverBudget, Skipped
 
+T = TypeVar("T")
+
 _STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
+_SLOW_RESPONSE_SECONDS = 0.05
+_MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
 
 
@@ -48,6 +52,36 @@ class Balances:
         self.balance_reads: dict[str, Exchange] = {}
         self.settled_balances: dict[str, int] = {}
         self._foreign_change: str | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether responses take so long that independent requests are sent in parallel."""
+        first = sorted(exchange.seconds for exchange in self.client.exchanges[:5])
+        return len(first) == 5 and first[2] > _SLOW_RESPONSE_SECONDS
+
+    def run_batch(
+        self, calls: Sequence[Callable[[], T]], *, cost: int | Sequence[int] = 0
+    ) -> Iterator[T]:
+        """Yield the results of *calls* in order; they run in parallel if responses are slow.
+
+        *cost* is the worst case in credits, of every call or of each.
+        """
+        costs = [cost] * len(calls) if isinstance(cost, int) else cost
+        start = 0
+        while start < len(calls):
+            end = start + 1
+            if self.is_slow:
+                end = start + self.affordable_count(costs[start : start + _MAX_BATCH])
+            yield from parallel(calls[start:end], _MAX_CONCURRENT_READS)
+            start = end
+
+    def affordable_count(self, costs: Sequence[int]) -> int:
+        """Return how many requests the budget covers at the same time, at least one."""
+        budget = self.client.budget
+        if sum(costs) > max(budget.remaining, 0):
+            budget.settle()
+        remaining = max(budget.remaining, 0)
+        return max(1, sum(total <= remaining for total in accumulate(costs)))
 
     def credits(self, role: str = "valid") -> int:
         """Return the current credits of *role*."""
@@ -89,13 +123,13 @@ class Balances:
 
     def read_balances(self) -> bool:
         """Read the credits of all accounts; return whether there are any and all can be read."""
-        balances = self._read_all()
-        return bool(balances) and None not in balances.values()
+        reads = [partial(self.credits_or_none, role) for role in self.starting_balances]
+        balances = list(self.run_batch(reads))
+        return bool(balances) and None not in balances
 
     def _read_all(self) -> dict[str, int | None]:
-        roles = list(self.starting_balances)
-        reads = parallel([partial(self.credits_or_none, role) for role in roles])
-        return dict(zip(roles, reads, strict=True))
+        """Read the balances one by one, as a read beside others may return the wrong one."""
+        return {role: self.credits_or_none(role) for role in self.starting_balances}
 
     def foreign_change(self) -> str | None:
         """Stand still and describe a balance that changes meanwhile, or return None."""

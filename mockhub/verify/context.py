@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate, count
+from itertools import count
 from typing import TypeVar, cast
 
 from mockhub.verify import covering_array, oracle, polling, state_handlers
@@ -29,8 +29,7 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _MIN_SECONDS = 3.0  # for generated requests, however long the others took
-_SLOW_RESPONSE_SECONDS, _MAX_CONCURRENT = 0.05, 8
-_MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
+_MAX_CONCURRENT = 8  # generations that are created in parallel
 _FAILURE_GROUP = 8  # failures that are created in parallel
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
@@ -83,34 +82,6 @@ class CheckContext(Balances):
     def begin_generated(self) -> None:
         """Note that generated requests begin, for which some time is left in any case."""
         self._generating_since = time.monotonic()
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether responses take so long that independent requests are sent in parallel."""
-        first = sorted(exchange.seconds for exchange in self.client.exchanges[:5])
-        return len(first) == 5 and first[2] > _SLOW_RESPONSE_SECONDS
-
-    def run_batch(
-        self, calls: Sequence[Callable[[], T]], *, costs: Sequence[int] = ()
-    ) -> Iterator[T]:
-        """Yield the results of *calls* in order; they run in parallel if responses are slow.
-
-        *costs* are the worst cases in credits; without them the calls are free.
-        """
-        start = 0
-        while start < len(calls):
-            end = start + _MAX_BATCH if self.is_slow else start + 1
-            if costs and self.is_slow:
-                end = start + self._affordable_count(costs[start:end])
-            yield from parallel(calls[start:end], _MAX_CONCURRENT_READS)
-            start = end
-
-    def _affordable_count(self, costs: Sequence[int]) -> int:
-        """Return how many requests the budget covers at the same time, at least one."""
-        budget = self.client.budget
-        if sum(costs) > budget.remaining:
-            budget.settle()
-        return max(1, sum(total <= budget.remaining for total in accumulate(costs)))
 
     def memoize(self, name: str, factory: Callable[[], T]) -> T:
         """Call *factory* once and return its result; an outcome that it raised is raised again."""
@@ -272,7 +243,7 @@ class CheckContext(Balances):
             group = [name for name, fixture in missing.items() if fixture.payer == payer]
             while group:
                 costs = [missing[name].max_cost for name in group[:_MAX_CONCURRENT]]
-                size = self._affordable_count(costs)
+                size = self.affordable_count(costs)
                 self._generate_all({name: missing[name] for name in group[:size]})
                 group = group[size:]
 
@@ -357,7 +328,7 @@ class CheckContext(Balances):
         """Return the credits of the payer and of another user."""
         bystander = "other" if payer == "valid" else "valid"
         roles = [payer, *([bystander] if bystander in self.profile.keys else [])]
-        balances = parallel([partial(read, role) for role in roles])
+        balances = list(self.run_batch([partial(read, role) for role in roles]))
         return balances[0], balances[1] if len(balances) > 1 else None
 
     def _generate_one(self, name: str, fixture: GenerationFixture) -> None:

@@ -66,7 +66,7 @@ def expect_rejection(
                 calls.append(partial(post, form=context.form_fields(**changed), files=files))
                 cases.append(f"a form with {describe_fields(changed)}{' and a file' * is_task}")
             costs += [cost] * (len(calls) - len(costs))
-        responses = context.run_batch(calls, costs=costs)
+        responses = context.run_batch(calls, cost=costs)
         expect_invalid_requests(zip(cases, responses, strict=True))
 
 
@@ -123,7 +123,7 @@ def expect_unauthorized(
     """Require every protected operation to return 401 with one of *codes*, without a charge."""
     names, calls = zip(*protected_operations(context, **credentials), strict=True)
     with context.expect_no_charge(f"a request {case}"):
-        responses = context.run_batch(calls, costs=[oracle.min_price()] * len(calls))
+        responses = context.run_batch(calls, cost=oracle.min_price())
         cases = [f"{name} {case}" for name in names]
         expect_errors(zip(cases, responses, strict=True), 401, *codes)
     record = context.no_charge_checks[-1] if context.no_charge_checks else None
