@@ -102,7 +102,7 @@ class ProxyApi(PublicApi):
         self.known_images = ProxyImages(spec, upstream)
         self.images = self.known_images
         self.rewrite_images = rewrite_images
-        self.clock_waiter.wakers |= {upstream.close, self.known_images.close}
+        self.clock_waiter.wakers.add(upstream.close)
         if guard is not None:
             self.clock_waiter.wakers.add(guard.close)
 
@@ -199,7 +199,7 @@ class ProxyApi(PublicApi):
             else:
                 upstream = await self.upstream.send(request)
             context.upstream = upstream
-            context.upstream_status, headers = upstream.status, end_to_end(upstream.headers)
+            context.upstream_status, headers = upstream.status, self._headers(upstream)
             if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
                 return Response(upstream.status, b"", headers)
@@ -215,13 +215,12 @@ class ProxyApi(PublicApi):
         body = context.request_body = RequestBody(context, self.spec, self.limits)
         headers = request_headers(
             scope["headers"],
-            target.host_header,
             chunked=body.is_chunked,
             identity=context.is_checked,
         )
         raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
-        upstream_target = target.upstream_target(raw_path, scope["query_string"])
-        request = UpstreamRequest(context.method, upstream_target, headers)
+        path, query = raw_path.decode("latin-1"), scope["query_string"].decode("latin-1")
+        request = UpstreamRequest(context.method, target.upstream_url(path, query), headers)
         if not body.exists:
             await self._admit(context)
             return request
@@ -291,6 +290,14 @@ class ProxyApi(PublicApi):
         context.local_body = body
         return Response(status, body, tuple(fields))
 
+    def _headers(self, upstream: UpstreamExchange) -> responses.Headers:
+        """Return the headers for the client, with a Location that leads to the proxy."""
+        local_location, public_url = self.upstream.target.local_location, self.public_url
+        return tuple(
+            (name, local_location(value, public_url) if name == b"location" else value)
+            for name, value in end_to_end(upstream.headers)
+        )
+
     def _check(self, context: ProxyContext) -> None:
         """Check an exchange; the journal and the log show the first violation."""
         context.problems = self.checks.check(context)
@@ -323,7 +330,7 @@ class ProxyApi(PublicApi):
             return {}
         urls, poll_url, id = {}, content.get("poll_url"), content.get("id")
         if isinstance(poll_url, str):
-            urls[poll_url] = self.upstream.target.local_url(poll_url, self.public_url) or poll_url
+            urls[poll_url] = self.upstream.target.local_url(poll_url, self.public_url)
         if self.rewrite_images and isinstance(id, str):
             images = self.known_images.of(id)
             urls |= {image.url: self.public_url + image.path for image in images}

@@ -20,6 +20,7 @@ from mockhub.proxy.upstream import SAFE_METHODS
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import JSON, OperationId
+from mockhub.web.request_body import EMPTY_BODY
 from mockhub.web.responses import JSON_CONTENT_TYPE, Response
 
 RepeatPolicy = Literal["reject", "replay", "allow"]
@@ -105,7 +106,7 @@ class Guard:
             return
         self._close_purchases()
         identity = _identity(context)
-        if identity is not None and self._repeats != "allow":
+        if self._repeats != "allow":
             await self._check_repeat(context, identity)
         price = self._price(context.parsed_request)
         budget, spent = self.state.budget, self.state.spent
@@ -256,23 +257,21 @@ class Guard:
         return error
 
 
-def _identity(context: ProxyContext) -> str | None:
-    """Return the digest of what a request and its retry have in common; None if it is not known.
+def _identity(context: ProxyContext) -> str:
+    """Return the digest of what a request and its retry have in common.
 
     The boundary of a form differs from one attempt to the next, so its fields and files count.
     """
-    parsed, request = context.body, context.parsed_request
+    request, stored = (
+        context.parsed_request,
+        context.body.stored_body if context.body else EMPTY_BODY,
+    )
     if request is not None:
-        content: bytes | None = msgspec.json.encode(request)
-    elif parsed is None or parsed.stored_body.length == 0:
-        content = b""
+        content = msgspec.json.encode(request)
     else:
-        stored = parsed.stored_body
-        content = stored.content if stored.content is not None else (stored.digest or "").encode()
-    if not content and parsed is not None and parsed.stored_body.length:
-        return None
+        content = stored.content if stored.content is not None else str(stored.digest).encode()
     target = context.scope["path"].encode() + b"?" + context.scope["query_string"]
-    parts = (context.method.encode(), target, context.key_digest or b"", content or b"")
+    parts = (context.method.encode(), target, context.key_digest or b"", content)
     return sha256(b"\0".join(sha256(part).digest() for part in parts)).hexdigest()
 
 

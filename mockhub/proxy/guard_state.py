@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from mockhub._file_lock import lock_file
+from mockhub._files import lock_file, write_atomically
 from mockhub.exceptions import MockhubError
 
 _VERSION = 1
@@ -33,7 +31,7 @@ class Purchase(msgspec.Struct, omit_defaults=True):
 
     at: int
     credits: int
-    identity: str | None = None
+    identity: str
     pending: bool = True
     confirmed: bool = False
     settled: bool = False
@@ -88,78 +86,56 @@ class GuardState(msgspec.Struct):
 class StateFile:
     """The file of a guard's state, which is replaced as a whole; without a path there is none.
 
-    It is locked, so that two proxies do not count over each other.
+    Another file beside it, ``.lock``, is locked, so that two proxies do not count over each other.
 
     Raises:
-        MockhubError: if the file cannot be read, is not one, or another proxy uses it.
+        MockhubError: if the file cannot be read or written, is not one, or another proxy uses it.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._locked: IO[bytes] | None = None
-        self._is_closed = False
+        self._lock: IO[bytes] | None = None
 
     def lock(self) -> None:
-        """Lock the file, if there is one yet; `save` keeps the lock."""
+        """Lock the file until `close`."""
         if self._path is None:
             return
         try:
-            self._locked = self._path.open("rb")
-        except OSError:  # `load` explains it
-            return
-        if not lock_file(self._locked):
+            self._lock = self._path.with_name(f"{self._path.name}.lock").open("wb")
+        except OSError as error:
+            raise self._error(f"cannot be written: {error.strerror}") from None
+        if not lock_file(self._lock):
             self.close()
-            raise MockhubError(
-                f"{self._path}: another proxy uses it; give each proxy a file of its own"
-            )
+            raise self._error("another proxy uses it; give each proxy a file of its own")
 
     def load(self) -> GuardState | None:
         """Return the state; None if there is no file yet."""
         if self._path is None:
             return None
         try:
-            content = self._path.read_bytes()
+            state = msgspec.json.decode(self._path.read_bytes(), type=GuardState)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise MockhubError(f"{self._path}: cannot be read: {error.strerror}") from None
-        try:
-            state = msgspec.json.decode(content, type=GuardState)
+            raise self._error(f"cannot be read: {error.strerror}") from None
         except msgspec.DecodeError as error:
-            message = f"{self._path}: {error}; expected a file that --state has written"
-            raise MockhubError(message) from None
+            raise self._error(f"{error}; expected a file that --state has written") from None
         if state.version != _VERSION:
-            raise MockhubError(f"{self._path}: version {state.version}; expected {_VERSION}")
+            raise self._error(f"version {state.version}; expected {_VERSION}")
         return state
 
     def save(self, state: GuardState) -> None:
-        """Replace the file; raises MockhubError."""
         if self._path is None:
             return
-        temporary = None
         try:
-            prefix = f".{self._path.name}."
-            descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=prefix)
-            file = os.fdopen(descriptor, "wb")
-            lock_file(file)
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.replace(temporary, self._path)
+            write_atomically(self._path, msgspec.json.encode(state))
         except OSError as error:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
-            message = f"{self._path}: cannot be written: {error.strerror}"
-            raise MockhubError(message) from None
-        self._release()
-        self._locked = file
-        if self._is_closed:
-            self._release()
+            raise self._error(f"cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
-        """Release the lock; what is still saved after it is not locked."""
-        self._is_closed = True
-        self._release()
+        """Release the lock."""
+        if self._lock is not None:
+            self._lock.close()
 
-    def _release(self) -> None:
-        if self._locked is not None:
-            self._locked.close()
+    def _error(self, problem: str) -> MockhubError:
+        return MockhubError(f"{self._path}: {problem}")

@@ -20,23 +20,20 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def request_headers(
-    headers: Iterable[tuple[bytes, bytes]], host: bytes, *, chunked: bool, identity: bool
+    headers: Iterable[tuple[bytes, bytes]], *, chunked: bool, identity: bool
 ) -> Headers:
     """Return the headers of the request to the upstream.
 
     Args:
         headers: Those that the client sent.
-        host: The value of Host.
         chunked: Whether the body is sent in chunks, which the HTTP client then declares.
         identity: Whether the response must not be encoded, because it is checked.
     """
     dropped = _NOT_SENT | ({b"accept-encoding"} if identity else set())
     if chunked:
         dropped = dropped | {b"content-length"}
-    result = [(b"host", host), *_without(headers, dropped)]
-    if identity:
-        result.append((b"accept-encoding", b"identity"))
-    return tuple(result)
+    added = ((b"accept-encoding", b"identity"),) if identity else ()
+    return (*_without(headers, dropped), *added)
 
 
 def _without(

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from hashlib import sha256
-from io import BytesIO
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
-from mockhub.exceptions import MockhubError
-from mockhub.proxy.errors import invalid_response
 from mockhub.proxy.headers import end_to_end
-from mockhub.proxy.target import Target
+from mockhub.proxy.target import is_http_url
 from mockhub.proxy.upstream import UpstreamClient, UpstreamExchange, UpstreamRequest
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.operations import Operation
@@ -23,10 +19,9 @@ from mockhub.web.images import ImageDownloads
 from mockhub.web.serializers import IMAGES_PREFIX, ImageIdsAndUrls, Links
 
 _MAX_GENERATIONS = 10_000  # whose image URLs are kept
-_MAX_CLIENTS = 20
 _MAX_PREVIEW_BYTES = 32 * 1024 * 1024
 _EXTENSIONS = ("png", "jpg", "webp")
-_NOT_SENT = (b"authorization", b"cookie", b"host")
+_NOT_SENT = (b"authorization", b"cookie")
 
 
 class _Image(NamedTuple):
@@ -45,13 +40,13 @@ class ProxyImages(ImageDownloads):
         super().__init__(spec)
         self._upstream = upstream
         self._images: dict[str, tuple[_Image, ...]] = {}  # by generation
-        self._clients: dict[str, UpstreamClient] = {}  # by origin
 
     def add(self, generation: str, images: ImageIdsAndUrls) -> None:
-        """Keep the URLs of the images of a generation."""
+        """Keep the URLs of the images of a generation, but not what is no URL."""
         self._images[generation] = tuple(
             _Image(id, url, _local_path(generation, number, url))
             for number, (id, url) in enumerate(images, 1)
+            if is_http_url(url)
         )
         if len(self._images) > _MAX_GENERATIONS:
             del self._images[next(iter(self._images))]
@@ -69,45 +64,24 @@ class ProxyImages(ImageDownloads):
 
     async def open(self, url: str, request: UpstreamRequest) -> UpstreamExchange:
         """Send a request for an image to its own host, without the key; raises UpstreamError."""
-        parts = urlsplit(url)
-        client = self._client(f"{parts.scheme}://{parts.netloc}")
-        sent = [field for field in request.headers if field[0] not in _NOT_SENT]
-        request.target = parts._replace(scheme="", netloc="", fragment="").geturl().encode() or b"/"
-        request.headers = [(b"host", client.target.host_header), *sent]
-        return await client.send(request)
+        request.url = urlsplit(url)._replace(fragment="").geturl()
+        request.headers = [field for field in request.headers if field[0] not in _NOT_SENT]
+        return await self._upstream.send(request)
 
     async def preview(self, hub: HubBackend, path: str, width: int | None) -> responses.Response:
+        """Return an image as it is, whatever the *width*; raises ApiError 404, UpstreamError."""
         url = self.upstream_url(path)
         if url is None:
             raise hub.spec.errors.error("notFound", f"There is no image at {path[:200]!r}")
-        exchange = await self.open(url, UpstreamRequest("GET", b"", ()))
+        exchange = await self.open(url, UpstreamRequest("GET", url, ()))
         try:
             body = await exchange.read_all(_MAX_PREVIEW_BYTES)
         finally:
             exchange.close()
         headers = dict(end_to_end(exchange.headers))
         content_type = headers.get(b"content-type", b"application/octet-stream")
-        if width is not None and content_type.startswith(b"image/"):
-            body = await asyncio.get_running_loop().run_in_executor(None, _shrink, body, width)
         fields = ((b"content-type", content_type), (b"content-length", b"%d" % len(body)))
         return responses.Response(exchange.status, body, fields)
-
-    def close(self) -> None:
-        for client in self._clients.values():
-            client.close()
-
-    def _client(self, origin: str) -> UpstreamClient:
-        if origin == self._upstream.target.origin:
-            return self._upstream
-        if origin not in self._clients:
-            if len(self._clients) >= _MAX_CLIENTS:
-                self._clients.pop(next(iter(self._clients))).close()
-            try:
-                target = Target(origin, "")
-            except MockhubError as error:
-                raise invalid_response(str(error)) from None
-            self._clients[origin] = UpstreamClient(target, timeouts=self._upstream.timeouts)
-        return self._clients[origin]
 
 
 class ProxyLinks(Links):
@@ -127,19 +101,3 @@ def _local_path(generation: str, number: int, url: str) -> str:
     extension = urlsplit(url).path.rpartition(".")[2].lower().replace("jpeg", "jpg")
     extension = extension if extension in _EXTENSIONS else "png"
     return f"{IMAGES_PREFIX}{generation}/{digest}/{number}.{extension}"
-
-
-def _shrink(data: bytes, width: int) -> bytes:
-    """Return the image at that width at most, or as it is if it cannot be read."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(BytesIO(data)) as image:
-            if image.width <= width:
-                return data
-            small = BytesIO()
-            image.thumbnail((width, image.height))
-            image.save(small, image.format or "PNG")
-            return small.getvalue()
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
-        return data

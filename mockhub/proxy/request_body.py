@@ -12,11 +12,11 @@ from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.request_validation import validate
-from mockhub.web import request_body, serializers
+from mockhub.web import serializers
 from mockhub.web.asgi import AsgiBodySource, Message
 from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
-from mockhub.web.request_body import ClientDisconnected, ParsedBody
+from mockhub.web.request_body import ClientDisconnected, ParsedBody, chunks, read_body
 
 HELD_BYTES = 256 * 1024
 
@@ -42,6 +42,7 @@ class RequestBody:
         self._context, self._spec, self._limits = context, spec, limits
         self._digest, self._size, self._start = sha256(), 0, b""
         self._parser: asyncio.Task[None] | None = None
+        self._fed: asyncio.Queue[Message] = asyncio.Queue()
 
     @property
     def exists(self) -> bool:
@@ -77,22 +78,19 @@ class RequestBody:
 
     async def _read(self) -> AsyncIterator[bytes]:
         operation = self._context.operation
-        self._fed: asyncio.Queue[Message] = asyncio.Queue()
         if operation is not None and operation.bodies:
-            reading = request_body.read_body(
-                self.parsed,
-                AsgiBodySource(self._fed.get),
-                self._context.headers,
-                operation,
-                self._limits,
-            )
+            source, headers = AsgiBodySource(self._fed.get), self._context.headers
+            reading = read_body(self.parsed, source, headers, operation, self._limits)
             self._parser = asyncio.create_task(reading)
         try:
-            async for part in request_body.chunks(self._context.source, self._limits):
-                await self._observe(part)
+            async for part in chunks(self._context.source, self._limits):
+                self._size += len(part)
+                self._digest.update(part)
+                if len(self._start) <= MAX_STORED_BODY:
+                    self._start += part
+                await self._parse(part)
                 if part:
                     yield part
-            self._feed(b"", more_body=False)
         except BaseException as error:
             self.parsed.incomplete = isinstance(error, ClientDisconnected)
             self.parsed.stored_body = StoredBody(self._size, None)
@@ -100,34 +98,25 @@ class RequestBody:
                 self._parser.cancel()
             raise
 
-    async def _observe(self, part: bytes) -> None:
-        self._size += len(part)
-        if len(self._start) <= MAX_STORED_BODY:
-            self._start += part
-        if self._parser is None:
-            self._digest.update(part)
-        elif not self._parser.done():
-            self._feed(part, more_body=True)
-            while not (self._fed.empty() or self._parser.done()):
-                await asyncio.sleep(0)  # let it parse, so that at most one part waits
-
-    def _feed(self, body: bytes, *, more_body: bool) -> None:
-        self._fed.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
+    async def _parse(self, part: bytes, *, is_last: bool = False) -> None:
+        """Give the parser a part, and let it run, so that at most one part waits."""
+        if self._parser is None or self._parser.done():
+            return
+        self._fed.put_nowait({"type": "http.request", "body": part, "more_body": not is_last})
+        while not (self._fed.empty() or self._parser.done()):
+            await asyncio.sleep(0)
 
     async def _finish(self) -> None:
-        if self._parser is None:
-            content = self._start if self._size <= MAX_STORED_BODY else None
-            digest = None if content is not None else self._digest.hexdigest()
-            self.parsed.stored_body = StoredBody(self._size, content, digest)
-            return
         try:
-            await self._parser
-            self._build_request()
+            if self._parser is not None:
+                await self._parse(b"", is_last=True)
+                await self._parser
+                self._build_request()
         except ValidationError as error:
             self.problem = str(error)
-            if self.parsed.stored_body.length < self._size:
-                content = self._start if self._size <= MAX_STORED_BODY else None
-                self.parsed.stored_body = StoredBody(self._size, content)
+        content = self._start if self._size <= MAX_STORED_BODY else None
+        digest = None if content is not None else self._digest.hexdigest()
+        self.parsed.stored_body = StoredBody(self._size, content, digest)
 
     def _build_request(self) -> None:
         operation = self._context.operation

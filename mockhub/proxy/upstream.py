@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -46,7 +47,7 @@ class UpstreamTimeouts:
 
 @dataclass
 class UpstreamRequest:
-    """A request to the upstream; *body* yields its parts, if it has one.
+    """A request to the upstream; *body* yields its parts, if it has one. The URL is not normalized.
 
     Attributes:
         sent: Whether all of it was sent, so that the upstream may have processed it.
@@ -54,7 +55,7 @@ class UpstreamRequest:
     """
 
     method: str
-    target: bytes
+    url: str
     headers: Iterable[tuple[bytes, bytes]]
     body: AsyncIterator[bytes] | None = None
     sent: bool = field(default=False, init=False)
@@ -62,7 +63,7 @@ class UpstreamRequest:
 
 
 class UpstreamClient:
-    """Sends requests to the target.
+    """Sends requests to the target, and to the hosts of its images.
 
     The upstream may close an idle connection at any time. So a request that could be charged gets
     a new one and is never sent again, and a safe request is sent again over a new one by aiohttp.
@@ -88,7 +89,7 @@ class UpstreamClient:
         if ca_file and not target.secure:
             raise MockhubError(f"--ca-file needs a target with https, not {target.url}")
         self.is_closed = False
-        self._ssl = _ssl_context(ca_file) if target.secure else True
+        self._ssl = _ssl_context(ca_file) if ca_file else True
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by whether requests are safe
         self._closing: list[asyncio.Task[None]] = []
 
@@ -99,9 +100,10 @@ class UpstreamClient:
             UpstreamError: if there is no response.
             Exception: what *body* raises; the upstream then never gets the end of the request.
         """
-        session = self._session(request.method in SAFE_METHODS)
         exchange = request.exchange = UpstreamExchange(self, request)
-        await exchange.start(session)
+        is_to_target = exchange.origin == self.target.origin
+        session = self._session(request.method in SAFE_METHODS)
+        await exchange.start(session, self._ssl if is_to_target else True)
         return exchange
 
     def close(self) -> None:
@@ -113,7 +115,7 @@ class UpstreamClient:
     def _session(self, is_safe: bool) -> aiohttp.ClientSession:
         if is_safe not in self._sessions:
             self._sessions[is_safe] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._ssl, limit=0, force_close=not is_safe),
+                connector=aiohttp.TCPConnector(limit=0, force_close=not is_safe),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_ADDED_HEADERS,
@@ -128,43 +130,45 @@ class UpstreamExchange:
     """An exchange with the upstream; the head of the response has arrived."""
 
     def __init__(self, client: UpstreamClient, request: UpstreamRequest) -> None:
-        self._client = client
-        self._origin, self._timeouts = client.target.origin, client.timeouts
-        self._request = request
+        self._client, self._timeouts, self._request = client, client.timeouts, request
+        parts = urlsplit(request.url)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
         self._deadline = asyncio.timeout(None)
         self._response: aiohttp.ClientResponse | None = None
         self._body_error: Exception | None = None
         self.status = 0
         self.headers: Headers = ()
 
-    async def start(self, session: aiohttp.ClientSession) -> None:
+    async def start(self, session: aiohttp.ClientSession, ssl: ssl.SSLContext | bool) -> None:
         """Send the request and wait for the head of the response, which may come early."""
         request, timeout = self._request, self._timeouts.of(self._request.method)
         headers = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
         ]
-        url = URL(self._origin + request.target.decode("latin-1"), encoded=True)
         try:
             async with self._deadline:
                 if request.body is None:
                     self._expect_response()
                 self._response = await session.request(
                     request.method,
-                    url,
+                    URL(request.url, encoded=True),
                     headers=headers,
                     data=None if request.body is None else self._body(request.body),
                     allow_redirects=False,
+                    ssl=ssl,
                 )
         except TimeoutError as error:
             if isinstance(error, aiohttp.ClientError):
-                raise timed_out(f"{self._origin}: {error}") from None
+                raise timed_out(f"{self.origin}: {error}") from None
             problem = "did not respond" if request.sent else "read nothing of the request"
             limit = timeout if request.sent else self._timeouts.idle
-            raise timed_out(f"{self._origin} {problem} in {limit:g} s") from None
+            raise timed_out(f"{self.origin} {problem} in {limit:g} s") from None
         except aiohttp.ClientError as error:
             if self._body_error is not None:
                 raise self._body_error from None
             raise self._to_upstream_error(error) from None
+        except ValueError:
+            raise invalid_response(f"{request.url[:200]!r} is no URL") from None
         if self._response.status < _FIRST_FINAL_STATUS:
             self.close()
             raise invalid_response("the upstream switched protocols")
@@ -203,7 +207,7 @@ class UpstreamExchange:
             async with asyncio.timeout(idle):
                 return await content.readany()
         except TimeoutError:
-            message = f"{self._origin} sent nothing of its response in {idle:g} s"
+            message = f"{self.origin} sent nothing of its response in {idle:g} s"
             raise timed_out(message) from None
         except aiohttp.ClientError as error:
             raise self._to_upstream_error(error) from None
@@ -246,11 +250,11 @@ class UpstreamExchange:
             reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause
             is_untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
             hint = "; --ca-file trusts another authority" if is_untrusted else ""
-            message = f"the TLS handshake with {self._origin} failed: {reason}{hint}"
+            message = f"the TLS handshake with {self.origin} failed: {reason}{hint}"
             return UpstreamError("upstreamTls", message)
         if isinstance(error, aiohttp.ClientConnectorError):
             reason = error.os_error.strerror or str(error.os_error)
-            message = f"cannot connect to {self._origin}: {reason}"
+            message = f"cannot connect to {self.origin}: {reason}"
             return UpstreamError("upstreamUnreachable", message)
         if isinstance(error, aiohttp.ClientResponseError):
             return invalid_response(f"the upstream's response is not HTTP: {error.message}")

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import yaml
 
+from mockhub._files import write_atomically
 from mockhub.exceptions import MockhubError
 from mockhub.recording.request_content import Content
 from mockhub.spec.config_file import ConfigSchema, error_at, integer, load_yaml, mapping, string
@@ -323,9 +324,3 @@ def write_by_digest(directory: Path, content: bytes, media_type: str) -> str:
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, content)
     return name
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_bytes(content)
-    os.replace(draft, path)

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from mockhub._file_lock import lock_file
+from mockhub._files import lock_file
 from mockhub._redaction import Redactor, redact_parts
 from mockhub.domain.keys import key_digest
 from mockhub.exceptions import MockhubError

@@ -65,6 +65,29 @@ def test_chunked_bodies_pass(upstream: LiveHub, proxy: LiveProxy) -> None:
     assert upstream.credits() == 104
 
 
+def test_location_of_the_upstream_leads_to_the_proxy() -> None:
+    """Other hosts, relative URLs and URLs beside the prefix of the target stay as they are."""
+    locations = {
+        "{url}/gateway/a?b=c#d": "{proxy}/a?b=c#d",
+        "{url}/gateway/api/v1/generations/g": "{proxy}/api/v1/generations/g",
+        "{url}/a": "{url}/a",
+        "{url}0/gateway/a": "{url}0/gateway/a",
+        "http://elsewhere.invalid/gateway/api/v1/generations/g": None,
+        "/gateway/a": None,
+        "http://[": None,
+    }
+
+    def reply(request: Request) -> Response:
+        location = [*locations][int(request.path.rpartition("/")[2])].format(url=url)
+        return Response(302, b"", (("Location", location),))
+
+    with scripted_server(reply) as url, start_proxy(url + "/gateway/api/v1") as proxy:
+        for number, (location, expected) in enumerate(locations.items()):
+            response = proxy.client.get(f"/files/{number}")
+            expected = (expected or location).format(url=url, proxy=proxy.url)
+            assert response.headers["location"] == expected
+
+
 def test_target_is_passed_on_as_it_is() -> None:
     """Escapes, queries and paths beside the API are not normalized."""
     seen: list[str] = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from threading import Event
 from time import sleep
 from typing import Any
@@ -322,8 +323,7 @@ def test_state_that_cannot_be_written_stops_spending(upstream: LiveHub, tmp_path
     folder = tmp_path / "folder"
     folder.mkdir()
     with guarded(upstream, file=folder / "guard.json") as proxy:
-        (folder / "guard.json").unlink()
-        folder.rmdir()
+        rmtree(folder)
         response = proxy.generate({})
         assert (response.status_code, response.json()["error"]["code"]) == (500, "guardState")
         assert status(proxy)["spent"] == 0

@@ -1,7 +1,9 @@
-"""Lock a file, so that two processes do not write over each other."""
+"""Replace files as a whole, and lock them, so that no process writes over another one."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import IO
 
 try:
@@ -20,3 +22,10 @@ def lock_file(file: IO[bytes]) -> bool:
     except OSError:
         return True  # the file system has no locks
     return True
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file, so that every reader finds the old content or the new one."""
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_bytes(content)
+    os.replace(draft, path)
