@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_OPERATIONS = 128  # in one transaction
-JOURNAL_INTERVAL = 1.0  # seconds between two writes of the journal
+JOURNAL_INTERVAL = 0.1  # seconds between two writes of the journal
 _POLL_INTERVAL = 0.05  # seconds, for requests that wait, where the database cannot notify
 _POLL_INTERVAL_OF_LISTENER = 1.0  # in case that a notification was lost
 

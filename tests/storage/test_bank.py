@@ -9,7 +9,7 @@ from tests.support.postgres import Cluster
 
 
 def test_killed_servers_lose_no_credit_on_sqlite(tmp_path: Path) -> None:
-    bank = run_bank(f"sqlite:///{tmp_path}/bank.db", seconds=3, servers=2, clients=4, interval=0.5)
+    bank = run_bank(f"sqlite:///{tmp_path}/bank.db", seconds=2, servers=2, clients=4, interval=0.6)
     assert bank.acknowledged
     assert bank.kills
 
@@ -20,6 +20,6 @@ def test_killed_servers_lose_no_credit_on_postgresql(cluster: Cluster) -> None:
         cluster.start()
 
     url = cluster.create_database()
-    bank = run_bank(url, seconds=3, servers=2, clients=4, interval=0.5, restart=restart)
+    bank = run_bank(url, seconds=2, servers=2, clients=4, interval=0.6, restart=restart)
     assert bank.acknowledged
     assert bank.kills

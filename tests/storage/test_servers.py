@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ import pytest
 
 from mockhub.storage.database import Database
 from mockhub.storage.schema import COLUMNS
+from mockhub.verify.runner import run
 from tests.conftest import ROOT
+from tests.support.scripted_server import (
+    Request,
+    Response,
+    build_profile,
+    forward_to,
+    problems,
+    scripted_server,
+)
 
 KEY = "gih_live_" + "rich" * 8
 OTHER_KEY = "gih_live_otherotherotherotherotherotherot"
@@ -106,6 +116,26 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Server, Server]]:
+    """Yield the URL of a database, and two servers on it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('pair')}/hubs.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("cluster").create_database()
+    with starter() as start:
+        yield url, start(url), start(url)
+
+
+@pytest.fixture
+def servers(pair: tuple[str, Server, Server]) -> tuple[Server, Server]:
+    """Return two servers whose default hub is new."""
+    _, *servers = pair
+    servers[0].control("/default/reset", "POST")
+    return servers[0], servers[1]
+
+
 def eventually(condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + TIMEOUT
     while not (result := condition()):
@@ -150,8 +180,8 @@ def test_raw_keys_are_not_in_the_database(start: Start, tmp_path: Path) -> None:
     assert content.count(KEY.encode()) == content.count(b"my key is " + KEY.encode())
 
 
-def test_waiting_requests_are_woken_by_another_server(start: Start, database: str) -> None:
-    one, two = start(database), start(database)
+def test_waiting_requests_are_woken_by_another_server(servers: tuple[Server, Server]) -> None:
+    one, two = servers
     clock = {"kind": "manual", "mode": "hold", "now": "2040-01-01T00:00:00Z"}
     one.control("/default/clock", "PATCH", clock)
     with ThreadPoolExecutor() as pool:
@@ -168,8 +198,8 @@ def test_waiting_requests_are_woken_by_another_server(start: Start, database: st
     assert one.control("/default/accounts/rich") == two.control("/default/accounts/rich")
 
 
-def test_servers_share_one_journal(start: Start, database: str) -> None:
-    one, two = start(database), start(database)
+def test_servers_share_one_journal(servers: tuple[Server, Server]) -> None:
+    one, two = servers
     ids = [server.generate().json()["id"] for server in (one, two, one, two)]
 
     def journal(server: Server) -> Any:
@@ -198,8 +228,25 @@ def test_workers_share_one_port(start: Start, tmp_path: Path) -> None:
     assert eventually(balance) < before
 
 
-def test_hubs_of_parallel_workers_leave_no_row(start: Start, database: str) -> None:
-    servers = [start(database), start(database)]
+def test_verify_passes_behind_a_balancer(servers: tuple[Server, Server]) -> None:
+    """Each request goes to the other server than the one before."""
+    turns = cycle(servers)
+
+    def balance(request: Request) -> Response:
+        server = next(turns)
+        response = forward_to(CLIENT, request, base_url=server.url)
+        body = response.body.replace(b"http://mockhub.test", url.encode())
+        return response._replace(body=body)
+
+    with scripted_server(balance) as url:
+        report = run(build_profile(url), keyword="LED or RET", no_fuzz=True)
+    assert problems(report) == []
+
+
+def test_hubs_of_parallel_workers_leave_no_row(
+    pair: tuple[str, Server, Server], servers: tuple[Server, Server]
+) -> None:
+    database = pair[0]
     before = counts_of_rows(database, servers)
 
     def work(worker: int) -> None:
@@ -216,7 +263,7 @@ def test_hubs_of_parallel_workers_leave_no_row(start: Start, database: str) -> N
     assert counts_of_rows(database, servers) == before
 
 
-def counts_of_rows(url: str, servers: list[Server]) -> dict[str, int]:
+def counts_of_rows(url: str, servers: Sequence[Server]) -> dict[str, int]:
     for server in servers:
         server.control("")  # saves the journals
     database = Database(url)

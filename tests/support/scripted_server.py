@@ -130,18 +130,17 @@ def mock_with_changes(change: Change, *, tls: bool = False) -> Iterator[str]:
     with mock() as served:
 
         def forward(request: Request) -> Response:
-            response = forward_to(served, request)
+            response = forward_to(served.client, request)
             return change(request, response) or response
 
         with scripted_server(forward, tls=tls) as url:
             yield url
 
 
-def forward_to(served: LiveHub, request: Request) -> Response:
+def forward_to(client: httpx.Client, request: Request, *, base_url: str = "") -> Response:
     """Send a request to the mock and return its response."""
-    forwarded = served.client.request(
-        request.method, request.path, headers=_request_headers(request), content=request.body
-    )
+    url, headers = base_url + request.path, _request_headers(request)
+    forwarded = client.request(request.method, url, headers=headers, content=request.body)
     return Response(forwarded.status_code, forwarded.content, _forwarded_headers(forwarded))
 
 

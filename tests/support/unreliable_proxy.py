@@ -52,7 +52,7 @@ def unreliable_mock(rate: float, seed: int, *, lose: bool = False) -> Iterator[s
                 failures_in_a_row[same] = failures_in_a_row[same] + 1 if fails else 0
             if fails and not loses:
                 return failure
-            response = forward_to(served, request)
+            response = forward_to(served.client, request)
             own_url = f"http://{request.headers['Host']}".encode()
             response = response._replace(body=response.body.replace(served.url.encode(), own_url))
             return failure if fails else response

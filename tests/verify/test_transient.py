@@ -126,7 +126,7 @@ def test_request_that_fails_in_each_attempt(failures: int, outcome: str) -> None
         def handle(request: Request) -> Response:
             if b"Three bridges" in request.body and next(failed) < failures:
                 return Response(502, b"Bad Gateway")
-            return forward_to(served, request)
+            return forward_to(served.client, request)
 
         with scripted_server(handle) as url:
             report = run(build_profile(url), keyword="request_accepts_each_n", no_fuzz=True)
