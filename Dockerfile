@@ -9,7 +9,7 @@ RUN python3 -m venv /opt/mockhub \
 COPY . .
 RUN /opt/mockhub/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
     && /opt/mockhub/bin/python -m pip uninstall --yes --disable-pip-version-check \
-        hatchling editables pathspec pluggy tomlkit trove-classifiers packaging pip
+        hatchling editables pathspec pluggy tomlkit trove-classifiers packaging setuptools pip
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/mockhub /opt/mockhub

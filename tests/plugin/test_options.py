@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mockhub.pytest_plugin import MARKER_DESCRIPTION
+from mockhub.testing.config import HubOptions
 from tests.support.pytest_sessions import session
 
 SOURCE = """
@@ -31,3 +33,8 @@ def test_options_of_the_contract_tests_need_no_conftest(
 ) -> None:
     result = session(tmp_path, SOURCE.replace("EXPECTED", repr(expected)), *options)
     assert result.counts == {"passed": 1}, result.output
+
+
+def test_marker_describes_every_option() -> None:
+    for name in HubOptions.__annotations__:
+        assert f"{name}=" in MARKER_DESCRIPTION
