@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MARKER_DESCRIPTION = (
     "mockhub(scenario=, credits=, clock=, seed=, faults=, provider=, prompt_faults=, "
-    "expected_findings=, replay=, replay_only=): the initial state of the test's hub; for each option "
-    "the innermost marker wins"
+    "expected_findings=, replay=, replay_only=): the initial state of the test's hub; for each "
+    "option the innermost marker wins"
 )
 
 _SOCKETS_BLOCKED = (

@@ -141,6 +141,10 @@ def test_action_passes_baseline_and_wait(shell: Callable[..., Done], profile: An
         assert (done.code, f"--{name}" in done.output or value in done.output) == (2, True)
 
 
+def test_action_annotates_the_findings() -> None:
+    assert "arguments=(--github " in STEPS["Verify"]["run"]
+
+
 def test_action_says_why_a_run_was_not_possible(shell: Callable[..., Done]) -> None:
     done = step(shell, "Verify", target="none.yaml")
     assert done.code == 2
