@@ -21,7 +21,7 @@ class Problem(NamedTuple):
         clauses: The clauses of the documentation that it breaks.
         message: A sentence with the values.
         severity: ``warning`` if something besides the service may be the reason.
-        place: The place in the response; problems of one kind and place are one finding.
+        place: The place in the response; problems of one kind, clauses and place are one finding.
     """
 
     kind: str
@@ -60,12 +60,12 @@ class Findings:
     """All findings of a proxy, bounded by number."""
 
     def __init__(self) -> None:
-        self._findings: dict[tuple[str, str, str, str], Finding] = {}
+        self._findings: dict[tuple[object, ...], Finding] = {}
 
     def add(self, problems: Iterable[Problem], operation: str, number: int) -> None:
         """Add the problems of one exchange."""
         for problem in problems:
-            key = (problem.kind, problem.severity, operation, problem.place)
+            key = (problem.kind, problem.clauses, problem.severity, operation, problem.place)
             if key not in self._findings and len(self._findings) >= _MAX_FINDINGS:
                 continue
             finding = self._findings.setdefault(key, Finding(problem, operation))

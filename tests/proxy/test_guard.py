@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from shutil import rmtree
 from threading import Event
 from time import sleep
 from typing import Any
@@ -18,7 +15,6 @@ import pytest
 
 from mockhub._resources import resource_path
 from mockhub.domain.clock import ManualClock
-from mockhub.exceptions import MockhubError
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.guard import Guard
 from mockhub.proxy.guard_state import StateFile
@@ -259,72 +255,55 @@ def test_request_of_a_client_that_has_left_is_not_sent() -> None:
         assert status(proxy)["spent"] == 0
 
 
-def test_restart_does_not_forget(upstream: LiveHub, tmp_path: Path) -> None:
-    """Credits, lost responses and running generations survive in the file, without a key."""
-    file = tmp_path / "guard.json"
-    with guarded(upstream, file=file, budget=40) as proxy:
-        lose(proxy)
-        created = proxy.generate({"async": True, "prompt": "[[polls=2 fail]]"}).json()
-        before = status(proxy)
-    assert KEY not in file.read_text()
-    assert before["spent"] == 16
-    with guarded(upstream, file=file, budget=40, repeats="replay") as proxy:
-        assert status(proxy) == before
-        for _ in range(2):
-            proxy.get(f"generations/{created['id']}")
-        assert status(proxy)["spent"] == 8
-        assert proxy.generate({}).headers["x-mockhub-guard"] == "replayed"
-    assert upstream.credits() == 112
+def test_repeat_of_a_request_that_was_not_charged_is_sent() -> None:
+    """With `replay` it waits for the response to the first one, which costs nothing."""
+    with (
+        paused_service() as (url, has_arrived, may_respond, requests),
+        start_proxy(url, guard=Guard(SPEC, url, repeats="replay")) as proxy,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        send_and_leave(proxy, has_arrived.is_set)
+        wait_until(lambda: status(proxy)["lost_responses"] == 1)
+        repeat = threads.submit(proxy.generate, {})
+        may_respond.set()
+        assert repeat.result(30).json()["error"]["code"] == "generationFailed"
+        assert len(requests) == 2
+        assert status(proxy)["spent"] == 0
 
 
-def test_killed_proxy_counts_what_it_had_sent(upstream: LiveHub, tmp_path: Path) -> None:
-    """A request without a response counts as spent, and its repeat is held back."""
-    file = tmp_path / "guard.json"
-    with guarded(upstream, file=file, budget=16) as proxy:
+def test_errors_that_are_not_the_apis_may_have_cost_something() -> None:
+    """A 500 or 502 of something else counts as spent, unconfirmed, and is not sent again."""
+    error = {"error": {"message": "Bad gateway", "code": "gateway"}}
+    with (
+        scripted_server(lambda request: json_response(error, 502)) as url,
+        start_proxy(url, guard=Guard(SPEC, url, budget=16, repeats="replay")) as proxy,
+    ):
         lose(proxy)
-        state = json.loads(file.read_text())
-    state["purchases"][0] |= {"pending": True, "confirmed": False, "lost": False}
-    file.write_text(json.dumps(state))
-    with guarded(upstream, file=file, budget=16) as proxy:
         assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 8)
-        assert proxy.generate({}).status_code == 409
+        repeat = proxy.generate({})
+        assert (repeat.status_code, repeat.json()["error"]["code"]) == (409, "repeatHeldBack")
         assert proxy.generate({"n": 2}).status_code == 402
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("", "expected a file that --state has written"),
-        ('{"target": 5}', "Expected `str`, got `int`"),
-        ('{"target": "target", "version": 9}', "version 9"),
-        ('{"target": "https://other"}', "belongs to the target https://other"),
-    ],
-)
-def test_wrong_state_files_are_rejected(tmp_path: Path, content: str, problem: str) -> None:
-    file = tmp_path / "guard.json"
-    file.write_text(content)
-    with pytest.raises(MockhubError, match=problem):
-        Guard(SPEC, "target", file=StateFile(file))
-    assert file.read_text() == content
+def test_window_ends_for_a_task_that_is_never_polled(upstream: LiveHub) -> None:
+    """Its price stays reserved, but the same request may be sent again."""
+    clock = ManualClock(PUBLISHED, mode="hold")
+    with guarded(upstream, clock=clock, repeat_window=60_000) as proxy:
+        for _ in range(2):
+            with suppress(httpx.TransportError):
+                proxy.generate({"async": True}, headers={"X-Mockhub": "reset@after"})
+            assert proxy.generate({"async": True}).status_code == 409
+            proxy.server.call(lambda: clock.advance(61_000))
+        assert proxy.generate({"async": True}).status_code == 202
+        assert (status(proxy)["spent"], status(proxy)["running"]) == (24, 3)
 
 
-def test_two_proxies_do_not_share_a_state_file(tmp_path: Path) -> None:
-    """The second one is rejected, until the first one has ended."""
-    file = tmp_path / "guard.json"
-    for _ in range(2):  # the file is new, then it exists
-        first = Guard(SPEC, "target", file=StateFile(file))
-        with pytest.raises(MockhubError, match=r"guard\.json: another proxy uses it"):
-            Guard(SPEC, "target", file=StateFile(file))
-        first.close()
-
-
-def test_state_that_cannot_be_written_stops_spending(upstream: LiveHub, tmp_path: Path) -> None:
-    """Without a place to reserve the price, nothing is sent."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    with guarded(upstream, file=folder / "guard.json") as proxy:
-        rmtree(folder)
-        response = proxy.generate({})
-        assert (response.status_code, response.json()["error"]["code"]) == (500, "guardState")
-        assert status(proxy)["spent"] == 0
-    assert upstream.credits() == 120
+def test_purchases_that_have_ended_are_summed_up(upstream: LiveHub) -> None:
+    """Memory and file do not grow with the requests of a day."""
+    with guarded(upstream) as proxy:
+        for number in range(5):
+            assert proxy.generate({"prompt": str(number)}).status_code == 200
+        guard = proxy.api.guard
+        assert guard
+        assert proxy.server.call(lambda: len(guard.state.purchases)) == 1
+        assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (40, 0)
