@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_NOT_THE_SERVICE = ("mutants", "verify", "cli")  # they check and describe the rules
+_NOT_THE_SERVICE = ("cli", "mutants", "proxy", "recording", "verify")  # they check the rules
+_MAX_NUMBER = 99  # of a clause
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _print_list(listed: list[Clause], output_format: str) -> None:
 
 def explain_clause(clause: Clause) -> Explanation:
     """Collect every place that names *clause*."""
-    pattern = re.compile(rf"\b{clause.id}\b")
+    pattern = _clause_pattern(clause.id)
     return Explanation(
         clause.id,
         clause.level,
@@ -136,6 +137,14 @@ def explain_clause(clause: Clause) -> Explanation:
         mutants=list(_mutants(clause.id)),
         tests=list(_tests(pattern)),
     )
+
+
+def _clause_pattern(clause_id: str) -> re.Pattern[str]:
+    """Return a pattern of the id and of ranges that include it, such as `ERR-2 to ERR-6`."""
+    group, _, number = clause_id.partition("-")
+    first = "|".join(map(str, range(1, int(number) + 1)))
+    last = "|".join(map(str, range(int(number), _MAX_NUMBER + 1)))
+    return re.compile(rf"\b(?:{clause_id}|{group}-(?:{first}) to {group}-(?:{last}))\b")
 
 
 def _relative(path: Path) -> str:

@@ -61,7 +61,7 @@ class Generation(FrozenStruct, frozen=True):
 
     @property
     def credits(self) -> int:
-        """What it cost: nothing while it runs (ASY-4), the delivered images at the end."""
+        """What it cost: nothing while it runs (ASY-4), the delivered images at the end (GEN-6)."""
         return self.quote.credits_per_image * self.delivered
 
     @property
@@ -78,7 +78,10 @@ class Generation(FrozenStruct, frozen=True):
 
 
 class Changes(FrozenStruct, frozen=True):
-    """What a decision changes: entries of one account, and a generation."""
+    """What a decision changes: entries of one account, and a generation.
+
+    Nothing else changes a balance (CRD-4, LED-6) or a generation (RET-4).
+    """
 
     entries: tuple[Entry, ...]
     generation: Generation
@@ -96,6 +99,8 @@ def create_generation(
     timeout_ms: int,
 ) -> Changes:
     """Charge a request (LED-1), and complete it at once if it is synchronous and takes no time.
+
+    A task is queued (ASY-1), and completed later.
 
     Raises:
         InsufficientCredits: if the account cannot pay.
@@ -136,7 +141,7 @@ def _due_at(request: GenerationRequest, outcome: Outcome, now: int, timeout_ms: 
 
 
 def complete_generation(generation: Generation, now: int, *, failed: bool) -> Changes:
-    """Complete a generation and refund what was not delivered (LED-2, LED-3)."""
+    """Complete a generation (ASY-5) and refund what was not delivered (LED-2, LED-3)."""
     delivered = 0 if failed else generation.outcome.delivered_images(generation.request.n)
     completed = replace(
         generation, status=_final_status(delivered), delivered=delivered, ended_at=now

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from mockhub._numbers import MAX_INTEGER, require_integer
 from mockhub._redaction import Redactor
-from mockhub._timestamps import SECOND, format_timestamp
+from mockhub._timestamps import SECOND
 from mockhub.domain import audit
 from mockhub.domain.accounts import Account, Balance
-from mockhub.domain.clock import Clock, ManualClock, SystemClock
+from mockhub.domain.clock import Clock, SystemClock
 from mockhub.domain.generations import (
     Changes,
     Generation,
@@ -28,8 +28,9 @@ from mockhub.domain.hub_state import DEFAULT_MAX_GENERATIONS, HubState
 from mockhub.domain.ids import Ids
 from mockhub.domain.keys import ApiKey, Credentials, key_digest
 from mockhub.domain.ledger import Entry, EntryKind, InsufficientCredits
+from mockhub.domain.observable_hub import ObservableHub
 from mockhub.domain.provider import SUCCESS, Outcome, apply_to_outcome
-from mockhub.exceptions import ApiError, MockhubError
+from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import Directive
 from mockhub.journal.journal import Journal
 from mockhub.spec.api_spec import ApiSpec
@@ -42,7 +43,7 @@ _TOO_MANY_RUNNING = (
 )
 
 
-class HubBackend(HubState):
+class HubBackend(ObservableHub):
     """One isolated instance of the simulated service.
 
     Args:
@@ -55,11 +56,7 @@ class HubBackend(HubState):
         image_format: ``png``, ``jpeg`` or ``webp``.
 
     Attributes:
-        listeners: called when the clock is moved, or a generation starts or ends.
-        clock_listeners: called when the clock is moved, or all waits are cancelled.
-        completion_listeners: called when the generation with that id ends.
         saved_state: the state that `reset` returns to.
-        epoch: how often the hub was reset or deleted; a request that waits ends with its epoch.
         on_key_added: called with the digest of each new key.
     """
 
@@ -74,20 +71,15 @@ class HubBackend(HubState):
         image_format: str = "png",
     ) -> None:
         super().__init__(
+            name,
             clock=clock or SystemClock(),
             ids=Ids(seed),
             max_generations=max_generations,
             image_format=image_format,
         )
-        self.name = name
         self.spec = spec
         self.journal = Journal()
         self.on_key_added: Callable[[bytes], None] = lambda digest: None
-        self.listeners: list[Callable[[], None]] = []
-        self.clock_listeners: set[Callable[[], None]] = set()
-        self.completion_listeners: dict[str, Callable[[], None]] = {}
-        self.epoch = 0
-        self.clock.listeners.append(self.notify_of_time)
         self.saved_state: HubState | None = None
         self._timeout_ms = round(spec.timeout_seconds * SECOND)
 
@@ -103,7 +95,7 @@ class HubBackend(HubState):
     # -- the operations of the API ---------------------------------------------------------------
 
     def get_credits(self, account: Account) -> Balance:
-        """Return the balance of the account (END-2)."""
+        """Return the balance of the account, which all keys of its user share (END-2, CRD-3)."""
         self.settle()
         return account.balance_snapshot()
 
@@ -113,13 +105,14 @@ class HubBackend(HubState):
         """Charge a request and start its generation (END-3, LED-1).
 
         Raises:
-            ApiError: 402, or 500 if too many are running; then nothing is charged or created
-                (LED-5).
+            ApiError: 402 (LED-4), or 500 if too many are running; then nothing is charged or
+                created (LED-5).
         """
         now = self.settle()
         quote = self.spec.catalog.quote(request.model, request.size)
-        if account.balance < quote.credits_per_image * request.n:  # uses up no outcome
-            raise self._insufficient_credits(account, request, quote)
+        needed = quote.credits_per_image * request.n
+        if account.balance < needed:  # uses up no outcome
+            raise self.spec.errors.insufficient_credits(account.balance, needed)
         if self.running_size > self.max_generations_size:
             raise self.spec.errors.error("generationFailed", _TOO_MANY_RUNNING)
         outcome = self.provider.next()
@@ -129,10 +122,11 @@ class HubBackend(HubState):
         return self.start_generation(account, request, quote, outcome, self.ids.generation(), now)
 
     def get_generation(self, account: Account, id: str) -> Generation:
-        """Read a generation of the account (RET-2), which counts as a poll.
+        """Read a generation of the account (END-4, RET-1, RET-5), which counts as a poll.
 
         Raises:
-            ApiError: 404, the same for an unknown id and for another account's generation.
+            ApiError: 404, the same for an unknown id (RET-3) and for another account's generation
+                (RET-2).
         """
         now = self.settle()
         generation = self.find_generation(account, id)
@@ -192,12 +186,13 @@ class HubBackend(HubState):
                 timeout_ms=self._timeout_ms,
             )
         except InsufficientCredits:
-            raise self._insufficient_credits(account, request, quote) from None
+            needed = quote.credits_per_image * request.n
+            raise self.spec.errors.insufficient_credits(account.balance, needed) from None
         self.commit(account, changes)
         generation = changes.generation
         if not generation.ended:
             self.scheduler.add_completion(generation.due_at, generation.id)
-            self._notify()
+            self.notify()
         self.evict_generations()
         return generation
 
@@ -225,7 +220,7 @@ class HubBackend(HubState):
             self.expire_credits(now)  # a refund to an expired lot expires at once
         if wake := self.completion_listeners.get(generation.id):
             wake()
-        self._notify()
+        self.notify()
         return changes.generation
 
     # -- credits and keys -------------------------------------------------------------------------
@@ -325,32 +320,6 @@ class HubBackend(HubState):
             clock.set(due_at)
         return self.settle()
 
-    def manual_clock(self) -> ManualClock:
-        """Return the clock, which can be moved; raises MockhubError if it is the system's."""
-        if isinstance(self.clock, ManualClock):
-            return self.clock
-        raise MockhubError(f"the clock of the hub {self.name!r} is the system's: make it manual")
-
-    def set_clock(self, clock: Clock) -> None:
-        """Replace the clock.
-
-        Raises:
-            MockhubError: if the new one is behind the present one.
-        """
-        if clock.now() < self.clock.now():
-            raise MockhubError(
-                f"it is {format_timestamp(self.clock.now())} in the hub {self.name!r}; "
-                f"a clock at {format_timestamp(clock.now())} would turn time back"
-            )
-        self.replace_clock(clock)
-
-    def replace_clock(self, clock: Clock) -> None:
-        """Replace the clock by one that may be behind it, and wake the requests that wait."""
-        self.clock.listeners.remove(self.notify_of_time)
-        clock.listeners.append(self.notify_of_time)
-        self.clock = clock
-        self.notify_of_time()
-
     # -- copies ----------------------------------------------------------------------------------
 
     def fork(self, name: str) -> HubBackend:
@@ -358,12 +327,6 @@ class HubBackend(HubState):
         clone = HubBackend(name, self.spec)
         clone.restore(self)
         return clone
-
-    def restore(self, state: HubState) -> None:
-        """Replace everything by a copy of another state."""
-        self.clock.listeners.remove(self.notify_of_time)
-        super().restore(state)
-        self.clock.listeners.append(self.notify_of_time)
 
     def save_snapshot(self) -> None:
         """Save the present state, to which `reset` returns."""
@@ -381,29 +344,7 @@ class HubBackend(HubState):
         self.journal = Journal()
         self.cancel_waits()
 
-    def cancel_waits(self) -> None:
-        """Cancel all requests that wait in this hub."""
-        self.epoch += 1
-        self.notify_of_time()
-
     def credit_totals(self) -> dict[EntryKind, int]:
         """Return the credits granted, charged, refunded and expired since the snapshot."""
         before = self.saved_state.accounts.values() if self.saved_state else ()
         return audit.credit_totals_since(before, self.accounts.values())
-
-    def _notify(self) -> None:
-        for listener in tuple(self.listeners):
-            listener()
-
-    def notify_of_time(self) -> None:
-        """Wake the requests that wait, since the clock has moved or all waits are cancelled."""
-        for listener in tuple(self.clock_listeners):
-            listener()
-        self._notify()
-
-    def _insufficient_credits(
-        self, account: Account, request: GenerationRequest, quote: Quote
-    ) -> ApiError:
-        code = "insufficientCredits"
-        detail = f"{account.balance} left, {quote.credits_per_image * request.n} needed"
-        return self.spec.errors.error(code, f"{self.spec.errors.messages[code]}: {detail}")

@@ -13,7 +13,7 @@ _ID_BYTES = 11
 
 
 def image_id(generation: str, index: int) -> str:
-    """Return the id of a generation's image, counted from 0."""
+    """Return the id of a generation's image, counted from 0; no other image has it (GEN-11)."""
     name = b"image %d %s" % (index, generation.encode())
     return "clx" + blake2b(name, digest_size=_ID_BYTES).hexdigest()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mockhub._text import suggest
-from mockhub.exceptions import MockhubError
+from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.catalog import Catalog, build_model_catalog
 from mockhub.spec.config_file import Pointer, format_pointer
 from mockhub.spec.document import Document, load_document
@@ -42,6 +42,9 @@ class RoutingError(FrozenStruct, frozen=True):
 
     status: int
     code: str
+
+    def error(self, message: str, headers: Mapping[str, str] | None = None) -> ApiError:
+        return ApiError(self.status, self.code, message, headers=headers)
 
 
 class Assumption(FrozenStruct, frozen=True):

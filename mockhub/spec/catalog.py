@@ -27,7 +27,7 @@ class Quote(NamedTuple):
 
 
 class Model(FrozenStruct, frozen=True):
-    """A listed model (MOD-1)."""
+    """A listed model, with its prices and limits (MOD-1 to MOD-7)."""
 
     id: str
     aspect_ratios: tuple[str, ...]

@@ -14,7 +14,10 @@ UNAUTHORIZED = 401
 
 
 class ErrorCatalog(FrozenStruct, frozen=True):
-    """The status and the message of each documented error code."""
+    """The status and the message of each documented error code (ERR-2 to ERR-6).
+
+    None has the status 429 (LIM-2).
+    """
 
     statuses: Mapping[str, int]
     messages: Mapping[str, str]
@@ -28,6 +31,11 @@ class ErrorCatalog(FrozenStruct, frozen=True):
     def invalid_request(self, message: str) -> ApiError:
         """Return 400 invalid_request (REQ-10)."""
         return self.error("invalid_request", message)
+
+    def insufficient_credits(self, balance: int, needed: int) -> ApiError:
+        """Return 402 insufficientCredits (LED-4, ASY-8)."""
+        code = "insufficientCredits"
+        return self.error(code, f"{self.messages[code]}: {balance} left, {needed} needed")
 
 
 REQUIRED_CODES = frozenset(

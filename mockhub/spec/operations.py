@@ -78,6 +78,15 @@ class Operation(FrozenStruct, frozen=True):
         """A pattern of this operation's paths, where a parameter matches one segment."""
         return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
 
+    def response_mismatch(self, status: int, content: object) -> str | None:
+        """Return how a response differs from its schema, or None."""
+        validator = self.responses.get(status)
+        if validator is None:
+            return f"{self.id} returned {status}: an undocumented status"
+        if validator.is_valid(content):
+            return None
+        return f"{self.id} returned {status}: {next(validator.iter_errors(content)).message}"
+
 
 def compile_operations(document: Document) -> tuple[Operation, ...]:
     """Compile every operation of the document."""

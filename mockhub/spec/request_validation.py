@@ -75,7 +75,7 @@ def _reject_duplicate_keys(raw: bytes) -> None:
 
 
 def coerce_form_fields(parts: Iterable[tuple[str, str]], body: BodySchema) -> dict[str, Any]:
-    """Convert the text fields of a form by their schemas: ``2`` is an integer, ``2.0`` is not.
+    """Convert the text fields of a form by their schemas (REQ-16); ``2.0`` is not an integer.
 
     Raises:
         ValidationError: if a known field occurs twice.
@@ -99,6 +99,9 @@ def _coerce(text: str, type_name: Any) -> Any:
 
 def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
     """Validate *values* and fill in the defaults (REQ-12); an integer written as 1.0 becomes 1.
+
+    The schema decides on the prompt (REQ-11), size (REQ-3), quality (REQ-4), n (REQ-5) and a
+    reference_image in JSON (REQ-6); it ignores unknown fields (REQ-15).
 
     Raises:
         ValidationError: naming the field, its value and what is allowed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.operations import Operation
@@ -37,3 +37,8 @@ def build_router(operations: tuple[Operation, ...]) -> Router:
         )
         methods[operation.method] = operation
     return Router(static_routes, tuple(pattern_routes.items()))
+
+
+def allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods of a path, with HEAD, where there is GET, and OPTIONS."""
+    return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 from mockhub.domain.accounts import Account
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.exceptions import ApiError, MockhubError, ServiceUnavailable, ValidationError
-from mockhub.spec.api_spec import ApiSpec, RoutingError
+from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
 from mockhub.spec.request_validation import validate
+from mockhub.spec.router import allowed_methods
 from mockhub.web import cors, request_body, responses, serializers
 from mockhub.web.asgi import (
     Receive,
@@ -168,7 +169,7 @@ class PublicApi:
         if faults and (response := await apply_before(context, faults, self.clock_waiter)):
             return response
 
-        # 3. Authenticate before the body is read.
+        # 3. Authenticate before the body is read (AUTH-10); the model list needs no key (AUTH-11).
         account = self.authenticate(context) if operation.requires_auth else _ANONYMOUS
 
         # 4 to 7. Run the operation.
@@ -242,34 +243,38 @@ class PublicApi:
                 raise self.spec.errors.error("notFound", str(error)) from None
 
     def route(self, context: RequestContext) -> Operation | None:
-        """Find the operation by path and method; None for OPTIONS, which a path itself answers."""
+        """Find the operation by path and method; None for OPTIONS, which every path has.
+
+        Raises:
+            ApiError: 404 for an unknown path (END-5), 405 for another method (END-6).
+        """
         found = self.spec.router.match(context.path) or self.images.match(context.path)
         if found is None:
             path, prefix = context.path[:200], context.hub_prefix
             hint = self.spec.suggest_path(path, prefix=prefix)
-            message = f"There is nothing at {prefix + path!r}{hint}"
-            raise _routing_error(self.spec.unknown_path, message)
+            raise self.spec.unknown_path.error(f"There is nothing at {prefix + path!r}{hint}")
         methods, context.path_param = found
         method = "GET" if context.method == "HEAD" else context.method
         operation = context.operation = methods.get(method)
         if operation is None:
-            context.allowed_methods = _allowed_methods(methods)
+            context.allowed_methods = allowed_methods(methods)
             if method != "OPTIONS":
                 allowed = ", ".join(context.allowed_methods)
                 message = f"{method} is not allowed at {context.path[:200]}; expected {allowed}"
-                raise _routing_error(self.spec.unknown_method, message, {"Allow": allowed})
+                raise self.spec.unknown_method.error(message, {"Allow": allowed})
         return operation
 
     # -- 3. authenticate -------------------------------------------------------------------------
 
     def authenticate(self, context: RequestContext) -> Account:
-        """Return the account of the API key; raises ApiError 401 (AUTH-3 to AUTH-6)."""
+        """Return the account of the API key (AUTH-1); raises ApiError 401 (AUTH-3 to AUTH-6)."""
         context.account = context.hub.authenticate(context.credentials)
         return context.account
 
     # -- 4 to 7. the operations ------------------------------------------------------------------
 
     async def list_models(self, context: RequestContext, account: Account) -> Response:
+        """Return the models of the spec (END-1, MOD-8)."""
         return self._models_response
 
     async def get_credits(self, context: RequestContext, account: Account) -> Response:
@@ -299,7 +304,7 @@ class PublicApi:
         return await self.images.response(image, context.method, context.headers)
 
     async def parse_request(self, context: RequestContext) -> GenerationRequest:
-        """Read and validate the body of create_generation; raises ValidationError."""
+        """Read and validate the body of create_generation; raises ValidationError (REQ-14)."""
         operation = self.spec.operations[OperationId.CREATE_GENERATION]
         body = context.body = ParsedBody()
         await request_body.read_body(body, context.source, context.headers, operation, self.limits)
@@ -321,11 +326,9 @@ class PublicApi:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Make a response; one that does not match the API spec becomes a 500 that says so."""
-        operation = context.operation
-        if operation is not None and self.validate_responses:
-            validator = operation.responses.get(status)
-            if validator is None or not validator.is_valid(content):
-                return self.internal_error(context, _describe_mismatch(operation, status, content))
+        operation = context.operation if self.validate_responses else None
+        if operation and (mismatch := operation.response_mismatch(status, content)):
+            return self.internal_error(context, mismatch)
         error, state = content.get("error"), content.get("status")
         context.code = error["code"] if isinstance(error, dict) else None
         context.state = state if isinstance(state, str) else None
@@ -345,20 +348,3 @@ class PublicApi:
         error = responses.internal_error(problem)
         context.code, context.state = error.code, None
         return responses.error_response(error)
-
-
-def _routing_error(
-    default: RoutingError, message: str, headers: Mapping[str, str] | None = None
-) -> ApiError:
-    return ApiError(default.status, default.code, message, headers=headers)
-
-
-def _allowed_methods(methods: Iterable[str]) -> tuple[str, ...]:
-    """Return the methods of a path, with HEAD, where there is GET, and OPTIONS."""
-    return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
-
-
-def _describe_mismatch(operation: Operation, status: int, content: object) -> str:
-    validator = operation.responses.get(status)
-    reason = next(validator.iter_errors(content)).message if validator else "an undocumented status"
-    return f"{operation.id} returned {status}: {reason}"

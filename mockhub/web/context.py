@@ -235,7 +235,10 @@ class RequestContext:
 
 
 def parse_credentials(authorization: bytes) -> Credentials:
-    """Return the digest of the API key in an Authorization header, or why there is none."""
+    """Return the digest of the whole API key in an Authorization header, or why there is none.
+
+    Only a Bearer token is a key (AUTH-8, AUTH-9).
+    """
     token = parse_bearer_token(authorization)
     return key_digest(token) if token else NoApiKey.MALFORMED
 

@@ -57,11 +57,11 @@ async def read_body(
     operation: Operation,
     limits: Limits,
 ) -> None:
-    """Read a request body into *body*, by its content type.
+    """Read a request body into *body*: JSON or a form, by its content type (REQ-2).
 
     Raises:
-        ValidationError: if the content type is not supported, the body is malformed, or it exceeds
-            the limits. What was read until then is in *body*.
+        ValidationError: if the content type is not supported, the body is malformed (REQ-14), or it
+            exceeds the limits. What was read until then is in *body*.
         ClientDisconnected: if the client disconnects before the end.
     """
     media_type = _parse_media_type(headers.get(b"content-type", b"")[:_MAX_CONTENT_TYPE])

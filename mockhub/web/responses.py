@@ -54,7 +54,7 @@ def _default_headers(length: int) -> Headers:
 
 
 def error_body(error: ApiError) -> dict[str, object]:
-    """Return the documented body of an error (ERR-1)."""
+    """Return the documented body of an error (ERR-1, ERR-7)."""
     return {"error": {"message": error.message, "code": error.code}}
 
 

@@ -51,6 +51,7 @@ class Links:
         self._image_prefix = base_url + IMAGES_PREFIX
 
     def poll_url(self, generation: Generation) -> str:
+        """Return the address to poll (ASY-2)."""
         return self._poll_prefix + generation.id
 
     def images(self, generation: Generation, image_format: str) -> ImageIdsAndUrls:
@@ -75,7 +76,7 @@ def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) 
 
 
 def balance(balance: Balance) -> dict[str, object]:
-    """Return the balance object (CRD-2)."""
+    """Return the balance, account type and next expiration (CRD-1, CRD-2)."""
     expiration = balance.next_expiration
     return {
         "credits": balance.credits,
@@ -87,7 +88,10 @@ def balance(balance: Balance) -> dict[str, object]:
 def generation_result(
     generation: Generation, account: Account, hub: HubBackend, links: Links
 ) -> dict[str, object]:
-    """Return the response to a synchronous generation (GEN-2)."""
+    """Return the response to a synchronous generation (GEN-1, GEN-2, GEN-9).
+
+    It states what was charged (GEN-3) and the balance after it (GEN-7).
+    """
     return {
         **_generation_fields(generation, "succeeded"),
         "images": _images(generation, hub, links),
@@ -99,7 +103,10 @@ def generation_result(
 def generation_log(
     generation: Generation, hub: HubBackend, links: Links, *, now: int
 ) -> dict[str, object]:
-    """Return a generation in its status: queued, processing (ASY-3), succeeded, failed (ASY-7)."""
+    """Return a generation in its status: queued, processing (ASY-3), succeeded, failed (ASY-7).
+
+    While it runs there is a poll_url (ASY-2), and usage states what was requested (ASY-4).
+    """
     status = generation.status_at(now)
     usage = {"credits": generation.credits}
     content = {

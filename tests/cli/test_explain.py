@@ -48,9 +48,10 @@ def test_lines_name_the_clause_or_the_definition(kind: str) -> None:
 
 
 @pytest.mark.parametrize("clause_id", clauses())
-def test_every_clause_has_a_check_and_a_test(clause_id: str) -> None:
-    """No clause is without a check, and none without a test that names it."""
+def test_every_clause_has_code_a_check_and_a_test(clause_id: str) -> None:
+    """No clause is without a function that names it, nor without a check or a test."""
     explanation = explain_clause(clauses()[clause_id])
+    assert explanation.code
     assert explanation.checks
     assert explanation.tests
 
