@@ -72,30 +72,35 @@ def test_clients_reach_their_hub_without_the_proxy_of_the_environment(
     assert result.counts == {"passed": 2}, result.output
 
 
-BLOCKED_SOCKETS = """
+SOCKETS = """
 import socket
 import pytest
+from mockhub import ASGI
 
-class SocketBlockedError(RuntimeError):
-    pass
+def test_hub(mockhub):
+    assert mockhub.client().get("/credits").status_code == 200
+    assert mockhub.url.startswith("http://127.0.0.1")
+    with pytest.raises(RuntimeError, match="192.0.2.1"):
+        socket.create_connection(("192.0.2.1", 80), 1)
 
-class GuardedSocket(socket.socket):
-    def __new__(cls, *args, **kwargs):
-        raise SocketBlockedError("A test tried to use socket.socket.")
-
-@pytest.fixture(scope="session", autouse=True)
-def blocked():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket, "socket", GuardedSocket)
-        yield
-
-def test_it(mockhub):
-    pass
+@pytest.mark.asyncio
+async def test_in_process():
+    async with ASGI(credits=8).hub.async_client() as client:
+        assert (await client.get("/credits")).status_code == 200
 """
 
 
+def test_hub_is_reached_with_blocked_sockets_and_allowed_hosts(tmp_path: Path) -> None:
+    """pytest-socket blocks every other host."""
+    options = ("--disable-socket", "--allow-hosts=127.0.0.1,localhost")
+    result = session(tmp_path, SOCKETS, "-q", *options, plugins=("asyncio", "pytest_socket"))
+    assert (result.code, result.counts["passed"]) == (0, 2), result.output
+
+
 def test_blocked_sockets_are_an_error_that_names_the_option(tmp_path: Path) -> None:
-    """The message says what pytest-socket has to allow."""
-    result = session(tmp_path, BLOCKED_SOCKETS, "-q")
-    assert result.counts == {"error": 1}, result.output
+    """The message says what pytest-socket has to allow; `mockhub.ASGI` needs no host."""
+    options = ("--disable-socket", "--allow-unix-socket")
+    result = session(tmp_path, SOCKETS, "-q", *options, plugins=("asyncio", "pytest_socket"))
+    counts = result.counts
+    assert (counts["error"], counts["passed"]) == (1, 1), result.output
     assert "run pytest with --allow-hosts=127.0.0.1,localhost" in result.output
