@@ -386,6 +386,11 @@ export type Exchange = {
   milliseconds: number;
   client_disconnected: boolean;
   spec_violation: string | null;
+  raw_target: string;
+  fields: Array<{
+    name: string;
+    value: string | number | boolean | null;
+  }>;
   request: Message;
   response: Message;
 };

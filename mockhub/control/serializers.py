@@ -17,6 +17,7 @@ from mockhub.domain.ledger import Entry
 from mockhub.domain.provider import Outcome
 from mockhub.faults.registry import ArmedFault
 from mockhub.faults.types import FaultType
+from mockhub.journal.curl import unstored_fields
 from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.web.responses import error_message
 from mockhub.web.serializers import Links
@@ -231,6 +232,10 @@ def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
     return {
         **exchange_summary(exchange, hub),
         "spec_violation": exchange.spec_violation,
+        "raw_target": (exchange.raw_target or exchange.target)
+        .encode("utf-8", "surrogateescape")
+        .decode("utf-8", "replace"),
+        "fields": [{"name": name, "value": value} for name, value in unstored_fields(exchange)],
         "request": {
             "headers": header_texts(dict(exchange.request_headers)),
             "body": body(exchange.request),

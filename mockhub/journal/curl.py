@@ -59,31 +59,45 @@ def _headers(exchange: Exchange) -> Iterator[tuple[str, str]]:
 
 def _body(exchange: Exchange) -> Body | None:
     """Return the stored body, or one that is rebuilt from the parsed request."""
-    body, request = exchange.request, exchange.parsed_request
+    body = exchange.request
     if not body.length:
         return None
-    is_form = exchange.request_headers.get(b"content-type", b"").startswith(FORM.encode())
-    if body.content is not None and not is_form:
+    if body.content is not None and not _is_form(exchange):
         return body.content.decode("utf-8", "surrogateescape")
-    if request is None:
+    fields = unstored_fields(exchange)
+    if not fields:
         return File("body")  # too long for the journal, and not a valid request
-    return _form_fields(request) if is_form else orjson.dumps(request_fields(request)).decode()
+    return _form_fields(fields) if _is_form(exchange) else orjson.dumps(dict(fields)).decode()
 
 
-def _form_fields(request: GenerationRequest) -> list[FormField]:
-    fields: list[FormField] = [
-        (name, _format_value(value)) for name, value in request_fields(request).items()
+def _form_fields(fields: Iterable[tuple[str, object]]) -> list[FormField]:
+    number = 0
+    form: list[FormField] = []
+    for name, value in fields:
+        if value is None:
+            number += 1
+            form.append((name, File(f"reference-{number}.png")))
+        else:
+            form.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
+    return form
+
+
+def unstored_fields(exchange: Exchange) -> list[tuple[str, object]]:
+    """Return the fields of a valid body whose text is not in the journal; None for a file."""
+    request = exchange.parsed_request
+    if request is None or not (exchange.request.content is None or _is_form(exchange)):
+        return []
+    return [
+        *request_fields(request).items(),
+        *(("reference_image", None) for _ in request.references),
     ]
-    for number, _ in enumerate(request.references, 1):  # the files are not stored
-        fields.append(("reference_image", File(f"reference-{number}.png")))
-    return fields
+
+
+def _is_form(exchange: Exchange) -> bool:
+    return exchange.request_headers.get(b"content-type", b"").startswith(FORM.encode())
 
 
 def request_fields(request: GenerationRequest) -> dict[str, Any]:
     """Return the fields of a body that is not in the journal, without its files."""
     fields = {**asdict(request), "async": request.run_async}
     return {name: fields[name] for name in ("model", "prompt", "size", "quality", "n", "async")}
-
-
-def _format_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

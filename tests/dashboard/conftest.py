@@ -11,7 +11,7 @@ import pytest
 from tests.control.conftest import controlled, hub  # noqa: F401
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 # Playwright's event loop runs in this thread until the browser is closed, and other packages
@@ -30,17 +30,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Open a window; fail the test if a script of the page failed or broke the policy."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+@pytest.fixture(scope="package")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """Open a window for all tests, which is quicker than one for each."""
+    context = browser.new_context()
     context.set_default_timeout(20_000)
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Iterator[Page]:
+    """Open a tab; fail the test if a script of the page failed or broke the policy."""
+    page = window.new_page()
+    page.set_viewport_size({"width": 1280, "height": 800})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: _collect_violation(message, errors))
     yield page
-    context.close()
+    page.close()
     assert errors == []
 
 

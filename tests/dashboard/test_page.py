@@ -54,6 +54,12 @@ def test_page_needs_no_token_and_is_protected(hub: LiveHub, path: str) -> None:
     assert hub.client.post(path).status_code in (401, 404)
 
 
+def test_description_of_the_control_plane_needs_no_token(hub: LiveHub) -> None:
+    """The page links to it, and a link cannot send the token."""
+    assert hub.client.get("/_mockhub/control.yaml").status_code == 200
+    assert hub.client.get("/_mockhub/hubs").status_code == 401
+
+
 @pytest.mark.parametrize("header", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
 def test_foreign_site_is_rejected(hub: LiveHub, header: dict[str, str]) -> None:
     """The page has the rules of the control plane against DNS rebinding and foreign origins."""

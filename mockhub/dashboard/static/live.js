@@ -1,99 +1,94 @@
-// What the views of a hub's state share: reading again while it changes, and a list with "Show older".
-import { h } from "./dom.js";
+// What views share: reading again while a hub changes, buttons and forms that change it, long lists.
+import { code, emptyState, formatNumber, h } from "./dom.js";
 
 const PAUSE = 500; // milliseconds between two readings
 const MAX_LIMIT = 1000; // of the control plane
 
-// Replace the children of a node, and keep the focus on the element with the same data-key.
-export function replace(node, ...children) {
-  const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== false));
-  if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
-}
-
-// Call load now, and again after events that `concerns(batch)`: one call at a time, with a pause after each,
-// since a busy hub sends events all the time. Returns {load, stop}.
-export async function keepLoaded(context, load, concerns, pause = PAUSE) {
-  let running = null;
-  let again = false;
-  let stopped = false;
-  let loadedAt = 0;
-  let duration = 0; // a long list takes a small part of the time
+// Call load now, and again after events that `concerns(batch)`, but not all the time if the hub is
+// busy or the list long. Sets context.reload, which `action` and `form` call after a change.
+export function keepLoaded(context, load, concerns, pause = PAUSE) {
+  let running = Promise.resolve();
+  let next = null; // at most one call waits for the running one
   let timer = null;
+  let due = 0;
   async function run() {
+    next = null;
+    if (context.signal.aborted) return;
     const startedAt = performance.now();
-    do {
-      again = false;
-      try { await load(); } catch (error) { if (!stopped) context.showError(error); }
-    } while (again && !stopped);
-    loadedAt = performance.now();
-    duration = loadedAt - startedAt;
-    running = null;
+    try { await load(); } catch (error) { context.showError(error); }
+    due = performance.now() + Math.max(pause, 4 * (performance.now() - startedAt));
   }
-  const reload = () => { again = running !== null; running ??= run(); return running; };
-  const unsubscribe = context.onEvents((batch) => {
+  context.reload = () => {
+    next ??= running = running.then(run);
+    return next;
+  };
+  context.onEvents((batch) => {
     if (!batch.cleared && !concerns(batch)) return;
-    timer ??= setTimeout(() => { timer = null; reload(); }, Math.max(0, loadedAt + Math.max(pause, 4 * duration) - performance.now()));
+    timer ??= setTimeout(() => { timer = null; context.reload(); }, due - performance.now());
   });
-  await reload();
-  return { load: reload, stop() { stopped = true; clearTimeout(timer); unsubscribe(); } };
+  return context.reload();
 }
 
 export const changed = (...names) => (batch) => batch.changed.some((one) => names.includes(one));
 
 // A list whose newest items are read, and twice as many with each click of the button.
-export function pager(step, onMore) {
-  const button = h("button", { type: "button", hidden: true, onclick: () => { one.limit *= 2; onMore(); } }, "Show older");
+export function pager(context, step) {
+  let limit = step;
+  const button = h("button", { type: "button", hidden: true, onclick() { limit *= 2; context.reload(); } }, "Show older");
   const note = h("span", { class: "muted", role: "status" });
-  const one = {
-    limit: step,
+  return {
     node: h("p", { class: "toolbar" }, button, note),
     // Return the items, newest first. `id(item)` is what the parameter `before` of the next page names.
-    async read(api, path, noun, id) {
+    async read(path, noun, id) {
       const items = [];
       let more = true;
       let total = 0;
-      while (more && items.length < one.limit) {
+      while (more && items.length < limit) {
         const before = items.length ? `&before=${encodeURIComponent(id(items.at(-1)))}` : "";
-        const page = await api("GET", `${path}&limit=${Math.min(MAX_LIMIT, one.limit - items.length)}${before}`);
+        const page = await context.api("GET", `${path}&limit=${Math.min(MAX_LIMIT, limit - items.length)}${before}`);
         items.push(...(page.generations ?? page.entries.toReversed()));
         total = page.total;
         more = page.more ?? (page.entries.length > 0 && items.length < page.stored);
       }
       button.hidden = !more;
-      note.textContent = `${items.length.toLocaleString("en")} of ${total.toLocaleString("en")} ${noun}`;
+      note.textContent = `${formatNumber(items.length)} of ${formatNumber(total)} ${noun}`;
       return items;
     },
   };
-  return one;
 }
 
-// A button that calls the control plane and shows what came of it.
-export function action(context, label, call, { done, ...attributes } = {}) {
-  return h("button", { type: "button", ...attributes, async onclick() {
-    try { await call(); if (done) context.toast(done); } catch (error) { context.showError(error); }
-  } }, label);
+async function change(context, call) {
+  try {
+    const done = await call();
+    await context.reload?.();
+    if (typeof done === "string") context.toast(done);
+  } catch (error) { context.showError(error); }
 }
 
+// A button that changes something. `call` may return what to say when it is done.
+export function action(context, label, call, attributes) {
+  return h("button", { type: "button", ...attributes, onclick: () => change(context, call) }, label);
+}
+
+// A form that does; `call` gets its controls by name.
 export function form(context, label, call, ...fields) {
-  return h("form", { class: "toolbar", async onsubmit(event) {
+  return h("form", { class: "toolbar", onsubmit(event) {
     event.preventDefault();
-    try { await call(event.target); } catch (error) { context.showError(error); }
+    change(context, () => call(event.target.elements));
   } }, fields, h("button", { type: "submit" }, label));
 }
 
-let fields = 0;
-// A control with its label.
-export function field(label, control) {
-  control.id ||= `field-${fields += 1}`;
-  return h("span", { class: "field" }, h("label", { htmlFor: control.id }, label), control);
+// The command that makes the first image, and a button that sends the same request.
+export async function firstImage(context, text, fields) {
+  const { keys } = await context.api("GET", "/keys");
+  const valid = keys.filter((one) => one.status === "valid");
+  const key = valid.find((one) => one.name === "documentation") ?? valid[0];
+  const raw = key?.name === "documentation" ? `gih_live_${"x".repeat(32)}` : "$MOCKHUB_KEY"; // a published key, no secret
+  const body = JSON.stringify({ model: "gpt-image-2", ...fields });
+  const target = "/api/v1/images/generations";
+  return emptyState(text, [`curl ${context.publicUrl}${target} \\`,
+    `  -H "Authorization: Bearer ${raw}" -H "Content-Type: application/json" \\`, `  -d '${body}'`].join("\n"),
+  key && h("p", {}, h("button", { type: "button", class: "primary",
+    onclick: () => context.api("POST", "/requests", { method: "POST", target, key: key.id, body }).catch(context.showError) },
+  "Or send it from here"), ` with the key ${key.name}`));
 }
-
-export function facts(values) {
-  const known = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-}
-
-export const firstImage = (context, prompt) => `curl ${context.publicUrl}/api/v1/images/generations \\
-  -H "Authorization: Bearer gih_live_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" \\
-  --json '${JSON.stringify({ model: "gpt-image-2", ...prompt })}'`;

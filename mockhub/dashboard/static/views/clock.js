@@ -1,23 +1,23 @@
 // The clock of a hub: its time, its kind and mode, and what moves it.
-import { h } from "../dom.js";
-import { facts, field, form, replace } from "../live.js";
+import { facts, field, h, replace } from "../dom.js";
+import { action, form, keepLoaded } from "../live.js";
 
 export async function mount(root, context) {
-  const { api, hub, onEvents, showError, toast } = context;
-  const path = `/hubs/${encodeURIComponent(hub)}/clock`;
+  const { api, signal } = context;
   const state = h("div", { class: "mono" });
-  const by = h("input", { value: "10m", size: 8, pattern: "[0-9.]+(ms|s|m|h|d)", required: true });
-  const to = h("input", { size: 24, placeholder: "2030-01-01T00:00:00Z", required: true });
+  const set = async (method, path, body) => { show(await api(method, `/clock${path}`, body)); return `It is ${clock.now}.`; };
   const manual = h("fieldset", {},
     h("legend", {}, "Move the clock"),
-    form(context, "Advance", () => call("POST", "/advance", { by: by.value }), field("Advance by", by)),
-    form(context, "To the next event", () => call("POST", "/next")),
-    form(context, "Set", () => call("POST", "/set", { to: to.value }), field("Set to", to)));
+    form(context, "Advance", ({ by }) => set("POST", "/advance", { by: by.value }),
+      field("Advance by", h("input", { name: "by", value: "10m", size: 8, pattern: "[0-9.]+(ms|s|m|h|d)", required: true }))),
+    form(context, "To the next event", () => set("POST", "/next")),
+    form(context, "Set", ({ to }) => set("POST", "/set", { to: to.value }),
+      field("Set to", h("input", { name: "to", size: 24, placeholder: "2030-01-01T00:00:00Z", required: true }))));
   const kinds = [
     ["System clock", "It follows the real time.", { kind: "system" }],
     ["Manual, autojump", "A request that waits moves it.", { kind: "manual", mode: "autojump" }],
     ["Manual, hold", "A request that waits stays open until it is moved.", { kind: "manual", mode: "hold" }],
-  ].map(([label, text, body]) => ({ body, button: h("button", { type: "button", title: text, onclick: () => call("PATCH", "", body) }, label), text }));
+  ].map(([label, text, body]) => ({ body, text, button: action(context, label, () => set("PATCH", "", body)) }));
   root.append(h("h2", {}, "Clock"), state,
     h("fieldset", {}, h("legend", {}, "Kind"), kinds.map(({ button, text }) => h("p", {}, button, " ", h("span", { class: "hint" }, text)))),
     manual, h("p", { class: "hint" }, "Generations, key expiry, credit expiry and the time limit of a generation follow this clock. "
@@ -25,12 +25,6 @@ export async function mount(root, context) {
 
   let clock = null;
   let readAt = 0;
-  async function call(method, suffix, body) {
-    try {
-      show(await api(method, path + suffix, body));
-      toast(`It is ${clock.now}.`);
-    } catch (error) { showError(error); }
-  }
   function show(next) {
     clock = next;
     readAt = performance.now();
@@ -46,9 +40,7 @@ export async function mount(root, context) {
     const left = clock.next_event && (Date.parse(clock.next_event) - Date.parse(now)) / 1000;
     replace(state, facts({ Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" }));
   }
-  const load = () => api("GET", path).then(show).catch(showError);
-  await load();
-  const unsubscribe = onEvents((batch) => { if (batch.changed.length) load(); });
+  await keepLoaded(context, async () => show(await api("GET", "/clock")), (batch) => batch.changed.length > 0);
   const timer = setInterval(() => clock?.kind === "system" && draw(), 200);
-  return () => { unsubscribe(); clearInterval(timer); };
+  signal.addEventListener("abort", () => clearInterval(timer));
 }

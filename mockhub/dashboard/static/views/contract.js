@@ -1,14 +1,14 @@
 // The reference of the API, from openapi.yaml: operations, fields, prices, errors, the clause and
 // the assumption behind each, and a form that sends a request to this hub.
-import { code, emptyState, formatCredits, h, inline, pretty, table } from "../dom.js";
+import { code, emptyState, formatCredits, h, inline, pretty, replace, table } from "../dom.js";
+import { form } from "../live.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 export async function mount(root, context) {
-  const { api, hub, params, setParams, showError } = context;
-  const [spec, { clauses }, { keys }] = await Promise.all([
-    fetch("/openapi.json").then((response) => response.json()), api("GET", "/clauses"),
-    api("GET", `/hubs/${encodeURIComponent(hub)}/keys`),
+  const { api, control, href, params, setParams } = context;
+  const [spec, { clauses }, { assumptions }, { keys }] = await Promise.all([
+    fetch("/openapi.json").then((response) => response.json()), control("GET", "/clauses"), control("GET", "/assumptions"), api("GET", "/keys"),
   ]);
   const statements = new Map(clauses.map((one) => [one.id, one]));
   const resolve = (node) => node?.$ref ? { ...resolve(node.$ref.slice(2).split("/").reduce((found, name) => found[name], spec)),
@@ -49,13 +49,21 @@ export async function mount(root, context) {
     }
     return words.join(" ");
   }
-  function fields(schema, label) {
+  // The fields of an object, and below each those of the objects that it holds.
+  function fieldsOf(schema, prefix = "") {
     const found = resolve(schema);
-    const rows = Object.entries(found.properties ?? {}).map(([name, node]) => ({ name, ...resolve(node), required: found.required?.includes(name) }));
-    return rows.length ? table([
-      { label: "Field", value: (row) => h("span", {}, h("code", {}, row.name), row.required ? h("span", { class: "tag" }, "required") : null) },
+    return Object.entries(found.properties ?? {}).flatMap(([name, node]) => {
+      const inner = resolve(node);
+      const row = { ...inner, name: prefix + name, required: found.required?.includes(name) };
+      return [row, ...fieldsOf(inner, `${row.name}.`), ...fieldsOf(inner.items, `${row.name}[].`)];
+    });
+  }
+  function fields(schema, label) {
+    const rows = fieldsOf(schema);
+    return rows.length > 0 && table([
+      { label: "Field", value: (row) => h("span", {}, h("code", {}, row.name), row.required && h("span", { class: "tag" }, "required")) },
       { label: "Type", class: "text", value: describeType },
-      { label: "Meaning", class: "text", value: (row) => h("div", {}, inline(row.description), basis(row)) }], rows, label) : null;
+      { label: "Meaning", class: "text", value: (row) => [inline(row.description), basis(row)] }], rows, label);
   }
   function renderOperation(one) {
     const body = resolve(one.requestBody);
@@ -64,10 +72,10 @@ export async function mount(root, context) {
       h("h3", {}, h("code", {}, `${one.method} ${one.path}`), " ", inline(one.summary)),
       h("p", {}, inline(one.description)), basis(one),
       parameters.length ? table([{ label: "Parameter", value: (row) => h("code", {}, row.name) }, { label: "In", value: (row) => row.in },
-        { label: "Meaning", class: "text", value: (row) => h("div", {}, inline(row.description), basis(row)) }], parameters, "Parameters") : null,
+        { label: "Meaning", class: "text", value: (row) => [inline(row.description), basis(row)] }], parameters, "Parameters") : null,
       Object.entries(body.content ?? {}).map(([media, node]) => h("details", {}, h("summary", {}, `Body: ${media}`), fields(node.schema, `Body as ${media}`))),
       Object.entries(one.responses).map(([status, node]) => renderResponse(status, resolve(node))),
-      tryIt(one, body));
+      tryIt(one, body, parameters));
   }
   function renderResponse(status, response) {
     const media = Object.values(response.content ?? {})[0] ?? {};
@@ -76,24 +84,21 @@ export async function mount(root, context) {
       Object.entries(media.examples ?? {}).map(([name, example]) => h("div", {}, h("p", { class: "hint" }, `Example: ${resolve(example).summary ?? name}`),
         code(JSON.stringify(resolve(example).value, null, 2), `Example ${name}`))));
   }
-  function tryIt(one, body) {
+  function tryIt(one, body, parameters) {
     const example = resolve(Object.values(body.content?.["application/json"]?.examples ?? {})[0]).value;
-    const key = h("select", { "aria-label": "Key" }, keys.map((row) => h("option", { value: row.id }, `${row.name}${row.revoked ? " (revoked)" : ""}`)),
+    const path = parameters.reduce((found, { name, examples = {} }) => found.replace(`{${name}}`, resolve(Object.values(examples)[0]).value ?? `{${name}}`), one.path);
+    const key = h("select", { name: "key", "aria-label": "Key" }, keys.map((row) => h("option", { value: row.id }, `${row.name}${row.revoked ? " (revoked)" : ""}`)),
       h("option", { value: "" }, "no key"));
-    const target = h("input", { value: one.path, "aria-label": "Path", class: "mono", size: 40, required: true });
-    const text = example && h("textarea", { value: JSON.stringify(example, null, 2), rows: 8, "aria-label": "Body", class: "mono wide", spellcheck: false });
     const result = h("div", { role: "status" });
-    const send = async (event) => {
-      event.preventDefault();
-      try {
-        const request = { method: one.method, target: target.value, ...(key.value && { key: key.value }), ...(text && { body: text.value }) };
-        const { exchange } = await api("POST", `/hubs/${encodeURIComponent(hub)}/requests`, request);
-        result.replaceChildren(h("p", {}, h("strong", {}, exchange.status || "no response"), ` ${exchange.credits ? `${formatCredits(exchange.credits)} credits, ` : ""}`,
-          h("a", { href: context.href("requests", { exchange: exchange.number }) }, `exchange ${exchange.number}`)), code(pretty(exchange.response.body.text), "Response"));
-      } catch (error) { showError(error); }
+    const send = async ({ target, key, body }) => {
+      const request = { method: one.method, target: target.value, ...(key.value && { key: key.value }), ...(body && { body: body.value }) };
+      const { exchange } = await api("POST", "/requests", request);
+      replace(result, h("p", {}, h("strong", {}, exchange.status || "no response"), ` ${exchange.credits ? `${formatCredits(exchange.credits)} credits, ` : ""}`,
+        h("a", { href: href("requests", { exchange: exchange.number }) }, `exchange ${exchange.number}`)), code(pretty(exchange.response.body.text), "Response"));
     };
-    return h("details", {}, h("summary", {}, "Try it on this hub"), h("form", { onsubmit: send, class: "try" },
-      h("div", { class: "toolbar" }, h("span", { class: "mono" }, one.method), target, key), text, h("p", {}, h("button", { type: "submit", class: "primary" }, "Send")), result));
+    return h("details", {}, h("summary", {}, "Try it on this hub"), form(context, "Send", send, h("span", { class: "mono" }, one.method),
+      h("input", { name: "target", value: path, "aria-label": "Path", class: "mono", size: 40, required: true }), key,
+      example && h("textarea", { name: "body", value: JSON.stringify(example, null, 2), rows: 8, "aria-label": "Body", class: "mono wide", spellcheck: false })), result);
   }
   function renderModels() {
     const cell = (value) => value === null || typeof value !== "object" ? String(value)
@@ -108,13 +113,11 @@ export async function mount(root, context) {
     return h("section", { class: "card" }, h("h3", {}, "Error codes"), table([
       { label: "Code", value: (row) => h("code", {}, row.error.code) },
       { label: "Message", class: "text", value: (row) => inline(row.error.message) },
-      { label: "When", class: "text", value: (row) => h("div", {}, inline(row.response.description), basis(row.response)) }], rows, "Error codes"));
+      { label: "When", class: "text", value: (row) => [inline(row.response.description), basis(row.response)] }], rows, "Error codes"));
   }
   function renderAssumed() {
-    const list = h("div");
-    const load = () => list.childElementCount || api("GET", "/assumptions").then(({ assumptions }) => list.replaceChildren(table([
+    return h("section", { class: "card" }, h("h3", {}, "What the documentation leaves open"), h("details", {}, h("summary", {}, "All assumptions"), table([
       { label: "Clauses", value: (row) => row.clauses.join(" ") }, { label: "Assumption", class: "text", value: (row) => inline(row.why) },
-      { label: "Place", class: "text", value: (row) => h("code", {}, row.pointer) }], assumptions, "Assumptions"))).catch(showError);
-    return h("section", { class: "card" }, h("h3", {}, "What the documentation leaves open"), h("details", { ontoggle: load }, h("summary", {}, "All assumptions"), list));
+      { label: "Place", class: "text", value: (row) => h("code", {}, row.pointer) }], assumptions, "Assumptions")));
   }
 }

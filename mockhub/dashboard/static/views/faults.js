@@ -1,6 +1,6 @@
 // The armed faults of a hub, a form that writes a fault, and the script of the provider.
-import { emptyState, h, table } from "../dom.js";
-import { action, changed, field, form, keepLoaded, replace } from "../live.js";
+import { emptyState, field, formatDate, h, replace, table } from "../dom.js";
+import { action, changed, form, keepLoaded } from "../live.js";
 
 const SCENES = [
   ["Next request fails", "status=503 x1"],
@@ -10,102 +10,104 @@ const SCENES = [
 ];
 
 export async function mount(root, context) {
-  const { api, hub, toast } = context;
-  const path = `/hubs/${encodeURIComponent(hub)}`;
-  const { faults, operations } = await api("GET", "/fault-types");
-  const [armed, provider] = [h("div"), h("textarea", { id: "script", rows: 4, class: "wide mono", spellcheck: false, oninput: () => { edited = true; } })];
-  const used = h("span", { class: "muted", role: "status" });
-  let edited = false;
-
-  async function arm(fault, prompt) {
-    await api("POST", `${path}/faults`, prompt ? { fault, prompt } : { fault });
-    toast(`Armed: ${fault}`);
-    await live.load();
-  }
-  const scene = (label, button, text) => h("p", { class: "scene" }, button, " ", h("code", {}, text));
-  const key = h("select");
-  const expire = async () => {
-    await api("PATCH", `${path}/keys/${key.value}`, { expires_in: "0s" });
-    toast(`The key ${key.selectedOptions[0].textContent} has expired.`);
-    await live.load();
+  const { api, control, hub } = context;
+  const types = await control("GET", "/fault-types");
+  const option = (value, label = value) => h("option", { value }, label);
+  const arm = async (fault, prompt) => {
+    await api("POST", "/faults", prompt ? { fault, prompt } : { fault });
+    return `Armed: ${fault}`;
   };
 
   // -- the form that writes a fault ------------------------------------------------------------
 
-  const option = (value, label = value) => h("option", { value }, label);
-  const name = h("select", { id: "fault" }, ["transport", "provider"].map((target) => h("optgroup", { label: target === "transport" ? "The exchange" : "The generation" },
-    faults.filter((one) => one.target === target).map((one) => option(one.name)))));
+  const group = (label, target) => h("optgroup", { label }, types.faults.filter((one) => one.target === target).map((one) => option(one.name)));
+  const name = h("select", { id: "fault", name: "fault" }, group("The exchange", "transport"), group("The generation", "provider"));
+  const number = (placeholder, attributes) => h("input", { type: "number", min: 1, placeholder, ...attributes });
   const controls = {
-    value: h("input", { size: 6, required: true }), phase: h("select"),
-    on: h("select", {}, option("", "any operation"), operations.map((one) => option(one))),
-    x: h("input", { type: "number", min: 1, placeholder: "always" }), nth: h("input", { type: "number", min: 1, placeholder: "each" }),
-    p: h("input", { type: "number", min: 0, max: 1, step: "any", placeholder: "1" }), for: h("input", { size: 6, placeholder: "ever" }),
-    prompt: h("input", { size: 16, placeholder: "any" }),
+    value: ["Value", h("input", { size: 6, required: true })],
+    phase: ["When", h("select")],
+    on: ["On", h("select", {}, option("", "any operation"), types.operations.map((one) => option(one)))],
+    x: ["Times", number("always")],
+    nth: ["Only request", number("each")],
+    p: ["Probability", number("1", { min: 0, max: 1, step: "any" })],
+    for: ["For", h("input", { size: 6, placeholder: "ever" })],
+    prompt: ["Prompt contains", h("input", { size: 16, placeholder: "any" })],
   };
-  const labels = { value: "Value", phase: "When", on: "On", x: "Times", nth: "Only request", p: "Probability", for: "For", prompt: "Prompt contains" };
+  const fields = Object.fromEntries(Object.entries(controls).map(([id, [label, control]]) => [id, field(label, control)]));
   const text = h("output", { class: "mono directive" });
   const help = h("p", { class: "hint" });
-  const wrapped = Object.fromEntries(Object.entries(controls).map(([id, control]) => [id, field(labels[id], control)]));
+  const type = () => types.faults.find((one) => one.name === name.value);
+  const value = (id) => (fields[id].hidden ? "" : controls[id][1].value.trim());
   const write = () => {
-    const { value, phase, on, x, nth, p } = Object.fromEntries(Object.entries(controls).map(([id, control]) => [id, control.value.trim()]));
-    const type = faults.find((one) => one.name === name.value);
-    text.textContent = [`${name.value}${type.argument ? `=${value}` : ""}${phase && phase !== type.phases[0] ? `@${phase}` : ""}`,
-      x && `x${x}`, nth && `nth=${nth}`, p && `p=${p}`, on && type.target === "transport" && `on=${on}`, controls.for.value && `for=${controls.for.value.trim()}`].filter(Boolean).join(" ");
+    const phase = value("phase") !== type().phases[0] && value("phase");
+    text.textContent = [name.value + (value("value") && `=${value("value")}`) + (phase ? `@${phase}` : ""), value("x") && `x${value("x")}`,
+      ...["nth", "p", "on", "for"].map((id) => value(id) && `${id}=${value(id)}`)].filter(Boolean).join(" ");
   };
   const choose = () => {
-    const type = faults.find((one) => one.name === name.value);
-    const { argument } = type;
-    controls.value.value = argument?.example ?? "";
-    controls.value.disabled = !argument;
-    wrapped.value.hidden = !argument;
-    wrapped.phase.hidden = type.phases.length < 2;
-    wrapped.on.hidden = type.target === "provider";
-    controls.phase.replaceChildren(...type.phases.map((one) => option(one, `@${one} the operation`)));
-    const bounds = argument?.kind === "number" ? ` A whole number from ${argument.minimum}${argument.maximum < 1e6 ? ` to ${argument.maximum}` : ""}.` : argument ? " A duration such as 150ms, 2s or 5m." : "";
-    help.textContent = type.summary + bounds;
+    const { argument, phases, summary, target } = type();
+    controls.value[1].value = argument?.example ?? "";
+    controls.value[1].disabled = !argument;
+    controls.phase[1].replaceChildren(...phases.map((one) => option(one, `@${one} the operation`)));
+    fields.value.hidden = !argument;
+    fields.phase.hidden = phases.length < 2;
+    fields.on.hidden = target === "provider";
+    const bounds = !argument ? "" : argument.kind === "duration" ? " A duration such as 150ms, 2s or 5m."
+      : ` A whole number from ${argument.minimum}${argument.maximum < 1e6 ? ` to ${argument.maximum}` : ""}.`;
+    help.textContent = summary + bounds;
     write();
   };
   name.addEventListener("change", choose);
-  const builder = form(context, "Arm", () => arm(text.textContent, controls.prompt.value), field("Fault", name), Object.values(wrapped));
+  const builder = form(context, "Arm", () => arm(text.textContent, value("prompt")), field("Fault", name), Object.values(fields));
   builder.addEventListener("input", write);
   choose();
 
+  // -- the view --------------------------------------------------------------------------------
+
+  const key = h("select");
+  const armed = h("div");
+  const used = h("span", { class: "muted", role: "status" });
+  let edited = false;
+  const script = h("textarea", { id: "script", rows: 4, class: "wide mono", spellcheck: false, oninput() { edited = true; } });
+  const scene = (label, text, call) => h("p", { class: "scene" }, action(context, label, call), " ", h("code", {}, text));
   root.append(h("h2", {}, "Faults"),
     h("fieldset", { class: "scenes" }, h("legend", {}, "One click"),
-      SCENES.map(([label, fault]) => scene(label, action(context, label, () => arm(fault)), fault)),
-      scene("Key expires now", action(context, "Key expires now", expire), "expires_in: 0s"), h("p", {}, field("of the key", key))),
+      SCENES.map(([label, fault]) => scene(label, fault, () => arm(fault))),
+      scene("Key expires now", "expires_in: 0s", async () => {
+        if (!key.value) throw new Error("This hub has no valid key.");
+        const { textContent } = key.selectedOptions[0];
+        await api("PATCH", `/keys/${key.value}`, { expires_in: "0s" });
+        return `The key ${textContent} has expired.`;
+      }), h("p", {}, field("of the key", key))),
     h("h3", {}, "Armed"), armed,
     h("fieldset", {}, h("legend", {}, "Write a fault"), builder, help, h("p", {}, "As text: ", text),
       h("p", { class: "hint" }, "The same text works in a prompt as [[…]], in the header X-Mockhub, in a scenario, and in mockhub ctl arm-fault (for= only where a fault is armed).")),
     h("fieldset", {}, h("legend", {}, "Script of the provider"), form(context, "Set the script", async () => {
-      await api("PUT", `${path}/provider`, { script: provider.value.split("\n").map((line) => line.trim()).filter(Boolean) });
+      await api("PUT", "/provider", { script: script.value.split("\n").map((line) => line.trim()).filter(Boolean) });
       edited = false;
-      toast("The script is set.");
-      await live.load();
-    }, h("label", { htmlFor: "script", class: "wide" }, "One outcome for each coming generation, such as fail or deliver=3 duration=2s; the last one repeats."), provider), used));
+      return "The script is set.";
+    }, h("label", { htmlFor: "script", class: "wide" }, "One outcome for each coming generation, such as fail or deliver=3 duration=2s; the last one repeats."), script), used));
 
+  const disarm = (label, path, attributes) => action(context, label, async () => { await api("DELETE", `/faults${path}`); }, attributes);
+  const fires = (one) => [one.times && (one.times === 1 ? "once" : `${one.times} times`), one.nth && `at request ${one.nth}`, one.p < 1 && `p=${one.p}`,
+    one.expires_at && ["until ", formatDate(one.expires_at)], one.times && one.fired >= one.times && "used up"].filter(Boolean).flatMap((text) => [", ", text]).slice(1);
   const columns = [
     { label: "#", class: "number", value: (one) => one.number },
     { label: "Fault", value: (one) => h("code", {}, one.fault) },
     { label: "On", value: (one) => one.operation ?? "any" },
-    { label: "Fires", value: (one) => [one.times && (one.times === 1 ? "once" : `${one.times} times`), one.nth && `at request ${one.nth}`, one.p < 1 && `p=${one.p}`, one.expires_at && `until ${one.expires_at}`].filter(Boolean).join(", ") || "always" },
+    { label: "Fires", value: (one) => (fires(one).length ? fires(one) : "always") },
     { label: "Prompt contains", class: "text", value: (one) => h("span", { dir: "auto" }, one.prompt ?? "") },
     { label: "Evaluated", class: "number", value: (one) => one.evaluated },
     { label: "Fired", class: "number", value: (one) => h("strong", { class: one.fired ? "bad" : "" }, one.fired) },
-    { label: "Change", value: (one) => action(context, "Disarm", async () => { await api("DELETE", `${path}/faults/${one.number}`); await live.load(); },
-      { "data-key": `disarm ${one.number}`, "aria-label": `Disarm ${one.fault}` }) },
+    { label: "Change", value: (one) => disarm("Disarm", `/${one.number}`, { "data-key": `disarm ${one.number}`, "aria-label": `Disarm ${one.fault}` }) },
   ];
-  async function load() {
-    const [listed, script, { keys }] = await Promise.all([api("GET", `${path}/faults`), api("GET", `${path}/provider`), api("GET", `${path}/keys`)]);
-    replace(armed, listed.faults.length ? [table(columns, listed.faults, "Armed faults"),
-      h("p", {}, action(context, "Disarm all", async () => { await api("DELETE", `${path}/faults`); await live.load(); }, { "data-key": "disarm all" }))]
+  await keepLoaded(context, async () => {
+    const [{ faults }, provider, { keys }] = await Promise.all([api("GET", "/faults"), api("GET", "/provider"), api("GET", "/keys")]);
+    replace(armed, faults.length ? [table(columns, faults, "Armed faults"), h("p", {}, disarm("Disarm all", "", { "data-key": "disarm all" }))]
       : emptyState("No fault is armed. Click one above, write one below, or:", `mockhub ctl --hub ${hub} arm-fault "reset@after x1"`));
-    if (!edited) provider.value = script.script.join("\n");
-    used.textContent = `${script.used} outcomes used.`;
+    if (!edited) script.value = provider.script.join("\n");
+    used.textContent = `${provider.used} outcomes used.`;
     const chosen = key.value;
-    key.replaceChildren(...keys.filter((one) => one.status === "valid").map((one) => option(one.id, one.name.slice(0, 40))));
+    replace(key, keys.filter((one) => one.status === "valid").map((one) => option(one.id, one.name.slice(0, 40))));
     if (keys.some((one) => one.id === chosen && one.status === "valid")) key.value = chosen;
-  }
-  const live = await keepLoaded(context, load, (batch) => changed("faults", "accounts", "clock")(batch) || batch.exchanges.length > 0);
-  return live.stop;
+  }, (batch) => changed("faults", "accounts", "clock")(batch) || batch.exchanges.length > 0);
 }

@@ -1,25 +1,24 @@
 // The images of a hub, newest first; those of one request are together.
-import { emptyState, formatTime, h } from "../dom.js";
-import { changed, facts, firstImage, keepLoaded, pager, replace } from "../live.js";
+import { facts, formatTime, h, replace } from "../dom.js";
+import { changed, firstImage, keepLoaded, pager } from "../live.js";
 
 const THUMBNAIL = 320; // pixels: a 4K image takes 40 ms and 33 MB of memory in the browser, its thumbnail 2 ms and 0.4 MB
 
 export async function mount(root, context) {
-  const { api, hub, params, setParams, showError } = context;
-  const path = `/hubs/${encodeURIComponent(hub)}/generations`;
+  const { api, params, setParams, showError } = context;
   const nodes = new Map(); // by id
-  const pages = pager(24, () => live.load());
+  const pages = pager(context, 24);
   const list = h("div", { class: "pictures" });
   const dialog = h("dialog", { class: "image", "aria-label": "Image", onclose: () => setParams({ image: "" }),
     onclick: (event) => { if (event.target === dialog) dialog.close(); } });
   root.append(h("h2", {}, "Gallery"), list, pages.node, dialog);
 
   async function load() {
-    const generations = await pages.read(api, `${path}?status=succeeded`, "generations", (one) => one.id);
+    const generations = await pages.read("/generations?status=succeeded", "generations", (one) => one.id);
     for (const id of nodes.keys()) if (!generations.some((one) => one.id === id)) nodes.delete(id);
     for (const one of generations) if (!nodes.has(one.id)) nodes.set(one.id, card(one));
     replace(list, generations.length ? generations.map((one) => nodes.get(one.id))
-      : emptyState("No image yet. Create the first ones:", firstImage(context, { prompt: "A lighthouse at dusk", n: 2 })));
+      : await firstImage(context, "No image yet. Create the first ones:", { prompt: "A lighthouse at dusk", n: 2 }));
   }
   function card(one) {
     const thumbnail = (image, index) => h("button", { type: "button", class: "thumbnail", "data-key": `${one.id}.${index + 1}`,
@@ -41,15 +40,16 @@ export async function mount(root, context) {
         one.images.length > 1 && h("button", { type: "button", "data-key": "next", onclick: () => open(one, (index + 1) % one.images.length) }, "Next image"),
         h("button", { type: "button", onclick: () => dialog.close() }, "Close")),
       facts({
-        Prompt: h("span", { dir: "auto" }, one.prompt), Image: `${index + 1} of ${one.images.length}`, Dimensions: `${image.width} × ${image.height}, ${image.media_type}`,
+        Prompt: h("span", { dir: "auto" }, one.prompt), Image: `${index + 1} of ${one.images.length}`,
+        Dimensions: `${image.width} × ${image.height}, ${image.media_type}`,
         Requested: `${one.model}, size ${one.size}, quality ${one.quality}, n ${one.n}, ${one.references} references`,
-        Credits: `${one.credits}, tier ${one.tier}`, Account: one.account, Created: one.created_at, Generation: h("code", {}, one.id), URL: h("a", { href: image.url, target: "_blank", rel: "noreferrer" }, image.url),
+        Credits: `${one.credits}, tier ${one.tier}`, Account: one.account, Created: one.created_at, Generation: h("code", {}, one.id),
+        URL: h("a", { href: image.url, target: "_blank", rel: "noreferrer" }, image.url),
       }));
     if (!dialog.open) dialog.showModal();
     setParams({ image: `${one.id}.${index + 1}` });
   }
-  const live = await keepLoaded(context, load, changed("generations"));
+  await keepLoaded(context, load, changed("generations"));
   const [id, number] = (params.get("image") ?? "").split(".");
-  if (id) api("GET", `${path}/${encodeURIComponent(id)}`).then((one) => one.images[number - 1] && open(one, number - 1)).catch(showError);
-  return live.stop;
+  if (id) api("GET", `/generations/${encodeURIComponent(id)}`).then((one) => one.images[number - 1] && open(one, number - 1)).catch(showError);
 }

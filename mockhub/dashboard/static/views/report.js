@@ -1,17 +1,17 @@
 // What the client does wrong, with evidence, and which parts of the contract it has met.
-import { emptyState, h, table } from "../dom.js";
-import { facts, firstImage, keepLoaded, replace } from "../live.js";
+import { emptyState, facts, formatNumber, h, replace, table } from "../dom.js";
+import { firstImage, keepLoaded } from "../live.js";
 
 const PAUSE = 2000; // milliseconds: a report analyses the whole journal
 const MAX_EVIDENCE = 20;
 const CLASSES = { violation: "bad", money: "bad", warning: "warn", hint: "hint" };
 
 export async function mount(root, context) {
-  const { api, hub, href } = context;
+  const { api, href } = context;
   const [state, findings, matrix] = Array.from({ length: 3 }, () => h("div"));
   root.append(h("h2", {}, "Report"), state, h("h3", {}, "Findings"), findings, h("h3", {}, "Contract coverage"), matrix);
 
-  const met = (count) => (count === undefined ? h("span", { class: "muted" }, "·") : h("span", { class: count ? "good" : "warn" }, count ? `met ${count.toLocaleString("en")}×` : "never met"));
+  const met = (count) => (count === undefined ? h("span", { class: "muted" }, "·") : h("span", { class: count ? "good" : "warn" }, count ? `met ${formatNumber(count)}×` : "never met"));
   function finding(one) {
     const numbers = one.exchange_numbers.slice(0, MAX_EVIDENCE);
     const more = one.exchange_numbers.length - numbers.length;
@@ -27,10 +27,10 @@ export async function mount(root, context) {
   }
   const columns = (rows) => [...new Set(Object.values(rows).flatMap(Object.keys))];
   async function load() {
-    const report = await api("GET", `/hubs/${encodeURIComponent(hub)}/report`);
-    replace(state, facts({ Requests: report.exchanges.toLocaleString("en"), Analysed: `the last ${report.stored.toLocaleString("en")}`, Coverage: `${report.coverage.covered} of ${report.coverage.total} parts of the contract` }));
+    const report = await api("GET", "/report");
+    replace(state, facts({ Requests: formatNumber(report.exchanges), Analysed: `the last ${formatNumber(report.stored)}`, Coverage: `${report.coverage.covered} of ${report.coverage.total} parts of the contract` }));
     const nothing = report.exchanges ? emptyState("The client does nothing wrong in these requests. Make it harder: arm a fault in the view Faults, and let it try again.")
-      : emptyState("No request yet. Point your client at this hub, or begin here:", firstImage(context, { prompt: "A lighthouse at dusk" }));
+      : await firstImage(context, "No request yet. Point your client at this hub, or begin here:", { prompt: "A lighthouse at dusk" });
     replace(findings, report.findings.length ? report.findings.map(finding) : nothing);
     const { statuses, outcomes, undocumented, operations } = report.coverage;
     const extra = Object.entries(undocumented).map(([name, count]) => [name, { Met: count }]);
@@ -40,6 +40,5 @@ export async function mount(root, context) {
       extra.length > 0 && coverage("Not in the contract", Object.fromEntries(extra), ["Met"]),
       h("p", { class: "hint" }, "· is not documented."));
   }
-  const live = await keepLoaded(context, load, (batch) => batch.exchanges.length > 0, PAUSE);
-  return live.stop;
+  await keepLoaded(context, load, (batch) => batch.exchanges.length > 0, PAUSE);
 }
