@@ -119,11 +119,9 @@ class Guard:
         self._responded[id(purchase)] = asyncio.Event()
         try:
             self._file.save(self.state)
-        except MockhubError as error:
-            self._forget(context)
-            raise self._rejection(
-                "state", ApiError(_SERVER_ERROR, "guardState", str(error))
-            ) from None
+        except MockhubError as error:  # `settle` releases the price
+            unwritten = ApiError(_SERVER_ERROR, "guardState", str(error))
+            raise self._rejection("state", unwritten) from None
 
     def settle(self, context: ProxyContext) -> None:
         """Follow the end of an exchange, also of a poll."""

@@ -272,17 +272,23 @@ def test_repeat_of_a_request_that_was_not_charged_is_sent() -> None:
 
 
 def test_errors_that_are_not_the_apis_may_have_cost_something() -> None:
-    """A 500 or 502 of something else counts as spent, unconfirmed, and is not sent again."""
+    """A 502 of something else counts as spent, unconfirmed, and is not sent again."""
     error = {"error": {"message": "Bad gateway", "code": "gateway"}}
+    clock = ManualClock(PUBLISHED, mode="hold")
     with (
         scripted_server(lambda request: json_response(error, 502)) as url,
-        start_proxy(url, guard=Guard(SPEC, url, budget=16, repeats="replay")) as proxy,
+        start_proxy(url, guard=Guard(SPEC, url, budget=16, repeats="replay", clock=clock)) as proxy,
     ):
         lose(proxy)
         assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 8)
+        assert status(proxy)["running"] == 0
         repeat = proxy.generate({})
         assert (repeat.status_code, repeat.json()["error"]["code"]) == (409, "repeatHeldBack")
         assert proxy.generate({"n": 2}).status_code == 402
+        proxy.server.call(lambda: clock.advance(901_000))
+        assert proxy.generate({"n": 2}).status_code == 402
+        assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 8)
+        assert status(proxy)["lost_responses"] == 0
 
 
 def test_window_ends_for_a_task_that_is_never_polled(upstream: LiveHub) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mockhub.exceptions import MockhubError
 from mockhub.proxy.guard import Guard
-from mockhub.proxy.guard_state import StateFile
+from mockhub.proxy.guard_state import GuardState, Purchase, StateFile
 from tests.proxy.support import start_proxy
 from tests.proxy.test_guard import SPEC, guarded, lose, status
 from tests.support.live_server import KEY, LiveHub
@@ -31,6 +31,9 @@ def test_restart_does_not_forget(upstream: LiveHub, tmp_path: Path) -> None:
         for _ in range(2):
             proxy.get(f"generations/{created['id']}")
         assert status(proxy)["spent"] == 8
+        saved = StateFile(file).load()
+        assert saved
+        assert saved.spent == 8
         assert proxy.generate({}).headers["x-mockhub-guard"] == "replayed"
     assert upstream.credits() == 112
 
@@ -45,6 +48,7 @@ def test_killed_proxy_counts_what_it_had_sent(upstream: LiveHub, tmp_path: Path)
     file.write_text(json.dumps(state))
     with guarded(upstream, file=file, budget=16) as proxy:
         assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (8, 8)
+        assert status(proxy)["running"] == 0
         assert proxy.generate({}).status_code == 409
         assert proxy.generate({"n": 2}).status_code == 402
 
@@ -86,6 +90,12 @@ def test_state_that_cannot_be_written_stops_spending(upstream: LiveHub, tmp_path
         assert (response.status_code, response.json()["error"]["code"]) == (500, "guardState")
         assert status(proxy)["spent"] == 0
     assert upstream.credits() == 120
+
+
+def test_no_credits_are_left_when_more_was_spent() -> None:
+    """A response may cost more than the prices of the spec."""
+    state = GuardState("target", budget=5, purchases=[Purchase(0, 8, "digest")])
+    assert state.as_json()["left"] == 0
 
 
 def test_kept_response_has_no_key(tmp_path: Path) -> None:

@@ -149,3 +149,15 @@ def test_unusable_recording_exits_with_2(tmp_path: Path) -> None:
     result = drift(tmp_path / "missing")
     assert result.exit_code == 2
     assert "missing: does not exist" in result.output
+
+
+def test_charge_of_a_request_that_is_not_compared_is_no_difference(
+    session: Session, tmp_path: Path
+) -> None:
+    """The mock did not get the request, so its balance is another one from then on."""
+    directory = tmp_path / "recording"
+    shutil.copytree(session.directory, directory)
+    edit(directory / "0003-create-generation-200.yaml", "prompt: A", "prompt: '[[delay=1ms]]' #")
+    report = json.loads(drift(directory, "--json").output)
+    assert "0003-create-generation-200.yaml" in [one["file"] for one in report["skipped"]]
+    assert report["differences"] == []
