@@ -1,15 +1,13 @@
-// The frame of the page: views, the hub switcher, calls of the control plane, live events.
+// The frame of the page: calls of the control plane, live events, the hub switcher, and one view.
 //
-// The state is in the URL: ?hub=NAME&view=NAME and the parameters of the view.
-// A view is a module views/NAME.js that exports `async function mount(root, context)`. `context` has:
+// The state is in the URL: ?hub=NAME&view=NAME and the parameters of the view. A view is a module
+// views/NAME.js that exports `async function mount(root, context)`. `context` has:
 //   hub             the name of the hub
 //   publicUrl       the address of the hub, as clients use it
 //   api(method, path, body)  call the control plane of the hub. Returns the parsed JSON (or text),
 //                   and throws an Error with the server's message.
 //   control(method, path, body)  the same for a path that is not of a hub, such as "/clauses"
-//   onEvents(callback)  call it with each batch of events, until the view is left. A batch is what
-//                   control.yaml describes at `stream_events`.
-//   signal          an AbortSignal that is aborted when the view is left
+//   onEvents(callback)  call it with each batch of events, which control.yaml describes at `stream_events`
 //   params          URLSearchParams of the view's own state
 //   setParams({name: value})  change them; an empty value removes one
 //   href(view, params)  the address of another view of this hub
@@ -23,9 +21,13 @@ const VIEWS = {
 const HIDDEN_LIMIT = 60_000; // a browser opens few connections to a server: free that of a hidden tab
 const RETRY_DELAY = 1000;
 const byId = (id) => document.getElementById(id);
-let left = new AbortController(); // of the view
-let stream = null; // {hub, left, connection}
-let subscribers = new Set();
+const params = new URLSearchParams(location.search);
+const hub = params.get("hub") || "default";
+const view = params.get("view") in VIEWS ? params.get("view") : "requests";
+params.delete("hub");
+params.delete("view");
+const subscribers = [];
+let connection = null; // an AbortController
 let unseen = 0;
 let lastStatus = null;
 
@@ -85,34 +87,29 @@ async function* readEvents(body) {
   }
 }
 
-async function watch(hub) {
-  stream?.left.abort();
-  const mine = stream = { hub, left: new AbortController(), connection: null };
-  lastStatus = null;
-  setConnection("connecting");
-  for (let since = 0; !mine.left.signal.aborted;) {
-    mine.connection = new AbortController();
+async function watch() {
+  for (let since = 0; ;) {
+    connection = new AbortController();
     try {
-      const signal = AbortSignal.any([mine.left.signal, mine.connection.signal]);
-      const { body } = await request("GET", `/hubs/${encodeURIComponent(hub)}/events?since=${since}`, undefined, signal);
+      const { body } = await request("GET", `/hubs/${encodeURIComponent(hub)}/events?since=${since}`, undefined, connection.signal);
       setConnection("live");
       for await (const batch of readEvents(body)) {
         deliver(batch, since === 0);
         since = batch.total;
       }
     } catch (error) {
-      if (error.status === 404) mine.left.abort(); // the view says that there is no such hub
+      if (error.status === 404) return setConnection("offline"); // the view says that there is no such hub
     }
-    if (stream === mine) setConnection(document.hidden ? "paused" : "offline");
-    await (document.hidden ? new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }))
-      : new Promise((resolve) => setTimeout(resolve, RETRY_DELAY)));
+    setConnection(document.hidden ? "paused" : "offline");
+    await new Promise((resolve) => (document.hidden ? document.addEventListener("visibilitychange", resolve, { once: true })
+      : setTimeout(resolve, RETRY_DELAY)));
   }
 }
 
 let hiddenTimer = null;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hiddenTimer);
-  if (document.hidden) hiddenTimer = setTimeout(() => stream.connection.abort(), HIDDEN_LIMIT);
+  if (document.hidden) hiddenTimer = setTimeout(() => connection.abort(), HIDDEN_LIMIT);
   else { unseen = 0; showState(); }
 });
 
@@ -127,24 +124,10 @@ function deliver(batch, isFirst) {
 
 // -- state, title and messages -----------------------------------------------------------------
 
-function readState() {
-  const params = new URLSearchParams(location.search);
-  const hub = params.get("hub") || "default";
-  const view = params.get("view") in VIEWS ? params.get("view") : "requests";
-  params.delete("hub");
-  params.delete("view");
-  return { hub, view, params };
-}
-
 function href(hub, view, params = {}) {
   const search = new URLSearchParams({ hub, view });
   for (const [name, value] of Object.entries(params)) if (value !== "" && value != null) search.set(name, value);
   return `/_mockhub/?${search}`;
-}
-
-function navigate(url) {
-  history.pushState(null, "", url);
-  return show();
 }
 
 function setConnection(state) {
@@ -153,7 +136,6 @@ function setConnection(state) {
 }
 
 function showState() {
-  const { hub, view } = readState();
   const { state } = byId("connection").dataset;
   const prefix = state === "live" || state === "connecting" ? "" : `${state} · `;
   document.title = `${prefix}${unseen ? `(${unseen}) ` : ""}${VIEWS[view]} · ${hub} · mockhub`;
@@ -176,40 +158,30 @@ function toast(text, button = "") {
   toastTimer = setTimeout(() => byId("toast").replaceChildren(), button ? 10_000 : 4000);
 }
 
-// -- views -------------------------------------------------------------------------------------
+// -- the view ----------------------------------------------------------------------------------
 
 async function show() {
-  const { hub, view, params } = readState();
-  left.abort();
-  const { signal } = left = new AbortController();
-  subscribers = new Set();
-  byId("messages").replaceChildren();
-  if (stream?.hub !== hub) watch(hub);
-  byId("hub").value = hub;
   byId("nav").replaceChildren(...Object.entries(VIEWS).map(([name, label]) =>
     h("a", { href: href(hub, name), "aria-current": name === view ? "page" : null }, label)));
   byId("nav").querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
-  showState();
   const root = h("section", { class: `view ${view}`, "aria-label": VIEWS[view] });
   byId("main").replaceChildren(root);
-  const ifHere = (callback) => (...values) => (signal.aborted ? null : callback(...values));
   const context = {
-    hub, control, params, signal, toast,
+    hub, control, params, showError, toast,
     publicUrl: document.body.dataset.publicUrl + (hub === "default" ? "" : `/hubs/${hub}`),
     api: (method, path, body) => control(method, `/hubs/${encodeURIComponent(hub)}${path}`, body),
     href: (name, values) => href(hub, name, values),
-    showError: ifHere(showError),
-    onEvents: ifHere((callback) => subscribers.add(callback)),
+    onEvents: (callback) => subscribers.push(callback),
     setParams(values) {
       for (const [name, value] of Object.entries(values)) params.set(name, value ?? "");
-      if (!signal.aborted) history.replaceState(null, "", href(hub, view, Object.fromEntries(params)));
+      history.replaceState(null, "", href(hub, view, Object.fromEntries(params)));
     },
   };
   try {
     const [module] = await Promise.all([import(`./views/${view}.js`), context.api("GET", "/clock")]);
-    if (!signal.aborted) await module.mount(root, context);
+    await module.mount(root, context);
   } catch (error) {
-    context.showError(error);
+    showError(error);
     if (error.status === 404) root.replaceChildren(emptyState(["Choose another hub above, or go to the hub ", h("a", { href: href("default", view) }, "default"), "."]));
   }
 }
@@ -222,22 +194,15 @@ async function loadHubs() {
   return hubs.map((one) => one.name);
 }
 
+byId("hub").value = hub;
 byId("hub").addEventListener("focus", (event) => { event.target.select(); loadHubs().catch(showError); });
 byId("hub").addEventListener("change", async (event) => {
   const name = event.target.value.trim();
   const names = await loadHubs();
   const found = names.includes(name) ? name : names.find((one) => name && one.includes(name));
-  if (found) await navigate(href(found, readState().view));
-  else { showError(new Error(`There is no hub ${JSON.stringify(name)}.`)); event.target.value = readState().hub; }
+  if (found) location.assign(href(found, view));
+  else { showError(new Error(`There is no hub ${JSON.stringify(name)}.`)); event.target.value = hub; }
 });
 
-// Links to other views do not load the page again.
-document.addEventListener("click", (event) => {
-  const link = event.target.closest("a");
-  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  if (link.origin !== location.origin || link.pathname !== "/_mockhub/" || link.target || link.hash) return;
-  event.preventDefault();
-  navigate(link.href);
-});
-addEventListener("popstate", show);
+watch();
 show();

@@ -13,7 +13,6 @@ export function keepLoaded(context, load, concerns, pause = PAUSE) {
   let due = 0;
   async function run() {
     next = null;
-    if (context.signal.aborted) return;
     const startedAt = performance.now();
     try { await load(); } catch (error) { context.showError(error); }
     due = performance.now() + Math.max(pause, 4 * (performance.now() - startedAt));

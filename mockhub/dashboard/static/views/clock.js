@@ -3,7 +3,7 @@ import { facts, field, h, replace } from "../dom.js";
 import { action, form, keepLoaded } from "../live.js";
 
 export async function mount(root, context) {
-  const { api, signal } = context;
+  const { api } = context;
   const state = h("div", { class: "mono" });
   const set = async (method, path, body) => { show(await api(method, `/clock${path}`, body)); return `It is ${clock.now}.`; };
   const manual = h("fieldset", {},
@@ -41,6 +41,5 @@ export async function mount(root, context) {
     replace(state, facts({ Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" }));
   }
   await keepLoaded(context, async () => show(await api("GET", "/clock")), (batch) => batch.changed.length > 0);
-  const timer = setInterval(() => clock?.kind === "system" && draw(), 200);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  setInterval(() => clock?.kind === "system" && draw(), 200);
 }

@@ -5,7 +5,7 @@ import { action, changed, firstImage, keepLoaded, pager } from "../live.js";
 const TICK = 1000; // milliseconds between two readings while one is running
 
 export async function mount(root, context) {
-  const { api, href, params, setParams, signal } = context;
+  const { api, href, params, setParams } = context;
   let running = false;
   const pages = pager(context, 50);
   const list = h("div");
@@ -43,6 +43,5 @@ export async function mount(root, context) {
         : await firstImage(context, "No generation yet. Start one that runs until you complete it:", { prompt: "A lighthouse at dusk [[never]]", async: true }));
   }
   await keepLoaded(context, load, changed("generations", "clock"));
-  const timer = setInterval(() => { if (running && !document.hidden) context.reload(); }, TICK);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  setInterval(() => { if (running && !document.hidden) context.reload(); }, TICK);
 }

@@ -12,7 +12,7 @@ const REFILL_DELAY = 2000; // milliseconds without an event that left exchanges 
 const OPERATIONS = ["list_models", "get_credits", "create_generation", "get_generation", "get_image"];
 
 export async function mount(root, context) {
-  const { api, hub, params, setParams, onEvents, showError, signal, toast } = context;
+  const { api, hub, params, setParams, onEvents, showError, toast } = context;
   let rows = new Map(); // summaries by number, oldest first
   let newest = 0; // number
   let shown = []; // numbers, newest first, pinned ones on top
@@ -216,7 +216,7 @@ export async function mount(root, context) {
     if (event.key === "Enter" && target.closest("button, a, summary")) return;
     event.preventDefault();
     keys[event.key]();
-  }, { signal });
+  });
 
   // -- one exchange --------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ export async function mount(root, context) {
     }
   }
 
-  addEventListener("resize", schedule, { signal });
+  addEventListener("resize", schedule);
   await read(1000);
   if (selected) await open(selected);
 }
