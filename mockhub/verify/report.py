@@ -18,6 +18,8 @@ from mockhub.verify.secrets import Secrets
 
 EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
+_MAX_FIELD_DEPTH = 8  # of the fields that a report lists; those of the API are four deep
+_MAX_OBSERVED = 1000  # statuses, codes or fields
 _CONCLUSIONS = {EXIT_OK: "conforms", EXIT_FAILED: "failed", EXIT_INCONCLUSIVE: "inconclusive"}
 
 
@@ -223,14 +225,15 @@ def observed_values(exchanges: Iterable[Exchange]) -> dict[str, list[str]]:
         error = body.get("error") if isinstance(body, dict) else None
         if isinstance(error, dict) and isinstance(error.get("code"), str):
             codes.add(error["code"])
-    return {"statuses": sorted(statuses), "codes": sorted(codes), "fields": sorted(fields)}
+    found = {"statuses": statuses, "codes": codes, "fields": fields}
+    return {name: sorted(values)[:_MAX_OBSERVED] for name, values in found.items()}
 
 
-def _field_paths(value: object, prefix: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
+def _field_paths(value: object, prefix: str = "", depth: int = _MAX_FIELD_DEPTH) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _field_paths(item, prefix, depth - 1) if depth else ()
+    elif isinstance(value, dict):
         for name, item in value.items():
             yield f"{prefix}{name}"
-            yield from _field_paths(item, f"{prefix}{name}.")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _field_paths(item, prefix)
+            yield from _field_paths(item, f"{prefix}{name}.", depth - 1) if depth else ()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from mockhub.verify import oracle
 
 _WINDOW = 12  # characters of a key's random part that no report contains
+_PART = 6  # characters of a window that are looked for first
+_STEP = _WINDOW - _PART + 1  # at every so many characters, and so once in every window
 _ALIGNMENTS = 3  # of a text within the groups of three bytes that base64 encodes
 _MAX_LAYERS = 3  # of escapes, such as a key that is percent-encoded twice
 _ESCAPE = re.compile(
@@ -41,6 +43,7 @@ class Secrets:
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names: dict[str, str] = {}
         self._windows: dict[int, dict[str, _Secret]] = {}  # by length
+        self._parts: set[str] = set()  # of the windows
         self._characters = set(_BASE64_CHARACTERS)
         self._long_words = re.compile("")  # that may contain a window
         for raw, name in (names or {}).items():
@@ -62,9 +65,10 @@ class Secrets:
         self._characters |= set(text.lower())
         characters = re.escape("".join(sorted(self._characters)))
         self._long_words = re.compile(f"[{characters}]{{{_WINDOW},}}")
-        windows = self._windows.setdefault(length, {})
+        windows, text = self._windows.setdefault(length, {}), text.lower()
         for start in range(len(text) - length + 1):
-            windows.setdefault(text[start : start + length].lower(), secret)
+            windows.setdefault(text[start : start + length], secret)
+        self._parts |= {text[start : start + _PART] for start in range(len(text) - _PART + 1)}
 
     def occur_in(self, text: str) -> bool:
         """Return whether *text* has a key in it, or something that a key can be guessed from."""
@@ -114,11 +118,20 @@ class Secrets:
 
     def _next_hit(self, folded: str, start: int) -> tuple[int, int, _Secret] | None:
         for word in self._long_words.finditer(folded, start):
-            for position in range(word.start(), word.end() - _WINDOW + 1):
-                for length, windows in self._windows.items():
-                    secret = windows.get(folded[position : position + length])
-                    if secret is not None:
-                        return position, position + length, secret
+            first = word.start()
+            for position in range(first, word.end() - _PART + 1, _STEP):
+                if folded[position : position + _PART] in self._parts:
+                    hit = self._first_window(folded, max(first, position - _STEP + 1), position)
+                    if hit:
+                        return hit
+        return None
+
+    def _first_window(self, folded: str, first: int, last: int) -> tuple[int, int, _Secret] | None:
+        for position in range(first, last + 1):
+            for length, windows in self._windows.items():
+                secret = windows.get(folded[position : position + length])
+                if secret is not None:
+                    return position, position + length, secret
         return None
 
 

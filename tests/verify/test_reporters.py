@@ -14,7 +14,7 @@ import pytest
 from mockhub.verify.exchange import Exchange, Request
 from mockhub.verify.outcomes import Outcome
 from mockhub.verify.profile import Acceptance
-from mockhub.verify.report import Report
+from mockhub.verify.report import Report, observed_values
 from mockhub.verify.reporters import terminal
 from mockhub.verify.reporters.github import workflow_commands
 from mockhub.verify.reporters.html import html
@@ -182,3 +182,14 @@ def test_annotation_is_one_workflow_command() -> None:
     [command] = workflow_commands(make_report(Outcome.FAILED, HOSTILE), artifact="a:b,c.yaml")
     assert command.startswith("::error file=a%3Ab%2Cc.yaml,title=LED-2 (documented)::found <img")
     assert command.isprintable()
+
+
+def test_observed_fields_are_bounded_in_depth_and_number() -> None:
+    """Neither deeply nested nor endless objects of a server fill the report."""
+    nested = b'{"a":' * 900 + b"1" + b"}" * 900
+    many = json.dumps({f"field_{number}": 1 for number in range(5000)}).encode()
+    request = Request("GET", "http://a.example/api/v1/models")
+    deep = observed_values([Exchange(request, 200, content=nested)])
+    assert deep["fields"][-1] == "200 " + ".".join("a" * 9)
+    wide = observed_values([Exchange(request, 200, content=many)])
+    assert len(wide["fields"]) == 1000
