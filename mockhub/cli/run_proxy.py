@@ -126,7 +126,7 @@ def _finish(options: ProxyOptions, api: ProxyApi) -> None:
         (options.report_junit, report.render_junit),
     ):
         if path is not None:
-            _write(path, api.hub.redactor.redact(render(api, options.target)))
+            _write(path, render(api, options.target))
     failing = SEVERITIES[: _FAILING.index(options.fail_on)]
     if any(api.findings.count(severity) for severity in failing):
         raise click.exceptions.Exit(1)

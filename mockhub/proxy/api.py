@@ -299,15 +299,16 @@ class ProxyApi(PublicApi):
         )
 
     def _check(self, context: ProxyContext) -> None:
-        """Check an exchange; the journal and the log show the first violation."""
-        context.problems = self.checks.check(context)
-        for problem in context.problems:
-            if problem.severity == "violation":
-                violation = f"{', '.join(problem.clauses)}: {problem.message}"
-                context.spec_violation = context.hub.redactor.redact(
-                    violation, quoted=context.client_text()
-                )
-                return
+        """Check an exchange; the journal and the log show the first violation (AUTH-7)."""
+        redact, problems = context.hub.redactor.redact, self.checks.check(context)
+        quoted = context.client_text() if problems else b""
+        for problem in problems:
+            message, place = (
+                redact(one, quoted=quoted) for one in (problem.message, problem.place)
+            )
+            context.problems.append(problem._replace(message=message, place=place))
+            if problem.severity == "violation" and context.spec_violation is None:
+                context.spec_violation = f"{', '.join(problem.clauses)}: {message}"
 
     def _observe(self, context: ProxyContext, status: int) -> None:
         """Follow what a response says in the mirror."""

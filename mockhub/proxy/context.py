@@ -12,7 +12,7 @@ from mockhub.proxy.upstream import UpstreamExchange, UpstreamRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web.context import RequestContext
 
-_DAMAGING_FAULTS = ("status", "corrupt", "truncate", "reset", "hang")
+_DAMAGING_FAULTS = ("status", "corrupt", "truncate", "reset")
 
 
 @dataclass(slots=True, eq=False)

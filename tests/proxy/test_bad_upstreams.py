@@ -152,7 +152,8 @@ def test_redirects_are_502_and_the_key_does_not_follow() -> None:
         return Response(200, BALANCE)
 
     with scripted_server(other) as elsewhere:
-        location = f"Location: {elsewhere}/api/v1/credits\r\nContent-Length: 0\r\n\r\n".encode()
+        target = f"{elsewhere}/api/v1/credits?key={KEY}"
+        location = f"Location: {target}\r\nContent-Length: 0\r\n\r\n".encode()
         for status in (301, 302, 303, 307, 308):
             with raw_server(reply_with(b"HTTP/1.1 %d X\r\n" % status + location)) as target:
                 assert ask(target, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamRedirect"
@@ -178,6 +179,16 @@ GOOD_REPLIES = {
     "gzip without being asked": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
     + gzip.compress(BALANCE),
 }
+
+
+def test_encoded_response_whose_urls_change_is_decoded() -> None:
+    """The client gets the URL of the proxy in a body that fits its headers."""
+    body = gzip.compress(b'{"id":"g","poll_url":"http://elsewhere/api/v1/generations/g"}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with raw_server(reply_with(head, body)) as target, start_proxy(target) as proxy:
+        response = proxy.get("generations/g")
+        assert response.json()["poll_url"] == f"{proxy.url}/api/v1/generations/g"
+        assert "content-encoding" not in response.headers
 
 
 @pytest.mark.parametrize("reply", GOOD_REPLIES.values(), ids=GOOD_REPLIES)
@@ -234,6 +245,24 @@ def test_closed_idle_connection_is_replaced() -> None:
     with raw_server(reply_with(OK)) as target, start_proxy(target) as proxy:
         for _ in range(5):
             assert proxy.get("credits").status_code == 200
+
+
+def test_request_that_may_be_charged_gets_a_new_connection() -> None:
+    """The upstream may close a used one at any moment, and the request is not sent twice."""
+
+    def serve(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(OK)
+        connection.recv(1)
+
+    with raw_server(serve) as target, start_proxy(target) as proxy:
+        assert [proxy.generate(content=b"").status_code for _ in range(3)] == [200] * 3
+
+
+def test_safe_requests_are_not_waited_for_as_long_as_generations() -> None:
+    timeouts = UpstreamTimeouts(response=800, safe=60)
+    assert [timeouts.of(method) for method in ("GET", "HEAD", "POST")] == [60, 60, 800]
+    assert UpstreamTimeouts(response=5, safe=60).of("GET") == 5
 
 
 def test_cut_stream_closes_the_client_connection() -> None:

@@ -17,6 +17,7 @@ from mockhub.mutants.catalog import find
 from mockhub.mutants.serving import running
 from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.findings import Finding
+from mockhub.proxy.guard import Guard
 from mockhub.proxy.report import render_html, render_json, render_junit, summary
 from tests.proxy.support import LiveProxy, start_proxy
 from tests.support.live_server import KEY, OTHER, PNG, POOR, LiveHub, read_spec
@@ -128,7 +129,8 @@ def wrong_service() -> Iterator[str]:
         WRONG_BALANCE["credits"] += 1
         if request.path.endswith("credits"):
             return json_response(WRONG_BALANCE)
-        return json_response({"echo": request.headers.get("authorization")})
+        authorization = request.headers.get("authorization")
+        return json_response({"echo": authorization, "object": "list", "data": authorization})
 
     with scripted_server(reply) as url:
         yield url
@@ -273,6 +275,13 @@ def test_balance_in_a_poll_is_no_second_charge() -> None:
     assert "unexplained_balance" not in kinds
 
 
+def test_response_that_strict_replaces_is_lost() -> None:
+    """The client has not got what it paid for, so the same request is held back."""
+    with wrong_service() as url, start_proxy(url, strict=True, guard=Guard(SPEC, url)) as proxy:
+        assert proxy.generate({}).status_code == 502
+        assert proxy.generate({}).status_code == 409
+
+
 def test_strict_turns_violations_into_502() -> None:
     """The client gets the reason, and never the key that the service echoed."""
     with wrong_service() as url, start_proxy(url, strict=True) as proxy:
@@ -280,6 +289,9 @@ def test_strict_turns_violations_into_502() -> None:
         error = response.json()["error"]
         assert (response.status_code, error["code"]) == (502, "upstreamViolation")
         assert "MOD-8" in error["message"]
+        assert "Bearer [redacted]" in error["message"]
+        assert proxy.exchanges()[-1].spec_violation
+        assert KEY not in f"{error} {proxy.exchanges()}"
         assert proxy.get("credits").status_code == 200
 
 

@@ -33,6 +33,8 @@ def test_errors_are_those_of_the_upstream(upstream: LiveHub, proxy: LiveProxy) -
         )
     assert proxy.client.delete("/api/v1/models").status_code == 405
     assert proxy.client.options("/api/v1/models").status_code == 204
+    assert proxy.client.head("/api/v1/models").headers["content-length"] != "0"
+    assert proxy.exchanges()[-1].operation == "list_models"
 
 
 def test_key_reaches_the_upstream_and_is_stored_nowhere(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.proxy.support import LiveProxy, start_proxy
+from tests.proxy.support import LiveProxy, raw_server, reply_with, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
 from tests.support.scripted_server import Request, Response, json_response, scripted_server
 
@@ -142,3 +142,21 @@ def test_images_are_fetched_from_their_host_without_the_key() -> None:
     assert names["accept"] == "image/png"
     assert names["host"] == elsewhere.removeprefix("http://")
     assert not {"authorization", "cookie"} & names.keys()
+
+
+def test_image_that_breaks_off_is_502_if_a_fault_has_to_alter_it() -> None:
+    """Then the whole image is read before anything is sent."""
+    cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    with raw_server(reply_with(cut)) as elsewhere:
+        image = {"id": "i", "object": "image", "url": f"{elsewhere}/a.png", "created_at": "-"}
+        log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
+        with (
+            scripted_server(lambda request: json_response(log)) as url,
+            start_proxy(url, rewrite_images=True) as proxy,
+        ):
+            local = proxy.get("generations/g").json()["images"][0]["url"]
+            response = httpx.get(local, headers={"X-Mockhub": "delay=1ms@after"})
+    assert (response.status_code, response.json()["error"]["code"]) == (
+        502,
+        "upstreamInvalidResponse",
+    )

@@ -114,6 +114,8 @@ def test_body_that_was_not_read_matches_by_its_size() -> None:
     matcher = Matcher([recorded])
     assert matcher.find(fields("POST", "/x", json={"a": 1}), 7)
     assert not matcher.find(fields("POST", "/x", json={"a": 12}), 8)
+    unknown_size = exchange("/x", {"unread": 0}, method="POST")
+    assert Matcher([unknown_size]).find(fields("POST", "/x", json={"a": 12}), 8)
 
 
 def test_head_and_ranges_are_answered_from_the_whole() -> None:
