@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event
 from typing import TYPE_CHECKING, Any, Self
 
 from mockhub._text import plural, printable
@@ -17,21 +16,12 @@ from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import with_conditions
 from mockhub.scenarios.builder import credits_spent
 from mockhub.testing import assertions
-from mockhub.testing.config import (
-    HubConfig,
-    parse_all_directives,
-    parse_provider,
-    prototype_hub,
-)
+from mockhub.testing.config import HubConfig, parse_all_directives, parse_provider, prototype_hub
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange
-from mockhub.testing.handles import (
-    AccountsHandle,
-    ClockHandle,
-    Duration,
-    KeysHandle,
-    T,
-)
+from mockhub.testing.generations import render_images, settled_generations, wait_for_count
+from mockhub.testing.handles import AccountsHandle, ClockHandle, Duration, KeysHandle, T
 from mockhub.testing.in_process import InProcessHost
+from mockhub.testing.violations import ViolationCheck
 
 if TYPE_CHECKING:
     import httpx
@@ -73,9 +63,7 @@ class Hub:
         self._clients: list[httpx.Client] = []
         self._spent_before = self._total_spent()
         self._initial_generations = frozenset(backend.generations)
-        self._unrouted_count = app_host.hub_registry.default.journal.total  # requests of no hub
         self.expected_findings: tuple[str, ...] = ()
-        self._checked_count = 0  # exchanges before the last check for violations
         self.name = backend.name
         self.server_url = app_host.url
         self.url = app_host.url if in_process else f"{app_host.url}/hubs/{self.name}"
@@ -87,16 +75,16 @@ class Hub:
         self.keys = KeysHandle(backend, self.accounts, self._run_on_server)
         self.clock = ClockHandle(backend, self._run_on_server)
         backend.save_snapshot()
-        self._spec_violations = app_host.run_on_server(lambda: app_host.add_hub(backend))
+        self._violation_check = ViolationCheck(app_host, backend)
         self._on_server = True
 
     @classmethod
     def create(cls, app_host: AppHost, config: HubConfig, name: str | None = None) -> Self:
         """Create a hub on *app_host*: under a name like *name*, else as its only, default hub."""
-        hub_name = (
-            app_host.hub_registry.default.name if name is None else app_host.unique_name(name)
+        default = app_host.hub_registry.default.name
+        backend = prototype_hub(config).fork(
+            default if name is None else app_host.unique_name(name)
         )
-        backend = prototype_hub(config).fork(hub_name)
         hub = cls(app_host, backend, in_process=name is None)
         if (directory := config.replay) is not None:
             only = config.replay_only
@@ -135,8 +123,6 @@ class Hub:
         if isinstance(self._app_host, InProcessHost):
             options.setdefault("transport", InProcessTransport(self._app_host.handle))
         return AsyncHubClient(self.url, self._api_prefix, key or self.key, options)
-
-    # -- state and faults --------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Restore the initial state, with the same key and an empty journal."""
@@ -183,8 +169,6 @@ class Hub:
         """
         self._backend.provider = parse_provider(script)
 
-    # -- what happened -----------------------------------------------------------------------------
-
     @property
     def request_count(self) -> int:
         """The number of requests since the hub was created."""
@@ -199,13 +183,8 @@ class Hub:
     @property
     def generations(self) -> tuple[Generation, ...]:
         """The generations accepted since the hub was created, in their present state."""
-
-        def settled() -> tuple[Generation, ...]:
-            self._backend.settle()
-            initial = self._initial_generations
-            return tuple(one for id, one in self._backend.generations.items() if id not in initial)
-
-        return self._run_on_server(settled)
+        initial = self._initial_generations
+        return self._run_on_server(lambda: settled_generations(self._backend, initial))
 
     def images(self, generation: str | None = None) -> list[bytes]:
         """Return the files that the image URLs serve, of one generation by its id or of all.
@@ -213,18 +192,7 @@ class Hub:
         Raises:
             MockhubError: if the generation does not exist.
         """
-        from mockhub.images.image_spec import image_spec
-        from mockhub.images.renderer import render
-
-        selected = [one for one in self.generations if generation in (None, one.id)]
-        if generation is not None and not selected:
-            raise MockhubError(f"unknown generation {generation!r}")
-        image_format = self._backend.image_format
-        return [
-            render(image_spec(one, index, format=image_format))
-            for one in selected
-            for index in range(one.delivered)
-        ]
+        return render_images(self.generations, generation, self._backend.image_format)
 
     @property
     def credits_spent(self) -> int:
@@ -239,17 +207,11 @@ class Hub:
             timeout: The longest time without a new one, in real seconds; then it fails.
         """
         __tracebackhide__ = True
-        changed = Event()
-        self._run_on_server(lambda: self._backend.listeners.append(changed.set))
-        try:
-            while (accepted := len(self.generations)) < count:
-                changed.clear()
-                if len(self.generations) == accepted and not changed.wait(timeout):
-                    self._fail(
-                        f"timed out waiting for {plural(count, 'generation')}; there are {accepted}"
-                    )
-        finally:
-            self._run_on_server(lambda: self._backend.listeners.remove(changed.set))
+        backend, run = self._backend, self._run_on_server
+        accepted = wait_for_count(backend, run, lambda: len(self.generations), count, timeout)
+        if accepted < count:
+            what = plural(count, "generation")
+            self._fail(f"timed out waiting for {what}; there are {accepted}")
 
     def report(self, *, min_poll_interval: Duration = 1) -> ClientReport:
         """Report what the client did wrong, and how much of the API contract it covered.
@@ -265,8 +227,6 @@ class Hub:
         return self._run_on_server(
             lambda: build_report(self._backend, min_poll_interval=interval_ms)
         )
-
-    # -- assertions --------------------------------------------------------------------------------
 
     def assert_generated(
         self,
@@ -304,8 +264,8 @@ class Hub:
     def assert_no_double_charge(self) -> None:
         """Assert that no request was charged twice, such as by a retry after a lost response."""
         __tracebackhide__ = True
-        if findings := [one for one in self.report().findings if one.kind == "double_charge"]:
-            self._fail(assertions.format_findings(findings))
+        if found := [one for one in self.report().findings if one.kind == "double_charge"]:
+            self._fail(assertions.format_findings(found))
 
     def assert_no_findings(self) -> None:
         """Assert that the client did nothing wrong, but for `expected_findings`."""
@@ -355,30 +315,15 @@ class Hub:
             self._fail(f"expected a balance of {credits} credits; it is {actual}")
 
     def assert_no_spec_violations(self) -> None:
-        """Assert that all responses since the last call match the API spec, and audit the ledger.
-
-        A failure is a bug of mockhub. The plugin calls this after every test.
-        """
+        """Assert that all responses match the API spec, and audit the ledger, after every test."""
         __tracebackhide__ = True
-        unrouted = self._app_host.unrouted_violations
-        if self.request_count == self._checked_count and not unrouted:
-            return
-        self._checked_count = self.request_count
-        violations = list(dict.fromkeys([*self._spec_violations, *unrouted]))
-        self._spec_violations.clear()
-        unrouted.clear()
-        if violations := violations + self._run_on_server(self._backend.audit):
+        if violations := self._violation_check.collect():
             self._fail("\n  ".join(["internal mockhub error, please report it:", *violations]))
 
     def format_journal(self) -> str:
         """Format the journal as a table, with the requests that matched no hub of the server."""
-        if self._in_process:
-            return str(self.journal)
-        unrouted = self._app_host.unrouted_exchanges(after=self._unrouted_count)
-        if not unrouted:
-            return str(self.journal)
-        title = f"Without a key of a hub and without /hubs/{self.name} in the URL:"
-        return f"{self.journal}\n{title}\n{unrouted}"
+        unrouted = "" if self._in_process else self._violation_check.format_unrouted()
+        return f"{self.journal}{unrouted}"
 
     def _fail(self, message: str) -> None:
         __tracebackhide__ = True
