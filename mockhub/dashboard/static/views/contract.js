@@ -21,8 +21,7 @@ export async function mount(root, context) {
   const sections = [...operations.map(renderOperation), renderModels(), renderErrors(), renderAssumed()];
   const empty = emptyState("Nothing matches the filter.");
   root.append(h("div", { class: "toolbar" }, h("h2", {}, spec.info.title), search,
-    h("span", { class: "hint" }, "Download ", h("a", { href: "/openapi.yaml", download: "" }, "openapi.yaml"), " or ",
-      h("a", { href: "/openapi.json", download: "" }, "openapi.json"), "; their server is this mock.")), ...sections, empty);
+    h("span", { class: "hint" }, "The server in openapi.yaml, which is linked above, is this mock.")), ...sections, empty);
   filter();
 
   function filter() {

@@ -68,7 +68,7 @@ export async function mount(root, context) {
   const used = h("span", { class: "muted", role: "status" });
   let edited = false;
   const script = h("textarea", { id: "script", rows: 4, class: "wide mono", spellcheck: false, oninput() { edited = true; } });
-  const scene = (label, text, call) => h("p", { class: "scene" }, action(context, label, call), " ", h("code", {}, text));
+  const scene = (label, text, call) => h("p", {}, action(context, label, call), " ", h("code", {}, text));
   root.append(h("h2", {}, "Faults"),
     h("fieldset", { class: "scenes" }, h("legend", {}, "One click"),
       SCENES.map(([label, fault]) => scene(label, fault, () => arm(fault))),
