@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.live_server import LiveHub, serve_hub
+from tests.support.tools import require, require_node_package
 
 # Slow machines must not fail a test; print_blob shows how to reproduce a failure.
 settings.register_profile("mockhub", deadline=None, print_blob=True)
@@ -89,17 +89,15 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def node() -> Node:
     """Return a function that runs a script of tests/node or of one of its packages."""
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
-    if not (NODE / "node_modules" / ".installed").exists():
-        pytest.skip("the packages of tests/node are not installed; `make env` does it")
+    program = require("node")
+    require_node_package()
 
     def run(
         script: str, *arguments: str | Path, cwd: Path = NODE, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         quiet = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
         return subprocess.run(
-            ["node", "--no-deprecation", NODE / script, *arguments],
+            [program, "--no-deprecation", NODE / script, *arguments],
             cwd=cwd,
             env=os.environ | quiet | environment,
             capture_output=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +11,7 @@ from threading import Thread
 import pytest
 
 from mockhub._curl import Body, File, ShellText, curl_command
+from tests.support.tools import needs_curl
 
 HOSTILE = 'it\'s "quoted" $HOME `id` \\ ; @x\n%00 üñí'
 
@@ -57,7 +57,7 @@ def run(command: str, directory: Path) -> tuple[str, str, dict[str, str], bytes]
     return Recorder.received
 
 
-pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+pytestmark = needs_curl
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"])

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.spec.api_spec import load_spec
 from tests.support.live_server import BODY, KEY, POOR, RICH
+from tests.support.tools import needs_curl
 
 MOCKHUB = [sys.executable, "-m", "mockhub"]
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -121,8 +121,6 @@ def test_every_command_and_option_has_help() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shell_completion_script_is_printed(shell: str) -> None:
     """The environment variable in --help prints the script for each shell."""
-    if shell == "bash" and not shutil.which("bash"):
-        pytest.skip("click asks bash for its version, and there is none")
     completed = subprocess.run(
         MOCKHUB[:1] + ["-c", "from mockhub.cli.main import main; main(prog_name='mockhub')"],
         env=os.environ | {"_MOCKHUB_COMPLETE": f"{shell}_source"},
@@ -275,7 +273,7 @@ def test_banner_has_addresses_and_keys_with_balances() -> None:
         assert re.search(rf"^  {name} +{key} +{state}$", banner, re.MULTILINE), name
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 def test_printed_curl_command_works() -> None:
     with start() as process:
         command = read_banner(process).partition("Try:")[2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import Serve, Server
+from tests.support.tools import require
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = ROOT / "tests" / "node"
@@ -46,23 +46,21 @@ def control_server(serve: Serve) -> Iterator[Server]:
 
 
 def node_command(program: str) -> list[str]:
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
+    node = require("node")
     for package in re.findall(r'from "([^"]+)"', program):
         if package.startswith("mockhub-client"):
             module = package.partition("/")[2] or "index"
             program = program.replace(f'"{package}"', f'"{ROOT}/clients/node/{module}.mjs"')
         elif not (NODE / "node_modules" / package).exists():
             pytest.skip(f"the package {package} is not installed in tests/node")
-    return ["node", "--input-type=module", "--eval", program]
+    return [node, "--input-type=module", "--eval", program]
 
 
 def command(kind: str, program: str, folder: Path) -> list[str]:
     if kind == "js":
         return node_command(program)
     name, words = FILES[kind]
-    if not shutil.which(words[0]):
-        pytest.skip(f"{words[0]} is not installed")
+    require(words[0])
     if kind == "php" and b"curl" not in subprocess.check_output(["php", "-m"]):
         pytest.skip("php has no extension curl")
     (folder / name).write_text(program)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from tests.support.live_server import BODY, KEY
+from tests.support.tools import needs_curl
 
 if TYPE_CHECKING:
     from tests.support.live_server import LiveHub
@@ -95,7 +95,7 @@ def test_lost_response_raises_the_clients_exception(
     assert hub.credits() == 120 - cost
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 @pytest.mark.parametrize("row", LOST_RESPONSES, ids=lambda row: row[0])
 def test_lost_response_has_curls_exit_code(
     hub: LiveHub, row: tuple[str, type, type, type, int, int]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import runpy
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Serve
+from tests.support.tools import require, require_node_package
 
 CLIENT = Path(__file__).resolve().parents[2] / "clients" / "node"
 TYPES_CONFIG = (
@@ -19,12 +17,11 @@ TYPES_CONFIG = (
 )
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 def test_client_controls_hubs(serve: Serve) -> None:
     """Its own tests pass with node's runner."""
     with serve("--control") as server:
         done = subprocess.run(
-            ["node", "--test", "client.test.mjs"],
+            [require("node"), "--test", "client.test.mjs"],
             cwd=CLIENT,
             env=os.environ | {"MOCKHUB_URL": server.url},
             capture_output=True,
@@ -42,9 +39,7 @@ def test_types_are_generated_from_the_control_plane() -> None:
 
 
 def test_declarations_are_valid_typescript() -> None:
-    tsc = Path(__file__).parents[1] / "node" / "node_modules" / ".bin" / "tsc"
-    if not tsc.exists():
-        pytest.skip("the packages of tests/node are not installed; `make env` does it")
+    tsc = require_node_package(".bin/tsc")
     done = subprocess.run(
         [tsc, *TYPES_CONFIG, CLIENT / "index.d.ts", CLIENT / "openai-fetch.d.ts"],
         capture_output=True,

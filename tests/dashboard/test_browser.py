@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.live_server import KEY, PNG, LiveHub, serve_hub
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-from playwright.sync_api import expect
 
 expect.set_options(timeout=20_000)
 

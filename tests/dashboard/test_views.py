@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 import mockhub.dashboard.page
 from mockhub.faults.grammar import parse_directives
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-from playwright.sync_api import expect  # noqa: E402
 
 expect.set_options(timeout=20_000)
 
@@ -317,7 +316,7 @@ def test_script_of_the_provider_is_set(page: Page, hub: LiveHub) -> None:
 
 def test_views_are_accessible(page: Page, hub: LiveHub) -> None:
     """axe finds nothing, no view scrolls sideways, text stays text; each is saved as a picture."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     folder = Path(__file__).resolve().parents[2] / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     fill_with_hostile_text(hub)

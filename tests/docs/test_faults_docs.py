@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import get_args
@@ -15,6 +14,7 @@ from mockhub.faults.grammar import MODIFIERS, parse_directives
 from mockhub.faults.types import PROVIDER_FAULTS, TRANSPORT_FAULTS, Phase
 from mockhub.spec.operations import OperationId
 from tests.support.live_server import LiveHub
+from tests.support.tools import needs_curl
 
 PAGE = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,7 +25,7 @@ def blocks(kind: str) -> list[str]:
     return [text for block_kind, text in BLOCK.findall(PAGE) if block_kind == kind]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 def test_its_commands_run_as_printed(hub_server: LiveHub) -> None:
     """The commands of the page, run in a shell, print the output of the page."""
     (setup,) = blocks("sh")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from python_multipart import parse_form
 from mockhub.journal.curl import as_curl
 from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.spec.generation_request import GenerationRequest
+from tests.support.tools import require
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{}\n"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -93,8 +93,7 @@ def read_request(request_line: bytes, stream: BinaryIO) -> Received:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RawServer]:
-    if not shutil.which("curl"):
-        pytest.skip("curl is not installed")
+    require("curl")
     with closing(RawServer()) as running:
         thread = Thread(target=running.serve)
         thread.start()

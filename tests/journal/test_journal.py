@@ -17,11 +17,10 @@ from referencing import Registry, Resource
 
 from mockhub.journal.exchange import Exchange, StoredBody
 from mockhub.journal.journal import Journal
-from tests.conftest import NODE
 from tests.support.live_server import BODY, KEY, PNG, POOR, LiveHub, serve_hub
+from tests.support.tools import require_node_package
 
 JOURNAL = "/_mockhub/hubs/default/journal"
-HAR_SCHEMAS = NODE / "node_modules" / "har-schema" / "lib"
 
 
 @pytest.fixture
@@ -197,9 +196,8 @@ def find_in_memory(hub: LiveHub, key: str) -> list[str]:
 @pytest.fixture(scope="session")
 def har_schema() -> jsonschema.Draft6Validator:
     """Return the published schema of HTTP archives 1.2."""
-    if not HAR_SCHEMAS.is_dir():
-        pytest.skip("the packages of tests/node are not installed; `make env` does it")
-    files = {file.name: json.loads(file.read_text()) for file in HAR_SCHEMAS.glob("*.json")}
+    schemas = require_node_package("har-schema") / "lib"
+    files = {file.name: json.loads(file.read_text()) for file in schemas.glob("*.json")}
     registry: Registry[Any] = Registry().with_resources(
         [(name, Resource.from_contents(schema)) for name, schema in files.items()]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,12 @@ from mockhub._resources import resource_path
 from mockhub.proxy.checks import ExchangeChecks
 from tests.proxy.support import LiveProxy, start_proxy
 from tests.support.live_server import read_spec
+from tests.support.tools import require
 
 
 @pytest.fixture
 def proxy() -> Iterator[LiveProxy]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js")
+    node = require("node")
     checks = ExchangeChecks(read_spec(resource_path("openapi.yaml")), exclusive=True)
     script = Path(__file__).with_name("upstream.js")
     with subprocess.Popen([node, script], stdout=subprocess.PIPE, text=True) as process:

@@ -14,11 +14,8 @@ import pytest
 from mockhub.faults.grammar import parse_directives
 from tests.support.live_server import KEY, LiveHub, serve_hub
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system"),
-    # Python warns that a fork of a process with threads may deadlock; this child only waits.
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
-]
+# Python warns that a fork of a process with threads may deadlock; this child only waits.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 MODELS = b"GET /api/v1/models HTTP/1.1\r\nHost: mock\r\n\r\n"
 TIMEOUT = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import yaml
 
 from mockhub._resources import resource_path
 from tests.support.live_server import PNG, serve_hub
+from tests.support.tools import needs_curl
 
 PUBLISHED_HOST = "https://www.gptimagehub.com"
 EXCHANGES = sorted(resource_path("fixtures/golden").glob("*.yaml"))
 COMMANDS = [file for file in EXCHANGES if "curl:" in file.read_text("utf-8")]
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def run(command: str, url: str, folder: Path) -> tuple[int, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import requests
 from mockhub._resources import resource_path
 from mockhub.spec.api_spec import load_spec
 from tests.support.live_server import EXPIRED, KEY, PNG, RICH, LiveHub
+from tests.support.tools import require
 
 MEGABYTE = 1024 * 1024
 FILE = 50 * MEGABYTE
@@ -167,8 +167,8 @@ def test_early_error_reaches_a_client_that_is_still_sending(
     code: str,
 ) -> None:
     """Real clients read an early error, and their next request is served (AUTH-10)."""
-    if client.startswith("curl") and not shutil.which("curl"):
-        pytest.skip("curl is not installed")
+    if client.startswith("curl"):
+        require("curl")
     assert CLIENTS[client](shared_hub, path, headers, large_file) == (status, code, 120)
 
 
