@@ -11,6 +11,7 @@ from mockhub.verify.client import RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import (
+    PROTECTED_FIXTURES,
     expect_error_codes,
     expect_errors,
     expect_unauthorized,
@@ -51,7 +52,7 @@ def _accepted_elsewhere(context: CheckContext) -> bool:
         return False
 
 
-@check("AUTH-3", "AUTH-1", "ERR-3", fixtures=("example",), cost=_MIN_PRICE, pays_nothing=True)
+@check("AUTH-3", "AUTH-1", "ERR-3", fixtures=PROTECTED_FIXTURES, cost=_MIN_PRICE, pays_nothing=True)
 def auth_rejects_missing_header(context: CheckContext) -> None:
     """Reject requests without an Authorization header with 401 missingApiKey."""
     try:
@@ -62,7 +63,7 @@ def auth_rejects_missing_header(context: CheckContext) -> None:
         raise
 
 
-@check("AUTH-4", "ERR-3", fixtures=("example",), cost=3 * _MIN_PRICE, pays_nothing=True)
+@check("AUTH-4", "ERR-3", fixtures=PROTECTED_FIXTURES, cost=3 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_unknown_key(context: CheckContext) -> None:
     """Reject a key that does not exist with 401 invalidApiKey on every operation."""
     key = unknown_key(context)
@@ -97,7 +98,7 @@ def auth_rejects_similar_key(context: CheckContext) -> None:
     "AUTH-5",
     "ERR-3",
     requires=("revoked",),
-    fixtures=("example",),
+    fixtures=PROTECTED_FIXTURES,
     cost=_MIN_PRICE,
     pays_nothing=True,
 )
@@ -110,7 +111,7 @@ def auth_rejects_revoked_key(context: CheckContext) -> None:
     "AUTH-6",
     "ERR-3",
     requires=("expired",),
-    fixtures=("example",),
+    fixtures=PROTECTED_FIXTURES,
     cost=_MIN_PRICE,
     pays_nothing=True,
 )

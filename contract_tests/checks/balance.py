@@ -14,25 +14,24 @@ from mockhub.verify.assertions import (
 from mockhub.verify.charge_assertions import assert_rejections_not_charged
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES, SYNC_FIXTURES
+from mockhub.verify.generation_assertions import completed_generations
 from mockhub.verify.outcomes import Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
 
 
-@check("CRD-1", fixtures=("example",))
+@check("CRD-1", fixtures=SYNC_FIXTURES)
 def credits_match_response_balance(context: CheckContext) -> None:
     """Return the same account_type and next_expiration as in the response of a generation."""
-    generation = context.completed("example")
-    # A later read may show other lots of credits: it comes from just after the generation.
-    exchange = generation.balance_read or context.client.get("credits")
-    read_balance = balance_object(expect(exchange, 200), exchange)
-    balance = generation.body.get("balance")
-    if isinstance(balance, dict):
+    for generation in completed_generations(context, SYNC_FIXTURES):
+        # A later read may show other lots of credits: it comes from just after the generation.
+        exchange, balance = generation.balance_read, generation.body.get("balance")
+        if exchange is None or not generation.measured_alone or not isinstance(balance, dict):
+            continue
+        read = balance_object(expect(exchange, 200), exchange)
         for name in ("account_type", "next_expiration"):
-            assert_equal(
-                read_balance.get(name), balance.get(name), name, exchange, generation.exchange
-            )
+            assert_equal(read.get(name), balance.get(name), name, exchange, generation.exchange)
 
 
 @check("CRD-3", "LED-1", requires=("other",), fixtures=ALL_FIXTURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from mockhub.verify import oracle
@@ -23,7 +24,7 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
 from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
 from mockhub.verify.generation_assertions import (
     assert_completed,
@@ -31,6 +32,7 @@ from mockhub.verify.generation_assertions import (
     assert_image_count,
     assert_ratio_of_size,
     completed_generations,
+    require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
 
@@ -65,9 +67,9 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-@check("LED-1", "GEN-3", fixtures=("portrait",), cost=5 * _MIN_PRICE)
+@check("LED-1", "GEN-3", fixtures=("portrait",), cost=7 * _MIN_PRICE)
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
-    """Charge a task and an image, requested at the same moment, right after and beside failures."""
+    """Charge tasks and an image, requested at the same moment, right after and beside failures."""
     before = context.credits()
     if context.profile.provider_failure:
         context.client.post(_failing_body(context), cost=_MIN_PRICE)
@@ -79,29 +81,37 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
     parallel([partial(context.adopt_generation, one) for one in generations])
     for generation in generations:
         assert_completed(context, generation)
-        cost = generation.n * unit_price(generation)
+        count, price = generation.n, unit_price(generation)
         if generation.fixture.asynchronous:
-            assert_field(generation.body, "usage.credits_requested", cost, generation.exchange)
-        assert_final(generation, "usage.credits", cost)
-        assert_image_fields(assert_image_count(generation), generation.final_exchange)
+            asked = count * price
+            assert_field(generation.body, "usage.credits_requested", asked, generation.exchange)
+        if generation.fixture.trigger and context.profile.partial:
+            require_triggered(generation)
+            count = context.profile.partial.delivered
+        assert_final(generation, "usage.credits", count * price)
+        assert_image_fields(assert_image_count(generation, count), generation.final_exchange)
         assert_ratio_of_size(generation)
-        total += cost
+        total += count * price
     after = context.wait_for_credits(before - total)
     exchanges = [generation.exchange for generation in generations]
     assert_equal(after, before - total, "the balance after all of them", *exchanges)
 
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
-    """Send a task, a synchronous request and one that fails at the same moment."""
+    """Send two tasks, a synchronous request and one that fails at the same moment."""
     size = "1024x1024" if context.generation("portrait").size_rejection else "1024x1536"
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()
-    is_short = context.client.budget.remaining < 6 * _MIN_PRICE
-    planned = [(task, 1 if is_short else 3, "1024x1024"), (image, 1, size)]
+    several = replace(task, trigger="partial", prompt="") if context.profile.partial else task
+    n = context.profile.partial.n if context.profile.partial else 2
+    is_short = context.client.budget.remaining < (n + 3) * _MIN_PRICE
+    planned = [(task, 1, size), (image, 1, "1024x1024")]
+    if not is_short:
+        planned.insert(0, (several, n, "1024x1024"))
     requests = [
         SimultaneousRequest(
             "valid",
-            context.request_body(n=n, size=size, **({"async": True} if fixture is task else {})),
+            _crossing_body(context, fixture, n, size),
             cost=n * (_MIN_PRICE if size == "1024x1024" else oracle.max_price()),
         )
         for fixture, n, size in planned
@@ -120,6 +130,17 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
         )
         for (fixture, n, size), exchange in zip(planned, exchanges, strict=False)
     ]
+
+
+def _crossing_body(
+    context: CheckContext, fixture: GenerationFixture, n: int, size: str
+) -> dict[str, object]:
+    changes: dict[str, object] = {"n": n, "size": size}
+    if fixture.asynchronous:
+        changes["async"] = True
+    if fixture.trigger and context.profile.partial:
+        changes["prompt"] = context.profile.partial.prompt
+    return context.request_body(**changes)
 
 
 def _failing_body(context: CheckContext) -> dict[str, object]:

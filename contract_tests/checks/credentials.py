@@ -9,14 +9,19 @@ from mockhub.verify.assertions import expect, expect_error
 from mockhub.verify.check import check
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
-from mockhub.verify.error_assertions import expect_unauthorized, provoke_errors, unknown_key
+from mockhub.verify.error_assertions import (
+    PROTECTED_FIXTURES,
+    expect_unauthorized,
+    provoke_errors,
+    unknown_key,
+)
 from mockhub.verify.outcomes import Failed, Skipped
 
 _MIN_PRICE = oracle.min_price()
 _ORIGIN = "https://page.example"
 
 
-@check("AUTH-8", fixtures=("example",), cost=7 * _MIN_PRICE, pays_nothing=True)
+@check("AUTH-8", fixtures=PROTECTED_FIXTURES, cost=7 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
     """Reject another scheme, an empty token, and a key outside the Authorization header."""
     valid = context.profile.keys["valid"]
@@ -35,7 +40,7 @@ def auth_rejects_key_outside_bearer_header(context: CheckContext) -> None:
         expect_error(exchange, 401, "missingApiKey")
 
 
-@check("AUTH-9", fixtures=("example",), cost=4 * _MIN_PRICE, pays_nothing=True)
+@check("AUTH-9", fixtures=PROTECTED_FIXTURES, cost=4 * _MIN_PRICE, pays_nothing=True)
 def auth_compares_whole_key(context: CheckContext) -> None:
     """Reject a prefix of a key, its other case, and a key with trailing characters."""
     valid = context.profile.keys["valid"]

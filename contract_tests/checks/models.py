@@ -11,7 +11,13 @@ from collections.abc import Iterator
 
 from mockhub.spec.operations import OperationId
 from mockhub.verify import oracle
-from mockhub.verify.assertions import assert_equal, assert_matches_schema, expect, require_json
+from mockhub.verify.assertions import (
+    FailedCases,
+    assert_equal,
+    assert_matches_schema,
+    expect,
+    require_json,
+)
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
@@ -122,6 +128,21 @@ def generate_defaults_to_1k(context: CheckContext) -> None:
 def models_match_response_schema(context: CheckContext) -> None:
     """Return {object: list, data: [...]} with the fields of the API spec."""
     assert_matches_schema(context.model_list(), OperationId.LIST_MODELS)
+
+
+@check("MOD-3", "MOD-5", "MOD-6", "MOD-7", last=True)
+def models_are_unchanged_at_end(context: CheckContext) -> None:
+    """List the documented prices, values and limit at the end of the run, too."""
+    context.model_list(again=True)
+    with FailedCases() as failures:
+        for clause, show in (
+            ("MOD-3", models_show_prices),
+            ("MOD-5", models_show_qualities),
+            ("MOD-6", models_show_aspect_ratios),
+            ("MOD-7", models_show_reference_limit),
+        ):
+            with failures.case("after the generations", clause):
+                show(context)
 
 
 def _documented_model(context: CheckContext) -> tuple[JsonObject, Exchange]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote
 
+from mockhub.verify import oracle
 from mockhub.verify.assertions import (
+    assert_distinct_generations,
     assert_equal,
     assert_field,
     expect,
@@ -19,9 +22,11 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES
+from mockhub.verify.generation import create_generation
 from mockhub.verify.generation_assertions import generations_with_id
-from mockhub.verify.outcomes import Failed
+from mockhub.verify.outcomes import Failed, Skipped
 
+_MIN_PRICE = oracle.min_price()
 _UNKNOWN_IDS = (
     "clx_mockhub_no_such_generation",
     "7",
@@ -87,6 +92,22 @@ def retrieve_keeps_concurrent_users_apart(context: CheckContext) -> None:
                     assert_field(expect(exchange, 200), "id", generation.id, exchange)
                 else:
                     expect_error(exchange, 404, "notFound")
+
+
+@check("RET-2", "CRD-3", requires=("other",), fixtures=("example",), cost=_MIN_PRICE)
+def same_request_of_users_is_separate(context: CheckContext) -> None:
+    """Generate and charge again what another user has requested with the same body."""
+    first = context.completed("example")
+    before, fixture = context.credits("other"), replace(first.fixture, payer="other")
+    if before < fixture.max_cost:
+        raise Skipped(f"keys.other has {before} credits, expected enough for an image")
+    second = create_generation(context.client, "example of other", fixture)
+    context.adopt_generation(second)
+    body = expect(second.exchange, 200)
+    assert_distinct_generations([first.exchange, second.exchange])
+    assert_field(expect(context.fetch(second), 200), "id", body.get("id"), second.exchange)
+    after = context.credits("other")
+    assert_equal(after, before - _MIN_PRICE, "the balance of other", second.exchange)
 
 
 @check("RET-3", "ERR-5", fixtures=("example",), pays_nothing=True)
@@ -156,7 +177,8 @@ def retrieve_compares_whole_id(context: CheckContext) -> None:
     """Find no generation by its id in another case, with blanks, or by an unusual text."""
     known_id = generations_with_id(context, ("example",))[0].id or ""
     variants = [f" {known_id}", f"{known_id} ", f"{known_id}\0", f"{known_id}\n", *_UNUSUAL_IDS]
-    if not re.fullmatch("[0-9a-fA-F-]+", known_id):  # the case of a UUID has no meaning
+    if not re.fullmatch("[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", known_id.lower()):
+        # Of all ids, only in a UUID the case has no meaning.
         variants.append(known_id.swapcase())
     reads = [
         partial(context.client.get, f"generations/{quote(each, safe='%')}", unspecified=True)

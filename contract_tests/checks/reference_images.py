@@ -50,7 +50,7 @@ def references_of_each_format_are_accepted(context: CheckContext) -> None:
 
 def _find_rejected_format(context: CheckContext) -> None:
     def upload_each() -> dict[str, Exchange]:
-        names = ("sunset.jpg", "sunset.jpeg", "sunset.webp")
+        names = ("sunset.jpg", "sunset.jpeg", "sunset.webp", "camera.jpg", "lossy.webp")
         return {name: _upload(context, *fixtures.upload_files((name,))) for name in names}
 
     for name, exchange in context.memoize("formats", upload_each).items():
@@ -100,14 +100,16 @@ def references_are_all_validated(context: CheckContext) -> None:
 
 @check("REQ-9", cost=_MIN_PRICE)
 def references_of_49_mb_are_accepted(context: CheckContext) -> None:
-    """Accept a PNG of 49 MB."""
+    """Accept a PNG of 49 MB, and another file beside it."""
     _require_loopback(context)
     # A generation that fails was accepted, too, and costs nothing.
     name = "failed_large_reference" if context.profile.provider_failure else "large_reference"
     exchange = context.generation(name).exchange
     failed = exchange.status == 500 and error_code(exchange) == "generationFailed"
     if require_response(exchange).status != 200 and not failed:
-        raise Failed(f"HTTP {exchange.status} to a PNG of 49 MB", exchange, expected="HTTP 200")
+        raise Failed(
+            f"HTTP {exchange.status} to PNGs of 49 and 4 MB", exchange, expected="HTTP 200"
+        )
 
 
 @check("REQ-9", cost=_MIN_PRICE)

@@ -14,7 +14,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import ALL_FIXTURES, SYNC_FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES, SYNC_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import (
     assert_accepted,
@@ -26,15 +26,16 @@ from mockhub.verify.generation_assertions import (
 )
 from mockhub.verify.outcomes import Failed
 
+_SYNC = (*SYNC_FIXTURES, "partial")
 _TIER_FIXTURES = (
     "example", "portrait", "auto", "two_k", "four_k", "above_1k", "above_2k", "wide",
 )  # fmt: skip
 
 
-@check("GEN-2", fixtures=SYNC_FIXTURES)
+@check("GEN-2", fixtures=_SYNC)
 def generate_returns_documented_fields(context: CheckContext) -> None:
     """Return object, id, model, aspect_ratio, quality, images, usage and balance."""
-    for generation in completed_generations(context, SYNC_FIXTURES):
+    for generation in completed_generations(context, _SYNC):
         exchange = generation.exchange
         body = expect(exchange, exchange.status)
         assert_common_fields(body, exchange)
@@ -49,20 +50,20 @@ def generate_returns_n_images(context: CheckContext) -> None:
         assert_image_fields(assert_image_count(generation), generation.final_exchange)
 
 
-@check("GEN-4", fixtures=ALL_FIXTURES)
+@check("GEN-4", fixtures=SAVED_FIXTURES)
 def generate_returns_tier_as_quality(context: CheckContext) -> None:
     """Return the tier as quality: 1024x1024 with quality high is 1K."""
-    for generation in completed_generations(context, ALL_FIXTURES):
+    for generation in completed_generations(context, SAVED_FIXTURES):
         for body, exchange in _first_and_final(generation):
             quality = require_field(body, "quality", str, exchange)
             if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
                 raise Failed(f"quality is {quality!r}", exchange, expected="quality: 1K")
 
 
-@check("GEN-5", fixtures=ALL_FIXTURES)
+@check("GEN-5", fixtures=SAVED_FIXTURES)
 def generate_returns_aspect_ratio(context: CheckContext) -> None:
     """Return the ratio of the size as aspect_ratio: 1024x1024 is 1:1."""
-    for generation in completed_generations(context, ALL_FIXTURES):
+    for generation in completed_generations(context, SAVED_FIXTURES):
         for body, exchange in _first_and_final(generation):
             assert_ratio_of_response(generation.size, body, exchange)
 
@@ -87,10 +88,10 @@ def generate_costs_tier_price_per_image(context: CheckContext) -> None:
         assert_equal(cost, generation.n * tier_price, what, exchange)
 
 
-@check("GEN-7", "CRD-2", fixtures=SYNC_FIXTURES)
+@check("GEN-7", "CRD-2", fixtures=_SYNC)
 def generate_returns_balance(context: CheckContext) -> None:
     """Return the balance after the charge, in the documented shape."""
-    for generation in completed_generations(context, SYNC_FIXTURES):
+    for generation in completed_generations(context, _SYNC):
         exchange = generation.exchange
         body = expect(exchange, exchange.status)
         reported = require_field(body, "balance.credits", int, exchange)

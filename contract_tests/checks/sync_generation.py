@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import assert_field, expect, require_field
+from mockhub.verify.assertions import (
+    assert_equal,
+    assert_field,
+    expect,
+    find_balance,
+    require_field,
+)
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import assert_accepted
 from mockhub.verify.outcomes import Failed
@@ -29,8 +38,10 @@ def generate_waits_for_completion(context: CheckContext) -> None:
 def generate_waits_for_slow_generation(context: CheckContext) -> None:
     """Wait for a synchronous generation that takes several seconds."""
     prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_SECONDS)
-    started = time.monotonic()
-    exchange = context.client.post(context.request_body(prompt=prompt), cost=_MIN_PRICE)
+    key = context.state_key("second_key", account="valid")
+    before, started = context.credits(key), time.monotonic()
+    post = partial(context.client.post, context.request_body(prompt=prompt), cost=_MIN_PRICE)
+    exchange, meanwhile = parallel([post, partial(_read_credits_during, context, key)])
     body = expect(exchange, 200)
     fixture = context.fixtures["example"]
     context.adopt_generation(
@@ -41,3 +52,13 @@ def generate_waits_for_slow_generation(context: CheckContext) -> None:
         raise Failed(
             f"the response came after {seconds:.1f} s", exchange, expected=f"{_SLOW_SECONDS} s"
         )
+    expect(meanwhile, 200)
+    what = "the balance during the generation"
+    charged_first = before - _MIN_PRICE
+    balance = find_balance(meanwhile.json_object, meanwhile)
+    assert_equal(balance, charged_first, what, meanwhile, clause="LED-1")
+
+
+def _read_credits_during(context: CheckContext, key: str) -> Exchange:
+    time.sleep(_SLOW_SECONDS / 4)
+    return context.client.get("credits", key=key)

@@ -53,7 +53,9 @@ class Budget:
     @property
     def unconfirmed(self) -> int:
         """Credits that responses reported or requests may have cost, but no balance confirms."""
-        return max(self.unknown, self._reported - self._observed, 0)
+        # The worst case of a task is in `unknown` twice, as a request and in progress.
+        unknown = min(self.unknown, max(self.limit - self._observed, 0))
+        return max(unknown, self._reported - self._observed, 0)
 
     @property
     def spent(self) -> int:

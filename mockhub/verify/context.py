@@ -116,8 +116,10 @@ class CheckContext(Balances):
                 if generation.accepted:
                     polling.poll_until_final(self.client, generation)
 
-    def model_list(self) -> Exchange:
-        """Return the response to GET /api/v1/models without a key, fetched once."""
+    def model_list(self, *, again: bool = False) -> Exchange:
+        """Return the response to GET /api/v1/models without a key, fetched once, or *again*."""
+        if again:
+            self._memoized.pop("models", None)
         return self.memoize("models", lambda: self.client.get("models", key=None))
 
     # Requests

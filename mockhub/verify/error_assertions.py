@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import product
 from typing import TypedDict, Unpack
@@ -14,7 +15,10 @@ from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import upload_files
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
+
+PROTECTED_FIXTURES = ("example", "example_async", "failure_async")  # read with all kinds of keys
 
 
 class Credentials(TypedDict, total=False):
@@ -90,10 +94,13 @@ def protected_operations(
     """Iterate over the operations that need a key, with a function that calls each."""
     client = context.client
     yield "GET /credits", partial(client.get, "credits", **credentials)
-    known_id = _known_id(context)
-    if known_id or context.documented:
-        path = f"generations/{known_id or 'clx_no_such_generation'}"
-        yield "GET /generations/{id}", partial(client.get, path, **credentials)
+    known = _known_generations(context)
+    for generation in known:
+        name = f"GET /generations/{{id of {generation.name}}}"
+        yield name, partial(client.get, generation.path, **credentials)
+    if context.documented and not known:
+        unknown = partial(client.get, "generations/clx_no_such_generation", **credentials)
+        yield "GET /generations/{id}", unknown
     if not context.documented:  # whether the key is checked before the id is an open point
         unknown = partial(client.get, "generations/clx_none", **credentials)
         yield "GET /generations/{unknown id}", unknown
@@ -109,12 +116,17 @@ def protected_operations(
         yield "POST /images/generations as a form and task", partial(post, form=task)
 
 
-def _known_id(context: CheckContext) -> str | None:
-    """Return the id of a generation that exists, so that a 404 cannot hide a missing 401."""
-    try:
-        return context.completed("example").id
-    except CheckOutcome:
-        return None
+def _known_generations(context: CheckContext) -> list[ObservedGeneration]:
+    """Return generations that exist, so that a 404 cannot hide a missing 401.
+
+    What a server stores, caches or archives differs with the mode and the outcome.
+    """
+    known = []
+    for name in PROTECTED_FIXTURES:
+        with suppress(CheckOutcome):
+            if (generation := context.generation(name)).accepted and generation.id:
+                known.append(generation)
+    return known
 
 
 def expect_unauthorized(

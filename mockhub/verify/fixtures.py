@@ -78,11 +78,16 @@ class GenerationFixture:
         }
 
 
-_ALL_FORMATS = ("sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp")
+_ALL_FORMATS = (
+    "sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp",
+    "camera.jpg", "lossy.webp", "sunset.png", "sunset.jpeg",
+)  # fmt: skip
+
+_PUNCTUATION = 'Four lamps\' light: "warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
 
 _QUALITIES = (None, "auto", "low", "medium", "high")
-_FILES = ((), ("sunset.png",), ("sunset.jpg",), ("sunset.webp",), ("sunset.jpeg", "sunset.png"))
-_FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpg"), _ALL_FORMATS * 4)
+_FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
+_FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
 _SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
@@ -137,7 +142,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         | {"size": ("2048x2048", "2048x1152", "1152x2048", "1024x1536"), "quality": _QUALITIES},
     ),
     "plain_form": GenerationFixture(
-        "Four lamps in a row", n=4, is_form=True, open=_PAYER | _SMALL | {"quality": _QUALITIES}
+        _PUNCTUATION, n=4, is_form=True, open=_PAYER | _SMALL | {"quality": _QUALITIES}
     ),
     "three": GenerationFixture(
         "Three bridges", n=3, open=_PAYER | _SMALL | {"quality": _QUALITIES}
@@ -152,16 +157,21 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     # References.
     "many_references": GenerationFixture(
         "A market made of these",
-        n=2,
+        n=1,
         is_form=True,
-        files=_ALL_FORMATS * 4,
+        files=_ALL_FORMATS * 2,
         open=_PAYER | {"size": ("1024x1536", "1536x1024"), "quality": _QUALITIES},
     ),
     "large_reference": GenerationFixture(
         "A coin", quality="low", n=1, is_form=True, files=("large.png",)
     ),
     "failed_large_reference": GenerationFixture(
-        "", quality="low", n=1, is_form=True, files=("large.png",), trigger="provider_failure"
+        "",
+        quality="low",
+        n=1,
+        is_form=True,
+        files=("large.png", "medium.png"),
+        trigger="provider_failure",
     ),
     # Provider failures.
     "failure": GenerationFixture("", n=2, trigger="provider_failure", open={"quality": _QUALITIES}),
@@ -186,7 +196,10 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         for n in (1, 2, 3, 4)
     },
     "partial": GenerationFixture(
-        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _SMALL | {"quality": _QUALITIES}
+        "",
+        trigger="partial",
+        n=4,
+        open=_MEDIA | _PAYER | {"size": ("2048x2048", *_SMALL["size"]), "quality": _QUALITIES},
     ),
     "partial_async": GenerationFixture(
         "",
@@ -237,6 +250,8 @@ def upload_files(names: tuple[str, ...]) -> list[File]:
 def _upload_file(name: str) -> File:
     if name == "large.png":
         return File(name, png_of(49 * _MEGABYTE), "image/png")
+    if name == "medium.png":
+        return File(name, png_of(4 * _MEGABYTE), "image/png")
     if name == "strange.bin":
         return File(name, _read_upload("sunset.png"), "application/octet-stream")
     return File(name, _read_upload(name), _MEDIA_TYPES[name.rpartition(".")[2]])

@@ -59,9 +59,10 @@ def accepted_tasks(
 
 
 def submitted_tasks(context: CheckContext) -> list[tuple[ObservedGeneration, JsonObject]]:
-    """Return the accepted tasks, with those that the provider fails, and their 202 responses."""
+    """Return the accepted tasks, whatever their outcome, and their 202 responses."""
     failing = failed_tasks(context) if context.profile.provider_failure else []
-    return accepted_tasks(context, *TASK_FIXTURES) + failing
+    names = offered(context, (*TASK_FIXTURES, "partial_async"))
+    return accepted_tasks(context, *names) + failing
 
 
 def failed_tasks(context: CheckContext) -> list[tuple[ObservedGeneration, JsonObject]]:

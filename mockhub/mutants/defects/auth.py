@@ -11,6 +11,7 @@ from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import edit, update
 from mockhub.mutants.hook import Hook, at_every, hook_factory
+from mockhub.mutants.matching import is_async
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_error, send_json
@@ -69,6 +70,13 @@ def serve_reads_by_id(server: PatchedServer, code: str) -> None:
     def authenticate(context: RequestContext) -> Account | None:
         generation = server.hub.generations.get(context.path_param or "")
         return server.hub.accounts[generation.account] if generation else None
+
+
+@mutant("AUTH-6", "A task can be read with an expired key.")
+@on_rejected_key("expiredApiKey").with_server
+def tasks_read_with_expired_key(server: PatchedServer, context: RequestContext) -> Account | None:
+    generation = server.hub.generations.get(context.path_param or "")
+    return server.hub.accounts[generation.account] if generation and is_async(generation) else None
 
 
 mutant_table("AUTH-1", serve_reads_by_id)(

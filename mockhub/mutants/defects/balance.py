@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
-from mockhub.mutants.changes import edit, remove, rename, update, within
+from mockhub.mutants.changes import edit, only_if, remove, rename, update, within
 from mockhub.mutants.hook import Hook, every
+from mockhub.mutants.matching import has_references
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Account, Generation, Json, RequestContext, Response
@@ -33,6 +34,14 @@ def replace_credits(
 def stale_balance(server: PatchedServer) -> None:
     first: dict[str, int] = {}
     replace_credits(lambda credits, account: first.setdefault(account, credits))(server)
+
+
+mutant_table("CRD-1", responses.mutate_result)(
+    account_type_of_forms_differs=Row(
+        "The response to a form with files has another account_type than /credits.",
+        only_if(has_references, within("balance", update(account_type="free"))),
+    )
+)
 
 
 @mutant("CRD-1", "/credits returns the balance of the request before.")

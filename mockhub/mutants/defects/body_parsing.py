@@ -75,7 +75,19 @@ mutant_table("REQ-2", fields.reject_if)(
     forms_require_file=Row(
         "A form without a file is rejected.",
         lambda request: request.media_type == FORM and not request.uploads,
-    )
+    ),
+    apostrophe_rejected_in_forms=Row(
+        "A form whose prompt has an apostrophe is rejected.",
+        lambda request: request.media_type == FORM and "'" in str(request.values.get("prompt")),
+    ),
+    medium_form_tasks_rejected=Row(
+        "A form that is a task of medium quality is rejected.",
+        lambda request: (
+            request.media_type == FORM
+            and request.values.get("async") in (True, "true")
+            and request.values.get("quality") == "medium"
+        ),
+    ),
 )
 mutant_table("REQ-14", reject_content_type, conforms_if_documented=True)(
     json_with_charset_rejected=Row(

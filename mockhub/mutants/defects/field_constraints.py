@@ -52,6 +52,12 @@ mutant_table("REQ-4", fields.replace_field("quality", FORM), generated="random_b
         "In a form, HIGH is accepted as high.", if_type(str, str.lower)
     )
 )
+mutant_table("REQ-1", fields.replace_field("model", FORM))(
+    older_model_accepted_in_forms=Row(
+        "In a form, gpt-image-1 is accepted, although it is not listed.",
+        lambda model: _MODEL if model == "gpt-image-1" else model,
+    )
+)
 fields.field_table("REQ-1", fields.mutate_values)(
     unlisted_model_accepted=Row(
         "any model is accepted as the listed one.",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mockhub.mutants import responses
+from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import InPlace, edit, extend, remove, update, within
 from mockhub.mutants.hook import Hook
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.types import Json, RequestContext
+from mockhub.mutants.types import Account, Json, RequestContext
 from mockhub.spec.operations import OperationId
 
 replace_models = responses.replace_json(OperationId.LIST_MODELS, status=200)
@@ -109,6 +109,17 @@ mutant_table("MOD-4", mutate_model)(
 @mutant("MOD-4", "The size auto is billed as 2K.")
 def auto_size_billed_as_2k(server: PatchedServer) -> None:
     server.schema("Size")["x-sizes"]["auto"] = "2048x2048"
+
+
+@mutant("MOD-3", "After the first generation, the list has the price of 4K for every tier.")
+def listed_prices_change_after_generation(server: PatchedServer) -> None:
+    generated: list[Account] = []
+    hooks.after_generation(lambda context, account: generated.append(account))(server)
+
+    @mutate_model.on(server)
+    def change(model: Json) -> None:
+        if generated:
+            model["credits_per_image"] = dict.fromkeys(model["credits_per_image"], 12)
 
 
 mutant_table("MOD-5", mutate_model)(

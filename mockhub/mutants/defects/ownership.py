@@ -99,6 +99,19 @@ def shared_after_owner_reads(server: PatchedServer) -> None:
         return generation
 
 
+@mutant("RET-2", "A body that another user has sent before returns the generation of that user.")
+def generations_shared_by_body(server: PatchedServer) -> None:
+    first: dict[str, tuple[str, Response]] = {}
+
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        response, request = await call.proceed(), call.context.parsed_request
+        if response.status != _OK or not request or request.n > 1:
+            return response
+        payer, earlier = first.setdefault(request.prompt, (call.account.id, response))
+        return response if payer == call.account.id else earlier
+
+
 @mutant("RET-2", "A read that arrives during another one of the generation gets its response.")
 def concurrent_reads_coalesced(server: PatchedServer) -> None:
     in_progress: dict[str, asyncio.Task[Response]] = {}

@@ -81,6 +81,14 @@ mutant_table("REQ-8", accept_files_if)(
         "One valid file among several is enough.", lambda files: any(map(is_allowed, files))
     ),
 )
+mutant_table("REQ-9", accept_files_if)(
+    files_together_limited=Row(
+        "All files of a form together must not be larger than 50 MB.",
+        lambda files: (
+            all(map(is_allowed, files)) and sum(len(file.content) for file in files) <= _MAX_BYTES
+        ),
+    )
+)
 mutant_table("REQ-8", accept_each_file_if)(
     gif_accepted=Row(
         "GIF is accepted too.", lambda file: is_allowed(file) or file.detected_type == "image/gif"
@@ -95,6 +103,14 @@ mutant_table("REQ-8", accept_each_file_if)(
     jpg_extension_rejected=Row("A JPEG named .jpg is rejected.", is_allowed_except_named(".jpg")),
     jpeg_extension_rejected=Row(
         "A JPEG named .jpeg is rejected.", is_allowed_except_named(".jpeg")
+    ),
+    exif_rejected=Row(
+        "A JPEG that begins with Exif is rejected.",
+        lambda file: is_allowed(file) and not file.content.startswith(b"\xff\xd8\xff\xe1"),
+    ),
+    lossy_webp_rejected=Row(
+        "A lossy WebP is rejected.",
+        lambda file: is_allowed(file) and file.content[12:16] != b"VP8 ",
     ),
     empty_file_accepted=Row(
         "An empty file is accepted.",

@@ -234,6 +234,22 @@ mutant_table("LED-3", when(lacks_images, responses.mutate_generation))(
 )
 
 
+@mutant("LED-3", "A refund of missing images of a task undoes what was charged meanwhile.")
+def partial_refund_undoes_charges(server: PatchedServer) -> None:
+    after_charge: dict[str, int] = {}
+
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        generation = creation.proceed()
+        after_charge[generation.id] = creation.account.balance
+        return generation
+
+    @when(is_async, replace_partial_refund).on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        balance = server.hub.accounts[generation.account].balance
+        return credits + max(0, after_charge[generation.id] - balance)
+
+
 @mutant("LED-3", "A poll that is concurrent with the end of a task refunds missing images again.")
 @hooks.on_concurrent_end.with_server
 def concurrent_polls_refund_missing_images_again(

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import constant, edit, set_default, update
-from mockhub.mutants.hook import Hook
+from mockhub.mutants.hook import Hook, when
+from mockhub.mutants.matching import is_sync
 from mockhub.mutants.patched_server import PatchedServer
-from mockhub.mutants.registry import Row, mutant_table
+from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_custom_error, send_status
-from mockhub.mutants.types import RequestContext, Response
+from mockhub.mutants.types import Account, RequestContext, Response
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import json_response
 
@@ -51,6 +52,17 @@ def on_slow_generation(
             return await asyncio.wait_for(call.proceed(), _PATIENCE)
         except TimeoutError:
             return respond(server, call.context)
+
+
+@mutant("LIM-1", "A synchronous generation is charged only when it has ended.")
+def sync_charged_at_end(server: PatchedServer) -> None:
+    when(is_sync, hooks.replace_charge)(constant(0))(server)
+
+    @hooks.after_generation.on(server)
+    def charge(context: RequestContext, account: Account) -> None:
+        generation = responses.generation_of(context)
+        if is_sync(generation):
+            server.adjust_balance(account, -generation.credits)
 
 
 mutant_table("LIM-1", on_slow_generation)(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from mockhub._timestamps import SECOND, format_timestamp, parse_timestamp
 from mockhub.mutants import responses
-from mockhub.mutants.changes import constant, edit, update
+from mockhub.mutants.changes import constant, edit, only_if, update
+from mockhub.mutants.matching import has_count
 from mockhub.mutants.registry import Row, mutant_table
 from mockhub.mutants.types import Generation, Json
 
@@ -71,6 +72,12 @@ mutant_table("GEN-8", replace_timestamps)(
         lambda text: f"{text[:11]}{(int(text[11:13]) + 5) % 24:02}{text[13:]}",
         level="inferred",
     ),
+)
+mutant_table("GEN-8", responses.mutate_log)(
+    timestamps_of_four_without_zone=Row(
+        "The created_at of a generation of four images has no time zone.",
+        only_if(has_count(4), edit("created_at", lambda text: text[:-1])),
+    )
 )
 mutant_table("GEN-8", responses.mutate_images)(
     image_timestamps_without_zone=Row(
