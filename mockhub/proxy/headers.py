@@ -67,4 +67,4 @@ def decode_body(body: bytes, encoding: bytes, max_bytes: int) -> bytes | None:
         return None
     if len(content) > max_bytes:
         raise OverflowError
-    return content if decoder.eof else None
+    return content

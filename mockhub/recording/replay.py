@@ -236,17 +236,29 @@ class _Body(NamedTuple):
 async def _read_body(context: RequestContext, limits: Limits) -> _Body:
     reader = RequestContentReader(context.headers)
     file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
-    size = 0
     if not reader.complete:
-        async for chunk in chunks(context.source, limits):
-            size += len(chunk)
-            if size > _MAX_BODY_BYTES:
-                raise ValidationError(f"The body is too long; expected at most {_MAX_BODY_BYTES}")
-            reader.feed(chunk)
-            file.write(chunk)
-        reader.complete = True
+        try:
+            await _copy_body(context, limits, reader, file)
+        except BaseException:
+            file.close()
+            raise
+    size = file.tell()
     file.seek(0)
     return _Body(reader, file, size)
+
+
+async def _copy_body(
+    context: RequestContext,
+    limits: Limits,
+    reader: RequestContentReader,
+    file: SpooledTemporaryFile[bytes],
+) -> None:
+    async for chunk in chunks(context.source, limits):
+        reader.feed(chunk)
+        file.write(chunk)
+        if file.tell() > _MAX_BODY_BYTES:
+            raise ValidationError(f"The body is too long; expected at most {_MAX_BODY_BYTES}")
+    reader.complete = True
 
 
 class _ReadBodySource(AsgiBodySource):

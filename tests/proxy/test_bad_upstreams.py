@@ -108,6 +108,7 @@ def test_stopped_proxy_says_so() -> None:
         assert has_arrived.wait(30)
         proxy.server.stop()
         assert error_of(response.result(30)) == (502, "proxyStopped")
+        assert "may have charged it" in response.result().json()["error"]["message"]
 
 
 def test_endless_responses_are_limited_in_size_and_time() -> None:
@@ -213,14 +214,33 @@ def test_hop_by_hop_headers_are_not_passed_on() -> None:
 
     sent = {"Connection": "X-Mine", "X-Mine": "1", "TE": "trailers", "Proxy-Authorization": "a"}
     with raw_server(serve) as target, start_proxy(target) as proxy:
-        response = proxy.get("credits", headers={**sent, "X-End": "3", "X-Mockhub": "delay=1ms"})
+        sent |= {"X-End": "3", "X-Mockhub": "delay=1ms", "Expect": "100-continue"}
+        response = proxy.get("credits", headers=sent)
     (head,) = [head.lower() for head in heads]
     assert not {"x-hop", "keep-alive"} & set(response.headers)
     assert response.headers["x-end"] == "2"
     assert b"x-end: 3" in head
     assert head.count(b"\r\nhost: 127.0.0.1:%d\r\n" % int(target.split(":")[2].split("/")[0])) == 1
-    for name in (b"x-mine", b"\r\nte:", b"proxy-authorization", b"x-mockhub"):
+    for name in (b"x-mine", b"\r\nte:", b"proxy-authorization", b"x-mockhub", b"expect"):
         assert name not in head
+
+
+def test_upstream_that_reads_no_body_is_504() -> None:
+    """The limit is on its silence, not on the time that a generation may take."""
+    may_end = Event()
+
+    def stall(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        read_head(connection)
+        may_end.wait(30)
+
+    files = {"reference_image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(20_000_000), "image/png")}
+    timeouts = UpstreamTimeouts(connect=5, response=100, safe=100, idle=0.5)
+    with raw_server(stall) as target, start_proxy(target, timeouts=timeouts) as proxy:
+        response = proxy.generate(data={"model": "gpt-image-2", "prompt": "A"}, files=files)
+        may_end.set()
+    assert error_of(response) == (504, "upstreamTimeout")
+    assert "read nothing of the request in 0.5 s" in response.json()["error"]["message"]
 
 
 def test_early_response_ends_an_upload() -> None:
@@ -238,6 +258,20 @@ def test_early_response_ends_an_upload() -> None:
     with raw_server(refuse) as target, start_proxy(target) as proxy:
         response = proxy.generate(data={"model": "gpt-image-2", "prompt": "A"}, files=files)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalidApiKey")
+
+
+def test_connections_are_kept_for_safe_requests() -> None:
+    connections: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        while read_head(connection):
+            connection.sendall(OK)
+
+    with raw_server(serve) as target, start_proxy(target) as proxy:
+        for _ in range(3):
+            assert proxy.get("credits").status_code == 200
+    assert len(connections) == 1
 
 
 def test_closed_idle_connection_is_replaced() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
+from threading import Event
+from time import sleep
 
 import httpx
 from openai import OpenAI
 
-from tests.proxy.support import LiveProxy, start_proxy
+from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy
 from tests.support.live_server import BODY, KEY, PNG, LiveHub
-from tests.support.raw_http import exchange
+from tests.support.raw_http import connect, exchange
 from tests.support.scripted_server import Request, Response, scripted_server
 
 
@@ -103,6 +107,56 @@ def test_target_is_passed_on_as_it_is() -> None:
         for target in targets:
             assert exchange(proxy, f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert seen == ["/gateway" + target for target in targets]
+
+
+def test_clients_do_not_share_cookies_and_headers() -> None:
+    """The upstream gets what each client sent, and nothing of the HTTP client between."""
+    seen: list[dict[str, str]] = []
+
+    def reply(request: Request) -> Response:
+        seen.append({name.lower(): value for name, value in request.headers.items()})
+        return Response(200, b"{}", (("Set-Cookie", "session=1"),))
+
+    with scripted_server(reply) as url, start_proxy(url) as proxy:
+        for _ in range(2):
+            head = b"GET /other HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-A: 1\r\n\r\n"
+            assert b"session=1" in repr(exchange(proxy, head)).encode()
+    expected = {"host": url.removeprefix("http://"), "x-a": "1"}
+    assert seen == [expected] * 2
+
+
+def test_bodies_are_not_held_back() -> None:
+    """All but the last parts reach the upstream before the client has sent the rest."""
+    has_arrived, content = Event(), bytes(1_000_000)
+
+    def serve(connection: socket.socket) -> None:
+        size = len(read_head(connection))
+        while size < 300_000:
+            size += len(connection.recv(65536))
+        has_arrived.set()
+        while size < 1_000_000:
+            size += len(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def parts() -> Iterator[bytes]:
+        yield content
+        assert has_arrived.wait(30)
+
+    with raw_server(serve) as target, start_proxy(target) as proxy:
+        assert proxy.generate(content=parts()).status_code == 200
+
+
+def test_upload_that_breaks_off_is_marked(proxy: LiveProxy) -> None:
+    """The journal says so, and the request is neither sent nor charged."""
+    head = "POST /api/v1/images/generations HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{"
+    with connect(proxy) as client:
+        client.sendall(head.encode())
+    for _ in range(3000):
+        if exchanges := proxy.exchanges():
+            break
+        sleep(0.01)
+    assert exchanges[0].body_incomplete
+    assert exchanges[0].client_disconnected
 
 
 def test_forms_and_images_pass(upstream: LiveHub, proxy: LiveProxy) -> None:

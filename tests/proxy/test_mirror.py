@@ -9,6 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from mockhub.proxy import images
 from tests.proxy.support import LiveProxy, raw_server, reply_with, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
 from tests.support.scripted_server import Request, Response, json_response, scripted_server
@@ -89,6 +90,17 @@ def test_generation_from_before_the_proxy_is_shown(proxy: LiveProxy) -> None:
     (generation,) = control(proxy, "generations").json()["generations"]
     assert generation["id"] == "clx_generation_log_id"
     assert control(proxy, "").json()["audit"] == []
+
+
+def test_mirror_is_bounded(proxy: LiveProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old generations, with the URLs of their images, and entries go; balances stay."""
+    monkeypatch.setattr(images, "_MAX_GENERATIONS", 2)
+    proxy.api.hub.max_generations = 2
+    ids = [proxy.generate({"prompt": str(n)}).json()["id"] for n in range(4)]
+    shown = control(proxy, "generations").json()["generations"]
+    assert {one["id"] for one in shown} == {*ids[2:]}
+    assert [bool(proxy.api.known_images.of(id)) for id in ids] == [False, False, True, True]
+    assert control(proxy, "accounts").json()["accounts"][0]["credits"] == 88
 
 
 def test_control_plane_does_not_change_the_mirror(proxy: LiveProxy) -> None:

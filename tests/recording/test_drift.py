@@ -96,6 +96,12 @@ def test_our_own_mock_has_no_drift(session: Session) -> None:
             "Location: the service has /api/v1/generations/x, the mock none  (ASY-1",
         ),
         (
+            "0007-get-credits-200",
+            "credits: 112",
+            "credits: true",
+            "#/credits: the service has true, the mock 999999992",
+        ),
+        (
             "0005-get-generation-200",
             "created_at: '2026-11-27T09:15:31.554Z'",
             "created_at: yesterday",
@@ -113,6 +119,42 @@ def test_planted_difference_is_found(
     assert first.startswith(f"{file}.yaml: ")
     assert second.strip().startswith(expected)
     assert result.exit_code == 1
+
+
+# What is no difference: the service may choose it, or the mock cannot know better.
+ALLOWED = [
+    ("0003-get-generation-200", "status: queued", "status: processing"),
+    ("0003-get-generation-200", "status: processing", "status: queued"),
+    ("0005-get-generation-200", "key: key-1", "key: key-9"),  # of the same account
+    ("0007-get-credits-200", "next_expiration: null", "next_expiration: '2027-01-01T00:00:00Z'"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), ALLOWED)
+def test_what_the_service_may_choose_is_no_difference(
+    tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    text = (directory / f"{file}.yaml").read_text("utf-8")
+    (directory / f"{file}.yaml").write_text(text.replace(old, new), "utf-8")
+    result = drift(directory)
+    assert "compared, 0 differences" in result.output
+
+
+def test_task_that_had_not_ended_has_not_ended_in_the_mock(tmp_path: Path) -> None:
+    """Without its last poll, those before are still compared, and equal."""
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    for number in ("0005-get-generation", "0006-get-image", "0007-get-credits"):
+        (directory / f"{number}-200.yaml").unlink()
+    assert "4 exchanges compared, 0 differences" in drift(directory).output
+
+
+def test_generation_from_before_the_recording_is_not_compared(tmp_path: Path) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    (directory / "0002-create-generation-202.yaml").unlink()
+    result = drift(directory)
+    assert "not compared: the request that created the generation was not compared" in result.output
+    assert "0 differences" in result.output
 
 
 def test_image_of_another_size_is_found(tmp_path: Path, session: Session) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from mockhub.domain.keys import key_digest
 from mockhub.recording import recorder as recorder_module
+from mockhub.recording import replay as replay_module
 from mockhub.recording.files import load_recording, write_exchange
 from mockhub.recording.recorder import Recorder, RecordingApp
 from mockhub.recording.replay import Replay
@@ -131,6 +133,27 @@ def test_balance_of_a_known_key_follows_the_recording(session: Session, live: Li
     totals = live.server.call(lambda: dict(account.totals))
     assert totals == {"grant": 1000, "charge": 104 - 1000, "refund": 0, "expiry": 0}
     live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+
+
+def test_lower_balance_of_a_known_key_is_raised_to_the_recorded_one(
+    session: Session, live: LiveHub
+) -> None:
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+    replay(live, session.directory, only=False)
+    assert live.credits(POOR) == 120
+    account = live.backend.authenticate(key_digest(POOR.encode()))
+    assert account.balance == 120
+    live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+
+
+def test_bodies_of_replayed_requests_are_limited(
+    session: Session, live: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_module, "_MAX_BODY_BYTES", 10)
+    replay(live, session.directory)
+    response = live.client.post(GENERATIONS, content=b"12345678901")
+    assert response.status_code == 400
+    assert "expected at most 10" in response.json()["error"]["message"]
 
 
 def test_keys_are_labelled_in_the_order_in_which_they_are_seen(
