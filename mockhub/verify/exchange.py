@@ -113,14 +113,14 @@ class Exchange:
     def _description(self) -> str:
         if self.error:
             return f"no response: {_ERROR_MESSAGES[self.error]}"
-        text = self.text
-        suffix = f"... (cut, {len(text)} characters in all)" if len(text) > _MAX_SHOWN else ""
-        return f"HTTP {self.status} {self.secrets.redact(text[:_MAX_SHOWN])}{suffix}"
+        return f"HTTP {self.status} {self._shorten(self.text)}"
 
     def describe_headers(self) -> str:
         """Return the response headers in one line, redacted and shortened."""
-        text = "; ".join(f"{name}: {value}" for name, value in self.headers.items())
-        suffix = "... (cut)" if len(text) > _MAX_SHOWN else ""
+        return self._shorten("; ".join(f"{name}: {value}" for name, value in self.headers.items()))
+
+    def _shorten(self, text: str) -> str:
+        suffix = f"... (cut, {len(text)} characters in all)" if len(text) > _MAX_SHOWN else ""
         return self.secrets.redact(text[:_MAX_SHOWN]) + suffix
 
     @property
@@ -142,8 +142,7 @@ class Exchange:
         return {
             "request": self.curl(),
             "headers": {
-                self.secrets.redact(name): self.secrets.redact(value)
-                for name, value in self.headers.items()
+                self._shorten(name): self._shorten(value) for name, value in self.headers.items()
             },
             "response": self.describe(),
             "status": self.status or None,

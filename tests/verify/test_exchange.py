@@ -19,3 +19,12 @@ def test_curl_command_shows_no_key() -> None:
     assert key not in command
     assert command.startswith('curl "http://127.0.0.1/api/v1/credits?key=$MOCKHUB_KEY" ')
     assert '-H "Cookie: key=$MOCKHUB_KEY"' in command
+
+
+def test_long_headers_are_cut_in_reports() -> None:
+    """A header of the server is shown up to its first 2,000 characters, and says that it is cut."""
+    exchange = Exchange(
+        Request("GET", "http://a.example/"), 200, headers={"x": "y" * 5000, "z": "1"}
+    )
+    headers = exchange.as_json()["headers"]
+    assert headers == {"x": "y" * 2000 + "... (cut, 5000 characters in all)", "z": "1"}
