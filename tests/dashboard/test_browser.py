@@ -143,6 +143,12 @@ def test_keyboard_is_enough(page: Page, hub: LiveHub) -> None:
     expect(rows(page)).to_have_count(1)
     page.get_by_role("button", name="Undo").click()
     expect(rows(page)).to_have_count(3)
+    page.keyboard.press("c")
+    expect(rows(page)).to_have_count(1)
+    page.reload()
+    page.get_by_role("button", name="Show all").click()
+    expect(rows(page)).to_have_count(3)
+    expect(page.get_by_role("button", name="Show all")).to_be_hidden()
 
 
 def test_pause_holds_new_rows_back(page: Page, hub: LiveHub) -> None:
@@ -273,6 +279,14 @@ def test_hub_is_switched_by_a_part_of_its_name(
         expect(page.locator("#messages")).to_contain_text("There is no hub")
 
 
+def test_unknown_hub_leads_to_the_default_hub(page: Page, hub: LiveHub) -> None:
+    """A bookmark of a hub that is gone says so, and has a link that works."""
+    page.goto(str(hub.client.base_url.copy_with(path="/_mockhub/", query=b"hub=gone&view=clock")))
+    expect(page.locator("#messages")).to_contain_text("there is no hub 'gone'")
+    page.get_by_role("link", name="default").click()
+    expect(page.locator("main h2")).to_have_text("Clock")
+
+
 def test_one_of_a_thousand_hubs_is_found(page: Page, controlled: LiveHub, hub: LiveHub) -> None:
     """The switcher lists all hubs of the server, and a part of a name is enough."""
     registry = controlled.app.api.hub_registry
@@ -356,6 +370,10 @@ def test_contract_is_tried(page: Page, hub: LiveHub) -> None:
     assert hub.credits() < 120
     card.locator("summary", has_text="LED-1").first.click()
     expect(card).to_contain_text("(documented)")
+    expect(card).to_contain_text("images[].url")
+    page.get_by_label("Filter").fill("Retrieve a generation")
+    card = page.locator(".card:visible", has_text="/{generationId}")
+    expect(card.get_by_label("Path")).to_have_value(re.compile("/clx[^{]*$"))
     assert "`" not in page.locator("main").inner_text()
 
 

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 import mockhub.dashboard.page
+from mockhub.domain.keys import key_digest
 from mockhub.faults.grammar import parse_directives
 from tests.support.live_server import KEY, LOW, LiveHub
 
@@ -75,6 +76,9 @@ def test_empty_views_say_what_to_do(page: Page, hub: LiveHub) -> None:
     ):
         open_view(page, hub, view)
         expect(page.locator(".empty pre")).to_contain_text(command)
+    hub.server.call(lambda: hub.backend.keys.revoke(key_digest(KEY.encode())))
+    open_view(page, hub, "gallery")
+    expect(page.locator(".empty pre")).to_contain_text("Bearer $MOCKHUB_KEY")
 
 
 # -- gallery -------------------------------------------------------------------------------------
@@ -252,6 +256,7 @@ def test_lost_response_is_found_in_the_report(page: Page, hub: LiveHub) -> None:
         hub.generate({})
     hub.generate({})
     expect(row(page, "reset@after").locator("strong")).to_have_text("1")
+    expect(row(page, "reset@after")).to_contain_text("once, used up")
     open_view(page, hub, "report")
     finding = page.locator("article", has_text="double_charge")
     expect(finding).to_contain_text("8 credits lost")

@@ -211,8 +211,7 @@ export async function mount(root, context) {
   };
   document.addEventListener("keydown", (event) => {
     const { target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select, textarea")) return;
-    if (!keys[event.key] || (target !== document.body && !target.closest("main"))) return;
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey || target.matches("input, select, textarea")) return;
     if (event.key === "Enter" && target.closest("button, a, summary")) return;
     event.preventDefault();
     keys[event.key]();
