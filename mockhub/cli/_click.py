@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -90,7 +91,7 @@ def _one_line_errors() -> Iterator[None]:
         raise
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "mockhub"
-        detail = f"{source_of(error)}{error.format_message()}"
+        detail = source_of(error) + _plain(error.format_message())
         message = f"{command}: {detail}{'' if detail[-1] in '.?)' else '.'} Try `{command} --help`."
     except MockhubError as error:
         message = printable(f"mockhub: {error}")
@@ -98,6 +99,13 @@ def _one_line_errors() -> Iterator[None]:
         return
     click.echo(message, err=True)
     raise click.exceptions.Exit(EXIT_USAGE_ERROR)
+
+
+def _plain(message: str) -> str:
+    """Leave out the variable that an option could come from, and name types by common words."""
+    message = re.sub(r" \(env var: '\w+'\)", "", message)
+    message = message.replace("a valid integer range", "an integer")
+    return message.replace("a valid float range", "a number")
 
 
 class Seconds(click.FloatRange):

@@ -104,8 +104,12 @@ def test_wrong_file_is_an_error_with_its_name(
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        ((), {"MOCKHUB_PORT": "http"}, "MOCKHUB_PORT: Invalid value for '--port'"),
-        (("--arm", "rest@after"), {}, "Invalid value for '--arm'"),
+        (
+            (),
+            {"MOCKHUB_PORT": "a"},
+            "MOCKHUB_PORT: Invalid value for '--port': 'a' is not an integer",
+        ),
+        (("--arm", "rest@after"), {}, "Invalid value for '--arm': unknown directive 'rest'"),
         (("--provider", "fial"), {}, "Invalid value for '--provider'"),
         (("--config", "none.toml"), {}, "none.toml: cannot be read: No such file"),
     ],
