@@ -47,7 +47,7 @@ def shell(tmp_path: Path) -> Callable[..., Done]:
     """Return a function that runs a block as a runner does, with the stubs first in the path."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, text in {"python": PYTHON, "mockhub": MOCKHUB}.items():
+    for name, text in {"python": PYTHON, "pip": "#!/bin/sh\n", "mockhub": MOCKHUB}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
 
@@ -193,6 +193,19 @@ def test_gitlab_job_starts_and_verifies_a_server(
     failed = shell(JOB["script"][0], variables | nothing, "sh")
     assert failed.code == 1
     assert "does not accept connections" in failed.output
+
+
+def test_job_for_clients_in_any_language_serves(shell: Callable[..., Done]) -> None:
+    """The steps of docs/clients.md start a mock, and wait until it responds."""
+    page = (ROOT / "docs" / "clients.md").read_text("utf-8")
+    (job,) = re.findall(r"^```yaml\n(steps:.*?)^```", page, re.DOTALL | re.MULTILINE)
+    runs = [one.get("run", "") for one in yaml.safe_load(job)["steps"]]
+    script = next(one for one in runs if "mockhub serve" in one)
+    port = free_port()
+    script = script.replace("8080", port) + "\nkill $!"
+    done = shell(script, {"MOCKHUB_PORT": port, "NO_PROXY": "127.0.0.1"})
+    assert done.code == 0, done.output
+    assert "gpt-image-2" in done.output
 
 
 def test_workflow_runs_what_has_to_pass() -> None:
