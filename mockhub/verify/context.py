@@ -60,11 +60,7 @@ class CheckContext(Balances):
         self._unreliable: set[str] = set()  # what was memoized while a request was given up
         self._body_numbers = count(1)
         self._started_at = self._generating_since = time.monotonic()
-        self._state_handler = (
-            state_handlers.load_state_handler(self.profile.state_handlers)
-            if self.profile.state_handlers
-            else None
-        )
+        self._state_handler = state_handlers.load_state_handler(self.profile.state_handlers)
 
     @property
     def documented(self) -> bool:
@@ -252,15 +248,10 @@ class CheckContext(Balances):
     def _affordable_fixture(self, name: str) -> GenerationFixture:
         """Return a fixture; `valid` pays for it if `other` cannot."""
         fixture = self.fixtures[name]
-        if fixture.payer == "other" and self._credits_of_other < fixture.max_cost:
-            return replace(fixture, payer="valid")
-        return fixture
-
-    @property
-    def _credits_of_other(self) -> int:
-        if "other" not in self.profile.keys:
-            return 0
-        return self.current_credits("other") or 0
+        if fixture.payer != "other":
+            return fixture
+        credits = self.current_credits("other") if "other" in self.profile.keys else None
+        return fixture if (credits or 0) >= fixture.max_cost else replace(fixture, payer="valid")
 
     def _generate_all(self, fixtures: Mapping[str, GenerationFixture]) -> None:
         """Create generations of one payer in parallel.

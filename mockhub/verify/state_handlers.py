@@ -13,12 +13,14 @@ from mockhub.verify.outcomes import Inconclusive, Skipped
 StateHandler = Callable[..., object]
 
 
-def load_state_handler(file: Path) -> StateHandler:
-    """Return the function `state` of a Python file.
+def load_state_handler(file: Path | None) -> StateHandler | None:
+    """Return the function `state` of a Python file, or None without a file.
 
     Raises:
         MockhubError: if the file cannot be run, or has no such function.
     """
+    if file is None:
+        return None
     try:
         handler = runpy.run_path(str(file)).get("state")
     except Exception as error:
