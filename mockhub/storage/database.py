@@ -34,15 +34,18 @@ class Database:
     Args:
         url: ``sqlite:///file.db`` or ``postgresql://user:password@host/name``. With
             ``?synchronous=full`` SQLite syncs each commit to the disk.
+        creates_file: Whether the file of SQLite is created if it does not exist.
 
     Raises:
-        MockhubError: if the URL is invalid.
+        MockhubError: if the URL is invalid, or the file does not exist.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, creates_file: bool = True) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite:")
         self._path, self._synchronous = _parse_url(url)
+        if self.is_sqlite and not creates_file and not Path(self._path).is_file():
+            raise MockhubError(f"{self._path}: there is no such file; expected a database")
         self._connection: Any = None
         self._errors: tuple[type[Exception], ...] = (sqlite3.Error,)
         if not self.is_sqlite:

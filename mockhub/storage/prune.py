@@ -30,7 +30,7 @@ def prune_hubs(
     Raises:
         MockhubError: if the database cannot be used, or has no such hub.
     """
-    session = Session(Database(url), spec)
+    session = Session(Database(url, creates_file=False), spec)
 
     def find_hubs(registry: HubRegistry) -> Iterable[HubBackend]:
         return registry if hub is None else (registry.get(hub),)

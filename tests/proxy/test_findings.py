@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from mockhub.proxy import checks as checks_module
+from mockhub.proxy import findings as findings_module
 from mockhub.proxy.checks import ExchangeChecks
+from mockhub.proxy.findings import Problem
 from tests.proxy.support import LiveProxy, start_proxy
 from tests.proxy.test_checks import LOG, SPEC, findings
 from tests.support.live_server import KEY
@@ -155,3 +158,29 @@ def test_balances_are_followed(steps: list[Step], expected: str) -> None:
         found = [one for one in findings(proxy) if one.problem.kind in BALANCE_KINDS]
     assert [" ".join(one.problem.clauses) for one in found] == [expected] * bool(expected)
     assert all(one.count == 1 for one in found)
+
+
+def test_findings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is wrong in a new way each time fills no memory."""
+    monkeypatch.setattr(findings_module, "_MAX_FINDINGS", 2)
+    monkeypatch.setattr(findings_module, "_MAX_NUMBERS", 3)
+    found = findings_module.Findings()
+    for number in range(9):
+        problems = [Problem("a", (), "x"), Problem("b", (), "x", "warning", str(number))]
+        found.add(problems, "get_credits", number)
+    first, second = found
+    assert (first.count, first.exchange_numbers) == (9, [0, 1, 2])
+    assert (second.count, second.exchange_numbers) == (1, [0])
+    assert (found.count("violation"), found.count("warning")) == (1, 1)
+
+
+def test_known_generations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read long ago is forgotten, and no longer missed."""
+    monkeypatch.setattr(checks_module, "_MAX_KNOWN", 2)
+    replies = [log(id=str(number)) for number in range(3)]
+    remaining = iter([*replies, error(404, "notFound"), error(404, "notFound")])
+    with scripted_server(lambda request: next(remaining)) as url, start_proxy(url) as proxy:
+        for number in (0, 1, 2, 0, 2):
+            proxy.get(f"generations/{number}")
+        (lost,) = [one for one in findings(proxy) if one.problem.kind == "lost_generation"]
+    assert lost.exchange_numbers == [5]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from click.testing import CliRunner
 
 from mockhub.cli.main import main
 from mockhub.domain.hub import HubBackend
@@ -377,3 +378,13 @@ def test_wrong_options_are_rejected(
 ) -> None:
     main(["serve", *options.split()], standalone_mode=False)
     assert message in capsys.readouterr().err
+
+
+def test_db_prune_creates_no_file(tmp_path: Path) -> None:
+    command = ["db", "prune", "--database", f"sqlite:///{tmp_path}/typo.db", "--keep", "1"]
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.output) == (
+        2,
+        f"mockhub: {tmp_path}/typo.db: there is no such file; expected a database\n",
+    )
+    assert not list(tmp_path.iterdir())
