@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from time import perf_counter
+from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -19,6 +20,7 @@ from mockhub.control import serializers
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import MockhubError
+from mockhub.journal.journal import Journal
 from mockhub.web.api import PublicApi
 from mockhub.web.asgi import BodySource, Scope, Send, close_connection, send_head
 from mockhub.web.responses import Response
@@ -29,6 +31,7 @@ MAX_EXCHANGES = 50  # in one event
 SEND_TIMEOUT = 5.0  # seconds; then the viewer is disconnected
 _KEEP_ALIVE_INTERVAL = 10.0
 _MAX_COMPARED = 1000  # accounts and keys that are compared with their former state
+_MAX_CACHED = 4 * MAX_EXCHANGES
 _HEAD = Response(
     200,
     b"",
@@ -38,6 +41,9 @@ _HEAD = Response(
         (b"x-content-type-options", b"nosniff"),
     ),
 )
+
+# The summaries of the newest exchanges by number; all viewers of a hub share them.
+_summaries: WeakKeyDictionary[Journal, dict[int, orjson.Fragment]] = WeakKeyDictionary()
 
 
 class EventStream:
@@ -123,8 +129,7 @@ class EventStream:
         if not (changed or cleared or is_first or total > since):
             return None
         self._state, self._since = state, total
-        newest = hub.journal.newest(MAX_EXCHANGES, since=since)
-        exchanges = [serializers.exchange_summary(exchange, hub) for exchange in newest]
+        exchanges = _newest_summaries(hub, since)
         left_out = total - since - len(exchanges)
         self._interval = _INTERVAL_UNDER_LOAD if left_out else INTERVAL
         event = {
@@ -135,6 +140,20 @@ class EventStream:
             "cleared": cleared,
         }
         return b"data: %b\n\n" % orjson.dumps(event)
+
+
+def _newest_summaries(hub: HubBackend, since: int) -> list[orjson.Fragment]:
+    journal = hub.journal
+    cache = _summaries.setdefault(journal, {})
+    first = max(since, journal.total - min(MAX_EXCHANGES, len(journal))) + 1
+    numbers = range(first, journal.total + 1)
+    if missing := [number for number in numbers if number not in cache]:
+        for exchange in journal.newest(MAX_EXCHANGES, since=missing[0] - 1):
+            summary = serializers.exchange_summary(exchange, hub)
+            cache[exchange.number] = orjson.Fragment(orjson.dumps(summary))
+    while len(cache) > _MAX_CACHED:
+        del cache[next(iter(cache))]
+    return [cache[number] for number in numbers]
 
 
 def _fingerprints(hub: HubBackend) -> Mapping[str, object]:
