@@ -32,6 +32,7 @@ class Check(NamedTuple):
         last: Whether it runs after all others, generated requests included.
         pays_nothing: Whether a conforming server charges nothing, even for a moment, so that the
             check may run beside others like it.
+        needs_success: Whether it runs only if no check has failed before.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Check(NamedTuple):
     after: tuple[str, ...] = ()
     last: bool = False
     pays_nothing: bool = False
+    needs_success: bool = False
 
     def at_level(self, level: str) -> Check:
         """Return the check of those of its clauses that belong to *level*."""

@@ -48,7 +48,7 @@ class Run:
 
     @property
     def no_failures(self) -> bool:
-        """Whether no check has failed so far; generated requests would only pay to fail again."""
+        """Whether no check has failed so far."""
         return not any(result.outcome == Outcome.FAILED for result in self._results.values())
 
     def execute(self, checks: Sequence[Check], generated: Sequence[Check]) -> None:
@@ -60,8 +60,7 @@ class Run:
         try:
             self.start()
             self.run_all([check for check in checks if not check.last])
-            if self.no_failures:
-                self.run_all(generated)
+            self.run_all(generated)
             self.run_all([check for check in checks if check.last])
         except KeyboardInterrupt:
             self.interrupted = True
@@ -124,6 +123,8 @@ class Run:
         outcome: CheckOutcome | None
         if self.fail_fast and not self.no_failures:
             outcome = Skipped("an earlier check failed, and --fail-fast was given")
+        elif check.needs_success and not self.no_failures:
+            outcome = Skipped("an earlier check failed")
         else:
             if check.fixtures and not self._warmed_up:
                 self._warm_up(fixtures)

@@ -70,6 +70,19 @@ def test_failing_sequence_is_printed_as_steps() -> None:
     assert report.credits_spent <= DEFAULT_BUDGET
 
 
+def test_generated_bodies_are_sent_after_a_failure() -> None:
+    """A server that has already failed is tested with bodies, but pays for no sequences."""
+
+    def change(request: Request, response: Response) -> Response | None:
+        return json_response({}, 500) if request.path.endswith("/models") else None
+
+    with mock_with_changes(change) as url:
+        report = run(build_profile(url), keyword="END-1 or random")
+    outcomes = {check.name: check.outcome for one in report.clauses for check in one.checks}
+    assert outcomes["models_need_no_key"] == "failed"
+    assert (outcomes["random_bodies"], outcomes["random_sequences"]) == ("passed", "skipped")
+
+
 @pytest.mark.parametrize(
     ("body", "documented", "inferred"),
     [
