@@ -235,10 +235,7 @@ class UpstreamExchange:
     def close(self) -> None:
         """End the exchange; its connection is used again if the whole response was read."""
         if self._response is not None:
-            if self._response.content.at_eof():
-                self._response.release()
-            else:
-                self._response.close()
+            self._response.close()
 
     def _to_upstream_error(self, error: aiohttp.ClientError) -> UpstreamError:
         if self._client.is_closed:

@@ -23,7 +23,7 @@ from mockhub.spec.operations import JSON, Operation, OperationId
 from mockhub.verify.image_size import image_size
 from mockhub.web.api import PublicApi
 from mockhub.web.asgi import AsgiBodySource, Message
-from mockhub.web.context import RequestContext
+from mockhub.web.context import RequestContext, body_error_code_and_status, error_code_and_status
 from mockhub.web.responses import Response
 
 _START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
@@ -151,7 +151,7 @@ class _Simulation:
         content = exchange.response_json
         if self._operation_id(exchange) != OperationId.CREATE_GENERATION:
             return SUCCESS
-        if _error_code(content) == "generationFailed":
+        if error_code_and_status(content)[0] == "generationFailed":
             return Outcome(fail=True)
         if exchange.status == HTTPStatus.ACCEPTED and isinstance(content, dict):
             return self._async_outcome(exchange, content.get("id"))
@@ -173,7 +173,7 @@ class _Simulation:
 
     def _authorization(self, exchange: RecordedExchange, label: str) -> bytes:
         """Return a key that is in the state in which the recorded one was."""
-        code = _error_code(exchange.response_json)
+        code = error_code_and_status(exchange.response_json)[0]
         if label == MALFORMED_KEY:
             return b"Basic malformed"
         if code == "invalidApiKey":
@@ -285,16 +285,8 @@ def _request_fields(exchange: RecordedExchange) -> Mapping[str, str]:
     return {"prompt": str(fields.get("prompt", "")), "size": str(fields.get("size", "auto"))}
 
 
-def _error_code(content: Any) -> str | None:
-    error = content.get("error") if isinstance(content, dict) else None
-    return error.get("code") if isinstance(error, dict) else None
-
-
 def _describe_status(response: RecordedExchange | Response) -> str:
-    try:
-        code = _error_code(orjson.loads(response.body))
-    except orjson.JSONDecodeError:
-        code = None
+    code, _ = body_error_code_and_status(response.body)
     return f"{response.status} {code or ''}".rstrip()
 
 

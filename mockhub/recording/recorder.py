@@ -80,6 +80,31 @@ class _Exchange:
     body: bytearray | None = None
     complete: bool = False
 
+    def tap_receive(self, receive: Receive) -> Receive:
+        async def receive_and_keep() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                self.request.feed(message.get("body", b""))
+                self.request.complete |= not message.get("more_body", False)
+            return message
+
+        return receive_and_keep
+
+    def tap_send(self, send: Send) -> Send:
+        async def keep_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status, self.body = message["status"], bytearray()
+                self.headers = tuple(message.get("headers", ()))
+            elif self.body is not None and self.method != "HEAD":
+                self.body += message.get("body", b"")
+                if len(self.body) > _MAX_RESPONSE_BYTES:
+                    self.body = None
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                self.complete, self.seconds = True, perf_counter() - self.started
+            await send(message)
+
+        return keep_and_send
+
 
 class Recorder:
     """Writes exchanges to a directory, in a thread of its own.
@@ -270,49 +295,20 @@ class RecordingApp:
             return
         await self._recorder.wait_for_disk()
         exchange = self._recorder.begin(scope)
-        tap = _Tap(exchange, receive, send)
+        receive = exchange.tap_receive(receive)
         if cycle := scope.get(CYCLE_SCOPE_KEY):
-            scope[CYCLE_SCOPE_KEY] = _TappedCycle(cycle, tap)
+            scope[CYCLE_SCOPE_KEY] = _TappedCycle(cycle, receive)
         try:
-            await self._app(scope, tap.receive, tap.send)
+            await self._app(scope, receive, exchange.tap_send(send))
         finally:
             self._recorder.finish(exchange)
-
-
-class _Tap:
-    """Copies the messages of one exchange."""
-
-    def __init__(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
-        self._exchange = exchange
-        self._receive, self._send = receive, send
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._exchange.request.feed(message.get("body", b""))
-            self._exchange.request.complete |= not message.get("more_body", False)
-        return message
-
-    async def send(self, message: Message) -> None:
-        exchange = self._exchange
-        if message["type"] == "http.response.start":
-            exchange.status = message["status"]
-            exchange.headers = tuple(message.get("headers", ()))
-            exchange.body = bytearray()
-        elif exchange.body is not None and exchange.method != "HEAD":
-            exchange.body += message.get("body", b"")
-            if len(exchange.body) > _MAX_RESPONSE_BYTES:
-                exchange.body = None
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            exchange.complete, exchange.seconds = True, perf_counter() - exchange.started
-        await self._send(message)
 
 
 class _TappedCycle(AsgiBodySource):
     """The cycle of mockhub's server, without its ways around `receive` and `send`."""
 
-    def __init__(self, cycle: RequestCycle, tap: _Tap) -> None:
-        super().__init__(tap.receive)
+    def __init__(self, cycle: RequestCycle, receive: Receive) -> None:
+        super().__init__(receive)
         self.watch, self.unwatch = cycle.watch, cycle.unwatch  # type: ignore[method-assign]
         self.abort = cycle.abort
 

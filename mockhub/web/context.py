@@ -170,7 +170,8 @@ class RequestContext:
             self.body_incomplete = body.incomplete
         response, headers = self.response, self.headers
         if response is None or self.fired_faults:
-            self.code, self.state = _error_code_and_status(response)
+            shown = response.body if response else b"{}"
+            self.code, self.state = body_error_code_and_status(shown)
         values = b" ".join(headers.values())  # the same in most requests of a client
         rest = b" ".join([self.raw_path, self.query_string, self.stored_body.content or b""])
         contains_key = self.hub.redactor.contains_key
@@ -250,10 +251,10 @@ def parse_bearer_token(authorization: bytes) -> bytes | None:
     return authorization[7:].strip() or None
 
 
-def _error_code_and_status(response: Response | None) -> tuple[str | None, str | None]:
+def body_error_code_and_status(body: bytes) -> tuple[str | None, str | None]:
     """Return the error code and the generation's status that a client can read in a response."""
     try:
-        content = orjson.loads(response.body if response else b"{}")
+        content = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None, None
     return error_code_and_status(content)

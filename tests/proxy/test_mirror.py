@@ -12,7 +12,13 @@ from PIL import Image
 from mockhub.proxy import images
 from tests.proxy.support import LiveProxy, raw_server, reply_with, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
-from tests.support.scripted_server import Request, Response, json_response, scripted_server
+from tests.support.scripted_server import (
+    CERTIFICATE,
+    Request,
+    Response,
+    json_response,
+    scripted_server,
+)
 
 
 @pytest.fixture
@@ -172,3 +178,19 @@ def test_image_that_breaks_off_is_502_if_a_fault_has_to_alter_it() -> None:
         502,
         "upstreamInvalidResponse",
     )
+
+
+def test_ca_file_is_for_the_target_alone() -> None:
+    """Its authority may not vouch for the hosts of images."""
+    with (
+        scripted_server(lambda request: Response(200, b"an image"), tls=True) as elsewhere,
+        scripted_server(lambda request: json_response(log), tls=True) as url,
+        start_proxy(
+            url.replace("127.0.0.1", "localhost"), ca_file=CERTIFICATE, rewrite_images=True
+        ) as proxy,
+    ):
+        url_of_image = elsewhere.replace("127.0.0.1", "localhost") + "/a.png"
+        image = {"id": "i", "object": "image", "url": url_of_image, "created_at": "-"}
+        log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
+        response = httpx.get(proxy.get("generations/g").json()["images"][0]["url"])
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstreamTls")
