@@ -35,6 +35,7 @@ from mockhub.verify.generation_assertions import (
     require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
+from mockhub.verify.request_bodies import form_body
 
 _MIN_PRICE = oracle.min_price()
 _EXAMPLES = ("example", "example_form", "example_async")
@@ -67,7 +68,7 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-@check("LED-1", "GEN-3", fixtures=("portrait",), cost=7 * _MIN_PRICE)
+@check("LED-1", "GEN-3", fixtures=("portrait", "form_task"), cost=7 * _MIN_PRICE)
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
     """Charge tasks and an image, requested at the same moment, right after and beside failures."""
     before = context.credits()
@@ -102,7 +103,7 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     size = "1024x1024" if context.generation("portrait").size_rejection else "1024x1536"
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()
-    several = replace(task, trigger="partial", prompt="") if context.profile.partial else task
+    several = _partial_task(context, task) if context.profile.partial else task
     n = context.profile.partial.n if context.profile.partial else 2
     is_short = context.client.budget.remaining < (n + 3) * _MIN_PRICE
     planned = [(task, 1, size), (image, 1, "1024x1024")]
@@ -132,14 +133,21 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     ]
 
 
-def _crossing_body(
-    context: CheckContext, fixture: GenerationFixture, n: int, size: str
-) -> dict[str, object]:
+def _partial_task(context: CheckContext, task: GenerationFixture) -> GenerationFixture:
+    """Return *task* as a partial delivery, of the media type that `partial_async` has not."""
+    takes_forms = context.generation("form_task").exchange.status == 202
+    is_form = takes_forms and not context.fixtures["partial_async"].is_form
+    return replace(task, trigger="partial", prompt="", is_form=is_form)
+
+
+def _crossing_body(context: CheckContext, fixture: GenerationFixture, n: int, size: str) -> object:
     changes: dict[str, object] = {"n": n, "size": size}
     if fixture.asynchronous:
         changes["async"] = True
     if fixture.trigger and context.profile.partial:
         changes["prompt"] = context.profile.partial.prompt
+    if fixture.is_form:
+        return form_body(context.form_fields(**changes), (), files_first=False)
     return context.request_body(**changes)
 
 

@@ -130,7 +130,8 @@ def retrieve_rejects_unknown_id(context: CheckContext) -> None:
         for unknown_id in unknown_ids
     ]
     for unknown_id, exchange in zip(unknown_ids, context.run_batch(reads), strict=True):
-        if exchange.status == 200 and require_object(exchange).get("id") == unknown_id:
+        is_found = exchange.status == 200 and require_object(exchange).get("id") == unknown_id
+        if is_found and re.sub("[0-9]+", "0", unknown_id) == re.sub("[0-9]+", "0", known_id):
             continue  # ids are consecutive numbers, and this one is an earlier generation
         expect_error(exchange, 404, "notFound")
 

@@ -27,10 +27,13 @@ from mockhub.verify.outcomes import Failed, Inconclusive
 
 @check("RET-1", "END-4", fixtures=SAVED_FIXTURES)
 def retrieve_returns_generation(context: CheckContext) -> None:
-    """Return the same id, status, tier, ratio and cost as the generation."""
+    """Return the same id, status, tier, ratio and cost as the generation, from the start."""
     for generation in _ended(context):
         final = generation.final_body
-        for exchange in _read_twice(context, generation):
+        if unknown := [poll for poll in generation.polls if poll.status == 404]:
+            raise Failed("HTTP 404 to a poll of a task", *unknown[:1], expected="HTTP 200")
+        first_reads = [generation.first_read] if generation.first_read else []
+        for exchange in (*first_reads, *_read_twice(context, generation)):
             body = expect(exchange, 200)
             assert_common_fields(body, exchange)
             for name in ("id", "status", "model", "aspect_ratio", "quality"):

@@ -36,11 +36,15 @@ def generate_waits_for_completion(context: CheckContext) -> None:
 
 @check("LIM-1", requires=("state_handlers",), cost=_MIN_PRICE)
 def generate_waits_for_slow_generation(context: CheckContext) -> None:
-    """Wait for a synchronous generation that takes several seconds."""
+    """Wait for a synchronous generation that takes several seconds, and was charged before."""
     prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_SECONDS)
     key = context.state_key("second_key", account="valid")
     before, started = context.credits(key), time.monotonic()
-    post = partial(context.client.post, context.request_body(prompt=prompt), cost=_MIN_PRICE)
+    post = partial(context.client.post, cost=_MIN_PRICE)
+    if context.seed % 2:
+        post = partial(post, form=context.form_fields(prompt=prompt))
+    else:
+        post = partial(post, context.request_body(prompt=prompt))
     exchange, meanwhile = parallel([post, partial(_read_credits_during, context, key)])
     body = expect(exchange, 200)
     fixture = context.fixtures["example"]

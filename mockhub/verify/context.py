@@ -343,6 +343,8 @@ class CheckContext(Balances):
             if generation.name == "example_async" or generation.payer != "valid":
                 polling.read_as_others(self.client, generation)
             polling.poll_until_final(self.client, generation)
+        elif generation.exchange.status == 200 and generation.id:
+            generation.first_read = self.fetch(generation)
         self.client.budget.release(reservation, reported_cost=generation.reported_cost or 0)
 
     def fetch(self, generation: ObservedGeneration) -> Exchange:

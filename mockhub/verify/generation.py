@@ -35,7 +35,8 @@ class ObservedGeneration:
         other_balance_before: Another user's credits before the POST.
         other_balance_after: Another user's credits after it ended.
         measured_alone: Whether no other generation changed the payer's credits meanwhile.
-        polls: All reads with the payer's key.
+        polls: All reads of a task with the payer's key.
+        first_read: A read just after the response to a synchronous request.
         foreign_reads: Other users' reads in the meantime, by role.
         finished: Whether a poll found it succeeded or failed.
         first_rejection: The response to the variant of the fixture, if that was rejected.
@@ -55,6 +56,7 @@ class ObservedGeneration:
     balance_on_reread: int | None = None
     measured_alone: bool = True
     polls: list[Exchange] = field(default_factory=list)
+    first_read: Exchange | None = None
     foreign_reads: dict[str, Exchange] = field(default_factory=dict)
     finished: bool = False
     first_rejection: Exchange | None = None

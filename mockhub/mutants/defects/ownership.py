@@ -32,6 +32,7 @@ _OK = 200
 ForeignReadChange = Callable[[Response, RequestContext, Generation], Response]
 
 _SHORTEST_PREFIX = 6
+_UUID_HYPHENS = 4
 _WORK_SECONDS = 0.02  # of a read, in which another one may arrive
 
 on_not_found = responses.on_response(OperationId.GET_GENERATION, code="notFound")
@@ -215,11 +216,21 @@ def malformed_ids_crash(response: Response, context: RequestContext) -> Response
     return response if well_formed else responses.custom_error(500, "internalError", "bad id")
 
 
-@mutant("RET-3", "An unknown id returns a queued generation.")
-@on_not_found
-def unknown_id_is_queued(response: Response, context: RequestContext) -> Response:
+def unknown_id_as_queued(response: Response, context: RequestContext) -> Response:
     operation = context.hub.spec.operations[OperationId.CREATE_GENERATION]
     return json_response(200, {**operation.examples[202]["async"], "id": context.path_param})
+
+
+mutant_table("RET-3", on_not_found)(
+    unknown_id_is_queued=Row("An unknown id returns a queued generation.", unknown_id_as_queued)
+)
+
+
+@mutant("RET-3", "An unknown UUID returns a queued generation.")
+@on_not_found
+def unknown_uuid_is_queued(response: Response, context: RequestContext) -> Response:
+    is_uuid = (context.path_param or "").count("-") == _UUID_HYPHENS
+    return unknown_id_as_queued(response, context) if is_uuid else response
 
 
 @Hook

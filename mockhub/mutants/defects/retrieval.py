@@ -77,6 +77,12 @@ async def early_read_not_found(server: PatchedServer, call: hooks.Call) -> Respo
     return await call.proceed()
 
 
+@mutant("RET-1", "A synchronous generation is a 404 for a fraction of a second.")
+@hide_if.with_server
+def sync_stored_late(server: PatchedServer, generation: Generation) -> bool:
+    return is_sync(generation) and server.hub.clock.now() - generation.created_at < _SECOND // 4
+
+
 @mutant("RET-1", "Whatever id is requested, the newest generation of the account is returned.")
 def newest_generation_returned(server: PatchedServer) -> None:
     @wrap(server.hub, "get_generation")
