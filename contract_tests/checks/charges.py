@@ -38,6 +38,8 @@ from mockhub.verify.outcomes import Failed, Inconclusive
 from mockhub.verify.request_bodies import form_body
 
 _MIN_PRICE = oracle.min_price()
+_SIZE = "1024x1024"
+_SPARE_IMAGES = 6
 _EXAMPLES = ("example", "example_form", "example_async")
 
 
@@ -99,21 +101,22 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
 
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
-    """Send two tasks, a synchronous request and one that fails at the same moment."""
-    size = "1024x1024" if context.generation("portrait").size_rejection else "1024x1536"
+    """Send one or two tasks, a synchronous request and one that fails at the same moment."""
+    size = _SIZE if context.generation("portrait").size_rejection else "1024x1536"
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()
     several = _partial_task(context, task) if context.profile.partial else task
     n = context.profile.partial.n if context.profile.partial else 2
-    is_short = context.client.budget.remaining < (n + 3) * _MIN_PRICE
-    planned = [(task, 1, size), (image, 1, "1024x1024")]
-    if not is_short:
-        planned.insert(0, (several, n, "1024x1024"))
+    images_left = context.client.budget.remaining // _MIN_PRICE
+    is_short = images_left < n + 3
+    planned = [(image, 1, size), (task if is_short else several, 1 if is_short else n, _SIZE)]
+    if images_left >= n + _SPARE_IMAGES:  # other checks need some of them
+        planned.append((task, 1, _SIZE))
     requests = [
         SimultaneousRequest(
             "valid",
             _crossing_body(context, fixture, n, size),
-            cost=n * (_MIN_PRICE if size == "1024x1024" else oracle.max_price()),
+            cost=n * (_MIN_PRICE if size == _SIZE else oracle.max_price()),
         )
         for fixture, n, size in planned
     ]

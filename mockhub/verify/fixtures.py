@@ -149,7 +149,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
     ),
     "form_task": GenerationFixture(
         "A boat of this",
-        n=2,
+        n=1,
         is_form=True,
         asynchronous=True,
         open=_PAYER | _SMALL | {"files": _FILES, "quality": _QUALITIES},
