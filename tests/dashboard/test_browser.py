@@ -108,6 +108,7 @@ def test_filters_are_in_the_address(page: Page, hub: LiveHub) -> None:
     hub.generate({"n": 99})
     lose_a_response(hub)
     hub.get("credits", key=None)
+    open_view(page, hub)
     for control, value, expected in (
         ("Filter", "missingapikey", "4"),
         ("Any status", "no response", "3"),
@@ -115,13 +116,14 @@ def test_filters_are_in_the_address(page: Page, hub: LiveHub) -> None:
         ("Filter", "reset@after", "3"),
         ("Filter", "documentation 400", "2"),
     ):
-        open_view(page, hub)
         field = page.get_by_label(control, exact=True)
         field.select_option(value) if control.startswith("Any") else field.fill(value)
         expect(rows(page)).to_have_count(1)
         page.reload()
         expect(rows(page)).to_have_count(1)
         expect(rows(page).locator(".number").first).to_have_text(expected)
+        page.get_by_role("button", name="Show all").click()
+        expect(rows(page)).to_have_count(4)
 
 
 def test_keyboard_is_enough(page: Page, hub: LiveHub) -> None:

@@ -31,6 +31,8 @@ JAVASCRIPT = {"content_type": "text/javascript"}
 LOOKS: list[list[Any]] = [[(360, "light"), (2560, "dark")], [(360, "dark"), (2560, "light")]]
 VIOLATIONS = """axe.run(document, { resultTypes: ["violations"] })
     .then(({ violations }) => violations.map(({ id }) => id))"""
+TOO_WIDE = """[...document.querySelectorAll(".detail, .card, fieldset")]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"""
 # The link to a view, what is clicked in it, and what appears.
 PICTURES = [
     ("Requests", "", ".row"),
@@ -337,6 +339,7 @@ def test_views_are_accessible(page: Page, hub: LiveHub) -> None:
             name = f"{view.lower()}{'-opened' if opened else ''}-{width}-{theme}.png"
             page.screenshot(path=folder / name)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(TOO_WIDE) == []
         page.evaluate(axe.axe_script)
         assert (view, page.evaluate(VIOLATIONS)) == (view, [])
         assert page.locator("main script, main img[src=x]").count() == 0

@@ -33,7 +33,7 @@ async function renderNearMisses({ api }, one) {
   const { faults } = await api("GET", "/faults");
   const missed = faults.filter(({ fault }) => !one.faults.includes(fault));
   return missed.length > 0 && h("section", {}, h("h3", {}, "Armed, but did not fire"),
-    h("ul", {}, missed.map((fault) => h("li", {}, h("code", {}, fault.fault), `: ${whyNot(fault, one)}`))));
+    h("ul", {}, missed.map((fault) => h("li", {}, h("code", {}, fault.fault), ": ", h("bdi", {}, whyNot(fault, one))))));
 }
 
 function whyNot(fault, one) {
@@ -53,7 +53,7 @@ async function renderGeneration({ api, href }, one) {
   const { entries } = await api("GET", `/accounts/${encodeURIComponent(generation.account)}/entries?generation=${one.generation}`);
   return h("section", {}, h("h3", {}, "Generation ", h("a", { href: href("requests", { q: generation.id }) }, generation.id)),
     facts({
-      Prompt: generation.prompt, State: generation.status, Outcome: generation.outcome,
+      Prompt: h("bdi", {}, generation.prompt), State: generation.status, Outcome: generation.outcome,
       Images: generation.delivered ? h("a", { href: href("gallery", { image: `${generation.id}.1` }) }, `${generation.delivered} of ${generation.n}`) : `0 of ${generation.n}`,
       Billed: `${generation.tier}, ${generation.credits} of ${generation.credits_requested} credits`,
     }),
