@@ -55,15 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def mockhub_server() -> Iterator[HubServer]:
+def mockhub_server(pytestconfig: pytest.Config) -> Iterator[HubServer]:
     """Start the server of the session, or of the xdist worker, on which every hub has a URL.
 
     `HubServer.create_hub` creates a hub that lives longer than a test.
     """
+    from mockhub.exceptions import MockhubError
     from mockhub.testing.server import HubServer
 
     try:
-        server = HubServer()
+        server = HubServer(port=options.server_port(pytestconfig))
+    except MockhubError as error:
+        pytest.fail(f"--mockhub-port: {error}", pytrace=False)
     except RuntimeError as error:
         if type(error).__name__ != "SocketBlockedError":
             raise

@@ -14,6 +14,13 @@ def add_options(parser: pytest.Parser) -> None:
     _add_suite_options(parser)
 
 
+def server_port(config: pytest.Config) -> int:
+    """Return the port of the server of this session or xdist worker; 0 for any."""
+    port: int = config.getoption("mockhub_port")
+    worker: str = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    return port + int(worker.removeprefix("gw")) if port else 0
+
+
 def _add_hub_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("mockhub", "mockhub: a hub for every test")
     group.addoption(
@@ -32,6 +39,14 @@ def _add_hub_options(parser: pytest.Parser) -> None:
         metavar="CLOCK",
         help="Clock of hubs whose marker names none: system, autojump, hold, or a start time "
         "(ini: mockhub_clock; default: autojump).",
+    )
+    group.addoption(
+        "--mockhub-port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Port of the server, for the same URLs in every session; an xdist worker adds its "
+        "number (default: a free port).",
     )
     group.addoption(
         "--mockhub-allow-live",

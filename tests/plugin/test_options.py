@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,25 @@ def test_options_of_the_contract_tests_need_no_conftest(
     tmp_path: Path, options: list[str], expected: list[object]
 ) -> None:
     result = session(tmp_path, SOURCE.replace("EXPECTED", repr(expected)), *options)
+    assert result.counts == {"passed": 1}, result.output
+
+
+FIXED_PORT = """
+def test_hub(mockhub, pytestconfig):
+    port = pytestconfig.getoption("mockhub_port")
+    assert mockhub.url == f"http://127.0.0.1:{port}/hubs/test_hub"
+    assert mockhub.client().get("/credits").status_code == 200
+"""
+
+
+def test_port_is_chosen(tmp_path: Path) -> None:
+    """A port that is in use is an error that names the option."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        taken = session(tmp_path, FIXED_PORT, f"--mockhub-port={port}")
+    assert taken.counts == {"error": 1}, taken.output
+    assert f"--mockhub-port: cannot listen on 127.0.0.1:{port}" in taken.output
+    result = session(tmp_path, FIXED_PORT, f"--mockhub-port={port}")
     assert result.counts == {"passed": 1}, result.output
 
 
