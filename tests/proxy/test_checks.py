@@ -318,6 +318,6 @@ def test_reports_have_every_finding_and_no_key() -> None:
     assert report["violations"] == sum(one["severity"] == "violation" for one in report["findings"])
     kinds = [one["kind"] for one in page.json()["findings"]]
     assert "service_key_in_response" in kinds
-    junit = JUnitXml.fromstring(reports[1].encode())
-    assert (junit.failures, junit.skipped) == (report["violations"], report["warnings"])
+    assert JUnitXml.fromstring(reports[1].encode()).failures == report["violations"]
+    assert f'skipped="{report["warnings"]}"' in reports[1]
     assert reports[2].startswith("<!doctype html>")

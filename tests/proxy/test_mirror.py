@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mockhub.proxy import images
+from mockhub.proxy.observation import NOTHING, observe
 from tests.proxy.support import LiveProxy, raw_server, reply_with, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
 from tests.support.scripted_server import (
@@ -57,9 +58,11 @@ def test_async_generation_is_followed_to_its_refund(proxy: LiveProxy) -> None:
     (running,) = control(proxy, "generations").json()["generations"]
     assert (running["credits_requested"], running["n"]) == (16, 2)
     assert running["status"] in ("queued", "processing")
-    for _ in range(2):
+    for _ in range(3):  # once more than until its end
         polled = proxy.get(f"generations/{created['id']}").json()
     assert polled["status"] == "succeeded"
+    (account,) = control(proxy, "accounts").json()["accounts"]
+    assert account["credit_totals"]["refund"] == 8
     (ended,) = control(proxy, "generations").json()["generations"]
     assert (ended["status"], ended["credits"], ended["delivered"]) == ("succeeded", 8, 1)
     assert control(proxy, "journal?format=summary").json()["exchanges"][0]["credits"] == -8
@@ -79,6 +82,14 @@ def test_images_lead_to_the_proxy_and_have_previews(proxy: LiveProxy) -> None:
     preview = proxy.client.get(shown["preview_path"], params={"width": 64})
     assert preview.content == image.content
     assert proxy.exchanges()[-1].operation == "get_image"
+
+
+def test_values_of_another_type_are_not_observed() -> None:
+    """What is no number of credits is no balance, also if Python counts it as one."""
+    content = {"id": 5, "credits": True, "account_type": ["PRO"], "images": [{"id": "i"}, 3]}
+    assert observe(content) == NOTHING
+    assert observe([content]) == NOTHING
+    assert observe({"usage": [], "balance": {"credits": 5}}).balance == 5
 
 
 def test_each_key_has_an_account(proxy: LiveProxy) -> None:
