@@ -327,8 +327,9 @@ class Hub:
 
     def _fail(self, message: str) -> None:
         __tracebackhide__ = True
-        text = self._backend.redactor.redact(f"{message}\n\n{self.format_journal()}")
-        raise AssertionError(printable(text, keep="\n"))
+        if (journal := self.format_journal()) not in message:
+            message = f"{message}\n\n{journal}"
+        raise AssertionError(printable(self._backend.redactor.redact(message), keep="\n"))
 
     def close(self) -> None:
         """Delete the hub from the server. Its journal and its state can still be read."""
