@@ -80,8 +80,8 @@ def check_finding_kind(kind: str) -> None:
     """Raise MockhubError for a kind of findings that is not known."""
     if kind not in FINDING_KINDS:
         raise MockhubError(
-            f"{kind!r} is not a kind of finding{suggest(kind, FINDING_KINDS)}; "
-            f"expected one of {', '.join(FINDING_KINDS)}"
+            f"{kind!r} is not a kind of finding; expected one of {', '.join(FINDING_KINDS)}"
+            f"{suggest(kind, FINDING_KINDS)}"
         )
 
 

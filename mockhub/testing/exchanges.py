@@ -193,8 +193,8 @@ def _check_values(criteria: Mapping[str, object]) -> None:
     operation, status = criteria.get("operation"), criteria.get("status")
     if isinstance(operation, str) and operation not in [*OperationId]:
         raise MockhubError(
-            f"there is no operation {operation!r}{suggest(operation, OperationId)}; "
-            f"expected one of {', '.join(OperationId)}"
+            f"there is no operation {operation!r}; expected one of {', '.join(OperationId)}"
+            f"{suggest(operation, OperationId)}"
         )
     if isinstance(status, str):
         raise MockhubError(f"status: {status!r}: expected a whole number, such as 402")
