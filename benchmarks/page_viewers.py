@@ -55,8 +55,10 @@ def _print(what: str, values: dict[int, list[float]]) -> None:
 
 @asynccontextmanager
 async def _watched(server: Server, viewers: int) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_view(server)) for _ in range(viewers)]
-    await asyncio.sleep(0.5)
+    tasks = []
+    for _ in range(viewers):  # people do not open a page at the same moment
+        tasks.append(asyncio.create_task(_view(server)))
+        await asyncio.sleep(0.07)
     yield
     for task in tasks:
         task.cancel()

@@ -25,7 +25,7 @@ from mockhub.web.api import PublicApi
 from mockhub.web.asgi import BodySource, Scope, Send, close_connection, send_head
 from mockhub.web.responses import Response
 
-INTERVAL = 0.2  # seconds between two events, at least
+INTERVAL = 0.2  # seconds between two events
 _INTERVAL_UNDER_LOAD = 0.6  # while there are more exchanges than an event takes
 MAX_EXCHANGES = 50  # in one event
 SEND_TIMEOUT = 5.0  # seconds; then the viewer is disconnected
@@ -87,8 +87,9 @@ class EventStream:
                 message = {"type": "http.response.body", "body": event, "more_body": True}
                 await asyncio.wait_for(send(message), SEND_TIMEOUT)
                 sent_at = perf_counter()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval)
+            with suppress(TimeoutError):  # all streams continue together, and share the summaries
+                rest = self._interval - perf_counter() % self._interval
+                await asyncio.wait_for(self._wake.wait(), rest)
             event = self._next_event()
 
     def _has_ended(self) -> bool:
