@@ -84,10 +84,10 @@ def request_accepts_each_n(context: CheckContext) -> None:
         assert_image_count(context.completed(name))
 
 
-@check("REQ-2", "REQ-10", requires=("provider_failure",), fixtures=FAILURE_FIXTURES)
+@check("REQ-2", "REQ-10", requires=("provider_failure",), fixtures=(*FAILURE_FIXTURES, "form_task"))
 def request_accepts_combinations(context: CheckContext) -> None:
     """Accept each media type with and without async, and with each n, size, quality and file."""
-    generations = context.generate_failures()
+    generations = [*context.generate_failures(), context.generation("form_task")]
     # Whether a form can be a task is an open point; it depends on no other field.
     form_tasks = [one for one in context.history if one.fixture.is_form_task]
     has_form_tasks = any(one.exchange.status == 202 for one in form_tasks)
