@@ -7,6 +7,8 @@ test that uses a hub imports the rest of mockhub (T9).
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
 import pytest
@@ -30,6 +32,8 @@ _SOCKETS_BLOCKED = (
     "pytest-socket blocks the server of mockhub: run pytest with --allow-hosts=127.0.0.1,localhost "
     "(which --disable-socket may accompany)"
 )
+
+_TESTING = Path(options.__file__).parent
 
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()
 _MODULE_HUB_KEY: pytest.StashKey[Hub] = pytest.StashKey()
@@ -237,11 +241,24 @@ def _fail_on_spec_violations(hubs: Iterable[Hub]) -> None:
     pytest.fail(message, pytrace=False)
 
 
+def _end_at_line_of_test(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave out our frames of an error of use, such as an unknown fault."""
+    from mockhub.exceptions import MockhubError
+
+    entry: TracebackType | None = excinfo.tb
+    while isinstance(excinfo.value, MockhubError) and entry and entry.tb_next:
+        if Path(entry.tb_next.tb_frame.f_code.co_filename).parent == _TESTING:
+            entry.tb_next = None
+        entry = entry.tb_next
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the journal to a failure, and the data of the session report to the teardown."""
+    if call.excinfo and not item.config.getoption("fulltrace"):
+        _end_at_line_of_test(call.excinfo)
     report = yield
     if report.failed and call.excinfo:
         for hub in _hubs_of(item):

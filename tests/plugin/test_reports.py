@@ -161,3 +161,26 @@ def test_it(mockhub):
     )
     wrong = session(tmp_path, source, ini="mockhub_min_poll_interval=soon\n")
     assert "ini option mockhub_min_poll_interval: 'soon' is not a duration" in wrong.output
+
+
+WRONG_CALLS = """
+def test_fault(mockhub):
+    mockhub.arm("reset@afer")
+
+def test_clock(mockhub):
+    mockhub.clock.advance("soon")
+
+def test_filter(mockhub):
+    mockhub.journal.filter(stauts=200)
+"""
+
+
+def test_error_of_use_is_shown_at_the_line_of_the_test(tmp_path: Path) -> None:
+    """The frames of mockhub below it are left out."""
+    result = session(tmp_path, WRONG_CALLS, "--tb=short")
+    assert result.counts == {"failed": 3}, result.output
+    assert re.findall(r"^(\S+:\d+): in", result.output, re.MULTILINE) == [
+        "test_it.py:3",
+        "test_it.py:6",
+        "test_it.py:9",
+    ]
