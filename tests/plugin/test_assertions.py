@@ -69,7 +69,7 @@ def test_failed_assertions_say_what_happened(mockhub: Hub) -> None:
     mockhub.expected_findings = ("double_charge",)
 
 
-def test_empty_journal_is_said_once(mockhub: Hub) -> None:
+def test_empty_journal_is_shown_once(mockhub: Hub) -> None:
     with pytest.raises(AssertionError) as caught:
         mockhub.assert_requested()
     assert str(caught.value) == "expected a request; there are 0\nNo requests were recorded."
