@@ -14,7 +14,7 @@ export async function mount(root, context) {
   root.append(h("h2", {}, "Gallery"), list, pages.node, dialog);
 
   async function load() {
-    const generations = await pages.read("/generations?status=succeeded", "generations", (one) => one.id);
+    const generations = await pages.read("/generations?status=succeeded", "generations; only those with images are shown", (one) => one.id);
     for (const id of nodes.keys()) if (!generations.some((one) => one.id === id)) nodes.delete(id);
     for (const one of generations) if (!nodes.has(one.id)) nodes.set(one.id, card(one));
     replace(list, generations.length ? generations.map((one) => nodes.get(one.id))
