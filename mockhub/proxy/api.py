@@ -6,8 +6,9 @@ A request is routed, faults ``@before`` act, it is forwarded, its response is re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
 import orjson
@@ -29,7 +30,7 @@ from mockhub.proxy.images import ProxyImages, ProxyLinks
 from mockhub.proxy.mirror import Mirror, require_transport_faults
 from mockhub.proxy.observation import observe
 from mockhub.proxy.request_body import RequestBody
-from mockhub.proxy.responses import redact_response, replace_urls, stream
+from mockhub.proxy.responses import chain, redact_response, replace_urls, stream
 from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamExchange, UpstreamRequest
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.error_catalog import UNAUTHORIZED
@@ -99,8 +100,7 @@ class ProxyApi(PublicApi):
         self.findings = Findings()
         self.strict = strict
         self.mirror = Mirror(hub)
-        self.known_images = ProxyImages(spec, upstream)
-        self.images = self.known_images
+        self.images = self.known_images = ProxyImages(spec, upstream)
         self.rewrite_images = rewrite_images
         self.clock_waiter.wakers.add(upstream.close)
         if guard is not None:
@@ -226,7 +226,7 @@ class ProxyApi(PublicApi):
             return request
         parts = body.parts(lambda: self._admit(context))
         first = await anext(parts, b"")
-        request.body = _chain(first, parts)
+        request.body = chain(first, parts)
         return request
 
     async def _admit(self, context: ProxyContext) -> None:
@@ -300,12 +300,12 @@ class ProxyApi(PublicApi):
 
     def _check(self, context: ProxyContext) -> None:
         """Check an exchange; the journal and the log show the first violation (AUTH-7)."""
-        redact, problems = context.hub.redactor.redact, self.checks.check(context)
-        quoted = context.client_text() if problems else b""
+        problems = self.checks.check(context)
+        redact = partial(
+            context.hub.redactor.redact, quoted=context.client_text() if problems else b""
+        )
         for problem in problems:
-            message, place = (
-                redact(one, quoted=quoted) for one in (problem.message, problem.place)
-            )
+            message, place = redact(problem.message), redact(problem.place)
             context.problems.append(problem._replace(message=message, place=place))
             if problem.severity == "violation" and context.spec_violation is None:
                 context.spec_violation = f"{', '.join(problem.clauses)}: {message}"
@@ -345,10 +345,3 @@ class ProxyApi(PublicApi):
             return replace(response, body=await context.upstream.read_all(_MAX_FAULTY_BYTES))
         except UpstreamError as error:
             return self.error_response(context, error)
-
-
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for part in rest:
-        yield part

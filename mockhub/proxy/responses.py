@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
 import orjson
@@ -62,3 +62,11 @@ def redact_response(context: ProxyContext) -> None:
         headers = tuple((name, redact(value)) for name, value in response.headers)
         body = redact(response.body) if is_kept else response.body
         context.response = replace(response, headers=headers, body=body)
+
+
+async def chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield what was read of a body, and what follows."""
+    if first:
+        yield first
+    async for part in rest:
+        yield part
