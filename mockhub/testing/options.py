@@ -16,7 +16,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def server_port(config: pytest.Config) -> int:
     """Return the port of the server of this session or xdist worker; 0 for any."""
-    port: int = config.getoption("mockhub_port")
+    port: int = config.getoption("--mockhub-port")
     worker: str = getattr(config, "workerinput", {}).get("workerid", "gw0")
     return port + int(worker.removeprefix("gw")) if port else 0
 

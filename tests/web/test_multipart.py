@@ -127,7 +127,10 @@ def test_prompt_has_up_to_32000_characters(shared_hub: LiveHub) -> None:
         assert error_message(shared_hub, body) == "prompt is not valid UTF-8 at byte 0"
 
 
-@pytest.mark.parametrize("name", ["sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp"])
+@pytest.mark.parametrize(
+    "name",
+    ["sunset.png", "sunset.jpg", "sunset.jpeg", "sunset.webp", "camera.jpg", "lossy.webp"],
+)
 def test_png_jpeg_and_webp_are_accepted(shared_hub: LiveHub, name: str) -> None:
     """PNG, JPG, JPEG and WebP are accepted, and the response is like any other (REQ-8, GEN-9)."""
     assert count_references(shared_hub, form_body(file_part((UPLOADS / name).read_bytes()))) == 1
