@@ -38,6 +38,7 @@ _TESTING = Path(options.__file__).parent
 _HUBS_KEY: pytest.StashKey[list[Hub]] = pytest.StashKey()
 _MODULE_HUB_KEY: pytest.StashKey[Hub] = pytest.StashKey()
 _ENDED_KEY: pytest.StashKey[bool] = pytest.StashKey()
+_SERVER_KEY: pytest.StashKey[HubServer] = pytest.StashKey()
 _GUARD_KEY: pytest.StashKey[LiveServiceGuard] = pytest.StashKey()
 
 
@@ -76,7 +77,9 @@ def mockhub_server(pytestconfig: pytest.Config) -> Iterator[HubServer]:
             raise
         pytest.fail(_SOCKETS_BLOCKED, pytrace=False)
     with server:
+        pytestconfig.stash[_SERVER_KEY] = server
         yield server
+        del pytestconfig.stash[_SERVER_KEY]
 
 
 @pytest.fixture
@@ -150,6 +153,12 @@ def mockhub_env(mockhub: Hub, monkeypatch: pytest.MonkeyPatch, pytestconfig: pyt
     for name, value in environment(pytestconfig.getini("mockhub_env"), mockhub).items():
         monkeypatch.setenv(name, value)
     return mockhub
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Serve the page while the debugger runs, and print its address."""
+    if server := config.stash.get(_SERVER_KEY, None):
+        config.get_terminal_writer().line(f"mockhub page: {server.serve_page()}")
 
 
 # -- hooks around tests ----------------------------------------------------------------------------

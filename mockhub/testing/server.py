@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self, Unpack
 
+from mockhub.domain.hub_registry import DEFAULT
 from mockhub.server.server import ServerThread, bind
 from mockhub.testing.app_host import AppHost, T
 from mockhub.testing.config import HubConfig, HubOptions
 from mockhub.testing.hub import Hub
+from mockhub.web.app import CONTROL_PREFIX
 
 
 class HubServer(AppHost):
@@ -51,6 +53,15 @@ class HubServer(AppHost):
             MockhubError: if an option is not valid.
         """
         return Hub.create(self, HubConfig.from_options(options, source="create_hub"), name)
+
+    def serve_page(self) -> str:
+        """Serve the control plane, with the page, from now on; return the page's address."""
+        from mockhub.control.app import mount_control_plane
+
+        if self.app.control_plane is None:
+            self.run_on_server(lambda: mount_control_plane(self.app, token=None))
+        names = [hub.name for hub in self.hub_registry if hub.name != DEFAULT]
+        return f"{self.url}{CONTROL_PREFIX}/?hub={names[-1] if names else DEFAULT}"
 
     def stop(self) -> None:
         """Stop the server and wait for its thread."""

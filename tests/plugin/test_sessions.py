@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -375,3 +376,31 @@ def test_plugin_can_be_switched_off(tmp_path: Path) -> None:
 def test_help_lists_options_and_marker(tmp_path: Path) -> None:
     assert "mockhub: a hub for every test" in session(tmp_path, "", "--help").output
     assert "@pytest.mark.mockhub(scenario=" in session(tmp_path, "", "--markers").output
+
+
+DEBUGGER = """
+import pdb, re, sys
+import httpx
+
+class Debugger(pdb.Pdb):
+    def interaction(self, *args):
+        page = httpx.get(address.replace("hubs/", "_mockhub/?hub="), follow_redirects=True)
+        hub = httpx.get(address.replace("hubs/", "_mockhub/hubs/")).json()
+        print("page", page.status_code, page.headers["content-type"], hub["name"])
+
+def test_it(mockhub):
+    global address
+    address = mockhub.base_url.removesuffix("/api/v1")
+    assert False
+"""
+
+
+def test_debugger_has_a_page_of_the_hub(tmp_path: Path) -> None:
+    """With --pdb the session prints the address of the page, which shows the hub of the test."""
+    result = session(tmp_path, DEBUGGER, "--pdb", "--pdbcls=test_it:Debugger")
+    assert re.search(
+        r"^mockhub page: http://127\.0\.0\.1:\d+/_mockhub/\?hub=test_it$",
+        result.output,
+        re.MULTILINE,
+    )
+    assert "page 200 text/html; charset=utf-8 test_it" in result.output
