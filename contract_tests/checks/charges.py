@@ -24,7 +24,7 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, upload_files
 from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
 from mockhub.verify.generation_assertions import (
     assert_completed,
@@ -150,7 +150,8 @@ def _crossing_body(context: CheckContext, fixture: GenerationFixture, n: int, si
     if fixture.trigger and context.profile.partial:
         changes["prompt"] = context.profile.partial.prompt
     if fixture.is_form:
-        return form_body(context.form_fields(**changes), (), files_first=False)
+        files = upload_files(("sunset.png",))
+        return form_body(context.form_fields(**changes), files, files_first=False)
     return context.request_body(**changes)
 
 

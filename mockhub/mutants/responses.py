@@ -208,7 +208,7 @@ def custom_error(status: int, code: str, message: str) -> Response:
 def rate_limited(*args: object) -> Response:
     """Return a 429, which the documentation does not have (LIM-2)."""
     content = {"error": {"message": "Too many requests", "code": "rateLimited"}}
-    return json_response(429, content, {"Retry-After": "1"})
+    return json_response(429, content, {"Retry-After": "0"})
 
 
 def generation_of(context: RequestContext) -> Generation:

@@ -170,12 +170,15 @@ class Run:
             withdrawn = self.client.withdraw_transient()
             self.context.forget(withdrawn)
             was_transient = any(exchange in withdrawn for exchange in result.evidence)
-            is_affordable = check.cost <= self.client.budget.remaining
+            is_affordable = check.cost <= max(self.client.budget.remaining, 0)
             again = run_check(check, self.context) if is_affordable else None
             if again and again.outcome == Outcome.FAILED:
                 result = again
             elif was_transient or (again and again.outcome == Outcome.PASSED):
-                message = f"flaky, it failed in {runs - 1} of {runs} runs: {result.message}"
+                reason = f"flaky, it failed in {runs - 1} of {runs} runs"
+                if again is None:
+                    reason = "a transient failure may be the cause, and another run costs too much"
+                message = f"{reason}: {result.message}"
                 return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
             if not any(is_transient(exchange) for exchange in result.evidence):
                 break
