@@ -101,7 +101,7 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
 
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
-    """Send one or two tasks, a synchronous request and one that fails at the same moment."""
+    """Send a partial task, then another, a synchronous request and a failure at one moment."""
     size = _SIZE if context.generation("portrait").size_rejection else "1024x1536"
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()
@@ -109,7 +109,7 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     n = context.profile.partial.n if context.profile.partial else 2
     images_left = context.client.budget.remaining // _MIN_PRICE
     is_short = images_left < n + 3
-    planned = [(image, 1, size), (task if is_short else several, 1 if is_short else n, _SIZE)]
+    planned = [(task if is_short else several, 1 if is_short else n, _SIZE), (image, 1, size)]
     if images_left >= n + _SPARE_IMAGES:  # other checks need some of them
         planned.append((task, 1, _SIZE))
     requests = [
@@ -122,7 +122,12 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     ]
     if context.profile.provider_failure and not is_short:
         requests.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))
-    exchanges = context.client.send_simultaneously(requests)
+    # A partial task comes first, so that the others are charged before its refund.
+    first = 0 if is_short else 1
+    exchanges = [
+        *context.client.send_simultaneously(requests[:first]),
+        *context.client.send_simultaneously(requests[first:]),
+    ]
     if len(exchanges) > len(planned) and (status := exchanges[-1].status) == 200:
         raise Inconclusive(f"HTTP {status} where the provider should fail", exchanges[-1])
     reported = [reported_credits(exchange.json_object) or 0 for exchange in exchanges]
