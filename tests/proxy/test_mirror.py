@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 
 import httpx
@@ -30,6 +31,18 @@ def proxy(upstream: LiveHub) -> Iterator[LiveProxy]:
 
 def control(proxy: LiveProxy, path: str) -> httpx.Response:
     return proxy.client.get(f"/_mockhub/hubs/default/{path}".rstrip("/")).raise_for_status()
+
+
+@contextmanager
+def local_image_url(image_url: str) -> Iterator[str]:
+    """Yield the URL at a proxy of an image of another host."""
+    image = {"id": "i", "object": "image", "url": image_url, "created_at": "-"}
+    log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
+    with (
+        scripted_server(lambda request: json_response(log)) as url,
+        start_proxy(url, rewrite_images=True) as proxy,
+    ):
+        yield proxy.get("generations/g").json()["images"][0]["url"]
 
 
 def test_ledger_follows_the_balance(upstream: LiveHub, proxy: LiveProxy) -> None:
@@ -155,16 +168,12 @@ def test_images_are_fetched_from_their_host_without_the_key() -> None:
         seen.append(request)
         return Response(200, b"an image", (("Content-Type", "image/png"),))
 
-    with scripted_server(image_host) as elsewhere:
-        image = {"id": "i", "object": "image", "url": f"{elsewhere}/a.png?s=1", "created_at": "-"}
-        log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
-        with (
-            scripted_server(lambda request: json_response(log)) as url,
-            start_proxy(url, rewrite_images=True) as proxy,
-        ):
-            local = proxy.get("generations/g").json()["images"][0]["url"]
-            headers = {"Authorization": f"Bearer {KEY}", "Cookie": "a=b", "Accept": "image/png"}
-            assert httpx.get(local, headers=headers).content == b"an image"
+    with (
+        scripted_server(image_host) as elsewhere,
+        local_image_url(f"{elsewhere}/a.png?s=1") as local,
+    ):
+        headers = {"Authorization": f"Bearer {KEY}", "Cookie": "a=b", "Accept": "image/png"}
+        assert httpx.get(local, headers=headers).content == b"an image"
     (request,) = seen
     assert request.path == "/a.png?s=1"
     names = {name.lower(): value for name, value in request.headers.items()}
@@ -176,15 +185,8 @@ def test_images_are_fetched_from_their_host_without_the_key() -> None:
 def test_image_that_breaks_off_is_502_if_a_fault_has_to_alter_it() -> None:
     """Then the whole image is read before anything is sent."""
     cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
-    with raw_server(reply_with(cut)) as elsewhere:
-        image = {"id": "i", "object": "image", "url": f"{elsewhere}/a.png", "created_at": "-"}
-        log = {"id": "g", "status": "succeeded", "images": [image], "usage": {"credits": 8}}
-        with (
-            scripted_server(lambda request: json_response(log)) as url,
-            start_proxy(url, rewrite_images=True) as proxy,
-        ):
-            local = proxy.get("generations/g").json()["images"][0]["url"]
-            response = httpx.get(local, headers={"X-Mockhub": "delay=1ms@after"})
+    with raw_server(reply_with(cut)) as elsewhere, local_image_url(f"{elsewhere}/a.png") as local:
+        response = httpx.get(local, headers={"X-Mockhub": "delay=1ms@after"})
     assert (response.status_code, response.json()["error"]["code"]) == (
         502,
         "upstreamInvalidResponse",
