@@ -92,7 +92,7 @@ def assert_balances_match_costs(context: CheckContext) -> None:
             raise Inconclusive("a task has not ended", generation.final_exchange)
     if lost := context.client.lost:
         raise Inconclusive("a request may have been charged, and its response was lost", *lost)
-    if context.has_unexpected_acceptance():
+    if _has_unexpected_acceptance(context):
         raise Inconclusive("requests were accepted that should have been rejected")
     for role in ("valid", "other") if generations else ("other",):
         cost = sum(one.reported_cost or 0 for one in generations if one.payer == role)
@@ -101,3 +101,18 @@ def assert_balances_match_costs(context: CheckContext) -> None:
             balance = find_balance(expect(exchange, 200), exchange)
             expected = context.starting_balances[role] - cost
             assert_equal(balance, expected, f"the balance of {role}", exchange)
+
+
+def _has_unexpected_acceptance(context: CheckContext) -> bool:
+    """Return whether a request was accepted for keys.valid that should have been rejected."""
+    authorization = f"Bearer {context.profile.keys['valid']}"
+    accepted = [
+        exchange
+        for exchange in context.client.exchanges
+        if exchange.request.method == "POST"
+        and exchange.status in (200, 202)
+        and exchange.request.headers.get("Authorization") in (authorization, None)
+    ]
+    return len(accepted) > sum(
+        generation.accepted for generation in context.history if generation.payer == "valid"
+    )

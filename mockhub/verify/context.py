@@ -130,20 +130,6 @@ class CheckContext(Balances):
         """Return the same as the fields of a form."""
         return {name: to_form_text(value) for name, value in self.request_body(**changes).items()}
 
-    def has_unexpected_acceptance(self) -> bool:
-        """Return whether a request was accepted for keys.valid that should have been rejected."""
-        authorization = f"Bearer {self.profile.keys['valid']}"
-        accepted = [
-            exchange
-            for exchange in self.client.exchanges
-            if exchange.request.method == "POST"
-            and exchange.status in (200, 202)
-            and exchange.request.headers.get("Authorization") in (authorization, None)
-        ]
-        return len(accepted) > sum(
-            generation.accepted for generation in self.history if generation.payer == "valid"
-        )
-
     # Provider states
 
     def provider_state(self, name: str, result_key: str, **params: object) -> str:
