@@ -57,18 +57,18 @@ class Generation(FrozenStruct, frozen=True):
 
     @property
     def credits_requested(self) -> int:
-        return self.quote.credits_per_image * self.request.n
+        return self.quote.price(self.request.n)
 
     @property
     def credits(self) -> int:
         """What it cost: nothing while it runs (ASY-4), the delivered images at the end (GEN-6)."""
-        return self.quote.credits_per_image * self.delivered
+        return self.quote.price(self.delivered)
 
     @property
     def charged_credits(self) -> int:
         """What the ledger has charged for it so far: all requested images while it runs."""
         images = self.request.n if self.ended_at is None else self.delivered
-        return self.quote.credits_per_image * images
+        return self.quote.price(images)
 
     def status_at(self, now: int) -> Status:
         """Return ``queued`` at the time of submission, later ``processing`` (ASY-6)."""
@@ -105,7 +105,7 @@ def create_generation(
     Raises:
         InsufficientCredits: if the account cannot pay.
     """
-    allocations = account.allocate(quote.credits_per_image * request.n)
+    allocations = account.allocate(quote.price(request.n))
     due_at = _due_at(request, outcome, now, timeout_ms)
     entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in allocations])
     ends_now = not (request.run_async or outcome.never or outcome.duration)
@@ -154,9 +154,7 @@ def _final_status(delivered: int) -> Literal["succeeded", "failed"]:
 
 
 def _refund_entries(completed: Generation, now: int) -> tuple[Entry, ...]:
-    credits_to_refund = completed.quote.credits_per_image * (
-        completed.request.n - completed.delivered
-    )
+    credits_to_refund = completed.quote.price(completed.request.n - completed.delivered)
     if not credits_to_refund:
         return ()
     allocations = deallocate(completed.allocations, credits_to_refund)

@@ -110,7 +110,7 @@ class HubBackend(ObservableHub):
         """
         now = self.settle()
         quote = self.spec.catalog.quote(request.model, request.size)
-        needed = quote.credits_per_image * request.n
+        needed = quote.price(request.n)
         if account.balance < needed:  # uses up no outcome
             raise self.spec.errors.insufficient_credits(account.balance, needed)
         if self.running_size > self.max_generations_size:
@@ -186,7 +186,7 @@ class HubBackend(ObservableHub):
                 timeout_ms=self._timeout_ms,
             )
         except InsufficientCredits:
-            needed = quote.credits_per_image * request.n
+            needed = quote.price(request.n)
             raise self.spec.errors.insufficient_credits(account.balance, needed) from None
         self.commit(account, changes)
         generation = changes.generation

@@ -122,7 +122,7 @@ class PatchedServer:
 
     def price(self, request: GenerationRequest) -> int:
         quote = self.spec.catalog.quote(request.model, request.size)
-        return quote.credits_per_image * request.n
+        return quote.price(request.n)
 
     def error(self, code: str, message: str | None = None) -> ApiError:
         """Return a documented error, to be raised."""

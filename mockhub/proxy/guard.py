@@ -215,7 +215,7 @@ class Guard:
         """Return the price of a request; one that is not valid might be the dearest."""
         if request is None:
             return self._highest_price
-        return self._spec.catalog.quote(request.model, request.size).credits_per_image * request.n
+        return self._spec.catalog.quote(request.model, request.size).price(request.n)
 
     def _describe_price(self, context: ProxyContext, price: int) -> str:
         body = context.request_body

@@ -25,6 +25,10 @@ class Quote(NamedTuple):
     credits_per_image: int
     size: Size  # of `auto`, the size that is drawn
 
+    def price(self, images: int) -> int:
+        """Return the credits of so many images."""
+        return self.credits_per_image * images
+
 
 class Model(FrozenStruct, frozen=True):
     """A listed model, with its prices and limits (MOD-1 to MOD-7)."""

@@ -101,7 +101,7 @@ def generation_ids_repeat(server: PatchedServer) -> None:
 @responses.mutate_log
 def log_usage_per_image(content: Json, generation: Generation) -> None:
     images = min(1, generation.delivered)
-    content["usage"]["credits"] = generation.quote.credits_per_image * images
+    content["usage"]["credits"] = generation.quote.price(images)
 
 
 mutant_table("RET-1", responses.mutate_log)(
