@@ -132,7 +132,7 @@ async def test_async_client(mockhub, anyio_backend):
 def test_other_plugins(
     tmp_path: Path, source: str, plugins: tuple[str, ...], options: tuple[str, ...], passed: int
 ) -> None:
-    result = session(tmp_path, source, "-q", *options, plugins=plugins, timeout=120)
+    result = session(tmp_path, source, "-q", *options, plugins=plugins)
     assert result.counts["passed"] == passed, result.output
     assert result.code == 0, result.output
 

@@ -16,7 +16,7 @@ import yaml
 from mockhub import Hub
 from mockhub.testing import options
 from mockhub.testing.config import HubOptions
-from tests.support.pytest_sessions import Session, session
+from tests.support.pytest_sessions import session
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "pytest.md").read_text("utf-8")
@@ -38,7 +38,7 @@ def test_examples_pass(examples: Path) -> None:
     """They are synchronous, asynchronous and unittest, and their client has no findings."""
     result = session(examples, "", "-v", plugins=("asyncio",))
     assert result.code == 0, result.output
-    assert result.counts.keys() == {"passed"}
+    assert result.counts.keys() == {"passed"}, result.output
     assert {
         "test_image_client.py",
         "test_image_client_async.py",
@@ -53,23 +53,17 @@ def test_unittest_example_needs_no_pytest(examples: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
-@pytest.fixture(scope="module")
-def page_session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """Run a session of every Python block of the page, each in a file of its own."""
-    folder = tmp_path_factory.mktemp("page")
-    for number, block in enumerate(blocks("python")):
-        (folder / f"test_block_{number}.py").write_text(block)
-    return session(folder, "", "-v", "-W", "error", plugins=("asyncio", "anyio", "xdist"))
-
-
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_every_python_block_is_a_passing_test(page_session: Session, number: int) -> None:
+def test_every_python_block_is_a_passing_test(tmp_path: Path) -> None:
     """Each is a complete file and passes as printed."""
-    results = re.findall(
-        rf"^test_block_{number}.py::.* \w+ +\[.*\]$", page_session.output, re.MULTILINE
-    )
-    assert results, page_session.output
-    assert all("PASSED" in line for line in results), page_session.output
+    for number, block in enumerate(blocks("python")):
+        (tmp_path / f"test_block_{number}.py").write_text(block)
+    plugins = ("asyncio", "anyio", "xdist")
+    result = session(tmp_path, "", "-v", "-W", "error", plugins=plugins)
+    for number in range(len(blocks("python"))):
+        line = rf"^test_block_{number}.py::.* \w+ +\[.*\]$"
+        results = re.findall(line, result.output, re.MULTILINE)
+        assert results, result.output
+        assert all("PASSED" in line for line in results), result.output
 
 
 def test_page_begins_with_a_test_of_nine_lines() -> None:

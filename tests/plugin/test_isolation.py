@@ -12,8 +12,10 @@ from mockhub.testing.server import HubServer
 from tests.conftest import Serve
 from tests.support.pytest_sessions import session
 
-MANY = """
-import httpx, pytest
+IN_WORKERS = """
+import os, httpx, pytest
+
+URL = os.environ["MOCKHUB_URL"]
 
 @pytest.fixture(scope="session")
 def client():
@@ -32,27 +34,9 @@ def test_alone(mockhub, client, number):
     mockhub.assert_generated(prompt=f"Number {number}", times=1)
     mockhub.assert_spent(spent)
     assert len(mockhub.journal) == 1
-"""
-
-
-def test_150_tests_in_four_workers_are_isolated(tmp_path: Path) -> None:
-    """Each sees only its own credits, prompt and journal, by its URL or by its key alone."""
-    result = session(tmp_path, MANY, "-n", "4", "-q", plugins=("xdist",))
-    assert result.counts == {"passed": 150}, result.output
-
-
-SHARED = """
-import os, httpx, pytest
-
-URL = os.environ["MOCKHUB_URL"]
-
-@pytest.fixture(scope="session")
-def client():
-    with httpx.Client(timeout=60) as client:
-        yield client
 
 @pytest.mark.parametrize("number", range(150))
-def test_alone(client, number):
+def test_on_one_server(client, number):
     made = client.post(f"{URL}/_mockhub/hubs", json={"credits": 100 + number}).json()
     name, headers = made["hub"]["name"], {"Authorization": f"Bearer {made['key']}"}
     base_url = made["hub"]["base_url"] if number % 2 else f"{URL}/api/v1"
@@ -66,15 +50,18 @@ def test_alone(client, number):
 """
 
 
-def test_four_workers_on_one_server_are_isolated(
+def test_tests_in_four_workers_are_isolated(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """150 tests in four processes each create a hub on the same server."""
+    """Each sees only its own credits, prompt and journal, by its URL or by its key alone.
+
+    150 tests have a hub on the server of their worker, and 150 create one on the same server.
+    """
     with serve("--control") as server:
         monkeypatch.setenv("MOCKHUB_URL", server.url)
-        result = session(tmp_path, SHARED, "-n", "4", "-q", plugins=("xdist",))
+        result = session(tmp_path, IN_WORKERS, "-n", "4", "-q", plugins=("xdist",))
         hubs = httpx.get(f"{server.url}/_mockhub/hubs").json()["hubs"]
-    assert result.counts == {"passed": 150}, result.output
+    assert result.counts == {"passed": 300}, result.output
     assert [hub["name"] for hub in hubs] == ["default"]
 
 

@@ -1,17 +1,21 @@
-"""Runs pytest sessions in subprocesses, for tests of the plugin."""
+"""Runs pytest sessions in other processes, for tests of the plugin."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _IN_CI = ("CI", "BUILD_NUMBER")
 
 COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def session(
     *options: str,
     ini: str = "",
     plugins: tuple[str, ...] = (),
-    timeout: float | None = None,
+    timeout: int = 120,
+    fork: bool = True,
 ) -> Session:
     """Run pytest on one file, with the plugin of mockhub and *plugins*.
 
@@ -51,19 +56,63 @@ def session(
         ini: Lines for pytest.ini.
         plugins: The entry points of other plugins.
         timeout: Seconds after which the session is killed, and the test fails.
+        fork: Fork a process that has imported mockhub, which is quicker. Sessions with plugins
+            other than xdist run in a new process, since they depend on the order of imports.
     """
     scope = "asyncio_default_fixture_loop_scope = function\n" if "asyncio" in plugins else ""
     (folder / "pytest.ini").write_text(f"[pytest]\n{scope}{ini}")
     (folder / "test_it.py").write_text(source)
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
+    arguments = [*chosen, *options]
     # In CI pytest prints each failure twice, which would confuse tests that count messages.
     environment = {name: value for name, value in os.environ.items() if name not in _IN_CI}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    run = _run_in_fork if fork and {*plugins} <= {"xdist"} else _run_in_new_process
+    return run(folder, arguments, environment, timeout)
+
+
+def _run_in_new_process(
+    folder: Path, arguments: list[str], environment: dict[str, str], timeout: int
+) -> Session:
     completed = subprocess.run(
-        [*COMMAND, *chosen, *options],
+        [*COMMAND, *arguments],
         cwd=folder,
-        env=environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=timeout,
     )
     return Session(completed.returncode, completed.stdout + completed.stderr)
+
+
+def _run_in_fork(
+    folder: Path, arguments: list[str], environment: dict[str, str], timeout: int
+) -> Session:
+    output = folder / "output.txt"
+    request = {
+        "folder": str(folder),
+        "environment": environment,
+        "arguments": [*COMMAND[3:], *arguments],
+    }
+    server = _session_server()
+    assert server.stdin
+    assert server.stdout
+    server.stdin.write(json.dumps(request | {"output": str(output), "timeout": timeout}) + "\n")
+    server.stdin.flush()
+    code = int(server.stdout.readline())
+    assert code >= 0, f"killed by signal {-code}:\n{output.read_text()}"
+    return Session(code, output.read_text())
+
+
+@cache
+def _session_server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.session_server"],
+        cwd=_ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)  # the end of its input ends it
+    return server
