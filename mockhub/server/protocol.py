@@ -207,10 +207,10 @@ class HttpProtocol(asyncio.Protocol):
                 message = self._too_many_connections()
                 cycle.send_response(self._context.error_response(503, message))
                 return
-            tasks, context_vars = self._server_state.tasks, self._context_vars.copy()
-            cycle.task = self._loop.create_task(self._run_app(cycle, scope), context=context_vars)
-            cycle.task.add_done_callback(tasks.discard)
-            tasks.add(cycle.task)
+            task = cycle.task = self._loop.create_task(
+                self._run_app(cycle, scope), name="request", context=self._context_vars.copy()
+            )
+            self._server_state.tasks.add(task)
             self._limit_request_time(cycle)
             if self._eof_received:
                 self._loop.call_soon(self._close_if_waiting, cycle)  # after the task's first step
@@ -229,6 +229,7 @@ class HttpProtocol(asyncio.Protocol):
                 message = "mockhub failed; its log says why"
                 cycle.send_response(self._context.error_response(500, message))
         finally:
+            self._server_state.tasks.discard(cast("asyncio.Task[None]", cycle.task))
             if cycle is self._current_cycle:  # there is no response, or only a part of it
                 self._write_buffer.close()
 

@@ -142,7 +142,7 @@ class RequestContext:
     @property
     def current_credit_delta(self) -> int:
         """The charge and refunds so far of the generation that the request created."""
-        return self.hub.journal.credits_of(self.created_generation)
+        return self.hub.journal.credits_of(self.generation) if self.parsed_request else 0
 
     @property
     def created_generation(self) -> str | None:
@@ -156,11 +156,12 @@ class RequestContext:
 
     def finalize(self) -> None:
         """Keep what the journal needs; release the connection, the body and the key (AUTH-7)."""
+        scope, headers, hub = self.scope, self.headers, self.hub
         self.milliseconds = (perf_counter() - self.started_at) * 1000
-        self.number, self.timestamp = self.hub.journal.total + 1, self.hub.clock.now()
+        self.number, self.timestamp = hub.journal.total + 1, hub.clock.now()
         self.credit_delta = self.current_credit_delta
-        self.query_string = self.scope["query_string"]
-        self.raw_path = self.scope.get("raw_path") or quote(self.scope["path"]).encode()
+        query = self.query_string = scope["query_string"]
+        raw_path = self.raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
         self.scope, self.source, self.authorization = _EMPTY_SCOPE, _NO_SOURCE, None
         self.pending_faults = ()
         if body := self.body:
@@ -168,15 +169,13 @@ class RequestContext:
             self.unknown_fields = self._shortened_names(body.unknown_fields)
             self.unknown_files = self._shortened_names(body.unknown_files)
             self.body_incomplete = body.incomplete
-        response, headers = self.response, self.headers
+        response = self.response
         if response is None or self.fired_faults:
             shown = response.body if response else b"{}"
             self.code, self.state = body_error_code_and_status(shown)
-        values = b" ".join(headers.values())  # the same in most requests of a client
-        rest = b" ".join([self.raw_path, self.query_string, self.stored_body.content or b""])
-        contains_key = self.hub.redactor.contains_key
-        self.contains_api_key = contains_key(values) or contains_key(rest)
-        self.size = len(values) + len(rest) + sum(map(len, headers))
+        received = b" ".join([raw_path, query, self.stored_body.content or b"", *headers.values()])
+        self.contains_api_key = hub.redactor.contains_key(received)
+        self.size = len(received) + sum(map(len, headers))
         self.size += size_of_objects(self.path, headers, self.fired_faults, self.parsed_request)
         if response and len(response.body) > MAX_STORED_BODY:  # an image
             self.stored_response = to_stored_body(response.body)
