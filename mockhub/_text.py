@@ -42,6 +42,8 @@ def _escape(char: str) -> str:
 def to_printable_json(content: object) -> str:
     """Format as indented JSON in which characters that are not printable are escaped."""
     text = json.dumps(content, ensure_ascii=False, indent=2)
+    if text.replace("\n", "").isprintable():
+        return text
     return "".join(
         char if char.isprintable() or char in _KEPT_IN_JSON else json.dumps(char)[1:-1]
         for char in text

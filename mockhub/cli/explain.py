@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,7 +145,8 @@ def _clause_pattern(clause_id: str) -> re.Pattern[str]:
     group, _, number = clause_id.partition("-")
     first = "|".join(map(str, range(1, int(number) + 1)))
     last = "|".join(map(str, range(int(number), _MAX_NUMBER + 1)))
-    return re.compile(rf"\b(?:{clause_id}|{group}-(?:{first}) to {group}-(?:{last}))\b")
+    # It begins with the group, which makes the search quick.
+    return re.compile(rf"{group}(?<!\w{group})-(?:{number}|(?:{first}) to {group}-(?:{last}))\b")
 
 
 def _relative(path: Path) -> str:
@@ -155,7 +157,7 @@ def _relative(path: Path) -> str:
 def _spec_places(clause_id: str) -> Iterator[Reference]:
     """Yield the places of openapi.yaml whose `x-clauses` names the clause."""
     path = resource_path("openapi.yaml")
-    for pointer, line in _find_clause(compose_yaml(path), clause_id, ()):
+    for pointer, line in _find_clause(_compose(path), clause_id, ()):
         yield Reference(_relative(path), line, format_pointer(pointer))
 
 
@@ -175,7 +177,7 @@ def _find_clause(
 
 def _code_places(pattern: re.Pattern[str]) -> Iterator[Reference]:
     """Yield the functions and classes of the simulated service that name the clause."""
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in _files(_PACKAGE, "*.py"):
         area = path.relative_to(_PACKAGE).parts[0]
         if area not in (*_NOT_THE_SERVICE, "contract_tests"):
             yield from _definitions(path, pattern)
@@ -183,10 +185,10 @@ def _code_places(pattern: re.Pattern[str]) -> Iterator[Reference]:
 
 def _definitions(path: Path, pattern: re.Pattern[str]) -> Iterator[Reference]:
     """Yield the innermost definitions of a module in which, or in whose decorators, it occurs."""
-    text = path.read_text("utf-8")
+    text = _read(path)
     if not pattern.search(text):
         return
-    definitions = list(_named_nodes(ast.parse(text), ""))
+    definitions = _all_definitions(path)
     seen = set()
     for number, line in enumerate(text.splitlines(), 1):
         if pattern.search(line):
@@ -195,6 +197,24 @@ def _definitions(path: Path, pattern: re.Pattern[str]) -> Iterator[Reference]:
             if name not in seen:
                 seen.add(name)
                 yield Reference(_relative(path), start, name or path.stem)
+
+
+_compose = cache(compose_yaml)
+
+
+@cache
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.rglob(pattern))
+
+
+@cache
+def _read(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+@cache
+def _all_definitions(path: Path) -> list[tuple[str, Sequence[int], int]]:
+    return list(_named_nodes(ast.parse(_read(path)), ""))
 
 
 def _named_nodes(node: ast.AST, prefix: str) -> Iterator[tuple[str, Sequence[int], int]]:
@@ -221,8 +241,7 @@ def _mutants(clause_id: str) -> Iterator[Reference]:
     from mockhub.mutants.catalog import mutants
 
     sources = {
-        path: path.read_text("utf-8").splitlines()
-        for path in sorted((_PACKAGE / "mutants" / "defects").glob("*.py"))
+        path: _read(path).splitlines() for path in _files(_PACKAGE / "mutants" / "defects", "*.py")
     }
     for mutant in mutants().values():
         if mutant.clause == clause_id:
@@ -243,7 +262,7 @@ def _find_mutant(name: str, clause_id: str, sources: Mapping[Path, list[str]]) -
 
 def _tests(pattern: re.Pattern[str]) -> Iterator[Reference]:
     """Yield the tests that name the clause; only a checkout has them."""
-    for path in sorted((_PACKAGE.parent / "tests").rglob("test_*.py")):
+    for path in _files(_PACKAGE.parent / "tests", "test_*.py"):
         yield from _definitions(path, pattern)
 
 

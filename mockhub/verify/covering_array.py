@@ -39,20 +39,20 @@ def fill(seed: int) -> Mapping[str, GenerationFixture]:
     for name in sorted(
         open_names, key=lambda name: (bool(FIXTURES[name].trigger), random.random())
     ):
-        candidates = list(_candidates(FIXTURES[name]))
-        random.shuffle(candidates)
-        best = max(candidates[:_MAX_CANDIDATES], key=lambda one: _gain(one, covered))
+        choices = list(_choices(FIXTURES[name]))
+        random.shuffle(choices)
+        candidates = [replace(FIXTURES[name], open={}, **one) for one in choices[:_MAX_CANDIDATES]]
+        best = max(candidates, key=lambda one: _gain(one, covered))
         filled[name] = best
         covered.update(_pairs(best))
     return MappingProxyType({name: filled[name] for name in FIXTURES})
 
 
-def _candidates(fixture: GenerationFixture) -> Iterator[GenerationFixture]:
+def _choices(fixture: GenerationFixture) -> Iterator[dict[str, Any]]:
     for values in product(*fixture.open.values()):
-        chosen: dict[str, Any] = dict(zip(fixture.open, values, strict=True))
-        candidate = replace(fixture, open={}, **chosen)
-        if candidate.is_form or not candidate.files:
-            yield candidate
+        chosen = dict(zip(fixture.open, values, strict=True))
+        if chosen.get("is_form", fixture.is_form) or not chosen.get("files", fixture.files):
+            yield chosen
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:

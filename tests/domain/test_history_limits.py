@@ -12,11 +12,10 @@ from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.exceptions import ApiError
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import scenario_from_json
-from mockhub.spec.api_spec import load_spec
 from mockhub.spec.generation_request import GenerationRequest
-from tests.support.live_server import PUBLISHED, RICH, serve_hub
+from tests.support.live_server import PUBLISHED, RICH, read_spec, serve_hub
 
-SPEC = load_spec(resource_path("openapi.yaml"))
+SPEC = read_spec(resource_path("openapi.yaml"))
 SYNC = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, False)
 ASYNC = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
 LIMIT = 10

@@ -17,12 +17,11 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.ledger import Entry, InsufficientCredits, Lot, allocate, deallocate
 from mockhub.domain.provider import Outcome, Provider
 from mockhub.exceptions import ApiError
-from mockhub.spec.api_spec import load_spec
 from mockhub.spec.generation_request import GenerationRequest
-from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub
+from tests.support.live_server import BODY, KEY, LOW, POOR, PUBLISHED, RICH, LiveHub, read_spec
 
 HOUR = 3_600_000
-SPEC = load_spec(resource_path("openapi.yaml"))
+SPEC = read_spec(resource_path("openapi.yaml"))
 
 
 def entries(hub: LiveHub, account: str) -> list[tuple[str, int]]:

@@ -24,11 +24,11 @@ from mockhub.exceptions import ApiError, MockhubError
 from mockhub.faults.grammar import parse_directives
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
-from mockhub.spec.api_spec import ApiSpec, load_spec
+from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
-from tests.support.live_server import KEY, PUBLISHED, LiveHub, serve_hub
+from tests.support.live_server import KEY, PUBLISHED, LiveHub, read_spec, serve_hub
 
-SPEC: ApiSpec = load_spec(resource_path("openapi.yaml"))
+SPEC: ApiSpec = read_spec(resource_path("openapi.yaml"))
 REQUEST = GenerationRequest("gpt-image-2", "A lighthouse", "1024x1024", "auto", 1, True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -321,6 +322,7 @@ def test_http_1_0_gets_one_response(server: LiveHub) -> None:
 def test_client_that_does_not_read_is_disconnected(server: LiveHub) -> None:
     """Responses that are not read do not accumulate."""
     with connect(server) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # filled at once
         client.settimeout(0.5)
         started = time.monotonic()
         try:

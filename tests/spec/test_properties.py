@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from mockhub._resources import resource_path
 from mockhub.exceptions import ValidationError
-from mockhub.spec.api_spec import load_spec
 from mockhub.spec.operations import FORM, JSON
 from mockhub.spec.request_validation import coerce_form_fields, parse_json_object, validate
 from mockhub.spec.sizes import Size, nearest_ratio, parse_ratio, parse_size
+from tests.support.live_server import read_spec
 
-SPEC = load_spec(resource_path("openapi.yaml"))
+SPEC = read_spec(resource_path("openapi.yaml"))
 SIZES = SPEC.catalog.size_rules
 (MODEL,) = SPEC.catalog.models.values()
 BODIES = SPEC.operations["create_generation"].bodies

@@ -12,21 +12,21 @@ from typing import Any, TypeVar
 import pytest
 from click.testing import CliRunner
 
+from mockhub._resources import resource_path
 from mockhub.cli.main import main
 from mockhub.domain.hub import HubBackend
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import find_scenario
-from mockhub.spec.api_spec import load_spec
 from mockhub.storage import database, store
 from mockhub.storage.store import Store
 from mockhub.web.app import App
 from mockhub.web.asgi import ConnectionClosed
-from tests.conftest import ROOT
 from tests.support.asgi_client import Reply, call, stored_app
+from tests.support.live_server import read_spec
 from tests.support.postgres import Cluster
 
-SPEC = load_spec(ROOT / "openapi.yaml")
+SPEC = read_spec(resource_path("openapi.yaml"))
 KEY = "gih_live_" + "rich" * 8
 BODY = {"model": "gpt-image-2", "prompt": "A lighthouse"}
 TABLES = ("accounts", "entries", "keys", "generations", "exchanges", "journals", "snapshots")

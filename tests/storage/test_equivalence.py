@@ -17,15 +17,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from mockhub._resources import resource_path
 from mockhub.domain.hub import HubBackend
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import scenario_from_json
-from mockhub.spec.api_spec import load_spec
-from tests.conftest import ROOT
 from tests.support.asgi_client import Reply, call, memory_app, stored_app
+from tests.support.live_server import read_spec
 from tests.support.postgres import Cluster
 
-SPEC = load_spec(ROOT / "openapi.yaml")
+SPEC = read_spec(resource_path("openapi.yaml"))
 KEYS = {name: f"gih_live_{(name * 32)[:32]}" for name in ("one", "two", "old")}
 SCENARIO = scenario_from_json(
     "the test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 
 import pytest
@@ -10,11 +11,12 @@ from mockhub.verify.covering_array import fill
 from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES, FIXTURES
 
 SEEDS = range(25)
+filled_by = cache(fill)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_value_is_sent(seed: int) -> None:
-    filled = fill(seed)
+    filled = filled_by(seed)
     paid = [filled[name] for name in ALL_FIXTURES]
     assert {one.quality for one in paid} >= {"auto", "low", "medium", "high"}
     assert {one.payer for one in paid} == {"valid", "other"}
@@ -25,7 +27,7 @@ def test_every_value_is_sent(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_failures_cover_media_types_modes_and_numbers(seed: int) -> None:
-    failures = [fill(seed)[name] for name in FAILURE_FIXTURES]
+    failures = [filled_by(seed)[name] for name in FAILURE_FIXTURES]
     combinations = {(one.is_form, bool(one.asynchronous), one.image_count) for one in failures}
     assert combinations == set(product((True, False), (True, False), (1, 2, 3, 4)))
     assert {one.payer for one in failures} == {"valid", "other"}
@@ -33,7 +35,7 @@ def test_failures_cover_media_types_modes_and_numbers(seed: int) -> None:
 
 def test_json_has_no_files() -> None:
     assert not [
-        one for seed in SEEDS for one in fill(seed).values() if one.files and not one.is_form
+        one for seed in SEEDS for one in filled_by(seed).values() if one.files and not one.is_form
     ]
 
 
@@ -58,7 +60,7 @@ def test_seeds_cover_all_pairs_of_media_type_and_payer_for_several_images() -> N
     pairs = {
         (one.is_form, one.payer)
         for seed in SEEDS
-        for one in fill(seed).values()
+        for one in filled_by(seed).values()
         if one.image_count > 1
     }
     assert pairs == set(product((True, False), ("valid", "other")))
@@ -66,7 +68,7 @@ def test_seeds_cover_all_pairs_of_media_type_and_payer_for_several_images() -> N
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_failures_cover_qualities_and_payers_of_each_media_type_and_mode(seed: int) -> None:
-    failures = [fill(seed)[name] for name in FAILURE_FIXTURES]
+    failures = [filled_by(seed)[name] for name in FAILURE_FIXTURES]
     assert len({(one.is_form, one.asynchronous, one.quality) for one in failures}) >= 14
     assert len({(one.is_form, one.asynchronous, one.payer) for one in failures}) == 8
 
@@ -74,6 +76,6 @@ def test_failures_cover_qualities_and_payers_of_each_media_type_and_mode(seed: i
 @pytest.mark.parametrize("seed", SEEDS)
 def test_price_does_not_depend_on_seed(seed: int) -> None:
     def price(one_seed: int) -> int:
-        return sum(fill(one_seed)[name].max_cost for name in ALL_FIXTURES)
+        return sum(filled_by(one_seed)[name].max_cost for name in ALL_FIXTURES)
 
     assert abs(price(seed) - price(0)) <= 4
