@@ -30,6 +30,7 @@ from mockhub.verify.assertions import (
     expect_error,
     require_field,
     require_response,
+    response_balance,
 )
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
@@ -299,7 +300,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         generation.id = body["id"]
         own = [each for each in self.tracked if each.role == generation.role]
         if not any(each.pending for each in own) and generation.max_cost == generation.cost:
-            reported = require_field(body, "balance.credits", int, exchange)
+            reported = response_balance(body, exchange)
             expected = self.expected[generation.role].balance
             assert_equal(reported, expected, "balance.credits", exchange)
 

@@ -14,17 +14,17 @@ from mockhub.verify.assertions import (
 from mockhub.verify.charge_assertions import assert_rejections_not_charged
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, SYNC_FIXTURES
-from mockhub.verify.generation_assertions import completed_generations
+from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES
+from mockhub.verify.generation_assertions import synchronous_generations
 from mockhub.verify.outcomes import Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
 
 
-@check("CRD-1", fixtures=SYNC_FIXTURES)
+@check("CRD-1", fixtures=SAVED_FIXTURES)
 def credits_match_response_balance(context: CheckContext) -> None:
     """Return the same account_type and next_expiration as in the response of a generation."""
-    for generation in completed_generations(context, SYNC_FIXTURES):
+    for generation in synchronous_generations(context):
         # A later read may show other lots of credits: it comes from just after the generation.
         exchange, balance = generation.balance_read, generation.body.get("balance")
         if exchange is None or not generation.measured_alone or not isinstance(balance, dict):
@@ -80,6 +80,11 @@ def credits_are_shared_between_keys(context: CheckContext) -> None:
     """Return one balance for two keys of a user."""
     key = context.state_key("second_key", account="valid")
     context.completed("example")
+    for generation in context.history:
+        balances = (generation.balance_before, generation.balance_after)
+        for second, first in zip(generation.second_key_balances, balances, strict=True):
+            if None not in (first, second):
+                assert_equal(second, first, "the balance", generation.final_exchange)
     expect(context.client.get("credits", key=key), 200)
     first, second = context.credits(), context.credits(key)
     assert_equal(second, first, "the balance", context.client.exchanges[-1])

@@ -38,10 +38,10 @@ def request_rejects_malformed_json(context: CheckContext) -> None:
             )
 
 
-@check("REQ-2", "END-3", fixtures=("example", "example_form", "plain_form"))
+@check("REQ-2", "END-3", fixtures=("example", "example_form", "auto"))
 def request_accepts_json_and_form(context: CheckContext) -> None:
     """Accept the documented requests: JSON, a form with a file, and a form without one."""
-    for name in ("example", "example_form", "plain_form"):
+    for name in ("example", "example_form", "auto"):
         assert_accepted(context, name)
 
 

@@ -24,8 +24,13 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, upload_files
-from mockhub.verify.generation import ObservedGeneration, create_generation, reported_credits
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
+from mockhub.verify.generation import (
+    ObservedGeneration,
+    create_generation,
+    encode_request,
+    reported_credits,
+)
 from mockhub.verify.generation_assertions import (
     assert_completed,
     assert_final,
@@ -35,7 +40,6 @@ from mockhub.verify.generation_assertions import (
     require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
-from mockhub.verify.request_bodies import form_body
 
 _MIN_PRICE = oracle.min_price()
 _SIZE = "1024x1024"
@@ -149,15 +153,11 @@ def _partial_task(context: CheckContext, task: GenerationFixture) -> GenerationF
 
 
 def _crossing_body(context: CheckContext, fixture: GenerationFixture, n: int, size: str) -> object:
-    changes: dict[str, object] = {"n": n, "size": size}
-    if fixture.asynchronous:
-        changes["async"] = True
-    if fixture.trigger and context.profile.partial:
-        changes["prompt"] = context.profile.partial.prompt
-    if fixture.is_form:
-        files = upload_files(("sunset.png",))
-        return form_body(context.form_fields(**changes), files, files_first=False)
-    return context.request_body(**changes)
+    partial = context.profile.partial
+    is_partial = fixture.trigger and partial
+    prompt = partial.prompt if is_partial and partial else f"A crossing, {context.seed}, {n}"
+    files = ("sunset.png",) if fixture.is_form else ()
+    return encode_request(replace(fixture, n=n, size=size, quality=None, files=files), prompt)
 
 
 def _failing_body(context: CheckContext) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mockhub.verify.assertions import error_code, expect
+from mockhub.verify.assertions import error_code, expect, expect_error
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
@@ -15,7 +15,8 @@ _BURST = 24
 _WARM_UP = 5  # concurrent requests that a server with a short queue accepts
 
 
-@check("ERR-1")
+# These see the errors of the whole run, whichever check has caused them.
+@check("ERR-1", last=True)
 def errors_have_documented_shape(context: CheckContext) -> None:
     """Return every error as {error: {message, code}}."""
     provoke_errors(context)
@@ -27,13 +28,20 @@ def errors_have_documented_shape(context: CheckContext) -> None:
         raise Inconclusive("no request was rejected")
 
 
-@check("ERR-2")
+@check("ERR-2", last=True)
 def errors_400_have_documented_code(context: CheckContext) -> None:
     """Return invalid_request in every 400."""
     expect_error_codes(context, 400, "invalid_request")
 
 
-@check("ERR-5")
+@check("ERR-4", requires=("broke",), last=True)
+def errors_402_have_documented_code(context: CheckContext) -> None:
+    """Return insufficientCredits in every 402."""
+    for exchange in error_exchanges(context, 402):
+        expect_error(exchange, 402, "insufficientCredits")
+
+
+@check("ERR-5", last=True)
 def errors_404_have_documented_code(context: CheckContext) -> None:
     """Return notFound in every 404."""
     expect_error_codes(context, 404, "notFound")

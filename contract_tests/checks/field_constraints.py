@@ -7,7 +7,7 @@ from mockhub.verify.assertions import assert_field, expect, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_rejection
-from mockhub.verify.fixtures import FAILURE_FIXTURES, SYNC_FIXTURES
+from mockhub.verify.fixtures import FAILURE_FIXTURES, SEVERAL_FIXTURES, SYNC_FIXTURES
 from mockhub.verify.generation_assertions import assert_accepted, assert_image_count
 from mockhub.verify.outcomes import Failed, Inconclusive
 
@@ -68,19 +68,18 @@ def request_accepts_documented_sizes(context: CheckContext) -> None:
         assert_accepted(context, name)
 
 
-@check("REQ-4", fixtures=SYNC_FIXTURES)
+@check("REQ-4", fixtures=(*SYNC_FIXTURES, *SEVERAL_FIXTURES))
 def request_accepts_each_quality(context: CheckContext) -> None:
     """Accept quality auto, low, medium and high."""
-    for name in SYNC_FIXTURES:
+    for name in (*SYNC_FIXTURES, *SEVERAL_FIXTURES):
         assert_accepted(context, name)
 
 
-@check("REQ-5", fixtures=("example", "example_form", "plain_form", "three", "many_references"))
+@check("REQ-5", fixtures=("example", "many_references", *SEVERAL_FIXTURES))
 def request_accepts_each_n(context: CheckContext) -> None:
     """Accept each n from 1 to 4 and return as many images, in JSON and in a form."""
-    for name in ("example", "example_form", "plain_form", "three"):
+    for name in ("example", "many_references", *SEVERAL_FIXTURES):
         assert_accepted(context, name)
-    for name in ("plain_form", "three", "many_references"):
         assert_image_count(context.completed(name))
 
 

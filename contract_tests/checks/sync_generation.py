@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -14,15 +15,17 @@ from mockhub.verify.assertions import (
     find_balance,
     require_field,
 )
+from mockhub.verify.charge_assertions import offered_size
 from mockhub.verify.check import check
-from mockhub.verify.concurrent_requests import parallel
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.generation import ObservedGeneration
-from mockhub.verify.generation_assertions import assert_accepted
+from mockhub.verify.generation import ObservedGeneration, encode_request
+from mockhub.verify.generation_assertions import assert_accepted, assert_completed
 from mockhub.verify.outcomes import CheckOutcome, Failed
 
 _MIN_PRICE = oracle.min_price()
+_SLOW_TASK_SECONDS = 2  # longer than the task queues of some servers wait
 _SLOW_SECONDS = 6  # longer than many clients wait, far below the documented 800
 
 
@@ -35,24 +38,27 @@ def generate_waits_for_completion(context: CheckContext) -> None:
             assert_field(expect(exchange, 200), "status", "succeeded", exchange)
 
 
-@check("LIM-1", requires=("state_handlers",), cost=_MIN_PRICE)
+@check("LIM-1", requires=("state_handlers",), cost=2 * oracle.max_price())
 def generate_waits_for_slow_generation(context: CheckContext) -> None:
-    """Wait for a synchronous generation that takes several seconds, and was charged before."""
+    """Wait for a synchronous generation that takes several seconds, and was charged before.
+
+    A slow task of another user, at the same time, is charged once.
+    """
     prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_SECONDS)
     key: str = "valid"
     with suppress(CheckOutcome):  # to find a balance that is cached for each key
         key = context.state_key("second_key", account="valid")
+    size, price = offered_size(context)
+    fixture = replace(context.fixtures["example"], size=size, is_form=bool(context.seed % 2))
     before, started = context.credits(key), time.monotonic()
-    post = partial(context.client.post, cost=_MIN_PRICE)
-    if context.seed % 2:
-        post = partial(post, form=context.form_fields(prompt=prompt))
-    else:
-        post = partial(post, context.request_body(prompt=prompt))
-    exchange, meanwhile = parallel([post, partial(_read_credits_during, context, key)])
-    body = expect(exchange, 200)
-    fixture = context.fixtures["example"]
+    request = SimultaneousRequest("valid", encode_request(fixture, prompt), cost=price)
+    with ThreadPoolExecutor(2) as pool:
+        task = pool.submit(_slow_task, context)
+        read = pool.submit(_read_credits_during, context, key)
+        [exchange] = context.client.send_simultaneously([request])
+    meanwhile, body = read.result(), expect(exchange, 200)
     context.adopt_generation(
-        ObservedGeneration("a slow generation", fixture, 1, "1024x1024", exchange, finished=True)
+        ObservedGeneration("a slow generation", fixture, 1, size, exchange, finished=True)
     )
     require_field(body, "usage.credits", int, exchange)
     if (seconds := time.monotonic() - started) < _SLOW_SECONDS / 2:
@@ -61,11 +67,30 @@ def generate_waits_for_slow_generation(context: CheckContext) -> None:
         )
     expect(meanwhile, 200)
     what = "the balance during the generation"
-    charged_first = before - _MIN_PRICE
     balance = find_balance(meanwhile.json_object, meanwhile)
-    assert_equal(balance, charged_first, what, meanwhile, clause="LED-1")
+    assert_equal(balance, before - price, what, meanwhile, clause="LED-1")
+    task.result()
 
 
 def _read_credits_during(context: CheckContext, key: str) -> Exchange:
     time.sleep(_SLOW_SECONDS / 4)
     return context.client.get("credits", key=key)
+
+
+def _slow_task(context: CheckContext) -> None:
+    """Require a slow task of `other` to be charged once."""
+    if "other" not in context.profile.keys or context.credits("other") < _MIN_PRICE:
+        return
+    prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_TASK_SECONDS)
+    before, fixture = context.credits("other"), context.fixtures["example_async"]
+    body = context.request_body(prompt=prompt, **{"async": True})
+    exchange = context.client.post(body, key="other", cost=_MIN_PRICE)
+    task = ObservedGeneration(
+        "a slow task", replace(fixture, payer="other"), 1, "1024x1024", exchange
+    )
+    context.adopt_generation(task)
+    expect(exchange, 202)
+    assert_completed(context, task)
+    expected = before - _MIN_PRICE
+    after = context.wait_for_credits(expected, "other")
+    assert_equal(after, expected, "the balance of other", task.final_exchange, clause="LED-1")

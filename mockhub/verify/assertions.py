@@ -97,7 +97,7 @@ def require_field(
             raise Failed(f"{path} is missing", exchange, expected=expected)
         value = value[name]
     if expected_type is int and isinstance(value, float):
-        return cast(T, int(value) if value.is_integer() else round(value, 6))
+        return cast(T, int(value) if value.is_integer() else value)
     if not isinstance(value, expected_type) or (
         isinstance(value, bool) and expected_type is not bool
     ):
@@ -158,7 +158,17 @@ def has_balance(body: JsonObject) -> bool:
 
 def find_balance(body: JsonObject, exchange: Exchange) -> int:
     """Return the credits in the response of GET /api/v1/credits."""
-    return require_field(balance_object(body, exchange), "credits", int, exchange)
+    return _round(require_field(balance_object(body, exchange), "credits", int, exchange))
+
+
+def response_balance(body: JsonObject, exchange: Exchange) -> int:
+    """Return the credits in the response of a generation (GEN-7)."""
+    return _round(require_field(body, "balance.credits", int, exchange))
+
+
+def _round(credits: int) -> int:
+    """Return a balance, which may be fractional, without the error of its binary fraction."""
+    return round(credits, 6)
 
 
 def assert_common_fields(body: object, exchange: Exchange) -> None:

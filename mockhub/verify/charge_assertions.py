@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mockhub.verify import oracle
@@ -18,6 +19,18 @@ def unit_price(generation: ObservedGeneration) -> int:
     tier = generation.final_body.get("quality")
     tier_price = oracle.prices().get(tier) if isinstance(tier, str) else None
     return tier_price if tier_price and generation.size != "1024x1024" else oracle.min_price()
+
+
+def offered_size(context: CheckContext, credits: float = math.inf) -> tuple[str, int]:
+    """Return a size that was accepted in this run, and the price of its image, at most *credits*.
+
+    Its tier depends on the seed.
+    """
+    sizes = {unit_price(one): one.size for one in context.history if one.accepted}
+    sizes[oracle.min_price()] = "1024x1024"
+    prices = sorted(price for price in sizes if price <= credits)
+    price = prices[context.seed % len(prices)]
+    return sizes[price], price
 
 
 def assert_charged(generation: ObservedGeneration, cost: int) -> None:

@@ -41,7 +41,8 @@ class CheckContext(Balances):
         examples: The number of random sequences.
         history: Every generation so far, in order.
         generation_groups: The generations that were created at the same time.
-        concurrent_payment_start: Credits of keys.low before concurrent requests spent them.
+        concurrent_payment: Credits of keys.low before concurrent requests spent them, and the rest
+            that pays for none of them.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class CheckContext(Balances):
         self.fixtures = covering_array.fill(seed)
         self.history: list[ObservedGeneration] = []
         self.generation_groups: list[list[ObservedGeneration]] = []
-        self.concurrent_payment_start: int | None = None
+        self.concurrent_payment = (0, 0)
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._unreliable: set[str] = set()  # what was memoized while a request was given up
@@ -226,7 +227,11 @@ class CheckContext(Balances):
         for payer in ("valid", "other"):
             group = [name for name, fixture in missing.items() if fixture.payer == payer]
             while group:
-                costs = [missing[name].max_cost for name in group[:_MAX_CONCURRENT]]
+                # The cost of a task stays reserved, beside that of its request, until it has ended.
+                costs = [
+                    missing[name].max_cost * (2 if missing[name].asynchronous else 1)
+                    for name in group[:_MAX_CONCURRENT]
+                ]
                 size = self.affordable_count(costs)
                 self._generate_all({name: missing[name] for name in group[:size]})
                 group = group[size:]
@@ -246,7 +251,7 @@ class CheckContext(Balances):
         """
         measured_alone = len(fixtures) == 1
         payer = next(iter(fixtures.values())).payer
-        before, other_balance = self._read_balances(payer, self.current_credits)
+        before, other_balance, second = self._read_balances(payer, self.current_credits)
         parallel([partial(self._generate_one, *item) for item in fixtures.items()])
         group = [
             generation
@@ -257,6 +262,7 @@ class CheckContext(Balances):
             generation.measured_alone = measured_alone
             generation.balance_before = before
             generation.other_balance_before = other_balance
+            generation.second_key_balances = (second, None)
         if group:
             self._record_balances(group, before, payer)
             if any(generation.exchange.error == "lost" for generation in group):
@@ -286,10 +292,11 @@ class CheckContext(Balances):
         refunds = any(
             generation.fixture.trigger or generation.exchange.status == 202 for generation in group
         )
-        after, other_balance = self._read_balances(payer, self.credits_or_none)
+        after, other_balance, second = self._read_balances(payer, self.credits_or_none)
         if refunds and after != expected:
-            after = self.wait_for_credits(expected, payer)
+            after, second = self.wait_for_credits(expected, payer), None
         for generation in group:
+            generation.second_key_balances = (generation.second_key_balances[0], second)
             generation.balance_after, generation.other_balance_after = after, other_balance
             generation.balance_read = self.balance_reads.get(payer)
         if finished := [generation for generation in group if generation.finished]:
@@ -303,12 +310,23 @@ class CheckContext(Balances):
 
     def _read_balances(
         self, payer: str, read: Callable[[str], int | None]
-    ) -> tuple[int | None, int | None]:
-        """Return the credits of the payer and of another user."""
+    ) -> tuple[int | None, int | None, int | None]:
+        """Return the credits of the payer, of another user, and of the payer by a second key."""
         bystander = "other" if payer == "valid" else "valid"
-        roles = [payer, *([bystander] if bystander in self.profile.keys else [])]
-        balances = list(self.run_batch([partial(read, role) for role in roles]))
-        return balances[0], balances[1] if len(balances) > 1 else None
+        roles = {"payer": payer}
+        if bystander in self.profile.keys:
+            roles["bystander"] = bystander
+        if payer == "valid" and (key := self.memoize("second key", self._find_second_key)):
+            roles["second key"] = key
+        reads = self.run_batch([partial(read, role) for role in roles.values()])
+        credits = dict(zip(roles, reads, strict=True))
+        return credits["payer"], credits.get("bystander"), credits.get("second key")
+
+    def _find_second_key(self) -> RawKey | None:
+        """Return another key of `valid`, if the state handlers have one."""
+        with suppress(CheckOutcome):
+            return self.state_key("second_key", account="valid")
+        return None
 
     def _generate_one(self, name: str, fixture: GenerationFixture) -> None:
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import combinations, product
+from itertools import combinations, islice
 from random import Random  # noqa: TID251 - the seed is that of the run
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,9 @@ from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, GenerationFixture
 
 Pair = tuple[tuple[str, object], ...]
 
-_FACTORS = ("is_form", "asynchronous", "image_count", "size", "quality", "payer", "trigger")
+_FACTORS = (
+    "is_form", "asynchronous", "image_count", "tier", "size", "quality", "payer", "trigger",
+)  # fmt: skip
 # The files of other forms are drawn at random: as a factor they would turn everything into forms.
 _MAX_CANDIDATES = 60  # of each fixture; more find hardly any further pairs
 _PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
@@ -35,24 +37,41 @@ def fill(seed: int) -> Mapping[str, GenerationFixture]:
     filled = {name: one for name, one in FIXTURES.items() if not one.open}
     covered = {pair for name in ALL_FIXTURES if name in filled for pair in _pairs(filled[name])}
     open_names = [name for name, one in FIXTURES.items() if one.open]
+    spread: set[Pair] = set()
     # The failures cost nothing, so they cover what the paid generations have left.
     for name in sorted(
         open_names, key=lambda name: (bool(FIXTURES[name].trigger), random.random())
     ):
-        choices = list(_choices(FIXTURES[name]))
-        random.shuffle(choices)
-        candidates = [replace(FIXTURES[name], open={}, **one) for one in choices[:_MAX_CANDIDATES]]
-        best = max(candidates, key=lambda one: _gain(one, covered))
+        candidates = (
+            one for one in _candidates(FIXTURES[name], random) if spread.isdisjoint(_spread(one))
+        )
+        best = max(islice(candidates, _MAX_CANDIDATES), key=lambda one: _gain(one, covered))
         filled[name] = best
         covered.update(_pairs(best))
+        spread.update(_spread(best))
     return MappingProxyType({name: filled[name] for name in FIXTURES})
 
 
-def _choices(fixture: GenerationFixture) -> Iterator[dict[str, Any]]:
-    for values in product(*fixture.open.values()):
-        chosen = dict(zip(fixture.open, values, strict=True))
-        if chosen.get("is_form", fixture.is_form) or not chosen.get("files", fixture.files):
-            yield chosen
+def _candidates(fixture: GenerationFixture, random: Random) -> Iterator[GenerationFixture]:
+    while True:
+        chosen: dict[str, Any] = {
+            name: random.choice(values) for name, values in fixture.open.items()
+        }
+        if not chosen.get("is_form", fixture.is_form):
+            chosen["files"] = ()
+        yield replace(fixture, open={}, **chosen)
+
+
+def _spread(fixture: GenerationFixture) -> list[Pair]:
+    """Return what no two paid generations of several images with one outcome may share.
+
+    So each run pays for every tier, and the price of a run hardly depends on its seed.
+    """
+    if fixture.image_count == 1 or fixture.trigger == "provider_failure":
+        return []
+    outcome = ("trigger", fixture.trigger)
+    mode = (fixture.is_form, bool(fixture.asynchronous))
+    return [(outcome, ("tier", fixture.tier)), (outcome, ("mode", mode))]
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:

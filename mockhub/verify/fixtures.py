@@ -55,6 +55,10 @@ class GenerationFixture:
         return 1 if self.n is None else self.n
 
     @property
+    def tier(self) -> str:
+        return oracle.tier_of(self.size or "auto")
+
+    @property
     def is_form_task(self) -> bool:
         """Whether a form asks for a task, which an implementation need not offer."""
         return self.is_form and bool(self.asynchronous)
@@ -83,84 +87,63 @@ _ALL_FORMATS = (
     "camera.jpg", "lossy.webp", "sunset.png", "sunset.jpeg",
 )  # fmt: skip
 
-_PUNCTUATION = 'Four lamps\' light: "warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
-
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
 _SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
+_QUALITY: OpenFields = {"quality": _QUALITIES}
 _SMALL: OpenFields = {
     "size": ("1024x1024", "auto", "1536x1024", "1024x1536")
 }  # at the lowest price
+_EVERY_TIER: OpenFields = {
+    "size": (*_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840")
+}
+_MODE: OpenFields = {"asynchronous": (None, False, True, True)}
+_ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
+
+# Requests that differ in some fields only are different requests: many have the same prompt.
+_EXAMPLE = "A cinematic product photo with premium studio lighting"
+_EXAMPLE_WITH_REFERENCE = "Use the reference image and render it as a premium studio product shot"
+_PROMPT = 'Four lamps\' light: "warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
 
 FIXTURES: Mapping[str, GenerationFixture] = {
     # The examples of the documentation.
-    "example": GenerationFixture(
-        "A cinematic product photo with premium studio lighting", quality="high", n=1
-    ),
+    "example": GenerationFixture(_EXAMPLE, quality="high", n=1),
     "example_form": GenerationFixture(
-        "Use the reference image and render it as a premium studio product shot",
-        quality="high",
-        n=1,
-        is_form=True,
-        files=("sunset.png",),
+        _EXAMPLE_WITH_REFERENCE, quality="high", n=1, is_form=True, files=("sunset.png",)
     ),
-    "example_async": GenerationFixture(
-        "A cinematic product photo with premium studio lighting, queued",
-        quality="high",
-        n=1,
-        asynchronous=True,
-    ),
-    # Other sizes, qualities and counts, each in combinations that depend on the seed.
+    "example_async": GenerationFixture(_EXAMPLE, quality="high", n=1, asynchronous=True),
+    # One image.
     "portrait": GenerationFixture(
-        "A lighthouse at dusk",
+        _PROMPT,
         n=1,
         asynchronous=False,
-        open=_MEDIA | _PAYER | {"size": ("1024x1536", "1024x1280"), "quality": _QUALITIES},
+        open=_MEDIA | _PAYER | _QUALITY | {"size": ("1024x1536", "1024x1280")},
     ),
     "auto": GenerationFixture(
-        "सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1, open=_MEDIA | _PAYER
-    ),
-    "two_k": GenerationFixture(
-        "A glass of water on slate",
-        size="2048x2048",
-        n=1,
-        open=_MEDIA | _PAYER | {"quality": _QUALITIES},
-    ),
-    "four_k": GenerationFixture(
-        "A valley from above",
-        n=1,
-        open=_MEDIA | _PAYER | {"size": ("3840x2160", "2160x3840"), "quality": _QUALITIES},
-    ),
-    "several_async": GenerationFixture(
-        "Two boats",
-        n=2,
-        asynchronous=True,
-        open=_PAYER
-        | {"size": ("2048x2048", "2048x1152", "1152x2048", "1024x1536"), "quality": _QUALITIES},
-    ),
-    "plain_form": GenerationFixture(
-        _PUNCTUATION, n=4, is_form=True, open=_PAYER | _SMALL | {"quality": _QUALITIES}
-    ),
-    "three": GenerationFixture(
-        "Three bridges", n=3, open=_PAYER | _SMALL | {"quality": _QUALITIES}
+        "सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1, is_form=True, open=_PAYER
     ),
     "form_task": GenerationFixture(
-        "A boat of this",
+        _PROMPT,
         n=1,
         is_form=True,
         asynchronous=True,
-        open=_PAYER | _SMALL | {"files": _FILES, "quality": _QUALITIES},
+        open=_PAYER | _QUALITY | _SMALL | {"files": _FILES},
     ),
+    # Several images, each number of another tier, media type and mode.
+    "two": GenerationFixture(_PROMPT, n=2, open=_ANYTHING),
+    "three": GenerationFixture(_PROMPT, n=3, open=_ANYTHING),
+    "four": GenerationFixture(_PROMPT, n=4, open=_ANYTHING),
     # References.
     "many_references": GenerationFixture(
-        "A market made of these",
+        _EXAMPLE_WITH_REFERENCE,
+        quality="high",
         n=1,
+        asynchronous=False,
         is_form=True,
         files=_ALL_FORMATS * 2,
-        open=_PAYER | {"size": ("1024x1536", "1536x1024"), "quality": _QUALITIES},
     ),
     "large_reference": GenerationFixture(
         "A coin", quality="low", n=1, is_form=True, files=("large.png",)
@@ -196,19 +179,14 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         for n in (1, 2, 3, 4)
     },
     "partial": GenerationFixture(
-        "",
-        trigger="partial",
-        n=4,
-        open=_MEDIA | _PAYER | {"size": ("2048x2048", *_SMALL["size"]), "quality": _QUALITIES},
+        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER
     ),
     "partial_async": GenerationFixture(
         "",
         trigger="partial",
         n=4,
         asynchronous=True,
-        open=_MEDIA
-        | _PAYER
-        | {"size": ("3840x2160", "2048x2048", "1024x1024"), "quality": _QUALITIES},
+        open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER,
     ),
     # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
@@ -229,11 +207,9 @@ FIXTURES: Mapping[str, GenerationFixture] = {
 }
 
 
-SYNC_FIXTURES = (
-    "example", "portrait", "auto", "two_k", "four_k",
-    "example_form", "plain_form", "three", "many_references",
-)  # fmt: skip
-TASK_FIXTURES = ("example_async", "several_async", "form_task")
+SYNC_FIXTURES = ("example", "portrait", "auto", "example_form", "many_references")
+SEVERAL_FIXTURES = ("two", "three", "four")  # synchronous or tasks, as the seed decides
+TASK_FIXTURES = ("example_async", "form_task", *SEVERAL_FIXTURES)
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
 SAVED_FIXTURES = (*ALL_FIXTURES, "partial", "partial_async")
 FAILURE_FIXTURES = tuple(

@@ -17,6 +17,7 @@ from mockhub.verify.fixtures import (
 )
 from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import Skipped
+from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
 _FINAL_STATUSES = ("succeeded", "failed")
 _REJECTED = (400, 415, 422)
@@ -34,6 +35,7 @@ class ObservedGeneration:
         balance_on_reread: The payer's credits after a task was read again.
         other_balance_before: Another user's credits before the POST.
         other_balance_after: Another user's credits after it ended.
+        second_key_balances: The same as balance_before and balance_after, read with another key.
         measured_alone: Whether no other generation changed the payer's credits meanwhile.
         polls: All reads of a task with the payer's key.
         first_read: A read just after the response to a synchronous request.
@@ -54,6 +56,7 @@ class ObservedGeneration:
     other_balance_after: int | None = None
     balance_read: Exchange | None = None
     balance_on_reread: int | None = None
+    second_key_balances: tuple[int | None, int | None] = (None, None)
     measured_alone: bool = True
     polls: list[Exchange] = field(default_factory=list)
     first_read: Exchange | None = None
@@ -158,7 +161,7 @@ def create_generation(
     """Send the request of a fixture.
 
     A rejected variant is followed by the usual form of the request, a size that is not offered by
-    one that is, and a partial delivery to a form that cannot be a task by one to JSON.
+    one that is, and several images for a form that cannot be a task by as many for JSON.
     """
     size, first_rejection, size_rejection = fixture.size, None, None
     exchange = _post(client, fixture, size, fixture.variant)
@@ -167,7 +170,8 @@ def create_generation(
     if exchange.status == 400 and size not in DOCUMENTED_SIZES:
         size, size_rejection = "1024x1024", exchange
         exchange = _post(client, fixture, size)
-    if exchange.status in _REJECTED and fixture.trigger == "partial" and fixture.is_form_task:
+    is_several = fixture.image_count > 1 and fixture.trigger != "provider_failure"
+    if exchange.status in _REJECTED and is_several and fixture.is_form_task:
         fixture = replace(fixture, is_form=False, files=())
         exchange = _post(client, fixture, size)
     n = _prompt_and_count(client, fixture)[1]
@@ -199,6 +203,15 @@ def _post(
         )
     headers = {"Content-Type": "application/json; charset=utf-8"} if variant == CHARSET else {}
     return client.post(json=fields, headers=headers, key=fixture.payer, cost=cost)
+
+
+def encode_request(fixture: GenerationFixture, prompt: str) -> EncodedBody:
+    """Return the body of a request for *fixture*, in its media type."""
+    fields = fixture.fields(prompt)
+    if not fixture.is_form:
+        return json_body(fields)
+    form = {key: to_form_text(value) for key, value in fields.items()}
+    return form_body(form, upload_files(fixture.files), False)
 
 
 def _prompt_and_count(client: BudgetedClient, fixture: GenerationFixture) -> tuple[str, int]:

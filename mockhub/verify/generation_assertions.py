@@ -10,7 +10,7 @@ from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_equal, expect, require_field, require_response
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import TASK_FIXTURES
+from mockhub.verify.fixtures import SAVED_FIXTURES, TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
 
@@ -133,6 +133,13 @@ def completed_generations(
         raise deferred
     if not found_any:
         raise Inconclusive("no generation succeeded", context.generation(names[0]).exchange)
+
+
+def synchronous_generations(context: CheckContext) -> Iterator[ObservedGeneration]:
+    """Iterate over all saved generations whose first response had the images."""
+    for generation in completed_generations(context, SAVED_FIXTURES):
+        if generation.exchange.status == 200:
+            yield generation
 
 
 def generations_with_id(context: CheckContext, names: tuple[str, ...]) -> list[ObservedGeneration]:

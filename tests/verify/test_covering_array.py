@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from mockhub.verify.covering_array import fill
-from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES, FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES, FIXTURES, SEVERAL_FIXTURES
 
 SEEDS = range(25)
 filled_by = cache(fill)
@@ -74,8 +74,27 @@ def test_failures_cover_qualities_and_payers_of_each_media_type_and_mode(seed: i
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_price_does_not_depend_on_seed(seed: int) -> None:
-    def price(one_seed: int) -> int:
-        return sum(filled_by(one_seed)[name].max_cost for name in ALL_FIXTURES)
+def test_every_number_of_images_has_another_tier_and_mode(seed: int) -> None:
+    several = [filled_by(seed)[name] for name in SEVERAL_FIXTURES]
+    assert {one.tier for one in several} == {"1K", "2K", "4K"}
+    assert len({(one.is_form, one.asynchronous) for one in several}) == 3
 
-    assert abs(price(seed) - price(0)) <= 4
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_partial_deliveries_have_different_tiers(seed: int) -> None:
+    assert filled_by(seed)["partial"].tier != filled_by(seed)["partial_async"].tier
+
+
+def test_seeds_cover_most_numbers_tiers_media_types_and_modes() -> None:
+    found = {
+        (one.n, one.tier, one.is_form, bool(one.asynchronous))
+        for seed in SEEDS
+        for one in (filled_by(seed)[name] for name in SEVERAL_FIXTURES)
+    }
+    assert len(found) >= 27  # of 36
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_price_hardly_depends_on_seed(seed: int) -> None:
+    prices = [filled_by(seed)[name].max_cost for name in ALL_FIXTURES]
+    assert 86 <= sum(prices) - 7 * 8 <= 94
