@@ -56,7 +56,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     fixtures = [
         replace(
             context.fixtures["example"], payer="low", n=n, size=size, is_form=is_form,
-            asynchronous=is_task or None,
+            asynchronous=is_task or None, files=("sunset.png",) * is_form,
         )
         for is_form, is_task in islice(cycle(_concurrent_modes(context)), payable + _EXTRA_REQUESTS)
     ]  # fmt: skip
@@ -66,9 +66,9 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         SimultaneousRequest("low", encode_request(one, prompt), cost=price if at < payable else 0)
         for at, one in enumerate(fixtures)
     ]
-    exchanges = context.client.send_simultaneously(
-        [*requests, *_requests_of_others(context, roles)]
-    )
+    free = _requests_of_others(context, roles)
+    _reject_first(context, start)
+    exchanges = context.client.send_simultaneously([*requests, *free])
     context.concurrent_payment = (start, start % price)
     of_low, of_others = exchanges[: len(requests)], exchanges[len(requests) :]
     for exchange in of_low:
@@ -84,14 +84,24 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         assert_equal(context.wait_for_credits(before, role), before, what, *of_others, *of_low)
 
 
+def _reject_first(context: CheckContext, credits: int) -> None:
+    """Send a request that `low` cannot pay for, right before those that it can."""
+    if credits < 4 * _MIN_PRICE:
+        exchange = context.client.post(context.request_body(n=4), key="low", cost=credits)
+        expect_error(exchange, 402, "insufficientCredits")
+
+
 def _concurrent_size(context: CheckContext, credits: int) -> tuple[str, int, int]:
     """Return a size, n, and what a request for these costs; the credits pay for a few of them."""
     if credits < _MIN_PRICE:
         raise Inconclusive(f"keys.low has {credits} credits, expected enough for 1 to 6 images")
     size, price = offered_size(context, credits)
-    n = next((n for n in (1, 2, 3, 4) if credits // (n * price) <= _MAX_PAID), 0)
-    if not n:
+    numbers = [
+        n for n in (1, 2, 3, 4) if price * n <= credits and credits // (n * price) <= _MAX_PAID
+    ]
+    if not numbers:
         raise Skipped(f"keys.low has {credits} credits, expected enough for a few images")
+    n = numbers[context.seed // 3 % len(numbers)]
     return size, n, n * price
 
 

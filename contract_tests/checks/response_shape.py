@@ -12,6 +12,7 @@ from mockhub.verify.assertions import (
     require_field,
     response_balance,
 )
+from mockhub.verify.charge_assertions import assert_consistent
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
@@ -57,6 +58,17 @@ def generate_returns_n_images(context: CheckContext) -> None:
     """Return n different images, each {id, object: image, url, created_at}."""
     for generation in completed_generations(context, ALL_FIXTURES):
         assert_image_fields(assert_image_count(generation), generation.final_exchange)
+
+
+@check("GEN-3", "GEN-6", fixtures=SAVED_FIXTURES, last=True)
+def generations_are_consistent(context: CheckContext) -> None:
+    """Return images, ratio and cost as requested for each generation, whichever check made it."""
+    for generation in context.history:
+        is_failure = generation.fixture.trigger == "provider_failure" or not generation.final_body
+        has_failed = generation.final_body.get("status") == "failed"
+        ended = generation.exchange.status == 200 or generation.finished
+        if ended and not is_failure and not has_failed:
+            assert_consistent(context, generation)
 
 
 @check("GEN-4", fixtures=SAVED_FIXTURES)

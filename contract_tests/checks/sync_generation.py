@@ -48,7 +48,7 @@ def generate_waits_for_slow_generation(context: CheckContext) -> None:
     key: str = "valid"
     with suppress(CheckOutcome):  # to find a balance that is cached for each key
         key = context.state_key("second_key", account="valid")
-    size, price = offered_size(context)
+    size, price = offered_size(context, turn=1)
     fixture = replace(context.fixtures["example"], size=size, is_form=bool(context.seed % 2))
     before, started = context.credits(key), time.monotonic()
     request = SimultaneousRequest("valid", encode_request(fixture, prompt), cost=price)
@@ -81,7 +81,8 @@ def _slow_task(context: CheckContext) -> None:
     """Require a slow task of `other` to be charged once."""
     if "other" not in context.profile.keys or context.credits("other") < _MIN_PRICE:
         return
-    prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_TASK_SECONDS)
+    seconds = min(_SLOW_TASK_SECONDS, 0.6 * context.profile.poll_timeout)
+    prompt = context.provider_state("slow_generation", "prompt", seconds=seconds)
     before, fixture = context.credits("other"), context.fixtures["example_async"]
     body = context.request_body(prompt=prompt, **{"async": True})
     exchange = context.client.post(body, key="other", cost=_MIN_PRICE)

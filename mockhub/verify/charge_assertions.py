@@ -6,11 +6,23 @@ import math
 from collections.abc import Sequence
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import assert_equal, expect, find_balance
+from mockhub.verify.assertions import (
+    assert_common_fields,
+    assert_equal,
+    assert_image_fields,
+    expect,
+    find_balance,
+)
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.generation_assertions import (
+    assert_final,
+    assert_image_count,
+    assert_ratio_of_size,
+    require_triggered,
+)
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 
@@ -21,15 +33,34 @@ def unit_price(generation: ObservedGeneration) -> int:
     return tier_price if tier_price and generation.size != "1024x1024" else oracle.min_price()
 
 
-def offered_size(context: CheckContext, credits: float = math.inf) -> tuple[str, int]:
+def assert_consistent(context: CheckContext, generation: ObservedGeneration) -> int:
+    """Require the images, the ratio and the cost of a generation to fit its request.
+
+    Return the cost.
+    """
+    delivered = generation.n
+    if generation.fixture.trigger == "partial" and context.profile.partial:
+        require_triggered(generation)
+        delivered = context.profile.partial.delivered
+    assert_common_fields(generation.final_body, generation.final_exchange)
+    assert_image_fields(assert_image_count(generation, delivered), generation.final_exchange)
+    assert_ratio_of_size(generation)
+    cost = delivered * unit_price(generation)
+    assert_final(generation, "usage.credits", cost)
+    return cost
+
+
+def offered_size(
+    context: CheckContext, credits: float = math.inf, *, turn: int = 0
+) -> tuple[str, int]:
     """Return a size that was accepted in this run, and the price of its image, at most *credits*.
 
-    Its tier depends on the seed.
+    Its tier depends on the seed and *turn*.
     """
     sizes = {unit_price(one): one.size for one in context.history if one.accepted}
     sizes[oracle.min_price()] = "1024x1024"
     prices = sorted(price for price in sizes if price <= credits)
-    price = prices[context.seed % len(prices)]
+    price = prices[(context.seed + turn) % len(prices)]
     return sizes[price], price
 
 

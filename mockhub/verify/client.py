@@ -259,8 +259,10 @@ class BudgetedClient(ExchangeLog):
         """Return the role whose balance a request with *key* could change."""
         return key if key is not None and key in self.profile.keys else "valid"
 
-    def send_simultaneously(self, requests: Sequence[SimultaneousRequest]) -> list[Exchange]:
-        """Send requests so that they reach the server at the same moment.
+    def send_simultaneously(
+        self, requests: Sequence[SimultaneousRequest], *, ahead: int = 0
+    ) -> list[Exchange]:
+        """Send requests so that they reach the server at the same moment, some *ahead* of others.
 
         A GET is sent again after a transient failure; the response of a POST is then lost.
         """
@@ -279,7 +281,7 @@ class BudgetedClient(ExchangeLog):
         ]
         timeout = self._generate_timeout if any(each.body for each in requests) else 0.0
         timeout = min(timeout or self._read_timeout, self.seconds_left)
-        responses = self._send_simultaneously(pending, timeout)
+        responses = self._send_simultaneously(pending, timeout, ahead)
         exchanges = [
             self._settled(self._to_exchange(request, response, started), each)
             for each, request, response in zip(requests, prepared, responses, strict=True)
@@ -309,7 +311,7 @@ class BudgetedClient(ExchangeLog):
         return exchange
 
     def _send_simultaneously(
-        self, requests: Sequence[PendingRequest], timeout: float
+        self, requests: Sequence[PendingRequest], timeout: float, ahead: int
     ) -> list[RawResponse]:
         """Send requests at the same moment; through a proxy only as close as threads are."""
         if self.profile.proxy:
@@ -320,7 +322,9 @@ class BudgetedClient(ExchangeLog):
             ]
             return concurrent_requests.parallel(calls)
         self._transport.rate.wait(len(requests))
-        return concurrent_requests.send_simultaneously(requests, timeout, self._transport.tls)
+        return concurrent_requests.send_simultaneously(
+            requests, timeout, self._transport.tls, ahead=ahead
+        )
 
     def _to_exchange(self, request: Request, response: RawResponse, started: float) -> Exchange:
         return Exchange(

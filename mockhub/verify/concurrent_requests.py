@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,7 @@ from mockhub.verify.transport import MAX_RESPONSE_SIZE, RawResponse, with_deadli
 
 T = TypeVar("T")
 
+_HEAD_START = 0.005  # seconds
 _INTERIM_STATUSES = range(102, 200)
 
 
@@ -82,11 +84,20 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 def send_simultaneously(
-    requests: Sequence[PendingRequest], timeout: float, context: ssl.SSLContext | None = None
+    requests: Sequence[PendingRequest],
+    timeout: float,
+    context: ssl.SSLContext | None = None,
+    *,
+    ahead: int = 0,
 ) -> list[RawResponse]:
-    """Send all but the last byte of each request, then the last bytes together."""
+    """Send all but the last byte of each request, then the last bytes together.
+
+    The first requests, as many as *ahead*, are completed some milliseconds before the others.
+    """
     connections = parallel([partial(_open, each, timeout, context) for each in requests])
-    for connection, request in zip(connections, requests, strict=True):
+    for number, (connection, request) in enumerate(zip(connections, requests, strict=True)):
+        if number == ahead > 0:
+            time.sleep(_HEAD_START)
         if connection is not None:
             with suppress(OSError):
                 connection.sock.sendall(request.encode()[-1:])

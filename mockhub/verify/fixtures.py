@@ -141,7 +141,6 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         _EXAMPLE_WITH_REFERENCE,
         quality="high",
         n=1,
-        asynchronous=False,
         is_form=True,
         files=_ALL_FORMATS * 2,
     ),
@@ -168,10 +167,10 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 n=n,
                 trigger="provider_failure",
                 is_form=is_form,
-                asynchronous=is_task or None,
+                asynchronous=is_task,
                 open=_PAYER
                 | {"size": _SIZES if n < 3 else _SMALL["size"], "quality": _QUALITIES[1:]}
-                | ({"files": _FILES_OF_FAILURES} if is_form else {}),
+                | ({"files": _FILES_OF_FAILURES[-1 if n == 4 else 0 :]} if is_form else {}),
             )
         )
         for is_form in (False, True)

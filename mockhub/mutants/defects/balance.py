@@ -17,6 +17,7 @@ from mockhub.mutants.types import Account, Generation, Json, RequestContext, Res
 from mockhub.spec.operations import OperationId
 
 _SMALL_BALANCE = 10_000
+_CACHE_TIME = 1_000  # milliseconds
 
 mutate_credits = responses.mutate_json(OperationId.GET_CREDITS, status=200)
 
@@ -147,6 +148,42 @@ def balance_per_key(server: PatchedServer) -> None:
     @mutate_credits.on(server)
     def mutate(content: Json, context: RequestContext) -> None:
         content["credits"] += spent.total() - spent[context.key_digest]
+
+
+@mutant("CRD-3", "A request without enough credits puts the balance into a cache for a moment.")
+def balance_cached_at_rejection(server: PatchedServer) -> None:
+    cache: dict[str, tuple[int, int]] = {}
+
+    @hooks.after_error(OperationId.CREATE_GENERATION).on(server)
+    def store(account: Account, error: Exception) -> None:
+        if isinstance(error, ApiError) and error.code == "insufficientCredits":
+            cache.setdefault(account.id, (server.hub.clock.now(), account.balance))
+
+    @replace_credits.on(server)
+    def replace(credits: int, account: str) -> int:
+        cached_at, cached = cache.get(account, (0, 0))
+        if server.hub.clock.now() - cached_at < _CACHE_TIME:
+            return cached
+        cache.pop(account, None)
+        return credits
+
+
+@mutant("CRD-3", "The balance is cached for a second, for each key that has not generated.")
+def balance_cached_per_key(server: PatchedServer) -> None:
+    generating: set[bytes | None] = set()
+    cache: dict[bytes | None, tuple[int, int]] = {}
+
+    @hooks.after_generation.on(server)
+    def note(context: RequestContext, account: Account) -> None:
+        generating.add(context.key_digest)
+
+    @mutate_credits.on(server)
+    def mutate(content: Json, context: RequestContext) -> None:
+        key, now = context.key_digest, server.hub.clock.now()
+        if key not in generating:
+            if key not in cache or now - cache[key][0] > _CACHE_TIME:
+                cache[key] = (now, content["credits"])
+            content["credits"] = cache[key][1]
 
 
 @mutant("CRD-3", "A generation is charged to the richest account of the same account type.")

@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import computed, constant, only_if, plus, times
 from mockhub.mutants.hook import Hook, at_every, when
@@ -188,14 +190,15 @@ def later_generations_overcharged(server: PatchedServer) -> None:
 
 
 @Hook
-def deduplicate(server: PatchedServer, matches: Callable[[GenerationRequest], bool]) -> None:
-    cache: dict[tuple[str, GenerationRequest], Generation] = {}
+def deduplicate(server: PatchedServer, key_of: Callable[[GenerationRequest], object]) -> None:
+    """Return the earlier generation to a later request of an account with the same key, if any."""
+    cache: dict[tuple[str, object], Generation] = {}
 
     @hooks.wrap_creation.on(server)
     def create(creation: hooks.Creation) -> Generation:
-        if not matches(creation.request):
+        if not (request_key := key_of(creation.request)):
             return creation.proceed()
-        key, now = (creation.account.id, creation.request), server.hub.clock.now()
+        key, now = (creation.account.id, request_key), server.hub.clock.now()
         if key not in cache or now - cache[key].created_at > _CACHE_TIME:
             cache[key] = creation.proceed()
         return cache[key]
@@ -204,17 +207,21 @@ def deduplicate(server: PatchedServer, matches: Callable[[GenerationRequest], bo
 mutant_table("LED-1", deduplicate)(
     repeated_request_deduplicated=Row(
         "A request like a recent one returns its generation, free.",
-        lambda request: not request.run_async and not request.references,
+        lambda request: None if request.run_async or request.references else request,
         level="inferred",
     ),
     repeated_form_deduplicated=Row(
         "A request with references like a recent one returns its generation, free.",
-        lambda request: bool(request.references),
+        lambda request: request if request.references else None,
         level="inferred",
+    ),
+    request_with_other_files_deduplicated=Row(
+        "A request that differs from a recent one in its files only returns its generation, free.",
+        lambda request: replace(request, references=()) if request.references else None,
     ),
     repeated_task_deduplicated=Row(
         "A task like a recent one returns its generation, free.",
-        lambda request: request.run_async,
+        lambda request: request if request.run_async else None,
         level="inferred",
     ),
 )

@@ -35,6 +35,16 @@ class Attempt(NamedTuple):
         return generation
 
 
+def overdraw(attempt: Attempt) -> Generation:
+    """Create what the balance could pay for when it was read."""
+    loan = max(0, attempt.balance_read - attempt.account.balance)
+    attempt.adjust_balance(loan)
+    try:
+        return attempt.create()
+    finally:
+        attempt.adjust_balance(-loan)
+
+
 @Hook
 def read_balance_first(server: PatchedServer, execute: Callable[[Attempt], Generation]) -> None:
     """Read the balance, wait, and only then let a function create the generation."""
@@ -62,18 +72,14 @@ mutant_table("LED-6", read_balance_first)(
         "Of two concurrent asynchronous requests only one is charged.",
         lambda attempt: attempt.overwrite() if attempt.request.run_async else attempt.create(),
     ),
+    concurrent_charges_overdraw=Row(
+        "The balance is checked before the work and charged after it: it is overdrawn.", overdraw
+    ),
+    concurrent_forms_overdraw=Row(
+        "With references, the balance is charged only after the work: it is overdrawn.",
+        lambda attempt: overdraw(attempt) if attempt.request.references else attempt.create(),
+    ),
 )
-
-
-@mutant("LED-6", "The balance is checked before the work and charged after it: it is overdrawn.")
-@read_balance_first
-def concurrent_charges_overdraw(attempt: Attempt) -> Generation:
-    loan = max(0, attempt.balance_read - attempt.account.balance)
-    attempt.adjust_balance(loan)
-    try:
-        return attempt.create()
-    finally:
-        attempt.adjust_balance(-loan)
 
 
 @mutant("LED-6", "Concurrent requests all pass the check, and the balance is clamped to zero.")

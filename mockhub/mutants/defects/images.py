@@ -89,6 +89,10 @@ mutant_table("GEN-10", responses.on_image_response)(
         "Images lack their last 200 bytes.",
         lambda response, scope, headers: responses.with_body(response, response.body[:-200]),
     ),
+    pngs_lack_their_end=Row(
+        "Images lack their last 12 bytes, which hold no pixels of a PNG.",
+        lambda response, scope, headers: responses.with_body(response, response.body[:-12]),
+    ),
     images_are_json_errors=Row(
         "An image URL returns 200 with an error in JSON.",
         send_body(b'{"error": {"message": "gone", "code": "notFound"}}', "application/json"),

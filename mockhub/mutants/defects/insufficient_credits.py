@@ -14,6 +14,7 @@ from mockhub.mutants.types import (
     Account,
     Generation,
     GenerationRequest,
+    Json,
     ParsedRequest,
     RequestContext,
     Response,
@@ -163,6 +164,15 @@ mutant_table("ERR-4", responses.change_error("insufficientCredits"))(
         "A 402 has the code `insufficient_credits`.", "insufficient_credits"
     ),
 )
+
+
+@mutant("ERR-4", "A 402 of a form that asks for a task has the code `insufficient_credits`.")
+def insufficient_credits_of_form_task_with_other_code(server: PatchedServer) -> None:
+    @responses.mutate_json(OperationId.CREATE_GENERATION, status=402).on(server)
+    def change(content: Json, context: RequestContext) -> None:
+        is_form = context.headers.get(b"content-type", b"").startswith(FORM.encode())
+        if is_form and context.parsed_request and context.parsed_request.run_async:
+            content["error"]["code"] = "insufficient_credits"
 
 
 @mutant("LED-4", "A form that the balance cannot pay for returns 400 invalid_request.")

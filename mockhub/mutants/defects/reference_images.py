@@ -20,6 +20,7 @@ AcceptsFile = Callable[[Upload], bool]
 
 _ALLOWED_TYPES = ("image/png", "image/jpeg", "image/webp")
 _ALLOWED_EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp")
+_MAX_PARTS = 21  # of a form, for a server with such a limit
 _MEGABYTE = 1024 * 1024
 _MAX_BYTES = 50 * _MEGABYTE
 _MAX_FILES = 16
@@ -162,6 +163,12 @@ mutant_table("REQ-7", fields.reject_if)(
     sixteen_references_rejected=Row("16 reference images are rejected.", more_files_than(15)),
     at_most_four_references=Row("More than four references are rejected.", more_files_than(4)),
     at_most_one_reference=Row("More than one reference image is rejected.", more_files_than(1)),
+)
+mutant_table("REQ-7", fields.reject_if)(
+    at_most_21_form_parts=Row(
+        "A form of more than 21 parts is rejected, as 16 reference images with all fields.",
+        lambda request: len(request.values) + len(request.uploads) > _MAX_PARTS,
+    )
 )
 mutant_table("REQ-7", fields.crash_if)(
     seventeen_references_crash=Row("17 reference images return 500.", more_files_than(_MAX_FILES))

@@ -24,6 +24,11 @@ def has_high_quality(generation: Generation) -> bool:
     return generation.request.quality == "high"
 
 
+def is_large_and_complete(generation: Generation) -> bool:
+    images = generation.request.n
+    return generation.quote.tier != "1K" and images == generation.delivered and images in (3, 4)
+
+
 def balance_before(credits: int, generation: Generation) -> int:
     return credits + generation.credits
 
@@ -87,6 +92,12 @@ mutant_table("GEN-3", replace_images)(
     ),
     at_most_two_images=Row("At most two images come, all charged.", lambda images, _: images[:2]),
 )
+mutant_table("GEN-3", replace_at(responses.mutate_generation, "images"))(
+    last_of_several_large_images_missing=Row(
+        "The last of three or four images at 2K or 4K is charged and missing.",
+        only_if(is_large_and_complete, lambda images, _: images[:-1]),
+    )
+)
 mutant_table("GEN-3", responses.mutate_result)(
     images_named_data=Row("The images are in the field `data`.", rename("images", "data"))
 )
@@ -148,6 +159,10 @@ mutant_table("GEN-6", replace_usage)(
     usage_per_image=Row("usage.credits is the price of one image.", computed(credits_per_image)),
     usage_zero=Row("usage.credits is 0.", constant(0)),
     usage_negative=Row("usage.credits is negative.", times(-1)),
+    usage_with_binary_fraction=Row(
+        "usage.credits is a sum of binary fractions: 24.000000000000004.",
+        lambda credits, _: credits + 4e-15,
+    ),
 )
 mutant_table("GEN-6", responses.mutate_result)(
     usage_as_number=Row(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import constant, edit, set_default, update
 from mockhub.mutants.hook import Hook, when
-from mockhub.mutants.matching import is_sync
+from mockhub.mutants.matching import is_async, is_sync
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_custom_error, send_status
-from mockhub.mutants.types import Account, RequestContext, Response
+from mockhub.mutants.types import Account, Generation, RequestContext, Response
+from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import json_response
 
+_VISIBILITY_TIMEOUT = 500  # milliseconds until a queue delivers a job again
 _PATIENCE = 4  # seconds that a gateway waits
 _ASYNC = {"async": True}
 
@@ -63,6 +66,20 @@ def sync_charged_at_end(server: PatchedServer) -> None:
         generation = responses.generation_of(context)
         if is_sync(generation):
             server.adjust_balance(account, -generation.credits)
+
+
+@mutant("LIM-1", "A task that takes more than half a second is executed again, and charged again.")
+def slow_task_charged_twice(server: PatchedServer) -> None:
+    server.hub.provider = Provider([parse_outcome("duration=20ms")])  # not a number of polls
+
+    @wrap(server.hub, "complete_generation")
+    def complete(
+        original: Original, generation: Generation, now: int, *, failed: bool
+    ) -> Generation:
+        completed: Generation = original(generation, now, failed=failed)
+        if is_async(generation) and now - generation.created_at > _VISIBILITY_TIMEOUT:
+            server.adjust_balance(server.hub.accounts[completed.account], -completed.credits)
+        return completed
 
 
 mutant_table("LIM-1", on_slow_generation)(
