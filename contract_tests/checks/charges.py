@@ -86,6 +86,7 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
         if generation.fixture.asynchronous:
             asked = generation.n * unit_price(generation)
             assert_field(generation.body, "usage.credits_requested", asked, generation.exchange)
+        assert_ratio_of_size(generation)
     total = sum(assert_consistent(context, generation) for generation in generations)
     after = context.wait_for_credits(before - total)
     exchanges = [generation.exchange for generation in generations]

@@ -62,7 +62,7 @@ def generate_returns_n_images(context: CheckContext) -> None:
 
 @check("GEN-3", "GEN-6", fixtures=SAVED_FIXTURES, last=True)
 def generations_are_consistent(context: CheckContext) -> None:
-    """Return images, ratio and cost as requested for each generation, whichever check made it."""
+    """Return images and a cost as requested for each generation, whichever check made it."""
     for generation in context.history:
         is_failure = generation.fixture.trigger == "provider_failure" or not generation.final_body
         has_failed = generation.final_body.get("status") == "failed"
