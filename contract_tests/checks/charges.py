@@ -33,6 +33,7 @@ from mockhub.verify.generation import (
 )
 from mockhub.verify.generation_assertions import (
     assert_completed,
+    assert_ratio_of_size,
     completed_generations,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive
