@@ -24,7 +24,6 @@ from mockhub.spec.operations import OperationId
 _OK, _ACCEPTED, _NOT_FOUND = 200, 202, 404
 _MAX_MESSAGE = 500  # characters
 _MAX_KNOWN = 10_000  # generations
-_UNPROCESSED = ("queued", "processing")
 
 
 class ExchangeChecks:
@@ -112,7 +111,7 @@ def usage(exchange: Exchange) -> Iterator[Problem]:
         return
     request = exchange.context.parsed_request
     images = len(seen.images)
-    expected = 0 if seen.status in (*_UNPROCESSED, "failed") else images * price
+    expected = images * price if seen.status == "succeeded" else 0
     if seen.credits is not None and seen.credits != expected:
         clause = {"succeeded": ("GEN-6", "LED-3"), "failed": ("LED-2", "ASY-7")}
         message = f"usage.credits is {seen.credits}; expected {expected} for {images} images"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 import httpx
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from mockhub.proxy.upstream import UpstreamTimeouts
 from tests.proxy.support import raw_server, read_head, reply_with, start_proxy
 from tests.support.live_server import KEY
+from tests.support.raw_http import connect
 from tests.support.scripted_server import CERTIFICATE, Request, Response, scripted_server
 
 SHORT = UpstreamTimeouts(connect=0.3, response=0.3, safe=0.3, idle=0.3)
@@ -241,6 +244,32 @@ def test_upstream_that_reads_no_body_is_504() -> None:
         may_end.set()
     assert error_of(response) == (504, "upstreamTimeout")
     assert "read nothing of the request in 0.5 s" in response.json()["error"]["message"]
+
+
+def test_client_that_leaves_ends_a_stalled_upload() -> None:
+    """The proxy does not wait until the upstream reads on."""
+    may_end = Event()
+
+    def stall(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        read_head(connection)
+        may_end.wait(60)
+
+    # A reset: the end of a connection arrives only behind what was sent.
+    head = b"POST /api/v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n"
+    timeouts = UpstreamTimeouts(connect=5, response=300, safe=300, idle=300)
+    with raw_server(stall) as target, start_proxy(target, timeouts=timeouts) as proxy:
+        with connect(proxy) as client:
+            client.settimeout(0.5)
+            with suppress(TimeoutError):
+                client.sendall(head + bytes(80_000_000))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        for _ in range(2000):
+            if exchanges := proxy.exchanges():
+                break
+            sleep(0.01)
+        may_end.set()
+    assert [one.client_disconnected for one in exchanges] == [True]
 
 
 def test_early_response_ends_an_upload() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -11,8 +12,15 @@ from time import sleep
 import httpx
 from openai import OpenAI
 
+from mockhub._resources import resource_path
+from mockhub.journal.exchange import Exchange
+from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.mirror import ProxyHub
+from mockhub.proxy.target import Target
+from mockhub.proxy.upstream import UpstreamClient
+from mockhub.web.asgi import Message
 from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy
-from tests.support.live_server import BODY, KEY, PNG, LiveHub
+from tests.support.live_server import BODY, KEY, PNG, LiveHub, read_spec
 from tests.support.raw_http import connect, exchange
 from tests.support.scripted_server import Request, Response, scripted_server
 
@@ -160,6 +168,37 @@ def test_upload_that_breaks_off_is_marked(proxy: LiveProxy) -> None:
         sleep(0.01)
     assert exchanges[0].body_incomplete
     assert exchanges[0].client_disconnected
+
+
+def test_client_that_leaves_after_the_response_has_it(upstream: LiveHub) -> None:
+    """Under any ASGI server: a later disconnect does not change the journal."""
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def get_models() -> list[Exchange]:
+        spec = read_spec(resource_path("openapi.yaml"))
+        client = UpstreamClient(Target(upstream.url + "/api/v1", spec.base_path))
+        api = ProxyApi(spec, ProxyHub("default", spec), "http://proxy", client)
+        left = asyncio.Event()
+
+        async def receive() -> Message:
+            if message := next(messages, None):
+                return message
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            pass
+
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/models", "headers": []}
+        await api({**scope, "query_string": b""}, receive, send)
+        left.set()
+        await asyncio.sleep(0.01)
+        client.close()
+        await asyncio.sleep(0.01)
+        return [*api.hub.journal]
+
+    (exchange,) = asyncio.run(get_models())
+    assert (exchange.status, exchange.client_disconnected) == (200, False)
 
 
 def test_forms_and_images_pass(upstream: LiveHub, proxy: LiveProxy) -> None:

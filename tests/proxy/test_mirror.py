@@ -133,6 +133,25 @@ def test_mirror_is_bounded(proxy: LiveProxy, monkeypatch: pytest.MonkeyPatch) ->
     assert control(proxy, "accounts").json()["accounts"][0]["credits"] == 88
 
 
+def test_changes_of_a_balance_are_bounded() -> None:
+    """A ledger without generations keeps its last entries, and the whole sum."""
+    balances = iter(range(100, 130))
+
+    def reply(request: Request) -> Response:
+        return json_response(
+            {"credits": next(balances), "account_type": "PRO", "next_expiration": None}
+        )
+
+    with scripted_server(reply) as url, start_proxy(url, control=True) as proxy:
+        proxy.api.hub.max_generations = 2
+        for _ in range(30):
+            proxy.get("credits")
+        (account,) = proxy.api.hub.accounts.values()
+        assert len(account.entries) < 10
+        assert control(proxy, "accounts").json()["accounts"][0]["credits"] == 129
+        assert control(proxy, "").json()["audit"] == []
+
+
 def test_control_plane_does_not_change_the_mirror(proxy: LiveProxy) -> None:
     """What would change the service is refused; faults can be armed."""
     refused = proxy.client.post("/_mockhub/hubs/default/reset")
