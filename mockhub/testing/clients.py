@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from typing import Any
 
 import anyio  # of httpx
@@ -48,7 +50,15 @@ def _client_options(base_url: str, key: str, options: dict[str, Any]) -> dict[st
     headers = {"Authorization": f"Bearer {key}"} | options.get("headers", {})
     # trust_env=False ignores the proxies of the environment: the server is on loopback.
     defaults = {"base_url": base_url, "timeout": _TIMEOUT, "trust_env": False}
+    if not {"verify", "cert", "trust_env", "transport"} & options.keys():
+        defaults["verify"] = _tls_context()
     return defaults | options | {"headers": headers}
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Read the certificates once, which takes 70 ms; each httpx client would read them."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _relative_url(prefix: str, url: httpx.URL | str) -> httpx.URL | str:

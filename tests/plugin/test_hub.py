@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -421,3 +422,12 @@ def test_requests_of_no_hub_are_shown_beside_the_journal(mockhub: Hub) -> None:
         AssertionError, match="Without a key of a hub .*\n#[0-9]+ +GET /api/v1/credits  401"
     ):
         mockhub.assert_spent(8)
+
+
+def test_clients_share_the_certificates_that_they_trust(
+    mockhub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read them takes much longer than a request."""
+    mockhub.client()
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    assert mockhub.client().get("/credits").status_code == 200
