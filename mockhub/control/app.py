@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlsplit
 from mockhub._text import suggest
 from mockhub.control.context import (
     ControlRequest,
-    Handler,
     PlainResponse,
     StreamResponse,
     conflict,
@@ -70,7 +69,6 @@ class ControlPlane:
         self._api = app.api
         self._request_metrics = request_metrics
         self._access_policy = access_policy
-        self._openapi: tuple[Router, Mapping[str, Handler]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         source = body_source(scope, receive)
@@ -125,7 +123,7 @@ class ControlPlane:
     async def _dispatch(
         self, scope: Scope, source: BodySource
     ) -> responses.Response | StreamResponse:
-        routes, handlers = self._load_openapi()
+        routes, handlers = load_openapi()
         headers, path = headers_of(scope), scope["path"]
         match = routes.match(path)
         operation = _find_operation(match[0], scope["method"]) if match else None
@@ -150,11 +148,6 @@ class ControlPlane:
         if isinstance(content, StreamResponse):
             return content
         return _validated_response(operation, content)
-
-    def _load_openapi(self) -> tuple[Router, Mapping[str, Handler]]:
-        if self._openapi is None:
-            self._openapi = load_openapi()
-        return self._openapi
 
     async def _read_body(
         self, operation: Operation, headers: Mapping[bytes, bytes], source: BodySource

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import Handler
@@ -12,8 +13,9 @@ from mockhub.spec.operations import Operation, compile_operations
 from mockhub.spec.router import Router, build_router
 
 
+@cache
 def load_openapi() -> tuple[Router, Mapping[str, Handler]]:
-    """Return the router of the control plane, and the handler of each operation."""
+    """Return the router of the control plane, and the handler of each operation; read once."""
     operations = compile_operations(load_document(OPENAPI_FILE))
     return build_router(operations), _handlers(operations)
 
