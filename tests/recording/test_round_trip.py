@@ -14,7 +14,7 @@ import pytest
 from mockhub.domain.keys import key_digest
 from mockhub.recording import recorder as recorder_module
 from mockhub.recording import replay as replay_module
-from mockhub.recording.files import load_recording, write_exchange
+from mockhub.recording.files import BASE_URL, load_recording, write_exchange
 from mockhub.recording.recorder import Recorder, RecordingApp
 from mockhub.recording.replay import Replay
 from tests.recording.conftest import GENERATIONS, Session, with_key
@@ -239,6 +239,25 @@ def test_long_or_binary_body_is_a_file_of_its_own(tmp_path: Path, live: LiveHub)
     assert len(list((tmp_path / "bodies").iterdir())) == 3
     replay(live, tmp_path)
     assert {path: live.client.get(path).content for path in bodies} == bodies
+
+
+def test_bytes_of_an_image_are_not_changed(tmp_path: Path, live: LiveHub) -> None:
+    """Even if they have the text that stands for the address of the server."""
+    image = PNG + BASE_URL.encode()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"image/png"), (b"location", BASE_URL.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": image})
+
+    with serve_hub() as recorded:
+        recorder = Recorder(tmp_path, recorded.app.api.spec, recorded.url)
+        recorded.app.handler = RecordingApp(app, recorder)
+        recorded.client.get("/images/a.png")
+    recorder.close()
+    replay(live, tmp_path)
+    response = live.client.get("/images/a.png")
+    assert (response.content, response.headers["location"]) == (image, live.url)
 
 
 def test_recording_is_continued(tmp_path: Path) -> None:
