@@ -37,10 +37,7 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
-_TOO_MANY_RUNNING = (
-    "Too many generations are running: together they take more memory than --max-generations-size "
-    "allows. Nothing was charged; try again when some have ended."
-)
+_TOO_MANY_RUNNING = "Too many generations are running for --max-generations-size. Nothing was charged"
 
 
 class HubBackend(ObservableHub):

@@ -166,14 +166,11 @@ class StoredHub:
     ) -> dict[str, list[Entry]]:
         """Return the new entries of the accounts that have changed; None means all entries."""
         found: dict[str, list[Entry]] = defaultdict(list)
-        if changed is None:
-            rows = database.select(_SELECT_ENTRIES + _IN_THEIR_ORDER, self.id)
-        else:
-            rows = []
+        rows = database.select(_ENTRIES + _IN_THEIR_ORDER, self.id) if changed is None else []
         for id in changed or ():
             account = self.hub.accounts.get(id)
             known = entry_count(account) if account else 0
-            rows += database.select(_SELECT_NEW_ENTRIES + _IN_THEIR_ORDER, self.id, id, known)
+            rows += database.select(_NEW_ENTRIES + _IN_THEIR_ORDER, self.id, id, known)
         for id, *values in rows:
             found[id].append(Entry(*values))
         return found
@@ -336,10 +333,8 @@ class StoredHub:
         return any(one and one.ended and one.due_at != one.created_at for one in changed)
 
 
-_SELECT_ENTRIES = (
-    "SELECT account, created_at, kind, credits, lot, generation FROM entries WHERE hub = ?"
-)
-_SELECT_NEW_ENTRIES = _SELECT_ENTRIES + " AND account = ? AND number > ?"
+_ENTRIES = "SELECT account, created_at, kind, credits, lot, generation FROM entries WHERE hub = ?"
+_NEW_ENTRIES = _ENTRIES + " AND account = ? AND number > ?"
 _IN_THEIR_ORDER = " ORDER BY account, number"
 _UPDATE_HUB = "UPDATE hubs SET version = ?, state = ? WHERE id = ?"
 _DELETE_ENTRIES = "DELETE FROM entries WHERE hub = ? AND account = ? AND number <= ?"

@@ -82,9 +82,8 @@ class Hub:
     def create(cls, app_host: AppHost, config: HubConfig, name: str | None = None) -> Self:
         """Create a hub on *app_host*: under a name like *name*, else as its only, default hub."""
         default = app_host.hub_registry.default.name
-        backend = prototype_hub(config).fork(
-            default if name is None else app_host.unique_name(name)
-        )
+        hub_name = default if name is None else app_host.unique_name(name)
+        backend = prototype_hub(config).fork(hub_name)
         hub = cls(app_host, backend, in_process=name is None)
         if (directory := config.replay) is not None:
             only = config.replay_only

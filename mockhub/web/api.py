@@ -342,9 +342,8 @@ class PublicApi:
 
     def internal_error(self, context: RequestContext, problem: str) -> Response:
         """Make the 500 for a bug of mockhub, which also fails the tests of the pytest plugin."""
-        context.spec_violation = problem = context.hub.redactor.redact(
-            problem, quoted=context.client_text()
-        )
+        redact = context.hub.redactor.redact
+        context.spec_violation = problem = redact(problem, quoted=context.client_text())
         error = responses.internal_error(problem)
         context.code, context.state = error.code, None
         return responses.error_response(error)
