@@ -37,7 +37,9 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
-_TOO_MANY_RUNNING = "Too many generations are running for --max-generations-size. Nothing was charged"
+_TOO_MANY_RUNNING = (
+    "Too many generations are running for --max-generations-size. Nothing was charged"
+)
 
 
 class HubBackend(ObservableHub):
