@@ -35,7 +35,7 @@ def outcome(**changes: tuple[MutantResult, ...] | tuple[str, ...]) -> SelfTestRe
 def test_named_mutants_are_killed_and_variants_are_not_flagged() -> None:
     """Checks of their clause kill the named mutants, and no named variant is flagged."""
     named_mutants = ["failure-fee", "body-before-key"]
-    result = self_test.run(names=named_mutants)
+    result = self_test.run(names=named_mutants, workers=1)
     assert [mutant.name for mutant in result.mutants] == named_mutants
     assert [variant.name for variant in result.variants] == ["body-before-key"]
     assert list(failure_messages(result)) == []

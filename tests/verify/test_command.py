@@ -119,7 +119,9 @@ def test_plan_sends_nothing(tmp_path: Path) -> None:
         return Response()
 
     with scripted_server(handler) as url:
-        result = verify("--target", write(tmp_path, url), "--plan", "--budget", "20")
+        result = verify(
+            "--target", write(tmp_path, url), "--plan", "--budget", "20", "-k", "GEN or LED-1"
+        )
     assert result.exit_code == 0, result.output
     assert received == []
     assert "credits, if the implementation conforms" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from tests.support.scripted_server import (
 from tests.support.unreliable_proxy import unreliable_mock
 
 _BALANCE = {"credits": 100, "account_type": "PRO", "next_expiration": None}
+_THREE_IMAGES = re.compile(rb'"n": ?3|name="n"\r\n\r\n3')  # in JSON or a form
 _ERROR = {"error": {"message": "no", "code": "generationFailed"}}
 
 
@@ -53,11 +55,10 @@ def _client(*responses: Response, max_time: float = 60) -> Iterator[tuple[Budget
         sender.close()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_transient_failures_fail_no_clause(seed: int) -> None:
+def test_transient_failures_fail_no_clause() -> None:
     """A server behind a proxy that fails 3 % of the requests fails no clause."""
-    with unreliable_mock(0.03, seed) as url:
-        report = run(build_profile(url), keyword="LED or RET or AUTH", no_fuzz=True, seed=seed)
+    with unreliable_mock(0.03, seed=1) as url:
+        report = run(build_profile(url), keyword="LED or RET or AUTH", no_fuzz=True, seed=1)
     assert report.transient_failures > 0
     assert report.with_outcome("failed") == []
     assert "sent again after transient failures" in report.summary
@@ -124,7 +125,7 @@ def test_request_that_fails_in_each_attempt(failures: int, outcome: str) -> None
         failed = count()
 
         def handle(request: Request) -> Response:
-            if b"Three bridges" in request.body and next(failed) < failures:
+            if _THREE_IMAGES.search(request.body) and next(failed) < failures:
                 return Response(502, b"Bad Gateway")
             return forward_to(served.client, request)
 
