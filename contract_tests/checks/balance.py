@@ -64,7 +64,7 @@ def credits_match_response_schema(context: CheckContext) -> None:
     assert_matches_schema(context.client.get("credits"), OperationId.GET_CREDITS)
 
 
-@check("CRD-2", "CRD-1")
+@check("CRD-2", "CRD-1", pays_nothing=True)
 def accounts_have_complete_balances(context: CheckContext) -> None:
     """Return credits, account_type and next_expiration for every account."""
     roles = [role for role in ("other", "low", "broke") if role in context.starting_balances]

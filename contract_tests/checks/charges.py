@@ -166,9 +166,12 @@ def ledger_balance_matches_costs(context: CheckContext) -> None:
 def ledger_is_unchanged_at_end(context: CheckContext) -> None:
     """Keep the balance of each account as it was after the last request that it paid for."""
     context.completed("example")
-    for role in context.starting_balances:
-        known = context.settled_balances.get(role, context.last_balance(role))
-        exchange = context.client.get("credits", key=role)
+    roles = list(context.starting_balances)
+    known_balances = [
+        context.settled_balances.get(role, context.last_balance(role)) for role in roles
+    ]
+    reads = context.run_batch([partial(context.client.get, "credits", role) for role in roles])
+    for role, known, exchange in zip(roles, known_balances, reads, strict=True):
         balance = find_balance(expect(exchange, 200), exchange)
         if known is not None:
             assert_equal(balance, known, f"the balance of {role} at the end", exchange)

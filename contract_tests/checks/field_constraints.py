@@ -45,7 +45,7 @@ def request_rejects_n_out_of_range(context: CheckContext) -> None:
     expect_rejection(context, {"n": 2.5}, also_form=False)
 
 
-@check("REQ-5", requires=("low",), cost=_MIN_PRICE)
+@check("REQ-5", requires=("low",), cost=_MIN_PRICE, pays_nothing=True)
 def request_rejects_overflowing_n(context: CheckContext) -> None:
     """Reject an n that overflows to 1 in 8, 16 or 32 bits."""
     credits = context.credits("low")  # the most that a wrong acceptance can cost

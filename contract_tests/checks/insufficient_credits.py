@@ -52,7 +52,7 @@ def tasks_require_full_price(context: CheckContext) -> None:
 
 
 # It precedes the others, after whose failure nothing is paid for any more.
-@check("LED-4", requires=("broke",), cost=_MIN_PRICE)
+@check("LED-4", requires=("broke",), cost=_MIN_PRICE, pays_nothing=True)
 def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
     """Generate no images for a task without enough credits."""
     before = _require_no_credits(context)
@@ -73,7 +73,7 @@ def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
             raise Failed("its owner cannot read an accepted task", exchange, poll, expected="402")
 
 
-@check("LED-4", "ERR-4", requires=("broke",), cost=_MIN_PRICE)
+@check("LED-4", "ERR-4", requires=("broke",), cost=_MIN_PRICE, pays_nothing=True)
 def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     """Reject JSON and forms without enough credits with 402 insufficientCredits."""
     _require_no_credits(context)

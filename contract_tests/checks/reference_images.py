@@ -112,7 +112,7 @@ def references_of_49_mb_are_accepted(context: CheckContext) -> None:
         )
 
 
-@check("REQ-9", cost=_MIN_PRICE)
+@check("REQ-9", cost=_MIN_PRICE, pays_nothing=True)
 def references_over_50_mb_are_rejected(context: CheckContext) -> None:
     """Reject a PNG larger than 50 MB."""
     _require_loopback(context)

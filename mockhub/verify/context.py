@@ -184,14 +184,17 @@ class CheckContext(Balances):
             raise Inconclusive("the task that this check needs did not end", *generation.polls[-1:])
         return generation
 
-    def prefetch(self, names: Sequence[str], *, asynchronous: bool) -> None:
-        """Create the fixtures of *names* in parallel, for a slow implementation."""
+    def prefetch(self, names: Sequence[str], modes: Sequence[bool]) -> None:
+        """Create the fixtures of *names* in parallel, for a slow implementation.
+
+        Of *modes*, which say whether a generation is asynchronous.
+        """
         self._generate_in_parallel(
             [
                 name
                 for name in names
-                if bool(self.fixtures[name].asynchronous) is asynchronous
-                and (asynchronous or not self.fixtures[name].trigger)
+                if bool(self.fixtures[name].asynchronous) in modes
+                and (self.fixtures[name].asynchronous or not self.fixtures[name].trigger)
                 and name not in FAILURE_FIXTURES
             ]
         )

@@ -97,8 +97,10 @@ _QUALITY: OpenFields = {"quality": _QUALITIES}
 _SMALL: OpenFields = {
     "size": ("1024x1024", "auto", "1536x1024", "1024x1536")
 }  # at the lowest price
-_EVERY_TIER: OpenFields = {
-    "size": (*_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840")
+_LARGE = ("3840x2160", "2160x3840")
+_EVERY_TIER: OpenFields = {"size": (*_SMALL["size"], "2048x2048", *_LARGE)}
+_EVERY_TIER_OF_PARTIAL: OpenFields = {
+    "size": (*_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", *_LARGE)
 }
 _MODE: OpenFields = {"asynchronous": (None, False, True, True)}
 _ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
@@ -178,14 +180,14 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         for n in (1, 2, 3, 4)
     },
     "partial": GenerationFixture(
-        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER
+        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER_OF_PARTIAL
     ),
     "partial_async": GenerationFixture(
         "",
         trigger="partial",
         n=4,
         asynchronous=True,
-        open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER,
+        open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER_OF_PARTIAL,
     ),
     # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),

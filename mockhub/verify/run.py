@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from mockhub.exceptions import MockhubError
+from mockhub.verify import oracle
 from mockhub.verify.check import Check
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import parallel
@@ -21,7 +22,7 @@ from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
 from mockhub.verify.transient import is_transient
 
-_MAX_SIDE_BY_SIDE = 6  # checks that run at the same time
+_MAX_SIDE_BY_SIDE = 10  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
 
 ProgressCallback = Callable[[Check, CheckResult], None]
@@ -59,7 +60,10 @@ class Run:
         """
         try:
             self.start()
-            self.run_all([check for check in checks if not check.last])
+            broke = self.context.starting_balances.get("broke", oracle.min_price())
+            is_free = broke < oracle.min_price()  # generated bodies are sent with its key
+            free = [check for check in generated if check.pays_nothing and is_free]
+            self.run_all([check for check in checks if not check.last], free)
             self.run_all(generated)
             self.run_all([check for check in checks if check.last])
         except KeyboardInterrupt:
@@ -90,11 +94,15 @@ class Run:
         self.client.budget.read_balance = self.context.credits_or_none
         self.client.budget.read_balances = self.context.read_balances
 
-    def run_all(self, checks: Sequence[Check]) -> None:
+    def run_all(self, checks: Sequence[Check], beside: Sequence[Check] = ()) -> None:
+        """Run *checks*; with a slow implementation run those of *beside* at the same time."""
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
         if self.context.is_slow and not self.client.read_only:
             # Before anything is paid for the budget covers most requests at the same time.
-            self._run_side_by_side([check for check in checks if check.pays_nothing], fixtures)
+            free = [*beside, *(check for check in checks if check.pays_nothing)]
+            self._run_side_by_side(
+                [check for check in free if check.name not in self._results], fixtures
+            )
         for check in checks:
             if check.name not in self._results:
                 self.run_one(check, fixtures)
@@ -106,6 +114,9 @@ class Run:
         """
         if any(check.fixtures for check in checks) and not self._warmed_up:
             self._warm_up(fixtures)
+        for name in dict.fromkeys(name for check in checks for name in check.fixtures):
+            with suppress(CheckOutcome):  # beside the checks it would be charged for a moment
+                self.context.generation(name)
         records = len(self.context.no_charge_checks)
         results = parallel(
             [partial(run_check, check, self.context) for check in checks], _MAX_SIDE_BY_SIDE
@@ -222,9 +233,10 @@ class Run:
 
     def _prefetch(self, fixtures: Sequence[str]) -> None:
         """Create the other generations in parallel, once, if the first ones were slow."""
-        while self._slow_modes:
+        modes, self._slow_modes = self._slow_modes, []
+        if modes:
             with suppress(CheckOutcome):  # the checks that need them show why
-                self.context.prefetch(fixtures, asynchronous=self._slow_modes.pop(0))
+                self.context.prefetch(fixtures, modes)
 
     def _require_other_user(self, generation: ObservedGeneration) -> None:
         """Require that keys.other does not belong to the user of keys.valid."""
