@@ -169,11 +169,8 @@ class _Decoded:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    digits, base = match[0], 16
-    for name, found in match.groupdict().items():
-        if found is not None:
-            digits, base = found, 10 if name == "decimal" else 16
-    code = int(digits, base)
+    name = match.lastgroup or 0
+    code = int(match[name], 10 if name == "decimal" else 16)
     return chr(code) if code <= 0x10FFFF else "\ufffd"
 
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 _IN_CI = ("CI", "BUILD_NUMBER")
 
@@ -63,45 +64,43 @@ def session(
     (folder / "pytest.ini").write_text(f"[pytest]\n{scope}{ini}")
     (folder / "test_it.py").write_text(source)
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
-    arguments = [*chosen, *options]
+    is_forked = fork and {*plugins} <= {"xdist"}
+    run = run_in_fork if is_forked else _run_in_new_process
+    return run(folder, *chosen, *options, timeout=timeout)
+
+
+def run_in_fork(folder: Path, *arguments: str, timeout: int = 120) -> Session:
+    """Run pytest in *folder*, in a fork of a process that has imported mockhub."""
+    server = _session_server()
+    assert server.stdin
+    assert server.stdout
+    with NamedTemporaryFile("r") as output:
+        request = {"folder": str(folder), "environment": _environment(), "output": output.name}
+        request |= {"arguments": [*COMMAND[3:], *arguments], "timeout": timeout}
+        server.stdin.write(f"{json.dumps(request)}\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        printed = output.read()
+    assert code >= 0, f"killed by signal {-code}:\n{printed}"
+    return Session(code, printed)
+
+
+def _environment() -> dict[str, str]:
     # In CI pytest prints each failure twice, which would confuse tests that count messages.
     environment = {name: value for name, value in os.environ.items() if name not in _IN_CI}
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    run = _run_in_fork if fork and {*plugins} <= {"xdist"} else _run_in_new_process
-    return run(folder, arguments, environment, timeout)
+    return environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def _run_in_new_process(
-    folder: Path, arguments: list[str], environment: dict[str, str], timeout: int
-) -> Session:
+def _run_in_new_process(folder: Path, *arguments: str, timeout: int) -> Session:
     completed = subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=environment,
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=timeout,
     )
     return Session(completed.returncode, completed.stdout + completed.stderr)
-
-
-def _run_in_fork(
-    folder: Path, arguments: list[str], environment: dict[str, str], timeout: int
-) -> Session:
-    output = folder / "output.txt"
-    request = {
-        "folder": str(folder),
-        "environment": environment,
-        "arguments": [*COMMAND[3:], *arguments],
-    }
-    server = _session_server()
-    assert server.stdin
-    assert server.stdout
-    server.stdin.write(json.dumps(request | {"output": str(output), "timeout": timeout}) + "\n")
-    server.stdin.flush()
-    code = int(server.stdout.readline())
-    assert code >= 0, f"killed by signal {-code}:\n{output.read_text()}"
-    return Session(code, output.read_text())
 
 
 @cache

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.support.pytest_sessions import Session, run_in_fork
 from tests.support.scripted_server import KEYS, Response, mock, scripted_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -22,16 +20,9 @@ def own_check(context):
 """
 
 
-def run(*options: str) -> subprocess.CompletedProcess[str]:
-    plugins = ["-p", "no:cacheprovider", "-p", "mockhub", "-p", "asyncio"]
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "contract_tests", "-q", *plugins, *options],
-        cwd=ROOT,
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def run(*options: str) -> Session:
+    plugins = ("-p", "mockhub", "-p", "pytest_asyncio.plugin")
+    return run_in_fork(ROOT, "contract_tests", "-q", *plugins, *options)
 
 
 def write(folder: Path, url: str) -> str:
@@ -44,18 +35,18 @@ def test_conforming_server_passes(tmp_path: Path) -> None:
     """Each check is a test that can be selected by its clause."""
     with mock() as served:
         completed = run("--mockhub-target", write(tmp_path, served.url), "-k", "MOD or AUTH-6")
-    assert completed.returncode == 0, completed.stdout
-    assert "skipped" in completed.stdout
+    assert completed.code == 0, completed.output
+    assert "skipped" in completed.output
 
 
 def test_failed_check_fails_its_test(tmp_path: Path) -> None:
     """A failure shows the exchange, and the session exits with 1."""
     with scripted_server(lambda request: Response(200, b"{}")) as url:
         completed = run("--mockhub-target", write(tmp_path, url), "-k", "MOD-7")
-    assert completed.returncode == 1, completed.stdout
-    assert "gpt-image-2 is not listed" in completed.stdout
-    assert "curl " in completed.stdout
-    assert "mockhub explain MOD-7" in completed.stdout
+    assert completed.code == 1, completed.output
+    assert "gpt-image-2 is not listed" in completed.output
+    assert "curl " in completed.output
+    assert "mockhub explain MOD-7" in completed.output
 
 
 def test_profile_accepts_deviations_and_adds_checks(tmp_path: Path) -> None:
@@ -67,19 +58,19 @@ def test_profile_accepts_deviations_and_adds_checks(tmp_path: Path) -> None:
         target.write_text(target.read_text() + extra)
         options = ("--mockhub-examples", "1", "-k", "own_check", "-rx")
         completed = run("--mockhub-target", str(target), *options)
-    assert completed.returncode == 0, completed.stdout
-    assert "1 xfailed" in completed.stdout
-    assert "accepted: on purpose" in completed.stdout
+    assert completed.code == 0, completed.output
+    assert "1 xfailed" in completed.output
+    assert "accepted: on purpose" in completed.output
 
 
 def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
     """A server that cannot be reached ends the session at once."""
     completed = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
-    assert completed.returncode == 2, completed.stdout
-    assert "could not be reached" in completed.stdout + completed.stderr
+    assert completed.code == 2, completed.output
+    assert "could not be reached" in completed.output
 
 
 def test_own_mock_is_checked_without_target() -> None:
     """The session starts the mock."""
     completed = run("-k", "MOD-7 or CRD-2")
-    assert completed.returncode == 0, completed.stdout
+    assert completed.code == 0, completed.output
