@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -24,40 +24,35 @@ from mockhub.verify import oracle
 from mockhub.verify.assertions import (
     assert_common_fields,
     assert_equal,
-    assert_image_fields,
-    error_code,
     expect,
     expect_error,
     require_field,
-    require_response,
     response_balance,
 )
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.generation import is_final
-from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, OverBudget, Skipped
+from mockhub.verify.outcomes import CheckOutcome, Failed, OverBudget, Skipped
 
-from .stateful_model import ExpectedBalance, RunState, TrackedGeneration, paid_limit
-
-_SIZES = ("1024x1024", "auto")
-_INFERRED_SIZES = ("1536x1024", "2048x2048", "3840x2160")  # of tiers that are inferred
-_INVALID_CHANGES: tuple[dict[str, object], ...] = (
-    {"n": 0},
-    {"n": 5},
-    {"quality": "ultra"},
-    {"model": "no-such-model"},
-    {"size": "big"},
-)
-_ROLES = st.sampled_from(("valid", "valid", "other"))  # two users; more of the sequence is of one
-_COUNTS = st.integers(1, 4)
-_MODES = st.fixed_dictionaries({"form": st.booleans(), "task": st.booleans()})
-_FIELDS = st.fixed_dictionaries(
-    {
-        "n": _COUNTS,
-        "size": st.sampled_from((*_SIZES, *_INFERRED_SIZES)),
-        "quality": st.sampled_from(("auto", "low", "medium", "high")),
-    }
+from .stateful_model import (
+    COUNTS,
+    FIELDS,
+    INFERRED_SIZES,
+    INVALID_CHANGES,
+    MODES,
+    ROLES,
+    SIZES,
+    ExpectedBalance,
+    RunState,
+    TrackedGeneration,
+    assert_delivered,
+    assert_unchanged,
+    describe,
+    has_failed,
+    paid_limit,
+    release,
+    wait_until_final,
 )
 
 
@@ -90,22 +85,22 @@ class ApiStateMachine(RuleBasedStateMachine):
     def client(self) -> BudgetedClient:
         return self.context.client
 
-    @initialize(target=generations, n=st.integers(1, 2), mode=_MODES, role=_ROLES)
+    @initialize(target=generations, n=st.integers(1, 2), mode=MODES, role=ROLES)
     def begin(self, n: int, mode: dict[str, bool], role: str) -> TrackedGeneration:
         """Generate an image: hypothesis disables some rules in each sequence, but not this one."""
         return self._generate({"n": n, "size": "1024x1024"}, mode, role, delivered=n)
 
-    @rule(target=generations, fields=_FIELDS, mode=_MODES, role=_ROLES)
+    @rule(target=generations, fields=FIELDS, mode=MODES, role=ROLES)
     def generate(
         self, fields: dict[str, Any], mode: dict[str, bool], role: str
     ) -> TrackedGeneration:
         """Generate images, at once or as a task."""
-        if self.context.documented and fields["size"] in _INFERRED_SIZES:
-            fields = {**fields, "size": _SIZES[0]}
+        if self.context.documented and fields["size"] in INFERRED_SIZES:
+            fields = {**fields, "size": SIZES[0]}
         return self._generate(fields, mode, role, delivered=fields["n"])
 
     @precondition(lambda self: self.context.profile.partial is not None)
-    @rule(target=generations, mode=_MODES, role=_ROLES)
+    @rule(target=generations, mode=MODES, role=ROLES)
     def deliver_partially(self, mode: dict[str, bool], role: str) -> TrackedGeneration:
         """Let the provider deliver fewer images than requested."""
         partial = self.context.profile.partial
@@ -114,7 +109,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         return self._generate(fields, mode, role, delivered=partial.delivered)
 
     @precondition(lambda self: self.context.profile.provider_failure is not None)
-    @rule(target=generations, n=_COUNTS, mode=_MODES, role=_ROLES)
+    @rule(target=generations, n=COUNTS, mode=MODES, role=ROLES)
     def fail_provider(self, n: int, mode: dict[str, bool], role: str) -> TrackedGeneration:
         """Let the provider fail."""
         fields = {"n": n, "size": "1024x1024", "prompt": self.context.profile.provider_failure}
@@ -137,7 +132,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         can_read = generation.id and stranger in self.context.profile.keys
         self._run_step(f"read generation {generation.number} as another user", can_read, read)
 
-    @rule(change=st.sampled_from(_INVALID_CHANGES), mode=_MODES)
+    @rule(change=st.sampled_from(INVALID_CHANGES), mode=MODES)
     def request_invalid(self, change: dict[str, object], mode: dict[str, bool]) -> None:
         """Send an invalid request."""
         n = change.get("n", 1)
@@ -147,10 +142,10 @@ class ApiStateMachine(RuleBasedStateMachine):
             exchange = self._post({"n": 1, **change}, mode, "valid", cost)
             expect_error(exchange, 400, "invalid_request")
 
-        self._run_step(f"request {change}{_describe(mode)}", True, send)
+        self._run_step(f"request {change}{describe(mode)}", True, send)
 
     @precondition(lambda self: self.run_state.can_be_broke)
-    @rule(n=_COUNTS, form=st.booleans())
+    @rule(n=COUNTS, form=st.booleans())
     def request_unpaid(self, n: int, form: bool) -> None:
         """Send a request of an account that cannot pay."""
         mode = {"form": form, "task": False}
@@ -159,20 +154,20 @@ class ApiStateMachine(RuleBasedStateMachine):
             exchange = self._post({"n": n, "size": "1024x1024"}, mode, "broke", 0)
             expect_error(exchange, 402, "insufficientCredits")
 
-        self._run_step(f"request n={n} without credits{_describe(mode)}", True, send)
+        self._run_step(f"request n={n} without credits{describe(mode)}", True, send)
 
     @invariant()
     def balances_match(self) -> None:
         """Require the start minus the cost; a pending task may have been charged or not."""
-        if self.steps:
-            self._guarded(self._check_balances)
+        for role in self.expected:
+            self._guarded(partial(self._check_balance, role))
 
     def teardown(self) -> None:
         """Wait for the tasks of this sequence, so that the next begins with a settled balance."""
         try:
             for generation in self.tracked:
                 if generation.pending and not self.run_state.exhausted:
-                    self._wait_until_final(generation)
+                    wait_until_final(self.context, generation)
         except CheckOutcome as outcome:
             self.run_state.inconclusive = self.run_state.inconclusive or outcome
 
@@ -199,10 +194,6 @@ class ApiStateMachine(RuleBasedStateMachine):
             return
         except CheckOutcome as outcome:
             self.run_state.inconclusive = outcome
-
-    def _check_balances(self) -> None:
-        for role in self.expected:
-            self._check_balance(role)
 
     def _check_balance(self, role: str) -> None:
         own = [generation for generation in self.tracked if generation.role == role]
@@ -239,7 +230,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         shown = ", ".join(f"{name}={value}" for name, value in fields.items() if name != "prompt")
         payer = "" if role == "valid" else " as another user"
         self._run_step(
-            f"generate {shown}{kind}{_describe(mode)}{payer}",
+            f"generate {shown}{kind}{describe(mode)}{payer}",
             self._can_pay(generation),
             lambda: self._send(generation, fields, mode),
         )
@@ -308,73 +299,23 @@ class ApiStateMachine(RuleBasedStateMachine):
         self, generation: TrackedGeneration, body: JsonObject, exchange: Exchange
     ) -> None:
         generation.last_body = body
-        self._release(generation)
+        release(self.client, generation)
         self.context.record_cost([exchange])
         if not generation.n:
             return  # what a failed task shows is open
         self.expected[generation.role].spent += generation.cost
-        assert_common_fields(body, exchange)
-        if generation.cost == generation.max_cost:  # how a partial delivery is called is open
-            assert_equal(body["status"], "succeeded", "status", exchange)
-        images = require_field(body, "images", list, exchange)
-        assert_equal(len(images), generation.n, "the number of images", exchange)
-        assert_image_fields(images, exchange)
-        credits = require_field(body, "usage.credits", int, exchange)
-        assert_equal(credits, generation.cost, "usage.credits", exchange)
+        assert_delivered(generation, body, exchange)
 
     def _read_back(self, generation: TrackedGeneration) -> None:
         exchange = self.client.get(generation.path, key=generation.role)
-        if self._has_failed(generation, exchange):
+        if has_failed(self.client, generation, exchange):
             return
         body = expect(exchange, 200)
         assert_equal(body.get("id"), generation.id, "id", exchange)
         if generation.last_body:
-            _assert_unchanged(generation.last_body, body, exchange)
+            assert_unchanged(generation.last_body, body, exchange)
         elif is_final(exchange):
             self._check_final(generation, body, exchange)
-
-    def _has_failed(self, generation: TrackedGeneration, exchange: Exchange) -> bool:
-        """Return whether a failed task is read with 500, which is open."""
-        if require_response(exchange).status != 500 or generation.n:
-            return False
-        if error_code(exchange) == "generationFailed":
-            self._release(generation)
-            return True
-        return False
-
-    def _release(self, generation: TrackedGeneration) -> None:
-        if generation.pending:
-            generation.pending = False
-            self.client.budget.release(generation.reservation)
-
-    def _wait_until_final(self, generation: TrackedGeneration) -> None:
-        pause, deadline = 0.01, time.monotonic() + self.context.profile.poll_timeout
-        while time.monotonic() < deadline:
-            exchange = self.client.get(generation.path, key=generation.role)
-            if self._has_failed(generation, exchange) or is_final(exchange):
-                self._release(generation)
-                return
-            time.sleep(pause)
-            pause = min(pause * 1.6, 1.0)
-        raise Inconclusive("the task did not end", *generation.evidence)
-
-
-def _describe(mode: dict[str, bool]) -> str:
-    task = " as a task" if mode["task"] else ""
-    return f"{task} in a form" if mode["form"] else task
-
-
-def _assert_unchanged(before: JsonObject, body: JsonObject, exchange: Exchange) -> None:
-    for name in ("status", "aspect_ratio", "quality"):
-        assert_equal(body.get(name), before.get(name), f"{name} when read again", exchange)
-    images = _image_ids(body)
-    assert_equal(images, _image_ids(before), "the images when read again", exchange)
-
-
-def _image_ids(body: JsonObject) -> list[object]:
-    images = body.get("images")
-    ids = [image.get("id") for image in images] if isinstance(images, list) else []
-    return sorted(ids, key=str)  # their order is an open point
 
 
 def run(context: CheckContext) -> None:

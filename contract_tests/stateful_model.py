@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
+from hypothesis import strategies as st
+
 from mockhub.verify import oracle
+from mockhub.verify.assertions import (
+    assert_common_fields,
+    assert_equal,
+    assert_image_fields,
+    error_code,
+    require_field,
+    require_response,
+)
+from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.outcomes import CheckOutcome, Failed
+from mockhub.verify.generation import is_final
+from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
+
+SIZES = ("1024x1024", "auto")
+INFERRED_SIZES = ("1536x1024", "2048x2048", "3840x2160")  # of tiers that are inferred
+INVALID_CHANGES: tuple[dict[str, object], ...] = (
+    {"n": 0},
+    {"n": 5},
+    {"quality": "ultra"},
+    {"model": "no-such-model"},
+    {"size": "big"},
+)
+ROLES = st.sampled_from(("valid", "valid", "other"))  # two users; more of the sequence is of one
+COUNTS = st.integers(1, 4)
+MODES = st.fixed_dictionaries({"form": st.booleans(), "task": st.booleans()})
+FIELDS = st.fixed_dictionaries(
+    {
+        "n": COUNTS,
+        "size": st.sampled_from((*SIZES, *INFERRED_SIZES)),
+        "quality": st.sampled_from(("auto", "low", "medium", "high")),
+    }
+)
 
 _MAX_SHRINK_RUNS = 20  # attempts to shorten a failing sequence
 _MIN_PAID, _MIN_STEPS, _MAX_STEPS = 3, 10, 50  # of a sequence
@@ -109,3 +142,62 @@ class RunState:
             or self.context.timed_out
             or (self.shortest_failure is not None and self.shrink_attempts > _MAX_SHRINK_RUNS)
         )
+
+
+def release(client: BudgetedClient, generation: TrackedGeneration) -> None:
+    """End the reservation of a task."""
+    if generation.pending:
+        generation.pending = False
+        client.budget.release(generation.reservation)
+
+
+def has_failed(client: BudgetedClient, generation: TrackedGeneration, exchange: Exchange) -> bool:
+    """Return whether a failed task is read with 500, which is open."""
+    if require_response(exchange).status != 500 or generation.n:
+        return False
+    if error_code(exchange) == "generationFailed":
+        release(client, generation)
+        return True
+    return False
+
+
+def wait_until_final(context: CheckContext, generation: TrackedGeneration) -> None:
+    pause, deadline = 0.01, time.monotonic() + context.profile.poll_timeout
+    while time.monotonic() < deadline:
+        exchange = context.client.get(generation.path, key=generation.role)
+        if has_failed(context.client, generation, exchange) or is_final(exchange):
+            release(context.client, generation)
+            return
+        time.sleep(pause)
+        pause = min(pause * 1.6, 1.0)
+    raise Inconclusive("the task did not end", *generation.evidence)
+
+
+def describe(mode: dict[str, bool]) -> str:
+    task = " as a task" if mode["task"] else ""
+    return f"{task} in a form" if mode["form"] else task
+
+
+def assert_unchanged(before: JsonObject, body: JsonObject, exchange: Exchange) -> None:
+    for name in ("status", "aspect_ratio", "quality"):
+        assert_equal(body.get(name), before.get(name), f"{name} when read again", exchange)
+    images = _image_ids(body)
+    assert_equal(images, _image_ids(before), "the images when read again", exchange)
+
+
+def _image_ids(body: JsonObject) -> list[object]:
+    images = body.get("images")
+    ids = [image.get("id") for image in images] if isinstance(images, list) else []
+    return sorted(ids, key=str)  # their order is an open point
+
+
+def assert_delivered(generation: TrackedGeneration, body: JsonObject, exchange: Exchange) -> None:
+    """Require the images and the cost of a generation that has ended."""
+    assert_common_fields(body, exchange)
+    if generation.cost == generation.max_cost:  # how a partial delivery is called is open
+        assert_equal(body["status"], "succeeded", "status", exchange)
+    images = require_field(body, "images", list, exchange)
+    assert_equal(len(images), generation.n, "the number of images", exchange)
+    assert_image_fields(images, exchange)
+    credits = require_field(body, "usage.credits", int, exchange)
+    assert_equal(credits, generation.cost, "usage.credits", exchange)
