@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mockhub._text import printable
 from mockhub.exceptions import MockhubError
 from mockhub.verify import covering_array, oracle
 from mockhub.verify.assertions import balance_object
@@ -18,6 +19,8 @@ from mockhub.verify.profile import ROLES, Profile
 from mockhub.verify.transport import Transport
 
 _PAUSE = 0.2
+_MAX_SHOWN = 200  # characters of a value
+_MAX_CREDITS = 10**15  # what is more is no balance
 _STARTING = (502, 503, 504)  # what a gateway returns while the server behind it starts
 
 
@@ -93,7 +96,8 @@ def _require_api(profile: Profile, models: Exchange, balance: Exchange) -> None:
         if location := exchange.headers.get("location", "") * (300 <= exchange.status < 400):
             raise MockhubError(
                 f"{profile.base_url} redirects: GET {exchange.request.url} returned HTTP "
-                f"{exchange.status} with Location {location}; write its address into base_url"
+                f"{exchange.status} with Location {_shown(location, exchange)}; write its address "
+                "into base_url"
             )
     if models.status == balance.status == 404:
         raise MockhubError(
@@ -112,9 +116,23 @@ def _to_row(role: str, exchange: Exchange) -> AccountRow:
     except CheckOutcome:
         balance = {}
     credits, account_type = balance.get("credits"), balance.get("account_type", "")
+    return AccountRow(
+        role,
+        _shown(status, exchange),
+        credits if _is_plausible(credits) else None,
+        _shown(account_type, exchange),
+    )
+
+
+def _is_plausible(credits: object) -> bool:
     if isinstance(credits, bool) or not isinstance(credits, int | float):
-        credits = None
-    return AccountRow(role, exchange.secrets.redact(status), credits, str(account_type)[:20])
+        return False
+    return abs(credits) < _MAX_CREDITS
+
+
+def _shown(value: object, exchange: Exchange) -> str:
+    """Return what the server sent as a terminal may show it: short, and without a key."""
+    return printable(exchange.secrets.redact(str(value)))[:_MAX_SHOWN]
 
 
 def _require_accepted_key(reads: dict[str, Exchange]) -> None:

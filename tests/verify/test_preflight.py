@@ -47,6 +47,42 @@ def test_right_profile_is_shown_as_table(served: LiveHub) -> None:
     assert rows[-1].split()[1:] == ["HTTP", "401", "invalidApiKey"]
 
 
+_TITLE = "\x1b]0;title\x07\x9b31m\u202e"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        json_response({"error": {"message": "", "code": _TITLE + KEYS["valid"]}}, 500),
+        json_response({"credits": 10**400, "account_type": _TITLE + KEYS["valid"]}),
+        json_response({"account_type": {_TITLE: [KEYS["valid"]] * 1000}}),
+        Response(200, b'{"credits": 1e999, "account_type": null}'),
+        Response(200, b'{"credits": NaN, "account_type": null}'),
+    ],
+    ids=["code", "account-type", "long", "infinite", "nan"],
+)
+def test_texts_of_the_server_are_shown_safely(response: Response) -> None:
+    """No row has a control sequence, a key, or more than a few lines."""
+    with scripted_server(lambda request: response) as url:
+        rows = _check(url)
+    assert len(rows) == len(KEYS)
+    for row in rows:
+        assert row.isprintable()
+        assert len(row) < 500
+        assert not any(key in row for key in KEYS.values())
+
+
+def test_location_of_a_redirect_is_shown_without_the_key() -> None:
+    """A server may repeat the key that it got."""
+    response = Response(302, headers=(("Location", f"http://a/?key={KEYS['valid']}"),))
+    with (
+        scripted_server(lambda request: response) as url,
+        pytest.raises(MockhubError, match="redirects: .* Location http://a/") as raised,
+    ):
+        _check(url)
+    assert KEYS["valid"] not in str(raised.value)
+
+
 def test_equal_balances_are_noticed(served: LiveHub) -> None:
     """Two keys that read the same balance may belong to one user, which a free read cannot show."""
     second = served.server.call(lambda: served.backend.add_key("rich"))
