@@ -167,8 +167,10 @@ class RequestResponseCycle:
         self._pending_head = None
         if not self._is_head:
             parts += self._encode_chunk(body, more_body)
-        self._write_buffer.write(b"".join(parts))
-        if not more_body:
+        if more_body:
+            self._write_buffer.write(b"".join(parts))
+        else:
+            self._write_buffer.write_buffered(b"".join(parts))
             self._complete_response()
 
     def send_response(self, response: Response) -> bool:
