@@ -40,7 +40,7 @@ class Difference(NamedTuple):
 
 
 def compare_json(
-    spec: ApiSpec, operation: Operation | None, status: int, service: Any, mock: Any
+    spec: ApiSpec, operation: Operation | None, status: int, service: object, mock: object
 ) -> list[Difference]:
     """Return where two bodies of the same status differ."""
     is_catalog = operation is not None and operation.id == OperationId.LIST_MODELS
@@ -59,7 +59,7 @@ def compare_json(
     ]
 
 
-def _walk(place: Place, service: Any, mock: Any) -> Iterator[tuple[Place, Any, Any]]:
+def _walk(place: Place, service: object, mock: object) -> Iterator[tuple[Place, object, object]]:
     """Yield each place that has a value in one of the two, or another number of items."""
     if isinstance(service, dict) and isinstance(mock, dict):
         for name in [*service, *(mock.keys() - service.keys())]:
@@ -71,7 +71,7 @@ def _walk(place: Place, service: Any, mock: Any) -> Iterator[tuple[Place, Any, A
         yield place, service, mock
 
 
-def _is_same(place: Place, service: Any, mock: Any, chosen: Set[str]) -> bool:
+def _is_same(place: Place, service: object, mock: object, chosen: Set[str]) -> bool:
     name = place[-1] if place else ""
     if name in chosen and _MISSING not in (service, mock):
         return None in (service, mock) or _chosen_kind(service) == _chosen_kind(mock)
@@ -80,12 +80,12 @@ def _is_same(place: Place, service: Any, mock: Any, chosen: Set[str]) -> bool:
     return _kind(service) == _kind(mock) and service == mock
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return "a number" if is_number else _KINDS.get(type(value), "null")
 
 
-def _chosen_kind(value: Any) -> str:
+def _chosen_kind(value: object) -> str:
     """Return the kind of a value that the service chooses, with the format of a text."""
     if not isinstance(value, str):
         return _kind(value)
@@ -94,7 +94,7 @@ def _chosen_kind(value: Any) -> str:
     return "an absolute URL" if value.startswith(("http://", "https://")) else "a text"
 
 
-def _show(place: Place, value: Any) -> str:
+def _show(place: Place, value: object) -> str:
     if value is _MISSING:
         return "no such field"
     if isinstance(value, list):

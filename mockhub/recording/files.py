@@ -296,7 +296,7 @@ def prepare_directory(directory: Path) -> tuple[int, float]:
     return _number(last.path), last.time + last.seconds
 
 
-def write_exchange(path: Path, document: Mapping[str, Any]) -> bool:
+def write_exchange(path: Path, document: Mapping[str, object]) -> bool:
     """Write the file of an exchange; return False if it would not be read back as it is."""
     draft = path.with_name(f".{path.name}.tmp")
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -199,12 +199,12 @@ class ConfigSchema:
         self.check(content, path)
         return content
 
-    def check(self, content: Any, source: Path) -> None:
+    def check(self, content: object, source: Path) -> None:
         """Raise MockhubError for the first error of *content*, with its place in *source*."""
         for pointer, message in self.errors(content):
             raise error_at(source, pointer, message)
 
-    def errors(self, content: Any) -> Iterator[ConfigError]:
+    def errors(self, content: object) -> Iterator[ConfigError]:
         """Describe what is wrong: the structure first, then the values."""
         for validator in self._validators:
             try:
@@ -245,7 +245,7 @@ class ConfigSchema:
         return pointer, _describe_value(instance, schema)
 
 
-def _describe_value(value: Any, schema: Mapping[str, Any]) -> str:
+def _describe_value(value: object, schema: Mapping[str, Any]) -> str:
     shown = "the value" if schema.get("writeOnly") else format_value(value)
     if "enum" not in schema:
         return f"{shown} is not valid; expected {schema['description']}"
@@ -255,10 +255,10 @@ def _describe_value(value: Any, schema: Mapping[str, Any]) -> str:
 
 def _parser_keyword(parsers: Mapping[str, Callable[[Any], object]]) -> type:
     class ParserKeyword:
-        def __init__(self, schema: Any, name: str, schema_path: list[str | int]) -> None:
+        def __init__(self, schema: object, name: str, schema_path: list[str | int]) -> None:
             self._parse = parsers[name]
 
-        def validate(self, instance: Any) -> None:
+        def validate(self, instance: object) -> None:
             if instance is not None:
                 self._parse(instance)
 

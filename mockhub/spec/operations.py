@@ -38,9 +38,9 @@ _PARAMETER_LOCATIONS = ("path", "query")
 class Validator(Protocol):
     """A compiled JSON Schema."""
 
-    def is_valid(self, instance: Any) -> bool: ...
+    def is_valid(self, instance: object) -> bool: ...
 
-    def iter_errors(self, instance: Any) -> Iterator[Any]: ...
+    def iter_errors(self, instance: object) -> Iterator[Any]: ...
 
 
 class BodySchema(FrozenStruct, frozen=True):
@@ -128,7 +128,7 @@ def _compile_operation(
     )
 
 
-def _requires_auth(security: Sequence[Mapping[str, Any]]) -> bool:
+def _requires_auth(security: Sequence[Mapping[str, object]]) -> bool:
     """Return whether every alternative names a scheme; an empty one makes the key optional."""
     return bool(security) and all(security)
 

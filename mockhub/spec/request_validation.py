@@ -47,7 +47,7 @@ def _error_context(error: json.JSONDecodeError) -> str:
     return f", near {format_value(text)}" if text else ""
 
 
-def _has_no_duplicate_keys(raw: bytes, body: Mapping[str, Any]) -> bool:
+def _has_no_duplicate_keys(raw: bytes, body: Mapping[str, object]) -> bool:
     """Return True if the number of quotes proves that no key of a flat object is hidden.
 
     It saves a typical body a second, slower parse, two thirds of the time of parse_json_object.
@@ -59,7 +59,7 @@ def _has_no_duplicate_keys(raw: bytes, body: Mapping[str, Any]) -> bool:
 
 
 def _reject_duplicate_keys(raw: bytes) -> None:
-    def check_unique(pairs: list[tuple[str, Any]]) -> None:
+    def check_unique(pairs: list[tuple[str, object]]) -> None:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
@@ -88,7 +88,7 @@ def coerce_form_fields(parts: Iterable[tuple[str, str]], body: BodySchema) -> di
     return values
 
 
-def _coerce(text: str, type_name: Any) -> Any:
+def _coerce(text: str, type_name: object) -> object:
     """Convert *text*, or return it unchanged for the schema to reject."""
     if type_name == "integer" and _INTEGER_PATTERN.fullmatch(text):
         return int(text)
@@ -119,7 +119,7 @@ def validate(values: Mapping[str, Any], body: BodySchema) -> dict[str, Any]:
     return valid
 
 
-def reject_fractions(values: Mapping[str, Any], body: BodySchema) -> None:
+def reject_fractions(values: Mapping[str, object], body: BodySchema) -> None:
     """Raise ValidationError for an integer that is written as 1.0."""
     for name in _fractions(values, body):
         expected = describe_expected(body.fields[name])
@@ -128,7 +128,7 @@ def reject_fractions(values: Mapping[str, Any], body: BodySchema) -> None:
         )
 
 
-def _fractions(values: Mapping[str, Any], body: BodySchema) -> list[str]:
+def _fractions(values: Mapping[str, object], body: BodySchema) -> list[str]:
     return [
         name
         for name, value in values.items()
