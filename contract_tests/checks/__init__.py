@@ -16,8 +16,8 @@ from . import async_polling as async_polling
 from . import retrieval as retrieval
 from . import ownership as ownership
 from . import refunds as refunds
-from . import insufficient_credits as insufficient_credits
 from . import charges as charges
+from . import insufficient_credits as insufficient_credits
 from . import concurrency as concurrency
 from . import balance as balance
 from . import errors as errors
