@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockhub._text import format_value, plural, printable, suggest, to_printable_json
@@ -76,6 +76,7 @@ def test_format_value_is_short_json(value: Any, expected: str) -> None:
     assert format_value(value) == expected
 
 
+@settings(max_examples=50)
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner)))
 def test_formatted_values_are_bounded(value: Any) -> None:
     assert len(format_value(value)) < 500
