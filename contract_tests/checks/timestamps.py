@@ -10,19 +10,27 @@ from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import SAVED_FIXTURES
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import completed_generations
 from mockhub.verify.outcomes import Failed
 
+_DATED_FIXTURES = (*SAVED_FIXTURES, "failure_async")
 _QUARTER_HOUR, _DAY, _TOLERANCE = 900, 24 * 3600, 8  # seconds
 
 
-@check("GEN-8", fixtures=SAVED_FIXTURES)
+@check("GEN-8", fixtures=_DATED_FIXTURES)
 def generate_returns_utc_timestamps(context: CheckContext) -> None:
     """Return timestamps in ISO 8601 and UTC."""
-    for generation in completed_generations(context, SAVED_FIXTURES):
+    for generation in _accepted_generations(context):
         for exchange in (generation.exchange, *generation.polls):
             for name, value in _timestamps(exchange):
                 _assert_utc(require_timestamp(value, name, exchange), exchange)
+
+
+def _accepted_generations(context: CheckContext) -> list[ObservedGeneration]:
+    """Return the generations so far, also those that have failed."""
+    list(completed_generations(context, _DATED_FIXTURES))
+    return [generation for generation in context.history if generation.accepted]
 
 
 def _assert_utc(created_at: datetime, exchange: Exchange) -> None:
@@ -41,10 +49,10 @@ def _assert_utc(created_at: datetime, exchange: Exchange) -> None:
         )
 
 
-@check("GEN-8", "CRD-1", level="inferred", fixtures=SAVED_FIXTURES)
+@check("GEN-8", "CRD-1", level="inferred", fixtures=_DATED_FIXTURES)
 def timestamps_are_plausible(context: CheckContext) -> None:
     """Return the time of the request as created_at, and no expiration of credits in the past."""
-    for generation in completed_generations(context, SAVED_FIXTURES):
+    for generation in _accepted_generations(context):
         for exchange in (generation.exchange, *generation.polls):
             for name, value in _timestamps(exchange):
                 created_at = require_timestamp(value, name, exchange).timestamp()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mockhub._timestamps import SECOND, format_timestamp, parse_timestamp
 from mockhub.mutants import responses
 from mockhub.mutants.changes import constant, edit, only_if, update
-from mockhub.mutants.matching import has_count
+from mockhub.mutants.matching import has_count, has_failed
 from mockhub.mutants.registry import Row, mutant_table
 from mockhub.mutants.types import Generation, Json
 
@@ -77,7 +77,12 @@ mutant_table("GEN-8", responses.mutate_log)(
     timestamps_of_four_without_zone=Row(
         "The created_at of a generation of four images has no time zone.",
         only_if(has_count(4), edit("created_at", lambda text: text[:-1])),
-    )
+    ),
+    failed_tasks_in_1970=Row(
+        "The created_at of a failed task is in 1970.",
+        only_if(has_failed, update(created_at="1970-01-01T00:00:00.000Z")),
+        level="inferred",
+    ),
 )
 mutant_table("GEN-8", responses.mutate_images)(
     image_timestamps_without_zone=Row(
