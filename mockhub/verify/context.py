@@ -31,7 +31,6 @@ TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many ex
 _MIN_SECONDS = 3.0  # for generated requests, however long the others took
 _MAX_CONCURRENT = 8  # generations that are created in parallel
 _FAILURE_GROUP = 8  # failures that are created in parallel
-_LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
 
 class CheckContext(Balances):
@@ -147,18 +146,6 @@ class CheckContext(Balances):
         raw = self.provider_state(name, "key", **params)
         self.client.secrets.register(raw, f"$MOCKHUB_KEY_{name.upper()}")
         return RawKey(raw)
-
-    def supply_low(self) -> None:
-        """Replace keys.low by a fresh account if it is spent and the state handlers offer one."""
-        if "low" not in self.profile.keys:
-            return
-        credits = self.credits_or_none("low")
-        if credits is None or credits >= oracle.min_price():
-            return
-        with suppress(CheckOutcome):
-            key = self.state_key("fresh_account", credits=_LOW_IMAGES * oracle.min_price())
-            self.profile = replace(self.profile, keys={**self.profile.keys, "low": str(key)})
-            self.client.profile = self.profile
 
     # Generations
 

@@ -24,6 +24,7 @@ from mockhub.verify.transient import is_transient
 
 _MAX_SIDE_BY_SIDE = 10  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
+_LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
 ProgressCallback = Callable[[Check, CheckResult], None]
 
@@ -85,7 +86,7 @@ class Run:
         else:
             target = self.client.secrets.redact(self.client.profile.base_url)
             raise UnreachableError(f"{target}: {exchange.describe()}")
-        self.context.supply_low()
+        self._supply_low()
         for role in ("valid", "other", "low", "broke"):
             if role in self.client.profile.keys:
                 credits = self.context.credits_or_none(role)
@@ -93,6 +94,19 @@ class Run:
                     self.context.starting_balances[role] = credits
         self.client.budget.read_balance = self.context.credits_or_none
         self.client.budget.read_balances = self.context.read_balances
+
+    def _supply_low(self) -> None:
+        """Replace keys.low by a fresh account if it is spent and the state handlers offer one."""
+        context = self.context
+        if "low" not in context.profile.keys:
+            return
+        credits = context.credits_or_none("low")
+        if credits is None or credits >= oracle.min_price():
+            return
+        with suppress(CheckOutcome):
+            key = context.state_key("fresh_account", credits=_LOW_IMAGES * oracle.min_price())
+            profile = replace(context.profile, keys={**context.profile.keys, "low": str(key)})
+            context.profile = self.client.profile = profile
 
     def run_all(self, checks: Sequence[Check], beside: Sequence[Check] = ()) -> None:
         """Run *checks*; with a slow implementation run those of *beside* at the same time."""
