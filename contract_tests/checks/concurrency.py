@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import cycle, islice
+from itertools import zip_longest
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -26,6 +26,7 @@ from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 _MIN_PRICE = oracle.min_price()
 _EXTRA_REQUESTS = 2  # concurrent requests beyond those that the balance pays for
 _MAX_PAID = 6  # concurrent requests that the balance may pay for
+_MAX_CONCURRENT = _MAX_PAID + _EXTRA_REQUESTS
 
 
 @check("LED-6", fixtures=ALL_FIXTURES)
@@ -58,7 +59,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
             context.fixtures["example"], payer="low", n=n, size=size, is_form=is_form,
             asynchronous=is_task or None, files=("sunset.png",) * is_form,
         )
-        for is_form, is_task in islice(cycle(_concurrent_modes(context)), payable + _EXTRA_REQUESTS)
+        for is_form, is_task in _concurrent_modes(context, payable)
     ]  # fmt: skip
     prompt = f"Some of several boats, {context.seed}"
     requests = [
@@ -105,14 +106,21 @@ def _concurrent_size(context: CheckContext, credits: int) -> tuple[str, int, int
     return size, n, n * price
 
 
-def _concurrent_modes(context: CheckContext) -> list[tuple[bool, bool]]:
-    """Return whether each request is a form, and a task; which is first depends on the seed."""
-    modes = [(False, False), (True, True), (True, False), (False, True)]
+def _concurrent_modes(context: CheckContext, payable: int) -> list[tuple[bool, bool]]:
+    """Return whether each request is a form, and a task.
+
+    The requests of one media type, which depends on the seed, are one less than the balance pays
+    for: whichever arrive first, those of the other type compete for what is left.
+    """
     history = context.history
-    if not any(one.fixture.is_form_task and one.exchange.status == 202 for one in history):
-        modes.remove((True, True))  # which need not be offered
-    start = context.seed % len(modes)
-    return modes[start:] + modes[:start]
+    has_form_tasks = any(  # which need not be offered
+        one.fixture.is_form_task and one.exchange.status == 202 for one in history
+    )
+    forms = [(True, has_form_tasks and at % 2 == 1) for at in range(_MAX_CONCURRENT)]
+    others = [(False, at % 2 == 0) for at in range(_MAX_CONCURRENT)]
+    fewer, more = (forms, others) if context.seed % 2 else (others, forms)
+    pairs = zip_longest(more[: _EXTRA_REQUESTS + 1], fewer[: payable - 1])
+    return [mode for pair in pairs for mode in pair if mode is not None]
 
 
 def _requests_of_others(context: CheckContext, roles: list[str]) -> list[SimultaneousRequest]:
