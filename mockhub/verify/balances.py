@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate, pairwise
@@ -142,9 +142,11 @@ class Balances:
         for pause in (0.0, 0.0, 0.0, *_STILL_PAUSES):
             time.sleep(pause)
             reads.append(self._read_all())
-        at_once = reads[:3]
-        if all(before != after for before, after in pairwise(at_once)):
-            return None  # it is the reads that cost something
+        at_once, waiting = reads[:3], reads[2:]
+        if all(before != after for before, after in pairwise(at_once)) and (
+            _largest_change(waiting) <= _largest_change(at_once)
+        ):
+            return None  # it is the reads that cost something, however long we wait between them
         for before, after in pairwise(reads[1:]):  # the first may follow a read of another role
             for role in before:
                 if before[role] != after[role]:
@@ -180,3 +182,12 @@ class Balances:
                 self.client.budget.release(
                     self.client.budget.reserve_task(0), reported_cost=credits
                 )
+
+
+def _largest_change(reads: Sequence[Mapping[str, int | None]]) -> int:
+    """Return by how much a balance of any role has changed from one read to the next."""
+    return max(
+        abs((after[role] or 0) - (before[role] or 0))
+        for before, after in pairwise(reads)
+        for role in before
+    )

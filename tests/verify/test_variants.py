@@ -11,6 +11,7 @@ import pytest
 from mockhub._timestamps import SECOND
 from mockhub.domain.accounts import Account
 from mockhub.domain.provider import Outcome, Provider
+from mockhub.faults.grammar import parse_directives
 from mockhub.verify.profile import Partial
 from mockhub.verify.run import Run
 from mockhub.verify.runner import run
@@ -137,10 +138,15 @@ def _account_with_lots(served: LiveHub) -> str:
 
 
 def test_foreign_spending_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While another client spends from the account, its clauses are inconclusive, and say so."""
+    """While another client spends from the account, its clauses are inconclusive, and say so.
+
+    It does so between any two reads, which are slow.
+    """
     monkeypatch.setattr(Run, "_may_be_shared", True)
     with mock() as served:
         stop = Event()
+        slow = parse_directives("delay=25ms on=get_credits")
+        served.server.call(lambda: served.backend.arm(slow))
 
         def spend() -> None:
             while not stop.wait(0.1):
