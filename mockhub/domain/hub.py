@@ -38,7 +38,7 @@ from mockhub.spec.catalog import Quote
 from mockhub.spec.generation_request import GenerationRequest
 
 _TOO_MANY_RUNNING = (
-    "Too many generations are running for --max-generations-size. Nothing was charged"
+    "Too many generations run for --max-generations-size. Nothing was charged; try again later"
 )
 
 

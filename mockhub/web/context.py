@@ -142,7 +142,7 @@ class RequestContext:
     @property
     def current_credit_delta(self) -> int:
         """The charge and refunds so far of the generation that the request created."""
-        return self.hub.journal.credits_of(self.generation) if self.parsed_request else 0
+        return self.hub.journal.credits_of(self.created_generation)
 
     @property
     def created_generation(self) -> str | None:
