@@ -127,9 +127,9 @@ def test_endless_responses_are_limited_in_size_and_time() -> None:
         assert ask(target, UpstreamTimeouts(5, 20, 20, 5)) == "502 upstreamResponseTooLarge"
 
     def drip(connection: socket.socket) -> None:
-        connection.settimeout(0.05)
         read_head(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.settimeout(0.05)
         while True:
             connection.sendall(b" ")
             with suppress(TimeoutError):
