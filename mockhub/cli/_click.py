@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from mockhub._numbers import MAX_INTEGER
 from mockhub._text import install_hint, printable, suggest
@@ -146,6 +147,18 @@ def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) 
             f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080"
         )
     return value.rstrip("/")
+
+
+def reject_options(ctx: click.Context, mode: str, names: Container[str]) -> None:
+    """Reject these options if the command line has them: they would have no effect in *mode*.
+
+    Raises:
+        click.UsageError: if one is given.
+    """
+    for param in ctx.command.params:
+        is_given = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if is_given and param.name in names:
+            raise click.UsageError(f"{mode} and {param.opts[-1]} exclude each other", ctx)
 
 
 def spec_option(command: _F) -> _F:

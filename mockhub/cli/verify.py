@@ -17,6 +17,7 @@ import click
 from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
 from mockhub._resources import resource_path
+from mockhub.cli._click import reject_options
 from mockhub.exceptions import MockhubError
 from mockhub.verify import preflight, runner
 from mockhub.verify.check import Check, additional_checks
@@ -35,6 +36,7 @@ from mockhub.verify.reporters.sarif import sarif
 from mockhub.verify.results import CheckResult
 
 _SEED_RANGE = 1_000_000
+_REPORTS = ("report_json", "report_html", "report_junit", "report_sarif", "evidence", "github")
 _FILE = click.Path(path_type=Path)
 _DEFAULT_BUDGETS = " or ".join(
     f"{budget} ({level})" for level, budget in runner.DEFAULT_BUDGETS.items()
@@ -140,7 +142,10 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
     mockhub verify --target target.yaml --budget 310
     """
     if options.pop("self_test"):
+        reject_options(ctx, "--self-test", options)
         ctx.exit(_self_test())
+    if options["plan"]:
+        reject_options(ctx, "--plan", (*_REPORTS, "baseline", "compare"))
     ctx.exit(VerifyCommand(**options).run())
 
 

@@ -128,6 +128,21 @@ def test_plan_sends_nothing(tmp_path: Path) -> None:
     assert "<- this budget is too small" in result.output
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--self-test", "-k", "LED-2"), "--self-test and -k exclude each other"),
+        (("--self-test", "--seed", "3"), "--self-test and --seed exclude each other"),
+        (("--plan", "--report-json", "x.json"), "--plan and --report-json exclude each other"),
+        (("--plan", "--baseline", "x.json"), "--plan and --baseline exclude each other"),
+    ],
+)
+def test_options_without_effect_are_rejected(options: tuple[str, ...], message: str) -> None:
+    result = verify(*options)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
 def test_read_only_sends_only_gets(tmp_path: Path) -> None:
     """--read-only changes nothing on the server."""
     methods = set()
