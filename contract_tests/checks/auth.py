@@ -11,6 +11,7 @@ from mockhub.verify.client import RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import (
+    OVERRIDE_HEADERS,
     PROTECTED_FIXTURES,
     expect_error_codes,
     expect_errors,
@@ -21,6 +22,10 @@ from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
 _MAX_SIMULTANEOUS = 15
+# What a server may trust because only its own proxies should send it.
+_HEADERS_OF_PROXIES = dict.fromkeys(
+    ("X-Forwarded-For", "X-Real-IP", "X-Client-IP", "True-Client-IP"), "127.0.0.1"
+) | dict.fromkeys(("X-User", "X-Forwarded-User", "X-Remote-User", "Remote-User"), "admin")
 
 
 @check("AUTH-2", "AUTH-1")
@@ -183,6 +188,11 @@ def _spellings(base_url: str, resource: str) -> Iterator[tuple[str, dict[str, st
         yield f"{base_url}/{path}", {}
     for name in ("X-Original-URL", "X-Rewrite-URL"):
         yield f"{base_url}/api/v1/models", {name: f"/api/v1/{resource}"}
+    for headers in (
+        *(dict.fromkeys(OVERRIDE_HEADERS, method) for method in ("GET", "OPTIONS")),
+        _HEADERS_OF_PROXIES,
+    ):
+        yield f"{base_url}/api/v1/{resource}", headers
 
 
 @check("ERR-3")

@@ -21,6 +21,7 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
 from mockhub.verify.generation import ObservedGeneration, encode_request
+from mockhub.verify.generation_assertions import assert_distinct_images
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -70,8 +71,13 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     free = _requests_of_others(context, roles)
     _reject_first(context, start)
     exchanges = context.client.send_simultaneously([*requests, *free])
+    left = context.credits("low")  # soon after the 402, and before tasks have been waited for
     context.concurrent_payment = (start, start % price)
     of_low, of_others = exchanges[: len(requests)], exchanges[len(requests) :]
+    most = start - price * sum(exchange.status == 200 for exchange in of_low)
+    if left > most:
+        message = f"{left} credits are left just after the responses, expected at most {most}"
+        raise Failed(message, context.balance_reads["low"], *of_low, clause="CRD-3")
     for exchange in of_low:
         if require_response(exchange).status not in (200, 202):
             expect_error(exchange, 402, "insufficientCredits")
@@ -80,6 +86,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         _assert_own_balance(generation, start - price)
     _assert_not_overdrawn(context, start, price, paid, of_low)
     assert_distinct_generations([generation.exchange for generation in paid])
+    assert_distinct_images(paid)
     for role, before in others.items():
         what = f"the balance of {role} after requests of low"
         assert_equal(context.wait_for_credits(before, role), before, what, *of_others, *of_low)

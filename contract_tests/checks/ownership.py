@@ -72,26 +72,34 @@ def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
         expect_error(exchange, 404, "notFound")
 
 
-@check("RET-2", "CRD-3", requires=("other",), fixtures=("example",), pays_nothing=True)
-def retrieve_keeps_concurrent_users_apart(context: CheckContext) -> None:
-    """Return to users that read at the same moment only what belongs to each."""
+@check("RET-2", "CRD-3", "AUTH-3", requires=("other",), fixtures=("example",), pays_nothing=True)
+def retrieve_keeps_users_apart(context: CheckContext) -> None:
+    """Return to users only what belongs to each, at the same moment or on one connection."""
     generation = context.completed("example")
     roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
     reads = context.run_batch([partial(context.credits, role) for role in roles])
     balances = dict(zip(roles, reads, strict=True))
-    for ordered in (roles, roles[::-1]):
-        for path in ("credits", generation.path):
-            requests = [SimultaneousRequest(role, path=path) for role in ordered]
-            exchanges = context.client.send_simultaneously(requests)
-            for role, exchange in zip(ordered, exchanges, strict=True):
-                if path == "credits":
-                    credits = find_balance(expect(exchange, 200), exchange)
-                    what = f"the balance of {role}, read at the same moment as others"
-                    assert_equal(credits, balances[role], what, exchange, clause="CRD-3")
-                elif role == "valid":
-                    assert_field(expect(exchange, 200), "id", generation.id, exchange)
-                else:
-                    expect_error(exchange, 404, "notFound")
+    both = ("credits", generation.path)
+    orders: list[tuple[list[tuple[str | None, str]], bool]] = [
+        ([(role, path) for role in ordered], False)
+        for ordered in (roles, roles[::-1])
+        for path in both
+    ]
+    orders.append(([(role, path) for path in both for role in ("valid", None, *roles[1:])], True))
+    for order, one_connection in orders:
+        requests = [SimultaneousRequest(role, path=path) for role, path in order]
+        exchanges = context.client.send_simultaneously(requests, one_connection=one_connection)
+        for (role, path), exchange in zip(order, exchanges, strict=True):
+            if role is None:
+                expect_error(exchange, 401, "missingApiKey")
+            elif path == "credits":
+                credits = find_balance(expect(exchange, 200), exchange)
+                what = f"the balance of {role}, read beside others"
+                assert_equal(credits, balances[role], what, exchange, clause="CRD-3")
+            elif role == "valid":
+                assert_field(expect(exchange, 200), "id", generation.id, exchange)
+            else:
+                expect_error(exchange, 404, "notFound")
 
 
 @check("RET-2", "CRD-3", requires=("other",), fixtures=("example",), cost=_MIN_PRICE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
-from urllib.parse import urlsplit
 
 from mockhub.spec.operations import OperationId
 from mockhub.verify.assertions import (
@@ -21,7 +20,7 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import SAVED_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, reported_credits
-from mockhub.verify.generation_assertions import generations_with_id
+from mockhub.verify.generation_assertions import generations_with_id, image_ids_and_urls
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 
@@ -52,7 +51,7 @@ def retrieve_returns_same_images(context: CheckContext) -> None:
         for exchange in _read_twice(context, generation):
             body = expect(exchange, 200)
             assert_image_fields(require_field(body, "images", list, exchange), exchange)
-            saved, created = _image_ids_and_urls(body), _image_ids_and_urls(final)
+            saved, created = image_ids_and_urls(body), image_ids_and_urls(final)
             if context.documented:  # their order is an open point
                 saved, created = sorted(saved, key=str), sorted(created, key=str)
             assert_equal(saved, created, "images", exchange, final_exchange)
@@ -107,7 +106,7 @@ def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
         cost = reported_credits(after)
         if generation.reported_cost is not None and cost is not None:
             assert_equal(cost, generation.reported_cost, "usage.credits at the end", *evidence)
-        old, new = _image_ids_and_urls(before), _image_ids_and_urls(after)
+        old, new = image_ids_and_urls(before), image_ids_and_urls(after)
         assert_equal(sorted(new, key=str), sorted(old, key=str), "images at the end", *evidence)
         _assert_same_timestamps(before, after, *evidence)
 
@@ -152,13 +151,3 @@ def _assert_same_timestamps(before: JsonObject, after: JsonObject, *exchanges: E
     for name, old, new in pairs:
         if isinstance(old, str) and isinstance(new, str) and len(old) == len(new):
             assert_equal(new, old, name, *exchanges)
-
-
-def _image_ids_and_urls(body: JsonObject) -> list[tuple[object, str]]:
-    """Return ids and URLs without their query, in which a signature may change."""
-    images = body.get("images")
-    return [
-        (image.get("id"), urlsplit(str(image.get("url")))._replace(query="", fragment="").geturl())
-        for image in (images if isinstance(images, list) else [])
-        if isinstance(image, dict)
-    ]

@@ -17,10 +17,9 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.client import GENERATIONS
 from mockhub.verify.context import CheckContext
+from mockhub.verify.error_assertions import OVERRIDE_HEADERS
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
-
-_OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 
 @check("END-1", "AUTH-1")
@@ -93,7 +92,7 @@ def unknown_methods_have_no_effect(context: CheckContext) -> None:
     url = f"{base_url}/api/v1/{generation.path}"
     exchange = context.client.send("DELETE", url, key="valid", unspecified=True)
     _require_method_not_allowed(exchange)
-    overrides = dict.fromkeys(_OVERRIDE_HEADERS, "DELETE")
+    overrides = dict.fromkeys(OVERRIDE_HEADERS, "DELETE")
     overridden = context.client.get(generation.path, headers=overrides, unspecified=True)
     if context.fetch(generation).status != 200:
         message = "DELETE, or a header that names it, removed a generation"

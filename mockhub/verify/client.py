@@ -260,9 +260,15 @@ class BudgetedClient(ExchangeLog):
         return key if key is not None and key in self.profile.keys else "valid"
 
     def send_simultaneously(
-        self, requests: Sequence[SimultaneousRequest], *, ahead: int = 0
+        self,
+        requests: Sequence[SimultaneousRequest],
+        *,
+        ahead: int = 0,
+        one_connection: bool = False,
     ) -> list[Exchange]:
         """Send requests so that they reach the server at the same moment, some *ahead* of others.
+
+        Or one after the other, on *one_connection*.
 
         A GET is sent again after a transient failure; the response of a POST is then lost.
         """
@@ -281,7 +287,10 @@ class BudgetedClient(ExchangeLog):
         ]
         timeout = self._generate_timeout if any(each.body for each in requests) else 0.0
         timeout = min(timeout or self._read_timeout, self.seconds_left)
-        responses = self._send_simultaneously(pending, timeout, ahead)
+        if one_connection:
+            responses = self._transport.send_in_order(prepared, timeout)
+        else:
+            responses = self._send_simultaneously(pending, timeout, ahead)
         exchanges = [
             self._settled(self._to_exchange(request, response, started), each)
             for each, request, response in zip(requests, prepared, responses, strict=True)

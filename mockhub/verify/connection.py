@@ -32,14 +32,15 @@ def tls_context(profile: Profile) -> ssl.SSLContext | None:
     return context
 
 
-def http_client(profile: Profile) -> httpx.Client:
+def http_client(profile: Profile, *, keep_alive: bool = False) -> httpx.Client:
     """Return a client that never sends a request twice.
 
-    On loopback each request opens a connection: that is cheap, and the server cannot have closed it
-    already. The proxy of the environment is used for other hosts only.
+    On loopback each request opens a connection, without *keep_alive*: that is cheap, and the server
+    cannot have closed it already. The proxy of the environment is used for other hosts only.
     """
     loopback = is_loopback_url(profile.base_url)
-    limits = httpx.Limits(max_keepalive_connections=0 if loopback else 20, keepalive_expiry=4)
+    kept = 0 if loopback and not keep_alive else 20
+    limits = httpx.Limits(max_keepalive_connections=kept, keepalive_expiry=4)
     return httpx.Client(
         limits=limits,
         follow_redirects=False,

@@ -18,6 +18,7 @@ from mockhub.verify.fixtures import upload_files
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
+OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 PROTECTED_FIXTURES = ("example", "example_async", "failure_async")  # read with all kinds of keys
 
 

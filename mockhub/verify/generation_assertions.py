@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_equal, expect, require_field, require_response
@@ -196,3 +197,21 @@ def assert_ratio_of_response(size: str, body: JsonObject, exchange: Exchange) ->
         raise Failed(
             f"aspect_ratio of {size} is {ratio!r}", exchange, expected="the ratio of the size"
         )
+
+
+def image_ids_and_urls(body: JsonObject) -> list[tuple[object, str]]:
+    """Return ids and URLs without their query, in which a signature may change."""
+    images = body.get("images")
+    return [
+        (image.get("id"), urlsplit(str(image.get("url")))._replace(query="", fragment="").geturl())
+        for image in (images if isinstance(images, list) else [])
+        if isinstance(image, dict)
+    ]
+
+
+def assert_distinct_images(generations: Sequence[ObservedGeneration]) -> None:
+    """Require that no two generations have an image in common."""
+    images = [image for one in generations for image in image_ids_and_urls(one.final_body)]
+    if len(set(images)) < len(images):
+        evidence = [generation.final_exchange for generation in generations]
+        raise Failed("two of them have the same image", *evidence, expected="images of their own")

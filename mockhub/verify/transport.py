@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Thread
 
 import httpx
 
 from mockhub.verify.connection import RateLimiter, http_client, tls_context
+from mockhub.verify.exchange import Request
 from mockhub.verify.profile import Profile
 
 MAX_RESPONSE_SIZE = 64 * 1024 * 1024  # bytes that are read of a response
@@ -53,6 +55,7 @@ class Transport:
     """
 
     def __init__(self, profile: Profile) -> None:
+        self._profile = profile
         self._http = http_client(profile)
         self.tls = tls_context(profile)
         self.rate = RateLimiter(profile.rate)
@@ -72,17 +75,33 @@ class Transport:
         """Return the complete response, or after *timeout* seconds that there is none."""
         self.rate.wait()
         return with_deadline(
-            timeout, lambda: self._send(method, url, dict(headers), content, timeout)
+            timeout, lambda: self._send(self._http, method, url, headers, content, timeout)
         )
 
+    def send_in_order(self, requests: Sequence[Request], timeout: float) -> list[RawResponse]:
+        """Send each request after the response to the one before, on the same connection."""
+        self.rate.wait(len(requests))
+        with http_client(self._profile, keep_alive=True) as http:
+            send = partial(self._send, http, timeout=timeout)
+            calls = [
+                partial(send, one.method, one.url, one.headers, one.content) for one in requests
+            ]
+            return [with_deadline(timeout, call) for call in calls]
+
     def _send(
-        self, method: str, url: str, headers: dict[str, str], content: bytes | None, timeout: float
+        self,
+        http: httpx.Client,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        timeout: float,
     ) -> RawResponse:
         try:
-            with self._http.stream(
+            with http.stream(
                 method,
                 url,
-                headers=headers,
+                headers=dict(headers),
                 content=content,
                 timeout=httpx.Timeout(timeout, connect=self._connect_timeout),
             ) as response:

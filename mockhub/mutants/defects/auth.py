@@ -135,6 +135,29 @@ def unknown_id_before_key(response: Response, context: RequestContext) -> Respon
     return response if known else responses.error_response(context, "notFound")
 
 
+@Hook
+def keep_key_of_connection(server: PatchedServer, keep: Callable[[bytes, bytes], bytes]) -> None:
+    """Replace the key of a request, given the first key of its connection and its own."""
+    first: dict[object, bytes] = {}
+
+    @hooks.on_request.on(server)
+    def rewrite(headers: RequestHeaders, scope: Scope) -> None:
+        own = headers.get(hooks.AUTHORIZATION, b"")
+        if key := keep(first.setdefault(scope["client"], own), own):
+            headers[hooks.AUTHORIZATION] = key
+
+
+mutant_table("AUTH-3", keep_key_of_connection)(
+    key_kept_for_connection=Row(
+        "A request without a key has that of an earlier one on its connection.",
+        lambda first, own: own or first,
+    ),
+    connection_belongs_to_first_user=Row(
+        "A connection belongs to the user of its first request.", lambda first, own: first or own
+    ),
+)
+
+
 @mutant("AUTH-2", "The key is accepted without a scheme only; with Bearer it is unknown.")
 @hooks.on_request
 def bearer_scheme_rejected(headers: RequestHeaders, scope: Scope) -> None:
@@ -250,6 +273,15 @@ def _snake_case(code: str) -> str:
 mutant_table("ERR-3", responses.mutate_errors(*REQUIRED_CODES))(
     codes_in_snake_case=Row("Codes are in snake case: missing_api_key.", edit("code", _snake_case))
 )
+
+
+@mutant("AUTH-1", "A request with X-HTTP-Method-Override needs no key.", level="inferred")
+@hooks.on_request.with_server
+def overridden_method_unguarded(
+    server: PatchedServer, headers: RequestHeaders, scope: Scope
+) -> None:
+    if b"x-http-method-override" in headers:
+        headers[hooks.AUTHORIZATION] = b"Bearer " + server.usable_key().encode()
 
 
 @Hook

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from mockhub.images.image_spec import ImageSpec
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import edit
-from mockhub.mutants.hook import Hook, at_every
+from mockhub.mutants.hook import Hook, at_every, hook_factory
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
-from mockhub.mutants.responses import send_body
+from mockhub.mutants.responses import send_body, send_status
 from mockhub.mutants.types import Json, RequestHeaders, Scope
 from mockhub.mutants.wrapping import Original, wrap
 from mockhub.web.responses import Response, error_response
@@ -100,14 +100,28 @@ mutant_table("GEN-10", responses.on_image_response)(
 )
 
 
-@mutant("GEN-10", "From the second read on, an image has another byte at its end.")
-def images_change_on_reread(server: PatchedServer) -> None:
-    reads: Counter[str] = Counter()
+@hook_factory
+def after_reads(server: PatchedServer, change: Callable[[Response], Response], reads: int) -> None:
+    """Change the response to each request of an image after so many others."""
+    count: Counter[str] = Counter()
 
     @responses.on_image_response.on(server)
-    def change(response: Response, scope: Scope, headers: RequestHeaders) -> Response:
-        reads[scope["path"]] += 1
-        return responses.with_body(response, response.body + b"\0" * (reads[scope["path"]] > 1))
+    def read(response: Response, scope: Scope, headers: RequestHeaders) -> Response:
+        count[scope["path"]] += 1
+        return change(response) if count[scope["path"]] > reads else response
+
+
+mutant_table("GEN-10", after_reads(1))(
+    images_change_on_reread=Row(
+        "From the second read on, an image has another byte at its end.",
+        lambda response: responses.with_body(response, response.body + b"\0"),
+    )
+)
+mutant_table("GEN-10", after_reads(2))(
+    images_expire_after_two_reads=Row(
+        "An image can be fetched twice; then its URL is a 404.", send_status(404)
+    )
+)
 
 
 @mutant("GEN-10", "Images can be fetched only with an API key.")

@@ -18,6 +18,7 @@ from mockhub.spec.operations import OperationId
 from mockhub.web.serializers import timestamp
 
 _SECOND = 1000
+_SAME_MOMENT = 50  # milliseconds
 _EXPIRING_READ = 5
 _LAST_COMPLETE_READ = 6  # the checks read a generation more often
 
@@ -53,6 +54,19 @@ def only_last_three_stored(server: PatchedServer, generation: Generation) -> boo
 def image_lost_after_reads(content: Json, generation: Generation, reads: int) -> None:
     if reads > _LAST_COMPLETE_READ:
         del content["images"][-1:]
+
+
+@mutant("RET-1", "Tasks that run at the same time end with the images of the first of them.")
+@when(is_async, responses.mutate_log).with_server
+def images_of_concurrent_task(server: PatchedServer, content: Json, generation: Generation) -> None:
+    first = next(
+        one
+        for one in server.hub.generations.values()
+        if is_async(one) and generation.created_at - one.created_at < _SAME_MOMENT
+    )
+    if first.account == generation.account:
+        images = server.log_json(first)["images"]
+        content["images"][: len(images)] = images[: len(content["images"])]
 
 
 @mutant("RET-1", "A finished generation can be read once.")
