@@ -6,6 +6,7 @@ A request is routed, faults ``@before`` act, it is forwarded, its response is re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from mockhub.exceptions import ApiError
 from mockhub.faults.grammar import Directive
 from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
-from mockhub.proxy.errors import UpstreamError, too_large
+from mockhub.proxy.errors import UpstreamError, stopped, too_large
 from mockhub.proxy.findings import Findings
 from mockhub.proxy.guard import Guard, OtherResponse
 from mockhub.proxy.headers import decode_body, end_to_end, request_headers
@@ -102,7 +103,8 @@ class ProxyApi(PublicApi):
         self.mirror = Mirror(hub)
         self.images = self.known_images = ProxyImages(spec, upstream)
         self.rewrite_images = rewrite_images
-        self.clock_waiter.wakers.add(upstream.close)
+        self._processing: set[asyncio.Task[object]] = set()
+        self.clock_waiter.wakers.add(self._stop)
         if guard is not None:
             self.clock_waiter.wakers.add(guard.close)
 
@@ -113,6 +115,9 @@ class ProxyApi(PublicApi):
         """
         assert isinstance(context, ProxyContext)
         context.hub = self.hub
+        task = asyncio.current_task()
+        assert task is not None
+        self._processing.add(task)
         try:
             self._find_operation(context)
             if context.operation is not None:
@@ -121,6 +126,20 @@ class ProxyApi(PublicApi):
             return await self._forward(context)
         except OtherResponse as other:
             return cors.with_cors_headers(other.response)
+        except asyncio.CancelledError:
+            if not self.upstream.is_closed:
+                raise
+            task.uncancel()
+            request = context.upstream_request
+            raise stopped(may_be_charged=bool(request and request.may_be_charged)) from None
+        finally:
+            self._processing.discard(task)
+
+    def _stop(self) -> None:
+        """Respond to what waits for a client, a fault or the upstream."""
+        self.upstream.close()
+        for task in self._processing:
+            task.cancel()
 
     async def respond(self, context: RequestContext, response: Response, send: Send) -> None:
         assert isinstance(context, ProxyContext)

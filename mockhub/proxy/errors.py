@@ -19,6 +19,13 @@ def timed_out(message: str) -> UpstreamError:
     return UpstreamError("upstreamTimeout", message)
 
 
+def stopped(*, may_be_charged: bool) -> UpstreamError:
+    message = "the proxy was stopped before the upstream had responded"
+    return UpstreamError(
+        "proxyStopped", message + (", which may have charged it" if may_be_charged else "")
+    )
+
+
 def invalid_response(message: str) -> UpstreamError:
     return UpstreamError("upstreamInvalidResponse", message)
 

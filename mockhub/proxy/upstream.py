@@ -8,15 +8,21 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
 from mockhub.exceptions import MockhubError
-from mockhub.proxy.errors import UpstreamError, invalid_response, timed_out, too_large
+from mockhub.proxy.errors import UpstreamError, invalid_response, stopped, timed_out, too_large
 from mockhub.proxy.target import Target
+from mockhub.server.write_buffer import abort
 from mockhub.web.responses import Headers
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -61,6 +67,32 @@ class UpstreamRequest:
     sent: bool = field(default=False, init=False)
     exchange: UpstreamExchange | None = field(default=None, init=False)
 
+    @property
+    def may_be_charged(self) -> bool:
+        return self.sent and self.method not in SAFE_METHODS
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Resets connections that are closed with unsent data, which might never be read."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        transport, loop = connection.transport, asyncio.get_running_loop()
+
+        def on_release() -> None:
+            if transport is not None:
+                loop.call_soon(_reset_unsent, transport)
+
+        connection.add_callback(on_release)
+        return connection
+
+
+def _reset_unsent(transport: asyncio.Transport) -> None:
+    if transport.is_closing() and transport.get_write_buffer_size():
+        abort(transport, reset=True)
+
 
 class UpstreamClient:
     """Sends requests to the target, and to the hosts of its images.
@@ -100,6 +132,8 @@ class UpstreamClient:
             UpstreamError: if there is no response.
             Exception: what *body* raises; the upstream then never gets the end of the request.
         """
+        if self.is_closed:
+            raise stopped(may_be_charged=False)
         exchange = request.exchange = UpstreamExchange(self, request)
         is_to_target = exchange.origin == self.target.origin
         session = self._session(request.method in SAFE_METHODS)
@@ -115,7 +149,7 @@ class UpstreamClient:
     def _session(self, is_safe: bool) -> aiohttp.ClientSession:
         if is_safe not in self._sessions:
             self._sessions[is_safe] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=not is_safe),
+                connector=_Connector(limit=0, force_close=not is_safe),
                 timeout=aiohttp.ClientTimeout(total=None, connect=self.timeouts.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_ADDED_HEADERS,
@@ -239,9 +273,7 @@ class UpstreamExchange:
 
     def _to_upstream_error(self, error: aiohttp.ClientError) -> UpstreamError:
         if self._client.is_closed:
-            message = "the proxy was stopped before the upstream had responded"
-            charge = "" if self._request.method in SAFE_METHODS else ", which may have charged it"
-            return UpstreamError("proxyStopped", message + charge)
+            return stopped(may_be_charged=self._request.may_be_charged)
         if isinstance(error, aiohttp.ClientSSLError):
             cause = error.os_error
             reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause

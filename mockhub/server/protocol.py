@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_PIPELINED = 16  # beyond it we stop reading; a disconnect behind much input is not noticed
 NO_DEADLINE = float("inf")
+_SHUTDOWN_LINGERING_TIME = 0.5  # seconds for a client that has its response and still sends
 _ASGI_VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
 logger = logging.getLogger("mockhub.server")
@@ -156,7 +157,10 @@ class HttpProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """Finish a response that is about to be sent; close everything else."""
         cycle = self._current_cycle
-        if cycle is None or not cycle.request_complete:
+        if cycle is None and self._parser.incomplete_cycle is not None:
+            self._close_gracefully(request_complete=False)
+            self._loop.call_later(_SHUTDOWN_LINGERING_TIME, self._write_buffer.abort)
+        elif cycle is None or not cycle.request_complete:
             self._write_buffer.close()
         elif cycle.response_started or self._flow.write_paused:  # this may take long
             self._write_buffer.abort()

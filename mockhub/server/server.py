@@ -77,6 +77,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.api.clock_waiter.close()
+        if tasks := self.server_state.tasks:  # those that waited send their responses
+            await asyncio.wait([*tasks], timeout=_TICK_SECONDS)
         await super().shutdown(sockets)
 
     async def _wait_tasks_to_complete(self) -> None:

@@ -83,6 +83,11 @@ class WriteBuffer:
     def abort(self, *, reset: bool = False) -> None:
         """Close the connection at once, with a TCP reset on request."""
         self.flush()
-        if reset and (sock := self._transport.get_extra_info("socket")):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        abort(self._transport, reset=reset)
+
+
+def abort(transport: asyncio.Transport, *, reset: bool) -> None:
+    """Close a connection at once, with a TCP reset on request: the peer gets nothing more."""
+    if reset and (sock := transport.get_extra_info("socket")):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

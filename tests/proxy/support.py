@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import Any
 
 import httpx
@@ -23,7 +24,7 @@ from mockhub.server.server import ServerThread, bind
 from mockhub.web.app import App
 from tests.support.live_server import BODY, KEY, auth_headers, read_spec
 
-TIMEOUTS = UpstreamTimeouts(connect=5, response=20, safe=20, idle=20)
+TIMEOUTS = UpstreamTimeouts(connect=30, response=30, safe=30, idle=30)
 
 
 @dataclass
@@ -103,6 +104,14 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(20)
+
+
+def wait_until(is_true: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if is_true():
+            return
+        sleep(0.01)
+    raise AssertionError("waited for 30 s")
 
 
 def read_head(connection: socket.socket) -> bytes:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import select
 import socket
 import struct
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
-from time import sleep
 
 import httpx
 import pytest
 
 from mockhub.proxy.upstream import UpstreamTimeouts
-from tests.proxy.support import raw_server, read_head, reply_with, start_proxy
+from tests.proxy.support import TIMEOUTS, raw_server, read_head, reply_with, start_proxy, wait_until
 from tests.support.live_server import KEY
-from tests.support.raw_http import connect
+from tests.support.raw_http import connect, post_request, read_responses
 from tests.support.scripted_server import CERTIFICATE, Request, Response, scripted_server
 
-SHORT = UpstreamTimeouts(connect=0.3, response=0.3, safe=0.3, idle=0.3)
+SHORT = UpstreamTimeouts(connect=30, response=0.3, safe=0.3, idle=0.3)
 BALANCE = b'{"credits":5,"account_type":"PRO","next_expiration":null}'
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
     len(BALANCE),
@@ -37,7 +39,7 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, error["code"]
 
 
-def ask(target: str, timeouts: UpstreamTimeouts = SHORT, ca_file: Path | None = None) -> str:
+def ask(target: str, timeouts: UpstreamTimeouts = TIMEOUTS, ca_file: Path | None = None) -> str:
     """Send a GET and a POST through a proxy; return the status and code, which are the same."""
     with start_proxy(target, timeouts=timeouts, ca_file=ca_file) as proxy:
         got, posted = error_of(proxy.get("credits")), error_of(proxy.generate({}))
@@ -53,8 +55,7 @@ def test_closed_port_is_502() -> None:
 
 
 def test_unknown_host_is_502() -> None:
-    timeouts = UpstreamTimeouts(connect=20)
-    assert ask("http://no-such-host.invalid", timeouts) == "502 upstreamUnreachable"
+    assert ask("http://no-such-host.invalid") == "502 upstreamUnreachable"
 
 
 REPLIES = {
@@ -75,7 +76,7 @@ REPLIES = {
 @pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
 def test_invalid_responses_are_502(reply: bytes) -> None:
     with raw_server(reply_with(reply)) as target:
-        assert ask(target, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamInvalidResponse"
+        assert ask(target) == "502 upstreamInvalidResponse"
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
@@ -89,7 +90,7 @@ def test_silent_upstreams_are_504(start: bytes) -> None:
         connection.recv(65536)
 
     with raw_server(hang) as target:
-        assert ask(target) == "504 upstreamTimeout"
+        assert ask(target, SHORT) == "504 upstreamTimeout"
 
 
 def test_stopped_proxy_says_so() -> None:
@@ -124,7 +125,7 @@ def test_endless_responses_are_limited_in_size_and_time() -> None:
             connection.sendall(100_000 * b" ")
 
     with raw_server(flood) as target:
-        assert ask(target, UpstreamTimeouts(5, 20, 20, 5)) == "502 upstreamResponseTooLarge"
+        assert ask(target) == "502 upstreamResponseTooLarge"
 
     def drip(connection: socket.socket) -> None:
         read_head(connection)
@@ -137,14 +138,14 @@ def test_endless_responses_are_limited_in_size_and_time() -> None:
                     return
 
     with raw_server(drip) as target:
-        assert ask(target, UpstreamTimeouts(1, 0.5, 0.5, 1)) == "504 upstreamTimeout"
+        assert ask(target, UpstreamTimeouts(30, 0.5, 0.5, 30)) == "504 upstreamTimeout"
 
 
 def test_gzip_bomb_is_not_expanded() -> None:
     bomb = gzip.compress(bytes(30_000_000), 1)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     with raw_server(reply_with(head, bomb)) as target:
-        assert ask(target, UpstreamTimeouts(5, 20, 20, 5)) == "502 upstreamResponseTooLarge"
+        assert ask(target) == "502 upstreamResponseTooLarge"
 
 
 def test_redirects_are_502_and_the_key_does_not_follow() -> None:
@@ -160,20 +161,20 @@ def test_redirects_are_502_and_the_key_does_not_follow() -> None:
         location = f"Location: {target}\r\nContent-Length: 0\r\n\r\n".encode()
         for status in (301, 302, 303, 307, 308):
             with raw_server(reply_with(b"HTTP/1.1 %d X\r\n" % status + location)) as target:
-                assert ask(target, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamRedirect"
+                assert ask(target) == "502 upstreamRedirect"
     assert asked == []
 
 
 def test_tls_certificates_are_verified() -> None:
     """An unknown certificate is a 502; with --ca-file it is trusted, for its own host only."""
     with scripted_server(lambda request: Response(200, BALANCE), tls=True) as url:
-        assert ask(url, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamTls"
+        assert ask(url) == "502 upstreamTls"
         target = url.replace("127.0.0.1", "localhost")
         with start_proxy(target, ca_file=CERTIFICATE) as proxy:
             assert proxy.get("credits").json()["credits"] == 5
     with raw_server(lambda connection: connection.sendall(OK)) as target:
         secure = target.replace("http://", "https://")
-        assert ask(secure, UpstreamTimeouts(5, 5, 5, 5)) == "502 upstreamTls"
+        assert ask(secure) == "502 upstreamTls"
 
 
 GOOD_REPLIES = {
@@ -228,48 +229,78 @@ def test_hop_by_hop_headers_are_not_passed_on() -> None:
         assert name not in head
 
 
-def test_upstream_that_reads_no_body_is_504() -> None:
-    """The limit is on its silence, not on the time that a generation may take."""
-    may_end = Event()
+@contextmanager
+def stalled_upstream() -> Iterator[tuple[str, Event]]:
+    """Yield the URL of an upstream that reads no body, and what is set when it is disconnected."""
+    has_ended = Event()
 
     def stall(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
         read_head(connection)
-        may_end.wait(30)
+        poll = select.poll()
+        poll.register(connection, select.POLLHUP)
+        if poll.poll(30_000):
+            has_ended.set()
 
-    files = {"reference_image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(20_000_000), "image/png")}
-    timeouts = UpstreamTimeouts(connect=5, response=100, safe=100, idle=0.5)
-    with raw_server(stall) as target, start_proxy(target, timeouts=timeouts) as proxy:
-        response = proxy.generate(data={"model": "gpt-image-2", "prompt": "A"}, files=files)
-        may_end.set()
+    with raw_server(stall) as target:
+        yield target, has_ended
+
+
+PATIENT = UpstreamTimeouts(connect=30, response=300, safe=300, idle=300)
+UPLOAD = {"reference_image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(20_000_000), "image/png")}
+FIELDS = {"model": "gpt-image-2", "prompt": "A"}
+
+
+def test_upstream_that_reads_no_body_is_504() -> None:
+    """The limit is on its silence, not on the time that a generation may take.
+
+    The connection, whose data it may never read, is closed.
+    """
+    timeouts = UpstreamTimeouts(connect=30, response=100, safe=100, idle=0.5)
+    with stalled_upstream() as (target, has_ended), start_proxy(target, timeouts=timeouts) as proxy:
+        response = proxy.generate(data=FIELDS, files=UPLOAD)
+        assert has_ended.wait(30)
     assert error_of(response) == (504, "upstreamTimeout")
     assert "read nothing of the request in 0.5 s" in response.json()["error"]["message"]
 
 
 def test_client_that_leaves_ends_a_stalled_upload() -> None:
     """The proxy does not wait until the upstream reads on."""
-    may_end = Event()
-
-    def stall(connection: socket.socket) -> None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        read_head(connection)
-        may_end.wait(60)
-
     # A reset: the end of a connection arrives only behind what was sent.
     head = b"POST /api/v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n"
-    timeouts = UpstreamTimeouts(connect=5, response=300, safe=300, idle=300)
-    with raw_server(stall) as target, start_proxy(target, timeouts=timeouts) as proxy:
+    with stalled_upstream() as (target, has_ended), start_proxy(target, timeouts=PATIENT) as proxy:
         with connect(proxy) as client:
             client.settimeout(0.5)
             with suppress(TimeoutError):
                 client.sendall(head + bytes(80_000_000))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        for _ in range(2000):
-            if exchanges := proxy.exchanges():
-                break
-            sleep(0.01)
-        may_end.set()
-    assert [one.client_disconnected for one in exchanges] == [True]
+        assert has_ended.wait(30)
+        wait_until(proxy.exchanges)
+        assert [one.client_disconnected for one in proxy.exchanges()] == [True]
+
+
+@pytest.mark.parametrize("size", [100_000, 5_000_000])
+def test_stop_during_an_upload_is_502(size: int) -> None:
+    """Whether the client has sent too little to forward, or the upstream reads nothing."""
+
+    def is_processed() -> bool:
+        return any(task.get_name() == "request" for task in asyncio.all_tasks())
+
+    with (
+        stalled_upstream() as (target, _),
+        start_proxy(target, timeouts=PATIENT) as proxy,
+        connect(proxy) as client,
+    ):
+        client.settimeout(0.5)
+        with suppress(TimeoutError):
+            client.sendall(post_request(bytes(size), length=90_000_000))
+        wait_until(lambda: proxy.server.call(is_processed))
+        proxy.server.stop()
+        client.settimeout(30)
+        (response,) = read_responses(client)
+        assert (response.status, response.json["error"]["code"]) == (502, "proxyStopped")
+        assert "charged" not in response.json["error"]["message"]
+        assert [one.code for one in proxy.api.hub.journal] == ["proxyStopped"]
 
 
 def test_early_response_ends_an_upload() -> None:
@@ -283,9 +314,8 @@ def test_early_response_ends_an_upload() -> None:
         while connection.recv(65536):
             pass
 
-    files = {"reference_image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(20_000_000), "image/png")}
     with raw_server(refuse) as target, start_proxy(target) as proxy:
-        response = proxy.generate(data={"model": "gpt-image-2", "prompt": "A"}, files=files)
+        response = proxy.generate(data=FIELDS, files=UPLOAD)
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalidApiKey")
 
 

@@ -7,7 +7,6 @@ import json
 import socket
 from collections.abc import Iterator
 from threading import Event
-from time import sleep
 
 import httpx
 from openai import OpenAI
@@ -19,7 +18,7 @@ from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient
 from mockhub.web.asgi import Message
-from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy
+from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy, wait_until
 from tests.support.live_server import BODY, KEY, PNG, LiveHub, read_spec
 from tests.support.raw_http import connect, exchange
 from tests.support.scripted_server import Request, Response, scripted_server
@@ -162,12 +161,10 @@ def test_upload_that_breaks_off_is_marked(proxy: LiveProxy) -> None:
     head = "POST /api/v1/images/generations HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{"
     with connect(proxy) as client:
         client.sendall(head.encode())
-    for _ in range(3000):
-        if exchanges := proxy.exchanges():
-            break
-        sleep(0.01)
-    assert exchanges[0].body_incomplete
-    assert exchanges[0].client_disconnected
+    wait_until(proxy.exchanges)
+    (exchange,) = proxy.exchanges()
+    assert exchange.body_incomplete
+    assert exchange.client_disconnected
 
 
 def test_client_that_leaves_after_the_response_has_it(upstream: LiveHub) -> None:

@@ -305,7 +305,7 @@ def test_requests_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.Monke
         for _ in range(3):
             assert live.get("credits").status_code == 200
         with pytest.raises(httpx.ReadTimeout):
-            live.get("credits", timeout=0.3)
+            live.get("credits", timeout=httpx.Timeout(30, read=0.3))
         is_fast.set()
         assert live.get("models").status_code == 200
     recorder.close()

@@ -178,3 +178,25 @@ async def test_next_request_starts_when_the_response_is_complete() -> None:
         finished.set()
 
     assert await Connection(app).exchange(MODELS + post_request(b"{}")) == 2 * [b"ok"]
+
+
+@pytest.mark.asyncio
+async def test_shutdown_does_not_reset_an_upload_with_its_response() -> None:
+    """The connection is closed after the client, which is still sending and has to read."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_text(send, "ok")
+
+    connection = Connection(app)
+    connection.transport.open(connection.protocol)
+    connection.transport.inbound += post_request(b"", length=9)
+    connection.transport.deliver(100_000)
+    await asyncio.sleep(0.001)
+    connection.protocol.shutdown()
+    transport = connection.transport
+    assert (transport.write_closed, transport.is_closing(), transport.reading) == (
+        True,
+        False,
+        True,
+    )
+    transport.disconnect()

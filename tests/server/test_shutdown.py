@@ -34,6 +34,7 @@ STATES = (
     request("[[delay=600s]] a slow gateway"),
     request("[[drip=600s]] a slow response"),
     request("an upload in progress", length=1_000_000),
+    request("an upload after its response", length=1_000_000).replace(KEY.encode(), b"unknown"),
     b"GET /api/v1/models HTTP/1.1\r\nHost: headers in progress",
     MODELS,
     b"",
