@@ -142,7 +142,8 @@ def fill(url: str, count: int) -> None:
         query = "SELECT id, body FROM generations WHERE hub = ? AND ended_position = 0"
         ((id, body),) = database.select(query, hub)
         document, generation = HUB.decode(state), GENERATION.decode(body)
-        database.execute(_FILL_GENERATIONS, (count, document.ended_total - 1, hub, id))
+        counters = document.last_ordinal, document.ended_total - 1
+        database.execute(_FILL_GENERATIONS, (count, *counters, hub, id))
         document.ended_total += count
         document.last_ordinal += count
         document.ended_size += count * generation.size
@@ -167,7 +168,7 @@ def _fill_ledger(database: Database, hub: int, generation: Generation, count: in
 
 _NUMBERS = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ?)"
 _FILL_GENERATIONS = f"""{_NUMBERS}
-    INSERT INTO generations SELECT hub, 'clx' || i, ordinal, version, account, status, created_at,
+    INSERT INTO generations SELECT hub, 'clx' || i, ? + i, version, account, status, created_at,
         ended_at, ? + i, replace(body, id, 'clx' || i)
     FROM generations, numbers WHERE hub = ? AND id = ?"""
 _FILL_ENTRIES = f"""{_NUMBERS}

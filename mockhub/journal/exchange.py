@@ -103,6 +103,8 @@ class Exchange(NamedTuple):
     def redacted(self, redactor: Redactor) -> Exchange:
         """Return it without API keys, wherever the client sent them (AUTH-7)."""
         redact, request, violation = redactor.redact, self.parsed_request, self.spec_violation
+        if not self._may_need_redaction(redactor):  # nearly always, in a quarter of the time
+            return self
         if request and (prompt := redact(request.prompt)) != request.prompt:
             request = replace(request, prompt=prompt)
         return self._replace(
@@ -115,6 +117,15 @@ class Exchange(NamedTuple):
             request=self.request.redacted(redactor),
             parsed_request=request,
             spec_violation=redact(violation) if violation else None,
+        )
+
+    def _may_need_redaction(self, redactor: Redactor) -> bool:
+        headers, request = self.request_headers, self.parsed_request
+        texts = (self.target, self.raw_target, self.spec_violation, request and request.prompt)
+        shown = [text.encode("utf-8", "surrogatepass") for text in texts if text]
+        shown += (*headers, *headers.values(), self.request.content or b"")
+        return not headers.keys().isdisjoint(_CREDENTIAL_HEADERS) or redactor.contains_key(
+            b" ".join(shown)
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,7 @@ class Database:
         if self.is_sqlite and not creates_file and not Path(self._path).is_file():
             raise MockhubError(f"{self._path}: there is no such file; expected a database")
         self._connection: Any = None
+        self._begins = False  # PostgreSQL has not received BEGIN yet
         self._errors: tuple[type[Exception], ...] = (sqlite3.Error,)
         if not self.is_sqlite:
             import psycopg
@@ -95,7 +96,12 @@ class Database:
         with self._translated_errors():
             if self.is_sqlite:
                 return connection.execute(statement, parameters)
-            return connection.execute(_for_postgresql(statement), parameters)
+            if not self._begins:
+                return connection.execute(_for_postgresql(statement), parameters)
+            self._begins = False
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                return connection.execute(_for_postgresql(statement), parameters)
 
     def select(self, statement: str, *parameters: object) -> list[Row]:
         """Return the rows of a query. ``FOR UPDATE`` at its end locks them on PostgreSQL."""
@@ -106,7 +112,7 @@ class Database:
             rows: list[Row] = cursor.fetchall()
         return rows
 
-    def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows, or replace those that exist already, except for their `ordinal`."""
         if not rows:
             return
@@ -115,18 +121,24 @@ class Database:
             if self.is_sqlite:
                 connection.executemany(statement, rows)
             else:  # one statement for all rows, which is much faster than one for each
-                connection.execute(statement, [encode(rows)])
+                named = [dict(zip(COLUMNS[table], row, strict=True)) for row in rows]
+                connection.execute(statement, [encode(named)])
 
-    def delete(self, table: str, hub: int, ids: Collection[str]) -> None:
-        """Delete rows of a hub by their ids."""
-        listed = "value FROM json_each(?)" if self.is_sqlite else "json_array_elements_text(?)"
-        statement = f"DELETE FROM {table} WHERE hub = ? AND id IN (SELECT {listed})"
-        self.execute(statement, (hub, encode(ids)))
+    def delete(self, table: str, hub: int, ordinals: Collection[int]) -> None:
+        """Delete rows of a hub by their ordinals."""
+        values = (
+            "value FROM json_each(?)" if self.is_sqlite else "json_array_elements_text(?)::int8"
+        )
+        statement = f"DELETE FROM {table} WHERE hub = ? AND ordinal IN (SELECT {values})"
+        self.execute(statement, (hub, encode(ordinals)))
 
     # -- transactions ------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        """Begin a transaction: on SQLite at once, on PostgreSQL together with its first query."""
+        if self.is_sqlite:
+            self.execute("BEGIN IMMEDIATE")
+        self._begins = not self.is_sqlite
 
     @contextmanager
     def batch(self) -> Iterator[None]:
@@ -143,6 +155,7 @@ class Database:
 
     def rollback(self) -> None:
         """End the transaction, if there is one; close a connection that is broken."""
+        self._begins = False
         try:
             if self._connection is not None:
                 self._connection.rollback()
@@ -184,7 +197,7 @@ def _insertion(table: str, is_sqlite: bool) -> str:
     columns, primary = COLUMNS[table], PRIMARY_KEYS[table]
     source = f"SELECT * FROM json_populate_recordset(NULL::{table}, %s)"
     if is_sqlite:
-        source = f"VALUES ({', '.join(f':{column}' for column in columns)})"
+        source = f"VALUES ({', '.join('?' * len(columns))})"
     if table in APPENDED:
         return f"INSERT INTO {table} {source}"
     kept = (*primary, "ordinal")

@@ -172,25 +172,12 @@ def entry_count(account: Account) -> int:
     return account.evicted_count + len(account.entries)
 
 
-def new_entry_rows(account: Account, known_count: int) -> list[dict[str, object]]:
-    """Return the columns of the entries that came after those that are known."""
+def new_entries(account: Account, known_count: int) -> list[tuple[int, Entry]]:
+    """Return the entries that came after those that are known, with their numbers."""
     total = entry_count(account)
     count = min(total - known_count, len(account.entries))
-    newest = islice(reversed(account.entries), count)
-    return [
-        {"number": number, **{name: getattr(entry, name) for name in Entry.__struct_fields__}}
-        for number, entry in zip(range(total, total - count, -1), newest, strict=True)
-    ]
-
-
-def generation_columns(generation: Generation) -> dict[str, object]:
-    return {
-        "account": generation.account,
-        "status": generation.status,
-        "created_at": generation.created_at,
-        "ended_at": generation.ended_at,
-        "body": encode(generation),
-    }
+    newest = islice(reversed(account.entries), count)  # a deque is slow in its midst
+    return [*zip(range(total, total - count, -1), newest, strict=True)][::-1]
 
 
 class SnapshotDocument(Struct):

@@ -169,7 +169,7 @@ def save_batch(database: Database, batch: JournalBatch) -> SavedBatch | None:
     coverage += batch.coverage
     if batch.sources:
         body = _encode([source.to_exchange() for source in batch.sources], total)
-        database.insert("exchanges", [{"hub": batch.hub, "number": total, "body": body}])
+        database.insert("exchanges", [(batch.hub, total, body)])
         database.execute(_DELETE_EXCHANGES, (batch.hub, total - MAX_EXCHANGES))
     if batch.added or batch.clears:
         changes = (total, cleared, encode([*coverage.items()]), batch.hub)
@@ -194,16 +194,20 @@ def _read_exchanges(database: Database, batch: JournalBatch) -> list[Exchange]:
 
 
 def _encode(exchanges: Sequence[Exchange], last_number: int) -> str:
+    """Return a list of `_StoredExchange` in JSON, with the final numbers."""
     offset, stored = _monotonic_offset(), []
     for number, exchange in enumerate(exchanges, last_number - len(exchanges) + 1):
-        raw_target = exchange.raw_target.encode("utf-8", "surrogateescape")
-        target = exchange.target.encode("utf-8", "replace").decode()
-        started_at = exchange.started_at + offset
-        changed = exchange._replace(
-            number=number, target=target, raw_target="", started_at=started_at
-        )
-        stored.append(_StoredExchange(changed, raw_target))
+        fields: list[object] = [*exchange]
+        fields[_NUMBER], fields[_STARTED_AT] = number, exchange.started_at + offset
+        fields[_TARGET] = exchange.target.encode("utf-8", "replace").decode()
+        fields[_RAW_TARGET] = ""
+        stored.append((fields, exchange.raw_target.encode("utf-8", "surrogateescape")))
     return encode(stored)
+
+
+_NUMBER, _TARGET, _STARTED_AT, _RAW_TARGET = (
+    Exchange._fields.index(name) for name in ("number", "target", "started_at", "raw_target")
+)
 
 
 def _monotonic_offset() -> float:

@@ -70,7 +70,8 @@ PRIMARY_KEYS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("hub", "id"),
     "entries": ("hub", "account", "number"),
     "keys": ("hub", "id"),
-    "generations": ("hub", "id"),
+    # In the order of insertion: random ids would scatter what is written over all of an index.
+    "generations": ("hub", "ordinal"),
     "journals": ("hub",),
     "exchanges": ("hub", "number"),
 }
@@ -80,17 +81,30 @@ HUB_TABLES = tuple(name for name, columns in _TABLES.items() if "hub" in columns
 
 
 def _create_tables(database: Database) -> None:
-    for name, columns in _TABLES.items():
-        parts = [f"{column} {kind}" for column, kind in columns.items()]
-        primary = f"PRIMARY KEY ({', '.join(PRIMARY_KEYS[name])})"
-        database.execute(f"CREATE TABLE {name} ({', '.join((*parts, primary))})")
-        if "ordinal" in columns:
-            database.execute(f"CREATE INDEX {name}_version ON {name} (hub, version)")
-    database.execute("INSERT INTO meta VALUES (1, 1, 0, 0, '{}')")
+    for name in _TABLES:
+        _create_table(database, name)
+    database.execute("INSERT INTO meta VALUES (1, ?, 0, 0, '{}')", (SCHEMA_VERSION,))
 
 
-# Each migration brings the database from the version before to its own.
-MIGRATIONS: Mapping[int, Callable[[Database], None]] = {1: _create_tables}
+def _create_table(database: Database, name: str) -> None:
+    parts = [f"{column} {kind}" for column, kind in _TABLES[name].items()]
+    primary = f"PRIMARY KEY ({', '.join(PRIMARY_KEYS[name])})"
+    database.execute(f"CREATE TABLE {name} ({', '.join((*parts, primary))})")
+    if "ordinal" in _TABLES[name]:
+        database.execute(f"CREATE INDEX {name}_version ON {name} (hub, version)")
+
+
+def _order_generations(database: Database) -> None:
+    """Change the primary key of generations from the hub and the id."""
+    database.execute("DROP INDEX generations_version")
+    database.execute("ALTER TABLE generations RENAME TO old_generations")
+    _create_table(database, "generations")
+    database.execute("INSERT INTO generations SELECT * FROM old_generations ORDER BY hub, ordinal")
+    database.execute("DROP TABLE old_generations")
+
+
+# Each migration brings the database from the version before to its own. A new one has the last.
+MIGRATIONS: Mapping[int, Callable[[Database], None]] = {2: _order_generations}
 SCHEMA_VERSION = max(MIGRATIONS)
 
 
@@ -100,13 +114,15 @@ def migrate(database: Database) -> None:
     Raises:
         MockhubError: if the database was written by a newer mockhub, or is not mockhub's.
     """
-    names, present = database.table_names(), 0
-    if "meta" in names:
-        ((present,),) = database.select("SELECT schema_version FROM meta")
-    elif taken := sorted(names & _TABLES.keys()):
-        raise MockhubError(
-            f"the database has a table {taken[0]!r} that is not mockhub's; expected an empty one"
-        )
+    names = database.table_names()
+    if "meta" not in names:
+        if taken := sorted(names & _TABLES.keys()):
+            raise MockhubError(
+                f"the database has a table {taken[0]!r} that is not mockhub's; "
+                "expected an empty one"
+            )
+        _create_tables(database)
+    ((present,),) = database.select("SELECT schema_version FROM meta")
     if present > SCHEMA_VERSION:
         raise MockhubError(
             f"the database has schema version {present}, and this mockhub knows at most "

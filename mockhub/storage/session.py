@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
@@ -27,8 +27,7 @@ _SELECT_HUBS_AND_META = (
 )
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(NamedTuple):
     """What one operation needs of the database.
 
     Attributes:

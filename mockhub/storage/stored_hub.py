@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from mockhub.domain.accounts import Account
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
@@ -27,8 +29,7 @@ from mockhub.storage.documents import (
     apply_document,
     encode,
     entry_count,
-    generation_columns,
-    new_entry_rows,
+    new_entries,
 )
 from mockhub.storage.journal import StoredJournal
 from mockhub.storage.schema import HUB_TABLES
@@ -89,6 +90,7 @@ class StoredHub:
         self._keys_version = 0
         self._marks: dict[str, _Mark] = {}
         self._keys: dict[bytes, ApiKey] = {}
+        self._ordinals: dict[str, int] = {}  # of the rows of generations
         self._snapshot: HubState | None = None
         self._unlisted: set[str] = set()  # evicted elsewhere while a request here waits for them
 
@@ -185,8 +187,11 @@ class StoredHub:
 
     def _read_generations(self, database: Database, since: int, document: HubDocument) -> None:
         hub, ended_ids, positions = self.hub, self._ended_ids, {}
-        columns = "id, ended_position, body"
-        for id, position, body in self._changed_rows(database, columns, "generations", since):
+        columns = "id, ordinal, ended_position, body"
+        for id, ordinal, position, body in self._changed_rows(
+            database, columns, "generations", since
+        ):
+            self._ordinals[id] = ordinal
             self._read_generation(GENERATION.decode(body), is_first_read=not since)
             if position is not None:
                 positions[position] = id
@@ -216,6 +221,7 @@ class StoredHub:
     def _remove_unlisted(self) -> None:
         for id in self._unlisted - self.hub.retained.keys():
             dict.pop(self._generations, id, None)
+            self._ordinals.pop(id, None)
             self._unlisted.discard(id)
 
     def _changed_rows(self, database: Database, columns: str, table: str, since: int) -> list[Row]:
@@ -247,8 +253,10 @@ class StoredHub:
         self._remove_unlisted()
         changed, key_rows = self._changed_accounts(), self._key_rows(version)
         account_rows = [
-            self._row(id, version, is_new=known is None)
-            | {"balance": account.balance, "body": encode(AccountDocument.of(account))}
+            (
+                *(self.id, id, self._next_ordinal() if known is None else 0, version),
+                *(account.balance, encode(AccountDocument.of(account))),
+            )
             for id, (account, known) in changed.items()
         ]
         generation_rows, evicted = self._generation_rows(version), self._generations.removed
@@ -263,7 +271,7 @@ class StoredHub:
         state, self.keys_changed = encode(document), bool(key_rows)
         if hub.saved_state is not self._snapshot and hub.saved_state is not None:
             body = encode(SnapshotDocument.of(hub.saved_state))
-            database.insert("snapshots", [{"hub": self.id, "body": body}])
+            database.insert("snapshots", [(self.id, body)])
             self._snapshot = hub.saved_state
         if state == self._state and not (account_rows or key_rows or generation_rows or evicted):
             return False
@@ -273,7 +281,8 @@ class StoredHub:
         for account, known in changed.values():
             self._write_entries(database, account, known or (0, 0, 0))
         if evicted:
-            database.delete("generations", self.id, evicted)
+            found = (self._ordinals.pop(id, None) for id in evicted)
+            database.delete("generations", self.id, [one for one in found if one is not None])
         database.execute(_UPDATE_HUB, (version, state, self.id))
         wakes = self._wakes_others(document)
         self.version, self._state = version, state
@@ -281,10 +290,9 @@ class StoredHub:
         self._ended_ids.forget_changes()
         return wakes
 
-    def _row(self, id: str, version: int, *, is_new: bool) -> dict[str, object]:
-        self._last_ordinal += is_new
-        ordinal = self._last_ordinal if is_new else 0
-        return {"hub": self.id, "id": id, "ordinal": ordinal, "version": version}
+    def _next_ordinal(self) -> int:
+        self._last_ordinal += 1
+        return self._last_ordinal
 
     def _changed_accounts(self) -> dict[str, tuple[Account, _Mark | None]]:
         """Return the accounts that have changed, and their marks in the database."""
@@ -298,32 +306,35 @@ class StoredHub:
 
     def _write_entries(self, database: Database, account: Account, known: _Mark) -> None:
         evicted_count, known_count = known[0], known[0] + known[1]
-        owner = {"hub": self.id, "account": account.id}
-        database.insert("entries", [owner | row for row in new_entry_rows(account, known_count)])
+        rows = [
+            (self.id, account.id, number, *astuple(entry))
+            for number, entry in new_entries(account, known_count)
+        ]
+        database.insert("entries", rows)
         if account.evicted_count > evicted_count:
             database.execute(_DELETE_ENTRIES, (self.id, account.id, account.evicted_count))
 
-    def _key_rows(self, version: int) -> list[dict[str, object]]:
+    def _key_rows(self, version: int) -> list[Row]:
         if self._keys == self.hub.keys:
             return []
-        rows = [
-            self._row(digest.hex(), version, is_new=digest not in self._keys)
-            | {"account": key.account, "body": encode(key)}
-            for digest, key in self.hub.keys.items()
-            if self._keys.get(digest) != key
-        ]
+        rows = []
+        for digest, key in self.hub.keys.items():
+            if (known := self._keys.get(digest)) != key:
+                ordinal = 0 if known else self._next_ordinal()
+                rows.append((self.id, digest.hex(), ordinal, version, key.account, encode(key)))
         self._keys = dict(self.hub.keys)
         return rows
 
-    def _generation_rows(self, version: int) -> list[dict[str, object]]:
+    def _generation_rows(self, version: int) -> list[Row]:
         positions = {id: position for position, id in self._ended_ids.appended.items()}
-        return [
-            self._row(id, version, is_new=True)
-            | {"ended_position": positions.get(id)}
-            | generation_columns(generation)
-            for id in {**self._generations.changed, **positions}
-            if (generation := self._generations.get(id))
-        ]
+        rows, ordinals = [], self._ordinals
+        for id in {**self._generations.changed, **positions}:
+            if one := self._generations.get(id):
+                if id not in ordinals:
+                    ordinals[id] = self._next_ordinal()
+                row = (self.id, id, ordinals[id], version, one.account, one.status, one.created_at)
+                rows.append((*row, one.ended_at, positions.get(id), encode(one)))
+        return rows
 
     def _wakes_others(self, document: HubDocument) -> bool:
         """Return whether a request on another server may wait for what was changed."""

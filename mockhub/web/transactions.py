@@ -26,7 +26,6 @@ from mockhub.web.asgi import (
     RequestCycle,
     Scope,
     Send,
-    headers_of,
     send_response,
 )
 from mockhub.web.context import HUBS_PREFIX, parse_credentials
@@ -54,14 +53,10 @@ class StoredApp(App):
             await super().__call__(scope, receive, send)
 
     async def _run(self, demand: Demand, scope: Scope, receive: Receive, send: Send) -> None:
-        cycle: RequestCycle | None = scope.get(CYCLE_SCOPE_KEY)
         is_stream = scope["path"].endswith("/events")
-        request = TransactionalRequest(self._store, demand, cycle, reenters=is_stream)
-        inner_scope = scope
-        if cycle is not None:
-            inner_scope = {**scope, CYCLE_SCOPE_KEY: CommittingCycle(cycle, request)}
+        request = TransactionalRequest(self._store, demand, scope, send, reenters=is_stream)
         try:
-            await request.run(super().__call__(inner_scope, receive, request.sender(send)))
+            await request.run(super().__call__(scope, receive, request.send))
         except ServiceUnavailable as error:
             if not request.has_sent:
                 await send_response(error_response(error), scope, send)
@@ -92,7 +87,7 @@ def find_demand(scope: Scope) -> Demand | None:
     if path.startswith(HUBS_PREFIX):
         name = path[len(HUBS_PREFIX) :].partition("/")[0]
         return Demand(lambda registry: _named(registry, name))
-    authorization = headers_of(scope).get(b"authorization")
+    authorization = b", ".join([v for name, v in scope["headers"] if name == b"authorization"])
     credentials = parse_credentials(authorization) if authorization else NoApiKey.MISSING
     digest = None if isinstance(credentials, NoApiKey) else credentials
     return Demand(lambda registry: (registry.find_by_key(digest),))
@@ -108,32 +103,35 @@ class TransactionalRequest:
     Args:
         store: The store.
         demand: The hubs that the request may read or change.
-        cycle: The request cycle, under mockhub's server.
+        scope: The scope; its request cycle is replaced by one that waits for the commit.
+        send: Sends a message, whether anything is committed or not.
         reenters: Whether it still needs its hubs after it has begun to send.
     """
 
     def __init__(
-        self, store: Store, demand: Demand, cycle: RequestCycle | None, *, reenters: bool
+        self, store: Store, demand: Demand, scope: Scope, send: Send, *, reenters: bool
     ) -> None:
         self.has_sent = False
-        self.is_sending = False
         self._store = store
         self._demand = demand
-        self._cycle = cycle
+        self._send = send
         self._reenters = reenters
+        self._is_sending = False
         self._operation: Operation | None = None
         self._task = asyncio.current_task()
-        self._abort: bool | None = None  # the `reset` of a connection to close
+        self._cycle: CommittingCycle | None = None
+        if cycle := scope.get(CYCLE_SCOPE_KEY):
+            self._cycle = scope[CYCLE_SCOPE_KEY] = CommittingCycle(cycle)
 
     async def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await _Sections(self, coroutine)
         finally:
-            if self._cycle is not None and self._abort is not None:
-                self._cycle.abort(reset=self._abort)
+            if self._cycle is not None:
+                self._cycle.close()
 
     async def enter(self) -> None:
-        if self._reenters or not self.is_sending:
+        if self._reenters or not self._is_sending:
             self._operation = await self._store.enter(self._demand)
 
     async def leave(self) -> None:
@@ -142,22 +140,16 @@ class TransactionalRequest:
         if operation is not None:
             await self._store.leave(operation)
 
-    def sender(self, send: Send) -> Send:
-        """Return a function that sends a message once everything is committed."""
-
-        async def send_committed(message: Message) -> None:
-            is_first, self.is_sending = not self.is_sending, True
-            if is_first and asyncio.current_task() is self._task:
-                await asyncio.sleep(0)  # the end of a section
-                if self._cycle is not None and self._cycle.disconnected:
-                    raise ClientDisconnected
-            self.has_sent = True
-            await send(message)
-
-        return send_committed
-
-    def defer_abort(self, *, reset: bool) -> None:
-        self._abort = bool(self._abort) or reset
+    async def send(self, message: Message) -> None:
+        """Send a message once everything is committed; a whole response in one write."""
+        is_first, self._is_sending, cycle = not self._is_sending, True, self._cycle
+        if is_first and asyncio.current_task() is self._task:
+            await self.leave()
+            if cycle is not None and cycle.disconnected:
+                raise ClientDisconnected
+        self.has_sent = True
+        if cycle is None or not cycle.send_whole():
+            await self._send(message)
 
 
 class _Sections:
@@ -203,17 +195,36 @@ class _Sections:
 class CommittingCycle:
     """The request cycle of mockhub's server, which sends nothing before the commit."""
 
-    def __init__(self, cycle: RequestCycle, request: TransactionalRequest) -> None:
+    def __init__(self, cycle: RequestCycle) -> None:
         self._cycle = cycle
-        self._request = request
+        self._response: Response | None = None  # that `send` is about to be called for
+        self._is_sent = False
+        self._abort: bool | None = None  # the `reset` of a connection to close
         self.receive = cycle.receive
         self.receive_nowait = cycle.receive_nowait
         self.body_nowait = cycle.body_nowait
         self.watch = cycle.watch
         self.unwatch = cycle.unwatch
 
+    @property
+    def disconnected(self) -> bool:
+        return self._cycle.disconnected
+
     def send_response(self, response: Response) -> bool:
-        return False  # `send` is called instead
+        self._response = response
+        return False  # `TransactionalRequest.send` is called instead
+
+    def send_whole(self) -> bool:
+        """Send the response instead of the messages that it consists of."""
+        if self._response is not None:
+            self._is_sent = self._cycle.send_response(self._response)
+            self._response = None
+        return self._is_sent
 
     def abort(self, *, reset: bool) -> None:
-        self._request.defer_abort(reset=reset)
+        self._abort = bool(self._abort) or reset
+
+    def close(self) -> None:
+        """Close the connection, if a fault demands it."""
+        if self._abort is not None:
+            self._cycle.abort(reset=self._abort)

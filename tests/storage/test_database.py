@@ -19,6 +19,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub
 from mockhub.scenarios.loader import find_scenario
 from mockhub.storage import database, store
+from mockhub.storage.database import Database
 from mockhub.storage.store import Store
 from mockhub.web.app import App
 from mockhub.web.asgi import ConnectionClosed
@@ -116,8 +117,42 @@ def test_newer_schema_is_rejected(connect: Connect, path: Path) -> None:
     connect(f"sqlite:///{path}")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET schema_version = 99")
-    with pytest.raises(MockhubError, match="schema version 99, and this mockhub knows at most 1"):
+    with pytest.raises(MockhubError, match="schema version 99, and this mockhub knows at most 2"):
         stored_app(f"sqlite:///{path}", SPEC, default_hub)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_old_schema_is_migrated(
+    connect: Connect, path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """The file was written by a mockhub whose generations had the primary key (hub, id)."""
+    url = f"sqlite:///{path}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
+    statements = (Path(__file__).parent / "schema_1.sql").read_text()
+    with closing(Database(url)) as old:
+        for statement in statements.splitlines():
+            old.execute(statement)
+
+    client = connect(url)
+    assert client.balance() == 999_984
+    path_of_hub = "/_mockhub/hubs/default"
+    found = client.request("GET", f"{path_of_hub}/generations").json()["generations"]
+    statuses = {one["id"]: one["status"] for one in found}
+    assert [*statuses.values()] == ["failed", "processing", "succeeded", "succeeded"]
+    task = next(id for id, status in statuses.items() if status == "processing")
+    content = {"outcome": "failed"}
+    reply = client.request("POST", f"{path_of_hub}/generations/{task}/complete", content)
+    assert reply.status == 200
+    assert client.balance() == 999_992
+    assert client.request("PATCH", path_of_hub, {"max_generations": 2}).status == 200
+    assert client.generate().status == 200
+
+    again = connect(url, beside=client)
+    assert again.balance() == client.balance() == 999_984
+    left = again.request("GET", f"{path_of_hub}/generations").json()["generations"]
+    assert [one["id"] in statuses for one in left] == [False, True]
+    with closing(Database(url)) as new:
+        assert new.select("SELECT schema_version FROM meta") == [(2,)]
+        assert new.select("SELECT count(*) FROM generations") == [(2,)]
 
 
 def test_tables_of_others_are_not_touched(path: Path) -> None:
