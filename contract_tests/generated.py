@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from mockhub.exceptions import ValidationError
 from mockhub.spec.operations import JSON, OperationId
+from mockhub.spec.schema_errors import schema_errors
 from mockhub.verify import oracle
 from mockhub.verify.assertions import expect, expect_error, require_field, require_response
 from mockhub.verify.client import GENERATIONS
@@ -234,7 +235,7 @@ class _BodySender:
         body = expect(exchange, status)
         if self.context.documented:
             return
-        for error in oracle.response_validator(operation, status).iter_errors(body):
+        for error in schema_errors(oracle.response_validator(operation, status), body):
             message = f"does not match the response schema: {error.message[:200]}"
             raise Failed(message, exchange)
 

@@ -25,6 +25,7 @@ from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, reject_fractions, validate
 from mockhub.spec.router import Router
+from mockhub.spec.schema_errors import schema_errors
 from mockhub.web import request_body, responses
 from mockhub.web.app import CONTROL_PREFIX, App, is_under
 from mockhub.web.asgi import (
@@ -203,7 +204,7 @@ def _validated_response(operation: Operation, content: object) -> responses.Resp
         body, media_type = content.text.encode(), content.media_type
         length = (b"content-length", b"%d" % len(body))
         return responses.Response(status, body, ((b"content-type", media_type.encode()), length))
-    for error in operation.responses[status].iter_errors(content):
+    for error in schema_errors(operation.responses[status], content):
         raise responses.internal_error(
             f"the response does not match control.yaml: {operation.id}: {error.message}"
         )

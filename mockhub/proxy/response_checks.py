@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jsonschema_rs import ValidationError
-
 from mockhub.domain.keys import NoApiKey
 from mockhub.proxy.checked_exchange import Exchange
 from mockhub.proxy.findings import Problem
 from mockhub.recording.compare import Place, response_clauses
 from mockhub.spec.operations import JSON
+from mockhub.spec.schema_errors import is_extra_property, schema_errors
 from mockhub.web.context import parse_bearer_token
 
 _BAD_REQUEST, _NOT_FOUND = 400, 404
@@ -44,38 +43,16 @@ def response_schema(exchange: Exchange) -> Iterator[Problem]:
         return
     if validator.is_valid(exchange.content):
         return
-    errors = [one for error in validator.iter_errors(exchange.content) for one in _inner(error)]
-    error = min(errors, key=_is_extra)
+    error = min(schema_errors(validator, exchange.content), key=is_extra_property)
     place = tuple(error.instance_path)
     shown = "/".join(map(str, place)) or "the body"
     yield Problem(
-        "undocumented_field" if _is_extra(error) else "response_schema",
+        "undocumented_field" if is_extra_property(error) else "response_schema",
         clauses_of(exchange, place),
         f"{shown}: {error.message}",
-        "warning" if _is_extra(error) else "violation",
+        "warning" if is_extra_property(error) else "violation",
         "/".join("*" if isinstance(part, int) else str(part) for part in place),
     )
-
-
-def _is_extra(error: ValidationError) -> bool:
-    return "Additional properties" in error.message or "Unevaluated" in error.message
-
-
-def _inner(error: ValidationError) -> Iterator[ValidationError]:
-    """Yield the errors of the alternative that is meant, by the status of the generation."""
-    alternatives = getattr(error.kind, "context", ())
-    if not alternatives:
-        yield error
-        return
-    meant = min(
-        alternatives,
-        key=lambda errors: (
-            any(one.instance_path[-1:] == ["status"] for one in errors),
-            sum(not _is_extra(one) for one in errors),
-        ),
-    )
-    for one in meant:
-        yield from _inner(one)
 
 
 def content_type(exchange: Exchange) -> Iterator[Problem]:

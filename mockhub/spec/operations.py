@@ -13,6 +13,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.spec.document import Document
 from mockhub.spec.frozen_struct import FrozenStruct
 from mockhub.spec.media_types import KNOWN_MEDIA_TYPES
+from mockhub.spec.schema_errors import schema_errors
 
 
 class OperationId(StrEnum):
@@ -85,7 +86,7 @@ class Operation(FrozenStruct, frozen=True):
             return f"{self.id} returned {status}: an undocumented status"
         if validator.is_valid(content):
             return None
-        return f"{self.id} returned {status}: {next(validator.iter_errors(content)).message}"
+        return f"{self.id} returned {status}: {next(schema_errors(validator, content)).message}"
 
 
 def compile_operations(document: Document) -> tuple[Operation, ...]:

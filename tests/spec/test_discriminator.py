@@ -17,8 +17,8 @@ PLACE = "#/components/schemas/GenerationLog"
 MAPPING = """      discriminator:
         propertyName: status
         mapping:
-          queued: "#/components/schemas/QueuedGeneration"
-          processing: QueuedGeneration
+          queued: "#/components/schemas/PendingGeneration"
+          processing: PendingGeneration
           succeeded: "#/components/schemas/SavedGeneration"
           failed: "#/components/schemas/FailedGeneration"
 """
@@ -72,13 +72,13 @@ def test_discriminator_that_repeats_the_schemas_is_accepted(
             "'succeeded' of 'status'; expected one of #/components/schemas/SavedGeneration",
         ),
         (
-            "processing: QueuedGeneration",
-            "paused: QueuedGeneration",
+            "processing: PendingGeneration",
+            "paused: PendingGeneration",
             "/discriminator/mapping/paused",
             "does not have the value 'paused' of 'status'",
         ),
         (
-            "processing: QueuedGeneration",
+            "processing: PendingGeneration",
             "processing: Balance",
             "/discriminator/mapping/processing",
             "\"Balance\" does not have the value 'processing'",

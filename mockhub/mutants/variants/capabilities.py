@@ -220,6 +220,11 @@ def images_while_processing(server: PatchedServer, content: Json, generation: Ge
         content["images"] = [server.image_json(generation, 0)]
 
 
+variant_table(responses.mutate_log)(
+    log_without_poll_url=Row("The log of a task has no poll_url.", remove("poll_url"))
+)
+
+
 @variant("poll_url has the name of the host instead of its address.")
 @responses.mutate_generation
 def poll_url_with_hostname(content: Json, generation: Generation) -> None:
