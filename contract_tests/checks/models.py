@@ -132,17 +132,19 @@ def models_match_response_schema(context: CheckContext) -> None:
 
 @check("MOD-3", "MOD-5", "MOD-6", "MOD-7", last=True)
 def models_are_unchanged_at_end(context: CheckContext) -> None:
-    """List the documented prices, values and limit at the end of the run, too."""
-    context.model_list(again=True)
+    """List the documented prices, values and limit at the end of the run and with a key, too."""
+    assertions = (
+        ("MOD-3", models_show_prices),
+        ("MOD-5", models_show_qualities),
+        ("MOD-6", models_show_aspect_ratios),
+        ("MOD-7", models_show_reference_limit),
+    )
     with FailedCases() as failures:
-        for clause, show in (
-            ("MOD-3", models_show_prices),
-            ("MOD-5", models_show_qualities),
-            ("MOD-6", models_show_aspect_ratios),
-            ("MOD-7", models_show_reference_limit),
-        ):
-            with failures.case("after the generations", clause):
-                show(context)
+        for key, case in ((None, "after the generations"), ("valid", "with a key")):
+            context.model_list(again=True, key=key)
+            for clause, show in assertions:
+                with failures.case(case, clause):
+                    show(context)
 
 
 def _documented_model(context: CheckContext) -> tuple[JsonObject, Exchange]:

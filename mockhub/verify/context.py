@@ -112,11 +112,11 @@ class CheckContext(Balances):
                 if generation.accepted:
                     polling.poll_until_final(self.client, generation)
 
-    def model_list(self, *, again: bool = False) -> Exchange:
-        """Return the response to GET /api/v1/models without a key, fetched once, or *again*."""
+    def model_list(self, *, again: bool = False, key: str | None = None) -> Exchange:
+        """Return the response to GET /api/v1/models, fetched once, or *again* with another key."""
         if again:
             self._memoized.pop("models", None)
-        return self.memoize("models", lambda: self.client.get("models", key=None))
+        return self.memoize("models", lambda: self.client.get("models", key=key))
 
     # Requests
 

@@ -19,6 +19,14 @@ from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+# What else invalid requests have, in turn: a server may check a field in some branches only.
+_OTHER_FIELDS: tuple[dict[str, object], ...] = (
+    {},
+    {"size": "auto"},
+    {"quality": "high"},
+    {"size": ...},
+    {"size": "1024x1536", "quality": "low"},
+)
 PROTECTED_FIXTURES = ("example", "example_async", "failure_async")  # read with all kinds of keys
 
 
@@ -58,12 +66,13 @@ def expect_rejection(
     costs: list[int] = []
     cases: list[str] = []
     with context.expect_no_charge("an invalid request"):
-        for change, is_task in product(changes, (False, True)):
+        for (number, change), is_task in product(enumerate(changes, context.seed), (False, True)):
             if is_task and "async" in change:
                 continue
             cost = _max_cost(change)
             post = partial(context.client.post, cost=cost)
-            changed = {**change, "async": True} if is_task else change
+            changed = {**_OTHER_FIELDS[(number + is_task) % len(_OTHER_FIELDS)], **change}
+            changed |= {"async": True} if is_task else {}
             calls.append(partial(post, context.request_body(**changed)))
             cases.append(f"JSON with {describe_fields(changed)}")
             if also_form:

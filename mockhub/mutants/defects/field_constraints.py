@@ -64,6 +64,18 @@ fields.field_table("REQ-1", fields.mutate_values)(
         lambda values: values.update(model=_MODEL) if values.get("model") else None,
     ),
     model_optional=Row("model is optional.", set_default(model=_MODEL)),
+    unlisted_model_accepted_at_high_quality=Row(
+        "at quality high, any model is accepted as the listed one.",
+        lambda values: values.update(model=_MODEL) if values.get("quality") == "high" else None,
+    ),
+)
+fields.field_table("REQ-4", fields.mutate_values)(
+    unknown_quality_accepted_with_auto_size=Row(
+        "with size auto or without a size, every quality is read as auto.",
+        lambda values: (
+            values.update(quality="auto") if values.get("size", "auto") == "auto" else None
+        ),
+    ),
 )
 
 

@@ -111,6 +111,13 @@ def auto_size_billed_as_2k(server: PatchedServer) -> None:
     server.schema("Size")["x-sizes"]["auto"] = "2048x2048"
 
 
+@mutant("MOD-3", "With a key, the list has 11 credits for 4K.")
+@mutate_list
+def listed_price_differs_with_key(content: Json, context: RequestContext) -> None:
+    if context.key_digest:
+        content["data"][0]["credits_per_image"]["4K"] = 11
+
+
 @mutant("MOD-3", "After the first generation, the list has the price of 4K for every tier.")
 def listed_prices_change_after_generation(server: PatchedServer) -> None:
     generated: list[Account] = []
