@@ -47,7 +47,7 @@ def compare_json(
     state = mock.get("status") if isinstance(mock, dict) else None
     chosen: Set[str] = frozenset() if is_catalog else _CHOSEN_VALUES
     found = {
-        place: (_show(place, one), _show(place, other))
+        place: (_show(place, one, chosen), _show(place, other, chosen))
         for place, one, other in _walk((), service, mock)
         if not _is_same(place, one, other, chosen)
     }
@@ -94,12 +94,12 @@ def _chosen_kind(value: object) -> str:
     return "an absolute URL" if value.startswith(("http://", "https://")) else "a text"
 
 
-def _show(place: Place, value: object) -> str:
+def _show(place: Place, value: object, chosen: Set[str]) -> str:
     if value is _MISSING:
         return "no such field"
     if isinstance(value, list):
         return plural(len(value), "item")
-    is_chosen = bool(place) and place[-1] in _CHOSEN_VALUES
+    is_chosen = bool(place) and place[-1] in chosen
     return _chosen_kind(value) if is_chosen else format_value(value)
 
 

@@ -61,6 +61,12 @@ def test_our_own_mock_has_no_drift(session: Session) -> None:
         ),
         (
             "0002-create-generation-202",
+            "credits: 0",
+            "credits: false",
+            "#/usage/credits: the service has false, the mock 0  (ASY-4",
+        ),
+        (
+            "0002-create-generation-202",
             "status: queued",
             "status: pending",
             '#/status: the service has "pending", the mock "queued"  (ASY-',
@@ -165,6 +171,50 @@ def test_image_of_another_size_is_found(tmp_path: Path, session: Session) -> Non
     edit(directory / "0006-get-image-200.yaml", small.name, large.name)
     result = drift(directory)
     assert "image size: the service has 1024x1024, the mock 256x256  (GEN-10)" in result.output
+
+
+def test_size_of_an_image_without_a_requested_size_is_not_compared(
+    tmp_path: Path, session: Session
+) -> None:
+    """The service chooses it."""
+    directory = shutil.copytree(session.directory, tmp_path / "recording")
+    for path in directory.glob("*-create-generation-*.yaml"):
+        path.write_text(path.read_text("utf-8").replace("size: 1024x1024", "size: auto"), "utf-8")
+    (small,) = (CASSETTE / "images").iterdir()
+    shutil.copy(small, directory / "images")
+    image = directory / "0006-get-image-200.yaml"
+    edit(image, image.read_text("utf-8").partition("file: images/")[2].strip(), small.name)
+    differences = json.loads(drift(directory, "--json").output)["differences"]
+    assert "#/aspect_ratio" in [one["place"] for one in differences]
+    assert "image size" not in [one["place"] for one in differences]
+
+
+def test_ids_of_models_are_compared(tmp_path: Path, session: Session) -> None:
+    """Unlike the ids of generations, which the service chooses."""
+    directory = shutil.copytree(session.directory, tmp_path / "recording")
+    edit(directory / "0001-list-models-200.yaml", "id: gpt-image-2", "id: gpt-image-3")
+    result = drift(directory)
+    assert '#/data/0/id: the service has "gpt-image-3", the mock "gpt-image-2"' in result.output
+
+
+def test_expired_key_is_expired_in_the_mock(tmp_path: Path) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    (directory / "0008-get-credits-401.yaml").write_text(
+        """\
+request:
+  method: GET
+  target: /api/v1/credits
+  key: key-2
+response:
+  status: 401
+  headers:
+    content-type: application/json
+    www-authenticate: Bearer
+  json: {error: {message: Expired, code: expiredApiKey}}
+""",
+        "utf-8",
+    )
+    assert "8 exchanges compared, 0 differences" in drift(directory).output
 
 
 def test_each_difference_of_a_balance_is_reported_once(tmp_path: Path, session: Session) -> None:
