@@ -144,7 +144,8 @@ def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) 
         valid = False
     if not valid or any(mark in value for mark in "?#@ "):
         raise click.BadParameter(
-            f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080"
+            f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080, "
+            "without user, query and fragment"
         )
     return value.rstrip("/")
 

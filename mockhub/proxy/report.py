@@ -13,7 +13,7 @@ from mockhub._text import plural, printable
 from mockhub.client_report.detectors import Finding as ClientFinding
 from mockhub.client_report.report import build_report, format_exchange_numbers
 from mockhub.proxy.checks import CHECKS
-from mockhub.proxy.findings import Finding
+from mockhub.proxy.findings import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     from mockhub.proxy.api import ProxyApi
@@ -96,11 +96,11 @@ def render_html(api: ProxyApi, target: str) -> str:
 
 def summary(api: ProxyApi) -> str:
     """Return what the proxy prints at its end."""
-    lines = [
-        f"{plural(api.hub.journal.total, 'exchange')}, "
-        f"{plural(api.findings.count('violation'), 'violation')}, "
-        f"{plural(api.findings.count('warning'), 'warning')}"
-    ]
+    counts = [plural(api.hub.journal.total, "exchange")]
+    counts += [plural(api.findings.count(severity), severity) for severity in SEVERITIES]
+    if api.guard is not None:
+        counts.append(f"{plural(api.guard.state.spent, 'credit')} spent")
+    lines = [", ".join(counts)]
     for finding in api.findings:
         problem = finding.problem
         numbers = format_exchange_numbers(tuple(finding.exchange_numbers))

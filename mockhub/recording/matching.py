@@ -14,6 +14,14 @@ from mockhub.recording.request_content import Content
 
 Fields = dict[str, object]  # of a request, by the names that messages show
 
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "missing"
+
+
+_MISSING = _Missing()
+
 MATCHED_HEADERS = ("range", "if-none-match")
 _MAX_COMPARED = 500  # recorded requests, and characters of a text, of which the nearest is found
 
@@ -78,8 +86,9 @@ class Matcher:
         misses = []
         actual = _shortened(fields)
         for exchange, recorded in self._fields[:_MAX_COMPARED]:
-            expected = {**dict.fromkeys(actual), **_shortened(recorded)}
-            found = differences(actual, expected)
+            expected = _shortened(recorded)
+            missing = dict.fromkeys([*actual, *expected], _MISSING)
+            found = differences(missing | actual, missing | expected)
             description = f"{exchange.path.name}: {'; '.join(map(str, found))}"
             misses.append((distance(found), description))
         return join_near_misses(misses)

@@ -72,6 +72,7 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
     [
         ([], "--target is missing"),
         (["--target", "gptimagehub.com"], "is not a base URL"),
+        (["--target", "https://me:secret@gptimagehub.com"], "without user, query and fragment"),
         (["--target", "http://127.0.0.1:9", "--budget", "-1"], "-1 is not in the range"),
         (["--target", "https://127.0.0.1:9", "--ca-file", "none.pem"], "No such file"),
         (["--target", "http://127.0.0.1:9", "--ca-file", "a.pem"], "needs a target with https"),

@@ -17,6 +17,7 @@ from mockhub.domain.clock import ManualClock
 from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.guard import Guard
 from mockhub.proxy.guard_state import StateFile
+from mockhub.proxy.report import summary
 from tests.proxy.support import LiveProxy, start_proxy, wait_until
 from tests.support.live_server import BODY, KEY, PNG, PUBLISHED, RICH, LiveHub, read_spec
 from tests.support.scripted_server import Request, Response, json_response, scripted_server
@@ -305,3 +306,4 @@ def test_purchases_that_have_ended_are_summed_up(upstream: LiveHub) -> None:
         assert guard
         assert proxy.server.call(lambda: len(guard.state.purchases)) == 1
         assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (40, 0)
+        assert summary(proxy.api).startswith("5 exchanges, 0 violations, 0 warnings, 40 credits")

@@ -188,6 +188,7 @@ def test_unrecorded_request_gets_404_with_the_nearest(session: Session, live: Li
         "not 'A lighthouse at dusk'"
     )
     assert len(others) == 2
+    assert "body.n was missing, not 4" in error["message"]
 
 
 def test_faults_act_on_recorded_responses(session: Session, live: LiveHub) -> None:
