@@ -231,18 +231,15 @@ class ProxyApi(PublicApi):
     async def _build_request(self, context: ProxyContext) -> UpstreamRequest:
         """Return the request; of its body, as much has been read as may be held back."""
         scope, target = context.scope, self.upstream.target
-        body = context.request_body = RequestBody(context, self.spec, self.limits)
-        headers = request_headers(
-            scope["headers"],
-            chunked=body.is_chunked,
-            identity=context.is_checked,
-        )
+        is_chunked = b"transfer-encoding" in context.headers
+        headers = request_headers(scope["headers"], chunked=is_chunked, identity=context.is_checked)
         raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
         path, query = raw_path.decode("latin-1"), scope["query_string"].decode("latin-1")
         request = UpstreamRequest(context.method, target.upstream_url(path, query), headers)
-        if not body.exists:
+        if not is_chunked and context.headers.get(b"content-length", b"0") == b"0":
             await self._admit(context)
             return request
+        body = context.request_body = RequestBody(context, self.spec, self.limits)
         parts = body.parts(lambda: self._admit(context))
         first = await anext(parts, b"")
         request.body = chain(first, parts)

@@ -48,7 +48,8 @@ class ExchangeChecks:
         id = context.path_param if operation.id == OperationId.GET_GENERATION else seen.id
         known = self._generations.get(id or "")
         exchange = Exchange(self._spec, context, operation, status, context.content, seen, known)
-        problems = [problem for check in CHECKS for problem in check(exchange)]
+        checks = CHECKS if operation.id in _GENERATION_OPERATIONS else _OTHER_CHECKS
+        problems = [problem for check in checks for problem in check(exchange)]
         request, price = context.parsed_request, exchange.price_of_an_image
         total = price * request.n if request and price is not None else None
         problems += self.balance.check(context, seen, total)
@@ -234,20 +235,15 @@ _MODEL_CLAUSES = {
     "reference_image_limit": "MOD-7",
 }
 
-CHECKS: tuple[Callable[[Exchange], Iterator[Problem]], ...] = (
-    documented_status,
-    response_schema,
-    content_type,
-    error_code,
-    authentication,
+_GENERATION_OPERATIONS = (OperationId.CREATE_GENERATION, OperationId.GET_GENERATION)
+_RESPONSE_CHECKS: tuple[Callable[[Exchange], Iterator[Problem]], ...] = (
+    *(documented_status, response_schema, content_type, error_code, authentication),
     key_in_response,
-    validation,
-    properties,
-    usage,
-    mode,
-    poll_url,
-    repeated_reads,
-    ownership,
+)
+_OTHER_CHECKS = (*_RESPONSE_CHECKS, catalog)
+CHECKS = (
+    *_RESPONSE_CHECKS,
+    *(validation, properties, usage, mode, poll_url, repeated_reads, ownership),
     catalog,
 )
 

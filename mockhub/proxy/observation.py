@@ -57,8 +57,8 @@ def observe(content: object) -> Observation:
 
 
 def _get(content: object, name: str, kind: type[T]) -> T | None:
-    value = content.get(name) if isinstance(content, dict) else None
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None
+    value = content.get(name) if type(content) is dict else None
+    return value if type(value) is kind else None
 
 
 def _images(images: object) -> list[tuple[str, str]]:

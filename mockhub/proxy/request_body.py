@@ -10,7 +10,6 @@ from hashlib import sha256
 from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.request_validation import validate
 from mockhub.web import serializers
 from mockhub.web.asgi import AsgiBodySource, Message
@@ -31,27 +30,16 @@ class RequestBody:
 
     Attributes:
         problem: Why the request does not match the spec; None if it does, or is not known.
-        request: The generation request, if it is a valid one.
         parsed: What was found in the body.
     """
 
     def __init__(self, context: RequestContext, spec: ApiSpec, limits: Limits) -> None:
         self.parsed = context.body = ParsedBody()
         self.problem: str | None = None
-        self.request: GenerationRequest | None = None
         self._context, self._spec, self._limits = context, spec, limits
         self._digest, self._size, self._start = sha256(), 0, b""
         self._parser: asyncio.Task[None] | None = None
         self._fed: asyncio.Queue[Message] = asyncio.Queue()
-
-    @property
-    def exists(self) -> bool:
-        headers = self._context.headers
-        return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-
-    @property
-    def is_chunked(self) -> bool:
-        return b"transfer-encoding" in self._context.headers
 
     async def parts(self, admit: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, but hold its end back until *admit* has returned.
@@ -123,5 +111,5 @@ class RequestBody:
         assert operation is not None
         values = validate(self.parsed.values, operation.bodies[self.parsed.media_type])
         self._spec.catalog.check_request(values, len(self.parsed.references))
-        self.request = serializers.build_request(values, self.parsed.references)
-        self._context.parsed_request = self.request
+        request = serializers.build_request(values, self.parsed.references)
+        self._context.parsed_request = request

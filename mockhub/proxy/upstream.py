@@ -82,7 +82,7 @@ class _Connector(aiohttp.TCPConnector):
         transport, loop = connection.transport, asyncio.get_running_loop()
 
         def on_release() -> None:
-            if transport is not None:
+            if transport is not None and transport.get_write_buffer_size():
                 loop.call_soon(_reset_unsent, transport)
 
         connection.add_callback(on_release)
