@@ -47,7 +47,6 @@ class Database:
         if self.is_sqlite and not creates_file and not Path(self._path).is_file():
             raise MockhubError(f"{self._path}: there is no such file; expected a database")
         self._connection: Any = None
-        self._begins = False  # PostgreSQL has not received BEGIN yet
         self._errors: tuple[type[Exception], ...] = (sqlite3.Error,)
         if not self.is_sqlite:
             import psycopg
@@ -57,7 +56,7 @@ class Database:
 
     @property
     def connection(self) -> Any:
-        """The connection of `sqlite3` or `psycopg`, which is opened when it is used first."""
+        """The connection, which is opened when it is used first."""
         if self._connection is None:
             with self._translated_errors():
                 self._connection = self._connect()
@@ -66,17 +65,9 @@ class Database:
     def _connect(self) -> Any:
         if self.is_sqlite:
             return _connect_to_sqlite(self._path, self._synchronous)
-        import psycopg
-        from psycopg.conninfo import conninfo_to_dict
+        from mockhub.storage.postgresql import PipelinedConnection
 
-        defaults = {
-            "connect_timeout": LOCK_TIMEOUT,
-            "application_name": "mockhub",
-            "options": f"-c lock_timeout={LOCK_TIMEOUT}s "
-            f"-c idle_in_transaction_session_timeout={3 * LOCK_TIMEOUT}s",
-        }
-        settings: dict[str, Any] = {**defaults, **conninfo_to_dict(self.url)}
-        return psycopg.connect(autocommit=True, **settings)
+        return PipelinedConnection(self.url, timeout=LOCK_TIMEOUT)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -90,27 +81,21 @@ class Database:
 
     # -- statements --------------------------------------------------------------------------------
 
-    def execute(self, statement: str, parameters: Sequence[object] = ()) -> Any:
-        """Run a statement and return its cursor."""
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> None:
+        """Run a statement: at once, or on PostgreSQL with the next `select` or `commit`."""
         connection = self.connection
         with self._translated_errors():
-            if self.is_sqlite:
-                return connection.execute(statement, parameters)
-            if not self._begins:
-                return connection.execute(_for_postgresql(statement), parameters)
-            self._begins = False
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                return connection.execute(_for_postgresql(statement), parameters)
+            connection.execute(statement, parameters)
 
     def select(self, statement: str, *parameters: object) -> list[Row]:
         """Return the rows of a query. ``FOR UPDATE`` at its end locks them on PostgreSQL."""
-        if self.is_sqlite:  # whose transactions lock the database
-            statement = statement.partition(" FOR UPDATE")[0]
-        cursor = self.execute(statement, parameters)
+        connection = self.connection
         with self._translated_errors():
-            rows: list[Row] = cursor.fetchall()
-        return rows
+            if not self.is_sqlite:
+                rows: list[Row] = connection.select(statement, parameters)
+                return rows
+            statement = statement.partition(" FOR UPDATE")[0]  # the transaction locks all
+            return list(connection.execute(statement, parameters))
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Insert rows, or replace those that exist already, except for their `ordinal`."""
@@ -126,36 +111,28 @@ class Database:
 
     def delete(self, table: str, hub: int, ordinals: Collection[int]) -> None:
         """Delete rows of a hub by their ordinals."""
+        statement = f"DELETE FROM {table} WHERE hub = ? AND {self.is_listed('ordinal')}"
+        self.execute(statement, (hub, encode(ordinals)))
+
+    def is_listed(self, column: str) -> str:
+        """Return the condition that a column is one of the integers in a parameter in JSON."""
         values = (
             "value FROM json_each(?)" if self.is_sqlite else "json_array_elements_text(?)::int8"
         )
-        statement = f"DELETE FROM {table} WHERE hub = ? AND ordinal IN (SELECT {values})"
-        self.execute(statement, (hub, encode(ordinals)))
+        return f"{column} IN (SELECT {values})"
 
     # -- transactions ------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Begin a transaction: on SQLite at once, on PostgreSQL together with its first query."""
-        if self.is_sqlite:
-            self.execute("BEGIN IMMEDIATE")
-        self._begins = not self.is_sqlite
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Send the statements of the block to PostgreSQL without waiting for each."""
-        with self._translated_errors():
-            if self.is_sqlite:
-                yield
-            else:
-                with self.connection.pipeline():
-                    yield
+        self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
 
     def commit(self) -> None:
-        self.execute("COMMIT")
+        connection = self.connection
+        with self._translated_errors():
+            connection.commit()
 
     def rollback(self) -> None:
         """End the transaction, if there is one; close a connection that is broken."""
-        self._begins = False
         try:
             if self._connection is not None:
                 self._connection.rollback()
@@ -188,14 +165,9 @@ class Database:
 
 
 @cache
-def _for_postgresql(statement: str) -> str:
-    return statement.replace("?", "%s")
-
-
-@cache
 def _insertion(table: str, is_sqlite: bool) -> str:
     columns, primary = COLUMNS[table], PRIMARY_KEYS[table]
-    source = f"SELECT * FROM json_populate_recordset(NULL::{table}, %s)"
+    source = f"SELECT * FROM json_populate_recordset(NULL::{table}, ?)"
     if is_sqlite:
         source = f"VALUES ({', '.join('?' * len(columns))})"
     if table in APPENDED:

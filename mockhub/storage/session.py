@@ -113,9 +113,8 @@ class Session:
                 the commit, it is unknown whether it took place.
         """
         try:
-            with self.database.batch():
-                self._write()
-                self.database.commit()
+            self._write()
+            self.database.commit()
         except BaseException:
             self.abort()
             raise
@@ -181,17 +180,19 @@ class Session:
         """Lock and return the rows of hubs; None means all."""
         if ids is not None and not ids:
             return []
-        condition = "" if ids is None else f" WHERE id IN ({_marks(ids)})"
-        rows = self.database.select(_SELECT_HUBS + condition + _IN_THEIR_ORDER, *(ids or ()))
+        query, parameters = _SELECT_HUBS, []
+        if ids is not None:
+            query, parameters = f"{query} WHERE {self.database.is_listed('id')}", [encode(ids)]
+        rows = self.database.select(query + _IN_THEIR_ORDER, *parameters)
         return [HubRow(*row) for row in rows]
 
     def _read_hubs_and_version(self, ids: Collection[int]) -> tuple[list[HubRow], int]:
         """Lock and return the rows of hubs, and return the version of the registry."""
         if not ids:
             return [], self._read_meta()
-        condition = f" WHERE hubs.id IN ({_marks(ids)}) ORDER BY position, hubs.id"
+        condition = f" WHERE {self.database.is_listed('hubs.id')} ORDER BY position, hubs.id"
         query = _SELECT_HUBS_AND_META + condition + " FOR UPDATE OF hubs"
-        rows = self.database.select(query, *ids)
+        rows = self.database.select(query, encode(ids))
         return [HubRow(*row[1:]) for row in rows], rows[0][0] if rows else -1
 
     def _read_meta(self) -> int:
@@ -292,7 +293,3 @@ class Session:
 _UPDATE_META = (
     "UPDATE meta SET registry_version = registry_version + 1, last_hub = ?, deleted_totals = ?"
 )
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join("?" * len(values))

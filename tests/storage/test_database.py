@@ -129,8 +129,10 @@ def test_old_schema_is_migrated(
     url = f"sqlite:///{path}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
     statements = (Path(__file__).parent / "schema_1.sql").read_text()
     with closing(Database(url)) as old:
+        old.begin()
         for statement in statements.splitlines():
             old.execute(statement)
+        old.commit()
 
     client = connect(url)
     assert client.balance() == 999_984
