@@ -208,15 +208,19 @@ class Session:
         if (version := self._read_meta()) == self._registry_version:
             return
         versions: dict[int, int] = dict(self.database.select("SELECT id, version FROM hubs"))
-        for stored in self.stored_hubs():
-            if stored.id not in versions:
-                self._forget(stored)
         changed = [
             id
             for id, version in versions.items()
             if id not in self._stored or self._stored[id].version != version
         ]
-        for row in self._read_hubs(changed):
+        rows = self._read_hubs(changed)
+        successors = {(row.name, row.position) for row in rows if row.id not in self._stored}
+        for stored in self.stored_hubs():
+            if stored.id not in versions:
+                del self._stored[stored.id]
+                if (stored.hub.name, stored.position) not in successors:
+                    self._forget(stored.hub)
+        for row in rows:
             if row.id in self._stored:
                 self._refresh(row)
             else:
@@ -232,13 +236,11 @@ class Session:
         if replaced:
             replaced.cancel_waits()
 
-    def _forget(self, stored: StoredHub) -> None:
-        """Remove a hub that another server has deleted, reset or replaced."""
-        del self._stored[stored.id]
-        name, hub = stored.hub.name, stored.hub
-        is_listed = name in self.registry and self.registry.get(name) is hub
+    def _forget(self, hub: HubBackend) -> None:
+        """Remove a hub that another server has deleted."""
+        is_listed = hub.name in self.registry and self.registry.get(hub.name) is hub
         if is_listed and hub is not self.registry.default:  # which `_load` replaces
-            self.registry.delete(name)
+            self.registry.delete(hub.name)
 
     def _repair_registry(self) -> None:
         """Undo what a transaction that was not committed has changed in the list of hubs."""
@@ -262,7 +264,7 @@ class Session:
     def _write_registry(self) -> None:
         """Write which hubs there are, if that has changed."""
         remaining, last_hub = {}, self._last_hub
-        restored: dict[int, int] = {}  # the positions of hubs that were reset
+        positions: dict[str, int] = {}  # of hubs that were reset or replaced
         for stored in self._stored.values():
             name = stored.hub.name
             is_listed = name in self.registry and self.registry.get(name) is stored.hub
@@ -270,13 +272,13 @@ class Session:
                 remaining[stored.id] = stored
                 continue
             stored.delete(self.database)
-            if is_listed:
-                restored[id(stored.hub)] = stored.position
+            if name in self.registry:
+                positions[name] = stored.position
         known = {id(stored.hub) for stored in remaining.values()}
         for hub in self.registry:
             if id(hub) not in known:
                 last_hub += 1
-                position = restored.get(id(hub), last_hub)
+                position = positions.get(hub.name, last_hub)
                 remaining[last_hub] = StoredHub.create(self.database, hub, last_hub, position)
         if remaining != self._stored or any(stored.keys_changed for stored in self.locked):
             self._write_meta(last_hub)

@@ -248,6 +248,26 @@ def test_deleted_hubs_leave_no_row(connect: Connect, path: Path) -> None:
     assert rows() == before
 
 
+def test_order_of_hubs_is_shared(connect: Connect, path: Path) -> None:
+    one = connect(f"sqlite:///{path}")
+    two = connect(f"sqlite:///{path}", beside=one)
+
+    def names(client: Client) -> list[str]:
+        hubs = client.request("GET", "/_mockhub/hubs").json()["hubs"]
+        return [hub["name"] for hub in hubs]
+
+    for name in "abc":
+        one.request("POST", "/_mockhub/hubs", {"name": name})
+    assert names(two) == ["default", "a", "b", "c"]
+    assert one.request("POST", "/_mockhub/hubs/a/reset").status == 200
+    assert names(two) == names(one) == ["default", "a", "b", "c"]
+    one.request("DELETE", "/_mockhub/hubs/b")
+    one.request("POST", "/_mockhub/hubs", {"name": "b"})
+    assert names(two) == names(one) == ["default", "a", "c", "b"]
+    three = connect(f"sqlite:///{path}", beside=one)
+    assert names(three) == names(one)
+
+
 def test_size_of_running_generations_is_shared(connect: Connect, path: Path) -> None:
     one, two = connect(f"sqlite:///{path}"), connect(f"sqlite:///{path}")
 
