@@ -3,7 +3,7 @@
 Defects that one request alone does not show live in combinations: three images of a form, a task
 of another account. The fixtures fix how many images a run pays for; the seed decides what they are
 combined with. Every run sends each value, and as many pairs of values as the fixtures have room
-for; further seeds send other pairs.
+for; further seeds send other pairs. What costs most does not depend on chance: see `_rotate`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from random import Random  # noqa: TID251 - the seed is that of the run
 from types import MappingProxyType
 from typing import Any
 
+from mockhub.verify import oracle
 from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, GenerationFixture
 
 Pair = tuple[tuple[str, object], ...]
@@ -28,6 +29,10 @@ _MAX_CANDIDATES = 60  # of each fixture; more find hardly any further pairs
 _PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
 _TRIPLE_WEIGHT = 4  # of a value with a media type and a mode
 _VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
+_ROTATED = ("two", "three", "four", "partial", "partial_async")
+_MODES: tuple[tuple[bool, tuple[object, ...]], ...] = (
+    (False, (None, False)), (True, (True,)), (False, (True,)), (True, (None, False)),
+)  # fmt: skip
 
 
 @lru_cache(maxsize=4)
@@ -37,18 +42,14 @@ def fill(seed: int) -> Mapping[str, GenerationFixture]:
     filled = {name: one for name, one in FIXTURES.items() if not one.open}
     covered = {pair for name in ALL_FIXTURES if name in filled for pair in _pairs(filled[name])}
     open_names = [name for name, one in FIXTURES.items() if one.open]
-    spread: set[Pair] = set()
     # The failures cost nothing, so they cover what the paid generations have left.
     for name in sorted(
         open_names, key=lambda name: (bool(FIXTURES[name].trigger), random.random())
     ):
-        candidates = (
-            one for one in _candidates(FIXTURES[name], random) if spread.isdisjoint(_spread(one))
-        )
+        candidates = _candidates(_rotate(name, FIXTURES[name], seed), random)
         best = max(islice(candidates, _MAX_CANDIDATES), key=lambda one: _gain(one, covered))
         filled[name] = best
         covered.update(_pairs(best))
-        spread.update(_spread(best))
     return MappingProxyType({name: filled[name] for name in FIXTURES})
 
 
@@ -62,16 +63,20 @@ def _candidates(fixture: GenerationFixture, random: Random) -> Iterator[Generati
         yield replace(fixture, open={}, **chosen)
 
 
-def _spread(fixture: GenerationFixture) -> list[Pair]:
-    """Return what no two paid generations of several images with one outcome may share.
+def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixture:
+    """Fix the tier, the media type and the mode of a paid generation of several images.
 
-    So each run pays for every tier, and the price of a run hardly depends on its seed.
+    Of consecutive seeds three send each number of images at each tier, and twelve in each media
+    type and mode; four images of a run, partial deliveries included, have every tier.
     """
-    if fixture.image_count == 1 or fixture.trigger == "provider_failure":
-        return []
-    outcome = ("trigger", fixture.trigger)
-    mode = (fixture.is_form, bool(fixture.asynchronous))
-    return [(outcome, ("tier", fixture.tier)), (outcome, ("mode", mode))]
+    if name not in _ROTATED:
+        return fixture
+    at = _ROTATED.index(name)
+    tier = oracle.TIERS[(at + seed) % len(oracle.TIERS)]
+    is_form, modes = _MODES[(at + seed // len(oracle.TIERS)) % len(_MODES)]
+    sizes = tuple(size for size in fixture.open["size"] if oracle.tier_of(str(size)) == tier)
+    chosen = fixture.open | {"size": sizes, "is_form": (is_form,)}
+    return replace(fixture, open=chosen | ({"asynchronous": modes} if not fixture.trigger else {}))
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:

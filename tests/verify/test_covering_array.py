@@ -85,13 +85,28 @@ def test_partial_deliveries_have_different_tiers(seed: int) -> None:
     assert filled_by(seed)["partial"].tier != filled_by(seed)["partial_async"].tier
 
 
-def test_seeds_cover_most_numbers_tiers_media_types_and_modes() -> None:
+def test_twelve_seeds_cover_all_numbers_tiers_media_types_and_modes() -> None:
     found = {
         (one.n, one.tier, one.is_form, bool(one.asynchronous))
-        for seed in SEEDS
+        for seed in range(5, 17)
         for one in (filled_by(seed)[name] for name in SEVERAL_FIXTURES)
     }
-    assert len(found) >= 27  # of 36
+    assert len(found) == 3 * 3 * 4
+
+
+def test_three_seeds_cover_each_number_at_each_tier() -> None:
+    found = {
+        (one.n, one.tier)
+        for seed in range(5, 8)
+        for one in (filled_by(seed)[name] for name in SEVERAL_FIXTURES)
+    }
+    assert found == set(product((2, 3, 4), ("1K", "2K", "4K")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_four_images_of_every_tier_are_requested(seed: int) -> None:
+    names = ("four", "partial", "partial_async")
+    assert {filled_by(seed)[name].tier for name in names} == {"1K", "2K", "4K"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
