@@ -59,7 +59,7 @@ def tasks_that_fail_return_no_images(context: CheckContext) -> None:
             )
 
 
-@check("ASY-5", fixtures=TASK_FIXTURES)
+@check("ASY-5", fixtures=TASK_FIXTURES, pays_nothing=True)
 def tasks_final_status_is_stable(context: CheckContext) -> None:
     """Keep the final status on later reads."""
     tasks = accepted_tasks(context, *TASK_FIXTURES)
@@ -76,7 +76,7 @@ def tasks_final_status_is_stable(context: CheckContext) -> None:
             assert_equal(poll_status(poll), poll_status(final), "status", final, poll)
 
 
-@check("ASY-5", requires=("provider_failure",), fixtures=_FAILED)
+@check("ASY-5", requires=("provider_failure",), fixtures=_FAILED, pays_nothing=True)
 def tasks_that_failed_never_succeed(context: CheckContext) -> None:
     """Keep status failed on later reads."""
     tasks = failed_tasks(context)

@@ -43,7 +43,7 @@ def tasks_return_ratio_of_size(context: CheckContext) -> None:
         assert_ratio_of_response(generation.size, body, generation.exchange)
 
 
-@check("ASY-2", fixtures=TASK_FIXTURES)
+@check("ASY-2", fixtures=TASK_FIXTURES, pays_nothing=True)
 def tasks_return_poll_url(context: CheckContext) -> None:
     """Return an absolute poll_url that is GET /api/v1/generations/{id of the task}."""
     tasks = submitted_tasks(context)

@@ -85,7 +85,7 @@ def _to_image(generation: ObservedGeneration, url: str, exchange: Exchange) -> S
     return ServedImage(generation, url, shown, size, digest)
 
 
-@check("GEN-10", fixtures=SAVED_FIXTURES, last=True)
+@check("GEN-10", fixtures=SAVED_FIXTURES, last=True, pays_nothing=True)
 def images_are_distinct_and_stable(context: CheckContext) -> None:
     """Serve different images of a generation, and the same bytes again at the end of the run."""
     images = context.memoize("images", partial(_fetch_images, context))

@@ -18,7 +18,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import DOCUMENTED_SIZES, upload_files
+from mockhub.verify.fixtures import ALL_FIXTURES, DOCUMENTED_SIZES, upload_files
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
@@ -126,7 +126,13 @@ def _spend_down(context: CheckContext) -> int:
     return credits
 
 
-@check("LED-4", requires=("low", "provider_failure"), cost=4 * _MIN_PRICE)
+@check(
+    "LED-4",
+    requires=("low", "provider_failure"),
+    fixtures=ALL_FIXTURES,
+    cost=4 * _MIN_PRICE,
+    pays_nothing=True,
+)
 def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     """Accept what the credits pay for and reject what they do not, whatever is requested.
 

@@ -37,7 +37,7 @@ _UNKNOWN_IDS = (
 _UNUSUAL_IDS = ("%FF%FE", "x" * 4000, "'\";--", "..%2F..%2Fcredits", "{id}", "éß🚢", "-1", "1e400")
 
 
-@check("RET-2", "ERR-5", requires=("other",), fixtures=SAVED_FIXTURES)
+@check("RET-2", "ERR-5", requires=("other",), fixtures=SAVED_FIXTURES, pays_nothing=True)
 def retrieve_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's generation, whether it has ended or not."""
     roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
@@ -57,7 +57,10 @@ def retrieve_is_limited_to_owner(context: CheckContext) -> None:
 
 
 @check(
-    "RET-2", requires=("other", "provider_failure"), fixtures=("failure_async", *FAILURE_FIXTURES)
+    "RET-2",
+    requires=("other", "provider_failure"),
+    fixtures=("failure_async", *FAILURE_FIXTURES),
+    pays_nothing=True,
 )
 def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's failed task."""

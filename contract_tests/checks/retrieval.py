@@ -24,7 +24,7 @@ from mockhub.verify.generation_assertions import generations_with_id, image_ids_
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 
-@check("RET-1", "END-4", fixtures=SAVED_FIXTURES)
+@check("RET-1", "END-4", fixtures=SAVED_FIXTURES, pays_nothing=True)
 def retrieve_returns_generation(context: CheckContext) -> None:
     """Return the same id, status, tier, ratio and cost as the generation, from the start."""
     for generation in _ended(context):
@@ -91,7 +91,7 @@ def retrieve_matches_response_schema(context: CheckContext) -> None:
             assert_matches_schema(exchange, OperationId.GET_GENERATION)
 
 
-@check("RET-1", fixtures=SAVED_FIXTURES, last=True)
+@check("RET-1", fixtures=SAVED_FIXTURES, last=True, pays_nothing=True)
 def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
     """Return every generation with its images at the end of the run, as it was at first."""
     generations = [one for one in context.history if one.accepted and one.id and one.final_body]

@@ -30,8 +30,8 @@ class Check(NamedTuple):
         cost: The worst case in credits, without those generations.
         after: The names of the checks whose results it needs.
         last: Whether it runs after all others, generated requests included.
-        pays_nothing: Whether a conforming server charges nothing, even for a moment, so that the
-            check may run beside others like it.
+        pays_nothing: Whether a conforming server charges nothing, even for a moment, except to an
+            account that no other such check reads, so that the check may run beside others like it.
         needs_success: Whether it runs only if no check has failed before.
     """
 

@@ -72,7 +72,7 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
     if name not in _ROTATED:
         return fixture
     at = _ROTATED.index(name)
-    tier = oracle.TIERS[(at + seed) % len(oracle.TIERS)]
+    tier = oracle.TIERS[(seed - at) % len(oracle.TIERS)]
     is_form, modes = _MODES[(at + seed // len(oracle.TIERS)) % len(_MODES)]
     sizes = tuple(size for size in fixture.open["size"] if oracle.tier_of(str(size)) == tier)
     chosen = fixture.open | {"size": sizes, "is_form": (is_form,)}

@@ -24,6 +24,7 @@ from mockhub.verify.transient import is_transient
 
 _MAX_SIDE_BY_SIDE = 10  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
+_FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAILURE_FIXTURES}
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
 ProgressCallback = Callable[[Check, CheckResult], None]
@@ -112,11 +113,14 @@ class Run:
         """Run *checks*; with a slow implementation run those of *beside* at the same time."""
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
         if self.context.is_slow and not self.client.read_only:
-            # Before anything is paid for the budget covers most requests at the same time.
             free = [*beside, *(check for check in checks if check.pays_nothing)]
-            self._run_side_by_side(
-                [check for check in free if check.name not in self._results], fixtures
-            )
+            free = [check for check in free if check.name not in self._results]
+            # Before anything is paid for the budget covers most requests at the same time.
+            early = [check for check in free if _FIRST_FIXTURES.issuperset(check.fixtures)]
+            self._run_side_by_side(early, fixtures)
+            if late := [check for check in free if check not in early]:
+                self._prefetch(fixtures)
+                self._run_side_by_side(late, fixtures)
         for check in checks:
             if check.name not in self._results:
                 self.run_one(check, fixtures)
