@@ -30,7 +30,7 @@ from tests.support.raw_http import (
     read_until_closed,
 )
 
-CASES = max(160, EXAMPLES // 10)
+CASES = max(320, EXAMPLES // 10)
 EXPECTED = {
     ("list_models", 200),
     *{("get_credits", status) for status in (200, 401)},

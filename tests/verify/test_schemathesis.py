@@ -20,7 +20,7 @@ def test_schemathesis_passes_with_the_shipped_configuration(tmp_path: Path) -> N
     with mock() as served:
         completed = subprocess.run(
             [sys.executable, "-c", program, "run", str(ROOT / "openapi.yaml"),
-             "--url", served.url, "--max-examples", "2", "--seed", "1", "--no-color"],
+             "--url", served.url, "--max-examples", "4", "--seed", "1", "--no-color"],
             env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)},
             cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
