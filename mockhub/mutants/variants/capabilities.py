@@ -220,6 +220,12 @@ def images_while_processing(server: PatchedServer, content: Json, generation: Ge
         content["images"] = [server.image_json(generation, 0)]
 
 
+@variant("Line breaks and tabs in a path are dropped, as many parsers of URLs do.")
+@hooks.on_request
+def line_breaks_in_path_dropped(headers: RequestHeaders, scope: Scope) -> None:
+    scope["path"] = scope["path"].translate(dict.fromkeys(map(ord, "\t\r\n")))
+
+
 variant_table(responses.mutate_log)(
     log_without_poll_url=Row("The log of a task has no poll_url.", remove("poll_url"))
 )
