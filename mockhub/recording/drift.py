@@ -19,6 +19,7 @@ from mockhub.recording.compare import Difference, compare_json, response_clauses
 from mockhub.recording.files import BASE_URL, RecordedExchange
 from mockhub.recording.recorder import MALFORMED_KEY
 from mockhub.spec.api_spec import ApiSpec
+from mockhub.spec.media_types import FIRST_BYTES
 from mockhub.spec.operations import JSON, Operation, OperationId
 from mockhub.verify.image_size import image_size
 from mockhub.web.api import PublicApi
@@ -30,12 +31,6 @@ _START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
 _COMPARED_HEADERS = ("Location", "Retry-After", "WWW-Authenticate", "Allow")
 _CREDITS = 1_000_000_000
 _BOUNDARY = "mockhub-recording"
-_FIRST_BYTES = {
-    "image/jpeg": b"\xff\xd8\xff",
-    "image/webp": b"RIFF\0\0\0\0WEBP",
-    "image/gif": b"GIF8",
-}
-_PNG = b"\x89PNG\r\n\x1a\n"
 _FINAL = ("succeeded", "failed")
 
 
@@ -332,7 +327,7 @@ def _encode_form(parts: Iterable[Mapping[str, Any]]) -> bytes:
             body += b"\r\n\r\n%s\r\n" % part["value"].encode()
             continue
         media_type, size = part.get("media_type", "image/png"), part.get("size", 100)
-        start = _PNG if media_type == "image/png" else _FIRST_BYTES.get(media_type, b"")
+        start = FIRST_BYTES.get(media_type, b"")
         content = (start + bytes(max(0, size - len(start))))[:size]
         header = b'; filename="file"\r\nContent-Type: %s\r\n\r\n' % media_type.encode()
         body += header + content + b"\r\n"

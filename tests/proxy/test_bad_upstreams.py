@@ -230,20 +230,26 @@ def test_hop_by_hop_headers_are_not_passed_on() -> None:
 
 
 @contextmanager
-def stalled_upstream() -> Iterator[tuple[str, Event]]:
-    """Yield the URL of an upstream that reads no body, and what is set when it is disconnected."""
-    has_ended = Event()
+def stalled_upstream() -> Iterator[tuple[str, Event, Event]]:
+    """Yield the URL of an upstream that reads no body.
+
+    The first event is set when it has read the head, the second one when it is disconnected.
+    """
+    has_begun, has_ended = Event(), Event()
 
     def stall(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-        read_head(connection)
         poll = select.poll()
         poll.register(connection, select.POLLHUP)
-        if poll.poll(30_000):
-            has_ended.set()
+        with suppress(ConnectionError):
+            read_head(connection)
+            has_begun.set()
+            if not poll.poll(30_000):
+                return
+        has_ended.set()
 
     with raw_server(stall) as target:
-        yield target, has_ended
+        yield target, has_begun, has_ended
 
 
 PATIENT = UpstreamTimeouts(connect=30, response=300, safe=300, idle=300)
@@ -257,7 +263,10 @@ def test_upstream_that_reads_no_body_is_504() -> None:
     The connection, whose data it may never read, is closed.
     """
     timeouts = UpstreamTimeouts(connect=30, response=100, safe=100, idle=0.5)
-    with stalled_upstream() as (target, has_ended), start_proxy(target, timeouts=timeouts) as proxy:
+    with (
+        stalled_upstream() as (target, _, has_ended),
+        start_proxy(target, timeouts=timeouts) as proxy,
+    ):
         response = proxy.generate(data=FIELDS, files=UPLOAD)
         assert has_ended.wait(30)
     assert error_of(response) == (504, "upstreamTimeout")
@@ -268,11 +277,16 @@ def test_client_that_leaves_ends_a_stalled_upload() -> None:
     """The proxy does not wait until the upstream reads on."""
     # A reset: the end of a connection arrives only behind what was sent.
     head = b"POST /api/v1/files HTTP/1.1\r\nHost: a\r\nContent-Length: 90000000\r\n\r\n"
-    with stalled_upstream() as (target, has_ended), start_proxy(target, timeouts=PATIENT) as proxy:
+    with (
+        stalled_upstream() as (target, has_begun, has_ended),
+        start_proxy(target, timeouts=PATIENT) as proxy,
+    ):
         with connect(proxy) as client:
+            client.sendall(head + bytes(1_000_000))
+            assert has_begun.wait(30)
             client.settimeout(0.5)
             with suppress(TimeoutError):
-                client.sendall(head + bytes(80_000_000))
+                client.sendall(bytes(80_000_000))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert has_ended.wait(30)
         wait_until(proxy.exchanges)
@@ -287,7 +301,7 @@ def test_stop_during_an_upload_is_502(size: int) -> None:
         return any(task.get_name() == "request" for task in asyncio.all_tasks())
 
     with (
-        stalled_upstream() as (target, _),
+        stalled_upstream() as (target, *_),
         start_proxy(target, timeouts=PATIENT) as proxy,
         connect(proxy) as client,
     ):
