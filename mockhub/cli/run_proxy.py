@@ -81,6 +81,8 @@ def run_proxy(options: ProxyOptions) -> None:
     finally:
         if recorder:
             recorder.close()
+        if api.guard:
+            api.guard.close()
     _finish(options, api)
 
 
@@ -117,7 +119,8 @@ def _finish(options: ProxyOptions, api: ProxyApi) -> None:
 
     if options.log_format == "json":
         counts = {name: api.findings.count(name) for name in SEVERITIES}
-        click.echo(json.dumps({"event": "finished", "findings": counts}))
+        spent = api.guard.state.spent if api.guard else 0
+        click.echo(json.dumps({"event": "finished", "findings": counts, "credits_spent": spent}))
     else:
         click.echo(report.summary(api))
     for path, render in (

@@ -105,8 +105,6 @@ class ProxyApi(PublicApi):
         self.rewrite_images = rewrite_images
         self._processing: set[asyncio.Task[object]] = set()
         self.clock_waiter.wakers.add(self._stop)
-        if guard is not None:
-            self.clock_waiter.wakers.add(guard.close)
 
     async def process(self, context: RequestContext) -> Response:
         """Return the response of the upstream.

@@ -80,6 +80,8 @@ def start_proxy(
             yield LiveProxy(url, api, server, client)
     finally:
         server.stop()
+        if api.guard:
+            api.guard.close()
 
 
 @contextmanager

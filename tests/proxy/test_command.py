@@ -54,7 +54,8 @@ def test_findings_decide_the_exit_code(upstream: LiveHub, tmp_path: Path) -> Non
         finally:
             process.kill()
     assert started["target"] == target
-    assert log[-1] == {"event": "finished", "findings": {"violation": 1, "warning": 0}}
+    findings = {"violation": 1, "warning": 0}
+    assert log[-1] == {"event": "finished", "findings": findings, "credits_spent": 16}
     assert "LED-6" in log[-2]["spec_violation"]
     assert json.loads(files["json"].read_text())["credits"]["spent"] == 16
     for path in files.values():

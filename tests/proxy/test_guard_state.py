@@ -38,6 +38,16 @@ def test_restart_does_not_forget(upstream: LiveHub, tmp_path: Path) -> None:
     assert upstream.credits() == 112
 
 
+def test_file_stays_locked_until_the_last_exchange_is_settled(tmp_path: Path) -> None:
+    """Another proxy that starts meanwhile would count without it, and both would write."""
+    guard = Guard(SPEC, "target", file=StateFile(tmp_path / "guard.json"))
+    with start_proxy("http://127.0.0.1:9", guard=guard) as proxy:
+        proxy.server.stop()
+        with pytest.raises(MockhubError, match="another proxy uses it"):
+            Guard(SPEC, "target", file=StateFile(tmp_path / "guard.json"))
+    Guard(SPEC, "target", file=StateFile(tmp_path / "guard.json")).close()
+
+
 def test_killed_proxy_counts_what_it_had_sent(upstream: LiveHub, tmp_path: Path) -> None:
     """A request without a response counts as spent, and its repeat is held back."""
     file = tmp_path / "guard.json"
