@@ -52,6 +52,12 @@ class ProxyContext(RequestContext):
     content: object = None
     seen: Observation = NOTHING
 
+    def finalize(self) -> None:
+        """Release also what was read from the upstream: the journal keeps the context."""
+        RequestContext.finalize(self)
+        self.upstream = self.upstream_request = self.request_body = None
+        self.content, self.local_body, self.seen = None, None, NOTHING
+
     @property
     def is_checked(self) -> bool:
         """Whether the request is one of the API's operations, whose response is read as JSON."""

@@ -14,10 +14,12 @@ from openai import OpenAI
 from mockhub._resources import resource_path
 from mockhub.journal.exchange import Exchange
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.context import ProxyContext
 from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient
 from mockhub.web.asgi import Message
+from mockhub.web.context import RequestContext
 from tests.proxy.support import LiveProxy, raw_server, read_head, start_proxy, wait_until
 from tests.support.live_server import BODY, KEY, PNG, LiveHub, read_spec
 from tests.support.raw_http import connect, exchange
@@ -217,3 +219,19 @@ def test_openai_sdk_works_through_the_proxy(upstream: LiveHub, proxy: LiveProxy)
         result = client.images.generate(**BODY)
         assert len(client.models.list().data) == 1
     assert result.model_extra["balance"]["credits"] == upstream.credits() == 112
+
+
+def test_journal_does_not_hold_long_responses() -> None:
+    """Only their length and digest, as for a hub; so memory does not grow with them."""
+    contexts: list[RequestContext] = []
+    content = b'{"data":"%b"}' % (3_000_000 * b"x")
+    with (
+        scripted_server(lambda request: Response(200, content)) as target,
+        start_proxy(target, observers=[contexts.append]) as proxy,
+    ):
+        assert proxy.get("models").content == content
+        (exchange,) = proxy.exchanges()
+    assert exchange.response.length == len(content)
+    (context,) = contexts
+    assert isinstance(context, ProxyContext)
+    assert (context.content, context.local_body, context.upstream) == (None, None, None)
