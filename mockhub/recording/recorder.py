@@ -45,7 +45,8 @@ from mockhub.web.responses import Headers, Response
 KEPT_REQUEST_HEADERS = (b"content-type", b"range", b"if-none-match", b"x-mockhub", b"prefer")
 MALFORMED_KEY = "malformed"  # the label of an Authorization header without a Bearer token
 
-MAX_PENDING = 100  # exchanges that are not written yet, before the next request waits
+# Of exchanges that are not written yet, before the next request waits.
+MAX_PENDING, MAX_PENDING_BYTES = 100, 64 * 1024 * 1024
 
 _MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 _PARTIAL_CONTENT = 206
@@ -131,7 +132,7 @@ class Recorder:
             raise MockhubError(f"{directory}: {message}")
         self._began = perf_counter() - elapsed
         self._labels: dict[bytes, str] = {}  # of keys by their digest; in memory only
-        self._pending: deque[Future[None]] = deque()
+        self._pending: deque[tuple[Future[None], int]] = deque()  # with the size of the body
         self._thread = ThreadPoolExecutor(1, "mockhub-recorder")
         key_format = spec.key_format
         self._redactor = Redactor(key_format.prefix, key_format.length, is_known=self._has_key)
@@ -160,14 +161,18 @@ class Recorder:
     def finish(self, exchange: _Exchange) -> None:
         """Write an exchange, if its response was complete and not made by the proxy itself."""
         if exchange.complete and not any(name == _MADE_BY_PROXY for name, _ in exchange.headers):
-            while self._pending and self._pending[0].done():
+            while self._pending and self._pending[0][0].done():
                 self._pending.popleft()
-            self._pending.append(self._thread.submit(self._write, exchange))
+            written = self._thread.submit(self._write, exchange)
+            self._pending.append((written, len(exchange.body or b"")))
 
     async def wait_for_disk(self) -> None:
         """Wait while many exchanges are not written yet, so that memory stays bounded."""
-        while len(self._pending) > MAX_PENDING:
-            await asyncio.wrap_future(self._pending.popleft())
+        while (
+            len(self._pending) > MAX_PENDING
+            or sum(size for _, size in self._pending) > MAX_PENDING_BYTES
+        ):
+            await asyncio.wrap_future(self._pending.popleft()[0])
 
     def close(self) -> None:
         """Wait until all exchanges are written."""

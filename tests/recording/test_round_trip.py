@@ -289,7 +289,10 @@ def test_response_that_was_cut_off_is_not_recorded(tmp_path: Path) -> None:
     assert only.content["json"] == {**BODY, "prompt": "x"}
 
 
-def test_requests_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bound", "value"), [("MAX_PENDING", 2), ("MAX_PENDING_BYTES", 150)])
+def test_requests_wait_for_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, value: int
+) -> None:
     """Memory stays bounded: with too many unwritten exchanges, the next request waits."""
     is_fast = Event()
 
@@ -297,7 +300,7 @@ def test_requests_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.Monke
         is_fast.wait(30)
         return write_exchange(path, document)
 
-    monkeypatch.setattr(recorder_module, "MAX_PENDING", 2)
+    monkeypatch.setattr(recorder_module, bound, value)
     monkeypatch.setattr(recorder_module, "write_exchange", write_slowly)
     with serve_hub() as live:
         recorder = Recorder(tmp_path, live.app.api.spec, live.url)
