@@ -30,6 +30,7 @@ DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in p
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _MIN_SECONDS = 3.0  # for generated requests, however long the others took
 _MAX_CONCURRENT = 8  # generations that are created in parallel
+_MODERATE_COST = 4 * oracle.min_price()
 _FAILURE_GROUP = 8  # failures that are created in parallel
 
 
@@ -189,17 +190,19 @@ class CheckContext(Balances):
     def generate_failures(self) -> list[ObservedGeneration]:
         """Return generations of every kind that the provider fails, created on first use.
 
-        They cost nothing; none follows one that was charged.
+        They cost nothing; none follows one that was charged, so the most expensive come last.
         """
         return self.memoize("failures", self._generate_failures)
 
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
-        by_payer = sorted(FAILURE_FIXTURES, key=lambda name: self.fixtures[name].payer)
-        for start in range(0, len(by_payer), _FAILURE_GROUP):
-            names = by_payer[start : start + _FAILURE_GROUP]
-            self._generate_in_parallel(names)
-            group = [self.generation(name) for name in names]
+        fixtures = self.fixtures
+        names = sorted(FAILURE_FIXTURES, key=lambda name: fixtures[name].payer)
+        names.sort(key=lambda name: fixtures[name].max_cost > _MODERATE_COST)
+        for start in range(0, len(names), _FAILURE_GROUP):
+            group_names = names[start : start + _FAILURE_GROUP]
+            self._generate_in_parallel(group_names)
+            group = [self.generation(name) for name in group_names]
             generations += group
             if any(generation.charged for generation in group):
                 break

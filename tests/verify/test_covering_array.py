@@ -33,6 +33,17 @@ def test_failures_cover_media_types_modes_and_numbers(seed: int) -> None:
     assert {one.payer for one in failures} == {"valid", "other"}
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_price_is_paid_or_shown_by_a_failed_task(seed: int) -> None:
+    """A task shows what it costs in `credits_requested`, also if it fails."""
+    prices = {
+        (one.image_count, one.tier)
+        for one in filled_by(seed).values()
+        if not one.trigger or one.asynchronous
+    }
+    assert prices == set(product((1, 2, 3, 4), ("1K", "2K", "4K")))
+
+
 def test_json_has_no_files() -> None:
     assert not [
         one for seed in SEEDS for one in filled_by(seed).values() if one.files and not one.is_form

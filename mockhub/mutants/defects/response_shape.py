@@ -219,6 +219,14 @@ mutant_table("GEN-6", hooks.replace_price)(
         "Each of several images costs one credit less, in the response and in the ledger.",
         lambda price, request: price - (request.n > 1),
     ),
+    four_images_at_4k_discounted=Row(
+        "Four images at 4K cost 44 credits, in the response and in the ledger.",
+        lambda price, request: price - (request.n == 4 and price == 12),
+    ),
+    three_images_at_2k_overpriced=Row(
+        "Three images at 2K cost 33 credits, in the response and in the ledger.",
+        lambda price, request: price + (request.n == 3 and price == 10),
+    ),
 )
 
 
