@@ -171,7 +171,10 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 is_form=is_form,
                 asynchronous=is_task,
                 open=_PAYER
-                | {"size": _SIZES if n < 3 or is_task else _SMALL["size"], "quality": _QUALITIES[1:]}
+                | {
+                    "size": _SIZES if n < 3 or is_task else _SMALL["size"],
+                    "quality": _QUALITIES[1:],
+                }
                 | ({"files": _FILES_OF_FAILURES[-1 if n == 4 else 0 :]} if is_form else {}),
             )
         )

@@ -221,11 +221,11 @@ mutant_table("GEN-6", hooks.replace_price)(
     ),
     four_images_at_4k_discounted=Row(
         "Four images at 4K cost 44 credits, in the response and in the ledger.",
-        lambda price, request: price - (request.n == 4 and price == 12),
+        lambda price, request: price - ((request.n, price) == (4, 12)),
     ),
     three_images_at_2k_overpriced=Row(
         "Three images at 2K cost 33 credits, in the response and in the ledger.",
-        lambda price, request: price + (request.n == 3 and price == 10),
+        lambda price, request: price + ((request.n, price) == (3, 10)),
     ),
 )
 
