@@ -167,6 +167,7 @@ class UpstreamExchange:
         self._client, self._timeouts, self._request = client, client.timeouts, request
         parts = urlsplit(request.url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
+        self._is_secure = parts.scheme == "https"
         self._deadline = asyncio.timeout(None)
         self._response: aiohttp.ClientResponse | None = None
         self._body_error: Exception | None = None
@@ -282,7 +283,12 @@ class UpstreamExchange:
             message = f"the TLS handshake with {self.origin} failed: {reason}{hint}"
             return UpstreamError("upstreamTls", message)
         if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.os_error.strerror or str(error.os_error)
+            cause = error.os_error
+            is_refused = isinstance(cause, ConnectionRefusedError)
+            if isinstance(cause, ConnectionError) and not is_refused and self._is_secure:
+                message = f"{self.origin} closed the connection during the TLS handshake"
+                return UpstreamError("upstreamTls", message)
+            reason = cause.strerror or str(cause)
             message = f"cannot connect to {self.origin}: {reason}"
             return UpstreamError("upstreamUnreachable", message)
         if isinstance(error, aiohttp.ClientResponseError):

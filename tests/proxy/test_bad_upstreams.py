@@ -175,6 +175,8 @@ def test_tls_certificates_are_verified() -> None:
     with raw_server(lambda connection: connection.sendall(OK)) as target:
         secure = target.replace("http://", "https://")
         assert ask(secure) == "502 upstreamTls"
+    with raw_server(lambda connection: None) as target:
+        assert ask(target.replace("http://", "https://")) == "502 upstreamTls"
 
 
 GOOD_REPLIES = {
