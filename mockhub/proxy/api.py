@@ -113,6 +113,8 @@ class ProxyApi(PublicApi):
         """
         assert isinstance(context, ProxyContext)
         context.hub = self.hub
+        if self.upstream.is_closed:
+            raise stopped(may_be_charged=False)
         task = asyncio.current_task()
         assert task is not None
         self._processing.add(task)

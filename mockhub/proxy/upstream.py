@@ -293,7 +293,8 @@ class UpstreamExchange:
             return UpstreamError("upstreamUnreachable", message)
         if isinstance(error, aiohttp.ClientResponseError):
             return invalid_response(f"the upstream's response is not HTTP: {error.message}")
-        return invalid_response(f"the upstream closed the connection too early: {error}")
+        reason = str(error) or type(error).__name__
+        return invalid_response(f"the upstream closed the connection too early: {reason}")
 
 
 def _ssl_context(ca_file: Path | None) -> ssl.SSLContext:

@@ -319,6 +319,15 @@ def test_stop_during_an_upload_is_502(size: int) -> None:
         assert [one.code for one in proxy.api.hub.journal] == ["proxyStopped"]
 
 
+def test_request_that_arrives_during_the_stop_is_502() -> None:
+    """It is neither sent nor read to its end."""
+    with start_proxy("http://127.0.0.1:9") as proxy, connect(proxy) as client:
+        proxy.server.call(proxy.api.upstream.close)
+        client.sendall(post_request(b"{", length=1000))
+        (response,) = read_responses(client)
+    assert (response.status, response.json["error"]["code"]) == (502, "proxyStopped")
+
+
 def test_early_response_ends_an_upload() -> None:
     """A 401 before the body was read reaches the client, which is still sending."""
 
