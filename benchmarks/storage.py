@@ -139,11 +139,11 @@ def fill(url: str, count: int) -> None:
     with closing(Database(url)) as database:
         database.begin()
         ((hub, state),) = database.select("SELECT id, state FROM hubs WHERE name = 'default'")
-        query = "SELECT id, body FROM generations WHERE hub = ? AND ended_position = 0"
-        ((id, body),) = database.select(query, hub)
+        query = "SELECT ordinal, body FROM generations WHERE hub = ? AND ended_position = 0"
+        ((ordinal, body),) = database.select(query, hub)
         document, generation = HUB.decode(state), GENERATION.decode(body)
         counters = document.last_ordinal, document.ended_total - 1
-        database.execute(_FILL_GENERATIONS, (count, *counters, hub, id))
+        database.execute(_FILL_GENERATIONS, (count, *counters, hub, ordinal))
         document.ended_total += count
         document.last_ordinal += count
         document.ended_size += count * generation.size
@@ -170,7 +170,7 @@ _NUMBERS = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
 _FILL_GENERATIONS = f"""{_NUMBERS}
     INSERT INTO generations SELECT hub, 'clx' || i, ? + i, version, account, status, created_at,
         ended_at, ? + i, replace(body, id, 'clx' || i)
-    FROM generations, numbers WHERE hub = ? AND id = ?"""
+    FROM generations, numbers WHERE hub = ? AND ordinal = ?"""
 _FILL_ENTRIES = f"""{_NUMBERS}
     INSERT INTO entries SELECT hub, account, ? + i, created_at, kind, credits, lot, 'clx' || i
     FROM entries, numbers WHERE hub = ? AND account = ? AND number = ?"""

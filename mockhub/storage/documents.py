@@ -32,6 +32,10 @@ GENERATION = msgspec.json.Decoder(Generation)
 _encoder = msgspec.json.Encoder()
 
 
+def _values(source: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(source, name) for name in names}
+
+
 def encode(value: object) -> str:
     return _encoder.encode(value).decode()
 
@@ -82,48 +86,39 @@ class HubDocument(Struct):
 
     @classmethod
     def of(cls, state: HubState, **counters: int) -> HubDocument:
-        inline_counters: dict[Any, ArmedFault] = state.faults.inline_counters
+        faults, provider = state.faults, state.provider
+        inline_counters: dict[Any, ArmedFault] = faults.inline_counters
         inline: Any = [(*key, armed) for key, armed in inline_counters.items()]
         return cls(
             clock=ClockDocument.of(state.clock),
             seed=state.ids.seed,
             counter=state.ids.counter,
-            max_generations=state.max_generations,
-            max_generations_size=state.max_generations_size,
-            image_format=state.image_format,
-            granted_total=state.granted_total,
-            ended_size=state.ended_size,
-            running_size=state.running_size,
-            prompt_faults=state.prompt_faults,
-            script=state.provider.script,
-            used=state.provider.used,
-            armed=[*state.faults.armed.items()],
-            last_fault=state.faults.last_number,
+            script=provider.script,
+            used=provider.used,
+            armed=[*faults.armed.items()],
+            last_fault=faults.last_number,
             inline=inline,
-            **counters,
+            **(_values(state, _HUB_FIELDS) | counters),
         )
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a `HubState` that it holds, but for the clock."""
         provider = Provider(self.script)
         provider.used = self.used
-        faults = FaultRegistry(
-            dict(self.armed),
-            self.last_fault,
-            {(directive, scope): armed for directive, scope, armed in self.inline},
-        )
+        inline: dict[Any, ArmedFault] = {(*key,): armed for *key, armed in self.inline}
         return {
             "ids": Ids(self.seed, self.counter),
-            "max_generations": self.max_generations,
-            "max_generations_size": self.max_generations_size,
-            "image_format": self.image_format,
-            "granted_total": self.granted_total,
-            "ended_size": self.ended_size,
-            "running_size": self.running_size,
-            "prompt_faults": self.prompt_faults,
             "provider": provider,
-            "faults": faults,
+            "faults": FaultRegistry(dict(self.armed), self.last_fault, inline),
+            **_values(self, _HUB_FIELDS),
         }
+
+
+# What a document and a state both have.
+_HUB_FIELDS = (
+    *("max_generations", "max_generations_size", "image_format", "granted_total"),
+    *("ended_size", "running_size", "prompt_faults"),
+)
 
 
 class AccountDocument(Struct):
@@ -139,15 +134,7 @@ class AccountDocument(Struct):
 
     @classmethod
     def of(cls, account: Account, entries: Iterable[Entry] = ()) -> AccountDocument:
-        return cls(
-            account.account_type,
-            account.lots,
-            account.balance,
-            account.evicted_total,
-            account.evicted_count,
-            account.totals,
-            tuple(entries),
-        )
+        return cls(**_values(account, _ACCOUNT_FIELDS), entries=tuple(entries))
 
     def apply(self, account: Account, new_entries: Sequence[Entry]) -> None:
         """Bring an account to the document, with the entries that are new and not evicted."""

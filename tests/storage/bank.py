@@ -121,8 +121,11 @@ class Bank:
             work.append(lambda number=number, key=key: self.pay(number, key))  # type: ignore[misc]
         with ThreadPoolExecutor(len(work)) as pool:
             running = [pool.submit(function) for function in work]
-            self.stopped.wait(seconds)
-            self.stopped.set()
+            try:
+                self.stopped.wait(seconds)
+                eventually(lambda: self.acknowledged and self.kills)  # on a busy machine, too
+            finally:
+                self.stopped.set()
         for future in running:
             future.result()
 

@@ -96,7 +96,7 @@ def starter() -> Iterator[Start]:
             server.process.terminate()
         for server in servers:
             with suppress(subprocess.TimeoutExpired):
-                server.process.wait(10)
+                server.process.wait(TIMEOUT)  # of a supervisor that is killed, workers are left
             server.kill()
             assert server.process.stdout
             server.process.stdout.close()
