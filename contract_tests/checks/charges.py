@@ -42,7 +42,7 @@ from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
 _SIZE = "1024x1024"
-_SPARE_IMAGES = 6
+_SPARE_IMAGES = 6, 10  # that later checks need, at level documented and inferred
 _EXAMPLES = ("example", "example_form", "example_async")
 
 
@@ -107,7 +107,7 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     images_left = context.client.budget.remaining // _MIN_PRICE
     is_short = images_left < n + 3
     planned = [(task if is_short else several, 1 if is_short else n, _SIZE), (image, 1, size)]
-    if images_left >= n + _SPARE_IMAGES:  # other checks need some of them
+    if images_left >= n + _SPARE_IMAGES[not context.documented]:
         planned.append((task, 1, _SIZE))
     elif context.seed % 2 and not is_short:
         planned[1] = (task, 1, _SIZE)
