@@ -20,7 +20,6 @@ from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, poll_status
 from mockhub.verify.generation_assertions import (
     accepted_tasks,
-    assert_ratio_of_response,
     submitted_tasks,
 )
 from mockhub.verify.outcomes import Failed
@@ -34,13 +33,6 @@ def tasks_start_queued(context: CheckContext) -> None:
         require_field(body, "id", str, generation.exchange, allow_empty=False)
         assert_field(body, "status", "queued", generation.exchange)
         assert_field(body, "images", [], generation.exchange)
-
-
-@check("GEN-5", fixtures=TASK_FIXTURES)
-def tasks_return_ratio_of_size(context: CheckContext) -> None:
-    """Return the ratio of the size in the 202 response, whatever else is requested."""
-    for generation, body in submitted_tasks(context):
-        assert_ratio_of_response(generation.size, body, generation.exchange)
 
 
 @check("ASY-2", fixtures=TASK_FIXTURES, pays_nothing=True)

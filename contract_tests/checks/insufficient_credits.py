@@ -116,6 +116,9 @@ def _spend_down(context: CheckContext) -> int:
         if credits < 4 * _MIN_PRICE:
             return credits
         n = min(4, int(credits - 3 * _MIN_PRICE) // _MIN_PRICE)
+        if credits < 4 * oracle.max_price():  # the balance must not stay as a rejection found it
+            unpayable = context.request_body(n=4, size="3840x2160")
+            context.client.post(unpayable, key="low", cost=credits)
         exchange = context.client.post(context.request_body(n=n), key="low", cost=n * _MIN_PRICE)
         expect(exchange, 200)
         context.record_cost([exchange])

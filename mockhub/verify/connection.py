@@ -39,7 +39,7 @@ def http_client(profile: Profile, *, keep_alive: bool = False) -> httpx.Client:
     cannot have closed it already. The proxy of the environment is used for other hosts only.
     """
     loopback = is_loopback_url(profile.base_url)
-    kept = 0 if loopback and not keep_alive else 20
+    kept = 20 if keep_alive or not loopback else 0
     limits = httpx.Limits(max_keepalive_connections=kept, keepalive_expiry=4)
     return httpx.Client(
         limits=limits,

@@ -213,5 +213,5 @@ def assert_distinct_images(generations: Sequence[ObservedGeneration]) -> None:
     """Require that no two generations have an image in common."""
     images = [image for one in generations for image in image_ids_and_urls(one.final_body)]
     if len(set(images)) < len(images):
-        evidence = [generation.final_exchange for generation in generations]
-        raise Failed("two of them have the same image", *evidence, expected="images of their own")
+        evidence = (one.final_exchange for one in generations)
+        raise Failed("two generations have the same image", *evidence, expected="different ones")
