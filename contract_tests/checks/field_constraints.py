@@ -68,10 +68,10 @@ def request_accepts_each_quality(context: CheckContext) -> None:
         assert_accepted(context, name)
 
 
-@check("REQ-5", fixtures=SEVERAL_FIXTURES)
+@check("REQ-5", fixtures=("many_references", *SEVERAL_FIXTURES))
 def request_accepts_each_n(context: CheckContext) -> None:
     """Accept each n from 1 to 4, with any quality."""
-    for name in SEVERAL_FIXTURES:
+    for name in ("many_references", *SEVERAL_FIXTURES):
         assert_accepted(context, name)
 
 

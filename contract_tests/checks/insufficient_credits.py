@@ -9,12 +9,7 @@ from functools import partial
 from itertools import product
 
 from mockhub.verify import oracle, polling
-from mockhub.verify.assertions import (
-    assert_equal,
-    expect,
-    expect_error,
-    require_response,
-)
+from mockhub.verify.assertions import assert_equal, expect, expect_error, require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject

@@ -40,6 +40,17 @@ def credits_have_documented_fields(context: CheckContext) -> None:
         raise Failed("credits are negative", exchange, expected="0 or more")
 
 
+@check("END-3", "END-4", fixtures=("example",))
+def generations_have_documented_paths(context: CheckContext) -> None:
+    """Generate at POST /api/v1/images/generations, and read at GET /api/v1/generations/{id}."""
+    generation = context.generation("example")
+    read = context.client.get(generation.path)
+    for clause, exchange in (("END-3", generation.exchange), ("END-4", read)):
+        if require_response(exchange).status in (404, 405):
+            message = f"HTTP {exchange.status} to {exchange.request.method} of a documented path"
+            raise Failed(message, exchange, expected="HTTP 200", clause=clause)
+
+
 @check("END-5", pays_nothing=True)
 def unknown_paths_return_404(context: CheckContext) -> None:
     """Return 404 notFound for an unknown path under /api/v1."""

@@ -82,19 +82,10 @@ def check(
         check_level = level or (INFERRED if inferred else DOCUMENTED)
         CHECKS.append(
             Check(
-                function.__name__,
-                clause_ids,
-                check_level,
-                requires,
-                fixtures,
-                cost,
-                description,
-                function,
-                after,
-                last,
-                pays_nothing,
+                function.__name__, clause_ids, check_level, requires, fixtures, cost, description,
+                function, after, last, pays_nothing,
             )
-        )
+        )  # fmt: skip
         return function
 
     return register
