@@ -208,7 +208,7 @@ def extra_fields(server: PatchedServer) -> None:
         content.update(has_more=False, total=len(content["data"]))
 
 
-@variant("Error messages are in another language, and errors have more fields.")
+@variant("Error messages are in another language; errors have more fields, and the request's id.")
 @responses.mutate_json()
 def translated_error_messages(content: Json, context: RequestContext) -> None:
     if isinstance(content.get("error"), dict):
@@ -217,6 +217,7 @@ def translated_error_messages(content: Json, context: RequestContext) -> None:
             type="api_error",
             param=None,
             docs="https://example.com",
+            request_id=context.started_at,
         )
 
 
