@@ -19,11 +19,9 @@ from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
 _UNPAID = (
-    (1, "3840x2160", "auto"),
-    (2, "auto", "low"),
-    (3, "1024x1024", "medium"),
-    (4, "1024x1024", "high"),
-)
+    (1, "3840x2160", "auto"), (2, "auto", "low"),
+    (3, "1024x1024", "medium"), (4, "1024x1024", "high"),
+)  # fmt: skip
 _PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
 _QUALITIES = ("auto", "low", "medium", "high")
 _PAYABLE_REQUESTS = 2  # of each media type and mode, for what costs nearly all credits

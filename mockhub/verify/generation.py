@@ -176,14 +176,9 @@ def create_generation(
         exchange = _post(client, fixture, size)
     n = _prompt_and_count(client, fixture)[1]
     return ObservedGeneration(
-        name,
-        fixture,
-        n,
-        size or "auto",
-        exchange,
-        first_rejection=first_rejection,
-        size_rejection=size_rejection,
-    )
+        name, fixture, n, size or "auto", exchange,
+        first_rejection=first_rejection, size_rejection=size_rejection,
+    )  # fmt: skip
 
 
 def _post(
