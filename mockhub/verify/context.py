@@ -105,9 +105,9 @@ class CheckContext(Balances):
                 self._generations.pop(generation.name, None)
                 self.history.remove(generation)
                 continue
-            for role, exchange in tuple(generation.foreign_reads.items()):
+            for role, exchange in tuple(generation.other_reads.items()):
                 if exchange in failures:
-                    del generation.foreign_reads[role]
+                    del generation.other_reads[role]
             if any(poll in failures for poll in generation.polls):
                 generation.polls = [poll for poll in generation.polls if poll not in failures]
                 if generation.accepted:
@@ -338,7 +338,8 @@ class CheckContext(Balances):
         )
         if generation.exchange.status == 202 and generation.id:
             if generation.name == "example_async" or generation.payer != "valid":
-                polling.read_as_others(self.client, generation)
+                second_key = self.memoize("second key", self._find_second_key)
+                polling.read_with_other_keys(self.client, generation, second_key)
             polling.poll_until_final(self.client, generation)
         elif generation.exchange.status == 200 and generation.id:
             generation.first_read = self.fetch(generation)

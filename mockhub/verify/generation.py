@@ -19,6 +19,8 @@ from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import Skipped
 from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
+SECOND_KEY = "second key"
+
 _FINAL_STATUSES = ("succeeded", "failed")
 _REJECTED = (400, 415, 422)
 
@@ -39,7 +41,7 @@ class ObservedGeneration:
         measured_alone: Whether no other generation changed the payer's credits meanwhile.
         polls: All reads of a task with the payer's key.
         first_read: A read just after the response to a synchronous request.
-        foreign_reads: Other users' reads in the meantime, by role.
+        other_reads: Reads with other keys in the meantime, by role; `SECOND_KEY` is of its payer.
         finished: Whether a poll found it succeeded or failed.
         first_rejection: The response to the variant of the fixture, if that was rejected.
         size_rejection: The response to the size of the fixture, if another size replaced it.
@@ -60,7 +62,7 @@ class ObservedGeneration:
     measured_alone: bool = True
     polls: list[Exchange] = field(default_factory=list)
     first_read: Exchange | None = None
-    foreign_reads: dict[str, Exchange] = field(default_factory=dict)
+    other_reads: dict[str, Exchange] = field(default_factory=dict)
     finished: bool = False
     first_rejection: Exchange | None = None
     size_rejection: Exchange | None = None

@@ -7,11 +7,11 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_url
-from mockhub.verify.client import BudgetedClient
+from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
-from mockhub.verify.generation import ObservedGeneration, is_final
+from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, is_final
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
 _SIMULTANEOUS_POLLS = 3
@@ -34,12 +34,20 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
         pause = min(pause * 1.6, _MAX_PAUSE)
 
 
-def read_as_others(client: BudgetedClient, generation: ObservedGeneration) -> None:
-    """Read a task with the keys of other users while it may still be in progress."""
+def read_with_other_keys(
+    client: BudgetedClient, generation: ObservedGeneration, second_key: RawKey | None
+) -> None:
+    """Read a task while it may still be in progress: as other users, and with *second_key*.
+
+    Args:
+        second_key: Another key of `valid`.
+    """
     roles = [role for role in ("valid", "other", "low", "broke") if role in client.profile.keys]
-    strangers = [role for role in roles if role != generation.payer]
-    reads = parallel([partial(fetch, client, generation, role) for role in strangers])
-    generation.foreign_reads |= dict(zip(strangers, reads, strict=True))
+    keys = {role: role for role in roles if role != generation.payer}
+    if second_key and generation.payer == "valid":
+        keys[SECOND_KEY] = second_key
+    reads = parallel([partial(fetch, client, generation, key) for key in keys.values()])
+    generation.other_reads |= dict(zip(keys, reads, strict=True))
 
 
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:

@@ -17,6 +17,7 @@ from mockhub.mutants.matching import (
     has_failed,
     is_async,
     is_paid_by,
+    is_running,
     is_sync,
 )
 from mockhub.mutants.patched_server import PatchedServer
@@ -196,6 +197,9 @@ mutant_table("RET-5", hide_from_other_keys)(
     ),
     only_creating_key_reads_tasks=Row(
         "A second key of a user cannot read the tasks of the first one.", is_async
+    ),
+    only_creating_key_reads_running_tasks=Row(
+        "A second key of a user cannot read the tasks of the first one until they end.", is_running
     ),
 )
 
