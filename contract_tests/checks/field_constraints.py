@@ -8,7 +8,7 @@ from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_rejection
 from mockhub.verify.fixtures import FAILURE_FIXTURES, SEVERAL_FIXTURES, SYNC_FIXTURES
-from mockhub.verify.generation_assertions import assert_accepted
+from mockhub.verify.generation_assertions import assert_accepted, assert_image_count
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
@@ -61,18 +61,26 @@ def request_rejects_overflowing_n(context: CheckContext) -> None:
             )
 
 
-@check("REQ-4", "REQ-3", fixtures=SYNC_FIXTURES)
+@check("REQ-3", fixtures=("example", "auto"))
+def request_accepts_documented_sizes(context: CheckContext) -> None:
+    """Accept size auto and size 1024x1024."""
+    for name in ("example", "auto"):
+        assert_accepted(context, name)
+
+
+@check("REQ-4", fixtures=(*SYNC_FIXTURES, *SEVERAL_FIXTURES))
 def request_accepts_each_quality(context: CheckContext) -> None:
-    """Accept quality auto, low, medium and high, and size auto and 1024x1024."""
-    for name in SYNC_FIXTURES:
+    """Accept quality auto, low, medium and high."""
+    for name in (*SYNC_FIXTURES, *SEVERAL_FIXTURES):
         assert_accepted(context, name)
 
 
-@check("REQ-5", fixtures=("many_references", *SEVERAL_FIXTURES))
+@check("REQ-5", fixtures=("example", "many_references", *SEVERAL_FIXTURES))
 def request_accepts_each_n(context: CheckContext) -> None:
-    """Accept each n from 1 to 4, with any quality."""
-    for name in ("many_references", *SEVERAL_FIXTURES):
+    """Accept each n from 1 to 4 and return as many images, in JSON and in a form."""
+    for name in ("example", "many_references", *SEVERAL_FIXTURES):
         assert_accepted(context, name)
+        assert_image_count(context.completed(name))
 
 
 @check("REQ-2", "REQ-10", requires=("provider_failure",), fixtures=(*FAILURE_FIXTURES, "form_task"))
@@ -89,6 +97,13 @@ def request_accepts_combinations(context: CheckContext) -> None:
         if exchange.status in (400, 413, 415, 422):
             expected = "500 generationFailed, or 202 for a task"
             raise Failed(f"HTTP {exchange.status} to a valid request", exchange, expected=expected)
+
+
+@check("REQ-5", requires=("partial",), fixtures=("partial",))
+def request_accepts_maximum_n(context: CheckContext) -> None:
+    """Accept n=4 in JSON."""
+    if require_response(context.generation("partial").exchange).status == 400:
+        assert_accepted(context, "partial")
 
 
 # It follows generations of several images, whose n a server must not remember.

@@ -7,6 +7,7 @@ from mockhub.verify.assertions import (
     assert_common_fields,
     assert_equal,
     assert_expiration,
+    assert_image_fields,
     expect,
     require_field,
     response_balance,
@@ -15,11 +16,12 @@ from mockhub.verify.charge_assertions import assert_consistent
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES, SEVERAL_FIXTURES
+from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import (
     assert_accepted,
     assert_final,
+    assert_image_count,
     assert_ratio_of_response,
     completed_generations,
     require_final,
@@ -27,7 +29,17 @@ from mockhub.verify.generation_assertions import (
 )
 from mockhub.verify.outcomes import Failed
 
-_TIER_FIXTURES = ("example", "portrait", "auto", *SEVERAL_FIXTURES, "above_1k", "above_2k", "wide")
+_TIER_FIXTURES = (
+    "example",
+    "portrait",
+    "auto",
+    "two",
+    "three",
+    "four",
+    "above_1k",
+    "above_2k",
+    "wide",
+)
 
 
 @check("GEN-2", fixtures=SAVED_FIXTURES)
@@ -41,11 +53,17 @@ def generate_returns_documented_fields(context: CheckContext) -> None:
         require_field(body, "usage.credits", int, exchange)
 
 
-@check("GEN-3", "GEN-6", "MOD-3", fixtures=SAVED_FIXTURES, last=True)
+@check("GEN-3", fixtures=ALL_FIXTURES)
+def generate_returns_n_images(context: CheckContext) -> None:
+    """Return n different images, each {id, object: image, url, created_at}."""
+    for generation in completed_generations(context, ALL_FIXTURES):
+        assert_image_fields(assert_image_count(generation), generation.final_exchange)
+
+
+@check("GEN-3", "GEN-6", fixtures=SAVED_FIXTURES, last=True)
 def generations_are_consistent(context: CheckContext) -> None:
     """Return images and a cost as requested for each generation, whichever check made it."""
-    completed = completed_generations(context, ALL_FIXTURES)
-    for generation in {id(one): one for one in (*completed, *context.history)}.values():
+    for generation in context.history:
         is_failure = generation.fixture.trigger == "provider_failure" or not generation.final_body
         has_failed = generation.final_body.get("status") == "failed"
         ended = generation.exchange.status == 200 or generation.finished
@@ -76,6 +94,19 @@ def _first_and_final(generation: ObservedGeneration) -> list[tuple[JsonObject, E
         (generation.body, generation.exchange),
         (generation.final_body, generation.final_exchange),
     ]
+
+
+@check("GEN-6", "MOD-3", fixtures=ALL_FIXTURES)
+def generate_costs_tier_price_per_image(context: CheckContext) -> None:
+    """Charge the price of the tier for each image, and return the sum as usage.credits."""
+    for generation in completed_generations(context, ALL_FIXTURES):
+        tier, exchange = require_final(generation, "quality", str), generation.final_exchange
+        tier_price = oracle.prices().get("1K" if generation.size == "1024x1024" else tier)
+        if tier_price is None:
+            raise Failed(f"quality is {tier!r}", exchange, expected="1K, 2K or 4K")
+        cost = require_final(generation, "usage.credits", int)
+        what = f"usage.credits of {generation.n} at {tier}"
+        assert_equal(cost, generation.n * tier_price, what, exchange)
 
 
 @check("GEN-7", "CRD-2", fixtures=SAVED_FIXTURES)

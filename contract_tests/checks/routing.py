@@ -6,6 +6,7 @@ import json
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
+    assert_equal,
     error_code,
     expect,
     expect_error,
@@ -28,6 +29,18 @@ def models_need_no_key(context: CheckContext) -> None:
     if exchange.status != 200:
         expect(exchange, 200)
     require_json(exchange)
+
+
+@check("END-1", "AUTH-1")
+def models_accept_valid_key(context: CheckContext) -> None:
+    """Return the same model list with a valid key."""
+    without_key = context.model_list()
+    require_json(without_key)
+    exchange = context.client.get("models", key="valid")
+    if exchange.status != 200:
+        expect(exchange, 200)
+    listed, listed_with_key = oracle.MODEL in without_key.text, oracle.MODEL in exchange.text
+    assert_equal(listed_with_key, listed, f"{oracle.MODEL} in the list", exchange)
 
 
 @check("END-2", "CRD-1", "CRD-2")

@@ -18,8 +18,8 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import (
-    assert_final,
     assert_image_count,
+    require_final,
     require_triggered,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
@@ -44,7 +44,8 @@ def assert_consistent(context: CheckContext, generation: ObservedGeneration) -> 
     assert_common_fields(generation.final_body, generation.final_exchange)
     assert_image_fields(assert_image_count(generation, delivered), generation.final_exchange)
     cost = delivered * unit_price(generation)
-    assert_final(generation, "usage.credits", cost)
+    reported, exchange = require_final(generation, "usage.credits", int), generation.final_exchange
+    assert_equal(reported, cost, "usage.credits", exchange, clause="GEN-6")
     return cost
 
 
