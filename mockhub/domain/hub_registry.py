@@ -29,14 +29,14 @@ class HubRegistry:
         self.default = default
         self.totals_of_deleted_hubs: Counter[EntryKind] = Counter()
         self._hubs: dict[str, HubBackend] = {}
-        self._hubs_by_key: dict[bytes, dict[str, HubBackend]] = {}  # in the order of addition
+        self._hubs_by_key: dict[bytes, dict[str, HubBackend]] = {}  # in the order of _hubs
         self.add(default)
 
     def add(self, hub: HubBackend) -> HubBackend:
-        """Add a hub, replacing the one of the same name.
+        """Add a hub, or put it in the place of the one of the same name, whose waits are cancelled.
 
         A key that several hubs have, such as one of a scenario, leads to the default hub, or else
-        to the hub that was added first; the others are found by their names.
+        to the first of them; the others are found by their names.
         """
         replaced = self._hubs.get(hub.name)
         self._hubs[hub.name] = hub
@@ -45,6 +45,7 @@ class HubRegistry:
         self._index_keys(hub)
         if replaced and replaced is not hub:
             self._retire(replaced, replaced.keys.keys() - hub.keys.keys())
+            replaced.cancel_waits()
         return hub
 
     def get(self, name: str, *, with_hint: bool = True) -> HubBackend:
@@ -105,7 +106,12 @@ class HubRegistry:
 
     def _index_keys(self, hub: HubBackend) -> None:
         def index_key(digest: bytes) -> None:
-            self._hubs_by_key.setdefault(digest, {})[hub.name] = hub
+            hubs = self._hubs_by_key.setdefault(digest, {})
+            is_ordered = hub.name in hubs or hub.name == next(reversed(self._hubs))
+            hubs[hub.name] = hub
+            if len(hubs) > 1 and not is_ordered:
+                ordered = {name: hubs[name] for name in self._hubs if name in hubs}
+                self._hubs_by_key[digest] = ordered
 
         for digest in hub.keys:
             index_key(digest)

@@ -231,10 +231,7 @@ class Session:
 
     def _load(self, row: HubRow) -> None:
         stored = self._stored[row.id] = StoredHub.load(self.database, row, self._spec)
-        replaced = self.registry.get(row.name) if row.name in self.registry else None
         self.registry.add(stored.hub)
-        if replaced:
-            replaced.cancel_waits()
 
     def _forget(self, hub: HubBackend) -> None:
         """Remove a hub that another server has deleted."""

@@ -238,3 +238,18 @@ def test_shared_key_leads_to_the_next_hub(hub_server: LiveHub) -> None:
     default.save_snapshot()
     registry.reset("default")
     assert registry.find_by_key(digest) is default
+
+
+def test_shared_key_leads_to_the_first_hub_also_after_a_replacement() -> None:
+    spec = read_spec(resource_path("openapi.yaml"))
+    registry = HubRegistry(HubBackend("default", spec))
+    second = [registry.add(HubBackend(name, spec)) for name in ("first", "second")][1]
+    second.create_account("one", credits=10)
+    key = second.add_key("one")
+    digest = key_digest(key.encode())
+    assert registry.find_by_key(digest) is second
+    replacement = registry.add(second.fork("first"))
+    assert [hub.name for hub in registry] == ["default", "first", "second"]
+    assert registry.find_by_key(digest) is replacement
+    registry.add(HubBackend("first", spec))
+    assert registry.find_by_key(digest) is second

@@ -261,6 +261,8 @@ def test_order_of_hubs_is_shared(connect: Connect, path: Path) -> None:
     assert names(two) == ["default", "a", "b", "c"]
     assert one.request("POST", "/_mockhub/hubs/a/reset").status == 200
     assert names(two) == names(one) == ["default", "a", "b", "c"]
+    one.request("POST", "/_mockhub/hubs/c/fork", {"name": "a", "replace": True})
+    assert names(two) == names(one) == ["default", "a", "b", "c"]
     one.request("DELETE", "/_mockhub/hubs/b")
     one.request("POST", "/_mockhub/hubs", {"name": "b"})
     assert names(two) == names(one) == ["default", "a", "c", "b"]

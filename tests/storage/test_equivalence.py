@@ -195,7 +195,7 @@ class Servers(RuleBasedStateMachine):
         body = {"name": name, "replace": True}
         if (hub := self.pick(data, self.hubs)) != name:
             self.control(f"/{hub}/fork", "POST", body)
-            self.hubs = [*{*self.hubs, name}]
+            self.hubs = [*dict.fromkeys([*self.hubs, name])]
 
     @rule(data=st.data())
     def reset(self, data: st.DataObject) -> None:

@@ -62,7 +62,10 @@ def update_hub(request: ControlRequest) -> object:
 
 def delete_hub(request: ControlRequest) -> object:
     name = request.hub.name
-    _delete(request, name)
+    try:
+        request.hub_registry.delete(name)
+    except MockhubError as error:
+        raise conflict(str(error)) from None
     return {"deleted": f"hub {name}"}
 
 
@@ -78,16 +81,9 @@ def reset_hub(request: ControlRequest) -> object:
 def _add_hub(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
     """Add a new hub in its initial state, in place of one that the request replaces."""
     hub.save_snapshot()
-    if hub.name in request.hub_registry:
-        _delete(request, hub.name)
+    if hub.name == request.hub_registry.default.name:
+        raise conflict(f"the hub {hub.name!r} is the default one; reset it instead")
     return _hub_detail(request, request.hub_registry.add(hub))
-
-
-def _delete(request: ControlRequest, name: str) -> None:
-    try:
-        request.hub_registry.delete(name)
-    except MockhubError as error:
-        raise conflict(str(error)) from None
 
 
 def _hub_detail(request: ControlRequest, hub: HubBackend) -> dict[str, Any]:
