@@ -23,10 +23,10 @@ from mockhub.exceptions import ApiError
 from mockhub.faults.grammar import Directive
 from mockhub.proxy.checks import ExchangeChecks
 from mockhub.proxy.context import ProxyContext
-from mockhub.proxy.errors import UpstreamError, stopped, too_large
+from mockhub.proxy.errors import UpstreamError, redirected, stopped, too_large
 from mockhub.proxy.findings import Findings
 from mockhub.proxy.guard import Guard, OtherResponse
-from mockhub.proxy.headers import decode_body, end_to_end, request_headers
+from mockhub.proxy.headers import decode_body, request_headers, response_headers
 from mockhub.proxy.images import ProxyImages, ProxyLinks
 from mockhub.proxy.mirror import Mirror, require_transport_faults
 from mockhub.proxy.observation import observe
@@ -54,7 +54,6 @@ MAX_CHECKED_BYTES = 4 * 1024 * 1024
 _MAX_FAULTY_BYTES = 64 * 1024 * 1024  # of a response that a fault alters
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FIRST_ERROR_STATUS = 400
-_MAX_SHOWN = 200
 
 
 class ProxyApi(PublicApi):
@@ -218,7 +217,8 @@ class ProxyApi(PublicApi):
             else:
                 upstream = await self.upstream.send(request)
             context.upstream = upstream
-            context.upstream_status, headers = upstream.status, self._headers(upstream)
+            context.upstream_status = upstream.status
+            headers = response_headers(upstream.headers, self.upstream.target, self.public_url)
             if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
                 return Response(upstream.status, b"", headers)
@@ -273,12 +273,7 @@ class ProxyApi(PublicApi):
         """Read a response of an operation of the API, whose URLs have to lead to the proxy."""
         by_name, status = dict(headers), upstream.status
         if status in _REDIRECTS:
-            location = by_name.get(b"location", b"").decode("latin-1")[:_MAX_SHOWN]
-            raise UpstreamError(
-                "upstreamRedirect",
-                f"{self.upstream.target.origin} redirects to {location!r}, where no API key is "
-                "sent; if this is the address of the service, give it as --target",
-            )
+            raise redirected(self.upstream.target.origin, by_name.get(b"location", b""))
         raw = await upstream.read_all(MAX_CHECKED_BYTES)
         try:
             decoded = decode_body(raw, by_name.get(b"content-encoding", b""), MAX_CHECKED_BYTES)
@@ -305,14 +300,6 @@ class ProxyApi(PublicApi):
             fields.append((b"content-length", b"%d" % len(body)))
         context.local_body = body
         return Response(status, body, tuple(fields))
-
-    def _headers(self, upstream: UpstreamExchange) -> responses.Headers:
-        """Return the headers for the client, with a Location that leads to the proxy."""
-        local_location, public_url = self.upstream.target.local_location, self.public_url
-        return tuple(
-            (name, local_location(value, public_url) if name == b"location" else value)
-            for name, value in end_to_end(upstream.headers)
-        )
 
     def _check(self, context: ProxyContext) -> None:
         """Check an exchange; the journal and the log show the first violation (AUTH-7)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mockhub.exceptions import ApiError
 
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
+_MAX_SHOWN = 200
 
 
 class UpstreamError(ApiError):
@@ -33,3 +34,12 @@ def invalid_response(message: str) -> UpstreamError:
 def too_large(max_bytes: int) -> UpstreamError:
     message = f"the upstream's response is longer than {max_bytes} bytes"
     return UpstreamError("upstreamResponseTooLarge", message)
+
+
+def redirected(origin: str, location: bytes) -> UpstreamError:
+    shown = location.decode("latin-1")[:_MAX_SHOWN]
+    return UpstreamError(
+        "upstreamRedirect",
+        f"{origin} redirects to {shown!r}, where no API key is sent; "
+        "if this is the address of the service, give it as --target",
+    )

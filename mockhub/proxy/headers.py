@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 
+from mockhub.proxy.target import Target
 from mockhub.web.responses import Headers
 
 _HOP_BY_HOP = {
@@ -17,6 +18,16 @@ _NOT_SENT = _HOP_BY_HOP | {b"host", b"expect", b"x-mockhub"}
 def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return the headers that are for the other end (RFC 9110, 7.6.1)."""
     return tuple(_without(headers, _HOP_BY_HOP))
+
+
+def response_headers(
+    headers: Iterable[tuple[bytes, bytes]], target: Target, public_url: str
+) -> Headers:
+    """Return the headers of the response to the client, whose Location leads to the proxy."""
+    return tuple(
+        (name, target.local_location(value, public_url) if name == b"location" else value)
+        for name, value in end_to_end(headers)
+    )
 
 
 def request_headers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
@@ -13,6 +13,7 @@ import msgspec
 
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import SystemClock
+from mockhub.domain.hub import HubBackend
 from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
 from mockhub.journal.journal import MAX_EXCHANGES, Journal
 from mockhub.storage.database import Database
@@ -66,13 +67,12 @@ class StoredJournal(Journal):
     """A journal whose exchanges have numbers that are final once they are saved.
 
     Args:
-        charged_credits: Returns what the ledger has charged for a generation so far, or None if
-            the hub does not keep it.
+        hub: Has the generations and entries that show what an exchange has cost so far.
     """
 
-    def __init__(self, charged_credits: Callable[[str], int | None]) -> None:
+    def __init__(self, hub: HubBackend) -> None:
         super().__init__()
-        self._charged_credits = charged_credits
+        self._hub = hub
         self._unsaved: list[RecordSource] = []
         self._unsaved_coverage: Counter[CoverageKey] = Counter()
         self._saved_total = 0
@@ -117,8 +117,7 @@ class StoredJournal(Journal):
             self._remove_newest(min(len(self._unsaved), len(self)))
             if cleared_elsewhere:
                 super().clear()
-            for exchange in saved.foreign:
-                self._add_foreign(exchange)
+            self._add_foreign(saved.foreign)
             self.total = saved.total - len(batch.sources)
             for source in (*batch.sources, *later):
                 super().add(_renumbered(source, self.total + 1))
@@ -133,11 +132,31 @@ class StoredJournal(Journal):
         if is_new or generation in self._credits:
             self._credits[generation] = credits
 
-    def _add_foreign(self, exchange: Exchange) -> None:
-        if (id := exchange.created_generation) and id not in self._credits:
-            charged = self._charged_credits(id)
-            self._credits[id] = exchange.credits if charged is None else -charged
-        super().add(exchange)
+    def refresh_credits(self) -> None:
+        """Read again what all generations have cost, some of which were evicted elsewhere."""
+        self._credits.update(self._sum_credits(self._credits))
+
+    def _add_foreign(self, exchanges: Sequence[Exchange]) -> None:
+        saved = {
+            id: exchange.credits
+            for exchange in exchanges
+            if (id := exchange.created_generation) and id not in self._credits
+        }
+        self._credits |= saved | self._sum_credits(saved)
+        for exchange in exchanges:
+            super().add(exchange)
+
+    def _sum_credits(self, ids: Collection[str]) -> dict[str, int]:
+        """Return the charge and the refunds of generations; evicted ones may have entries, too."""
+        generations = self._hub.generations
+        sums = {id: -generations[id].charged_credits for id in ids if id in generations}
+        if len(sums) < len(ids):
+            evicted: Counter[str] = Counter()
+            for account in self._hub.accounts.values():
+                for entry in account.entries:
+                    evicted[entry.generation or ""] += entry.credits
+            sums |= {id: evicted[id] for id in ids if id in evicted and id not in sums}
+        return sums
 
     def _remove_newest(self, count: int) -> None:
         for source in islice(reversed(self._sources), count):

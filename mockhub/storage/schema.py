@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mockhub.exceptions import MockhubError
 
@@ -12,6 +12,17 @@ if TYPE_CHECKING:
 
 _NUMBER, _TEXT = "BIGINT NOT NULL", "TEXT NOT NULL"
 _ROW = {"hub": _NUMBER, "id": _TEXT, "ordinal": _NUMBER, "version": _NUMBER}
+
+
+class HubRow(NamedTuple):
+    """A row of the table `hubs`."""
+
+    id: int
+    name: str
+    position: int
+    version: int
+    state: str
+
 
 # `version` of a hub grows with every change; the rows of `accounts`, `keys` and `generations` have
 # the version in which they changed last, and `ordinal` is their order. `body` is JSON.

@@ -13,8 +13,8 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.storage.database import Database
 from mockhub.storage.documents import TOTALS, encode
 from mockhub.storage.journal import JournalBatch, SavedBatch, save_batch
-from mockhub.storage.schema import migrate
-from mockhub.storage.stored_hub import HubRow, StoredHub
+from mockhub.storage.schema import HubRow, migrate
+from mockhub.storage.stored_hub import StoredHub
 
 _ATTEMPTS = 3
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
 
 from msgspec.structs import astuple
 
@@ -32,20 +31,10 @@ from mockhub.storage.documents import (
     new_entries,
 )
 from mockhub.storage.journal import StoredJournal
-from mockhub.storage.schema import HUB_TABLES
+from mockhub.storage.schema import HUB_TABLES, HubRow
 from mockhub.storage.tracking import TrackedDeque, TrackedDict
 
 _Mark = tuple[int, int, int]
-
-
-class HubRow(NamedTuple):
-    """A row of the table `hubs`."""
-
-    id: int
-    name: str
-    position: int
-    version: int
-    state: str
 
 
 class StoredHub:
@@ -69,7 +58,7 @@ class StoredHub:
         self.version = 0
         self.is_stale = False
         self.keys_changed = False
-        self.journal = StoredJournal(self._charged_credits)
+        self.journal = StoredJournal(hub)
         self._track()
         self._forget_rows()
 
@@ -79,10 +68,6 @@ class StoredHub:
         self._ended_ids: TrackedDeque[str] = TrackedDeque(hub.ended_ids)
         hub.generations, hub.ended_ids = self._generations, self._ended_ids
         hub.journal = self.journal
-
-    def _charged_credits(self, id: str) -> int | None:
-        generation = self.hub.generations.get(id)
-        return generation.charged_credits if generation else None
 
     def _forget_rows(self) -> None:
         self._state = ""
@@ -127,6 +112,8 @@ class StoredHub:
         if since == 0 or document.keys_version > since:
             self._read_keys(database, since)
         self._read_generations(database, since, document)
+        if since == 0:
+            self.journal.refresh_credits()
         if ClockDocument.of(self.hub.clock) != document.clock:
             self.hub.replace_clock(document.clock.build())
 

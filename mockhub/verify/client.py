@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import calendar
 import math
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from mockhub._curl import Body
 from mockhub._loopback import is_loopback_url
@@ -33,7 +31,6 @@ MAX_ATTEMPTS = 3  # of a request whose response is a transient failure
 _PAUSE = 0.1  # seconds before the second attempt
 _MAX_RETRY_AFTER = 60.0  # seconds that a server may ask to wait
 _MAX_STORED_BODY = 10_000  # bytes of a request body that an exchange keeps
-_SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie", re.IGNORECASE)
 _MAX_BALANCE = 1e15  # credits; anything above is not a balance
 
 
@@ -60,20 +57,9 @@ class BudgetedClient(ExchangeLog):
         self.profile = profile
         self.budget = budget
         self.read_only = read_only
-        self.secrets = Secrets(
-            {
-                raw: "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
-                for role, raw in profile.keys.items()
-            }
-        )
-        if password := urlsplit(profile.base_url).password:
-            self.secrets.register(password, "$MOCKHUB_PASSWORD")
+        self.secrets = Secrets.of_profile(profile)
         self._credits_url = f"{profile.base_url}/api/v1/credits"
         self._max_time, self._deadline = max_time, time.monotonic() + max_time
-        for name, value in profile.headers.items():
-            if _SECRET_HEADER.search(name):
-                variable = re.sub(r"\W", "_", name.upper())
-                self.secrets.register(value, f"$MOCKHUB_KEY_{variable}")
         self._transport = Transport(profile)
 
     @property

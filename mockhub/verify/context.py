@@ -50,6 +50,7 @@ class CheckContext(Balances):
     ) -> None:
         super().__init__(client)
         self.level = level
+        self.documented = level == DOCUMENTED
         self.seed = seed
         self.examples = examples
         self.fixtures = covering_array.fill(seed)
@@ -62,10 +63,6 @@ class CheckContext(Balances):
         self._body_numbers = count(1)
         self._started_at = self._generating_since = time.monotonic()
         self._state_handler = state_handlers.load_state_handler(self.profile.state_handlers)
-
-    @property
-    def documented(self) -> bool:
-        return self.level == DOCUMENTED
 
     @property
     def timed_out(self) -> bool:
@@ -197,8 +194,10 @@ class CheckContext(Balances):
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
         fixtures = self.fixtures
-        names = sorted(FAILURE_FIXTURES, key=lambda name: fixtures[name].payer)
-        names.sort(key=lambda name: fixtures[name].max_cost > _MODERATE_COST)
+        names = sorted(
+            FAILURE_FIXTURES,
+            key=lambda name: (fixtures[name].max_cost > _MODERATE_COST, fixtures[name].payer),
+        )
         for start in range(0, len(names), _FAILURE_GROUP):
             group_names = names[start : start + _FAILURE_GROUP]
             self._generate_in_parallel(group_names)

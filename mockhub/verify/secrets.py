@@ -6,8 +6,10 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mockhub.verify import oracle
+from mockhub.verify.profile import Profile
 
 _WINDOW = 12  # characters of a key's random part that no report contains
 _PART = 6  # characters of a window that are looked for first
@@ -20,6 +22,7 @@ _ESCAPE = re.compile(
     re.IGNORECASE,
 )
 _TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+_SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie", re.IGNORECASE)
 _BASE64_CHARACTERS = _TOKEN_CHARACTERS | frozenset("+/=")
 
 
@@ -48,6 +51,20 @@ class Secrets:
         self._long_words = re.compile("")  # that may contain a window
         for raw, name in (names or {}).items():
             self.register(raw, name)
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> Secrets:
+        """Return the keys of a profile, the password of its URL and its secret headers."""
+        secrets = cls()
+        for role, raw in profile.keys.items():
+            name = "$MOCKHUB_KEY" if role == "valid" else f"$MOCKHUB_KEY_{role.upper()}"
+            secrets.register(raw, name)
+        if password := urlsplit(profile.base_url).password:
+            secrets.register(password, "$MOCKHUB_PASSWORD")
+        for header, value in profile.headers.items():
+            if _SECRET_HEADER.search(header):
+                secrets.register(value, "$MOCKHUB_KEY_" + re.sub(r"\W", "_", header.upper()))
+        return secrets
 
     def register(self, raw: str, name: str) -> None:
         """Replace *raw* and everything derived from it by *name* from now on."""

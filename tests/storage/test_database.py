@@ -248,6 +248,28 @@ def test_deleted_hubs_leave_no_row(connect: Connect, path: Path) -> None:
     assert rows() == before
 
 
+def test_journal_has_the_credits_of_evicted_generations(connect: Connect, path: Path) -> None:
+    """A refund counts on servers, too, that were started or have read the hub only later."""
+    one = connect(f"sqlite:///{path}")
+    two = connect(f"sqlite:///{path}", beside=one)
+
+    def credits(client: Client) -> list[int]:
+        for server in (one, two):
+            server.run(server.store.save_journals())
+        exchanges = client.request("GET", "/_mockhub/hubs/default/journal").json()["exchanges"]
+        return [exchange["credits"] for exchange in exchanges if exchange["method"] == "POST"]
+
+    id = one.generate(**{"async": True, "prompt": "[[never]]"}).json()["id"]
+    assert credits(one) == credits(two) == [-8]
+    one.request("POST", f"/_mockhub/hubs/default/generations/{id}/complete", {"outcome": "failed"})
+    one.request("PATCH", "/_mockhub/hubs/default", {"max_generations": 1})
+    assert one.generate().status == one.generate().status == 200
+    assert one.request("GET", f"/api/v1/generations/{id}").status == 404
+    assert credits(one) == credits(two) == [0, -8, -8]
+    three = connect(f"sqlite:///{path}", beside=one)
+    assert credits(three) == [0, -8, -8]
+
+
 def test_order_of_hubs_is_shared(connect: Connect, path: Path) -> None:
     one = connect(f"sqlite:///{path}")
     two = connect(f"sqlite:///{path}", beside=one)
