@@ -116,7 +116,7 @@ soak: .venv/.dev ## run under load for ten minutes (SOAK_ARGS="--seconds 60")
 	$(BIN)/python -m benchmarks.soak $(SOAK_ARGS)
 
 hostile: env ## run 100,000 hostile requests (HOSTILE=1000)
-	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/robustness -rP
+	MOCKHUB_HOSTILE=$(HOSTILE) $(BIN)/python -m pytest tests/robustness --hypothesis-profile random -rP
 
 fuzz: .venv/.dev ## fuzz the parsers with atheris (FUZZ_SECONDS=600 each)
 	$(INSTALL) "atheris>=3"

@@ -21,9 +21,11 @@ from hypothesis import settings
 from tests.support.live_server import LiveHub, serve_hub
 from tests.support.tools import require, require_node_package
 
-# Slow machines must not fail a test; print_blob shows how to reproduce a failure.
-settings.register_profile("mockhub", deadline=None, print_blob=True)
-settings.load_profile("mockhub")
+# Slow machines must not fail a test; print_blob shows how to reproduce a failure. A change is
+# tested with the same examples each time; --hypothesis-profile random finds others.
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.register_profile("fixed", settings.get_profile("random"), derandomize=True)
+settings.load_profile("fixed")
 
 ROOT = Path(__file__).resolve().parent.parent
 
