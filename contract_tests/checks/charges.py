@@ -52,9 +52,26 @@ def ledger_charges_once(context: CheckContext) -> None:
     for group in context.generation_groups:
         _assert_group_charge(group)
     for generation in completed_generations(context, ALL_FIXTURES):
+        _assert_charged_before_end(generation)
         known = generation.charged is not None and generation.reported_cost is not None
         if generation.measured_alone and known:
             assert_charged(generation, generation.n * unit_price(generation))
+
+
+def _assert_charged_before_end(generation: ObservedGeneration) -> None:
+    """Require a task that was seen processing to have been charged by then."""
+    before, read = generation.balance_before, generation.balance_in_progress
+    cost = generation.reported_cost
+    if before is None or read is None or read.status != 200 or not cost:
+        return
+    credits = find_balance(read.json_object, read)
+    if credits > before - cost:
+        raise Failed(
+            f"the balance was {before} before the request and is {credits} in progress",
+            generation.exchange,
+            read,
+            expected=f"at most {before - cost}: credits are charged before the generation",
+        )
 
 
 def _assert_group_charge(group: list[ObservedGeneration]) -> None:

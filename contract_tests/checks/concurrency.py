@@ -68,12 +68,13 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         SimultaneousRequest("low", encode_request(one, prompt), cost=price if at < payable else 0)
         for at, one in enumerate(fixtures)
     ]
-    free = _requests_of_others(context, roles)
+    failing, unpaid = _requests_of_others(context, roles)
     _reject_first(context, start)
-    exchanges = context.client.send_simultaneously([*requests, *free])
+    # A refund is due while requests of others follow the failure.
+    exchanges = context.client.send_simultaneously([*failing, *requests, *unpaid])
     left = context.credits("low")  # soon after the 402, and before tasks have been waited for
     context.concurrent_payment = (start, start % price)
-    of_low, of_others = exchanges[: len(requests)], exchanges[len(requests) :]
+    of_low = exchanges[len(failing) : len(failing) + len(requests)]
     most = start - price * sum(exchange.status == 200 for exchange in of_low)
     if left > most:
         message = f"{left} credits are left just after the responses, expected at most {most}"
@@ -89,7 +90,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     assert_distinct_images(paid)
     for role, before in others.items():
         what = f"the balance of {role} after requests of low"
-        assert_equal(context.wait_for_credits(before, role), before, what, *of_others, *of_low)
+        assert_equal(context.wait_for_credits(before, role), before, what, *exchanges)
 
 
 def _reject_first(context: CheckContext, credits: int) -> None:
@@ -130,15 +131,17 @@ def _concurrent_modes(context: CheckContext, payable: int) -> list[tuple[bool, b
     return [mode for pair in pairs for mode in pair if mode is not None]
 
 
-def _requests_of_others(context: CheckContext, roles: list[str]) -> list[SimultaneousRequest]:
+def _requests_of_others(
+    context: CheckContext, roles: list[str]
+) -> tuple[list[SimultaneousRequest], list[SimultaneousRequest]]:
     """Return requests of other users that cost nothing: one that fails, and one without credits."""
-    requests = []
-    if "broke" in roles and context.credits("broke") < _MIN_PRICE:
-        requests.append(SimultaneousRequest("broke", context.request_body()))
+    failing, unpaid = [], []
     if context.profile.provider_failure:
         body = context.request_body(prompt=context.profile.provider_failure)
-        requests.append(SimultaneousRequest("valid", body, cost=_MIN_PRICE))
-    return requests
+        failing.append(SimultaneousRequest("valid", body, cost=_MIN_PRICE))
+    if "broke" in roles and context.credits("broke") < _MIN_PRICE:
+        unpaid.append(SimultaneousRequest("broke", context.request_body()))
+    return failing, unpaid
 
 
 def _assert_own_balance(generation: ObservedGeneration, most: int) -> None:

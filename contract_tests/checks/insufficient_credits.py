@@ -48,19 +48,33 @@ def tasks_require_full_price(context: CheckContext) -> None:
 @check("LED-4", requires=("broke",), cost=_MIN_PRICE, pays_nothing=True)
 def ledger_generates_nothing_unpaid(context: CheckContext) -> None:
     """Generate no images for a task without enough credits."""
-    before = _require_no_credits(context)
-    body = context.request_body(**{"async": True})
-    exchange = context.client.post(body, key="broke", cost=_MIN_PRICE)
+    credits = _require_no_credits(context)
+    for is_form in (False, True):
+        _assert_task_not_generated(context, "broke", credits, n=1, is_form=is_form)
+
+
+def _assert_task_not_generated(
+    context: CheckContext, role: str, credits: int, *, n: int, is_form: bool
+) -> None:
+    """Require 402 to a task of *n* images that *credits* do not pay for, or that it fails."""
+    fields = {"n": n, "async": True}
+    post = partial(context.client.post, key=role, cost=max(credits, _MIN_PRICE))
+    if is_form:
+        exchange = post(form=context.form_fields(**fields), files=upload_files(("sunset.png",)))
+    else:
+        exchange = post(context.request_body(**fields))
     if require_response(exchange).status == 402:
         return
-    after = context.credits("broke")
+    after = context.credits(role)
     if after < 0:
-        raise Failed(f"the balance is {after}", exchange, expected=f"{before}, or 402")
+        raise Failed(f"the balance is {after}", exchange, expected=f"{credits}, or 402")
     if exchange.status == 202:
         path = f"generations/{expect(exchange, 202).get('id')}"
         for _ in range(3):
-            poll = context.client.get(path, key="broke")
-            if poll.status == 200 and poll.json_object.get("status") == "succeeded":
+            poll = context.client.get(path, key=role)
+            images = poll.json_object.get("images")
+            is_complete = isinstance(images, list) and len(images) == n
+            if poll.status == 200 and is_complete:
                 raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
         if poll.status == 404:
             raise Failed("its owner cannot read an accepted task", exchange, poll, expected="402")
@@ -100,6 +114,9 @@ def ledger_requires_full_price(context: CheckContext) -> None:
     if credits < _MIN_PRICE:
         raise Inconclusive(f"keys.low has {credits} credits, expected enough for an image")
     _expect_insufficient_credits(context, "low", context.request_body(n=4))
+    _expect_insufficient_credits(context, "low", form=context.form_fields(n=4))
+    for is_form in (False, True):
+        _assert_task_not_generated(context, "low", credits, n=4, is_form=is_form)
 
 
 def _spend_down(context: CheckContext) -> int:
@@ -140,15 +157,16 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
         lowest, highest = (n * price for price in _possible_prices(context, size))
         if lowest > credits:
             unpayable.append((n, size))
-        elif highest <= credits - context.documented:  # that an exact balance is enough is inferred
+        elif highest <= credits:
             payable.append((highest, n, size))
     for is_form, is_task in product((False, True), repeat=2):
         most_expensive = sorted(payable)[-_PAYABLE_REQUESTS:]
         if context.is_slow:
             most_expensive = most_expensive[-1:]
-        for _, n, size in most_expensive if time.monotonic() < deadline else ():
+        for price, n, size in most_expensive if time.monotonic() < deadline else ():
             exchange = _request_failure(context, credits, n, size, is_form, is_task)
-            if exchange.status == 402:
+            is_open = price == credits and context.documented  # whether an exact balance is enough
+            if exchange.status == 402 and not is_open:
                 message = f"402 with {credits} credits to {n} images of {size}"
                 raise Failed(message, exchange, expected="500 generationFailed, or 202")
             if exchange.status == 202:

@@ -25,7 +25,7 @@ from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES
 from mockhub.verify.generation import SECOND_KEY, create_generation
-from mockhub.verify.generation_assertions import generations_with_id
+from mockhub.verify.generation_assertions import generations_with_id, image_ids_and_urls
 from mockhub.verify.outcomes import Failed, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -234,7 +234,13 @@ def retrieve_accepts_any_key_of_owner(context: CheckContext) -> None:
     own = [generation for generation in generations if generation.payer == "valid"]
     reads = context.run_batch([partial(context.client.get, one.path, key) for one in own])
     for generation, exchange in zip(own, reads, strict=True):
-        assert_field(expect(exchange, 200), "id", generation.id, exchange)
+        body, final = expect(exchange, 200), generation.final_body
+        evidence = (exchange, generation.final_exchange)
+        assert_equal(body.get("id"), generation.id, "id", *evidence)
+        if generation.finished or generation.exchange.status == 200:
+            assert_equal(body.get("status"), final.get("status"), "status", *evidence)
+            saved, created = image_ids_and_urls(body), image_ids_and_urls(final)
+            assert_equal(sorted(saved, key=str), sorted(created, key=str), "images", *evidence)
         if (while_running := generation.other_reads.get(SECOND_KEY)) is not None:
             assert_field(expect(while_running, 200), "id", generation.id, while_running)
     generation = context.completed("example")

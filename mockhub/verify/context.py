@@ -336,7 +336,7 @@ class CheckContext(Balances):
             generation.max_cost if generation.accepted else 0
         )
         if generation.exchange.status == 202 and generation.id:
-            if generation.name == "example_async" or generation.payer != "valid":
+            if generation.name.endswith("_async") or generation.payer != "valid":
                 second_key = self.memoize("second key", self._find_second_key)
                 polling.read_with_other_keys(self.client, generation, second_key)
             polling.poll_until_final(self.client, generation)

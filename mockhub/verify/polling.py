@@ -11,7 +11,7 @@ from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
-from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, is_final
+from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, is_final, poll_status
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
 _SIMULTANEOUS_POLLS = 3
@@ -26,6 +26,11 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
     while not generation.finished:
         generation.polls += fetch_simultaneously(client, generation, count)
         generation.finished = any(is_final(poll) for poll in generation.polls)
+        if (
+            generation.balance_in_progress is None
+            and poll_status(generation.polls[-1]) == "processing"
+        ):
+            generation.balance_in_progress = client.get("credits", key=generation.payer)
         if generation.finished or time.monotonic() > deadline:
             break
         if len(generation.polls) > 2 and all(poll.status >= 400 for poll in generation.polls[-3:]):

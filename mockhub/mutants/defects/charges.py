@@ -97,6 +97,33 @@ def async_charged_again_at_completion(server: PatchedServer) -> None:
         return completed
 
 
+@mutant("LED-1", "A task is charged when it ends; what the tasks in progress cost is set aside.")
+def tasks_charged_at_end(server: PatchedServer) -> None:
+    owed: Counter[str] = Counter()
+
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        account, before = creation.account, creation.account.balance
+        if before - owed[account.id] < server.price(creation.request):
+            raise server.error("insufficientCredits")
+        generation = creation.proceed()
+        if is_async(generation):
+            owed[account.id] += generation.credits_requested
+            server.adjust_balance(account, generation.credits_requested)
+        return generation
+
+    @wrap(server.hub, "complete_generation")
+    def complete(
+        original: Original, generation: Generation, now: int, *, failed: bool
+    ) -> Generation:
+        if is_async(generation):
+            owed[generation.account] -= generation.credits_requested
+            account = server.hub.accounts[generation.account]
+            server.adjust_balance(account, -generation.credits_requested)
+        completed: Generation = original(generation, now, failed=failed)
+        return completed
+
+
 @mutant("LED-1", "Each poll of a running generation costs a credit.")
 def polls_charged(server: PatchedServer) -> None:
     @wrap(server.hub, "record_poll")

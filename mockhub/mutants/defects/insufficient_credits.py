@@ -67,6 +67,12 @@ mutant_table("LED-4", allow_overdraft())(
             bool(request.references) and account.balance >= price // request.n
         ),
     ),
+    balance_checked_for_one_image_in_form_tasks=Row(
+        "For a task with references, a balance for one image is enough, and becomes negative.",
+        lambda account, price, request: (
+            bool(request.references) and request.run_async and account.balance >= price // request.n
+        ),
+    ),
     balance_not_checked_for_three=Row(
         "The balance is not checked for three images of medium quality.",
         lambda account, price, request: (request.n, request.quality) == (3, "medium"),

@@ -204,6 +204,23 @@ mutant_table("RET-5", hide_from_other_keys)(
 )
 
 
+@mutant("RET-5", "What a second key has read of a task is cached for it.")
+def reads_of_other_keys_cached(server: PatchedServer) -> None:
+    creating_keys: dict[str, bytes | None] = {}
+    cache: dict[tuple[str, bytes | None], Response] = {}
+
+    @hooks.after_generation.on(server)
+    def store(context: RequestContext, account: Account) -> None:
+        creating_keys[context.generation or ""] = context.key_digest
+
+    @responses.on_read.on(server)
+    def cached(response: Response, context: RequestContext) -> Response:
+        id = context.path_param or ""
+        if creating_keys.get(id, context.key_digest) == context.key_digest:
+            return response
+        return cache.setdefault((id, context.key_digest), response)
+
+
 mutant_table("RET-3", responses.change_error("notFound", OperationId.GET_GENERATION))(
     unknown_id_is_400=Row("An unknown id returns 400.", (400, "invalid_request")),
     unknown_id_crashes=Row("An unknown id returns 500.", (500, "internalError")),

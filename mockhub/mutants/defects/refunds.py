@@ -97,6 +97,32 @@ def failure_refunded_to_other_account(
     return 0
 
 
+@mutant("LED-2", "A failed generation is refunded to the account that sent the last request.")
+def failure_refunded_to_last_account(server: PatchedServer) -> None:
+    server.hub.provider = Provider([parse_outcome("duration=20ms")])
+    last_accounts: list[Account] = []
+
+    @hooks.wrap_creation.on(server)
+    def create(creation: hooks.Creation) -> Generation:
+        last_accounts.append(creation.account)
+        return creation.proceed()
+
+    @replace_failure_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        if last_accounts[-1].id == generation.account:
+            return credits
+        server.adjust_balance(last_accounts[-1], credits)
+        return 0
+
+
+@mutant("LED-2", "A failed generation is not refunded if it took the last credits.")
+@replace_failure_refund.with_server
+def failure_at_zero_not_refunded(
+    server: PatchedServer, credits: int, generation: Generation
+) -> int:
+    return credits if server.hub.accounts[generation.account].balance else 0
+
+
 @mutant("LED-2", "Each read of a failed task refunds it again.")
 def failure_refunded_at_every_read(server: PatchedServer) -> None:
     @hooks.after_success(OperationId.GET_GENERATION).on(server)
