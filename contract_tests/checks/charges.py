@@ -13,6 +13,7 @@ from mockhub.verify.assertions import (
     expect,
     expect_error,
     find_balance,
+    require_complete_balance,
 )
 from mockhub.verify.charge_assertions import (
     assert_balances_match_costs,
@@ -197,6 +198,7 @@ def ledger_is_unchanged_at_end(context: CheckContext) -> None:
     reads = context.run_batch([partial(context.client.get, "credits", role) for role in roles])
     for role, known, exchange in zip(roles, known_balances, reads, strict=True):
         balance = find_balance(expect(exchange, 200), exchange)
+        require_complete_balance(exchange)
         if known is not None:
             assert_equal(balance, known, f"the balance of {role} at the end", exchange)
 

@@ -221,7 +221,12 @@ class Run:
     def _may_be_same_user(self) -> bool:
         """Whether `other` has had as many credits as `valid` whenever both were read."""
         start, latest = self.context.starting_balances, self.client.budget.latest
-        return start.get("other") == start.get("valid") and latest("other") == latest("valid")
+        is_equal = start.get("other") == start.get("valid") and latest("other") == latest("valid")
+        return is_equal and not any(
+            one.exchange.status == 200 and one.balance_after != one.other_balance_after
+            for one in self.context.history
+            if None not in (one.balance_after, one.other_balance_after)
+        )
 
     def _unmet_dependency(self, check: Check) -> CheckOutcome | None:
         for name in check.after:

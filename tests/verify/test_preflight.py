@@ -9,6 +9,8 @@ from threading import Timer
 import pytest
 
 from mockhub.exceptions import MockhubError
+from mockhub.mutants.catalog import mutants
+from mockhub.mutants.serving import running
 from mockhub.verify import preflight
 from mockhub.verify.profile import Partial
 from mockhub.verify.runner import run, select_checks
@@ -208,3 +210,14 @@ def test_user_that_may_be_the_same_is_not_accused() -> None:
     assert report.with_outcome("failed") == []
     [clause] = report.with_outcome("inconclusive")
     assert "keys.other may belong to the user of keys.valid" in clause.reason
+
+
+def test_users_whose_balances_differ_are_two() -> None:
+    """A defect that mixes up their balances does not make two users one."""
+    with running(mutants()["balance-of-concurrent-caller"].change) as server:
+        account = server.hub.add_account("twin", account_type="PRO")
+        server.hub.grant(account, server.hub.accounts["rich"].balance)
+        keys = {**KEYS, "other": server.hub.add_key("twin")}
+        profile = build_profile(server.url, keys=keys)
+        report = run(profile, keyword="retrieve_keeps_users_apart", no_fuzz=True)
+    assert [clause.id for clause in report.with_outcome("failed")] == ["CRD-3"]

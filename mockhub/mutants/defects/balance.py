@@ -89,6 +89,10 @@ mutant_table("CRD-2", mutate_credits)(
             content.pop("next_expiration") if content["credits"] < _SMALL_BALANCE else None
         ),
     ),
+    null_account_type_at_zero=Row(
+        "A balance of zero has the account_type null.",
+        lambda content, context: content["credits"] or content.update(account_type=None),
+    ),
     numeric_next_expiration=Row("next_expiration is a number.", update(next_expiration=1893456000)),
     renamed_credits=Row("The field for the credits is `balance`.", rename("credits", "balance")),
     credits_divided_by_1000=Row(

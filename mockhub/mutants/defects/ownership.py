@@ -75,6 +75,9 @@ mutant_table("RET-2", allow_foreign_reads)(
     generations_of_other_shown=Row(
         "Every key can read the generations of the account `other`.", is_paid_by("other")
     ),
+    generations_of_low_shown=Row(
+        "Every key can read the generations of the account `low`.", is_paid_by("low")
+    ),
     tasks_of_three_shown_to_others=Row(
         "Every key can read a task of three images.", all_of(is_async, has_count(3))
     ),

@@ -95,6 +95,14 @@ mutant_table("END-6", on_unrouted(405), conforms_if_documented=True)(
 )
 
 
+@mutant("END-6", "A 405 to a method of a generation's path is HTML.", conforms_if_documented=True)
+@on_unrouted(405)
+def generation_methods_in_html(response: Response, context: RequestContext) -> Response:
+    if not context.path.startswith("/api/v1/generations/"):
+        return response
+    return send_body(b"<h1>405</h1>", "text/html")(response, context)
+
+
 @mutant("END-6", "PUT, PATCH and DELETE return what GET returns.")
 @hooks.on_request
 def all_methods_read(headers: RequestHeaders, scope: Scope) -> None:
