@@ -34,7 +34,7 @@ class ObservedGeneration:
         balance_before: The payer's credits just before the POST.
         balance_after: The payer's credits after it ended.
         balance_read: The read of the payer's credits just after it ended.
-        balance_in_progress: The read of the payer's credits after a poll found it processing.
+        balance_in_progress: The read of the payer's credits after two polls found it processing.
         balance_on_reread: The payer's credits after a task was read again.
         other_balance_before: Another user's credits before the POST.
         other_balance_after: Another user's credits after it ended.

@@ -26,10 +26,9 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
     while not generation.finished:
         generation.polls += fetch_simultaneously(client, generation, count)
         generation.finished = any(is_final(poll) for poll in generation.polls)
-        if (
-            generation.balance_in_progress is None
-            and poll_status(generation.polls[-1]) == "processing"
-        ):
+        statuses = [poll_status(poll) for poll in generation.polls[-1 - count :: count]]
+        # It may be processing for a moment before it is charged.
+        if generation.balance_in_progress is None and statuses == ["processing"] * 2:
             generation.balance_in_progress = client.get("credits", key=generation.payer)
         if generation.finished or time.monotonic() > deadline:
             break

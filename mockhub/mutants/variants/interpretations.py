@@ -74,7 +74,11 @@ variant_table(show_reserved_credits, level="documented")(
     charged_at_start=Row(
         "A task is charged when it starts, not when it is submitted.",
         lambda generation: not generation.polls,
-    )
+    ),
+    charged_after_processing_began=Row(
+        "A task is processing for a moment before it is charged.",
+        lambda generation: generation.polls <= 1,
+    ),
 )
 variant_table(responses.mutate_balances, level="documented")(
     fractional_credits=Row(
