@@ -96,7 +96,7 @@ class Redactor:
 
     def contains_key(self, content: bytes) -> bool:
         """Return whether there is a key; for nearly all content this takes microseconds."""
-        if self._prefix_bytes and self._prefix_bytes in content:
+        if self._prefix_bytes and content.find(self._prefix_bytes) >= 0:  # faster than `in`
             return True
         runs = _long_runs(content) if len(content) > _MAX_CACHED else _cached_long_runs(content)
         return bool(runs) and any(self._find(b" ".join(runs).decode("latin-1")))
