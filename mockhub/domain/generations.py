@@ -106,7 +106,6 @@ def create_generation(
         InsufficientCredits: if the account cannot pay.
     """
     allocations = account.allocate(quote.price(request.n))
-    due_at = _due_at(request, outcome, now, timeout_ms)
     entries = tuple([Entry(now, "charge", -credits, lot, id) for lot, credits in allocations])
     ends_now = not (request.run_async or outcome.never or outcome.duration)
     delivered = outcome.delivered_images(request.n) if ends_now else 0
@@ -119,7 +118,7 @@ def create_generation(
         allocations=allocations,
         seed=seed,
         created_at=now,
-        due_at=due_at,
+        due_at=now if ends_now else _due_at(request, outcome, now, timeout_ms),
         status=_final_status(delivered) if ends_now else "queued",
         delivered=delivered,
         ended_at=now if ends_now else None,

@@ -48,9 +48,8 @@ class ImageSpec(FrozenStruct, frozen=True):
 
     def series_hash(self) -> bytes:
         """Return a hash of what the images of a request have in common, to draw them from."""
-        size = (self.width, self.height)
-        series = (self.seed, self.model, self.prompt, *size, self.count, self.references)
-        return _hash((*series, self.quality), _SERIES_HASH_BYTES)
+        drawn = (self.seed, self.model, self.prompt, self.width, self.height)
+        return _hash((*drawn, self.count, self.references, self.quality), _SERIES_HASH_BYTES)
 
     def url_digest(self) -> str:
         """Return the same for all images of a request; other images have another one (GEN-10)."""
