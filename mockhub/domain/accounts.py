@@ -77,7 +77,7 @@ class Account:
             for lot in self.lots.values()
             if lot.remaining and lot.expires_at is not None
         ]
-        return min(times, default=None)
+        return min(times) if times else None
 
     def balance_snapshot(self) -> Balance:
         """Return the balance as it is now."""

@@ -274,7 +274,7 @@ class HubBackend(ObservableHub):
         Raises:
             ApiError: 401 missingApiKey, invalidApiKey or expiredApiKey (AUTH-3 to AUTH-6).
         """
-        key = self.keys.authenticate(credentials, self.clock.now(), self.spec.errors)
+        key = self.keys.authenticate(credentials, self.clock, self.spec.errors)
         return self.accounts[key.account]
 
     # -- faults ----------------------------------------------------------------------------------

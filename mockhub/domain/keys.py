@@ -6,6 +6,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import NamedTuple
 
+from mockhub.domain.clock import Clock
 from mockhub.spec.error_catalog import ErrorCatalog
 
 
@@ -42,13 +43,13 @@ class KeyStore(dict[bytes, ApiKey]):
         key = self[digest] = self[digest]._replace(expires_at=expires_at)
         return key
 
-    def authenticate(self, credentials: Credentials, now: int, errors: ErrorCatalog) -> ApiKey:
+    def authenticate(self, credentials: Credentials, clock: Clock, errors: ErrorCatalog) -> ApiKey:
         """Return the key; see `HubBackend.authenticate` for the errors."""
         key = None if isinstance(credentials, NoApiKey) else self.get(credentials)
         if key is None or key.revoked:
             is_missing = credentials is NoApiKey.MISSING
             raise errors.error("missingApiKey" if is_missing else "invalidApiKey")
-        if key.expires_at is not None and key.expires_at <= now:
+        if key.expires_at is not None and key.expires_at <= clock.now():
             raise errors.error("expiredApiKey")
         return key
 
