@@ -272,9 +272,9 @@ class HttpProtocol(asyncio.Protocol):
             self._flow,
             self._context,
             self._on_response_complete,
-            keep_alive=keep_alive,
-            expects_continue=expects_continue,
-            is_head=is_head,
+            keep_alive,
+            expects_continue,
+            is_head,
         )
 
     def _set_deadline(self, timeout: float) -> None:

@@ -52,7 +52,6 @@ class RequestResponseCycle:
         flow: FlowControl,
         context: ServerContext,
         on_response_complete: Callable[[RequestResponseCycle], None],
-        *,
         keep_alive: bool,
         expects_continue: bool,
         is_head: bool,
