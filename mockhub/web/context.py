@@ -173,10 +173,11 @@ class RequestContext:
         if response is None or self.fired_faults:
             shown = response.body if response else b"{}"
             self.code, self.state = body_error_code_and_status(shown)
-        received = b" ".join([raw_path, query, self.stored_body.content or b"", *headers.values()])
+        content = self.stored_body.content or b""
+        received = b" ".join([raw_path, query, content, *headers, *headers.values()])
         self.contains_api_key = hub.redactor.contains_key(received)
-        self.size = len(received) + sum(map(len, headers))
-        self.size += size_of_objects(self.path, headers, self.fired_faults, self.parsed_request)
+        size = size_of_objects(self.path, headers, self.fired_faults, self.parsed_request)
+        self.size = len(received) + size
         if response and len(response.body) > MAX_STORED_BODY:  # an image
             self.stored_response = to_stored_body(response.body)
             self.response = replace(response, body=b"")
