@@ -219,9 +219,9 @@ class CheckContext(Balances):
         for payer in ("valid", "other"):
             group = [name for name, fixture in missing.items() if fixture.payer == payer]
             while group:
-                # The cost of a task stays reserved, beside that of its request, until it has ended.
+                # Beside the request a task is reserved until it ends, and its charge may be seen.
                 costs = [
-                    missing[name].max_cost * (2 if missing[name].asynchronous else 1)
+                    missing[name].max_cost * (3 if missing[name].asynchronous else 2)
                     for name in group[:_MAX_CONCURRENT]
                 ]
                 size = self.affordable_count(costs)
