@@ -12,6 +12,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
@@ -30,7 +31,7 @@ from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.multipart import to_form_text
-from mockhub.verify.outcomes import Failed, Skipped
+from mockhub.verify.outcomes import Failed, OverBudget, Skipped
 from mockhub.verify.polling import poll_until_final
 
 if TYPE_CHECKING:
@@ -132,7 +133,6 @@ class _GeneratedRequest(NamedTuple):
     """A request to send, unless the budget does not cover it, and what its response must be."""
 
     send: Callable[[], Exchange | None]
-    cost: int
     check: Callable[[Exchange], object]
 
 
@@ -148,10 +148,8 @@ class _BodySender:
     def send(self, requests: Sequence[_GeneratedRequest]) -> None:
         """Send requests until the time is over, and check their responses."""
         self.context.begin_generated()  # generating takes seconds on a busy machine
-        calls, costs = [one.send for one in requests], [one.cost for one in requests]
-        for request, exchange in zip(
-            requests, self.context.run_batch(calls, cost=costs), strict=True
-        ):
+        exchanges = self.context.run_batch([one.send for one in requests])
+        for request, exchange in zip(requests, exchanges, strict=True):
             if exchange is not None:
                 self.checked_count += 1
                 request.check(exchange)
@@ -203,12 +201,11 @@ class _BodySender:
         raw = None if form else (JSON, json.dumps(body, ensure_ascii=True).encode())
 
         def send() -> Exchange | None:
-            budget = self.context.client.budget
-            if budget.remaining < cost:
-                budget.settle()
-            return post(form=form, raw=raw) if budget.remaining >= cost else None
+            with suppress(OverBudget):
+                return post(form=form, raw=raw)
+            return None
 
-        return _GeneratedRequest(send, cost, check)
+        return _GeneratedRequest(send, check)
 
     def _check_paid(self, body: JsonObject, exchange: Exchange) -> None:
         """Require a generation, and follow the link to it."""

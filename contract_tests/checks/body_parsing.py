@@ -51,7 +51,7 @@ def request_rejects_unreadable_body(context: CheckContext) -> None:
     bodies = list(_unreadable_bodies(context))
     with context.expect_no_charge("an unreadable body"):
         calls = [partial(context.client.post, raw=body, cost=_MIN_PRICE) for body in bodies]
-        responses = context.run_batch(calls, cost=_MIN_PRICE)
+        responses = context.run_batch(calls)
         cases = [f"a body of {media_type or 'no content type'}" for media_type, _ in bodies]
         expect_invalid_requests(zip(cases, responses, strict=True))
 

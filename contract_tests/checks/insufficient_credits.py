@@ -10,12 +10,15 @@ from itertools import product
 
 from mockhub.verify import oracle, polling
 from mockhub.verify.assertions import assert_equal, expect, expect_error, require_response
+from mockhub.verify.charge_assertions import resend_lost
 from mockhub.verify.check import check
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import ALL_FIXTURES, DOCUMENTED_SIZES, upload_files
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
+from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
 _MIN_PRICE = oracle.min_price()
 _UNPAID = (
@@ -24,7 +27,7 @@ _UNPAID = (
 )  # fmt: skip
 _PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
 _QUALITIES = ("auto", "low", "medium", "high")
-_PAYABLE_REQUESTS = 2  # of each media type and mode, for what costs nearly all credits
+_MAX_SIMULTANEOUS = 12
 _PAYABLE_SECONDS = 5.0  # after which a slow implementation gets no more of them
 
 
@@ -89,7 +92,7 @@ def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     with context.expect_no_charge("requests without enough credits", "broke"):
         # The size may not be offered, and a task may be accepted and fail.
         open_statuses = (202, 400) if context.documented else ()
-        for exchange in context.run_batch(list(_unpaid_requests(context)), cost=_MIN_PRICE):
+        for exchange in context.run_batch(list(_unpaid_requests(context))):
             if exchange.status not in open_statuses:
                 expect_error(exchange, 402, "insufficientCredits")
 
@@ -107,7 +110,7 @@ def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
         yield partial(post, form=context.form_fields(**task), files=files)
 
 
-@check("LED-4", requires=("low",), cost=4 * _MIN_PRICE)
+@check("LED-4", requires=("low",), cost=4 * _MIN_PRICE, account="low")
 def ledger_requires_full_price(context: CheckContext) -> None:
     """Reject a request if the credits pay for some of its images only."""
     credits = _spend_down(context)
@@ -144,7 +147,7 @@ def _spend_down(context: CheckContext) -> int:
     requires=("low", "provider_failure"),
     fixtures=ALL_FIXTURES,
     cost=4 * _MIN_PRICE,
-    pays_nothing=True,
+    account="low",
 )
 def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     """Accept what the credits pay for and reject what they do not, whatever is requested.
@@ -160,11 +163,12 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
         elif highest <= credits:
             payable.append((highest, n, size))
     for is_form, is_task in product((False, True), repeat=2):
-        most_expensive = sorted(payable)[-_PAYABLE_REQUESTS:]
+        below = [one for one in sorted(payable) if one[0] < credits]
+        most_expensive = sorted({*below[-1:], *sorted(payable)[-1:]})
         if context.is_slow:
-            most_expensive = most_expensive[-1:]
+            most_expensive = most_expensive[:1]
         for price, n, size in most_expensive if time.monotonic() < deadline else ():
-            exchange = _request_failure(context, credits, n, size, is_form, is_task)
+            [exchange] = _request_failures(context, credits, (n, size, is_form, is_task))
             is_open = price == credits and context.documented  # whether an exact balance is enough
             if exchange.status == 402 and not is_open:
                 message = f"402 with {credits} credits to {n} images of {size}"
@@ -181,11 +185,14 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
         for is_form, is_task in product((False, True), repeat=2)
         if not (is_task and context.documented)
     ]
-    costs = [min(credits, oracle.price(size, n)) for n, size, *_ in combinations]
-    calls = [partial(_request_failure, context, credits, *one) for one in combinations]
-    for (_, size, *_), exchange in zip(
-        combinations, context.run_batch(calls, cost=costs), strict=True
-    ):
+    exchanges = [
+        exchange
+        for start in range(0, len(combinations), _MAX_SIMULTANEOUS)
+        for exchange in _request_failures(
+            context, credits, *combinations[start : start + _MAX_SIMULTANEOUS]
+        )
+    ]
+    for (_, size, *_), exchange in zip(combinations, exchanges, strict=True):
         if not (exchange.status == 400 and context.documented and size not in DOCUMENTED_SIZES):
             expect_error(exchange, 402, "insufficientCredits")
     assert_equal(context.credits("low"), credits, "the balance of low", exchange)
@@ -200,22 +207,35 @@ def _possible_prices(context: CheckContext, size: str) -> tuple[int, int]:
     return (min(prices), max(prices)) if prices else (_MIN_PRICE, oracle.max_price())
 
 
-def _request_failure(
-    context: CheckContext, credits: int, n: int, size: str, is_form: bool, is_task: bool
-) -> Exchange:
-    """Request images that the provider does not deliver, as `low`, which has *credits*."""
+def _request_failures(
+    context: CheckContext, credits: int, *combinations: tuple[int, str, bool, bool]
+) -> list[Exchange]:
+    """Request images that the provider does not deliver, at the same moment, as `low`.
+
+    Together they cost at most its *credits*.
+    """
+    requests = [
+        SimultaneousRequest("low", _failing_body(context, *one), cost=0 if at else credits)
+        for at, one in enumerate(combinations)
+    ]
+    exchanges = context.client.send_simultaneously(requests)
+    resend_lost(context, requests, exchanges, credits)
+    for exchange in exchanges:
+        if require_response(exchange).status == 200:
+            context.record_cost([exchange])
+            raise Inconclusive("the provider did not fail", exchange)
+    return exchanges
+
+
+def _failing_body(
+    context: CheckContext, n: int, size: str, is_form: bool, is_task: bool
+) -> EncodedBody:
     fields = {"prompt": context.profile.provider_failure, "n": n, "size": size}
     fields |= {"quality": _QUALITIES[n - 1]} | ({"async": True} if is_task else {})
-    post = partial(context.client.post, key="low", cost=min(credits, oracle.price(size, n)))
     if is_form:
         files = upload_files(("sunset.png",) * (n % 3))
-        exchange = post(form=context.form_fields(**fields), files=files)
-    else:
-        exchange = post(context.request_body(**fields))
-    if require_response(exchange).status == 200:
-        context.record_cost([exchange])
-        raise Inconclusive("the provider did not fail", exchange)
-    return exchange
+        return form_body(context.form_fields(**fields), files, False)
+    return json_body(context.request_body(**fields))
 
 
 @check("LED-5", requires=("broke",), cost=_MIN_PRICE)

@@ -75,7 +75,7 @@ def references_of_other_formats_are_rejected(context: CheckContext) -> None:
     files = [fixtures.unsupported_file(name) for name in _UNSUPPORTED_FILES]
     with context.expect_no_charge("a form with a file of another format"):
         calls = [partial(_upload, context, file) for file in files]
-        responses = context.run_batch(calls, cost=_MIN_PRICE)
+        responses = context.run_batch(calls)
         names = [file.name for file in files]
         expect_invalid_requests(zip(names, responses, strict=True))
 

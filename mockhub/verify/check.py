@@ -32,6 +32,8 @@ class Check(NamedTuple):
         last: Whether it runs after all others, generated requests included.
         pays_nothing: Whether a conforming server charges nothing, even for a moment, except to an
             account that no other such check reads, so that the check may run beside others like it.
+        account: The only account whose balance it reads or changes, or "": checks of different
+            accounts may run side by side.
         needs_success: Whether it runs only if no check has failed before.
     """
 
@@ -46,6 +48,7 @@ class Check(NamedTuple):
     after: tuple[str, ...] = ()
     last: bool = False
     pays_nothing: bool = False
+    account: str = ""
     needs_success: bool = False
 
     def at_level(self, level: str) -> Check:
@@ -66,6 +69,7 @@ def check(
     after: tuple[str, ...] = (),
     last: bool = False,
     pays_nothing: bool = False,
+    account: str = "",
 ) -> Callable[[CheckFunction], CheckFunction]:
     """Register a function that returns if the clauses hold and raises a `CheckOutcome` if not.
 
@@ -83,7 +87,7 @@ def check(
         CHECKS.append(
             Check(
                 function.__name__, clause_ids, check_level, requires, fixtures, cost, description,
-                function, after, last, pays_nothing,
+                function, after, last, pays_nothing, account,
             )
         )  # fmt: skip
         return function

@@ -63,14 +63,12 @@ def expect_rejection(
     Each is sent as a synchronous request and as a task, whose form has a file.
     """
     calls: list[Callable[[], Exchange]] = []
-    costs: list[int] = []
     cases: list[str] = []
     with context.expect_no_charge("an invalid request"):
         for (number, change), is_task in product(enumerate(changes, context.seed), (False, True)):
             if is_task and "async" in change:
                 continue
-            cost = _max_cost(change)
-            post = partial(context.client.post, cost=cost)
+            post = partial(context.client.post, cost=_max_cost(change))
             changed = {**_OTHER_FIELDS[(number + is_task) % len(_OTHER_FIELDS)], **change}
             changed |= {"async": True} if is_task else {}
             calls.append(partial(post, context.request_body(**changed)))
@@ -79,9 +77,7 @@ def expect_rejection(
                 files = upload_files(("sunset.png",) * is_task)
                 calls.append(partial(post, form=context.form_fields(**changed), files=files))
                 cases.append(f"a form with {describe_fields(changed)}{' and a file' * is_task}")
-            costs += [cost] * (len(calls) - len(costs))
-        responses = context.run_batch(calls, cost=costs)
-        expect_invalid_requests(zip(cases, responses, strict=True))
+        expect_invalid_requests(zip(cases, context.run_batch(calls), strict=True))
 
 
 def _max_cost(change: Mapping[str, object]) -> int:
@@ -145,9 +141,8 @@ def expect_unauthorized(
     """Require every protected operation to return 401 with one of *codes*, without a charge."""
     names, calls = zip(*protected_operations(context, **credentials), strict=True)
     with context.expect_no_charge(f"a request {case}"):
-        responses = context.run_batch(calls, cost=oracle.min_price())
         cases = [f"{name} {case}" for name in names]
-        expect_errors(zip(cases, responses, strict=True), 401, *codes)
+        expect_errors(zip(cases, context.run_batch(calls), strict=True), 401, *codes)
     record = context.no_charge_checks[-1] if context.no_charge_checks else None
     if record and record.balance_before != record.balance_after:
         raise Failed(
