@@ -28,7 +28,7 @@ _HEADERS_OF_PROXIES = dict.fromkeys(
 ) | dict.fromkeys(("X-User", "X-Forwarded-User", "X-Remote-User", "Remote-User"), "admin")
 
 
-@check("AUTH-2", "AUTH-1")
+@check("AUTH-2", "AUTH-1", pays_nothing=True)
 def auth_accepts_valid_key(context: CheckContext) -> None:
     """Accept Authorization: Bearer with a valid key."""
     exchange = require_response(context.client.get("credits"))

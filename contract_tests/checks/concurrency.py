@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -54,7 +55,8 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     size, n, price = _concurrent_size(context, start)
     payable = start // price
     roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
-    others = {role: context.credits(role) for role in roles}
+    reads = context.run_batch([partial(context.credits, role) for role in roles])
+    others = dict(zip(roles, reads, strict=True))
     fixtures = [
         replace(
             context.fixtures["example"], payer="low", n=n, size=size, is_form=is_form,
@@ -68,7 +70,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
         SimultaneousRequest("low", encode_request(one, prompt), cost=price if at < payable else 0)
         for at, one in enumerate(fixtures)
     ]
-    failing, unpaid = _requests_of_others(context, roles)
+    failing, unpaid = _requests_of_others(context, others)
     _reject_first(context, start)
     # A refund is due while requests of others follow the failure.
     exchanges = context.client.send_simultaneously([*failing, *requests, *unpaid])
@@ -88,9 +90,10 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     _assert_not_overdrawn(context, start, price, paid, of_low)
     assert_distinct_generations([generation.exchange for generation in paid])
     assert_distinct_images(paid)
-    for role, before in others.items():
+    reads_again = [partial(context.wait_for_credits, others[role], role) for role in roles]
+    for role, after in zip(roles, context.run_batch(reads_again), strict=True):
         what = f"the balance of {role} after requests of low"
-        assert_equal(context.wait_for_credits(before, role), before, what, *exchanges)
+        assert_equal(after, others[role], what, *exchanges)
 
 
 def _reject_first(context: CheckContext, credits: int) -> None:
@@ -132,14 +135,14 @@ def _concurrent_modes(context: CheckContext, payable: int) -> list[tuple[bool, b
 
 
 def _requests_of_others(
-    context: CheckContext, roles: list[str]
+    context: CheckContext, credits: Mapping[str, int]
 ) -> tuple[list[SimultaneousRequest], list[SimultaneousRequest]]:
     """Return requests of other users that cost nothing: one that fails, and one without credits."""
     failing, unpaid = [], []
     if context.profile.provider_failure:
         body = context.request_body(prompt=context.profile.provider_failure)
         failing.append(SimultaneousRequest("valid", body, cost=_MIN_PRICE))
-    if "broke" in roles and context.credits("broke") < _MIN_PRICE:
+    if credits.get("broke", _MIN_PRICE) < _MIN_PRICE:
         unpaid.append(SimultaneousRequest("broke", context.request_body()))
     return failing, unpaid
 

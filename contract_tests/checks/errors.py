@@ -47,7 +47,7 @@ def errors_404_have_documented_code(context: CheckContext) -> None:
     expect_error_codes(context, 404, "notFound")
 
 
-@check("LIM-2")
+@check("LIM-2", last=True, pays_nothing=True)
 def limits_exclude_request_rate(context: CheckContext) -> None:
     """Never return 429, even to many requests at the same time."""
     burst = [partial(context.client.get, "credits") for _ in range(_BURST)]

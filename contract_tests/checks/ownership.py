@@ -94,9 +94,15 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
         for path in both
     ]
     orders.append(([(role, path) for path in both for role in ("valid", None, *roles[1:])], True))
-    for order, one_connection in orders:
-        requests = [SimultaneousRequest(role, path=path) for role, path in order]
-        exchanges = context.client.send_simultaneously(requests, one_connection=one_connection)
+    rounds = [
+        partial(
+            context.client.send_simultaneously,
+            [SimultaneousRequest(role, path=path) for role, path in order],
+            one_connection=one_connection,
+        )
+        for order, one_connection in orders
+    ]
+    for (order, _), exchanges in zip(orders, context.run_batch(rounds), strict=True):
         for (role, path), exchange in zip(order, exchanges, strict=True):
             if role is None:
                 expect_error(exchange, 401, "missingApiKey")
@@ -110,7 +116,13 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
                 expect_error(exchange, 404, "notFound")
 
 
-@check("RET-2", "CRD-3", requires=("other",), fixtures=("example",), cost=_MIN_PRICE)
+@check(
+    *("RET-2", "CRD-3"),
+    requires=("other",),
+    fixtures=("example",),
+    cost=_MIN_PRICE,
+    account="other",
+)
 def same_request_of_users_is_separate(context: CheckContext) -> None:
     """Generate and charge again what another user has requested with the same body."""
     first = context.completed("example")

@@ -118,7 +118,7 @@ def _find_charged_failure(context: CheckContext, group: list[ObservedGeneration]
     raise Inconclusive(f"the balance changed by {charged} during failures", *exchanges)
 
 
-@check("LED-2", requires=("provider_failure",), cost=2 * _MIN_PRICE)
+@check("LED-2", requires=("provider_failure",), cost=2 * _MIN_PRICE, account="valid")
 def ledger_refunds_unpolled_task(context: CheckContext) -> None:
     """Refund a failed task that is not polled."""
     before, fixture = context.credits(), context.fixtures["failure_async"]

@@ -31,7 +31,7 @@ def models_need_no_key(context: CheckContext) -> None:
     require_json(exchange)
 
 
-@check("END-1", "AUTH-1")
+@check("END-1", "AUTH-1", pays_nothing=True)
 def models_accept_valid_key(context: CheckContext) -> None:
     """Return the same model list with a valid key."""
     without_key = context.model_list()
@@ -43,7 +43,7 @@ def models_accept_valid_key(context: CheckContext) -> None:
     assert_equal(listed_with_key, listed, f"{oracle.MODEL} in the list", exchange)
 
 
-@check("END-2", "CRD-1", "CRD-2")
+@check("END-2", "CRD-1", "CRD-2", pays_nothing=True)
 def credits_have_documented_fields(context: CheckContext) -> None:
     """Return credits, account_type and next_expiration from GET /api/v1/credits."""
     exchange = require_response(context.client.get("credits"))
@@ -53,7 +53,7 @@ def credits_have_documented_fields(context: CheckContext) -> None:
         raise Failed("credits are negative", exchange, expected="0 or more")
 
 
-@check("END-3", "END-4", fixtures=("example",))
+@check("END-3", "END-4", fixtures=("example",), pays_nothing=True)
 def generations_have_documented_paths(context: CheckContext) -> None:
     """Generate at POST /api/v1/images/generations, and read at GET /api/v1/generations/{id}."""
     generation = context.generation("example")

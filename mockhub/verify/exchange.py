@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -158,3 +158,14 @@ _ERROR_MESSAGES = {
     "too large": "the response is larger than 64 MB",
     "lost": "it was lost on its way, and the request was charged or may have been",
 }
+
+
+def concurrent_labels(
+    evidence: Sequence[Exchange], exchanges: Sequence[Exchange]
+) -> tuple[str, ...]:
+    """Describe the requests that were in progress together with the evidence of a check."""
+    return tuple(
+        exchange.label
+        for exchange in exchanges
+        if exchange not in evidence and any(exchange.overlaps(shown) for shown in evidence)
+    )

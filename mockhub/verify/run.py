@@ -14,7 +14,7 @@ from mockhub.verify.check import Check
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
-from mockhub.verify.exchange import Exchange
+from mockhub.verify.exchange import concurrent_labels
 from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
@@ -25,6 +25,7 @@ from mockhub.verify.transient import is_transient
 _MAX_SIDE_BY_SIDE = 10  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
 _FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAILURE_FIXTURES}
+_PASSED = (Outcome.PASSED, Outcome.SKIPPED)
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
 ProgressCallback = Callable[[Check, CheckResult], None]
@@ -110,15 +111,17 @@ class Run:
             context.profile = self.client.profile = profile
 
     def run_all(self, checks: Sequence[Check], beside: Sequence[Check] = ()) -> None:
-        """Run *checks*; with a slow implementation run those of *beside* at the same time."""
+        """Run *checks*, and meanwhile, if responses are slow, *beside* with the key `broke`."""
         fixtures = list(dict.fromkeys(name for check in checks for name in check.fixtures))
         if self.context.is_slow and not self.client.read_only:
-            free = [*beside, *(check for check in checks if check.pays_nothing)]
-            free = [check for check in free if check.name not in self._results]
+            pending = [check for check in checks if check.name not in self._results]
+            able = [check for check in pending if check.pays_nothing or check.account]
             # Before anything is paid for the budget covers most requests at the same time.
-            early = [check for check in free if _FIRST_FIXTURES.issuperset(check.fixtures)]
-            self._run_side_by_side(early, fixtures)
-            if late := [check for check in free if check not in early]:
+            known = _FIRST_FIXTURES.union(one.name for one in self.context.history)
+            early = [one for one in able if not one.account and known.issuperset(one.fixtures)]
+            first = partial(self._run_side_by_side, early, fixtures)
+            parallel([*(partial(self._run_beside, check) for check in beside), first])
+            if late := [check for check in able if check not in early]:
                 self._prefetch(fixtures)
                 self._run_side_by_side(late, fixtures)
         for check in checks:
@@ -126,7 +129,7 @@ class Run:
                 self.run_one(check, fixtures)
 
     def _run_side_by_side(self, checks: Sequence[Check], fixtures: Sequence[str]) -> None:
-        """Run checks that pay for nothing at the same time; if one does not pass, one by one.
+        """Run checks at the same time, those of an account in order; if one does not pass, alone.
 
         Only alone a check sees which of its requests changed a balance.
         """
@@ -136,15 +139,24 @@ class Run:
             with suppress(CheckOutcome):  # beside the checks it would be charged for a moment
                 self.context.generation(name)
         records = len(self.context.no_charge_checks)
-        results = parallel(
-            [partial(run_check, check, self.context) for check in checks], _MAX_SIDE_BY_SIDE
-        )
-        if not all(result.outcome in (Outcome.PASSED, Outcome.SKIPPED) for result in results):
+        lanes: dict[str, list[Check]] = {}
+        for check in checks:
+            lanes.setdefault(check.account or check.name, []).append(check)
+        calls = [partial(run_in_order, lane, self.context) for lane in lanes.values()]
+        results = [pair for pairs in parallel(calls, _MAX_SIDE_BY_SIDE) for pair in pairs]
+        passed = all(result.outcome in _PASSED for _, result in results)
+        if not passed:
             del self.context.no_charge_checks[records:]
-            for check in checks:
+        for check, result in results:
+            if passed or (check.account and result.outcome in _PASSED):
+                self._keep(check, result.redacted(self.client.secrets))
+            else:
                 self.run_one(check, fixtures)
-            return
-        for check, result in zip(checks, results, strict=True):
+
+    def _run_beside(self, check: Check) -> None:
+        """Run a check beside others; if it does not pass, it runs again later."""
+        result = run_check(check, self.context)
+        if result.outcome in _PASSED:
             self._keep(check, result.redacted(self.client.secrets))
 
     def run_one(self, check: Check, fixtures: Sequence[str]) -> CheckResult:
@@ -179,20 +191,14 @@ class Run:
         result = run_check(check, self.context)
         if result.outcome != Outcome.FAILED:
             return result
+        reason = ""
         if self._may_be_shared and (change := self.context.foreign_change()):
-            message = f"another client uses these accounts: {change} while nothing was sent"
-            return replace(
-                result,
-                outcome=Outcome.INCONCLUSIVE,
-                message=f"{message}; otherwise this would have failed: {result.message}",
-            )
-        if "other" in check.requires and self._may_be_same_user:
-            message = "keys.other may belong to the user of keys.valid: they have one balance"
-            return replace(
-                result,
-                outcome=Outcome.INCONCLUSIVE,
-                message=f"{message}; otherwise this would have failed: {result.message}",
-            )
+            reason = f"another client uses these accounts: {change} while nothing was sent"
+        elif "other" in check.requires and self._may_be_same_user:
+            reason = "keys.other may belong to the user of keys.valid: they have one balance"
+        if reason:
+            message = f"{reason}; otherwise this would have failed: {result.message}"
+            return replace(result, outcome=Outcome.INCONCLUSIVE, message=message)
         for runs in range(2, _MAX_RUNS + 1):
             if not self.client.transient_failures:
                 break
@@ -304,6 +310,10 @@ class Run:
         )
 
 
+def run_in_order(checks: Sequence[Check], context: CheckContext) -> list[tuple[Check, CheckResult]]:
+    return [(check, run_check(check, context)) for check in checks]
+
+
 def run_check(check: Check, context: CheckContext) -> CheckResult:
     """Run one check; whatever happens, it ends with a result."""
     missing = [need for need in check.requires if not context.profile.offers(need)]
@@ -335,15 +345,4 @@ def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
         check.clauses,
         check.level,
         outcome.clause if outcome else "",
-    )
-
-
-def concurrent_labels(
-    evidence: Sequence[Exchange], exchanges: Sequence[Exchange]
-) -> tuple[str, ...]:
-    """Describe the requests that were in progress together with the evidence of a check."""
-    return tuple(
-        exchange.label
-        for exchange in exchanges
-        if exchange not in evidence and any(exchange.overlaps(shown) for shown in evidence)
     )
