@@ -21,6 +21,11 @@ from mockhub.cli.config_option import source_of
 from mockhub.exceptions import MockhubError
 
 EXIT_USAGE_ERROR = 2
+EXTRAS = {  # by the modules that each of them installs
+    **dict.fromkeys(("httpx", "hypothesis", "pytest", "schemathesis"), "verify"),
+    "aiohttp": "proxy",
+    "psycopg": "storage",
+}
 SEED = click.IntRange(-MAX_INTEGER, MAX_INTEGER)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -47,7 +52,7 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            return _missing_dependency_command(cmd_name, str(error.name))
+            return _missing_dependency_command(cmd_name, error)
         return command
 
     def resolve_command(
@@ -65,14 +70,26 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with _one_line_errors():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except ModuleNotFoundError as error:
+                extra = EXTRAS.get(error.name or "")
+                if extra is None:
+                    raise
+                raise _missing_module(f"mockhub {ctx.invoked_subcommand}", error, extra) from None
 
 
-def _missing_dependency_command(name: str, module: str) -> click.Command:
+def _missing_module(command: str, error: ModuleNotFoundError, extra: str) -> MockhubError:
+    return MockhubError(
+        f"`{command}` needs {error.name}, which is not installed; {install_hint(extra)}"
+    )
+
+
+def _missing_dependency_command(name: str, error: ModuleNotFoundError) -> click.Command:
+    module = error.name
+
     def fail() -> None:
-        raise MockhubError(
-            f"`mockhub {name}` needs {module}, which is not installed; {install_hint(name)}"
-        )
+        raise _missing_module(f"mockhub {name}", error, name)
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockhub._resources import resource_path
-from mockhub._text import install_hint
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.hub import HubBackend
@@ -125,8 +124,6 @@ def load_recording(options: ServeOptions) -> tuple[RecordedExchange, ...]:
 
 
 def _open_store(url: str, spec: ApiSpec, build_default_hub: Callable[[], HubBackend]) -> Store:
-    try:
-        from mockhub.storage.store import open_store
-    except ModuleNotFoundError as error:
-        raise MockhubError(f"--database needs {error.name}: {install_hint('storage')}") from None
+    from mockhub.storage.store import open_store
+
     return open_store(url, spec, build_default_hub)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mockhub._numbers import MAX_GENERATIONS
-from mockhub._text import install_hint, plural
+from mockhub._text import plural
 from mockhub._timestamps import parse_duration
 from mockhub.exceptions import MockhubError
 
@@ -43,12 +43,9 @@ def prune(database: str, hub: str | None, keep: int | None, older_than: str | No
     if keep is None and older_than is None:
         raise MockhubError("nothing says what to delete: give --keep or --older-than")
     age = None if older_than is None else parse_duration(older_than)
-    try:
-        from mockhub.storage.prune import prune_hubs
-    except ModuleNotFoundError as error:
-        raise MockhubError(f"mockhub db needs {error.name}: {install_hint('storage')}") from None
     from mockhub._resources import resource_path
     from mockhub.spec.api_spec import load_spec
+    from mockhub.storage.prune import prune_hubs
 
     spec = load_spec(resource_path("openapi.yaml"))
     for name, deleted, kept in prune_hubs(database, spec, hub=hub, keep=keep, age=age):

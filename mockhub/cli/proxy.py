@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from mockhub._numbers import MAX_INTEGER
-from mockhub._text import install_hint
 from mockhub.cli._click import Seconds, absolute_url
 from mockhub.cli.config_option import add_environment_variables, config_option
 from mockhub.cli.proxy_options import ProxyOptions
@@ -136,12 +135,7 @@ def proxy(ctx: click.Context, /, **options: Any) -> None:
         return
     if options["target"] is None:
         raise click.UsageError("--target is missing; expected the URL of the service")
-    try:
-        from mockhub.cli.run_proxy import run_proxy
-    except ModuleNotFoundError as error:
-        raise MockhubError(
-            f"`mockhub proxy` needs {error.name}, which is not installed; {install_hint('proxy')}"
-        ) from None
+    from mockhub.cli.run_proxy import run_proxy
 
     limits = {name: options.pop(name) for name in _LIMIT_NAMES if name in options}
     run_proxy(ProxyOptions(**options, limits=Limits(**limits)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from mockhub._text import install_hint
@@ -41,6 +43,40 @@ def test_help_of_a_command_without_its_extra_says_what_to_install() -> None:
         text = " ".join(click.unstyle(getattr(result, stream)).split())
         assert "needs no_such_package, which is not installed" in text
         assert install_hint("verify") in text
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (["serve", "--port", "0", "--database", "postgresql://127.0.0.1:1/x"], "psycopg"),
+        (["explain", "LED-2"], "httpx"),
+        (["verify"], "httpx"),
+        (["proxy", "--target", "http://127.0.0.1:1"], "aiohttp"),
+        (["db", "prune", "--keep", "1", "--database", "postgresql://127.0.0.1:1/x"], "psycopg"),
+    ],
+)
+def test_command_without_its_extra_says_what_to_install(command: list[str], module: str) -> None:
+    """Also one that imports the missing package late, and only for what was asked."""
+    code = f"import sys; sys.modules[{module!r}] = None; from mockhub.cli.main import main; main()"
+    process = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=60
+    )
+    extras = {"psycopg": "storage", "httpx": "verify", "aiohttp": "proxy"}
+    assert process.returncode == 2, process.stderr
+    assert process.stderr == (
+        f"mockhub: `mockhub {command[0]}` needs {module}, which is not installed; "
+        f"{install_hint(extras[module])}\n"
+    )
+
+
+def test_each_package_of_an_extra_is_known_to_the_command_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    packages = {
+        re.split(r"[^\w-]", line)[0]
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    }
+    assert packages == _click.EXTRAS.keys()
 
 
 def test_ranges_of_dependencies_exclude_unsafe_and_untested_versions() -> None:
