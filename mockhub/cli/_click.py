@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
-            return _missing_dependency_command(cmd_name, error)
+            return _missing_dependency_command(cmd_name, str(error.name))
         return command
 
     def resolve_command(
@@ -65,31 +65,17 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _one_line_errors():
+        with one_line_errors():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _one_line_errors():
-            try:
-                return super().invoke(ctx)
-            except ModuleNotFoundError as error:
-                extra = EXTRAS.get(error.name or "")
-                if extra is None:
-                    raise
-                raise _missing_module(f"mockhub {ctx.invoked_subcommand}", error, extra) from None
+        with one_line_errors():
+            return super().invoke(ctx)
 
 
-def _missing_module(command: str, error: ModuleNotFoundError, extra: str) -> MockhubError:
-    return MockhubError(
-        f"`{command}` needs {error.name}, which is not installed; {install_hint(extra)}"
-    )
-
-
-def _missing_dependency_command(name: str, error: ModuleNotFoundError) -> click.Command:
-    module = error.name
-
+def _missing_dependency_command(name: str, module: str) -> click.Command:
     def fail() -> None:
-        raise _missing_module(f"mockhub {name}", error, name)
+        raise MockhubError(_missing_module(f"mockhub {name}", module, name))
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(
@@ -101,8 +87,13 @@ def _missing_dependency_command(name: str, error: ModuleNotFoundError) -> click.
     )
 
 
+def _missing_module(command: str, module: str, extra: str) -> str:
+    return f"`{command}` needs {module}, which is not installed; {install_hint(extra)}"
+
+
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
+    """Print an error of the user or the installation; raises `Exit` with its exit code."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
@@ -113,6 +104,12 @@ def _one_line_errors() -> Iterator[None]:
         message = f"{command}: {detail}{'' if detail[-1] in '.?)' else '.'} Try `{command} --help`."
     except MockhubError as error:
         message = printable(f"mockhub: {error}")
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        context = click.get_current_context()
+        command = f"{context.command_path} {context.invoked_subcommand or ''}".rstrip()
+        message = f"mockhub: {_missing_module(command, error.name, EXTRAS[error.name])}"
     else:
         return
     click.echo(message, err=True)

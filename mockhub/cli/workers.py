@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 
 import click
 
+from mockhub.cli._click import one_line_errors
 from mockhub.exceptions import MockhubError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -56,12 +58,15 @@ def _fork(number: int, run: Callable[[int], None]) -> int:
         signal.signal(one, signal.SIG_DFL)
     exit_code = 1
     try:
-        run(number)
+        with one_line_errors():
+            run(number)
         exit_code = 0
-    except MockhubError as error:
-        click.echo(f"Error: {error}", err=True)
+    except click.exceptions.Exit as end:
+        exit_code = end.exit_code
     except KeyboardInterrupt:
         exit_code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -16,6 +16,7 @@ from mockhub._text import install_hint
 from mockhub.cli import _click
 
 ROOT = Path(__file__).resolve().parents[2]
+_POSTGRESQL = "postgresql://127.0.0.1:1/x"
 FROM_AN_INDEX = re.compile(r"pip install[^`\n]*?(?<![/\w.-])mockhub(\[|$|[\s`'\"])")
 
 
@@ -48,16 +49,19 @@ def test_help_of_a_command_without_its_extra_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("command", "module"),
     [
-        (["serve", "--port", "0", "--database", "postgresql://127.0.0.1:1/x"], "psycopg"),
+        (["serve", "--port", "0", "--workers", "1", "--database", _POSTGRESQL], "psycopg"),
         (["explain", "LED-2"], "httpx"),
         (["verify"], "httpx"),
         (["proxy", "--target", "http://127.0.0.1:1"], "aiohttp"),
-        (["db", "prune", "--keep", "1", "--database", "postgresql://127.0.0.1:1/x"], "psycopg"),
+        (["db", "prune", "--keep", "1", "--database", _POSTGRESQL], "psycopg"),
     ],
 )
 def test_command_without_its_extra_says_what_to_install(command: list[str], module: str) -> None:
     """Also one that imports the missing package late, and only for what was asked."""
-    code = f"import sys; sys.modules[{module!r}] = None; from mockhub.cli.main import main; main()"
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        "from mockhub.cli.main import main; main(prog_name='mockhub')"
+    )
     process = subprocess.run(
         [sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=60
     )
