@@ -306,6 +306,19 @@ def test_fault_is_built_and_disarmed(page: Page, hub: LiveHub) -> None:
     assert control(hub, "GET", "/faults")["faults"] == []
 
 
+def test_button_that_is_pressed_while_the_view_changes_is_clicked(page: Page, hub: LiveHub) -> None:
+    open_view(page, hub, "faults")
+    control(hub, "POST", "/faults", {"fault": "fail"})
+    page.get_by_role("button", name="Disarm all").hover()
+    page.mouse.down()
+    control(hub, "PUT", "/provider", {"script": ["fail"]})
+    control(hub, "POST", "/faults", {"fault": "status=503"})
+    expect(page.locator("#script")).to_have_value("fail")  # the view has been loaded again
+    page.mouse.up()
+    expect(page.locator(".empty")).to_contain_text("No fault is armed")
+    assert control(hub, "GET", "/faults")["faults"] == []
+
+
 def test_script_of_the_provider_is_set(page: Page, hub: LiveHub) -> None:
     """One outcome a line; a wrong one is explained with its place."""
     open_view(page, hub, "faults")

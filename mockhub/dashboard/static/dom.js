@@ -26,8 +26,24 @@ function append(node, children) {
   }
 }
 
+// What the mouse has pressed: if it were replaced before the button is released, there would be no click.
+let pressed = null;
+const delayed = new Map(); // children by node
+addEventListener("pointerdown", (event) => { pressed = event.button === 0 ? event.target : null; });
+for (const end of ["pointerup", "pointercancel", "contextmenu", "blur"]) {
+  addEventListener(end, () => {
+    pressed = null;
+    setTimeout(() => { for (const [node, children] of delayed) replace(node, ...children); }); // after the click
+  });
+}
+
 // Replace the children of a node, and keep the focus on the element with the same data-key.
 export function replace(node, ...children) {
+  delayed.delete(node);
+  if (node.contains(pressed)) {
+    delayed.set(node, children);
+    return;
+  }
   const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   node.replaceChildren();
   append(node, children);
