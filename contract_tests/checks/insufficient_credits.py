@@ -162,9 +162,10 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
             unpayable.append((n, size))
         elif highest <= credits:
             payable.append((highest, n, size))
+    payable.sort()
+    below = [one for one in payable if one[0] < credits]
+    most_expensive = sorted({*below[-1:], *payable[-1:]})
     for is_form, is_task in product((False, True), repeat=2):
-        below = [one for one in sorted(payable) if one[0] < credits]
-        most_expensive = sorted({*below[-1:], *sorted(payable)[-1:]})
         if context.is_slow:
             most_expensive = most_expensive[:1]
         for price, n, size in most_expensive if time.monotonic() < deadline else ():

@@ -74,8 +74,10 @@ class LazyGroup(click.Group):
 
 
 def _missing_dependency_command(name: str, module: str) -> click.Command:
+    extra = EXTRAS.get(module, name)
+
     def fail() -> None:
-        raise MockhubError(_missing_module(f"mockhub {name}", module, name))
+        raise MockhubError(_missing_module(f"mockhub {name}", module, extra))
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(
@@ -83,7 +85,7 @@ def _missing_dependency_command(name: str, module: str) -> click.Command:
         context_settings=settings,
         callback=fail,
         short_help=f"(needs {module})",
-        help=f"This command needs {module}, which is not installed.\n\n{install_hint(name)}",
+        help=f"This command needs {module}, which is not installed.\n\n{install_hint(extra)}",
     )
 
 

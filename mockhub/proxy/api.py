@@ -216,8 +216,7 @@ class ProxyApi(PublicApi):
                 upstream = await self.known_images.open(image_url, request)
             else:
                 upstream = await self.upstream.send(request)
-            context.upstream = upstream
-            context.upstream_status = upstream.status
+            context.upstream, context.upstream_status = upstream, upstream.status
             headers = response_headers(upstream.headers, self.upstream.target, self.public_url)
             if not context.is_checked or context.method == "HEAD":
                 context.is_streamed = True
