@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
@@ -16,6 +17,7 @@ from typing import IO
 
 _START_TIMEOUT = 60.0
 _TICK = os.sysconf("SC_CLK_TCK")
+_PORTS = range(20_000, 32_000)  # below those that systems give to sockets without a port
 
 
 class StartFailed(SystemExit):
@@ -111,10 +113,16 @@ def uvicorn_command(app: str, port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a free port that no client and no `--port 0` takes before the server does.
+
+    Raises:
+        StartFailed: if no port is found.
+    """
+    for _ in range(100):
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise StartFailed(f"no free port found in {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def _wait_until_ready(

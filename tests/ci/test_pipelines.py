@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.servers import free_port
 from tests.conftest import Serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,11 +29,6 @@ if [ "$2" = pip ]; then echo "$@" > "$RUNNER_TEMP/pip"; else exec "{sys.executab
 MOCKHUB = f"""#!/bin/sh
 exec "{sys.executable}" -m mockhub "$@"
 """
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -201,7 +196,7 @@ def test_job_for_clients_in_any_language_serves(shell: Callable[..., Done]) -> N
     (job,) = re.findall(r"^```yaml\n(steps:.*?)^```", page, re.DOTALL | re.MULTILINE)
     runs = [one.get("run", "") for one in yaml.safe_load(job)["steps"]]
     script = next(one for one in runs if "mockhub serve" in one)
-    port = free_port()
+    port = str(free_port())
     script = script.replace("8080", port) + "\nkill $!"
     done = shell(script, {"MOCKHUB_PORT": port, "NO_PROXY": "127.0.0.1"})
     assert done.code == 0, done.output

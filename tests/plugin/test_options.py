@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import free_port
 from mockhub.pytest_plugin import MARKER_DESCRIPTION
 from mockhub.testing.config import HubOptions
 from tests.support.pytest_sessions import session
@@ -46,8 +47,8 @@ def test_hub(mockhub, pytestconfig):
 
 def test_port_is_chosen(tmp_path: Path) -> None:
     """A port that is in use is an error that names the option."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         taken = session(tmp_path, FIXED_PORT, f"--mockhub-port={port}")
     assert taken.counts == {"error": 1}, taken.output
     assert f"--mockhub-port: cannot listen on 127.0.0.1:{port}" in taken.output

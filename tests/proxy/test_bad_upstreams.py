@@ -16,6 +16,7 @@ from threading import Event
 import httpx
 import pytest
 
+from benchmarks.servers import free_port
 from mockhub.proxy.upstream import UpstreamTimeouts
 from tests.proxy.support import TIMEOUTS, raw_server, read_head, reply_with, start_proxy, wait_until
 from tests.support.live_server import KEY
@@ -49,9 +50,7 @@ def ask(target: str, timeouts: UpstreamTimeouts = TIMEOUTS, ca_file: Path | None
 
 
 def test_closed_port_is_502() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert ask(f"http://127.0.0.1:{port}") == "502 upstreamUnreachable"
+    assert ask(f"http://127.0.0.1:{free_port()}") == "502 upstreamUnreachable"
 
 
 def test_unknown_host_is_502() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import httpx
 
+from benchmarks.servers import free_port
 from mockhub._resources import resource_path
 from tests.support.scripted_server import Request, Response, json_response, scripted_server
 from tests.support.tools import require
@@ -27,8 +27,7 @@ def test_503_of_both_servers_is_passed_on_each_time(tmp_path: Path) -> None:
         count += 1
         return json_response(ERROR, 503)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with scripted_server(reply) as one, scripted_server(reply) as two:
         text = CONFIG.read_text("utf-8").replace("listen 8080", f"listen 127.0.0.1:{port}")
         for name, url in (("one", one), ("two", two)):

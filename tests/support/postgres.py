@@ -6,12 +6,13 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
+
+from benchmarks.servers import free_port
 
 USER = "mockhub"
 _UNPRIVILEGED = 65534  # on every Unix
@@ -31,8 +32,7 @@ class Cluster:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._demote = _demotion()
         if self._demote:
             shutil.chown(self.directory, _unprivileged_user())
