@@ -224,7 +224,7 @@ class _BodySender:
         task = ObservedGeneration(
             generation_id, FIXTURES["example_async"], body.get("n", 1), body["size"], exchange
         )
-        reservation = self.context.client.budget.reserve_task(_max_cost(body))
+        reservation = self.context.client.budget.reserve_task(_max_cost(body), exchange.started)
         poll_until_final(self.context.client, task)
         self.context.client.budget.release(reservation)
 

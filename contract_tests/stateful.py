@@ -280,7 +280,9 @@ class ApiStateMachine(RuleBasedStateMachine):
         assert_equal(requested, generation.max_cost, "usage.credits_requested", exchange)
         self.run_state.paid_count += bool(generation.cost)
         generation.id, generation.pending = body["id"], True
-        generation.reservation = self.client.budget.reserve_task(generation.max_cost)
+        generation.reservation = self.client.budget.reserve_task(
+            generation.max_cost, exchange.started
+        )
 
     def _check_result(
         self, generation: TrackedGeneration, body: JsonObject, exchange: Exchange

@@ -91,7 +91,12 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         )
 
 
-@check("LED-1", "GEN-3", fixtures=("portrait", "form_task"), cost=7 * _MIN_PRICE)
+@check(
+    *("LED-1", "GEN-3"),
+    fixtures=("portrait", "form_task"),
+    cost=7 * _MIN_PRICE,
+    account="valid",
+)
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
     """Charge tasks and an image, requested at the same moment, right after and beside failures."""
     before = context.credits()

@@ -121,7 +121,7 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
     requires=("other",),
     fixtures=("example",),
     cost=_MIN_PRICE,
-    account="other",
+    account="valid",
 )
 def same_request_of_users_is_separate(context: CheckContext) -> None:
     """Generate and charge again what another user has requested with the same body."""

@@ -98,7 +98,7 @@ def references_are_all_validated(context: CheckContext) -> None:
         )
 
 
-@check("REQ-9", cost=_MIN_PRICE)
+@check("REQ-9", cost=_MIN_PRICE, account="valid")
 def references_of_49_mb_are_accepted(context: CheckContext) -> None:
     """Accept a PNG of 49 MB, and another file beside it."""
     _require_loopback(context)

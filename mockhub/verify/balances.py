@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate, pairwise
@@ -65,6 +65,13 @@ class Balances:
         for start in range(0, len(calls), size):
             yield from parallel(calls[start : start + size], _MAX_CONCURRENT_READS)
 
+    def read_roles(
+        self, roles: Mapping[str, str], read: Callable[[str], int | None]
+    ) -> dict[str, int | None]:
+        """Return the credits of each role or key in *roles*, by its name."""
+        reads = self.run_batch([partial(read, role) for role in roles.values()])
+        return dict(zip(roles, reads, strict=True))
+
     def affordable_count(self, costs: Sequence[int]) -> int:
         """Return how many requests the budget covers at the same time, at least one."""
         budget = self.client.budget
@@ -111,10 +118,15 @@ class Balances:
             time.sleep(pause)
             pause = min(pause * 2, 0.4)
 
-    def read_balances(self) -> bool:
-        """Read the credits of all accounts; return whether there are any and all can be read."""
-        reads = [partial(self.credits_or_none, role) for role in self.starting_balances]
-        balances = list(self.run_batch(reads))
+    def read_balances(self, roles: Collection[str] = ("",)) -> bool:
+        """Read the credits of *roles*, or of all if one of them is "".
+
+        Return whether there are any and all of them can be read. A key without an account, such as
+        a revoked one, stands for `valid`.
+        """
+        payers = {role if role in self.starting_balances else role and "valid" for role in roles}
+        roles = [role for role in self.starting_balances if role in payers or "" in payers]
+        balances = list(self.run_batch([partial(self.credits_or_none, role) for role in roles]))
         return bool(balances) and None not in balances
 
     def _read_all(self) -> dict[str, int | None]:
@@ -175,7 +187,7 @@ class Balances:
             credits = reported_credits(exchange.json_object)
             if exchange.status == 200 and credits:
                 self.client.budget.release(
-                    self.client.budget.reserve_task(0), reported_cost=credits
+                    self.client.budget.reserve_task(0, exchange.started), reported_cost=credits
                 )
 
 

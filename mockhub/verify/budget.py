@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from threading import Condition, RLock, get_ident
+from time import perf_counter
 
 from mockhub.verify.outcomes import OverBudget
 
@@ -12,22 +13,24 @@ class Budget:
     """A budget in credits.
 
     The worst case of a request is reserved before it is sent, and stays reserved until the balances
-    have been read. The balance of its payer is read before the next request that might cost
-    something. Once more credits have left the balances than the accepted requests may cost, nothing
-    is paid for any more: the overshoot is at most what that one request cost.
+    have been read; that of a task until it has ended, too. The balance of its payer is read before
+    the next request that might cost something. Once more credits have left the balances than the
+    accepted requests may cost, nothing is paid for any more: the overshoot is at most what that one
+    request cost.
 
     Attributes:
         limit: The credits that may be spent.
         unknown: The worst case of requests whose cost could not be read from a balance.
         read_balance: Reads the balance of a role, which calls `observe`.
-        read_balances: Reads all balances; returns whether that was possible.
+        read_balances: Reads the balances of roles, or all if one of them is "", and returns whether
+            that was possible.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.unknown = 0
         self.read_balance: Callable[[str], object] = lambda role: None
-        self.read_balances: Callable[[], bool] = lambda: False
+        self.read_balances: Callable[[Collection[str]], bool] = lambda roles: False
         self._first: dict[str, int] = {}  # balances, by role
         self._latest: dict[str, int] = {}
         self._observed = 0  # what has left the balances
@@ -38,7 +41,10 @@ class Budget:
         self._accepted = 0  # reservations of requests that were not rejected
         self._unsettled = 0  # of requests that ended after the balances were last read
         self._unsettled_rejections = 0
+        self._unsettled_payers: set[str] = set()  # of these requests; "" if one is unknown
         self._settled = 0  # `_observed` when all balances were last read
+        # The same two and the time when all balances were last read and no task was in progress.
+        self._idle_observed, self._idle_accepted, self._idle_at = 0, 0, 0.0
         self._unread: set[str] = set()  # roles that may have paid since their balance was read
         self._last_id = 0
         self._threads: dict[int, int] = {}  # that have sent these requests
@@ -74,8 +80,18 @@ class Budget:
         with self._lock:
             if self._overcharge:
                 return 0
-            spent = max(self.spent, self._observed + self.unknown)
-            return self.limit - spent - self._unsettled - self.reserved
+            unsettled = self.limit - self._if_settled() + self._unsettled
+            return self.limit - max(self.spent, min(unsettled, self._most_since_idle()))
+
+    def _if_settled(self) -> int:
+        """Return what may still be reserved if no request that has ended was charged."""
+        return self.limit - max(self.spent, self._observed + self.unknown) - self.reserved
+
+    def _most_since_idle(self) -> int:
+        """Return the most that may be spent, counting what was charged and is in progress once."""
+        accepted = self._accepted - self._idle_accepted
+        requests = self._unsettled_rejections + sum(self._requests.values())
+        return self._idle_observed + self.unknown + accepted + requests
 
     def reserve(self, credits: int) -> int:
         """Reserve the worst case of a request and return the id of the reservation.
@@ -85,7 +101,7 @@ class Budget:
         """
         with self._reserving:  # the others are free while balances are read, in several threads
             self._read_payers()
-            if credits > max(self.remaining, 0):
+            while credits > max(self.remaining, 0) and self._may_settle():
                 self._wait_for_other_threads(credits)
                 self.settle()
             with self._lock:
@@ -96,10 +112,18 @@ class Budget:
     def _wait_for_other_threads(self, credits: int) -> None:
         """Wait until the budget covers *credits*, or no other thread has a request in progress."""
         with self._lock:
-            while credits > max(self.limit - self.spent - self.reserved, 0) and any(
-                thread != get_ident() for thread in self._threads.values()
-            ):
+            while credits > max(self._if_settled(), self.remaining, 0):
+                if not self._others_in_progress():
+                    break
                 self._released.wait()
+
+    def _may_settle(self) -> bool:
+        """Return whether there are reservations that a read of the balances frees, now or soon."""
+        with self._lock:
+            return not self._overcharge and (self._unsettled > 0 or self._others_in_progress())
+
+    def _others_in_progress(self) -> bool:
+        return any(thread != get_ident() for thread in self._threads.values())
 
     def _require(self, credits: int) -> None:
         if self._overcharge:
@@ -114,9 +138,11 @@ class Budget:
                 f"are left of the budget of {self.limit}"
             )
 
-    def reserve_task(self, credits: int) -> int:
+    def reserve_task(self, credits: int, requested_at: float) -> int:
         """Reserve what a task in progress may still cost, even beyond the budget."""
         with self._lock:
+            if requested_at < self._idle_at:  # balances were read between its response and now
+                self._idle_accepted -= credits
             return self._add(self._tasks, credits)
 
     def _add(self, reservations: dict[int, int], credits: int) -> int:
@@ -144,6 +170,7 @@ class Budget:
             self._threads.pop(reservation, None)
             self._released.notify_all()
             self._unsettled += credits + self._tasks.pop(reservation, 0)
+            self._unsettled_payers.update(payers or {""})
             self._reported += reported_cost
             if rejected:
                 self._unsettled_rejections += credits
@@ -177,7 +204,8 @@ class Budget:
             if self._unsettled:
                 with self._lock:
                     ended = self._unsettled, self._unsettled_rejections, frozenset(self._unread)
-                self._finalize(*ended, readable=self.read_balances())
+                    payers, self._unsettled_payers = self._unsettled_payers, set()
+                self._finalize(*ended, readable=self.read_balances(payers))
 
     def finalize(self, *, readable: bool) -> None:
         """Free what the balances show not to be charged; if they are unreadable it is unknown."""
@@ -195,6 +223,9 @@ class Budget:
             self._unsettled_rejections -= rejections
             self._settled = self._observed
             self._unread.difference_update(payers)
+            if readable and not self._unsettled and not self._tasks:
+                self._idle_observed, self._idle_accepted = self._observed, self._accepted
+                self._idle_at = perf_counter()
 
     def _read_payers(self) -> None:
         for role in tuple(self._unread):

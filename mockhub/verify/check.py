@@ -32,8 +32,8 @@ class Check(NamedTuple):
         last: Whether it runs after all others, generated requests included.
         pays_nothing: Whether a conforming server charges nothing, even for a moment, except to an
             account that no other such check reads, so that the check may run beside others like it.
-        account: The only account whose balance it reads or changes, or "": checks of different
-            accounts may run side by side.
+        account: The account whose balance it reads or changes, or "": checks of different accounts
+            may run side by side. It is `valid` for those that concern `other`, too.
         needs_success: Whether it runs only if no check has failed before.
     """
 

@@ -19,9 +19,10 @@ from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import FAILURE_FIXTURES, GenerationFixture
-from mockhub.verify.generation import ObservedGeneration, create_generation
+from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, create_generation
+from mockhub.verify.group_balances import record_balances
 from mockhub.verify.multipart import to_form_text
-from mockhub.verify.outcomes import CheckOutcome, Inconclusive
+from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget
 
 T = TypeVar("T")
 
@@ -29,9 +30,7 @@ SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
 _MIN_SECONDS = 3.0  # for generated requests, however long the others took
-_MAX_CONCURRENT = 8  # generations that are created in parallel
-_MODERATE_COST = 4 * oracle.min_price()
-_FAILURE_GROUP = 8  # failures that are created in parallel
+_MAX_CONCURRENT = 12  # generations that are created in parallel
 
 
 class CheckContext(Balances):
@@ -174,7 +173,7 @@ class CheckContext(Balances):
 
         Of *modes*, which say whether a generation is asynchronous.
         """
-        self._generate_in_parallel(
+        self.generate_in_parallel(
             [
                 name
                 for name in names
@@ -193,16 +192,14 @@ class CheckContext(Balances):
 
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
-        fixtures = self.fixtures
-        names = sorted(
-            FAILURE_FIXTURES,
-            key=lambda name: (fixtures[name].max_cost > _MODERATE_COST, fixtures[name].payer),
-        )
-        for start in range(0, len(names), _FAILURE_GROUP):
-            group_names = names[start : start + _FAILURE_GROUP]
-            self._generate_in_parallel(group_names)
+        # Where responses are slow, the task that is otherwise measured alone is among them.
+        names = [*FAILURE_FIXTURES, *(["failure_async"] if self.is_slow else [])]
+        names.sort(key=lambda name: self.fixtures[name].max_cost)
+        for start in range(0, len(names), _MAX_CONCURRENT):
+            group_names = names[start : start + _MAX_CONCURRENT]
+            self.generate_in_parallel(group_names)
             group = [self.generation(name) for name in group_names]
-            generations += group
+            generations += [one for one in group if one.name in FAILURE_FIXTURES]
             if any(generation.charged for generation in group):
                 break
         return generations
@@ -212,21 +209,15 @@ class CheckContext(Balances):
         del self._generations[generation.name]
         return self.generation(generation.name)
 
-    def _generate_in_parallel(self, names: Sequence[str]) -> None:
-        missing = {
-            name: self._affordable_fixture(name) for name in names if name not in self._generations
-        }
-        for payer in ("valid", "other"):
-            group = [name for name, fixture in missing.items() if fixture.payer == payer]
-            while group:
-                # Beside the request a task is reserved until it ends, and its charge may be seen.
-                costs = [
-                    missing[name].max_cost * (3 if missing[name].asynchronous else 2)
-                    for name in group[:_MAX_CONCURRENT]
-                ]
-                size = self.affordable_count(costs)
-                self._generate_all({name: missing[name] for name in group[:size]})
-                group = group[size:]
+    def generate_in_parallel(self, names: Sequence[str]) -> None:
+        """Create those of *names* that do not exist, as many at once as the budget covers."""
+        missing = [name for name in names if name not in self._generations]
+        fixtures = {name: self._affordable_fixture(name) for name in missing}
+        while missing:
+            costs = [fixtures[name].max_cost for name in missing[:_MAX_CONCURRENT]]
+            size = self.affordable_count(costs)
+            self._generate_all({name: fixtures[name] for name in missing[:size]})
+            missing = missing[size:]
 
     def _affordable_fixture(self, name: str) -> GenerationFixture:
         """Return a fixture; `valid` pays for it if `other` cannot."""
@@ -237,26 +228,28 @@ class CheckContext(Balances):
         return fixture if (credits or 0) >= fixture.max_cost else replace(fixture, payer="valid")
 
     def _generate_all(self, fixtures: Mapping[str, GenerationFixture]) -> None:
-        """Create generations of one payer in parallel.
+        """Create generations in parallel.
 
-        Of several, only the cost of the whole group can be measured.
+        Of several that one account pays for, only the cost of all can be measured.
         """
-        measured_alone = len(fixtures) == 1
-        payer = next(iter(fixtures.values())).payer
-        before, other_balance, second = self._read_balances(payer, self.current_credits)
+        payers = list(dict.fromkeys(fixture.payer for fixture in fixtures.values()))
+        known = {*self.profile.keys, *payers}
+        roles: dict[str, str] = {role: role for role in ("valid", "other") if role in known}
+        if "valid" in payers and (key := self.memoize("second key", self._find_second_key)):
+            roles[SECOND_KEY] = key
+        before = self.read_roles(roles, self.current_credits)
         parallel([partial(self._generate_one, *item) for item in fixtures.items()])
-        group = [
-            generation
-            for name in fixtures
-            if isinstance(generation := self._generations[name], ObservedGeneration)
+        created = [self._generations[name] for name in fixtures]
+        for name, one in zip(fixtures, created, strict=True):
+            if isinstance(one, OverBudget) and len(created) > 1:
+                del self._generations[name]  # alone it may be affordable
+        groups = [
+            [one for one in created if isinstance(one, ObservedGeneration) and one.payer == payer]
+            for payer in payers
         ]
-        for generation in group:
-            generation.measured_alone = measured_alone
-            generation.balance_before = before
-            generation.other_balance_before = other_balance
-            generation.second_key_balances = (second, None)
-        if group:
-            self._record_balances(group, before, payer)
+        if groups := [group for group in groups if group]:
+            record_balances(self, groups, roles, before)
+        for group in groups:
             if any(generation.exchange.error == "lost" for generation in group):
                 group = self._remove_lost(group)
             self.generation_groups += [group] if group else []
@@ -276,44 +269,6 @@ class CheckContext(Balances):
                 generation.balance_before = None  # what the lost ones cost is unknown
         return found
 
-    def _record_balances(
-        self, group: list[ObservedGeneration], before: int | None, payer: str
-    ) -> None:
-        """Read the balances after a group; wait for refunds that may still come."""
-        expected = (before or 0) - sum(generation.reported_cost or 0 for generation in group)
-        refunds = any(
-            generation.fixture.trigger or generation.exchange.status == 202 for generation in group
-        )
-        after, other_balance, second = self._read_balances(payer, self.credits_or_none)
-        if refunds and after != expected:
-            after, second = self.wait_for_credits(expected, payer), None
-        for generation in group:
-            generation.second_key_balances = (generation.second_key_balances[0], second)
-            generation.balance_after, generation.other_balance_after = after, other_balance
-            generation.balance_read = self.balance_reads.get(payer)
-        if finished := [generation for generation in group if generation.finished]:
-            reread = partial(polling.fetch_simultaneously, self.client, count=2)
-            polls = parallel([partial(reread, generation) for generation in finished])
-            for generation, reads in zip(finished, polls, strict=True):
-                generation.polls += reads
-            balance_on_reread = self.credits_or_none(payer)
-            for generation in group:
-                generation.balance_on_reread = balance_on_reread
-
-    def _read_balances(
-        self, payer: str, read: Callable[[str], int | None]
-    ) -> tuple[int | None, int | None, int | None]:
-        """Return the credits of the payer, of another user, and of the payer by a second key."""
-        bystander = "other" if payer == "valid" else "valid"
-        roles = {"payer": payer}
-        if bystander in self.profile.keys:
-            roles["bystander"] = bystander
-        if payer == "valid" and (key := self.memoize("second key", self._find_second_key)):
-            roles["second key"] = key
-        reads = self.run_batch([partial(read, role) for role in roles.values()])
-        credits = dict(zip(roles, reads, strict=True))
-        return credits["payer"], credits.get("bystander"), credits.get("second key")
-
     def _find_second_key(self) -> RawKey | None:
         """Return another key of `valid`, if the state handlers have one."""
         with suppress(CheckOutcome):
@@ -332,14 +287,15 @@ class CheckContext(Balances):
     def adopt_generation(self, generation: ObservedGeneration) -> None:
         """Record a generation that was created elsewhere, and poll a task until it has ended."""
         self.history.append(generation)
-        reservation = self.client.budget.reserve_task(
-            generation.max_cost if generation.accepted else 0
-        )
+        credits = generation.max_cost if generation.exchange.status == 202 else 0
+        reservation = self.client.budget.reserve_task(credits, generation.exchange.started)
         if generation.exchange.status == 202 and generation.id:
+            reads = [partial(polling.poll_until_final, self.client, generation)]
             if generation.name.endswith("_async") or generation.payer != "valid":
                 second_key = self.memoize("second key", self._find_second_key)
-                polling.read_with_other_keys(self.client, generation, second_key)
-            polling.poll_until_final(self.client, generation)
+                read = partial(polling.read_with_other_keys, self.client, generation, second_key)
+                reads.insert(0, read)
+            list(self.run_batch(reads))
         elif generation.exchange.status == 200 and generation.id:
             generation.first_read = self.fetch(generation)
         self.client.budget.release(reservation, reported_cost=generation.reported_cost or 0)

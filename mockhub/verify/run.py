@@ -22,7 +22,7 @@ from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
 from mockhub.verify.transient import is_transient
 
-_MAX_SIDE_BY_SIDE = 10  # checks that run at the same time
+_MAX_SIDE_BY_SIDE = 24  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
 _FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAILURE_FIXTURES}
 _PASSED = (Outcome.PASSED, Outcome.SKIPPED)
@@ -135,9 +135,9 @@ class Run:
         """
         if any(check.fixtures for check in checks) and not self._warmed_up:
             self._warm_up(fixtures)
-        for name in dict.fromkeys(name for check in checks for name in check.fixtures):
-            with suppress(CheckOutcome):  # beside the checks it would be charged for a moment
-                self.context.generation(name)
+        needed = list(dict.fromkeys(name for check in checks for name in check.fixtures))
+        with suppress(CheckOutcome):  # beside the checks they would be charged for a moment
+            self.context.generate_in_parallel(needed)
         records = len(self.context.no_charge_checks)
         lanes: dict[str, list[Check]] = {}
         for check in checks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_request_beyond_budget_is_not_sent() -> None:
 def readable(budget: Budget, balance: Callable[[], int]) -> Budget:
     """Let a budget read the balance of one role."""
 
-    def read(role: str = "valid") -> bool:
+    def read(roles: object = "valid") -> bool:
         budget.observe("valid", balance())
         return True
 
@@ -50,6 +51,36 @@ def test_reservation_that_was_not_charged_is_released() -> None:
     for _ in range(20):
         budget.release(budget.reserve(8))
     assert budget.spent == 0
+
+
+def test_task_that_was_charged_counts_once() -> None:
+    """While it is in progress, its charge and its reservation are the same credits."""
+    left = [100]
+    budget = readable(Budget(40), lambda: left[0])
+    requested_at = perf_counter()
+    for _ in range(2):
+        budget.release(budget.reserve(16), payers={"valid"})
+        budget.reserve_task(16, requested_at)
+        left[0] -= 16
+    budget.settle()
+    assert budget.remaining == 40 - 2 * 16
+
+
+@pytest.mark.parametrize("settled_between", [True, False])
+def test_uncharged_task_stays_reserved(settled_between: bool) -> None:
+    """Its charge may follow, whenever the balances are read meanwhile."""
+    budget = readable(Budget(40), lambda: 100)
+    requested_at = perf_counter()
+    budget.release(budget.reserve(16), payers={"valid"})
+    if settled_between:
+        budget.settle()
+    task = budget.reserve_task(16, requested_at)
+    budget.settle()
+    budget.release(budget.reserve(24), payers={"valid"})
+    assert budget.remaining == 0
+    budget.release(task)
+    budget.settle()
+    assert budget.remaining == 40
 
 
 def test_nothing_is_paid_after_a_request_that_costs_too_much() -> None:
