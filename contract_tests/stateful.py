@@ -159,8 +159,13 @@ class ApiStateMachine(RuleBasedStateMachine):
     @invariant()
     def balances_match(self) -> None:
         """Require the start minus the cost; a pending task may have been charged or not."""
-        for role in self.expected:
-            self._guarded(partial(self._check_balance, role))
+        self._guarded(
+            lambda: list(
+                self.context.run_batch(
+                    [partial(self._check_balance, role) for role in self.expected]
+                )
+            )
+        )
 
     def teardown(self) -> None:
         """Wait for the tasks of this sequence, so that the next begins with a settled balance."""
@@ -207,7 +212,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         if actual != expected.balance:
             raise Failed(
                 f"the balance of {role} is {actual}",
-                self.client.exchanges[-1],
+                self.context.balance_reads[role],
                 *(exchange for generation in own[-2:] for exchange in generation.evidence),
                 expected=f"{expected.balance} (started with {expected.initial})",
             )

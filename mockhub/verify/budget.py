@@ -39,9 +39,11 @@ class Budget:
         self._requests: dict[int, int] = {}  # reservations of requests in progress, by id
         self._tasks: dict[int, int] = {}  # reservations of tasks in progress, by id
         self._accepted = 0  # reservations of requests that were not rejected
-        self._unsettled = 0  # of requests that ended after the balances were last read
-        self._unsettled_rejections = 0
-        self._unsettled_payers: set[str] = set()  # of these requests; "" if one is unknown
+        # Reservations of requests that have ended, and those of them that the balances have freed.
+        self._ended, self._ended_rejections = 0, 0
+        self._freed, self._freed_rejections = 0, 0
+        self._ended_payers: dict[str, int] = {}  # `_ended` after the last of a payer; "": unknown
+        self._settling, self._settling_ended = 0, 0  # reads of balances, and `_ended` at the last
         self._settled = 0  # `_observed` when all balances were last read
         # The same two and the time when all balances were last read and no task was in progress.
         self._idle_observed, self._idle_accepted, self._idle_at = 0, 0, 0.0
@@ -49,7 +51,7 @@ class Budget:
         self._last_id = 0
         self._threads: dict[int, int] = {}  # that have sent these requests
         self._lock, self._reserving = RLock(), RLock()
-        self._released = Condition(self._lock)
+        self._changed = Condition(self._lock)
 
     @property
     def observed(self) -> int:
@@ -80,12 +82,17 @@ class Budget:
         with self._lock:
             if self._overcharge:
                 return 0
-            unsettled = self.limit - self._if_settled() + self._unsettled
-            return self.limit - max(self.spent, min(unsettled, self._most_since_idle()))
+            spent = max(self.spent, self._observed + self.unknown)
+            pending = self._unsettled + self.reserved
+            return self.limit - max(self.spent, min(spent + pending, self._most_since_idle()))
 
-    def _if_settled(self) -> int:
-        """Return what may still be reserved if no request that has ended was charged."""
-        return self.limit - max(self.spent, self._observed + self.unknown) - self.reserved
+    @property
+    def _unsettled(self) -> int:
+        return self._ended - self._freed
+
+    @property
+    def _unsettled_rejections(self) -> int:
+        return self._ended_rejections - self._freed_rejections
 
     def _most_since_idle(self) -> int:
         """Return the most that may be spent, counting what was charged and is in progress once."""
@@ -99,28 +106,33 @@ class Budget:
         Raises:
             OverBudget: if the budget does not cover it, or a request has cost more than it may.
         """
-        with self._reserving:  # the others are free while balances are read, in several threads
-            self._read_payers()
-            while credits > max(self.remaining, 0) and self._may_settle():
-                self._wait_for_other_threads(credits)
-                self.settle()
-            with self._lock:
-                self._require(credits)
-                self._threads[self._last_id + 1] = get_ident()
-                return self._add(self._requests, credits)
+        while True:
+            with self._reserving:  # others wait until the payers have been read
+                self._read_payers()
+                with self._lock:
+                    if not self._can_wait_for(credits):
+                        self._require(credits)
+                        self._threads[self._last_id + 1] = get_ident()
+                        return self._add(self._requests, credits)
+            self._settle_or_wait(credits)
 
-    def _wait_for_other_threads(self, credits: int) -> None:
-        """Wait until the budget covers *credits*, or no other thread has a request in progress."""
-        with self._lock:
-            while credits > max(self._if_settled(), self.remaining, 0):
-                if not self._others_in_progress():
-                    break
-                self._released.wait()
+    def _can_wait_for(self, credits: int) -> bool:
+        """Return whether *credits* are not left, but a read of the balances may free some."""
+        if self._overcharge or credits <= max(self.remaining, 0):
+            return False
+        return self._unsettled > 0 or self._others_in_progress()
 
-    def _may_settle(self) -> bool:
-        """Return whether there are reservations that a read of the balances frees, now or soon."""
+    def _settle_or_wait(self, credits: int) -> None:
+        """Settle, or wait until a request has ended or other threads have settled."""
         with self._lock:
-            return not self._overcharge and (self._unsettled > 0 or self._others_in_progress())
+            if not self._can_wait_for(credits):
+                return
+            ended = self._ended - self._settling_ended
+            # A second read of the balances begins before the first is over if it frees much more.
+            if self._settling > 1 or ended < (self.limit // 4 if self._settling else 1):
+                self._changed.wait()
+                return
+        self.settle()
 
     def _others_in_progress(self) -> bool:
         return any(thread != get_ident() for thread in self._threads.values())
@@ -168,12 +180,12 @@ class Budget:
         with self._lock:
             credits = self._requests.pop(reservation, 0)
             self._threads.pop(reservation, None)
-            self._released.notify_all()
-            self._unsettled += credits + self._tasks.pop(reservation, 0)
-            self._unsettled_payers.update(payers or {""})
+            self._changed.notify_all()
+            self._ended += credits + self._tasks.pop(reservation, 0)
+            self._ended_payers |= dict.fromkeys(payers or ("",), self._ended)
             self._reported += reported_cost
             if rejected:
-                self._unsettled_rejections += credits
+                self._ended_rejections += credits
             else:
                 self._accepted += credits
                 self._unread.update(payers)
@@ -200,29 +212,37 @@ class Budget:
 
     def settle(self) -> None:
         """Read the balances and free what was reserved but not charged."""
-        with self._reserving:
-            if self._unsettled:
-                with self._lock:
-                    ended = self._unsettled, self._unsettled_rejections, frozenset(self._unread)
-                    payers, self._unsettled_payers = self._unsettled_payers, set()
-                self._finalize(*ended, readable=self.read_balances(payers))
+        with self._lock:
+            if not self._unsettled:
+                return
+            ended, payers = self._snapshot(), tuple(self._ended_payers)
+            self._settling, self._settling_ended = self._settling + 1, self._ended
+        try:
+            self._free(*ended, readable=self.read_balances(payers))
+        finally:
+            with self._lock:
+                self._settling -= 1
+                self._changed.notify_all()
 
     def finalize(self, *, readable: bool) -> None:
         """Free what the balances show not to be charged; if they are unreadable it is unknown."""
         with self._lock:
-            ended = self._unsettled, self._unsettled_rejections, frozenset(self._unread)
-            self._finalize(*ended, readable=readable)
+            self._free(*self._snapshot(), readable=readable)
 
-    def _finalize(
-        self, credits: int, rejections: int, payers: Collection[str], *, readable: bool
+    def _snapshot(self) -> tuple[int, int, frozenset[str]]:
+        return self._ended, self._ended_rejections, frozenset(self._unread)
+
+    def _free(
+        self, ended: int, rejections: int, unread: Collection[str], *, readable: bool
     ) -> None:
         """Free what requests had reserved that ended before the balances were read."""
         with self._lock:
-            self.unknown += 0 if readable else credits
-            self._unsettled -= credits
-            self._unsettled_rejections -= rejections
+            self.unknown += 0 if readable else max(ended - self._freed, 0)
+            self._freed = max(self._freed, ended)
+            self._freed_rejections = max(self._freed_rejections, rejections)
             self._settled = self._observed
-            self._unread.difference_update(payers)
+            self._unread.difference_update(unread)
+            self._ended_payers = {role: at for role, at in self._ended_payers.items() if at > ended}
             if readable and not self._unsettled and not self._tasks:
                 self._idle_observed, self._idle_accepted = self._observed, self._accepted
                 self._idle_at = perf_counter()

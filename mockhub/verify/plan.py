@@ -61,7 +61,7 @@ class DryRunBudget(Budget):
 
     def settle(self) -> None:
         """Skip reading the balances: our own mock reports every cost."""
-        self._unsettled = 0
+        self.finalize(readable=True)
 
     def _read_payers(self) -> None:
         self._unread.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 import pytest
@@ -81,6 +83,47 @@ def test_uncharged_task_stays_reserved(settled_between: bool) -> None:
     budget.release(task)
     budget.settle()
     assert budget.remaining == 40
+
+
+def test_waiting_thread_gets_what_another_frees() -> None:
+    """A request that is not covered waits for those in progress, and for the balances."""
+    budget = readable(Budget(16), lambda: 100)
+
+    def send(credits: int) -> None:
+        reservation = budget.reserve(credits)
+        time.sleep(0.005)  # so that the others have to wait
+        budget.release(reservation, rejected=True, payers={"valid"})
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(send, credits) for credits in (8, 16) * 8]:
+            done.result(20)
+    budget.settle()
+    assert budget.remaining == 16
+
+
+def test_slow_read_frees_only_what_ended_before() -> None:
+    """A balance may have been read before a request that ended meanwhile was charged."""
+    budget = readable(Budget(24), lambda: 100)
+    budget.release(budget.reserve(8), rejected=True, payers={"valid"})
+    late = budget.reserve(16)
+
+    def read_slowly(roles: object) -> bool:
+        budget.release(late, rejected=True, payers={"other"})
+        return True
+
+    budget.read_balances = read_slowly
+    budget.settle()
+    assert budget.remaining == 24 - 16
+    read_roles: list[object] = []
+
+    def read(roles: object) -> bool:
+        read_roles.append(roles)
+        return True
+
+    budget.read_balances = read
+    budget.settle()
+    assert read_roles == [("other",)]
+    assert budget.remaining == 24
 
 
 def test_nothing_is_paid_after_a_request_that_costs_too_much() -> None:
