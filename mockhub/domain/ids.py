@@ -14,8 +14,9 @@ _ID_BYTES = 11
 
 def image_id(generation: str, index: int) -> str:
     """Return the id of a generation's image, counted from 0; no other image has it (GEN-11)."""
-    name = b"image %d %s" % (index, generation.encode())
-    return "clx" + blake2b(name, digest_size=_ID_BYTES).hexdigest()
+    return (
+        "clx" + blake2b(f"image {index} {generation}".encode(), digest_size=_ID_BYTES).hexdigest()
+    )
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Ids:
         """Return the id of a new generation."""
         self.counter += 1
         digest = self._generation_hash.copy()  # faster than a new one with the key
-        digest.update(b"generation %d" % self.counter)
+        digest.update(f"generation {self.counter}".encode())
         return "clx" + digest.hexdigest()
 
     def random(self) -> float:

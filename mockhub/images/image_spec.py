@@ -53,7 +53,13 @@ class ImageSpec(FrozenStruct, frozen=True):
 
     def url_digest(self) -> str:
         """Return the same for all images of a request; other images have another one (GEN-10)."""
-        return self.series_hash()[:_URL_DIGEST_BYTES].hex()
+        # One text is made in a third of the time that `series_hash` needs (POST in `make bench`).
+        text = (
+            f"{RENDERER_VERSION} {self.seed} {self.width} {self.height} {self.count} {self.model}"
+            f"\0{self.quality}\0{' '.join(self.references)}\0{self.prompt}"
+        )
+        content = text.encode("utf-8", "surrogatepass")
+        return blake2b(content, digest_size=_URL_DIGEST_BYTES).hexdigest()
 
     def entity_tag(self) -> str:
         """Return a strong entity tag, without quotes."""
