@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mockhub.verify.assertions import error_code, expect, expect_error
+from mockhub.verify.assertions import assert_equal, error_code, expect, expect_error
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
@@ -60,7 +60,7 @@ def limits_exclude_request_rate(context: CheckContext) -> None:
 
 @check("ERR-7")
 def responses_are_json(context: CheckContext) -> None:
-    """Return application/json, and errors with a message that is not empty."""
+    """Return application/json, not encoded unless asked, and errors with a message."""
     provoke_errors(context)
     for exchange in context.client.exchanges:
         is_api = "/api/v1/" in exchange.request.url and exchange.request.method != "HEAD"
@@ -73,3 +73,9 @@ def responses_are_json(context: CheckContext) -> None:
             error_code(exchange)
             if not expect(exchange, exchange.status)["error"]["message"].strip():
                 raise Failed("error.message is empty", exchange, expected="a sentence")
+    for path in ("credits", "generations/clx_none"):
+        exchange = context.client.get(path, headers={"Accept-Encoding": "identity"})
+        encoding = exchange.headers.get("content-encoding", "identity")
+        assert_equal(
+            encoding.lower(), "identity", "content-encoding for Accept-Encoding: identity", exchange
+        )

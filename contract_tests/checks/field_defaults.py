@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from mockhub.verify import oracle
+from mockhub.verify.assertions import require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_rejection
+from mockhub.verify.fixtures import upload_files
 from mockhub.verify.generation_assertions import assert_accepted
+from mockhub.verify.outcomes import Failed
 
 
 @check("REQ-12", cost=4 * oracle.min_price(), pays_nothing=True)
@@ -23,7 +26,15 @@ def request_rejects_wrong_types(context: CheckContext) -> None:
     expect_rejection(context, *changes, also_form=False)
 
 
-@check("REQ-15", fixtures=("unknown_field",))
+@check("REQ-15", fixtures=("unknown_field",), cost=oracle.min_price())
 def request_ignores_unknown_fields(context: CheckContext) -> None:
-    """Ignore fields that are not documented."""
+    """Ignore fields that are not documented, in JSON and in a form with a file."""
     assert_accepted(context, "unknown_field")
+    if context.profile.provider_failure:
+        form = context.form_fields(prompt=context.profile.provider_failure, style="vivid")
+        files = upload_files(("sunset.png",))
+        cost = oracle.min_price()
+        exchange = context.client.post(form=form, files=files, files_first=True, cost=cost)
+        if require_response(exchange).status == 400:
+            expected = "500 generationFailed"
+            raise Failed("HTTP 400 to a form with a further field", exchange, expected=expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
     assert_common_fields,
@@ -24,6 +26,7 @@ from mockhub.verify.generation_assertions import (
     assert_image_count,
     assert_ratio_of_response,
     completed_generations,
+    failed_tasks,
     require_final,
     synchronous_generations,
 )
@@ -74,8 +77,8 @@ def generations_are_consistent(context: CheckContext) -> None:
 @check("GEN-4", fixtures=SAVED_FIXTURES)
 def generate_returns_tier_as_quality(context: CheckContext) -> None:
     """Return the tier as quality: 1024x1024 with quality high is 1K."""
-    for generation in completed_generations(context, SAVED_FIXTURES):
-        for body, exchange in _first_and_final(generation):
+    for generation, responses in _first_and_final(context):
+        for body, exchange in responses:
             quality = require_field(body, "quality", str, exchange)
             if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
                 raise Failed(f"quality is {quality!r}", exchange, expected="quality: 1K")
@@ -84,16 +87,20 @@ def generate_returns_tier_as_quality(context: CheckContext) -> None:
 @check("GEN-5", fixtures=SAVED_FIXTURES)
 def generate_returns_aspect_ratio(context: CheckContext) -> None:
     """Return the ratio of the size as aspect_ratio: 1024x1024 is 1:1."""
-    for generation in completed_generations(context, SAVED_FIXTURES):
-        for body, exchange in _first_and_final(generation):
+    for generation, responses in _first_and_final(context):
+        for body, exchange in responses:
             assert_ratio_of_response(generation.size, body, exchange)
 
 
-def _first_and_final(generation: ObservedGeneration) -> list[tuple[JsonObject, Exchange]]:
-    return [
-        (generation.body, generation.exchange),
-        (generation.final_body, generation.final_exchange),
-    ]
+def _first_and_final(
+    context: CheckContext, names: tuple[str, ...] = SAVED_FIXTURES
+) -> Iterator[tuple[ObservedGeneration, list[tuple[JsonObject, Exchange]]]]:
+    """Iterate over generations and their responses: of tasks that fail, only the 202."""
+    if context.profile.provider_failure:
+        for task, body in failed_tasks(context):
+            yield task, [(body, task.exchange)]
+    for one in completed_generations(context, names):
+        yield one, [(one.body, one.exchange), (one.final_body, one.final_exchange)]
 
 
 @check("GEN-6", "MOD-3", fixtures=ALL_FIXTURES)
@@ -136,10 +143,12 @@ def generate_derives_tier_from_pixels(context: CheckContext) -> None:
     """Return 1K for sizes up to 1536x1024, 2K up to 2048x2048, and 4K for larger ones."""
     for name in _TIER_FIXTURES:
         assert_accepted(context, name)
-        generation = context.completed(name)
-        tier = require_final(generation, "quality", str)
-        what = f"quality of {generation.size}"
-        assert_equal(tier, oracle.tier_of(generation.size), what, generation.final_exchange)
+        context.completed(name)
+    for generation, responses in _first_and_final(context, _TIER_FIXTURES):
+        for body, exchange in responses:
+            tier = require_field(body, "quality", str, exchange)
+            what = f"quality of {generation.size}"
+            assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
 
 
 @check("GEN-5", level="inferred", fixtures=("wide", "auto"))

@@ -90,18 +90,18 @@ _ALL_FORMATS = (
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
-_SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536", "2048x2048", "3840x2160")
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _QUALITY: OpenFields = {"quality": _QUALITIES}
 _SMALL: OpenFields = {
     "size": ("1024x1024", "auto", "1536x1024", "1024x1536")
 }  # at the lowest price
-_LARGE = ("3840x2160", "2160x3840")
-_EVERY_TIER: OpenFields = {"size": (*_SMALL["size"], "2048x2048", *_LARGE)}
-_EVERY_TIER_OF_PARTIAL: OpenFields = {
-    "size": (*_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", *_LARGE)
-}
+_EVERY_TIER: OpenFields = {
+    "size": (
+        *_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840"
+    )
+}  # fmt: skip
+_EVERY_SHAPE: OpenFields = {"size": (*_EVERY_TIER["size"], "3072x1024", "1024x3072")}
 _MODE: OpenFields = {"asynchronous": (None, False, True, True)}
 _ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
 
@@ -171,10 +171,8 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 is_form=is_form,
                 asynchronous=is_task,
                 open=_PAYER
-                | {
-                    "size": _SIZES if n < 3 or is_task else _SMALL["size"],
-                    "quality": _QUALITIES[1:],
-                }
+                | (_EVERY_SHAPE if n < 3 or is_task else _SMALL)
+                | {"quality": _QUALITIES[1:]}
                 | ({"files": _FILES_OF_FAILURES[-1 if n == 4 else 0 :]} if is_form else {}),
             )
         )
@@ -183,14 +181,14 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         for n in (1, 2, 3, 4)
     },
     "partial": GenerationFixture(
-        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER_OF_PARTIAL
+        "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER
     ),
     "partial_async": GenerationFixture(
         "",
         trigger="partial",
         n=4,
         asynchronous=True,
-        open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER_OF_PARTIAL,
+        open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER,
     ),
     # What the documentation leaves open.
     "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),

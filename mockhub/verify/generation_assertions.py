@@ -17,6 +17,7 @@ from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
 
 T = TypeVar("T")
 
+_OTHER_ENDINGS = ("partial", "completed", "success", "done", "error", "cancelled", "expired")
 _RATIO_PATTERN = re.compile("auto|[0-9]+:[0-9]+")
 
 
@@ -87,7 +88,9 @@ def assert_completed(context: CheckContext, generation: ObservedGeneration) -> N
     if generation.finished:
         return
     for poll in generation.polls[-1:]:
-        expect(poll, 200)
+        status = expect(poll, 200).get("status")
+        if status in _OTHER_ENDINGS:
+            raise Failed(f"status is {status!r}", poll, expected="status succeeded or failed")
     timeout = context.profile.poll_timeout
     limit = context.profile.generation_limit or oracle.generation_limit()
     message = f"the task has not ended after {timeout:g} s (limits.poll_timeout)"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections import Counter
+
+from msgspec.structs import replace
 
 from mockhub.mutants import hooks
 from mockhub.mutants.changes import edit, remove, rename, update
@@ -17,8 +20,9 @@ from mockhub.mutants.responses import (
     rate_limited,
     replace_errors,
     send_content_type,
+    with_body,
 )
-from mockhub.mutants.types import Json, Response
+from mockhub.mutants.types import Json, RequestContext, Response
 from mockhub.spec.error_catalog import REQUIRED_CODES
 from mockhub.spec.operations import OperationId
 
@@ -57,6 +61,19 @@ mutant_table("ERR-1", mutate_errors(*REQUIRED_CODES))(
 mutant_table("ERR-7", mutate_errors(*REQUIRED_CODES), conforms_if_documented=True)(
     messages_empty=Row("The message of an error is empty.", update(message=""))
 )
+
+
+@mutant(
+    "ERR-7",
+    "A 404 is compressed with gzip, whatever the client accepts.",
+    conforms_if_documented=True,
+)
+@on_response(status=404)
+def not_found_always_compressed(response: Response, context: RequestContext) -> Response:
+    compressed = with_body(response, gzip.compress(response.body))
+    return replace(compressed, headers=(*compressed.headers, (b"content-encoding", b"gzip")))
+
+
 mutant_table("ERR-1", apply_change)(
     messages_are_objects=Row(
         "The message of a 400 is an object.",

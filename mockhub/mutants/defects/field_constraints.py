@@ -144,6 +144,15 @@ mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
         "Ratios of exactly 3:1 and 1:3 are rejected.", {"widest": "299:100", "tallest": "100:299"}
     ),
 )
+mutant_table("REQ-13", fields.reject_if, conforms_if_documented=True)(
+    ratio_3_to_1_rejected_in_forms=Row(
+        "In a form, ratios of exactly 3:1 and 1:3 are rejected.",
+        lambda request: (
+            request.media_type == FORM
+            and request.values.get("size") in ("3072x1024", "1024x3072", "2208x736")
+        ),
+    )
+)
 mutant_table("REQ-13", fields.replace_field("size"), conforms_if_documented=True)(
     uppercase_x_in_size_accepted=Row("1024X1024 is accepted as a size.", if_type(str, str.lower)),
     whitespace_around_size_accepted=Row(

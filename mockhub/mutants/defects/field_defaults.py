@@ -79,8 +79,17 @@ def on_unknown_field(server: PatchedServer, hook: Hook[Matches]) -> None:
     )
 
 
+@Hook
+def reject_beside_files(server: PatchedServer, matches: Matches) -> None:
+    fields.reject_if(lambda request: bool(request.uploads) and matches(request))(server)
+
+
 mutant_table("REQ-15", on_unknown_field, conforms_if_documented=True)(
-    unknown_fields_rejected=Row("A field that is not documented is rejected.", fields.reject_if)
+    unknown_fields_rejected=Row("A field that is not documented is rejected.", fields.reject_if),
+    unknown_fields_rejected_beside_files=Row(
+        "In a form with a file, a field that is not documented is rejected.",
+        reject_beside_files,
+    ),
 )
 mutant_table("REQ-15", on_unknown_field)(
     unknown_fields_crash=Row("A field that is not documented returns 500.", fields.crash_if)

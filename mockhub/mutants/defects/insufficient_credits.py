@@ -73,6 +73,10 @@ mutant_table("LED-4", allow_overdraft())(
             bool(request.references) and request.run_async and account.balance >= price // request.n
         ),
     ),
+    one_credit_short_accepted_for_several=Row(
+        "For several images, a balance of one credit less than the price is enough.",
+        lambda account, price, request: request.n > 1 and account.balance == price - 1,
+    ),
     balance_not_checked_for_three=Row(
         "The balance is not checked for three images of medium quality.",
         lambda account, price, request: (request.n, request.quality) == (3, "medium"),

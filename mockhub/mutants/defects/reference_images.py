@@ -202,6 +202,10 @@ mutant_table("REQ-9", accept_any_size_if)(
         "Only the size of the first file is checked.",
         lambda files: all(map(is_allowed, files)) and len(files[0].content) <= _MAX_BYTES,
     ),
+    last_reference_alone_limited=Row(
+        "Only the size of the last file is checked.",
+        lambda files: all(map(is_allowed, files)) and len(files[-1].content) <= _MAX_BYTES,
+    ),
 )
 mutant_table("REQ-6", fields.mutate_values(JSON))(
     reference_in_json_ignored=Row(

@@ -239,9 +239,9 @@ mutant_table("LED-3", replace_partial_refund)(
 )
 
 
-@mutant("LED-3", "Missing images are refunded at the price of 1K, whatever their tier is.")
-def missing_images_refunded_as_1k(server: PatchedServer) -> None:
-    @replace_partial_refund.on(server)
+@mutant("LED-3", "Missing images of a response are refunded at the price of 1K.")
+def missing_images_of_sync_refunded_as_1k(server: PatchedServer) -> None:
+    @when(is_sync, replace_partial_refund).on(server)
     def refund(credits: int, generation: Generation) -> int:
         return server.prices["1K"] * (generation.request.n - generation.delivered)
 

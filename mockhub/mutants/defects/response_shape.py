@@ -8,7 +8,13 @@ from collections import Counter
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import computed, constant, edit, only_if, remove, rename, times, update
 from mockhub.mutants.hook import Hook, at_every, replace_at
-from mockhub.mutants.matching import credits_per_image, has_references, is_async
+from mockhub.mutants.matching import (
+    all_of,
+    credits_per_image,
+    has_count,
+    has_references,
+    is_async,
+)
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Account, Generation, GenerationRequest, Json, Response
@@ -136,6 +142,10 @@ mutant_table("GEN-5", replace_ratio)(
         "The aspect ratio of a portrait is that of a landscape.",
         lambda ratio, _: "3:2" if ratio == "2:3" else ratio,
     ),
+    ratio_of_tasks_of_two_inverted=Row(
+        "The aspect ratio of a task of two images is height to width.",
+        only_if(all_of(is_async, has_count(2)), lambda ratio, _: ":".join(ratio.split(":")[::-1])),
+    ),
     ratio_reduced_by_gcd=Row(
         "The aspect ratio is in lowest terms, even if that is not a listed one: 21:9 is 7:3.",
         lambda _, generation: "{}:{}".format(*generation.quote.size.ratio.as_integer_ratio()),
@@ -240,6 +250,18 @@ mutant_table("GEN-12", edit_tier_bounds, conforms_if_documented=True)(
     large_square_billed_as_4k=Row("The size 2048x2048 is billed as 4K.", {"2K": "1920x1920"}),
     largest_size_billed_as_2k=Row("The size 3840x2160 is billed as 2K.", {"2K": "3840x2160"}),
 )
+
+
+@mutant("GEN-12", "A task of two images of 2048x2048 is billed as 4K.", conforms_if_documented=True)
+@hooks.on_start.with_server
+def large_square_task_of_two_billed_as_4k(server: PatchedServer, start: hooks.Start) -> hooks.Start:
+    request = start.request
+    if (request.run_async, request.n, request.size) != (True, 2, "2048x2048"):
+        return start
+    quote = start.quote._replace(tier="4K", credits_per_image=server.prices["4K"])
+    return start._replace(quote=quote)
+
+
 mutant_table("GEN-7", replace_balance)(
     balance_before_charge=Row("The response has the balance before the charge.", balance_before),
     balance_before_charge_with_references=Row(
