@@ -32,7 +32,7 @@ POOR = "gih_live_" + 8 * "poor"
 EXPIRED = "gih_live_" + (5 * "expired")[:32]
 REVOKED = "gih_live_" + (5 * "revoked")[:32]
 
-IMAGE_PATH = "/images/clx_generation_log_id/dc4a5a6203dc4a98/1.png"  # of the published one
+IMAGE_PATH = "/images/clx_generation_log_id/ece0071344fddbf0/1.png"  # of the published one
 PUBLISHED = parse_timestamp("2026-04-30T08:00:00Z")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)

@@ -88,8 +88,8 @@ def test_observers_are_called_for_api_requests_and_images(
         observers=[lambda context: observed.append((context.path, context.coverage_key[1]))],
     )
     request(app, "GET", "/api/v1/models")
-    request(app, "GET", "/images/unknown/dc4a5a6203dc4a98/1.png")
-    assert observed == [("/api/v1/models", 200), ("/images/unknown/dc4a5a6203dc4a98/1.png", 404)]
+    request(app, "GET", "/images/unknown/ece0071344fddbf0/1.png")
+    assert observed == [("/api/v1/models", 200), ("/images/unknown/ece0071344fddbf0/1.png", 404)]
 
 
 def test_settings_override_those_of_the_scenario(spec: ApiSpec, scenario: Scenario) -> None:
