@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import computed, constant, only_if, plus, times
-from mockhub.mutants.hook import at_every, hook_factory, when
+from mockhub.mutants.hook import Hook, at_every, when
 from mockhub.mutants.matching import (
     all_of,
     credits_per_image,
@@ -33,7 +33,7 @@ from mockhub.mutants.types import (
 from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
 
-_CACHE_AGES, _SHORT_CACHE_AGES = range(10_000), range(5, 300)  # milliseconds
+_CACHE_TIME = 10_000  # milliseconds
 _GRANT_SECONDS = 0.4
 
 mutant_table("LED-1", hooks.replace_charge)(
@@ -216,12 +216,8 @@ def later_generations_overcharged(server: PatchedServer) -> None:
         return credits + surcharge
 
 
-@hook_factory
-def deduplicate(
-    server: PatchedServer,
-    key_of: Callable[[GenerationRequest], object],
-    ages: range = _CACHE_AGES,
-) -> None:
+@Hook
+def deduplicate(server: PatchedServer, key_of: Callable[[GenerationRequest], object]) -> None:
     """Return the earlier generation to a later request of an account with the same key, if any."""
     cache: dict[tuple[str, object], Generation] = {}
 
@@ -230,19 +226,12 @@ def deduplicate(
         if not (request_key := key_of(creation.request)):
             return creation.proceed()
         key, now = (creation.account.id, request_key), server.hub.clock.now()
-        if key not in cache or now - cache[key].created_at not in ages:
+        if key not in cache or now - cache[key].created_at > _CACHE_TIME:
             cache[key] = creation.proceed()
         return cache[key]
 
 
-mutant_table("LED-1", deduplicate(ages=_SHORT_CACHE_AGES))(
-    request_repeated_at_once_deduplicated=Row(
-        "A request that is repeated at once, after the response, returns its generation, free.",
-        lambda request: None if request.run_async or request.references else request,
-        level="inferred",
-    )
-)
-mutant_table("LED-1", deduplicate())(
+mutant_table("LED-1", deduplicate)(
     repeated_request_deduplicated=Row(
         "A request like a recent one returns its generation, free.",
         lambda request: None if request.run_async or request.references else request,
