@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 _INVALID_FACTOR, _VALID_FACTOR = 5, 4  # bodies to generate, for each example
-_MAX_PAID = 2  # valid bodies to send
-_MAX_IMAGES = 2  # images of each
+_MAX_PAID, _MAX_IMAGES = 2, 2  # valid bodies to send, and images of each
 _SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 _SAFE_PROMPT_LENGTH = 1000  # characters that every implementation accepts
+_REQUIRED_FIELDS = {"model", "prompt", "size"}
+_DOCUMENTED_FIELDS = _REQUIRED_FIELDS | {"quality", "n"}  # that every example has
 _OPTIONAL_FIELDS = {"size", "quality", "n", "async"}
 _KNOWN_FIELDS = {"model", "prompt", *_OPTIONAL_FIELDS}
 _QUALITIES = ("auto", "low", "medium", "high")
@@ -144,6 +145,14 @@ class _BodySender:
         self.credits = context.credits_or_none("broke") if "broke" in context.profile.keys else None
         self.is_free = self.credits is not None and self.credits < oracle.min_price()
         self.key = "broke" if self.is_free else "valid"
+        self._invalid_key = "valid" if self._checks_balance_first() else self.key
+
+    def _checks_balance_first(self) -> bool:
+        """Return whether an invalid body of `broke` gets a 402, which is an open point."""
+        if not (self.is_free and self.context.documented):
+            return False
+        body, cost = self.context.request_body(n=0), self.credits or 0
+        return self.context.client.post(body, key="broke", cost=cost).status == 402
 
     def send(self, requests: Sequence[_GeneratedRequest]) -> None:
         """Send requests until the time is over, and check their responses."""
@@ -162,9 +171,9 @@ class _BodySender:
             return
         is_object = isinstance(body, dict)
         check = _assert_invalid if is_object or not self.context.documented else _assert_rejected
-        yield self._request(body, check, unspecified=not is_object)
+        yield self._request(body, check, key=self._invalid_key, unspecified=not is_object)
         if form := _to_form(body):
-            yield self._request(body, _assert_invalid, form)
+            yield self._request(body, _assert_invalid, form, key=self._invalid_key)
 
     def valid_requests(self, body: object) -> Iterator[_GeneratedRequest]:
         """Iterate over the requests with *body* if it is certainly valid; 402 is required.
@@ -194,10 +203,12 @@ class _BodySender:
         check: Callable[[Exchange], object],
         form: dict[str, str] | None = None,
         *,
+        key: str = "",
         unspecified: bool = False,
     ) -> _GeneratedRequest:
-        cost = min(_max_cost(body), self.credits or 0) if self.is_free else _max_cost(body)
-        post = partial(self.context.client.post, key=self.key, cost=cost, unspecified=unspecified)
+        key = key or self.key
+        cost = min(_max_cost(body), self.credits or 0) if key == "broke" else _max_cost(body)
+        post = partial(self.context.client.post, key=key, cost=cost, unspecified=unspecified)
         raw = None if form else (JSON, json.dumps(body, ensure_ascii=True).encode())
 
         def send() -> Exchange | None:
@@ -293,7 +304,8 @@ def classify(body: object, *, documented: bool) -> Validity:
     is_valid = _matches_spec(body)
     if not is_valid:
         return Validity.UNSPECIFIED if documented else Validity.INVALID
-    has_known_fields = body.keys() <= _KNOWN_FIELDS and {"model", "prompt", "size"} <= body.keys()
+    required = _DOCUMENTED_FIELDS if documented else _REQUIRED_FIELDS
+    has_known_fields = required <= body.keys() <= _KNOWN_FIELDS
     if has_known_fields and (not documented or _has_plain_prompt(body)):
         return Validity.VALID
     return Validity.UNSPECIFIED
@@ -316,12 +328,9 @@ def _is_ambiguous(body: JsonObject) -> bool:
 def _violates_documentation(body: JsonObject) -> bool:
     model, n = body.get("model"), body.get("n", 1)
     size, quality = body.get("size", "auto"), body.get("quality", "auto")
-    if isinstance(model, str):
-        unknown_model = model not in oracle.api_spec().catalog.models
-    else:
-        unknown_model = "model" not in body
+    known_models = oracle.api_spec().catalog.models
     return (
-        unknown_model
+        (model not in known_models if isinstance(model, str) else "model" not in body)
         or (_is_integer(n) and not 1 <= n <= 4)
         or (isinstance(size, str) and bool(size) and not _SIZE_PATTERN.fullmatch(size))
         or (isinstance(quality, str) and quality not in ("", "auto", "low", "medium", "high"))

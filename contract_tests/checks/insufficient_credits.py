@@ -254,6 +254,14 @@ def _failing_body(
     return json_body(context.request_body(**fields))
 
 
+@check("LED-4", requires=("low",), last=True, pays_nothing=True)
+def ledger_is_never_negative(context: CheckContext) -> None:
+    """Keep a balance that is not negative, whichever requests were accepted."""
+    for role, credits in context.starting_balances.items():
+        if context.credits(role) < 0 <= credits:
+            raise Failed(f"the balance of {role} is negative", context.balance_reads[role])
+
+
 @check("LED-5", requires=("broke",), cost=_MIN_PRICE)
 def ledger_stores_nothing_after_402(context: CheckContext) -> None:
     """Charge nothing and store no generation on 402."""

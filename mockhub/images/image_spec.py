@@ -53,7 +53,7 @@ class ImageSpec(FrozenStruct, frozen=True):
 
     def url_digest(self) -> str:
         """Return the same for all images of a request; other images have another one (GEN-10)."""
-        # One text is made in a third of the time that `series_hash` needs (POST in `make bench`).
+        # One text takes less than half of the time of `series_hash` (POST in `make bench`).
         text = (
             f"{RENDERER_VERSION} {self.seed} {self.width} {self.height} {self.count} {self.model}"
             f"\0{self.quality}\0{' '.join(self.references)}\0{self.prompt}"

@@ -22,7 +22,8 @@ from mockhub.mutants.catalog import find, mutants, variants
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Mutant, Variant
 from mockhub.mutants.serving import combine, running
-from mockhub.verify.clauses import LEVELS
+from mockhub.verify.clauses import INFERRED, LEVELS
+from mockhub.verify.context import DEFAULT_EXAMPLES
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.profile import Profile
 from mockhub.verify.runner import run as run_checks
@@ -176,10 +177,10 @@ def _run_checks(
         report = run_checks(
             profile,
             level=target.level,
-            no_fuzz=not examples,
+            no_fuzz=not examples and (isinstance(target, Mutant) or target.level == INFERRED),
             keyword=only,
             fail_fast=fail_fast,
-            examples=examples,
+            examples=examples or DEFAULT_EXAMPLES,
             budget=_GENERATED_BUDGET if examples else None,
         )
     checks = {check.name: check for clause in report.clauses for check in clause.checks}.values()

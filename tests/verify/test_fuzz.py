@@ -86,8 +86,9 @@ def test_generated_bodies_are_sent_after_a_failure() -> None:
 @pytest.mark.parametrize(
     ("body", "documented", "inferred"),
     [
-        (GOOD_BODY, VALID, VALID),
-        ({**GOOD_BODY, "n": 4, "async": True}, VALID, VALID),
+        (GOOD_BODY, UNSPECIFIED, VALID),
+        ({**GOOD_BODY, "n": 1, "quality": "high"}, VALID, VALID),
+        ({**GOOD_BODY, "n": 4, "quality": "low", "async": True}, VALID, VALID),
         ({**GOOD_BODY, "n": 5}, INVALID, INVALID),
         ({**GOOD_BODY, "n": 0}, INVALID, INVALID),
         ({**GOOD_BODY, "quality": "best"}, INVALID, INVALID),
