@@ -34,7 +34,7 @@ from mockhub.mutants.wrapping import Original, wrap
 from mockhub.spec.operations import OperationId
 
 _CACHE_TIME = 10_000  # milliseconds
-_GRANT_SECONDS = 0.4
+_GRANT_SECONDS = 0.1
 
 mutant_table("LED-1", hooks.replace_charge)(
     charged_twice=Row("The account is charged twice the cost in the response.", times(2)),
