@@ -45,7 +45,8 @@ class Budget:
         self._ended_payers: dict[str, int] = {}  # `_ended` after the last of a payer; "": unknown
         self._settling, self._settling_ended = 0, 0  # reads of balances, and `_ended` at the last
         self._settled = 0  # `_observed` when all balances were last read
-        # The same two and the time when all balances were last read and no task was in progress.
+        # `_observed`, `_accepted` and the time when the balances were last read without a task in
+        # progress.
         self._idle_observed, self._idle_accepted, self._idle_at = 0, 0, 0.0
         self._unread: set[str] = set()  # roles that may have paid since their balance was read
         self._last_id = 0
@@ -222,6 +223,8 @@ class Budget:
         finally:
             with self._lock:
                 self._settling -= 1
+                if not self._settling:
+                    self._settling_ended = self._freed  # less if the balances could not be read
                 self._changed.notify_all()
 
     def finalize(self, *, readable: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from time import perf_counter
 
 import pytest
@@ -13,7 +14,7 @@ from mockhub.exceptions import MockhubError
 from mockhub.verify.budget import Budget
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import SimultaneousRequest
-from mockhub.verify.outcomes import OverBudget
+from mockhub.verify.outcomes import OverBudget, Skipped
 from mockhub.verify.runner import run
 from tests.support.scripted_server import (
     KEYS,
@@ -99,6 +100,25 @@ def test_waiting_thread_gets_what_another_frees() -> None:
             done.result(20)
     budget.settle()
     assert budget.remaining == 16
+
+
+def test_failed_read_is_repeated() -> None:
+    """If reading the balances ends with an exception, the next request reads them again."""
+    budget = readable(Budget(8), lambda: 100)
+    read_balances = budget.read_balances
+    budget.release(budget.reserve(8), rejected=True, payers={"valid"})
+
+    def fail(roles: object) -> bool:
+        budget.read_balances = read_balances
+        raise Skipped("no key")
+
+    budget.read_balances = fail
+    with pytest.raises(Skipped):
+        budget.reserve(8)
+    waiting = Thread(target=budget.reserve, args=(8,), daemon=True)
+    waiting.start()
+    waiting.join(20)
+    assert not waiting.is_alive()
 
 
 def test_slow_read_frees_only_what_ended_before() -> None:
