@@ -159,13 +159,8 @@ class ApiStateMachine(RuleBasedStateMachine):
     @invariant()
     def balances_match(self) -> None:
         """Require the start minus the cost; a pending task may have been charged or not."""
-        self._guarded(
-            lambda: list(
-                self.context.run_batch(
-                    [partial(self._check_balance, role) for role in self.expected]
-                )
-            )
-        )
+        checks = [partial(self._check_balance, role) for role in self.expected]
+        self._guarded(lambda: list(self.context.run_batch(checks)))
 
     def teardown(self) -> None:
         """Wait for the tasks of this sequence, so that the next begins with a settled balance."""
@@ -285,9 +280,8 @@ class ApiStateMachine(RuleBasedStateMachine):
         assert_equal(requested, generation.max_cost, "usage.credits_requested", exchange)
         self.run_state.paid_count += bool(generation.cost)
         generation.id, generation.pending = body["id"], True
-        generation.reservation = self.client.budget.reserve_task(
-            generation.max_cost, exchange.started
-        )
+        budget = self.client.budget
+        generation.reservation = budget.reserve_task(generation.max_cost, exchange.started)
 
     def _check_result(
         self, generation: TrackedGeneration, body: JsonObject, exchange: Exchange
@@ -348,9 +342,8 @@ def run(context: CheckContext) -> None:
     if run_state.shortest_failure:
         steps, failure = run_state.shortest_failure
         step_text = "; ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-        raise Failed(
-            f"{failure.message}, after: {step_text}", *failure.exchanges, expected=failure.expected
-        )
+        message = f"{failure.message}, after: {step_text}"
+        raise Failed(message, *failure.exchanges, expected=failure.expected)
     if run_state.inconclusive:
         raise run_state.inconclusive
     if not run_state.paid_count:
