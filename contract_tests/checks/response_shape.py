@@ -77,30 +77,29 @@ def generations_are_consistent(context: CheckContext) -> None:
 @check("GEN-4", fixtures=SAVED_FIXTURES)
 def generate_returns_tier_as_quality(context: CheckContext) -> None:
     """Return the tier as quality: 1024x1024 with quality high is 1K."""
-    for generation, responses in _first_and_final(context):
-        for body, exchange in responses:
-            quality = require_field(body, "quality", str, exchange)
-            if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
-                raise Failed(f"quality is {quality!r}", exchange, expected="quality: 1K")
+    for generation, body, exchange in _first_and_final(context):
+        quality = require_field(body, "quality", str, exchange)
+        if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
+            raise Failed(f"quality is {quality!r}", exchange, expected="quality: 1K")
 
 
 @check("GEN-5", fixtures=SAVED_FIXTURES)
 def generate_returns_aspect_ratio(context: CheckContext) -> None:
     """Return the ratio of the size as aspect_ratio: 1024x1024 is 1:1."""
-    for generation, responses in _first_and_final(context):
-        for body, exchange in responses:
-            assert_ratio_of_response(generation.size, body, exchange)
+    for generation, body, exchange in _first_and_final(context):
+        assert_ratio_of_response(generation.size, body, exchange)
 
 
 def _first_and_final(
     context: CheckContext, names: tuple[str, ...] = SAVED_FIXTURES
-) -> Iterator[tuple[ObservedGeneration, list[tuple[JsonObject, Exchange]]]]:
+) -> Iterator[tuple[ObservedGeneration, JsonObject, Exchange]]:
     """Iterate over generations and their responses: of tasks that fail, only the 202."""
     if context.profile.provider_failure:
         for task, body in failed_tasks(context):
-            yield task, [(body, task.exchange)]
+            yield task, body, task.exchange
     for one in completed_generations(context, names):
-        yield one, [(one.body, one.exchange), (one.final_body, one.final_exchange)]
+        yield one, one.body, one.exchange
+        yield one, one.final_body, one.final_exchange
 
 
 @check("GEN-6", "MOD-3", fixtures=ALL_FIXTURES)
@@ -144,11 +143,10 @@ def generate_derives_tier_from_pixels(context: CheckContext) -> None:
     for name in _TIER_FIXTURES:
         assert_accepted(context, name)
         context.completed(name)
-    for generation, responses in _first_and_final(context, _TIER_FIXTURES):
-        for body, exchange in responses:
-            tier = require_field(body, "quality", str, exchange)
-            what = f"quality of {generation.size}"
-            assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
+    for generation, body, exchange in _first_and_final(context, _TIER_FIXTURES):
+        tier = require_field(body, "quality", str, exchange)
+        what = f"quality of {generation.size}"
+        assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
 
 
 @check("GEN-5", level="inferred", fixtures=("wide", "auto"))
