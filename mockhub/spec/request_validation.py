@@ -18,7 +18,7 @@ from mockhub.spec.operations import BodySchema
 _INTEGER_PATTERN = re.compile(r"-?(0|[1-9][0-9]{0,30})")  # longer ones are shown as sent
 _TOO_DEEP = "The body is nested too deeply; expected a flat JSON object"
 _CONTEXT_CHARS = 20
-_BACKSLASH, _BRACKET = b"\\["  # as numbers, which `in` finds in bytes ten times as fast
+_ESCAPED_COLON = b"\\u003"  # the start of it
 
 
 def parse_json_object(raw: bytes) -> dict[str, Any]:
@@ -49,14 +49,15 @@ def _error_context(error: json.JSONDecodeError) -> str:
 
 
 def _has_no_duplicate_keys(raw: bytes, body: Mapping[str, object]) -> bool:
-    """Return True if the number of quotes proves that no key of a flat object is hidden.
+    """Return True if the number of colons, one after each key, proves that no key is hidden.
 
-    It saves a typical body a second, slower parse, two thirds of the time of parse_json_object.
+    It saves a flat body a second, slower parse, two thirds of the time of parse_json_object.
     """
-    if _BACKSLASH in raw or _BRACKET in raw or raw.count(b"{") > 1:
-        return False
-    string_count = [*map(type, body.values())].count(str)
-    return raw.count(b'"') == 2 * (len(body) + string_count)
+    surplus = raw.count(b":") - len(body)
+    if surplus and _ESCAPED_COLON not in raw:
+        texts = [value for value in body.values() if isinstance(value, str)]
+        surplus -= "".join(texts).count(":")
+    return surplus == 0
 
 
 def _reject_duplicate_keys(raw: bytes) -> None:
@@ -130,6 +131,8 @@ def reject_fractions(values: Mapping[str, object], body: BodySchema) -> None:
 
 
 def _fractions(values: Mapping[str, object], body: BodySchema) -> list[str]:
+    if float not in map(type, values.values()):
+        return []
     return [
         name
         for name, value in values.items()

@@ -123,8 +123,8 @@ def test_any_bytes_are_parsed_or_rejected(raw: bytes) -> None:
 
 PAIRS = st.lists(
     st.tuples(
-        st.sampled_from(["n", "a", 'q"', "\\", "é"]),
-        st.integers() | st.sampled_from(["", '"', "x", "\\"]) | st.just([]),
+        st.sampled_from(["n", "a", 'q"', "\\", "é", ":"]),
+        st.integers() | st.sampled_from(["", '"', "x", "\\", ":", "é::"]) | st.just([]),
     ),
     max_size=5,
 )

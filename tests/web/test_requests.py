@@ -204,6 +204,8 @@ def test_reference_image_in_json_is_rejected(shared_hub: LiveHub, value: Any) ->
     [
         b'{"model":"gpt-image-2","prompt":"x","n":1,"n":2}',
         b'{"model":"gpt-image-2","prompt":"x","n":1,"\\u006e":1}',
+        b'{"model":"gpt-image-2","prompt":"a: b","n":1,"n":2}',
+        b'{"model":"gpt-image-2","prompt":"a\\u003a","n":1,"n":2}',
         b'{"model":"gpt-image-2","prompt":"x","user":{"n":1,"n":2}}',
     ],
 )
