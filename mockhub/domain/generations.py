@@ -72,7 +72,7 @@ class Generation(FrozenStruct, frozen=True):
 
     def status_at(self, now: int) -> Status:
         """Return ``queued`` at the time of submission, later ``processing`` (ASY-6)."""
-        if self.ended or (now == self.created_at and not self.polls):
+        if self.ended_at is not None or (now == self.created_at and not self.polls):
             return self.status
         return "processing"
 

@@ -131,7 +131,7 @@ class HubBackend(ObservableHub):
         generation = self.find_generation(account, id)
         if generation is None:
             raise self.spec.errors.error("notFound", f"There is no generation {id[:80]!r}")
-        return generation if generation.ended else self.record_poll(generation, now)
+        return self.record_poll(generation, now) if generation.ended_at is None else generation
 
     # -- the steps of a generation ---------------------------------------------------------------
 
@@ -189,7 +189,7 @@ class HubBackend(ObservableHub):
             raise self.spec.errors.insufficient_credits(account.balance, needed) from None
         self.commit(account, changes)
         generation = changes.generation
-        if not generation.ended:
+        if generation.ended_at is None:
             self.scheduler.add_completion(generation.due_at, generation.id)
             self.notify()
         self.evict_generations()

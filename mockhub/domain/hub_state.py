@@ -22,7 +22,7 @@ DEFAULT_MAX_GENERATIONS_SIZE = 256 * 1024 * 1024
 _ENTRIES_PER_GENERATION = 4
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class HubState:
     """The data of a hub, and the changes that need nothing else.
 
@@ -62,7 +62,8 @@ class HubState:
 
     def restore(self, state: HubState) -> None:
         """Replace everything by a copy of another state."""
-        vars(self).update(_copied_fields(state))
+        for name, value in _copied_fields(state).items():
+            setattr(self, name, value)
 
     def add_account(self, id: str, *, account_type: str = "PRO") -> Account:
         """Add an account without credits."""
@@ -78,7 +79,7 @@ class HubState:
         if self.is_running(generation.id):
             self.running_size -= generation.size
         self.generations[generation.id] = generation
-        if not generation.ended:
+        if generation.ended_at is None:
             self.running_size += generation.size
         else:
             self.ended_ids.append(generation.id)
@@ -129,7 +130,8 @@ class HubState:
 
     def is_running(self, id: str) -> bool:
         """Return whether there is such a generation and it has not ended."""
-        return id in self.generations and not self.generations[id].ended
+        generation = self.generations.get(id)
+        return generation is not None and generation.ended_at is None
 
     def audit(self) -> list[str]:
         """Return a sentence for each balance or generation that contradicts the ledger."""

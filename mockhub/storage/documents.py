@@ -218,4 +218,5 @@ def build_scheduler(accounts: Iterable[Account], generations: Iterable[Generatio
 
 def apply_document(document: HubDocument, hub: HubBackend) -> None:
     """Bring the fields of a hub to those of a document, but for the clock."""
-    vars(hub).update(document.fields())
+    for name, value in document.fields().items():
+        setattr(hub, name, value)
