@@ -62,8 +62,11 @@ class Links:
         """
         return _image_ids_and_urls(self._image_prefix, generation, image_format)
 
+    def polled_images(self, generation: Generation, image_format: str) -> ImageIdsAndUrls:
+        """Return the same as `images`, faster when repeated."""
+        return _cached_ids_and_urls(self._image_prefix, generation, image_format)
 
-@lru_cache(maxsize=256)  # few, since each keeps a prompt; a client polls the same one many times
+
 def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) -> ImageIdsAndUrls:
     digest = image_spec(generation, 0, format=image_format).url_digest()
     prefix, extension = f"{prefix}{generation.id}/{digest}/", FILE_EXTENSIONS[image_format]
@@ -73,6 +76,10 @@ def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) 
             for index in range(generation.request.n)
         ]
     )
+
+
+# Few, since each keeps a prompt; a client polls the same one many times.
+_cached_ids_and_urls = lru_cache(maxsize=256)(_image_ids_and_urls)
 
 
 def balance(balance: Balance) -> dict[str, object]:
@@ -92,12 +99,11 @@ def generation_result(
 
     It states what was charged (GEN-3) and the balance after it (GEN-7).
     """
-    return {
-        **_generation_fields(generation, "succeeded"),
-        "images": _images(generation, hub, links),
-        "usage": {"credits": generation.credits},
-        "balance": balance(account.balance_snapshot()),
-    }
+    content = _generation_fields(generation, "succeeded")
+    content["images"] = _images(generation, links.images(generation, hub.image_format))
+    content["usage"] = {"credits": generation.credits}
+    content["balance"] = balance(account.balance_snapshot())
+    return content
 
 
 def generation_log(
@@ -109,13 +115,13 @@ def generation_log(
     """
     status = generation.status_at(now)
     usage = {"credits": generation.credits}
-    content = {
-        **_generation_fields(generation, status),
-        "created_at": timestamp(generation.created_at),
-        "images": _images(generation, hub, links),
-        "usage": usage,
-    }
-    if not generation.ended:
+    content = _generation_fields(generation, status)
+    content["created_at"] = timestamp(generation.created_at)
+    content["images"] = []
+    if generation.delivered:
+        content["images"] = _images(generation, links.polled_images(generation, hub.image_format))
+    content["usage"] = usage
+    if generation.ended_at is None:
         usage["credits_requested"] = generation.credits_requested
         content["poll_url"] = links.poll_url(generation)
     if status == "failed":
@@ -141,11 +147,8 @@ def _generation_fields(generation: Generation, status: str) -> dict[str, object]
     }
 
 
-def _images(generation: Generation, hub: HubBackend, links: Links) -> list[dict[str, object]]:
-    if not generation.delivered:
-        return []
+def _images(generation: Generation, images: ImageIdsAndUrls) -> list[dict[str, object]]:
     created_at = timestamp(generation.ended_at or generation.created_at)
-    images = links.images(generation, hub.image_format)
     return [
         {"id": id, "object": "image", "url": url, "created_at": created_at}
         for id, url in images[: generation.delivered]
