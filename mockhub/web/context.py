@@ -159,15 +159,16 @@ class RequestContext:
         scope, headers, hub = self.scope, self.headers, self.hub
         self.milliseconds = (perf_counter() - self.started_at) * 1000
         self.number, self.timestamp = hub.journal.total + 1, hub.clock.now()
-        self.credit_delta = self.current_credit_delta
+        self.credit_delta = hub.journal.credits_of(self.created_generation)
         query = self.query_string = scope["query_string"]
         raw_path = self.raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
         self.scope, self.source, self.authorization = _EMPTY_SCOPE, _NO_SOURCE, None
         self.pending_faults = ()
         if body := self.body:
             self.body, self.stored_body = None, body.stored_body
-            self.unknown_fields = self._shortened_names(body.unknown_fields)
-            self.unknown_files = self._shortened_names(body.unknown_files)
+            if body.unknown_fields or body.unknown_files:
+                self.unknown_fields = self._shortened_names(body.unknown_fields)
+                self.unknown_files = self._shortened_names(body.unknown_files)
             self.body_incomplete = body.incomplete
         response = self.response
         if response is None or self.fired_faults:
@@ -227,8 +228,6 @@ class RequestContext:
         return (self.raw_path + query).decode("utf-8", "surrogateescape")
 
     def _shortened_names(self, names: Collection[str]) -> tuple[str, ...]:
-        if not names:
-            return ()
         redact = self.hub.redactor.redact
         return tuple(
             redact(name)[:_MAX_FIELD_NAME_LENGTH] for name in sorted(names)[:_MAX_UNKNOWN_FIELDS]
