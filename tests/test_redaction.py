@@ -119,6 +119,17 @@ def test_no_encoding_of_a_known_key_remains(
     assert redact(text) == text
 
 
+@given(st.lists(st.integers(0, 31)), st.integers(0, 5), st.lists(st.integers(0, 31)))
+def test_key_without_its_prefix_is_found_behind_any_words(
+    before: list[int], blanks: int, after: list[int]
+) -> None:
+    """However long they are."""
+    secret = "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0dF"
+    words = [" ".join("x" * length for length in lengths) for lengths in (before, after)]
+    text = f"{words[0]} {' ' * blanks}{secret} {words[1]}"
+    assert Redactor(PREFIX, 32).redact(text) == text.replace(secret, "[redacted]")
+
+
 @pytest.mark.parametrize("name", sorted({*ENCODERS} - {"without_prefix_in_a_word"}))
 def test_unknown_key_is_found_by_its_format(name: str) -> None:
     """Such as the key of the real service, which the mock does not have."""
