@@ -60,11 +60,11 @@ class Links:
         The URLs contain a digest of what is drawn, since ids repeat after a restart or a reset: a
         URL that browsers may cache for ever never serves other bytes.
         """
-        return _image_ids_and_urls(self._image_prefix, generation, image_format)
-
-    def polled_images(self, generation: Generation, image_format: str) -> ImageIdsAndUrls:
-        """Return the same as `images`, faster when repeated."""
         return _cached_ids_and_urls(self._image_prefix, generation, image_format)
+
+    def new_images(self, generation: Generation, image_format: str) -> ImageIdsAndUrls:
+        """Return the same as `images`, of a generation that most clients never read again."""
+        return _image_ids_and_urls(self._image_prefix, generation, image_format)
 
 
 def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) -> ImageIdsAndUrls:
@@ -100,7 +100,7 @@ def generation_result(
     It states what was charged (GEN-3) and the balance after it (GEN-7).
     """
     content = _generation_fields(generation, "succeeded")
-    content["images"] = _images(generation, links.images(generation, hub.image_format))
+    content["images"] = _images(generation, links.new_images(generation, hub.image_format))
     content["usage"] = {"credits": generation.credits}
     content["balance"] = balance(account.balance_snapshot())
     return content
@@ -119,7 +119,7 @@ def generation_log(
     content["created_at"] = timestamp(generation.created_at)
     content["images"] = []
     if generation.delivered:
-        content["images"] = _images(generation, links.polled_images(generation, hub.image_format))
+        content["images"] = _images(generation, links.images(generation, hub.image_format))
     content["usage"] = usage
     if generation.ended_at is None:
         usage["credits_requested"] = generation.credits_requested
