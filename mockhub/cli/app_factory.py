@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.serve_options import ServeOptions
-from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub, override
@@ -22,7 +20,6 @@ from mockhub.web.app import App, create_app
 if TYPE_CHECKING:
     from mockhub.mutants.registry import Mutant, Variant
     from mockhub.recording.files import RecordedExchange
-    from mockhub.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -79,17 +76,11 @@ class AppFactory:
             return server.app
         if options.database is None:
             return create(spec, build(spec))
-        store = _open_store(options.database, spec, partial(build, spec))
+        from mockhub.storage.store import open_store
         from mockhub.web.transactions import StoredApp
 
+        store = open_store(options.database, spec, partial(build, spec))
         return StoredApp(create(spec, store.session.registry).api, store)
-
-
-def find_mutant(name: str) -> Mutant | Variant:
-    """Return a mutant or variant; raises MockhubError if the name is unknown."""
-    from mockhub.mutants.catalog import find
-
-    return find(name)
 
 
 def load_files(options: ServeOptions) -> tuple[ApiSpec, Scenario]:
@@ -121,9 +112,3 @@ def load_recording(options: ServeOptions) -> tuple[RecordedExchange, ...]:
     from mockhub.recording import files
 
     return files.load_recording(options.replay)
-
-
-def _open_store(url: str, spec: ApiSpec, build_default_hub: Callable[[], HubBackend]) -> Store:
-    from mockhub.storage.store import open_store
-
-    return open_store(url, spec, build_default_hub)

@@ -26,7 +26,7 @@ def page_url(url: str) -> str:
 
 
 def format_started_event(
-    url: str, address: str, scenario: Scenario, spec: ApiSpec, *, control: bool
+    url: str, address: str, spec: ApiSpec, *, control: bool, **more: object
 ) -> str:
     """Format the first line of a JSON log."""
     event = {
@@ -35,7 +35,7 @@ def format_started_event(
         "base_url": url + spec.base_path,  # as SDKs want it
         "address": address,
         "page": page_url(url) if control else None,
-        "keys": {name: key for key, name, _ in scenario.predefined_keys()},
+        **more,
     }
     return json.dumps(event)
 

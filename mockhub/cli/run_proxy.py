@@ -13,9 +13,9 @@ from mockhub._resources import resource_path
 from mockhub._text import printable
 from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
-from mockhub.cli.banner import page_url
+from mockhub.cli.banner import format_started_event, page_url
 from mockhub.cli.proxy_options import ProxyOptions
-from mockhub.cli.run_server import local_url, record, serve_app
+from mockhub.cli.run_server import check_control, local_url, record, serve_app
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
@@ -41,13 +41,7 @@ def run_proxy(options: ProxyOptions) -> None:
     Raises:
         MockhubError: if the target, the spec or the address cannot be used.
     """
-    if options.control and not options.control_token and not is_loopback_host(options.host):
-        raise MockhubError(
-            f"--host {options.host} can be reached from outside: give --control-token, or "
-            "--no-control"
-        )
-    if options.open and not options.control:
-        raise MockhubError("--open opens the page, which --no-control switches off; give one")
+    check_control(options)
     reports = (options.report_json, options.report_html, options.report_junit)
     for path in filter(None, reports):
         _check_writable(path)
@@ -151,23 +145,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> str:
-    base_url = url + api.spec.base_path
-    page = page_url(url) if options.control else None
+    spec, control, target = api.spec, options.control, options.target
     if options.log_format == "json":
-        event = {
-            "event": "started",
-            "url": url,
-            "base_url": base_url,
-            "address": address,
-            "page": page,
-            "target": options.target,
-        }
-        return json.dumps(event)
-    rows = {"API": url, "For OpenAI SDKs": base_url, "Target": options.target}
+        return format_started_event(url, address, spec, control=control, target=target)
+    rows = {"API": url, "For OpenAI SDKs": url + spec.base_path, "Target": target}
     if options.budget is not None or options.state is not None:
         rows["Credits"] = _describe_credits(options, api)
-    if page:
-        rows["Page"] = page
+    if control:
+        rows["Page"] = page_url(url)
     if address != url:
         rows["Listening on"] = address
     if options.record:

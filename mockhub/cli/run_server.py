@@ -17,13 +17,7 @@ import click
 from mockhub._loopback import is_loopback_host
 from mockhub._text import plural, printable
 from mockhub.cli.access_log import AccessLog
-from mockhub.cli.app_factory import (
-    AppFactory,
-    find_mutant,
-    load_files,
-    load_recording,
-    spec_file,
-)
+from mockhub.cli.app_factory import AppFactory, load_files, load_recording, spec_file
 from mockhub.cli.banner import format_banner, format_started_event, page_url
 from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
@@ -34,6 +28,8 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.app import App
 
 if TYPE_CHECKING:
+    from mockhub.cli.proxy_options import ProxyOptions
+    from mockhub.mutants.registry import Mutant, Variant
     from mockhub.recording.files import RecordedExchange
     from mockhub.recording.recorder import Recorder
 
@@ -48,7 +44,11 @@ def run_server(options: ServeOptions) -> None:
     Raises:
         MockhubError: if the spec, the scenario, the mutant or the address cannot be used.
     """
-    mutant = find_mutant(options.mutant) if options.mutant else None
+    mutant: Mutant | Variant | None = None
+    if options.mutant:
+        from mockhub.mutants.catalog import find
+
+        mutant = find(options.mutant)
     _check_options(options)
     recording = load_recording(options)
     spec, scenario = load_files(options)
@@ -77,15 +77,7 @@ def run_server(options: ServeOptions) -> None:
 
 def _check_options(options: ServeOptions) -> None:
     """Raise MockhubError if options exclude each other, or one needs another."""
-    control = options.control and not options.mutant
-    if control and not options.control_token and not is_loopback_host(options.host):
-        raise MockhubError(
-            f"--host {options.host} can be reached from outside: give --control-token, or "
-            "--no-control"
-        )
-    if options.open and not control:
-        reason = f"--mutant {options.mutant}" if options.mutant else "--no-control"
-        raise MockhubError(f"--open opens the page, which {reason} switches off; give one of them")
+    check_control(options, f"--mutant {options.mutant}" if options.mutant else "")
     if options.workers > 1 and options.database is None:
         raise MockhubError(
             f"--workers {options.workers} needs --database, where the processes share their state"
@@ -98,6 +90,20 @@ def _check_options(options: ServeOptions) -> None:
     for option, other in exclusive:
         if getattr(options, other):
             raise MockhubError(f"{option} and --{other} exclude each other")
+
+
+def check_control(options: ServeOptions | ProxyOptions, switched_off_by: str = "") -> None:
+    """Raise MockhubError if others could control the server, or --open has no page to open."""
+    switched_off_by = switched_off_by or ("" if options.control else "--no-control")
+    if switched_off_by and options.open:
+        raise MockhubError(
+            f"--open opens the page, which {switched_off_by} switches off; give one of them"
+        )
+    if not (switched_off_by or options.control_token or is_loopback_host(options.host)):
+        raise MockhubError(
+            f"--host {options.host} can be reached from outside: give --control-token, or "
+            "--no-control"
+        )
 
 
 def _serve(
@@ -138,9 +144,9 @@ def _start_message(
     factory: AppFactory, app: App, scenario: Scenario, address: str, exchanges: int
 ) -> str:
     if factory.options.log_format == "json":
-        return format_started_event(
-            factory.url, address, scenario, app.api.spec, control=factory.has_control
-        )
+        keys = {name: key for key, name, _ in scenario.predefined_keys()}
+        control = factory.has_control
+        return format_started_event(factory.url, address, app.api.spec, control=control, keys=keys)
     return format_banner(
         factory.url,
         address,
