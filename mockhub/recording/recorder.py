@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from mockhub._files import lock_file
 from mockhub._redaction import Redactor, redact_parts
-from mockhub.domain.keys import key_digest
+from mockhub.domain.keys import Credentials, NoApiKey, key_digest
 from mockhub.exceptions import MockhubError
 from mockhub.recording.files import (
     BASE_URL,
@@ -38,7 +38,12 @@ from mockhub.web.asgi import (
     Send,
     headers_of,
 )
-from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX, parse_bearer_token
+from mockhub.web.context import (
+    HUB_NAME_SCOPE_KEY,
+    HUBS_PREFIX,
+    parse_bearer_token,
+    parse_credentials,
+)
 from mockhub.web.cors import is_preflight
 from mockhub.web.responses import Headers, Response
 
@@ -107,6 +112,15 @@ class _Exchange:
         return keep_and_send
 
 
+class KeyLabels(dict[bytes, str]):
+    """The labels of API keys by digest: the first key that is seen is ``key-1``."""
+
+    def of(self, credentials: Credentials) -> str | None:
+        if isinstance(credentials, NoApiKey):
+            return MALFORMED_KEY if credentials is NoApiKey.MALFORMED else None
+        return self.setdefault(credentials, f"key-{len(self) + 1}")
+
+
 class Recorder:
     """Writes exchanges to a directory, in a thread of its own.
 
@@ -131,7 +145,7 @@ class Recorder:
             message = "another server records into it; give each server a directory of its own"
             raise MockhubError(f"{directory}: {message}")
         self._began = perf_counter() - elapsed
-        self._labels: dict[bytes, str] = {}  # of keys by their digest; in memory only
+        self._labels = KeyLabels()  # in memory only
         self._pending: deque[tuple[Future[None], int]] = deque()  # with the size of the body
         self._thread = ThreadPoolExecutor(1, "mockhub-recorder")
         key_format = spec.key_format
@@ -150,7 +164,7 @@ class Recorder:
             self._last_number,
             scope["method"],
             f"{path}?{query}" if query else path,
-            None if authorization is None else self._label(token),
+            self._labels.of(parse_credentials(authorization)),
             token or authorization,
             self.public_url + (f"{HUBS_PREFIX}{hub_name}" if hub_name else ""),
             headers,
@@ -178,12 +192,6 @@ class Recorder:
         """Wait until all exchanges are written."""
         self._thread.shutdown()
         self._lock.close()
-
-    def _label(self, token: bytes | None) -> str:
-        """Return ``key-1`` for the first key that was seen, and so on."""
-        if token is None:
-            return MALFORMED_KEY
-        return self._labels.setdefault(key_digest(token), f"key-{len(self._labels) + 1}")
 
     def _has_key(self, raw: str) -> bool:
         return key_digest(raw.encode()) in self._labels

@@ -14,13 +14,12 @@ from urllib.parse import quote
 from mockhub._timestamps import SECOND
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.keys import Credentials, NoApiKey
 from mockhub.domain.ledger import Entry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.recording.files import BASE_URL, RecordedExchange
 from mockhub.recording.matching import MATCHED_HEADERS, Fields, Matcher, request_fields
-from mockhub.recording.recorder import MALFORMED_KEY, redact
+from mockhub.recording.recorder import KeyLabels, redact
 from mockhub.recording.request_content import RequestContentReader
 from mockhub.spec.operations import OperationId
 from mockhub.web import cors, responses
@@ -122,7 +121,7 @@ class Replay:
         self, context: RequestContext, matching: Sequence[RecordedExchange]
     ) -> RecordedExchange:
         """Choose among the exchanges of the same request: by the key, then by time or in order."""
-        state, label = self._state, self._state.label(context.credentials)
+        state, label = self._state, self._state.labels.of(context.credentials)
         chosen = [one for one in matching if one.key == label] or matching
         operation, now = context.operation, self._hub.clock.now()
         if operation and operation.id == OperationId.GET_GENERATION:
@@ -183,13 +182,7 @@ class _State:
         self.epoch = epoch
         self.counts: Counter[Path] = Counter()
         self.offsets: dict[str, int] = {}
-        self._labels: dict[bytes, str] = {}
-
-    def label(self, credentials: Credentials) -> str | None:
-        """Return the label of an API key: the first that is seen is ``key-1``."""
-        if isinstance(credentials, NoApiKey):
-            return MALFORMED_KEY if credentials is NoApiKey.MALFORMED else None
-        return self._labels.setdefault(credentials, f"key-{len(self._labels) + 1}")
+        self.labels = KeyLabels()
 
 
 def _ended_at(exchange: RecordedExchange) -> int:

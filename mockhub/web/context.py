@@ -120,10 +120,8 @@ class RequestContext:
         self.path = scope["path"]
         headers = self.headers = headers_of(scope)
         authorization = self.authorization = headers.get(b"authorization")
-        if authorization is None:
-            self.credentials = NoApiKey.MISSING
-        else:
-            self.credentials = parse_credentials(authorization)
+        self.credentials = parse_credentials(authorization)
+        if authorization is not None:
             headers[b"authorization"] = _REDACTED_AUTHORIZATION
 
     @property
@@ -234,11 +232,13 @@ class RequestContext:
         )
 
 
-def parse_credentials(authorization: bytes) -> Credentials:
+def parse_credentials(authorization: bytes | None) -> Credentials:
     """Return the digest of the whole API key in an Authorization header, or why there is none.
 
     Only a Bearer token is a key (AUTH-8, AUTH-9).
     """
+    if authorization is None:
+        return NoApiKey.MISSING
     token = parse_bearer_token(authorization)
     return key_digest(token) if token else NoApiKey.MALFORMED
 
