@@ -23,7 +23,7 @@ from mockhub.spec.media_types import FIRST_BYTES
 from mockhub.spec.operations import JSON, Operation, OperationId
 from mockhub.verify.image_size import image_size
 from mockhub.web.api import PublicApi
-from mockhub.web.asgi import AsgiBodySource, Message
+from mockhub.web.asgi import AsgiBodySource, receive_from
 from mockhub.web.context import RequestContext, body_error_code_and_status, error_code_and_status
 from mockhub.web.responses import Response
 
@@ -135,11 +135,9 @@ class _Simulation:
             "query_string": query.encode(),
             "headers": headers,
         }
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        return await self._api.handle(RequestContext(scope, AsgiBodySource(receive)))
+        message = {"type": "http.request", "body": body, "more_body": False}
+        source = AsgiBodySource(receive_from([message]))
+        return await self._api.handle(RequestContext(scope, source))
 
     def _outcome(self, exchange: RecordedExchange) -> Outcome:
         """Return what became of the generation that the request created."""

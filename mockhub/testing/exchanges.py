@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, overload
@@ -123,9 +123,6 @@ class ExchangeList(Sequence[RecordedExchange]):
 
     def __len__(self) -> int:
         return len(self._exchanges)
-
-    def __iter__(self) -> Iterator[RecordedExchange]:
-        return iter(self._exchanges)
 
     def filter(self, **criteria: Any) -> ExchangeList:
         """Return the exchanges with these attributes, such as ``journal.filter(status=402)``.

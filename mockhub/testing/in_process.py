@@ -7,12 +7,9 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
 
-from mockhub.testing.app_host import AppHost
-from mockhub.web.asgi import ConnectionClosed, Message, Receive, Scope, Send
-
-T = TypeVar("T")
+from mockhub.testing.app_host import AppHost, T
+from mockhub.web.asgi import ConnectionClosed, Message, Receive, Scope, Send, receive_from
 
 
 class InProcessHost(AppHost):
@@ -42,7 +39,7 @@ class InProcessHost(AppHost):
         received, sent = await _receive_all(receive), list[Message]()
         if self._loop is None:
             self._loop = _start_loop(self)
-        handling = self.app(scope, _replay(received), _appender(sent))
+        handling = self.app(scope, receive_from(received), _appender(sent))
         future = asyncio.run_coroutine_threadsafe(handling, self._loop)
         try:
             await to_thread.run_sync(future.result, abandon_on_cancel=True)
@@ -90,18 +87,6 @@ async def _receive_all(receive: Receive) -> list[Message]:
     while messages[-1].get("more_body"):
         messages.append(await receive())
     return messages
-
-
-def _replay(messages: list[Message]) -> Receive:
-    remaining = iter(messages)
-
-    async def receive() -> Message:
-        for message in remaining:
-            return message
-        await asyncio.Event().wait()  # the client does not disconnect
-        raise AssertionError
-
-    return receive
 
 
 def _appender(messages: list[Message]) -> Send:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
 from mockhub.web.responses import Response
@@ -94,6 +94,19 @@ class AsgiBodySource:
 
     def body_nowait(self) -> bytes | None:
         return None
+
+
+def receive_from(messages: Iterable[Message]) -> Receive:
+    """Return the `receive` of a client that sends these messages and never disconnects."""
+    remaining = iter(messages)
+
+    async def receive() -> Message:
+        for message in remaining:
+            return message
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return receive
 
 
 def body_source(scope: Scope, receive: Receive) -> BodySource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -16,7 +15,7 @@ from mockhub.exceptions import ValidationError
 from mockhub.journal.curl import COPIED_HEADERS, request_fields
 from mockhub.journal.exchange import Exchange
 from mockhub.spec.operations import FORM, JSON
-from mockhub.web.asgi import AsgiBodySource, Message, Scope
+from mockhub.web.asgi import AsgiBodySource, Message, Scope, receive_from
 from mockhub.web.clock_waiter import WaitCancelled
 from mockhub.web.context import HUB_NAME_SCOPE_KEY, HUBS_PREFIX, RequestContext
 from mockhub.web.fault_injection import ConnectionAborted
@@ -79,20 +78,14 @@ def _repeat(exchange: Exchange) -> _NewRequest:
 async def _send(request: ControlRequest, new: _NewRequest) -> int:
     """Let the public API handle a request; return the number of its exchange."""
     hub, api = request.hub, request.api
-    messages = [{"type": "http.request", "body": new.body, "more_body": False}]
-
-    async def receive() -> Message:
-        if messages:
-            return messages.pop()
-        await asyncio.Event().wait()  # this client never disconnects
-        raise AssertionError
+    message = {"type": "http.request", "body": new.body, "more_body": False}
 
     async def send(message: Message) -> None:
         """Discard the response; the journal has it."""
 
     context = RequestContext(
         _scope(new, None if hub is request.hub_registry.default else hub.name),
-        AsgiBodySource(receive),
+        AsgiBodySource(receive_from([message])),
     )
     if new.key_digest is not None:
         context.credentials = new.key_digest
