@@ -142,8 +142,9 @@ class _BodySender:
         self.context = context
         self.checked_count = 0
         self.paid_count = 0
-        self.credits = context.credits_or_none("broke") if "broke" in context.profile.keys else None
-        self.is_free = self.credits is not None and self.credits < oracle.min_price()
+        credits = context.credits_or_none("broke") if "broke" in context.profile.keys else None
+        self.is_free = credits is not None and credits < oracle.min_price()
+        self.credits = credits or 0
         self.key = "broke" if self.is_free else "valid"
         self._invalid_key = "valid" if self._checks_balance_first() else self.key
 
@@ -151,19 +152,20 @@ class _BodySender:
         """Return whether an invalid body of `broke` gets a 402, which is an open point."""
         if not (self.is_free and self.context.documented):
             return False
-        body, cost = self.context.request_body(n=0), self.credits or 0
-        return self.context.client.post(body, key="broke", cost=cost).status == 402
+        body = self.context.request_body(n=0)
+        return self.context.client.post(body, key="broke", cost=self.credits).status == 402
 
     def send(self, requests: Sequence[_GeneratedRequest]) -> None:
         """Send requests until the time is over, and check their responses."""
         self.context.begin_generated()  # generating takes seconds on a busy machine
         exchanges = self.context.run_batch([one.send for one in requests])
-        for request, exchange in zip(requests, exchanges, strict=True):
-            if exchange is not None:
-                self.checked_count += 1
-                request.check(exchange)
-            if self.context.timed_out:
-                break
+        with self.context.client.budget.reservation(self.credits if self.is_free else 0, "broke"):
+            for request, exchange in zip(requests, exchanges, strict=True):
+                if exchange is not None:
+                    self.checked_count += 1
+                    request.check(exchange)
+                if self.context.timed_out:
+                    break
 
     def invalid_requests(self, body: object) -> Iterator[_GeneratedRequest]:
         """Iterate over the requests with *body* if it is certainly invalid; 400 is required."""
@@ -207,7 +209,7 @@ class _BodySender:
         unspecified: bool = False,
     ) -> _GeneratedRequest:
         key = key or self.key
-        cost = min(_max_cost(body), self.credits or 0) if key == "broke" else _max_cost(body)
+        cost = 0 if key == "broke" else _max_cost(body)  # all that `broke` has is reserved
         post = partial(self.context.client.post, key=key, cost=cost, unspecified=unspecified)
         raw = None if form else (JSON, json.dumps(body, ensure_ascii=True).encode())
 
@@ -301,8 +303,7 @@ def classify(body: object, *, documented: bool) -> Validity:
         return Validity.UNSPECIFIED
     if _violates_documentation(body):
         return Validity.INVALID
-    is_valid = _matches_spec(body)
-    if not is_valid:
+    if not _matches_spec(body):
         return Validity.UNSPECIFIED if documented else Validity.INVALID
     required = _DOCUMENTED_FIELDS if documented else _REQUIRED_FIELDS
     has_known_fields = required <= body.keys() <= _KNOWN_FIELDS

@@ -17,12 +17,11 @@ _MIN_PRICE = oracle.min_price()
 @check("REQ-1", "REQ-10", cost=6 * _MIN_PRICE, pays_nothing=True)
 def request_requires_listed_model(context: CheckContext) -> None:
     """Reject a missing model, or one that is not listed, with 400 invalid_request."""
-    unknown = {"model": "mockhub-no-such-model"}
-    expect_rejection(context, unknown, {"model": ...}, {"model": "GPT-Image-2"})
+    unknown = ({"model": name} for name in ("mockhub-no-such-model", ..., "GPT-Image-2", ""))
     listed = context.model_list().text
     others = ("gpt-image-1", "dall-e-3", "gpt-image-2-x", "gpt-image")
-    unlisted = [{"model": name} for name in others if f'"{name}"' not in listed]
-    expect_rejection(context, {"model": ""}, *unlisted)
+    unlisted = ({"model": name} for name in others if f'"{name}"' not in listed)
+    expect_rejection(context, *unknown, *unlisted)
 
 
 @check("REQ-3", "REQ-10", cost=2 * _MIN_PRICE, pays_nothing=True)

@@ -27,7 +27,7 @@ _UNPAID = (
 )  # fmt: skip
 _PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
 _QUALITIES = ("auto", "low", "medium", "high")
-_MAX_SIMULTANEOUS = 12
+_MAX_SIMULTANEOUS = 24
 _PAYABLE_SECONDS = 5.0  # after which a slow implementation gets no more of them
 
 
@@ -319,5 +319,5 @@ def _expect_insufficient_credits(
         if exchange.status == 429 and context.client.get("credits", key=key).status == 200:
             raise Failed("HTTP 429 without enough credits", exchange, expected="402")
         expect_error(exchange, 402, "insufficientCredits")
-    assert_equal(context.credits(key), before, "the balance after 402", exchange)
+    assert_equal(context.current_credits(key), before, "the balance after 402", exchange)
     return exchange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 
 from mockhub.verify import fixtures, oracle
 from mockhub.verify.assertions import assert_equal, error_code, require_response
@@ -90,12 +91,12 @@ def references_are_all_validated(context: CheckContext) -> None:
         "a GIF last of 2": (valid, invalid),
         "a GIF second of 3": (valid, invalid, valid),
     }
+    names, calls = [], []
+    for (case, files), is_task in product(cases.items(), (False, True)):
+        names.append(f"{case}{' of a task' * is_task}")
+        calls.append(partial(_upload, context, *files, **{"async": True} if is_task else {}))
     with context.expect_no_charge("a form with a file of another format among others"):
-        expect_invalid_requests(
-            (f"{case}{' of a task' * is_task}", _upload(context, *files, **fields))
-            for case, files in cases.items()
-            for is_task, fields in ((False, {}), (True, {"async": True}))
-        )
+        expect_invalid_requests(zip(names, context.run_batch(calls), strict=True))
 
 
 @check("REQ-9", cost=_MIN_PRICE, account="valid")

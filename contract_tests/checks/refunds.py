@@ -36,7 +36,7 @@ def ledger_refunds_failed_generation(context: CheckContext) -> None:
     generation = context.generation("failure")
     require_triggered(generation)
     expect_error(generation.exchange, 500, "generationFailed")
-    _assert_refunded(generation)
+    _assert_failure_refunded(context, generation)
 
 
 @check("LED-2", requires=("provider_failure",), fixtures=("failure_async",))
@@ -49,6 +49,10 @@ def ledger_refunds_failed_task(context: CheckContext) -> None:
         raise Inconclusive("the task did not end", *generation.polls[-1:])
     if generation.final_body.get("status") == "succeeded":
         raise Inconclusive("the provider did not fail", generation.final_exchange)
+    _assert_failure_refunded(context, generation)
+
+
+def _assert_failure_refunded(context: CheckContext, generation: ObservedGeneration) -> None:
     if generation.measured_alone:
         _assert_refunded(generation)
     else:
@@ -170,7 +174,7 @@ def ledger_refunds_charged_account(context: CheckContext) -> None:
     raise Inconclusive("neither keys.low nor keys.other has credits for an image")
 
 
-@check("LED-3", requires=("partial",), fixtures=("partial",))
+@check("LED-3", requires=("partial",), fixtures=("partial",), pays_nothing=True)
 def ledger_refunds_missing_images(context: CheckContext) -> None:
     """Charge only the delivered images and refund the missing ones."""
     generation = context.generation("partial")
@@ -183,7 +187,7 @@ def ledger_refunds_missing_images(context: CheckContext) -> None:
         assert_equal(reported, generation.balance_after, what, exchange)
 
 
-@check("LED-3", requires=("partial",), fixtures=("partial_async",))
+@check("LED-3", requires=("partial",), fixtures=("partial_async",), pays_nothing=True)
 def ledger_refunds_missing_task_images(context: CheckContext) -> None:
     """Charge only the delivered images of a task and refund the missing ones once."""
     generation = context.generation("partial_async")

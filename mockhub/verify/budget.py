@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from threading import Condition, RLock, get_ident
 from time import perf_counter
 
@@ -31,7 +32,7 @@ class Budget:
         self.unknown = 0
         self.read_balance: Callable[[str], object] = lambda role: None
         self.read_balances: Callable[[Collection[str]], bool] = lambda roles: False
-        self._first: dict[str, int] = {}  # balances, by role
+        self._highest: dict[str, int] = {}  # balances, by role
         self._latest: dict[str, int] = {}
         self._observed = 0  # what has left the balances
         self._reported = 0
@@ -130,7 +131,7 @@ class Budget:
                 return
             ended = self._ended - self._settling_ended
             # A second read of the balances begins before the first is over if it frees much more.
-            if self._settling > 1 or ended < (self.limit // 4 if self._settling else 1):
+            if self._settling > 3 or ended < (self.limit // 8 if self._settling else 1):
                 self._changed.wait()
                 return
         self.settle()
@@ -150,6 +151,19 @@ class Budget:
                 f"not sent: it may cost {credits} credits, and {remaining} "
                 f"are left of the budget of {self.limit}"
             )
+
+    @contextmanager
+    def reservation(self, credits: int, payer: str) -> Iterator[None]:
+        """Reserve what the requests of the block together may cost *payer*.
+
+        Raises:
+            OverBudget: as `reserve`.
+        """
+        reservation = self.reserve(credits)
+        try:
+            yield
+        finally:
+            self.release(reservation, rejected=True, payers=(payer,))
 
     def reserve_task(self, credits: int, requested_at: float) -> int:
         """Reserve what a task in progress may still cost, even beyond the budget."""
@@ -194,10 +208,10 @@ class Budget:
     def observe(self, role: str, credits: int) -> None:
         """Account for a balance that was read."""
         with self._lock:
-            self._first.setdefault(role, credits)
+            self._highest[role] = max(self._highest.get(role, credits), credits)
             self._latest[role] = credits
             self._unread.discard(role)
-            lost = sum(max(self._first[name] - left, 0) for name, left in self._latest.items())
+            lost = sum(max(self._highest[name] - left, 0) for name, left in self._latest.items())
             self._observed = max(self._observed, lost)
             if (allowed := self._allowed_loss()) < lost:
                 self._overcharge = max(self._overcharge, lost - allowed)

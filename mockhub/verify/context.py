@@ -192,8 +192,8 @@ class CheckContext(Balances):
 
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
-        # Where responses are slow, the task that is otherwise measured alone is among them.
-        names = [*FAILURE_FIXTURES, *(["failure_async"] if self.is_slow else [])]
+        # Where responses are slow, those that are otherwise measured alone are among them.
+        names = [*FAILURE_FIXTURES, *(["failure", "failure_async"] if self.is_slow else [])]
         names.sort(key=lambda name: self.fixtures[name].max_cost)
         for start in range(0, len(names), _MAX_CONCURRENT):
             group_names = names[start : start + _MAX_CONCURRENT]

@@ -83,7 +83,8 @@ def expect_rejection(
 def _max_cost(change: Mapping[str, object]) -> int:
     n = change.get("n", 1)
     count = int(n) + 1 if isinstance(n, float) else n if isinstance(n, int) else 4
-    return oracle.max_price() * max(count, 1)
+    price = oracle.max_price() if {"model", "size"} & change.keys() else oracle.min_price()
+    return price * max(count, 1)
 
 
 def describe_fields(change: Mapping[str, object]) -> str:

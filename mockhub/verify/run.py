@@ -88,27 +88,26 @@ class Run:
         else:
             target = self.client.secrets.redact(self.client.profile.base_url)
             raise UnreachableError(f"{target}: {exchange.describe()}")
+        balances = self.context.starting_balances
+        for names in (("valid",), ("other", "low", "broke")):  # after two responses it `is_slow`
+            roles = {name: name for name in names if name in self.client.profile.keys}
+            reads = self.context.read_roles(roles, self.context.credits_or_none)
+            balances |= {role: credits for role, credits in reads.items() if credits is not None}
         self._supply_low()
-        for role in ("valid", "other", "low", "broke"):
-            if role in self.client.profile.keys:
-                credits = self.context.credits_or_none(role)
-                if credits is not None:
-                    self.context.starting_balances[role] = credits
         self.client.budget.read_balance = self.context.credits_or_none
         self.client.budget.read_balances = self.context.read_balances
 
     def _supply_low(self) -> None:
         """Replace keys.low by a fresh account if it is spent and the state handlers offer one."""
         context = self.context
-        if "low" not in context.profile.keys:
-            return
-        credits = context.credits_or_none("low")
-        if credits is None or credits >= oracle.min_price():
+        if context.starting_balances.get("low", oracle.min_price()) >= oracle.min_price():
             return
         with suppress(CheckOutcome):
             key = context.state_key("fresh_account", credits=_LOW_IMAGES * oracle.min_price())
             profile = replace(context.profile, keys={**context.profile.keys, "low": str(key)})
             context.profile = self.client.profile = profile
+            del context.starting_balances["low"]
+            context.starting_balances["low"] = context.credits("low")
 
     def run_all(self, checks: Sequence[Check], beside: Sequence[Check] = ()) -> None:
         """Run *checks*, and meanwhile, if responses are slow, *beside* with the key `broke`."""
@@ -140,7 +139,7 @@ class Run:
             self.context.generate_in_parallel(needed)
         records = len(self.context.no_charge_checks)
         lanes: dict[str, list[Check]] = {}
-        for check in checks:
+        for check in sorted(checks, key=lambda one: -one.cost):  # while most credits are left
             lanes.setdefault(check.account or check.name, []).append(check)
         calls = [partial(run_in_order, lane, self.context) for lane in lanes.values()]
         results = [pair for pairs in parallel(calls, _MAX_SIDE_BY_SIDE) for pair in pairs]

@@ -56,6 +56,24 @@ def test_reservation_that_was_not_charged_is_released() -> None:
     assert budget.spent == 0
 
 
+def test_reservation_of_several_requests_ends_with_the_block() -> None:
+    """What one account has is reserved once for all of its requests."""
+    budget = readable(Budget(10), lambda: 100)
+    with budget.reservation(5, "broke"):
+        for _ in range(3):
+            budget.release(budget.reserve(0), rejected=True, payers={"broke"})
+        assert budget.remaining == 5
+    budget.reserve(10)
+
+
+def test_credits_added_to_an_account_count_when_they_are_spent() -> None:
+    """A role whose key is replaced by one of an account with more credits has more to spend."""
+    budget = Budget(40)
+    for credits in (3, 24, 8):
+        budget.observe("low", credits)
+    assert budget.observed == 16
+
+
 def test_task_that_was_charged_counts_once() -> None:
     """While it is in progress, its charge and its reservation are the same credits."""
     left = [100]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from mockhub.exceptions import MockhubError
+from mockhub.verify.outcomes import Outcome
 from mockhub.verify.runner import run
 from tests.support.live_server import KEY
-from tests.support.scripted_server import build_profile, mock
+from tests.support.scripted_server import KEYS, build_profile, mock
 
 HANDLERS = f"""
 def state(name, **params):
@@ -37,6 +38,18 @@ def test_provider_state_is_checked(tmp_path: Path) -> None:
     assert outcomes["RET-5"][0] == "failed"
     assert outcomes["LIM-1"][0] == "failed"
     assert outcomes["LIM-1"][1].startswith("the response came after 1.")
+
+
+def test_spent_account_is_replaced(tmp_path: Path) -> None:
+    """A fresh account replaces the spent one of keys.low, and what it spends is counted."""
+    text = f'def state(name, **params):\n    return {{"key": {KEYS["low"]!r}}}'
+    (tmp_path / "states.py").write_text(text)
+    with mock() as served:
+        keys = {"valid": KEYS["valid"], "low": KEYS["broke"]}
+        profile = build_profile(served.url, keys=keys, state_handlers=tmp_path / "states.py")
+        report = run(profile, keyword="ledger_is_never_overdrawn_concurrently", no_fuzz=True)
+    assert "LED-1" in {clause.id for clause in report.with_outcome(Outcome.PASSED)}
+    assert report.credits_spent >= 8
 
 
 def test_check_of_unknown_state_is_skipped(tmp_path: Path) -> None:
