@@ -10,8 +10,7 @@ from mockhub.mutants.form_files import ANY_FILE, parse_files, recording_receive
 from mockhub.mutants.types import ParsedRequest
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, OperationId
-from mockhub.spec.request_validation import validate
-from mockhub.web import request_body, serializers
+from mockhub.web import request_body
 from mockhub.web.api import PublicApi
 from mockhub.web.asgi import AsgiBodySource
 from mockhub.web.context import RequestContext
@@ -48,6 +47,4 @@ class RequestReader:
         parsed = ParsedRequest(body.media_type, dict(body.values), files)
         for hook in self.hooks:
             hook(parsed)
-        values = validate(parsed.values, operation.bodies[body.media_type])
-        spec.catalog.check_request(values, len(body.references))
-        return serializers.build_request(values, body.references)
+        return spec.build_request(parsed.values, body.references, body.media_type)

@@ -10,8 +10,6 @@ from hashlib import sha256
 from mockhub.exceptions import ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.request_validation import validate
-from mockhub.web import serializers
 from mockhub.web.asgi import AsgiBodySource, Message
 from mockhub.web.context import RequestContext
 from mockhub.web.limits import Limits
@@ -99,17 +97,12 @@ class RequestBody:
             if self._parser is not None:
                 await self._parse(b"", is_last=True)
                 await self._parser
-                self._build_request()
+                body = self.parsed
+                self._context.parsed_request = self._spec.build_request(
+                    body.values, body.references, body.media_type
+                )
         except ValidationError as error:
             self.problem = str(error)
         content = self._start if self._size <= MAX_STORED_BODY else None
         digest = None if content is not None else self._digest.hexdigest()
         self.parsed.stored_body = StoredBody(self._size, content, digest)
-
-    def _build_request(self) -> None:
-        operation = self._context.operation
-        assert operation is not None
-        values = validate(self.parsed.values, operation.bodies[self.parsed.media_type])
-        self._spec.catalog.check_request(values, len(self.parsed.references))
-        request = serializers.build_request(values, self.parsed.references)
-        self._context.parsed_request = request

@@ -18,9 +18,6 @@ from mockhub.scenarios.loader import Scenario
 from mockhub.scenarios.schema import parse_fault_entry
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.config_file import Pointer, error_at
-from mockhub.spec.generation_request import GenerationRequest
-from mockhub.spec.operations import JSON, OperationId
-from mockhub.spec.request_validation import validate
 
 
 def build_hub(
@@ -146,7 +143,7 @@ def _import_generation(
             scenario.path, (*pointer, "account"), f"{entry['account']!r} is not an account{hint}"
         )
     try:
-        request = _build_request(hub.spec, entry["request"])
+        request = hub.spec.build_request(entry["request"])
         hub.import_generation(
             account,
             request,
@@ -155,12 +152,3 @@ def _import_generation(
         )
     except (ValidationError, ApiError) as error:
         raise error_at(scenario.path, (*pointer, "request"), str(error)) from None
-
-
-def _build_request(spec: ApiSpec, fields: Mapping[str, Any]) -> GenerationRequest:
-    values = validate(fields, spec.operations[OperationId.CREATE_GENERATION].bodies[JSON])
-    spec.catalog.check_request(values, reference_count=0)
-    values["run_async"] = values.pop("async")
-    return GenerationRequest(
-        **{name: values[name] for name in GenerationRequest.__struct_fields__ if name in values}
-    )

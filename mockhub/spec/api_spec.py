@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from mockhub._text import suggest
@@ -13,7 +14,9 @@ from mockhub.spec.config_file import Pointer, format_pointer
 from mockhub.spec.document import Document, load_document
 from mockhub.spec.error_catalog import ErrorCatalog, build_error_catalog
 from mockhub.spec.frozen_struct import FrozenStruct
+from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM, JSON, Operation, OperationId, compile_operations
+from mockhub.spec.request_validation import validate
 from mockhub.spec.router import Router, build_router
 from mockhub.spec.sizes import build_size_rules
 
@@ -73,6 +76,33 @@ class ApiSpec(FrozenStruct, frozen=True):
     def base_path(self) -> str:
         """The common beginning of the paths of the operations, which SDKs want in a base URL."""
         return self.operations[OperationId.GET_CREDITS].path.rpartition("/")[0]
+
+    def build_request(
+        self, values: Mapping[str, Any], references: tuple[str, ...] = (), media_type: str = JSON
+    ) -> GenerationRequest:
+        """Validate a body, fill in its defaults, and make a request of it.
+
+        The strings that most requests have in common are interned, which saves memory.
+
+        Args:
+            values: The fields.
+            references: The digests of the reference images.
+            media_type: By which the schema is chosen.
+
+        Raises:
+            ValidationError: naming the field, its value and what is allowed.
+        """
+        valid = validate(values, self.operations[OperationId.CREATE_GENERATION].bodies[media_type])
+        self.catalog.check_request(valid, len(references))
+        return GenerationRequest(
+            intern(valid["model"]),
+            valid["prompt"],
+            intern(valid["size"]),
+            intern(valid["quality"]),
+            valid["n"],
+            valid["async"],
+            references,
+        )
 
     def suggest_path(self, path: str, *, prefix: str) -> str:
         """Return ``; did you mean '/api/v1/models'?`` for an unknown path, or ``""``.

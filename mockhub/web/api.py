@@ -26,7 +26,6 @@ from mockhub.exceptions import ApiError, MockhubError, ServiceUnavailable, Valid
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import Operation, OperationId
-from mockhub.spec.request_validation import validate
 from mockhub.spec.router import allowed_methods
 from mockhub.web import cors, request_body, responses, serializers
 from mockhub.web.asgi import (
@@ -308,9 +307,7 @@ class PublicApi:
         operation = self.spec.operations[OperationId.CREATE_GENERATION]
         body = context.body = ParsedBody()
         await request_body.read_body(body, context.source, context.headers, operation, self.limits)
-        values = validate(body.values, operation.bodies[body.media_type])
-        self.spec.catalog.check_request(values, len(body.references))
-        return serializers.build_request(values, body.references)
+        return self.spec.build_request(body.values, body.references, body.media_type)
 
     # -- responses -------------------------------------------------------------------------------
 

@@ -1,11 +1,8 @@
-"""Convert balances and generations to the documented JSON, and a body to a request."""
+"""Convert balances and generations to the documented JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from sys import intern
-from typing import Any
 
 from mockhub._timestamps import format_timestamp
 from mockhub.domain.accounts import Account, Balance
@@ -14,7 +11,6 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.ids import image_id
 from mockhub.images.image_spec import image_spec
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import error_body
 
@@ -22,22 +18,6 @@ ImageIdsAndUrls = tuple[tuple[str, str], ...]
 
 IMAGES_PREFIX = "/images/"
 FILE_EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
-
-
-def build_request(values: Mapping[str, Any], references: tuple[str, ...]) -> GenerationRequest:
-    """Make a request from a valid body.
-
-    The strings that most requests have in common are interned, which saves memory.
-    """
-    return GenerationRequest(
-        intern(values["model"]),
-        values["prompt"],
-        intern(values["size"]),
-        intern(values["quality"]),
-        values["n"],
-        values["async"],
-        references,
-    )
 
 
 class Links:
