@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 
-from mockhub._resources import resource_path
 from mockhub.control.app import mount_control_plane
 from mockhub.scenarios.loader import find_scenario
 from mockhub.spec.api_spec import load_spec
@@ -23,7 +22,7 @@ from mockhub.web.app import App, create_app
 def _create_app() -> App:
     scenario = find_scenario(os.environ.get("MOCKHUB_SCENARIO", "default"))
     url = os.environ.get("MOCKHUB_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
-    app = create_app(load_spec(resource_path("openapi.yaml")), scenario, url=url)
+    app = create_app(load_spec(), scenario, url=url)
     if token := os.environ.get("MOCKHUB_CONTROL_TOKEN"):
         mount_control_plane(app, token=token)
     return app

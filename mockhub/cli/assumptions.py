@@ -16,10 +16,9 @@ def assumptions(spec: Path | None) -> None:
 
     Prints for each open point: its clauses, its place in openapi.yaml, and what mockhub assumes.
     """
-    from mockhub._resources import resource_path
     from mockhub.spec.api_spec import load_spec
 
-    for assumption in load_spec(spec or resource_path("openapi.yaml")).assumptions():
+    for assumption in load_spec(spec).assumptions():
         click.secho(", ".join(assumption.clauses) or "-", bold=True)
         click.echo(f"  {assumption.pointer}")
         click.echo(click.wrap_text(assumption.why, 78, "  ", "  "))

@@ -43,10 +43,9 @@ def prune(database: str, hub: str | None, keep: int | None, older_than: str | No
     if keep is None and older_than is None:
         raise MockhubError("nothing says what to delete: give --keep or --older-than")
     age = None if older_than is None else parse_duration(older_than)
-    from mockhub._resources import resource_path
     from mockhub.spec.api_spec import load_spec
     from mockhub.storage.prune import prune_hubs
 
-    spec = load_spec(resource_path("openapi.yaml"))
+    spec = load_spec()
     for name, deleted, kept in prune_hubs(database, spec, hub=hub, keep=keep, age=age):
         click.echo(f"{name}: {plural(deleted, 'generation')} deleted, {kept} kept")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mockhub._resources import resource_path
 from mockhub._text import plural, printable, to_printable_json
 from mockhub.cli._click import spec_option
 
@@ -37,7 +36,7 @@ def drift(ctx: click.Context, directory: Path, spec: Path | None, as_json: bool)
     from mockhub.spec.api_spec import load_spec
 
     exchanges = load_recording(directory)
-    report = asyncio.run(find_drift(exchanges, load_spec(spec or resource_path("openapi.yaml"))))
+    report = asyncio.run(find_drift(exchanges, load_spec(spec)))
     if as_json:
         click.echo(to_printable_json(_as_json(report)))
     else:

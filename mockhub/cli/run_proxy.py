@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from mockhub._loopback import is_loopback_host
-from mockhub._resources import resource_path
 from mockhub._text import printable
 from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
@@ -45,7 +44,7 @@ def run_proxy(options: ProxyOptions) -> None:
     reports = (options.report_json, options.report_html, options.report_junit)
     for path in filter(None, reports):
         _check_writable(path)
-    spec = load_spec(options.spec or resource_path("openapi.yaml"))
+    spec = load_spec(options.spec)
     target = Target(options.target, spec.base_path)
     listener = bind(options.host, options.port)
     port = listener.getsockname()[1]

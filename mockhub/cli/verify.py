@@ -16,7 +16,6 @@ import click
 
 from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
-from mockhub._resources import resource_path
 from mockhub.cli._click import reject_options
 from mockhub.exceptions import MockhubError
 from mockhub.verify import preflight, runner
@@ -341,7 +340,7 @@ def local_mock() -> Iterator[Profile]:
     scenario = load_scenario(bundled_scenarios()["default"])
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_app(load_spec(resource_path("openapi.yaml")), scenario, url=url)
+    app = create_app(load_spec(), scenario, url=url)
     server = ServerThread(app, listener)
     try:
         yield Profile.for_mock(url, {name: key for key, name, _ in scenario.predefined_keys()})

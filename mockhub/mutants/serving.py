@@ -82,7 +82,7 @@ def combine(changes: Sequence[Change]) -> Change:
 @cache
 def api_spec() -> ApiSpec:
     """Return the API spec, parsed once."""
-    return load_spec(resource_path("openapi.yaml"))
+    return load_spec()
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
+from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.catalog import Catalog, build_model_catalog
@@ -124,12 +125,13 @@ class ApiSpec(FrozenStruct, frozen=True):
         return list(_assumptions(self.document.root, ()))
 
 
-def load_spec(path: Path) -> ApiSpec:
-    """Load the API spec from an OpenAPI file.
+def load_spec(path: Path | None = None) -> ApiSpec:
+    """Load the API spec from an OpenAPI file, the bundled one unless another one is given.
 
     Raises:
         MockhubError: naming the file and the place, if something in it cannot be used.
     """
+    path = path or resource_path("openapi.yaml")
     document = load_document(path)
     try:
         return build_spec(document)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, get_args
 
 from mockhub._numbers import MAX_INTEGER
-from mockhub._resources import resource_path
 from mockhub._text import suggest
 from mockhub._timestamps import parse_timestamp
 from mockhub.client_report.detectors import FINDING_KINDS
@@ -185,7 +184,7 @@ _OPTIONS = ConfigSchema(
 @cache
 def default_spec() -> ApiSpec:
     """Load the bundled API spec, once a process."""
-    return load_spec(resource_path("openapi.yaml"))
+    return load_spec()
 
 
 @lru_cache(maxsize=_MAX_PROTOTYPES)
