@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from msgspec.structs import asdict
 
@@ -18,7 +17,7 @@ from mockhub.domain.provider import Outcome
 from mockhub.faults.registry import ArmedFault
 from mockhub.faults.types import FaultType
 from mockhub.journal.curl import unstored_fields
-from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.journal.exchange import Exchange, StoredBody, header_texts
 from mockhub.web.responses import error_message
 from mockhub.web.serializers import Links
 
@@ -237,18 +236,14 @@ def exchange(exchange: Exchange, hub: HubBackend) -> dict[str, object]:
         .decode("utf-8", "replace"),
         "fields": [{"name": name, "value": value} for name, value in unstored_fields(exchange)],
         "request": {
-            "headers": header_texts(dict(exchange.request_headers)),
+            "headers": header_texts(exchange.request_headers),
             "body": body(exchange.request),
         },
         "response": {
-            "headers": header_texts(dict(exchange.response_headers)),
+            "headers": header_texts(exchange.response_headers),
             "body": body(exchange.response),
         },
     }
-
-
-def header_texts(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
 
 
 def body(body: StoredBody) -> dict[str, object]:

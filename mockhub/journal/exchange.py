@@ -157,6 +157,12 @@ def size_of_objects(
     return size
 
 
+def header_texts(headers: Mapping[bytes, bytes] | Headers) -> dict[str, str]:
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in dict(headers).items()
+    }
+
+
 def _redact_header(name: bytes, value: bytes, redactor: Redactor) -> bytes:
     return REDACTED.encode() if name in _CREDENTIAL_HEADERS else redactor.redact_bytes(value)
 

@@ -15,6 +15,7 @@ from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.provider import SUCCESS, Outcome, Provider
+from mockhub.journal.exchange import header_texts
 from mockhub.recording.compare import Difference, compare_json, response_clauses
 from mockhub.recording.files import BASE_URL, RecordedExchange
 from mockhub.recording.recorder import MALFORMED_KEY
@@ -216,8 +217,9 @@ class _Simulation:
             return [Difference("status", service, mock, clauses or expected)]
         if not _path(exchange).startswith(self._spec.base_path):
             return self._compare_image(exchange, response)
-        differences = list(_compare_headers(exchange.headers, _text_headers(response), clauses))
-        is_json = _media_type(exchange.headers) == _media_type(_text_headers(response)) == JSON
+        headers = header_texts(response.headers)
+        differences = list(_compare_headers(exchange.headers, headers, clauses))
+        is_json = _media_type(exchange.headers) == _media_type(headers) == JSON
         if exchange.method == "HEAD" or not is_json:
             return differences
         content: tuple[Any, Any] = (exchange.response_json, orjson.loads(response.body))
@@ -297,10 +299,6 @@ def _compare_headers(
 
 def _media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "none").partition(";")[0]
-
-
-def _text_headers(response: Response) -> Mapping[str, str]:
-    return {name.decode(): value.decode("latin-1") for name, value in response.headers}
 
 
 # -- bodies of requests ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from mockhub._near_misses import differences, distance, format_criteria, join_ne
 from mockhub._text import plural, printable, suggest
 from mockhub._timestamps import SECOND
 from mockhub.exceptions import MockhubError
-from mockhub.journal.exchange import Exchange, StoredBody
+from mockhub.journal.exchange import Exchange, StoredBody, header_texts
 from mockhub.spec.operations import OperationId
 
 _MAX_ROWS = 40
@@ -68,10 +68,7 @@ class RecordedExchange(NamedTuple):
             method=exchange.method,
             path=exchange.target,
             operation=exchange.operation,
-            headers={
-                name.decode("latin-1"): value.decode("latin-1")
-                for name, value in exchange.request_headers.items()
-            },
+            headers=header_texts(exchange.request_headers),
             fields={**asdict(request), "references": len(request.references)}
             if request
             else _raw_fields(exchange.request),

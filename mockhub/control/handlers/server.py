@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from mockhub._resources import version
 from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import ControlRequest, PlainResponse
@@ -22,17 +24,7 @@ def get_openapi(request: ControlRequest) -> object:
 
 
 def list_assumptions(request: ControlRequest) -> object:
-    assumptions = request.api.spec.assumptions()
-    return {
-        "assumptions": [
-            {
-                "pointer": assumption.pointer,
-                "clauses": list(assumption.clauses),
-                "why": assumption.why,
-            }
-            for assumption in assumptions
-        ]
-    }
+    return {"assumptions": [asdict(one) for one in request.api.spec.assumptions()]}
 
 
 def list_clauses(request: ControlRequest) -> object:
