@@ -19,7 +19,6 @@ import orjson
 from mockhub.control import serializers
 from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
-from mockhub.exceptions import MockhubError
 from mockhub.journal.journal import Journal
 from mockhub.web.api import PublicApi
 from mockhub.web.asgi import BodySource, Scope, Send, close_connection, send_head
@@ -93,12 +92,8 @@ class EventStream:
             event = self._next_event()
 
     def _has_ended(self) -> bool:
-        if self._disconnected or self._api.clock_waiter.closed:
-            return True
-        try:
-            return self._api.hub_registry.get(self._hub.name, with_hint=False) is not self._hub
-        except MockhubError:
-            return True
+        is_served = self._api.hub_registry.serves(self._hub)
+        return self._disconnected or self._api.clock_waiter.closed or not is_served
 
     @contextmanager
     def _watch(self, source: BodySource) -> Iterator[None]:

@@ -101,6 +101,10 @@ class HubRegistry:
     def __iter__(self) -> Iterator[HubBackend]:
         return iter(tuple(self._hubs.values()))
 
+    def serves(self, hub: HubBackend) -> bool:
+        """Return whether it has this hub, not another one of the same name."""
+        return self._hubs.get(hub.name) is hub
+
     def __contains__(self, name: str) -> bool:
         return name in self._hubs
 

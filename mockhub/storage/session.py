@@ -235,19 +235,19 @@ class Session:
 
     def _forget(self, hub: HubBackend) -> None:
         """Remove a hub that another server has deleted."""
-        is_listed = hub.name in self.registry and self.registry.get(hub.name) is hub
-        if is_listed and hub is not self.registry.default:  # which `_load` replaces
+        is_default = hub is self.registry.default  # which `_load` replaces
+        if self.registry.serves(hub) and not is_default:
             self.registry.delete(hub.name)
 
     def _repair_registry(self) -> None:
         """Undo what a transaction that was not committed has changed in the list of hubs."""
-        stored = {one.hub.name: one.hub for one in self._stored.values()}
+        names = {one.hub.name for one in self._stored.values()}
         for hub in self.registry:
-            if hub.name not in stored:
+            if hub.name not in names:
                 self.registry.delete(hub.name)
-        for name, hub in stored.items():
-            if name not in self.registry or self.registry.get(name) is not hub:
-                self.registry.add(hub)
+        for stored in self._stored.values():
+            if not self.registry.serves(stored.hub):
+                self.registry.add(stored.hub)
 
     # -- write -------------------------------------------------------------------------------------
 
@@ -263,14 +263,12 @@ class Session:
         remaining, last_hub = {}, self._last_hub
         positions: dict[str, int] = {}  # of hubs that were reset or replaced
         for stored in self._stored.values():
-            name = stored.hub.name
-            is_listed = name in self.registry and self.registry.get(name) is stored.hub
-            if is_listed and not stored.was_restored:
+            if self.registry.serves(stored.hub) and not stored.was_restored:
                 remaining[stored.id] = stored
                 continue
             stored.delete(self.database)
-            if name in self.registry:
-                positions[name] = stored.position
+            if stored.hub.name in self.registry:
+                positions[stored.hub.name] = stored.position
         known = {id(stored.hub) for stored in remaining.values()}
         for hub in self.registry:
             if id(hub) not in known:

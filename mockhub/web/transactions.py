@@ -26,6 +26,7 @@ from mockhub.web.asgi import (
     RequestCycle,
     Scope,
     Send,
+    headers_of,
     send_response,
 )
 from mockhub.web.context import HUBS_PREFIX, parse_credentials
@@ -87,8 +88,7 @@ def find_demand(scope: Scope) -> Demand | None:
     if path.startswith(HUBS_PREFIX):
         name = path[len(HUBS_PREFIX) :].partition("/")[0]
         return Demand(lambda registry: _named(registry, name))
-    authorization = b", ".join([v for name, v in scope["headers"] if name == b"authorization"])
-    credentials = parse_credentials(authorization) if authorization else NoApiKey.MISSING
+    credentials = parse_credentials(headers_of(scope).get(b"authorization"))
     digest = None if isinstance(credentials, NoApiKey) else credentials
     return Demand(lambda registry: (registry.find_by_key(digest),))
 
