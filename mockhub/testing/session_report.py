@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -16,15 +15,8 @@ from mockhub.testing.hub import Hub
 MAX_EXCHANGES = 200  # of each hub, in the HTML report
 
 _EXCHANGE_FIELDS = (
-    "number",
-    "method",
-    "path",
-    "status",
-    "code",
-    "credits",
-    "faults",
-    "client_disconnected",
-    "spec_violation",
+    *("number", "method", "path", "status", "code", "credits", "faults"),
+    *("client_disconnected", "spec_violation"),
 )
 _SEVERITIES = ("money", "warning", "hint")
 
@@ -103,26 +95,11 @@ class SessionReport:
 
     def coverage(self) -> Coverage:
         """Return the coverage of all tests together."""
-        coverages = [hub["coverage"] for hub in self.hubs]
-        return Coverage(
-            operations=_sum(coverage["operations"] for coverage in coverages),
-            statuses={
-                operation: {
-                    int(status): count
-                    for status, count in _sum(
-                        coverage["statuses"][operation] for coverage in coverages
-                    ).items()
-                }
-                for operation in coverages[0]["statuses"]
-            },
-            codes=_sum(coverage["codes"] for coverage in coverages),
-            states=_sum(coverage["states"] for coverage in coverages),
-            outcomes={
-                code: _sum(coverage["outcomes"][code] for coverage in coverages)
-                for code in coverages[0]["outcomes"]
-            },
-            undocumented=_sum(coverage["undocumented"] for coverage in coverages),
-        )
+        names = [one.name for one in fields(Coverage)]
+        counts = _sum([{name: hub["coverage"][name] for name in names} for hub in self.hubs])
+        for operation, statuses in counts["statuses"].items():
+            counts["statuses"][operation] = {int(one): count for one, count in statuses.items()}
+        return Coverage(**counts)
 
     def terminal_lines(self, *, show_hints: bool) -> Iterator[str]:
         """Yield the lines that pytest prints at the end of the session."""
@@ -146,11 +123,12 @@ def _group_key(finding: Mapping[str, Any]) -> tuple[str, str]:
     return finding["kind"], detail
 
 
-def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for counter in counts:
-        total.update(counter)
-    return dict(total)
+def _sum(counts: Sequence[Any]) -> Any:
+    """Add numbers, or the values of each name in nested dicts."""
+    if not isinstance(counts[0], dict):
+        return sum(counts)
+    names = dict.fromkeys(name for one in counts for name in one)
+    return {name: _sum([one[name] for one in counts if name in one]) for name in names}
 
 
 def _format_finding(group: FindingGroup) -> Iterator[str]:
