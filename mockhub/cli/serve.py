@@ -38,15 +38,10 @@ def _complete_scenario(
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
-def _complete_mutant(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
+def _complete_mutant(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from mockhub.mutants.catalog import mutants, variants
 
-    names = sorted({*mutants(), *variants()})
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return sorted(name for name in {*mutants(), *variants()} if name.startswith(incomplete))
 
 
 def _limit_option(

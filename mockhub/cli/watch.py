@@ -17,7 +17,7 @@ from mockhub.cli.access_log import AccessLog
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.loader import Scenario, load_scenario
-from mockhub.spec.config_file import load_yaml
+from mockhub.spec.config_file import Pointer, format_pointer, load_yaml
 from mockhub.web.app import App
 
 _INTERVAL = 0.3  # seconds
@@ -107,18 +107,16 @@ def _version(file: Path) -> object:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _changed_places(old: Any, new: Any, place: str = "", depth: int = 0) -> Iterator[str]:
+def _changed_places(old: Any, new: Any, place: Pointer = ()) -> Iterator[str]:
     """Yield the JSON pointers at which two documents differ, down to some depth."""
     if old == new:
         return
-    if depth == _MAX_DEPTH or not (isinstance(old, dict) and isinstance(new, dict)):
-        yield place or "/"
+    if len(place) == _MAX_DEPTH or not (isinstance(old, dict) and isinstance(new, dict)):
+        yield format_pointer(place).removeprefix("#")
         return
     for name in {**old, **new}:
-        pointer = f"{place}/{str(name).replace('~', '~0').replace('/', '~1')}"
-        yield from _changed_places(
-            old.get(name, _ABSENT), new.get(name, _ABSENT), pointer, depth + 1
-        )
+        values = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        yield from _changed_places(*values, (*place, name))
 
 
 def _join(places: Iterable[str]) -> str:

@@ -16,32 +16,17 @@ from mockhub.cli.ctl.completion import complete_account, complete_key
 from mockhub.cli.ctl.group import CtlContext, ctl, pass_context, table, without_none
 
 _POLL_INTERVAL = 0.5  # seconds between two requests of `journal --follow`
-_EXCHANGE_COLUMNS = (
-    "number",
-    "timestamp",
-    "method",
-    "target",
-    "status",
-    "code",
-    "credits",
-    "faults",
-    "account",
-)
 
 _print_faults = table(
     "faults",
-    "number",
-    "fault",
-    "operation",
-    "prompt",
-    "times",
-    "p",
-    "nth",
-    "expires_at",
-    "evaluated",
-    "fired",
+    *("number", "fault", "operation", "prompt", "times", "p", "nth", "expires_at"),
+    *("evaluated", "fired"),
 )
-_print_exchanges = table("exchanges", *_EXCHANGE_COLUMNS)
+_print_exchanges = table(
+    "exchanges",
+    *("number", "timestamp", "method", "target", "status", "code", "credits", "faults"),
+    "account",
+)
 
 
 # -- accounts, credits, keys -----------------------------------------------------------------------
