@@ -32,6 +32,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.fixtures import upload_files
 from mockhub.verify.generation import is_final
 from mockhub.verify.outcomes import CheckOutcome, Failed, OverBudget, Skipped
 
@@ -42,7 +43,6 @@ from .stateful_model import (
     INVALID_CHANGES,
     MODES,
     ROLES,
-    SIZES,
     ExpectedBalance,
     RunState,
     TrackedGeneration,
@@ -52,6 +52,7 @@ from .stateful_model import (
     has_failed,
     paid_limit,
     release,
+    small_size,
     wait_until_final,
 )
 
@@ -86,22 +87,22 @@ class ApiStateMachine(RuleBasedStateMachine):
         return self.context.client
 
     @initialize(target=generations, n=st.integers(1, 2), mode=MODES, role=ROLES)
-    def begin(self, n: int, mode: dict[str, bool], role: str) -> TrackedGeneration:
+    def begin(self, n: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
         """Generate an image: hypothesis disables some rules in each sequence, but not this one."""
         return self._generate({"n": n, "size": "1024x1024"}, mode, role, delivered=n)
 
     @rule(target=generations, fields=FIELDS, mode=MODES, role=ROLES)
     def generate(
-        self, fields: dict[str, Any], mode: dict[str, bool], role: str
+        self, fields: dict[str, Any], mode: dict[str, Any], role: str
     ) -> TrackedGeneration:
         """Generate images, at once or as a task."""
         if self.context.documented and fields["size"] in INFERRED_SIZES:
-            fields = {**fields, "size": SIZES[0]}
+            fields = {**fields, "size": small_size(self.context, fields["size"])}
         return self._generate(fields, mode, role, delivered=fields["n"])
 
     @precondition(lambda self: self.context.profile.partial is not None)
     @rule(target=generations, mode=MODES, role=ROLES)
-    def deliver_partially(self, mode: dict[str, bool], role: str) -> TrackedGeneration:
+    def deliver_partially(self, mode: dict[str, Any], role: str) -> TrackedGeneration:
         """Let the provider deliver fewer images than requested."""
         partial = self.context.profile.partial
         assert partial
@@ -110,7 +111,7 @@ class ApiStateMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.context.profile.provider_failure is not None)
     @rule(target=generations, n=COUNTS, mode=MODES, role=ROLES)
-    def fail_provider(self, n: int, mode: dict[str, bool], role: str) -> TrackedGeneration:
+    def fail_provider(self, n: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
         """Let the provider fail."""
         fields = {"n": n, "size": "1024x1024", "prompt": self.context.profile.provider_failure}
         return self._generate(fields, mode, role, delivered=0)
@@ -133,7 +134,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self._run_step(f"read generation {generation.number} as another user", can_read, read)
 
     @rule(change=st.sampled_from(INVALID_CHANGES), mode=MODES)
-    def request_invalid(self, change: dict[str, object], mode: dict[str, bool]) -> None:
+    def request_invalid(self, change: dict[str, object], mode: dict[str, Any]) -> None:
         """Send an invalid request."""
         n = change.get("n", 1)
         cost = oracle.max_price() * (max(n, 1) if isinstance(n, int) else 1)
@@ -145,10 +146,10 @@ class ApiStateMachine(RuleBasedStateMachine):
         self._run_step(f"request {change}{describe(mode)}", True, send)
 
     @precondition(lambda self: self.run_state.can_be_broke)
-    @rule(n=COUNTS, form=st.booleans())
-    def request_unpaid(self, n: int, form: bool) -> None:
+    @rule(n=COUNTS, mode=MODES)
+    def request_unpaid(self, n: int, mode: dict[str, Any]) -> None:
         """Send a request of an account that cannot pay."""
-        mode = {"form": form, "task": False}
+        mode["task"] = False
 
         def send() -> None:
             exchange = self._post({"n": n, "size": "1024x1024"}, mode, "broke", 0)
@@ -213,7 +214,7 @@ class ApiStateMachine(RuleBasedStateMachine):
             )
 
     def _generate(
-        self, fields: dict[str, Any], mode: dict[str, bool], role: str, *, delivered: int
+        self, fields: dict[str, Any], mode: dict[str, Any], role: str, *, delivered: int
     ) -> TrackedGeneration:
         """Generate images, of which the provider delivers some."""
         role = role if role in self.context.profile.keys else "valid"
@@ -249,7 +250,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         return can_pay
 
     def _send(
-        self, generation: TrackedGeneration, fields: dict[str, Any], mode: dict[str, bool]
+        self, generation: TrackedGeneration, fields: dict[str, Any], mode: dict[str, Any]
     ) -> None:
         exchange = self._post(fields, mode, generation.role, generation.max_cost)
         generation.exchange = exchange
@@ -264,12 +265,11 @@ class ApiStateMachine(RuleBasedStateMachine):
         else:
             self._check_result(generation, expect(exchange, 200), exchange)
 
-    def _post(
-        self, fields: dict[str, Any], mode: dict[str, bool], role: str, cost: int
-    ) -> Exchange:
-        fields = {**fields, "async": True} if mode["task"] else fields
+    def _post(self, fields: dict[str, Any], mode: dict[str, Any], role: str, cost: int) -> Exchange:
+        fields = {"quality": mode["quality"], **fields} | ({"async": True} if mode["task"] else {})
         if mode["form"]:
-            return self.client.post(form=self.context.form_fields(**fields), key=role, cost=cost)
+            form, files = self.context.form_fields(**fields), upload_files(mode["files"])
+            return self.client.post(form=form, files=files, key=role, cost=cost)
         return self.client.post(self.context.request_body(**fields), key=role, cost=cost)
 
     def _track_task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from mockhub.verify.assertions import (
     require_field,
     require_response,
 )
+from mockhub.verify.charge_assertions import unit_price
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
@@ -33,15 +35,14 @@ INVALID_CHANGES: tuple[dict[str, object], ...] = (
 )
 ROLES = st.sampled_from(("valid", "valid", "other"))  # two users; more of the sequence is of one
 COUNTS = st.integers(1, 4)
-MODES = st.fixed_dictionaries({"form": st.booleans(), "task": st.booleans()})
-FIELDS = st.fixed_dictionaries(
-    {
-        "n": COUNTS,
-        "size": st.sampled_from((*SIZES, *INFERRED_SIZES)),
-        "quality": st.sampled_from(("auto", "low", "medium", "high")),
-    }
+QUALITIES = st.sampled_from(("auto", "low", "medium", "high"))
+FILES = st.sampled_from((("sunset.png",), (), ("sunset.jpg",), ("lossy.webp", "sunset.png")))
+MODES = st.fixed_dictionaries(
+    {"form": st.booleans(), "task": st.booleans(), "quality": QUALITIES, "files": FILES}
 )
+FIELDS = st.fixed_dictionaries({"n": COUNTS, "size": st.sampled_from((*SIZES, *INFERRED_SIZES))})
 
+_LOWEST = oracle.min_price()
 _MAX_SHRINK_RUNS = 20  # attempts to shorten a failing sequence
 _MIN_PAID, _MIN_STEPS, _MAX_STEPS = 3, 10, 50  # of a sequence
 
@@ -144,6 +145,13 @@ class RunState:
         )
 
 
+def small_size(context: CheckContext, size: str) -> str:
+    """Return a size at the lowest price that was accepted in this run, instead of *size*."""
+    accepted = {one.size for one in context.history if one.accepted and unit_price(one) == _LOWEST}
+    offered = sorted({SIZES[0]} | {one for one in accepted if oracle.price(one, 1) == _LOWEST})
+    return offered[INFERRED_SIZES.index(size) % len(offered)]
+
+
 def release(client: BudgetedClient, generation: TrackedGeneration) -> None:
     """End the reservation of a task."""
     if generation.pending:
@@ -173,9 +181,10 @@ def wait_until_final(context: CheckContext, generation: TrackedGeneration) -> No
     raise Inconclusive("the task did not end", *generation.evidence)
 
 
-def describe(mode: dict[str, bool]) -> str:
-    task = " as a task" if mode["task"] else ""
-    return f"{task} in a form" if mode["form"] else task
+def describe(mode: dict[str, Any]) -> str:
+    """Say how a request differs from a synchronous one in JSON."""
+    form = f" in a form with {len(mode['files'])} files" if mode["form"] else ""
+    return f"{' as a task' if mode['task'] else ''}{form}, quality {mode['quality']}"
 
 
 def assert_unchanged(before: JsonObject, body: JsonObject, exchange: Exchange) -> None:

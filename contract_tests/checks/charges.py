@@ -26,7 +26,7 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, vary
 from mockhub.verify.generation import (
     ObservedGeneration,
     create_generation,
@@ -98,9 +98,9 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
     account="valid",
 )
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
-    """Charge tasks and an image, requested at the same moment, right after and beside failures."""
+    """Charge tasks and an image, requested at the same moment, after refunds, beside failures."""
     before = context.credits()
-    if context.profile.provider_failure:
+    if context.profile.provider_failure and context.seed % 2:  # else after a partial delivery
         context.client.post(_failing_body(context), cost=_MIN_PRICE)
     generations = _cross_requests(context, before)
     for generation in generations:
@@ -134,6 +134,10 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
         planned.append((task, 1, _SIZE))
     elif context.seed % 2 and not is_short:
         planned[1] = (task, 1, _SIZE)
+    planned = [
+        (vary(fixture, context.seed + at), number, size)
+        for at, (fixture, number, size) in enumerate(planned)
+    ]
     requests = [
         SimultaneousRequest(
             "valid",
@@ -172,8 +176,7 @@ def _crossing_body(context: CheckContext, fixture: GenerationFixture, n: int, si
     partial = context.profile.partial
     is_partial = fixture.trigger and partial
     prompt = partial.prompt if is_partial and partial else f"A crossing, {context.seed}, {n}"
-    files = ("sunset.png",) if fixture.is_form else ()
-    return encode_request(replace(fixture, n=n, size=size, quality=None, files=files), prompt)
+    return encode_request(replace(fixture, n=n, size=size), prompt)
 
 
 def _failing_body(context: CheckContext) -> dict[str, object]:

@@ -20,7 +20,7 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, vary
 from mockhub.verify.generation import ObservedGeneration, encode_request
 from mockhub.verify.generation_assertions import assert_distinct_images
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
@@ -58,11 +58,14 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     reads = context.run_batch([partial(context.credits, role) for role in roles])
     others = dict(zip(roles, reads, strict=True))
     fixtures = [
-        replace(
-            context.fixtures["example"], payer="low", n=n, size=size, is_form=is_form,
-            asynchronous=is_task or None, files=("sunset.png",) * is_form,
+        vary(
+            replace(
+                context.fixtures["example"], payer="low", n=n, size=size, is_form=is_form,
+                asynchronous=is_task or None,
+            ),
+            context.seed + at,
         )
-        for is_form, is_task in _concurrent_modes(context, payable)
+        for at, (is_form, is_task) in enumerate(_concurrent_modes(context, payable))
     ]  # fmt: skip
     prompt = f"Some of several boats, {context.seed}"
     requests = [

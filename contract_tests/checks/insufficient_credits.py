@@ -21,10 +21,7 @@ from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
 _MIN_PRICE = oracle.min_price()
-_UNPAID = (
-    (1, "3840x2160", "auto"), (2, "auto", "low"),
-    (3, "1024x1024", "medium"), (4, "1024x1024", "high"),
-)  # fmt: skip
+_UNPAID = ((1, "3840x2160"), (2, "auto"), (3, "1024x1024"), (4, "1024x1024"))
 _PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
 _QUALITIES = ("auto", "low", "medium", "high")
 _MAX_SIMULTANEOUS = 24
@@ -100,9 +97,10 @@ def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
 def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
     """Iterate over requests of `broke` that combine the values of several fields."""
     post = partial(context.client.post, key="broke", cost=_MIN_PRICE)
-    for n, size, quality in _UNPAID:
-        fields = {"n": n, "size": size, "quality": quality}
+    for n, size in _UNPAID:
+        fields = {"n": n, "size": size, "quality": _QUALITIES[n - 1]}
         yield partial(post, context.request_body(**fields))
+        fields["quality"] = _QUALITIES[(n + context.seed) % 4]
         files = upload_files(("sunset.png",) * (n % 3))
         yield partial(post, form=context.form_fields(**fields), files=files)
         task = {**fields, "async": True}
@@ -247,7 +245,7 @@ def _failing_body(
     context: CheckContext, n: int, size: str, is_form: bool, is_task: bool
 ) -> EncodedBody:
     fields = {"prompt": context.profile.provider_failure, "n": n, "size": size}
-    fields |= {"quality": _QUALITIES[n - 1]} | ({"async": True} if is_task else {})
+    fields |= {"quality": _QUALITIES[(n + context.seed) % 4]} | ({"async": True} if is_task else {})
     if is_form:
         files = upload_files(("sunset.png",) * (n % 3))
         return form_body(context.form_fields(**fields), files, False)

@@ -20,6 +20,7 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.fixtures import vary
 from mockhub.verify.generation import ObservedGeneration, encode_request
 from mockhub.verify.generation_assertions import assert_accepted, assert_completed
 from mockhub.verify.outcomes import CheckOutcome, Failed
@@ -50,6 +51,7 @@ def generate_waits_for_slow_generation(context: CheckContext) -> None:
         key = context.state_key("second_key", account="valid")
     size, price = offered_size(context, turn=1)
     fixture = replace(context.fixtures["example"], size=size, is_form=bool(context.seed % 2))
+    fixture = vary(fixture, context.seed)
     before, started = context.credits(key), time.monotonic()
     request = SimultaneousRequest("valid", encode_request(fixture, prompt), cost=price)
     with ThreadPoolExecutor(2) as pool:
@@ -84,11 +86,10 @@ def _slow_task(context: CheckContext) -> None:
     seconds = min(_SLOW_TASK_SECONDS, 0.6 * context.profile.poll_timeout)
     prompt = context.provider_state("slow_generation", "prompt", seconds=seconds)
     before, fixture = context.credits("other"), context.fixtures["example_async"]
-    body = context.request_body(prompt=prompt, **{"async": True})
+    fixture = vary(replace(fixture, payer="other"), context.seed + 2)
+    body = context.request_body(prompt=prompt, quality=fixture.quality, **{"async": True})
     exchange = context.client.post(body, key="other", cost=_MIN_PRICE)
-    task = ObservedGeneration(
-        "a slow task", replace(fixture, payer="other"), 1, "1024x1024", exchange
-    )
+    task = ObservedGeneration("a slow task", fixture, 1, "1024x1024", exchange)
     context.adopt_generation(task)
     expect(exchange, 202)
     assert_completed(context, task)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 from random import Random  # noqa: TID251 - the seed is that of the run
 from types import MappingProxyType
 from typing import Any
@@ -22,14 +22,18 @@ from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, GenerationFixture
 Pair = tuple[tuple[str, object], ...]
 
 _FACTORS = (
-    "is_form", "asynchronous", "image_count", "tier", "size", "quality", "payer", "trigger",
+    "is_form", "asynchronous", "image_count", "tier", "shape", "quality", "payer", "trigger",
 )  # fmt: skip
-# The files of other forms are drawn at random: as a factor they would turn everything into forms.
-_MAX_CANDIDATES = 60  # of each fixture; more find hardly any further pairs
+_DEFAULTS: dict[tuple[str, object], object] = {
+    ("quality", None): "auto",
+    ("asynchronous", None): False,
+}
+_MAX_CANDIDATES = 80  # of each fixture; more find hardly any further pairs
 _PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
 _TRIPLE_WEIGHT = 4  # of a value with a media type and a mode
 _VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
 _PRICE_WEIGHT = 100  # of a number of images at a tier whose price was never seen
+_PAYERS = ("valid", "other")
 _ROTATED = ("two", "three", "four", "partial", "partial_async")
 _MODES: tuple[tuple[bool, tuple[object, ...]], ...] = (
     (False, (None, False)), (True, (True,)), (False, (True,)), (True, (None, False)),
@@ -68,8 +72,12 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
     """Fix the tier, the media type and the mode of a paid generation of several images.
 
     Of consecutive seeds three send each number of images at each tier, and twelve in each media
-    type and mode. Partial deliveries are of 2K and 4K.
+    type and mode. Partial deliveries are of 2K and 4K. Each account pays for half of the failures
+    of each media type and mode.
     """
+    if fixture.trigger == "provider_failure" and "payer" in fixture.open:
+        turn = fixture.image_count // 3 + fixture.is_form + bool(fixture.asynchronous) + seed
+        return replace(fixture, open=fixture.open | {"payer": (_PAYERS[turn % 2],)})
     if name not in _ROTATED:
         return fixture
     at = _ROTATED.index(name)
@@ -97,8 +105,15 @@ def _weight(pair: Pair) -> int:
 
 def _pairs(fixture: GenerationFixture) -> list[Pair]:
     """Return the values of a fixture, all pairs of them, and some triples of a failure."""
-    values = [(name, getattr(fixture, name)) for name in _FACTORS]
-    pairs: list[Pair] = [*((one,) for one in values), *combinations(values, 2)]
+    values: list[tuple[str, object]] = [(name, getattr(fixture, name)) for name in _FACTORS]
+    pairs: list[Pair] = [(one,) for one in (*values, ("size", fixture.size))]
+    values = [(name, _DEFAULTS.get((name, value), value)) for name, value in values]
+    count, types = fixture.references
+    if fixture.is_form and fixture.trigger != "provider_failure":
+        files = [("file", one) for one in types]
+        pairs += product(files, values)
+        values.append(("files", count))
+    pairs += combinations(values, 2)
     if not fixture.trigger or fixture.asynchronous:  # a failed task shows what it was to cost
         pairs.append((("price", (fixture.image_count, fixture.tier)),))
     if fixture.trigger == "provider_failure":  # it costs nothing, and its media type is fixed

@@ -120,7 +120,8 @@ def protected_operations(
         yield "POST /images/generations as a form", partial(post, form=form)
         yield "POST /images/generations with a file", partial(post, form=form, files=files)
         task = {**form, "async": "true"}
-        yield "POST /images/generations as a form and task", partial(post, form=task)
+        files = files if context.seed % 2 else []
+        yield "POST /images/generations as a form and task", partial(post, form=task, files=files)
 
 
 def _known_generations(context: CheckContext) -> list[ObservedGeneration]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -57,6 +57,20 @@ class GenerationFixture:
     @property
     def tier(self) -> str:
         return oracle.tier_of(self.size or "auto")
+
+    @property
+    def shape(self) -> str:
+        """Whether its images are square, wide or tall, or their size is open."""
+        if self.size in (None, "auto"):
+            return "auto"
+        width, height = map(int, str(self.size).split("x"))
+        return "square" if width == height else "wide" if width > height else "tall"
+
+    @property
+    def references(self) -> tuple[int, frozenset[str]]:
+        """Whether it has no, one or several reference images, and of which types."""
+        types = {name.rpartition(".")[2].replace("jpeg", "jpg") for name in self.files}
+        return min(len(self.files), 2), frozenset(types)
 
     @property
     def is_form_task(self) -> bool:
@@ -125,7 +139,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         open=_MEDIA | _PAYER | _QUALITY | {"size": ("1024x1536", "1024x1280")},
     ),
     "auto": GenerationFixture(
-        "सुबह का बंदरगाह, 🚢", size="auto", quality="auto", n=1, is_form=True, open=_PAYER
+        "सुबह का बंदरगाह, 🚢", size="auto", n=1, is_form=True, open=_PAYER | _QUALITY
     ),
     "form_task": GenerationFixture(
         _PROMPT,
@@ -217,6 +231,12 @@ SAVED_FIXTURES = (*ALL_FIXTURES, "partial", "partial_async")
 FAILURE_FIXTURES = tuple(
     name for name in FIXTURES if name.startswith(("failure_json", "failure_form"))
 )
+
+
+def vary(fixture: GenerationFixture, turn: int) -> GenerationFixture:
+    """Return *fixture* with a quality, and with the reference images of a form, by *turn*."""
+    quality, files = _QUALITIES[1:][turn % 4], _FILES[1:][(turn + turn // 4) % 4]
+    return replace(fixture, quality=quality, files=files if fixture.is_form else ())
 
 
 def upload_files(names: tuple[str, ...]) -> list[File]:
