@@ -16,10 +16,12 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, poll_status
 from mockhub.verify.generation_assertions import (
     accepted_tasks,
+    responses_to,
     submitted_tasks,
 )
 from mockhub.verify.outcomes import Failed
@@ -45,7 +47,7 @@ def tasks_return_poll_url(context: CheckContext) -> None:
     calls = [partial(context.client.get, *each) for each in zip(own, payers, strict=True)]
     reads = context.run_batch(calls)
     for (generation, _), url in zip(tasks, urls, strict=True):
-        _assert_poll_url(context, generation, url)
+        _assert_poll_url(context, generation.id, url, generation.exchange)
         if url in own:
             exchange = next(reads)
             failed_task = exchange.status == 500 and not generation.finished
@@ -56,24 +58,30 @@ def tasks_return_poll_url(context: CheckContext) -> None:
                 )
 
 
-def _assert_poll_url(context: CheckContext, generation: ObservedGeneration, url: str) -> None:
-    path = f"/api/v1/generations/{generation.id}"
+def _assert_poll_url(context: CheckContext, id: str | None, url: str, exchange: Exchange) -> None:
+    path = f"/api/v1/generations/{id}"
     split = urlsplit(url)
     is_absolute = split.scheme in ("http", "https") and split.netloc
     is_foreign = context.client.loopback and not is_own_url(context.client, url)
     if not is_absolute or not unquote(split.path).endswith(path) or is_foreign:
-        raise Failed(f"poll_url is {url!r}", generation.exchange, expected=f"https://...{path}")
+        message, expected = f"poll_url is {url!r}", f"https://...{path}"
+        raise Failed(message, exchange, expected=expected, clause="ASY-2")
 
 
-@check("ASY-3", "GEN-2", fixtures=TASK_FIXTURES)
+@check("ASY-3", "GEN-2", fixtures=TASK_FIXTURES, last=True)
 def tasks_return_documented_fields(context: CheckContext) -> None:
-    """Return the ten documented fields in the 202 response."""
-    for generation, body in submitted_tasks(context):
-        exchange = generation.exchange
+    """Return the ten documented fields in every 202 response, whichever check asked for it."""
+    submitted_tasks(context)
+    for exchange in responses_to(context, "POST images", 202):
+        body = expect(exchange, 202)
         assert_common_fields(body, exchange)
+        assert_field(body, "status", "queued", exchange)
+        assert_field(body, "usage.credits", 0, exchange)
+        require_field(body, "usage.credits_requested", int, exchange)
         created_at = require_field(body, "created_at", str, exchange)
         require_timestamp(created_at, "created_at", exchange)
-        require_field(body, "poll_url", str, exchange, allow_empty=False)
+        url = require_field(body, "poll_url", str, exchange, allow_empty=False)
+        _assert_poll_url(context, body["id"], url, exchange)
 
 
 @check("ASY-4", fixtures=TASK_FIXTURES)

@@ -15,7 +15,7 @@ from mockhub.verify.charge_assertions import assert_rejections_not_charged
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES
-from mockhub.verify.generation_assertions import synchronous_generations
+from mockhub.verify.generation_assertions import responses_to, synchronous_generations
 from mockhub.verify.outcomes import Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -64,9 +64,11 @@ def credits_match_response_schema(context: CheckContext) -> None:
     assert_matches_schema(context.client.get("credits"), OperationId.GET_CREDITS)
 
 
-@check("CRD-2", "CRD-1", pays_nothing=True)
+@check("CRD-2", "CRD-1", last=True, pays_nothing=True)
 def accounts_have_complete_balances(context: CheckContext) -> None:
-    """Return credits, account_type and next_expiration for every account."""
+    """Return credits, account_type and next_expiration on every read, for every account."""
+    for exchange in responses_to(context, "GET credits", 200):
+        require_complete_balance(exchange)
     roles = [role for role in ("other", "low", "broke") if role in context.starting_balances]
     if not roles:
         raise Skipped("the profile has only one account")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -28,6 +29,7 @@ from mockhub.verify.generation_assertions import (
     completed_generations,
     failed_tasks,
     require_final,
+    responses_to,
     synchronous_generations,
 )
 from mockhub.verify.outcomes import Failed
@@ -45,15 +47,58 @@ _TIER_FIXTURES = (
 )
 
 
-@check("GEN-2", fixtures=SAVED_FIXTURES)
+@check("GEN-2", "GEN-3", "GEN-4", "GEN-6", "GEN-7", fixtures=SAVED_FIXTURES, last=True)
 def generate_returns_documented_fields(context: CheckContext) -> None:
-    """Return object, id, model, aspect_ratio, quality, images, usage and balance."""
-    for generation in synchronous_generations(context):
-        exchange = generation.exchange
-        body = expect(exchange, exchange.status)
-        assert_common_fields(body, exchange)
+    """Return object, id, model, aspect_ratio, quality, images, usage and balance every time."""
+    list(synchronous_generations(context))
+    for exchange in responses_to(context, "POST images", 200):
+        body = expect(exchange, 200)
+        _assert_result(body, exchange)
         require_field(body, "balance", dict, exchange)
-        require_field(body, "usage.credits", int, exchange)
+        response_balance(body, exchange)
+        require_field(body, "balance.account_type", str, exchange, allow_empty=False)
+        assert_expiration(body["balance"], exchange)
+
+
+def _assert_result(body: JsonObject, exchange: Exchange) -> None:
+    """Require the fields of a generation that has images, and the cost of these images."""
+    assert_common_fields(body, exchange)
+    images = require_field(body, "images", list, exchange)
+    assert_image_fields(images, exchange)
+    credits = require_field(body, "usage.credits", int, exchange)
+    tier_price = oracle.prices().get(body["quality"])
+    if tier_price is None:
+        expected = f"quality: {', '.join(oracle.TIERS)}"
+        raise Failed(f"quality is {body['quality']!r}", exchange, expected=expected, clause="GEN-4")
+    what = f"usage.credits of {len(images)} at {body['quality']}"
+    assert_equal(credits, len(images) * tier_price, what, exchange, clause="GEN-6")
+
+
+@check("RET-1", fixtures=SAVED_FIXTURES, last=True, pays_nothing=True)
+def retrieve_returns_consistent_log(context: CheckContext) -> None:
+    """Return to its owner the generation of the id, on every read, with the fields of the first."""
+    created: dict[object, Exchange] = {}
+    for exchange in responses_to(context, "POST images", 200, 202):
+        created[exchange.json_object.get("id")] = exchange
+    for exchange in responses_to(context, "GET generations", 200, 404):
+        id = unquote(urlsplit(exchange.request.url).path.rpartition("/")[2])
+        if (first := created.get(id)) is None or not _same_key(exchange, first):
+            continue
+        body, before = expect(exchange, 200), first.json_object
+        assert_equal(body.get("id"), id, "id", exchange, first)
+        status = require_field(body, "status", str, exchange)
+        if status != "succeeded":
+            continue
+        _assert_result(body, exchange)
+        assert_equal(body["quality"], before.get("quality"), "quality", exchange, first)
+        if before.get("aspect_ratio") != "auto":
+            ratio = before.get("aspect_ratio")
+            assert_equal(body["aspect_ratio"], ratio, "aspect_ratio", exchange, first)
+
+
+def _same_key(one: Exchange, other: Exchange) -> bool:
+    name = "Authorization"
+    return one.request.headers.get(name) == other.request.headers.get(name)
 
 
 @check("GEN-3", fixtures=ALL_FIXTURES)

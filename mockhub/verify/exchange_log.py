@@ -20,7 +20,7 @@ _MAX_KEPT_RESPONSE = 1_000_000  # bytes of each response that are kept for the r
 
 def request_kind(method: str, url: str) -> str:
     """Return the method and the resource, without an id."""
-    return f"{method} {urlsplit(url).path.removeprefix('/api/v1/').partition('/')[0]}"
+    return f"{method} {urlsplit(url).path.rpartition('/api/v1/')[2].partition('/')[0]}"
 
 
 class ExchangeLog:

@@ -11,6 +11,7 @@ from mockhub.verify import oracle
 from mockhub.verify.assertions import assert_equal, expect, require_field, require_response
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.exchange_log import request_kind
 from mockhub.verify.fixtures import SAVED_FIXTURES, TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
@@ -83,12 +84,23 @@ def offered(context: CheckContext, names: Iterable[str]) -> list[str]:
     ]
 
 
+def responses_to(context: CheckContext, kind: str, *statuses: int) -> list[Exchange]:
+    """Return the responses so far with *statuses* to requests such as "GET credits"."""
+    return [
+        exchange
+        for exchange in context.client.exchanges
+        if exchange.status in statuses
+        and not exchange.request.unspecified
+        and request_kind(exchange.request.method, exchange.request.url) == kind
+    ]
+
+
 def assert_completed(context: CheckContext, generation: ObservedGeneration) -> None:
     """Require a task to have ended; within limits.poll_timeout it need not."""
     if generation.finished:
         return
     for poll in generation.polls[-1:]:
-        status = expect(poll, 200).get("status")
+        status = require_field(expect(poll, 200), "status", str, poll)
         if status in _OTHER_ENDINGS:
             raise Failed(f"status is {status!r}", poll, expected="status succeeded or failed")
     timeout = context.profile.poll_timeout

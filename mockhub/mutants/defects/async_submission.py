@@ -7,7 +7,13 @@ import asyncio
 from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import compute, edit, only_if, remove, update, within
 from mockhub.mutants.hook import Hook, replace_at, when
-from mockhub.mutants.matching import credits_per_image, credits_requested, has_count, has_references
+from mockhub.mutants.matching import (
+    credits_per_image,
+    credits_requested,
+    has_count,
+    has_references,
+    is_paid_by,
+)
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange, send_status
@@ -88,6 +94,13 @@ for _field in (*responses.FIELDS, "created_at"):
     mutant("ASY-3", f"The 202 response has no {_field}.", name=f"task_without_{_field}")(
         responses.mutate_accepted(remove(_field))
     )
+
+
+mutant_table("ASY-3", when(is_paid_by("low"), responses.mutate_accepted))(
+    task_of_low_without_created_at=Row(
+        "The 202 response of an account with few credits has no created_at.", remove("created_at")
+    )
+)
 
 
 @Hook

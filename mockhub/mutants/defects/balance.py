@@ -10,7 +10,7 @@ from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import edit, only_if, remove, rename, update, within
 from mockhub.mutants.hook import Hook, every
-from mockhub.mutants.matching import has_references
+from mockhub.mutants.matching import has_failed, has_references, is_async
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Account, Generation, Json, RequestContext, Response
@@ -118,6 +118,18 @@ mutant_table("CRD-2", responses.replace_json(OperationId.GET_CREDITS, status=200
 mutant_table("CRD-3", mutate_credits)(
     same_balance_for_everyone=Row("Every user gets the same balance.", update(credits=120))
 )
+
+
+@mutant("CRD-2", "After a failed task of the account its account_type is null.")
+@mutate_credits.with_server
+def null_account_type_after_failed_task(
+    server: PatchedServer, content: Json, context: RequestContext
+) -> None:
+    assert context.account
+    last = server.generation_ids(context.account)[-1:]
+    generation = server.hub.generations[last[0]] if last else None
+    if generation and is_async(generation) and has_failed(generation):
+        content["account_type"] = None
 
 
 @mutant("CRD-3", "The balance is cached per host: a request gets the balance of the previous user.")

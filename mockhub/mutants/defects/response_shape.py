@@ -6,14 +6,25 @@ import asyncio
 from collections import Counter
 
 from mockhub.mutants import hooks, responses
-from mockhub.mutants.changes import computed, constant, edit, only_if, remove, rename, times, update
-from mockhub.mutants.hook import Hook, at_every, replace_at
+from mockhub.mutants.changes import (
+    computed,
+    constant,
+    edit,
+    only_if,
+    remove,
+    rename,
+    times,
+    update,
+    within,
+)
+from mockhub.mutants.hook import Hook, at_every, replace_at, when
 from mockhub.mutants.matching import (
     all_of,
     credits_per_image,
     has_count,
     has_references,
     is_async,
+    is_paid_by,
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
@@ -51,6 +62,12 @@ for _field in (*responses.FIELDS, "balance"):
         name=f"response_without_{_field}",
     )(responses.mutate_result(remove(_field)))
 
+mutant_table("GEN-2", when(is_paid_by("low"), responses.mutate_result))(
+    response_of_low_without_account_type=Row(
+        "The response to an account with few credits has no account_type.",
+        within("balance", remove("account_type")),
+    )
+)
 mutant_table("GEN-2", responses.mutate_generation)(
     object_renamed=Row("The object of generations is `generation`.", update(object="generation"))
 )
