@@ -29,6 +29,7 @@ from mockhub.verify.assertions import (
     require_field,
     response_balance,
 )
+from mockhub.verify.charge_assertions import small_size
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
@@ -52,7 +53,6 @@ from .stateful_model import (
     has_failed,
     paid_limit,
     release,
-    small_size,
     wait_until_final,
 )
 
@@ -86,10 +86,11 @@ class ApiStateMachine(RuleBasedStateMachine):
     def client(self) -> BudgetedClient:
         return self.context.client
 
-    @initialize(target=generations, n=st.integers(1, 2), mode=MODES, role=ROLES)
-    def begin(self, n: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
+    @initialize(target=generations, n=st.integers(1, 2), turn=COUNTS, mode=MODES, role=ROLES)
+    def begin(self, n: int, turn: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
         """Generate an image: hypothesis disables some rules in each sequence, but not this one."""
-        return self._generate({"n": n, "size": "1024x1024"}, mode, role, delivered=n)
+        fields = {"n": n, "size": small_size(self.context, turn)}
+        return self._generate(fields, mode, role, delivered=n)
 
     @rule(target=generations, fields=FIELDS, mode=MODES, role=ROLES)
     def generate(
@@ -97,7 +98,7 @@ class ApiStateMachine(RuleBasedStateMachine):
     ) -> TrackedGeneration:
         """Generate images, at once or as a task."""
         if self.context.documented and fields["size"] in INFERRED_SIZES:
-            fields = {**fields, "size": small_size(self.context, fields["size"])}
+            fields["size"] = small_size(self.context, INFERRED_SIZES.index(fields["size"]))
         return self._generate(fields, mode, role, delivered=fields["n"])
 
     @precondition(lambda self: self.context.profile.partial is not None)

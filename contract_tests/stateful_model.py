@@ -17,7 +17,6 @@ from mockhub.verify.assertions import (
     require_field,
     require_response,
 )
-from mockhub.verify.charge_assertions import unit_price
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
@@ -42,7 +41,6 @@ MODES = st.fixed_dictionaries(
 )
 FIELDS = st.fixed_dictionaries({"n": COUNTS, "size": st.sampled_from((*SIZES, *INFERRED_SIZES))})
 
-_LOWEST = oracle.min_price()
 _MAX_SHRINK_RUNS = 20  # attempts to shorten a failing sequence
 _MIN_PAID, _MIN_STEPS, _MAX_STEPS = 3, 10, 50  # of a sequence
 
@@ -143,13 +141,6 @@ class RunState:
             or self.context.timed_out
             or (self.shortest_failure is not None and self.shrink_attempts > _MAX_SHRINK_RUNS)
         )
-
-
-def small_size(context: CheckContext, size: str) -> str:
-    """Return a size at the lowest price that was accepted in this run, instead of *size*."""
-    accepted = {one.size for one in context.history if one.accepted and unit_price(one) == _LOWEST}
-    offered = sorted({SIZES[0]} | {one for one in accepted if oracle.price(one, 1) == _LOWEST})
-    return offered[INFERRED_SIZES.index(size) % len(offered)]
 
 
 def release(client: BudgetedClient, generation: TrackedGeneration) -> None:

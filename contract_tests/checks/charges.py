@@ -21,6 +21,7 @@ from mockhub.verify.charge_assertions import (
     assert_consistent,
     assert_rejections_not_charged,
     resend_lost,
+    small_size,
     unit_price,
 )
 from mockhub.verify.check import check
@@ -42,7 +43,6 @@ from mockhub.verify.generation_assertions import (
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
-_SIZE = "1024x1024"
 _SPARE_IMAGES = 6, 10  # that later checks need, at level documented and inferred
 _EXAMPLES = ("example", "example_form", "example_async")
 
@@ -122,29 +122,27 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
     """Send a partial task, then a synchronous request, another task or both, and a failure."""
-    size = _SIZE if context.generation("portrait").size_rejection else "1024x1536"
+    context.generation("portrait")
+    sizes = [small_size(context, context.seed + at) for at in range(3)]
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()
     several = _partial_task(context, task) if context.profile.partial else task
     n = context.profile.partial.n if context.profile.partial else 2
     images_left = context.client.budget.remaining // _MIN_PRICE
     is_short = images_left < n + 3
-    planned = [(task if is_short else several, 1 if is_short else n, _SIZE), (image, 1, size)]
+    planned = [(task if is_short else several, 1 if is_short else n), (image, 1)]
     if images_left >= n + _SPARE_IMAGES[not context.documented]:
-        planned.append((task, 1, _SIZE))
+        planned.append((task, 1))
     elif context.seed % 2 and not is_short:
-        planned[1] = (task, 1, _SIZE)
-    planned = [
-        (vary(fixture, context.seed + at), number, size)
-        for at, (fixture, number, size) in enumerate(planned)
-    ]
+        planned[1] = (task, 1)
+    planned = [(vary(one, context.seed + at), n) for at, (one, n) in enumerate(planned)]
     requests = [
         SimultaneousRequest(
             "valid",
             _crossing_body(context, fixture, n, size),
-            cost=n * (_MIN_PRICE if size == _SIZE else oracle.max_price()),
+            cost=n * _MIN_PRICE,
         )
-        for fixture, n, size in planned
+        for (fixture, n), size in zip(planned, sizes, strict=False)
     ]
     if context.profile.provider_failure and not is_short:
         requests.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))
@@ -161,7 +159,7 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
         ObservedGeneration(
             f"crossing {n} x {size}", fixture, n, size, exchange, finished=exchange.status == 200
         )
-        for (fixture, n, size), exchange in zip(planned, exchanges, strict=False)
+        for (fixture, n), size, exchange in zip(planned, sizes, exchanges, strict=False)
     ]
 
 

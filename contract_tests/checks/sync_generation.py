@@ -15,7 +15,7 @@ from mockhub.verify.assertions import (
     find_balance,
     require_field,
 )
-from mockhub.verify.charge_assertions import offered_size
+from mockhub.verify.charge_assertions import offered_size, small_size
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
@@ -87,9 +87,11 @@ def _slow_task(context: CheckContext) -> None:
     prompt = context.provider_state("slow_generation", "prompt", seconds=seconds)
     before, fixture = context.credits("other"), context.fixtures["example_async"]
     fixture = vary(replace(fixture, payer="other"), context.seed + 2)
-    body = context.request_body(prompt=prompt, quality=fixture.quality, **{"async": True})
+    size = small_size(context, context.seed)
+    fields = {"size": size, "quality": fixture.quality, "async": True}
+    body = context.request_body(prompt=prompt, **fields)
     exchange = context.client.post(body, key="other", cost=_MIN_PRICE)
-    task = ObservedGeneration("a slow task", fixture, 1, "1024x1024", exchange)
+    task = ObservedGeneration("a slow task", fixture, 1, size, exchange)
     context.adopt_generation(task)
     expect(exchange, 202)
     assert_completed(context, task)

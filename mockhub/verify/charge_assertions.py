@@ -63,6 +63,14 @@ def offered_size(
     return sizes[price], price
 
 
+def small_size(context: CheckContext, turn: int) -> str:
+    """Return a size at the lowest price that was accepted in this run, by *turn*."""
+    lowest = oracle.min_price()
+    accepted = {one.size for one in context.history if one.accepted and unit_price(one) == lowest}
+    sizes = sorted({"1024x1024"} | {one for one in accepted if oracle.price(one, 1) == lowest})
+    return sizes[turn % len(sizes)]
+
+
 def assert_charged(generation: ObservedGeneration, cost: int) -> None:
     """Require a generation that was measured alone to have been charged *cost*, once."""
     assert_unchanged_on_reread(generation)
