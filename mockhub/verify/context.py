@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from typing import TypeVar, cast
 
@@ -235,8 +235,8 @@ class CheckContext(Balances):
         payers = list(dict.fromkeys(fixture.payer for fixture in fixtures.values()))
         known = {*self.profile.keys, *payers}
         roles: dict[str, str] = {role: role for role in ("valid", "other") if role in known}
-        if "valid" in payers and (key := self.memoize("second key", self._find_second_key)):
-            roles[SECOND_KEY] = key
+        if "valid" in payers and self.second_key:
+            roles[SECOND_KEY] = self.second_key
         before = self.read_roles(roles, self.current_credits)
         parallel([partial(self._generate_one, *item) for item in fixtures.items()])
         created = [self._generations[name] for name in fixtures]
@@ -269,8 +269,9 @@ class CheckContext(Balances):
                 generation.balance_before = None  # what the lost ones cost is unknown
         return found
 
-    def _find_second_key(self) -> RawKey | None:
-        """Return another key of `valid`, if the state handlers have one."""
+    @cached_property
+    def second_key(self) -> RawKey | None:
+        """Another key of `valid`, if the state handlers have one."""
         with suppress(CheckOutcome):
             return self.state_key("second_key", account="valid")
         return None
@@ -292,9 +293,8 @@ class CheckContext(Balances):
         if generation.exchange.status == 202 and generation.id:
             reads = [partial(polling.poll_until_final, self.client, generation)]
             if generation.name.endswith("_async") or generation.payer != "valid":
-                second_key = self.memoize("second key", self._find_second_key)
-                read = partial(polling.read_with_other_keys, self.client, generation, second_key)
-                reads.insert(0, read)
+                read = polling.read_with_other_keys
+                reads.insert(0, partial(read, self.client, generation, self.second_key))
             list(self.run_batch(reads))
         elif generation.exchange.status == 200 and generation.id:
             generation.first_read = self.fetch(generation)
