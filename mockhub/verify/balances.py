@@ -167,15 +167,16 @@ class Balances:
                 self.no_charge_checks.append(NoChargeRecord(description, role, before, after, last))
 
     def current_credits(self, role: str) -> int | None:
-        """Return the credits of *role*; read them again if a POST followed the last read.
+        """Return the credits of *role*; read them again if a POST or a poll followed the last read.
 
-        Except one of `broke`, which cannot pay: such requests are sent beside others.
+        A poll may end a task. A POST of `broke`, which cannot pay, is sent beside others.
         """
         exchanges = self.client.exchanges
         unpaid = f"Bearer {self.profile.keys.get('broke')}"
         for exchange in reversed(exchanges):
             is_unpaid = exchange.request.headers.get("Authorization") == unpaid
-            if exchange.request.method != "GET" and not is_unpaid:
+            is_poll = "/generations/" in exchange.request.url
+            if is_poll or (exchange.request.method != "GET" and not is_unpaid):
                 break
             if exchange.status == 200 and exchange is self.balance_reads.get(role):
                 return find_balance(expect(exchange, 200), exchange)

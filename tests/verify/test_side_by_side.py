@@ -7,15 +7,18 @@ from threading import Barrier
 
 import pytest
 
+from mockhub.mutants.self_test import build_profile as build_complete_profile
+from mockhub.mutants.serving import running
 from mockhub.verify.balances import Balances
 from mockhub.verify.budget import Budget
 from mockhub.verify.check import Check
-from mockhub.verify.clauses import DOCUMENTED
+from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.outcomes import Failed, Outcome
 from mockhub.verify.run import Run
-from tests.support.scripted_server import build_profile
+from mockhub.verify.runner import run as verify
+from tests.support.scripted_server import build_profile, problems
 
 _SECONDS = 30  # in which two threads meet
 
@@ -72,3 +75,14 @@ def test_check_that_fails_beside_others_runs_again_alone(run: Run) -> None:
     run.run_all(checks)
     assert sorted(ran) == ["fails", "fails", "passes"]
     assert {result.outcome for result in results} == {Outcome.PASSED}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_conforming_server_passes_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    """A server whose tasks end while they are polled fails nothing, whatever runs beside it."""
+    monkeypatch.setattr(Balances, "is_slow", True)
+    with running(lambda server: None) as server:
+        report = verify(build_complete_profile(server, poll_timeout=10), level=level, seed=10)
+    assert problems(report) == []
