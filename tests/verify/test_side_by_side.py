@@ -78,9 +78,7 @@ def test_check_that_fails_beside_others_runs_again_alone(run: Run) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_conforming_server_passes_side_by_side(
-    monkeypatch: pytest.MonkeyPatch, level: str
-) -> None:
+def test_conforming_server_passes_side_by_side(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """A server whose tasks end while they are polled fails nothing, whatever runs beside it."""
     monkeypatch.setattr(Balances, "is_slow", True)
     with running(lambda server: None) as server:
