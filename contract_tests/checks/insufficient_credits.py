@@ -101,7 +101,7 @@ def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
         fields = {"n": n, "size": size, "quality": _QUALITIES[n - 1]}
         yield partial(post, context.request_body(**fields))
         fields["quality"] = _QUALITIES[(n + context.seed) % 4]
-        files = upload_files(("sunset.png",) * (n % 3))
+        files = upload_files(("sunset.png",) * ((n + context.seed // 4) % 3))
         yield partial(post, form=context.form_fields(**fields), files=files)
         task = {**fields, "async": True}
         yield partial(post, context.request_body(**task))
