@@ -53,7 +53,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
     """
     start = context.credits("low")
     size, n, price = _concurrent_size(context, start)
-    payable = start // price
+    payable = int(start // price)
     roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
     reads = context.run_batch([partial(context.credits, role) for role in roles])
     others = dict(zip(roles, reads, strict=True))
@@ -199,7 +199,7 @@ def _assert_not_overdrawn(
             f"{len(paid)} requests of {cost} credits were accepted with {start}; {end} are left",
             *evidence,
             last,
-            expected=f"at most {start // cost} accepted, the others 402",
+            expected=f"at most {int(start // cost)} accepted, the others 402",
         )
     what = f"the balance after {len(paid)} requests"
     assert_equal(end, expected, what, last, *evidence)

@@ -26,6 +26,8 @@ from mockhub.verify.clauses import INFERRED, LEVELS
 from mockhub.verify.context import DEFAULT_EXAMPLES
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.profile import Profile
+from mockhub.verify.results import CheckResult
+from mockhub.verify.run import UNINTERPRETED
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
 
@@ -184,7 +186,7 @@ def _run_checks(
             budget=_GENERATED_BUDGET if examples else None,
         )
     checks = {check.name: check for clause in report.clauses for check in clause.checks}.values()
-    failed_checks = [check for check in checks if check.outcome == _FAILED]
+    failed_checks = [check for check in checks if _is_flagged(check, target)]
     return MutantResult(
         target.name,
         tuple(check.name for check in failed_checks),
@@ -195,6 +197,12 @@ def _run_checks(
         report.requests,
         report.seconds,
     )
+
+
+def _is_flagged(check: CheckResult, target: Mutant | Variant) -> bool:
+    """Return whether a check failed, or was itself broken by a variant."""
+    is_broken = isinstance(target, Variant) and check.message.startswith(UNINTERPRETED)
+    return check.outcome == _FAILED or is_broken
 
 
 def build_profile(server: PatchedServer, poll_timeout: float) -> Profile:

@@ -28,6 +28,8 @@ _FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAIL
 _PASSED = (Outcome.PASSED, Outcome.SKIPPED)
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
+UNINTERPRETED = "the check could not interpret a response"  # a defect of the check
+
 ProgressCallback = Callable[[Check, CheckResult], None]
 
 
@@ -327,7 +329,7 @@ def run_check(check: Check, context: CheckContext) -> CheckResult:
             return to_result(check, Skipped(f"--read-only: {outcome.message}"))
         return to_result(check, outcome)
     except Exception as error:  # a response that no check foresaw
-        message = f"the check could not interpret a response: {type(error).__name__}: {error}"
+        message = f"{UNINTERPRETED}: {type(error).__name__}: {error}"
         return to_result(check, Inconclusive(message, *context.client.exchanges[-1:]))
     return to_result(check)
 
