@@ -45,6 +45,7 @@ from .stateful_model import (
     MODES,
     ROLES,
     ExpectedBalance,
+    Mode,
     RunState,
     TrackedGeneration,
     assert_delivered,
@@ -87,15 +88,13 @@ class ApiStateMachine(RuleBasedStateMachine):
         return self.context.client
 
     @initialize(target=generations, n=st.integers(1, 2), turn=COUNTS, mode=MODES, role=ROLES)
-    def begin(self, n: int, turn: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
+    def begin(self, n: int, turn: int, mode: Mode, role: str) -> TrackedGeneration:
         """Generate an image: hypothesis disables some rules in each sequence, but not this one."""
         fields = {"n": n, "size": small_size(self.context, turn)}
         return self._generate(fields, mode, role, delivered=n)
 
     @rule(target=generations, fields=FIELDS, mode=MODES, role=ROLES)
-    def generate(
-        self, fields: dict[str, Any], mode: dict[str, Any], role: str
-    ) -> TrackedGeneration:
+    def generate(self, fields: dict[str, Any], mode: Mode, role: str) -> TrackedGeneration:
         """Generate images, at once or as a task."""
         if self.context.documented and fields["size"] in INFERRED_SIZES:
             fields["size"] = small_size(self.context, INFERRED_SIZES.index(fields["size"]))
@@ -103,7 +102,7 @@ class ApiStateMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.context.profile.partial is not None)
     @rule(target=generations, mode=MODES, role=ROLES)
-    def deliver_partially(self, mode: dict[str, Any], role: str) -> TrackedGeneration:
+    def deliver_partially(self, mode: Mode, role: str) -> TrackedGeneration:
         """Let the provider deliver fewer images than requested."""
         partial = self.context.profile.partial
         assert partial
@@ -112,7 +111,7 @@ class ApiStateMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.context.profile.provider_failure is not None)
     @rule(target=generations, n=COUNTS, mode=MODES, role=ROLES)
-    def fail_provider(self, n: int, mode: dict[str, Any], role: str) -> TrackedGeneration:
+    def fail_provider(self, n: int, mode: Mode, role: str) -> TrackedGeneration:
         """Let the provider fail."""
         fields = {"n": n, "size": "1024x1024", "prompt": self.context.profile.provider_failure}
         return self._generate(fields, mode, role, delivered=0)
@@ -135,7 +134,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self._run_step(f"read generation {generation.number} as another user", can_read, read)
 
     @rule(change=st.sampled_from(INVALID_CHANGES), mode=MODES)
-    def request_invalid(self, change: dict[str, object], mode: dict[str, Any]) -> None:
+    def request_invalid(self, change: dict[str, object], mode: Mode) -> None:
         """Send an invalid request."""
         n = change.get("n", 1)
         cost = oracle.max_price() * (max(n, 1) if isinstance(n, int) else 1)
@@ -148,7 +147,7 @@ class ApiStateMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.run_state.can_be_broke)
     @rule(n=COUNTS, mode=MODES)
-    def request_unpaid(self, n: int, mode: dict[str, Any]) -> None:
+    def request_unpaid(self, n: int, mode: Mode) -> None:
         """Send a request of an account that cannot pay."""
         mode["task"] = False
 
@@ -215,7 +214,7 @@ class ApiStateMachine(RuleBasedStateMachine):
             )
 
     def _generate(
-        self, fields: dict[str, Any], mode: dict[str, Any], role: str, *, delivered: int
+        self, fields: dict[str, Any], mode: Mode, role: str, *, delivered: int
     ) -> TrackedGeneration:
         """Generate images, of which the provider delivers some."""
         role = role if role in self.context.profile.keys else "valid"
@@ -250,9 +249,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         self.cost += generation.cost if can_pay else 0
         return can_pay
 
-    def _send(
-        self, generation: TrackedGeneration, fields: dict[str, Any], mode: dict[str, Any]
-    ) -> None:
+    def _send(self, generation: TrackedGeneration, fields: dict[str, Any], mode: Mode) -> None:
         exchange = self._post(fields, mode, generation.role, generation.max_cost)
         generation.exchange = exchange
         if mode["task"] and mode["form"] and self.context.documented and exchange.status != 202:
@@ -266,7 +263,7 @@ class ApiStateMachine(RuleBasedStateMachine):
         else:
             self._check_result(generation, expect(exchange, 200), exchange)
 
-    def _post(self, fields: dict[str, Any], mode: dict[str, Any], role: str, cost: int) -> Exchange:
+    def _post(self, fields: dict[str, Any], mode: Mode, role: str, cost: int) -> Exchange:
         fields = {"quality": mode["quality"], **fields} | ({"async": True} if mode["task"] else {})
         if mode["form"]:
             form, files = self.context.form_fields(**fields), upload_files(mode["files"])

@@ -36,6 +36,7 @@ ROLES = st.sampled_from(("valid", "valid", "other"))  # two users; more of the s
 COUNTS = st.integers(1, 4)
 QUALITIES = st.sampled_from(("auto", "low", "medium", "high"))
 FILES = st.sampled_from((("sunset.png",), (), ("sunset.jpg",), ("lossy.webp", "sunset.png")))
+Mode = dict[str, Any]  # how a request is sent
 MODES = st.fixed_dictionaries(
     {"form": st.booleans(), "task": st.booleans(), "quality": QUALITIES, "files": FILES}
 )
@@ -172,7 +173,7 @@ def wait_until_final(context: CheckContext, generation: TrackedGeneration) -> No
     raise Inconclusive("the task did not end", *generation.evidence)
 
 
-def describe(mode: dict[str, Any]) -> str:
+def describe(mode: Mode) -> str:
     """Say how a request differs from a synchronous one in JSON."""
     form = f" in a form with {len(mode['files'])} files" if mode["form"] else ""
     return f"{' as a task' if mode['task'] else ''}{form}, quality {mode['quality']}"
