@@ -51,12 +51,12 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
 
     Media types and modes are mixed, at the price of a tier that depends on the seed.
     """
-    start = context.credits("low")
+    roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
+    reads = context.run_batch([partial(context.credits, role) for role in ("low", *roles)])
+    start, *balances = reads
     size, n, price = _concurrent_size(context, start)
     payable = int(start // price)
-    roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
-    reads = context.run_batch([partial(context.credits, role) for role in roles])
-    others = dict(zip(roles, reads, strict=True))
+    others = dict(zip(roles, balances, strict=True))
     fixtures = [
         vary(
             replace(

@@ -129,9 +129,11 @@ def ledger_refunds_unpolled_task(context: CheckContext) -> None:
     """Refund a failed task that is not polled."""
     before, fixture = context.credits(), context.fixtures["failure_async"]
     fields = {"prompt": context.profile.provider_failure, "async": True}
+    bodies = [context.request_body(**fields) for _ in range(2)]
+    posts = [partial(context.client.post, body, cost=_MIN_PRICE) for body in bodies]
     tasks = []
-    for name in ("unpolled task", "polled task"):
-        exchange = context.client.post(context.request_body(**fields), cost=_MIN_PRICE)
+    exchanges = context.run_batch(posts)
+    for name, exchange in zip(("unpolled task", "polled task"), exchanges, strict=True):
         if (status := require_response(exchange).status) != 202:
             raise Inconclusive(f"HTTP {status} where 202 was expected", exchange)
         tasks.append(ObservedGeneration(name, fixture, 1, "1024x1024", exchange))
@@ -167,9 +169,11 @@ def ledger_refunds_charged_account(context: CheckContext) -> None:
         exchange = context.client.post(body, key=role, cost=_MIN_PRICE)
         if (status := require_response(exchange).status) != 500:
             raise Inconclusive(f"HTTP {status} where the provider should fail", exchange)
-        after = context.wait_for_credits(before, role)
+        read_valid = partial(context.wait_for_credits, valid, "valid")
+        reads = [partial(context.wait_for_credits, before, role), read_valid]
+        after, valid_after = context.run_batch(reads)
         assert_equal(after, before, f"the balance of {role}", exchange)
-        assert_equal(context.credits(), valid, "the balance of valid", exchange)
+        assert_equal(valid_after, valid, "the balance of valid", exchange)
         return
     raise Inconclusive("neither keys.low nor keys.other has credits for an image")
 
