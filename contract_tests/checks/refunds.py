@@ -17,6 +17,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.charge_assertions import assert_charged, assert_unchanged_on_reread, unit_price
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.error_assertions import error_exchanges
 from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, is_final
 from mockhub.verify.generation_assertions import (
@@ -221,10 +222,13 @@ def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration
         assert_equal(len(saved), delivered, "the number of saved images", reread)
 
 
-@check("ERR-6", requires=("provider_failure",), fixtures=("failure", *FAILURE_FIXTURES))
+@check("ERR-6", requires=("provider_failure",), fixtures=("failure", *FAILURE_FIXTURES), last=True)
 def errors_500_have_documented_code(context: CheckContext) -> None:
     """Return 500 generationFailed if a generation failed, whatever it requested."""
     for generation in (context.generation("failure"), *context.generate_failures()):
         if not generation.fixture.asynchronous:
             require_triggered(generation)
             expect_error(generation.exchange, 500, "generationFailed")
+    for exchange in error_exchanges(context, 500):
+        if exchange.request.method == "POST":
+            expect_error(exchange, 500, "generationFailed")

@@ -106,7 +106,8 @@ def _weight(pair: Pair) -> int:
 def _pairs(fixture: GenerationFixture) -> list[Pair]:
     """Return the values of a fixture, all pairs of them, and some triples of a failure."""
     values: list[tuple[str, object]] = [(name, getattr(fixture, name)) for name in _FACTORS]
-    pairs: list[Pair] = [(one,) for one in (*values, ("size", fixture.size))]
+    size = ("size of media type", (fixture.size, fixture.is_form))
+    pairs: list[Pair] = [(one,) for one in (*values, size)]
     values = [(name, _DEFAULTS.get((name, value), value)) for name, value in values]
     count, types = fixture.references
     if fixture.is_form and fixture.trigger != "provider_failure":

@@ -207,6 +207,16 @@ mutant_table("REQ-9", accept_any_size_if)(
         lambda files: all(map(is_allowed, files)) and len(files[-1].content) <= _MAX_BYTES,
     ),
 )
+mutant_table("REQ-9", responses.on_response(OperationId.CREATE_GENERATION, status=400))(
+    large_file_rejected_with_text=Row(
+        "The error of a file over 50 MB is plain text.",
+        lambda response, context: (
+            responses.with_body(response, b"File too large", "text/plain")
+            if int(context.headers.get(b"content-length", b"0")) > _MAX_BYTES
+            else response
+        ),
+    ),
+)
 mutant_table("REQ-6", fields.mutate_values(JSON))(
     reference_in_json_ignored=Row(
         "A reference image in JSON is ignored and charged.", remove("reference_image")

@@ -298,6 +298,7 @@ def missing_images_balance_before_refund(content: Json, generation: Generation) 
     content["balance"]["credits"] -= generation.credits_requested - generation.credits
 
 
+provider_error = responses.custom_error(500, "providerError", "Image generation failed")
 on_failure = responses.on_response(OperationId.CREATE_GENERATION, code="generationFailed")
 
 mutant_table("ERR-6", responses.change_error("generationFailed"))(
@@ -312,9 +313,13 @@ mutant_table("ERR-6", on_failure)(
     failure_of_other_tier_has_other_code=Row(
         "A failed generation of 2K or 4K returns the code `providerError`.",
         lambda response, context: (
-            response
-            if responses.generation_of(context).quote.tier == "1K"
-            else responses.custom_error(500, "providerError", "Image generation failed")
+            response if responses.generation_of(context).quote.tier == "1K" else provider_error
+        ),
+    ),
+    failure_of_one_account_has_other_code=Row(
+        "A failed generation of one account returns `providerError`.",
+        lambda response, context: (
+            provider_error if is_paid_by("low")(responses.generation_of(context)) else response
         ),
     ),
     failure_is_html=Row(
