@@ -37,15 +37,19 @@ class ObservableHub(HubState):
             return self.clock
         raise MockhubError(f"the clock of the hub {self.name!r} is the system's: make it manual")
 
-    def set_clock(self, clock: Clock) -> None:
+    def set_clock(self, clock: Clock, now: int | None = None) -> None:
         """Replace the clock.
 
+        Args:
+            now: The time of the present clock, if it was read before the new one was built.
+
         Raises:
-            MockhubError: if the new one is behind the present one.
+            MockhubError: if the new one is behind it.
         """
-        if clock.now() < self.clock.now():
+        now = self.clock.now() if now is None else now
+        if clock.now() < now:
             raise MockhubError(
-                f"it is {format_timestamp(self.clock.now())} in the hub {self.name!r}; "
+                f"it is {format_timestamp(now)} in the hub {self.name!r}; "
                 f"a clock at {format_timestamp(clock.now())} would turn time back"
             )
         self.replace_clock(clock)

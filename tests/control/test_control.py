@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
+from itertools import count
 from typing import Any
 
 import httpx
@@ -13,6 +15,7 @@ from PIL import Image
 
 from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
 from mockhub.control import OPENAPI_FILE
+from mockhub.domain.clock import SystemClock
 from mockhub.spec.document import load_document
 from mockhub.spec.operations import compile_operations
 from tests.support.live_server import BODY, IMAGE_PATH, KEY, POOR, RICH, LiveHub, serve_hub
@@ -531,6 +534,15 @@ def test_system_clock_cannot_be_moved(hub: LiveHub) -> None:
     call(hub, "POST", f"{HUB}/clock/advance", {"by": "1s"})
     past = call_error(hub, "POST", f"{HUB}/clock/set", {"to": "2020-01-01T00:00:00Z"})
     assert past[:2] == (409, "conflict")
+
+
+def test_clock_is_made_manual_while_time_passes(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manual clock stands at the time of the system, which is later at each read."""
+    call(hub, "PATCH", f"{HUB}/clock", {"kind": "system"})
+    monkeypatch.setattr(SystemClock, "now", partial(next, count(SystemClock().now())))
+    assert call(hub, "PATCH", f"{HUB}/clock", {"kind": "manual"})["kind"] == "manual"
 
 
 def test_clock_ends_before_dates_do(hub: LiveHub) -> None:

@@ -17,8 +17,10 @@ def get_clock(request: ControlRequest) -> object:
 
 
 def update_clock(request: ControlRequest) -> object:
-    hub = request.hub
-    return _move_clock(request, lambda: hub.set_clock(build_clock(request.body, hub.clock)))
+    hub, now = request.hub, request.hub.clock.now()
+    return _move_clock(
+        request, lambda: hub.set_clock(build_clock(request.body, hub.clock, now), now)
+    )
 
 
 def advance_clock(request: ControlRequest) -> object:
@@ -35,8 +37,8 @@ def advance_to_next_event(request: ControlRequest) -> object:
     return _move_clock(request, request.hub.advance_to_next_event)
 
 
-def build_clock(settings: Mapping[str, Any], current: Clock) -> Clock:
-    """Build a clock from settings; those that are missing are taken from the current clock."""
+def build_clock(settings: Mapping[str, Any], current: Clock, now: int) -> Clock:
+    """Build a clock from settings; without a mode or a time, of the current one and at *now*."""
     manual = isinstance(current, ManualClock)
     kind = settings.get(
         "kind", "manual" if manual or {"mode", "now"} & settings.keys() else "system"
@@ -45,11 +47,8 @@ def build_clock(settings: Mapping[str, Any], current: Clock) -> Clock:
         if misplaced := next((name for name in ("mode", "now") if name in settings), None):
             raise ValidationError(f"{misplaced} is for manual clocks; expected it with kind manual")
         return SystemClock()
-    now = (
-        parse_field("now", parse_clock_time, settings["now"])
-        if "now" in settings
-        else current.now()
-    )
+    if "now" in settings:
+        now = parse_field("now", parse_clock_time, settings["now"])
     return ManualClock(now, mode=settings.get("mode", getattr(current, "mode", "autojump")))
 
 

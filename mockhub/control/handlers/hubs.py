@@ -9,7 +9,7 @@ from mockhub._text import suggest
 from mockhub.control import serializers
 from mockhub.control.context import ControlRequest, conflict, not_found
 from mockhub.control.handlers.clock import build_clock
-from mockhub.domain.clock import SystemClock
+from mockhub.domain.clock import Clock, SystemClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.ids import Ids
 from mockhub.exceptions import MockhubError, ValidationError
@@ -30,7 +30,9 @@ def list_hubs(request: ControlRequest) -> object:
 
 def create_hub(request: ControlRequest) -> object:
     name = _available_name(request)
-    clock = build_clock(request.body["clock"], SystemClock()) if "clock" in request.body else None
+    clock: Clock | None = None
+    if "clock" in request.body:
+        clock = build_clock(request.body["clock"], SystemClock(), SystemClock().now())
     credentials: dict[str, Any] = {}
     if scenario := _requested_scenario(request):
         spec, seed = request.api.spec, request.body.get("seed")
