@@ -55,9 +55,15 @@ def generate_returns_documented_fields(context: CheckContext) -> None:
         body = expect(exchange, 200)
         _assert_result(body, exchange)
         require_field(body, "balance", dict, exchange)
-        response_balance(body, exchange)
-        require_field(body, "balance.account_type", str, exchange, allow_empty=False)
-        assert_expiration(body["balance"], exchange)
+        _require_balance(body, exchange)
+
+
+def _require_balance(body: JsonObject, exchange: Exchange) -> int:
+    """Return the credits of the balance in a response, which has all documented fields."""
+    credits = response_balance(body, exchange)
+    require_field(body, "balance.account_type", str, exchange, allow_empty=False)
+    assert_expiration(body["balance"], exchange)
+    return credits
 
 
 def _assert_result(body: JsonObject, exchange: Exchange) -> None:
@@ -166,9 +172,7 @@ def generate_returns_balance(context: CheckContext) -> None:
     for generation in synchronous_generations(context):
         exchange = generation.exchange
         body = expect(exchange, exchange.status)
-        reported = response_balance(body, exchange)
-        require_field(body, "balance.account_type", str, exchange, allow_empty=False)
-        assert_expiration(body["balance"], exchange)
+        reported = _require_balance(body, exchange)
         if not generation.measured_alone:
             continue
         before, after, cost = (

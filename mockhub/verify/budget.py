@@ -130,7 +130,7 @@ class Budget:
             if not self._can_wait_for(credits):
                 return
             ended = self._ended - self._settling_ended
-            # A second read of the balances begins before the first is over if it frees much more.
+            # Up to four reads of the balances overlap, if each next one frees much more.
             if self._settling > 3 or ended < (self.limit // 8 if self._settling else 1):
                 self._changed.wait()
                 return
