@@ -37,7 +37,8 @@ def _describe_nested_error(
             break
         place += f"[{step}]" if isinstance(step, int) else f".{step}"
         value, schema = value[step], child_schema
-    if known := {} if schema.get("additionalProperties", True) else schema.get("properties", {}):
+    if isinstance(value, dict) and schema.get("additionalProperties") is False:
+        known = schema.get("properties", {})
         for name in value:
             if name not in known:
                 return f"{place}: {_describe_unknown(name, known)}"

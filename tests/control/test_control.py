@@ -217,6 +217,15 @@ def test_invalid_replacement_deletes_nothing(hub: LiveHub, body: Any) -> None:
     assert hub.get("credits", created["key"]).json()["credits"] == 40
 
 
+@pytest.mark.parametrize(
+    ("clock", "shown"), [(None, "null"), (5, "5"), ("manual", '"manual"'), ([{}], "an array of 1")]
+)
+def test_clock_of_a_new_hub_is_an_object(hub: LiveHub, clock: Any, shown: str) -> None:
+    status, _, message = call_error(hub, "POST", "/hubs", {"clock": clock})
+    expected = f"clock: {shown} is not valid; expected an object with kind, mode or now"
+    assert (status, message) == (400, expected)
+
+
 def test_default_hub_cannot_be_replaced(hub: LiveHub) -> None:
     body = {"name": "default", "replace": True}
     status, code, message = call_error(hub, "POST", "/hubs", body)
