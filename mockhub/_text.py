@@ -60,6 +60,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def token_error(token: str) -> str:
+    """Say, without the token, why a header cannot carry it; empty if it can."""
+    if token.isascii() and token.isprintable() and token == token.strip():
+        return ""
+    return (
+        "the token of the control plane has a line break, a space at an end, or a character "
+        "that is not ASCII, which is lost in a header; expected printable ASCII characters"
+    )
+
+
 def format_value(value: object) -> str:
     """Return *value* as JSON, shortened: long texts are cut, containers are counted."""
     if isinstance(value, (dict, list)) and value:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_host
-from mockhub.exceptions import ApiError
+from mockhub._text import token_error
+from mockhub.exceptions import ApiError, MockhubError
 from mockhub.web.context import parse_bearer_token
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")  # as error messages name them
@@ -23,9 +24,14 @@ class AccessPolicy:
     Args:
         token: The Bearer token that is required, if any.
         hosts: The host names of the server besides those of loopback.
+
+    Raises:
+        MockhubError: if no request could send the token.
     """
 
     def __init__(self, token: str | None, hosts: tuple[str | None, ...]) -> None:
+        if problem := token_error(token or ""):
+            raise MockhubError(problem)
         self._token = token.encode() if token else None
         self._hosts = {*_LOOPBACK_HOSTS, *(host.lower() for host in hosts if host)}
 

@@ -147,6 +147,10 @@ def test_control_characters_of_prompts_are_escaped(hub: LiveHub, ctl: Ctl) -> No
         (["arm-fault", "rset"], "fault: unknown directive 'rset'; did you mean 'reset'?"),
         (["--url", "http://127.0.0.1:9", "hubs"], "no mockhub server at http://127.0.0.1:9"),
         (["--url", "localhost:8080", "hubs"], "expected one such as http://127.0.0.1:8080"),
+        (["--url", "http://[", "hubs"], "expected one such as http://127.0.0.1:8080"),
+        (["--url", "http://127.0.0.1/é", "hubs"], "expected one such as http://127.0.0.1:8080"),
+        (["--token", "secret\n", "hubs"], "has a line break"),
+        (["--token", "日本", "hubs"], "expected printable ASCII characters"),
     ],
 )
 def test_error_is_one_line(ctl: Ctl, words: list[str], message: str) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from mockhub._resources import resource_path
 from mockhub.control.app import mount_control_plane
+from mockhub.control.security import AccessPolicy
 from mockhub.domain.hub import HubBackend
+from mockhub.exceptions import MockhubError
 from mockhub.spec.api_spec import load_spec
 from mockhub.web.app import create_app
 from mockhub.web.limits import Limits
@@ -54,6 +56,14 @@ def test_token_is_required(protected: LiveHub, headers: dict[str, str]) -> None:
     assert (response.status_code, code(response)) == (401, "invalidToken")
     assert response.headers["www-authenticate"] == "Bearer"
     assert [hub.name for hub in protected.app.api.hub_registry] == ["default"]
+
+
+@pytest.mark.parametrize("token", ["secret\n", " secret", "sec\x00ret", "日本"])
+def test_token_that_no_header_can_carry_is_rejected_at_start(token: str) -> None:
+    """The error does not show the token."""
+    with pytest.raises(MockhubError, match="has a line break, a space at an end") as error:
+        AccessPolicy(token, ())
+    assert token.strip() not in str(error.value)
 
 
 def test_token_gives_access(protected: LiveHub) -> None:

@@ -10,6 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from mockhub._text import token_error
 from mockhub.exceptions import MockhubError
 
 Json = dict[str, Any]
@@ -71,7 +72,7 @@ class ControlClient:
     def _build_request(
         self, method: str, route: str, body: object, query: dict[str, object]
     ) -> Request:
-        if urlsplit(self.url).scheme not in ("http", "https"):
+        if not _is_http_url(self.url):
             raise MockhubError(f"--url {self.url!r}: expected one such as http://127.0.0.1:8080")
         query_params = {name: value for name, value in query.items() if value is not None}
         url = f"{self.url.rstrip('/')}{_PREFIX}{route}" + (
@@ -82,8 +83,17 @@ class ControlClient:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
         if self.token:
+            if problem := token_error(self.token):
+                raise MockhubError(problem)
             request.add_header("Authorization", f"Bearer {self.token}")
         return request
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        return url.isascii() and urlsplit(url).scheme in ("http", "https")
+    except ValueError:  # of a wrong IPv6 address
+        return False
 
 
 class _NoRedirects(HTTPRedirectHandler):
