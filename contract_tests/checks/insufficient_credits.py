@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -15,15 +15,20 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import ALL_FIXTURES, DOCUMENTED_SIZES, upload_files
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.fixtures import (
+    ALL_FIXTURES,
+    DOCUMENTED_SIZES,
+    GenerationFixture,
+    request_of_turn,
+    upload_files,
+)
+from mockhub.verify.generation import ObservedGeneration, encode_request
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
-from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
+from mockhub.verify.request_bodies import EncodedBody
 
 _MIN_PRICE = oracle.min_price()
-_UNPAID = ((1, "3840x2160"), (2, "auto"), (3, "1024x1024"), (4, "1024x1024"))
+_TURNS, _SLOW_TURNS = 11, 4  # unpaid requests of each media type and mode
 _PRICED_SIZES = ("1024x1024", "auto", "1536x1024", "2048x2048", "3840x2160")
-_QUALITIES = ("auto", "low", "medium", "high")
 _MAX_SIMULTANEOUS = 24
 _PAYABLE_SECONDS = 5.0  # after which a slow implementation gets no more of them
 
@@ -86,26 +91,39 @@ def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     _require_no_credits(context)
     _expect_insufficient_credits(context, "broke", context.request_body())
     _expect_insufficient_credits(context, "broke", form=context.form_fields())
+    turns = _SLOW_TURNS if context.is_slow else _TURNS
     with context.expect_no_charge("requests without enough credits", "broke"):
-        # The size may not be offered, and a task may be accepted and fail.
-        open_statuses = (202, 400) if context.documented else ()
-        for exchange in context.run_batch(list(_unpaid_requests(context))):
-            if exchange.status not in open_statuses:
-                expect_error(exchange, 402, "insufficientCredits")
+        requests = [
+            request_of_turn(turns * context.seed + turn, is_form=is_form, is_task=is_task)
+            for turn, is_form, is_task in product(range(turns), (False, True), (False, True))
+        ]
+        calls = [partial(context.post_fixture, one, "broke", cost=_MIN_PRICE) for one in requests]
+        exchanges = list(context.run_batch(calls))
+        if context.documented:
+            exchanges = list(_certainly_unpaid(list(zip(requests, exchanges, strict=True))))
+        for exchange in exchanges:
+            expect_error(exchange, 402, "insufficientCredits")
 
 
-def _unpaid_requests(context: CheckContext) -> Iterator[Callable[[], Exchange]]:
-    """Iterate over requests of `broke` that combine the values of several fields."""
-    post = partial(context.client.post, key="broke", cost=_MIN_PRICE)
-    for n, size in _UNPAID:
-        fields = {"n": n, "size": size, "quality": _QUALITIES[n - 1]}
-        yield partial(post, context.request_body(**fields))
-        fields["quality"] = _QUALITIES[(n + context.seed) % 4]
-        files = upload_files(("sunset.png",) * ((n + context.seed // 4) % 3))
-        yield partial(post, form=context.form_fields(**fields), files=files)
-        task = {**fields, "async": True}
-        yield partial(post, context.request_body(**task))
-        yield partial(post, form=context.form_fields(**task), files=files)
+def _certainly_unpaid(
+    responses: Sequence[tuple[GenerationFixture, Exchange]],
+) -> Iterator[Exchange]:
+    """Iterate over the responses that must be 402 by the documentation alone.
+
+    A task may be accepted and fail. A size, or a task in a form, may be rejected with 400, but then
+    always.
+    """
+    offered = {request.size for request, exchange in responses if exchange.status == 402}
+    has_form_tasks = any(
+        exchange.status in (202, 402) for request, exchange in responses if request.is_form_task
+    )
+    for request, exchange in responses:
+        is_offered = request.size in DOCUMENTED_SIZES or request.size in offered
+        is_open = request.is_form_task and not has_form_tasks
+        may_be_accepted = bool(request.asynchronous) and exchange.status == 202
+        may_be_rejected = exchange.status == 400 and (is_open or not is_offered)
+        if not (may_be_accepted or may_be_rejected):
+            yield exchange
 
 
 @check("LED-4", requires=("state_handlers",), cost=_MIN_PRICE)
@@ -229,7 +247,7 @@ def _request_failures(
     Together they cost at most its *credits*.
     """
     requests = [
-        SimultaneousRequest("low", _failing_body(context, *one), cost=0 if at else credits)
+        SimultaneousRequest("low", _failing_body(context, at, *one), cost=0 if at else credits)
         for at, one in enumerate(combinations)
     ]
     exchanges = context.client.send_simultaneously(requests)
@@ -242,14 +260,10 @@ def _request_failures(
 
 
 def _failing_body(
-    context: CheckContext, n: int, size: str, is_form: bool, is_task: bool
+    context: CheckContext, turn: int, n: int, size: str, is_form: bool, is_task: bool
 ) -> EncodedBody:
-    fields = {"prompt": context.profile.provider_failure, "n": n, "size": size}
-    fields |= {"quality": _QUALITIES[(n + context.seed) % 4]} | ({"async": True} if is_task else {})
-    if is_form:
-        files = upload_files(("sunset.png",) * (n % 3))
-        return form_body(context.form_fields(**fields), files, False)
-    return json_body(context.request_body(**fields))
+    fixture = request_of_turn(context.seed + turn, is_form=is_form, is_task=is_task)
+    return encode_request(replace(fixture, n=n, size=size), context.profile.provider_failure or "")
 
 
 @check("LED-4", requires=("low",), last=True, pays_nothing=True)

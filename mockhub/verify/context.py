@@ -19,7 +19,7 @@ from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import FAILURE_FIXTURES, GenerationFixture
-from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, create_generation
+from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, create_generation, post_fields
 from mockhub.verify.group_balances import record_balances
 from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget
@@ -119,13 +119,19 @@ class CheckContext(Balances):
 
     def request_body(self, **changes: object) -> dict[str, object]:
         """Return a valid request body with *changes*; a change to `...` removes the field."""
-        prompt = f"A paper boat, {self.seed}-{next(self._body_numbers)}"
-        fields = {"model": oracle.MODEL, "prompt": prompt, "size": "1024x1024", "n": 1}
+        fields = {"model": oracle.MODEL, "prompt": self._new_prompt(), "size": "1024x1024", "n": 1}
         return {name: value for name, value in (fields | changes).items() if value is not ...}
 
     def form_fields(self, **changes: object) -> dict[str, str]:
         """Return the same as the fields of a form."""
         return {name: to_form_text(value) for name, value in self.request_body(**changes).items()}
+
+    def _new_prompt(self) -> str:
+        return f"A paper boat, {self.seed}-{next(self._body_numbers)}"
+
+    def post_fixture(self, fixture: GenerationFixture, key: str | None, *, cost: int) -> Exchange:
+        """Send the request of *fixture* with a prompt of its own."""
+        return post_fields(self.client, fixture, fixture.fields(self._new_prompt()), key, cost=cost)
 
     # Provider states
 

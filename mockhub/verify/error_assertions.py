@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TypedDict, Unpack
+from zlib import crc32
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import FailedCases, expect_error
 from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import upload_files
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.fixtures import SMALL_SIZES, GenerationFixture, request_of_turn
+from mockhub.verify.generation import ObservedGeneration, post_fields
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
-# What else invalid requests have, in turn: a server may check a field in some branches only.
-_OTHER_FIELDS: tuple[dict[str, object], ...] = (
-    {},
-    {"size": "auto"},
-    {"quality": "high"},
-    {"size": ...},
-    {"size": "1024x1536", "quality": "low"},
-)
 PROTECTED_FIXTURES = ("example", "example_async", "failure_async")  # read with all kinds of keys
 
 
@@ -60,31 +54,49 @@ def expect_rejection(
 ) -> None:
     """Require requests with *changes* to be rejected with 400, in JSON and in a form.
 
-    Each is sent as a synchronous request and as a task, whose form has a file.
+    Each is sent as a synchronous request and as a task. The other fields change with the seed: a
+    server may check a field in some branches only.
     """
     calls: list[Callable[[], Exchange]] = []
     cases: list[str] = []
+    media = (False, True) if also_form else (False,)
     with context.expect_no_charge("an invalid request"):
-        for (number, change), is_task in product(enumerate(changes, context.seed), (False, True)):
+        for (number, change), is_task, is_form in product(
+            enumerate(changes, context.seed), (False, True), media
+        ):
             if is_task and "async" in change:
                 continue
-            post = partial(context.client.post, cost=_max_cost(change))
-            changed = {**_OTHER_FIELDS[(number + is_task) % len(_OTHER_FIELDS)], **change}
-            changed |= {"async": True} if is_task else {}
-            calls.append(partial(post, context.request_body(**changed)))
-            cases.append(f"JSON with {describe_fields(changed)}")
-            if also_form:
-                files = upload_files(("sunset.png",) * is_task)
-                calls.append(partial(post, form=context.form_fields(**changed), files=files))
-                cases.append(f"a form with {describe_fields(changed)}{' and a file' * is_task}")
+            fixture = _small_request(number + is_task, is_form, is_task)
+            if fixture.image_count > 2:
+                fixture = replace(fixture, n=None)  # it would cost too much if it was accepted
+            changed = {**_open_fields(fixture), **change}
+            fields, cost = context.request_body(**changed), _max_cost(changed)
+            calls.append(partial(post_fields, context.client, fixture, fields, "valid", cost=cost))
+            cases.append(_describe(fixture, {**change, **changed}))
         expect_invalid_requests(zip(cases, context.run_batch(calls), strict=True))
 
 
-def _max_cost(change: Mapping[str, object]) -> int:
-    n = change.get("n", 1)
+def _small_request(turn: int, is_form: bool, is_task: bool) -> GenerationFixture:
+    return request_of_turn(turn, is_form=is_form, is_task=is_task, sizes=SMALL_SIZES)
+
+
+def _open_fields(fixture: GenerationFixture) -> dict[str, object]:
+    """Return the fields of a request but its model and prompt; `...` removes one."""
+    fields = {"size": ..., "n": ..., **fixture.fields("")}
+    return {name: value for name, value in fields.items() if name not in ("model", "prompt")}
+
+
+def _max_cost(changed: Mapping[str, object]) -> int:
+    n = 1 if (n := changed.get("n", 1)) is ... else n
     count = int(n) + 1 if isinstance(n, float) else n if isinstance(n, int) else 4
-    price = oracle.max_price() if {"model", "size"} & change.keys() else oracle.min_price()
-    return price * max(count, 1)
+    is_small = "model" not in changed and changed["size"] in SMALL_SIZES
+    return (oracle.min_price() if is_small else oracle.max_price()) * max(count, 1)
+
+
+def _describe(fixture: GenerationFixture, fields: Mapping[str, object]) -> str:
+    media, count = "a form" if fixture.is_form else "JSON", len(fixture.files)
+    files = f", and {count} file{'s' * (count > 1)}" if count else ""
+    return f"{media} with {describe_fields(fields)}{files}"
 
 
 def describe_fields(change: Mapping[str, object]) -> str:
@@ -96,9 +108,12 @@ def describe_fields(change: Mapping[str, object]) -> str:
 
 
 def protected_operations(
-    context: CheckContext, **credentials: Unpack[Credentials]
+    context: CheckContext, turns: Iterable[int], **credentials: Unpack[Credentials]
 ) -> Iterator[tuple[str, Callable[[], Exchange]]]:
-    """Iterate over the operations that need a key, with a function that calls each."""
+    """Iterate over the operations that need a key, with a function that calls each.
+
+    Generations are requested in each media type and mode, as `request_of_turn` of each of *turns*.
+    """
     client = context.client
     yield "GET /credits", partial(client.get, "credits", **credentials)
     known = _known_generations(context)
@@ -112,16 +127,12 @@ def protected_operations(
         unknown = partial(client.get, "generations/clx_none", **credentials)
         yield "GET /generations/{unknown id}", unknown
     if not client.read_only:
-        body, cost = context.request_body(), oracle.min_price()
-        post = partial(client.post, cost=cost, **credentials)
-        yield "POST /images/generations", partial(post, body)
-        yield "POST /images/generations as a task", partial(post, {**body, "async": True})
-        form, files = context.form_fields(), upload_files(("sunset.png",))
-        yield "POST /images/generations as a form", partial(post, form=form)
-        yield "POST /images/generations with a file", partial(post, form=form, files=files)
-        task = {**form, "async": "true"}
-        files = files if context.seed % 2 else []
-        yield "POST /images/generations as a form and task", partial(post, form=task, files=files)
+        for turn, is_form, is_task in product(turns, (False, True), (False, True)):
+            fixture = _small_request(turn, is_form, is_task)
+            fields = context.request_body(**_open_fields(fixture))
+            cost = oracle.min_price() * fixture.image_count
+            post = partial(post_fields, client, fixture, fields, cost=cost, **credentials)
+            yield f"POST of {_describe(fixture, _open_fields(fixture))},", post
 
 
 def _known_generations(context: CheckContext) -> list[ObservedGeneration]:
@@ -138,10 +149,20 @@ def _known_generations(context: CheckContext) -> list[ObservedGeneration]:
 
 
 def expect_unauthorized(
-    context: CheckContext, *codes: str, case: str, **credentials: Unpack[Credentials]
+    context: CheckContext,
+    *codes: str,
+    case: str,
+    turns: int = 1,
+    **credentials: Unpack[Credentials],
 ) -> None:
-    """Require every protected operation to return 401 with one of *codes*, without a charge."""
-    names, calls = zip(*protected_operations(context, **credentials), strict=True)
+    """Require every protected operation to return 401 with one of *codes*, without a charge.
+
+    With four *turns* generations of each number of images are requested.
+    """
+    first = context.seed + crc32(case.encode())
+    last = first + (1 if context.is_slow else turns)
+    operations = protected_operations(context, range(first, last), **credentials)
+    names, calls = zip(*operations, strict=True)
     with context.expect_no_charge(f"a request {case}"):
         cases = [f"{name} {case}" for name in names]
         expect_errors(zip(cases, context.run_batch(calls), strict=True), 401, *codes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
@@ -23,6 +23,7 @@ CHARSET: Variant = "charset"
 FILES_FIRST: Variant = "files first"
 
 DOCUMENTED_SIZES = ("auto", "1024x1024")  # others may be rejected
+SMALL_SIZES = ("1024x1024", "auto", "1536x1024")  # at the lowest price
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,14 @@ _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _AL
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _QUALITY: OpenFields = {"quality": _QUALITIES}
-_SMALL: OpenFields = {
-    "size": ("1024x1024", "auto", "1536x1024", "1024x1536")
-}  # at the lowest price
+_SMALL: OpenFields = {"size": (*SMALL_SIZES, "1024x1536")}
 _EVERY_TIER: OpenFields = {
     "size": (
         *_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840"
     )
 }  # fmt: skip
-_EVERY_SHAPE: OpenFields = {"size": (*_EVERY_TIER["size"], "3072x1024", "1024x3072")}
+_ALL_SIZES = tuple(map(str, (*_EVERY_TIER["size"], "3072x1024", "1024x3072")))
+_EVERY_SHAPE: OpenFields = {"size": _ALL_SIZES}
 _MODE: OpenFields = {"asynchronous": (None, False, True, True)}
 _ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
 
@@ -237,6 +237,25 @@ def vary(fixture: GenerationFixture, turn: int) -> GenerationFixture:
     """Return *fixture* with a quality, and with the reference images of a form, by *turn*."""
     quality, files = _QUALITIES[1:][turn % 4], _FILES[1:][(turn + turn // 4) % 4]
     return replace(fixture, quality=quality, files=files if fixture.is_form else ())
+
+
+def request_of_turn(
+    turn: int, *, is_form: bool, is_task: bool, sizes: Sequence[str] = _ALL_SIZES
+) -> GenerationFixture:
+    """Return a request whose number of images, size, quality and files change with each *turn*.
+
+    The lengths of their cycles are coprime, so that consecutive turns send all pairs of values.
+    """
+    counts = (1, 2, 3, 4)
+    return GenerationFixture(
+        _PROMPT,
+        size=sizes[turn % len(sizes)],
+        quality=_QUALITIES[turn % len(_QUALITIES)],
+        n=counts[turn % len(counts)],
+        asynchronous=is_task or None,
+        is_form=is_form,
+        files=_FILES_OF_FAILURES[turn % len(_FILES_OF_FAILURES)] if is_form else (),
+    )
 
 
 def upload_files(names: tuple[str, ...]) -> list[File]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from urllib.parse import quote
 
 from mockhub.verify import oracle
@@ -193,15 +195,29 @@ def _post(
     if fixture.n is not None:
         fields["n"] = n
     cost = oracle.price(size or "auto", n)
+    return post_fields(client, fixture, fields, fixture.payer, cost=cost, variant=variant)
+
+
+def post_fields(
+    client: BudgetedClient,
+    fixture: GenerationFixture,
+    fields: Mapping[str, object],
+    key: str | None,
+    *,
+    cost: int,
+    variant: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Exchange:
+    """Send *fields* in the media type of *fixture*, with its files and variant."""
     if fixture.is_form:
-        form = {key: to_form_text(value) for key, value in fields.items()}
-        files = upload_files(fixture.files)
-        files_first = variant == FILES_FIRST
-        return client.post(
-            form=form, files=files, files_first=files_first, key=fixture.payer, cost=cost
-        )
-    headers = {"Content-Type": "application/json; charset=utf-8"} if variant == CHARSET else {}
-    return client.post(json=fields, headers=headers, key=fixture.payer, cost=cost)
+        form = {name: to_form_text(value) for name, value in fields.items()}
+        files, first = upload_files(fixture.files), variant == FILES_FIRST
+        post = partial(client.post, form=form, files=files, files_first=first)
+    else:
+        post = partial(client.post, json=fields)
+        if variant == CHARSET:
+            headers = {"Content-Type": "application/json; charset=utf-8"}
+    return post(headers=headers, key=key, cost=cost)
 
 
 def encode_request(fixture: GenerationFixture, prompt: str) -> EncodedBody:

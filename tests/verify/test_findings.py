@@ -62,8 +62,8 @@ def test_all_cases_of_a_check_are_reported(report_without_forms: Report) -> None
     """A check that sends several requests shows each that failed."""
     [finding] = report_without_forms.findings
     [line] = [line for line in finding.other_lines() if "auth_rejects_unknown_key" in line]
-    assert "as a form with an unknown key" in line
-    assert "with a file with an unknown key" in line
+    assert "POST of a form with " in line
+    assert "and 1 file, with an unknown key: " in line
 
 
 def test_check_stops_after_a_request_that_was_accepted() -> None:

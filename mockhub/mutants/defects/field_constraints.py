@@ -76,6 +76,10 @@ fields.field_table("REQ-4", fields.mutate_values)(
             values.update(quality="auto") if values.get("size", "auto") == "auto" else None
         ),
     ),
+    unknown_quality_accepted_for_two_images=Row(
+        "with n=2, every quality is read as auto.",
+        lambda values: values.update(quality="auto") if values.get("n") in (2, "2") else None,
+    ),
 )
 
 

@@ -21,6 +21,8 @@ from mockhub.mutants.types import (
 )
 from mockhub.spec.operations import FORM, OperationId
 
+_MANY = 3  # reference images
+
 OverdraftRule = Callable[[Account, int, GenerationRequest], bool]
 
 
@@ -183,6 +185,16 @@ def insufficient_credits_of_form_task_with_other_code(server: PatchedServer) -> 
         is_form = context.headers.get(b"content-type", b"").startswith(FORM.encode())
         if is_form and context.parsed_request and context.parsed_request.run_async:
             content["error"]["code"] = "insufficient_credits"
+
+
+@mutant("ERR-4", "With more than three references, insufficient credits return 400.")
+@responses.on_response(OperationId.CREATE_GENERATION, code="insufficientCredits")
+def insufficient_credits_is_400_with_many_references(
+    response: Response, context: RequestContext
+) -> Response:
+    request = context.parsed_request
+    is_many = request is not None and len(request.references) > _MANY
+    return responses.error_response(context, "invalid_request") if is_many else response
 
 
 @mutant("LED-4", "A form that the balance cannot pay for returns 400 invalid_request.")
