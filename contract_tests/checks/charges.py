@@ -43,7 +43,8 @@ from mockhub.verify.generation_assertions import (
 from mockhub.verify.outcomes import Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
-_SPARE_IMAGES = 6, 10  # that later checks need, at level documented and inferred
+_SPARE_IMAGES = 3, 7  # that later checks need, at level documented and inferred
+_MAX_LOW_IMAGES = 10  # that later checks pay for with the credits of `low`
 _EXAMPLES = ("example", "example_form", "example_async")
 
 
@@ -131,7 +132,9 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     images_left = context.client.budget.remaining // _MIN_PRICE
     is_short = images_left < n + 3
     planned = [(task if is_short else several, 1 if is_short else n), (image, 1)]
-    if images_left >= n + _SPARE_IMAGES[not context.documented]:
+    low_images = (context.client.budget.latest("low") or 0) // _MIN_PRICE
+    spare = _SPARE_IMAGES[not context.documented] + min(low_images, _MAX_LOW_IMAGES)
+    if images_left >= n + spare:
         planned.append((task, 1))
     elif context.seed % 2 and not is_short:
         planned[1] = (task, 1)

@@ -211,10 +211,13 @@ class Budget:
             self._highest[role] = max(self._highest.get(role, credits), credits)
             self._latest[role] = credits
             self._unread.discard(role)
-            lost = sum(max(self._highest[name] - left, 0) for name, left in self._latest.items())
-            self._observed = max(self._observed, lost)
-            if (allowed := self._allowed_loss()) < lost:
-                self._overcharge = max(self._overcharge, lost - allowed)
+            self._observed = max(self._observed, self._lost)
+            self._overcharge = max(self._overcharge, self._lost - self._allowed_loss())
+
+    @property
+    def _lost(self) -> int:
+        """Credits that the balances lack, as they were last read."""
+        return sum(max(self._highest[role] - left, 0) for role, left in self._latest.items())
 
     def _allowed_loss(self) -> int:
         """Return the most that all requests so far may have cost."""
@@ -257,10 +260,13 @@ class Budget:
             self.unknown += 0 if readable else max(ended - self._freed, 0)
             self._freed = max(self._freed, ended)
             self._freed_rejections = max(self._freed_rejections, rejections)
+            is_idle = readable and not self._unsettled and not self._tasks
+            if is_idle:
+                self._observed = self._lost  # less than before if something was refunded
             self._settled = self._observed
             self._unread.difference_update(unread)
             self._ended_payers = {role: at for role, at in self._ended_payers.items() if at > ended}
-            if readable and not self._unsettled and not self._tasks:
+            if is_idle:
                 self._idle_observed, self._idle_accepted = self._observed, self._accepted
                 self._idle_at = perf_counter()
 

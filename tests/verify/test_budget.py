@@ -74,6 +74,20 @@ def test_credits_added_to_an_account_count_when_they_are_spent() -> None:
     assert budget.observed == 16
 
 
+def test_refunded_credits_may_be_spent_again() -> None:
+    """What a failed generation was charged for a moment is not lost for the budget."""
+    left = [100]
+    budget = readable(Budget(40), lambda: left[0])
+    reservation = budget.reserve(30)
+    left[0] -= 30
+    budget.read_balance("valid")
+    assert budget.observed == 30
+    left[0] += 30
+    budget.release(reservation, rejected=True, payers={"valid"})
+    budget.reserve(40)
+    assert budget.observed == 0
+
+
 def test_task_that_was_charged_counts_once() -> None:
     """While it is in progress, its charge and its reservation are the same credits."""
     left = [100]
