@@ -126,11 +126,7 @@ def _concurrent_modes(context: CheckContext, payable: int) -> list[tuple[bool, b
     The requests of one media type, which depends on the seed, are one less than the balance pays
     for: whichever arrive first, those of the other type compete for what is left.
     """
-    history = context.history
-    has_form_tasks = any(  # which need not be offered
-        one.fixture.is_form_task and one.exchange.status == 202 for one in history
-    )
-    forms = [(True, has_form_tasks and at % 2 == 1) for at in range(_MAX_CONCURRENT)]
+    forms = [(True, context.has_form_tasks and at % 2 == 1) for at in range(_MAX_CONCURRENT)]
     others = [(False, at % 2 == 0) for at in range(_MAX_CONCURRENT)]
     fewer, more = (forms, others) if context.seed % 2 else (others, forms)
     pairs = zip_longest(more[: _EXTRA_REQUESTS + 1], fewer[: payable - 1])

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import urljoin
 
+from mockhub.spec.media_types import KNOWN_MEDIA_TYPES, sniff_media_type
 from mockhub.verify import oracle
 from mockhub.verify.assertions import require_field
 from mockhub.verify.check import check
@@ -31,6 +32,11 @@ class ServedImage(NamedTuple):
     size: tuple[int, int] | None  # None if it is no image, or not a whole one
     digest: bytes
 
+    @property
+    def media_type(self) -> str | None:
+        """The media type that its first bytes show, if it is a well-known one."""
+        return sniff_media_type(self.exchange.content)
+
 
 @check("GEN-10", fixtures=SAVED_FIXTURES)
 def generate_serves_images(context: CheckContext) -> None:
@@ -44,6 +50,9 @@ def generate_serves_images(context: CheckContext) -> None:
             raise Failed("the response is not an image", *evidence, expected="a whole image")
         if expected not in (None, size):
             raise Failed(f"the image size is {size}", *evidence, expected=f"{expected}")
+        declared = image.exchange.headers.get("content-type", "").partition(";")[0].lower()
+        if declared in KNOWN_MEDIA_TYPES and declared != (found := image.media_type):
+            raise Failed(f"content-type is {declared}", *evidence, expected=f"{found}")
 
 
 def _fetch_images(context: CheckContext) -> list[ServedImage]:

@@ -192,13 +192,16 @@ def ledger_refunds_missing_images(context: CheckContext) -> None:
         assert_equal(reported, generation.balance_after, what, exchange)
 
 
-@check("LED-3", requires=("partial",), fixtures=("partial_async",), pays_nothing=True)
+@check("LED-3", "ASY-5", requires=("partial",), fixtures=("partial_async",), pays_nothing=True)
 def ledger_refunds_missing_task_images(context: CheckContext) -> None:
     """Charge only the delivered images of a task and refund the missing ones once."""
     generation = context.generation("partial_async")
     if not (generation.fixture.is_form and generation.exchange.status == 200):
         expect(generation.exchange, 202)  # whether a form can be a task is an open point
         assert_completed(context, generation)
+        status = require_field(generation.final_body, "status", str, generation.final_exchange)
+        evidence = generation.final_exchange
+        assert_equal(status, "succeeded", "status", evidence, clause="ASY-5")
     _assert_partial_refund(context, generation)
 
 

@@ -92,14 +92,13 @@ def retrieve_returns_consistent_log(context: CheckContext) -> None:
             continue
         body, before = expect(exchange, 200), first.json_object
         assert_equal(body.get("id"), id, "id", exchange, first)
-        status = require_field(body, "status", str, exchange)
-        if status != "succeeded":
-            continue
-        _assert_result(body, exchange)
-        assert_equal(body["quality"], before.get("quality"), "quality", exchange, first)
-        if before.get("aspect_ratio") != "auto":
-            ratio = before.get("aspect_ratio")
-            assert_equal(body["aspect_ratio"], ratio, "aspect_ratio", exchange, first)
+        if (status := require_field(body, "status", str, exchange)) == "succeeded":
+            _assert_result(body, exchange)
+        for name in ("quality", "aspect_ratio"):
+            # Which fields a task has that has not succeeded is an open point.
+            value = body[name] if status == "succeeded" else body.get(name)
+            if before.get(name) != "auto" and value is not None:
+                assert_equal(value, before.get(name), name, exchange, first)
 
 
 def _same_key(one: Exchange, other: Exchange) -> bool:

@@ -26,6 +26,10 @@ def has_failed(generation: Generation) -> bool:
     return generation.status == "failed"
 
 
+def lacks_images(generation: Generation) -> bool:
+    return 0 < generation.delivered < generation.request.n
+
+
 def has_references(generation: Generation) -> bool:
     return bool(generation.request.references)
 

@@ -161,6 +161,12 @@ class CheckContext(Balances):
             raise generation
         return generation
 
+    @property
+    def has_form_tasks(self) -> bool:
+        """Whether a form was accepted as a task, which is an open point."""
+        form_tasks = [one for one in self.history if one.fixture.is_form_task]
+        return any(one.exchange.status == 202 for one in form_tasks)
+
     def completed(self, name: str) -> ObservedGeneration:
         """Return a generation that was accepted and, if it is a task, has ended."""
         generation = self.generation(name)
@@ -200,7 +206,10 @@ class CheckContext(Balances):
         generations: list[ObservedGeneration] = []
         # Where responses are slow, those that are otherwise measured alone are among them.
         names = [*FAILURE_FIXTURES, *(["failure", "failure_async"] if self.is_slow else [])]
-        names.sort(key=lambda name: self.fixtures[name].max_cost)
+        # The tasks run at the same time, as many as there are.
+        names.sort(
+            key=lambda name: (not self.fixtures[name].asynchronous, self.fixtures[name].max_cost)
+        )
         for start in range(0, len(names), _MAX_CONCURRENT):
             group_names = names[start : start + _MAX_CONCURRENT]
             self.generate_in_parallel(group_names)

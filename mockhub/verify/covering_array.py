@@ -85,6 +85,11 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
     tier = tiers[(seed - at) % len(tiers)]
     is_form, modes = _MODES[(at + seed // len(oracle.TIERS)) % len(_MODES)]
     sizes = tuple(size for size in fixture.open["size"] if oracle.tier_of(str(size)) == tier)
+    if tier == oracle.TIERS[0]:
+        # A server may take it for the example, which has another number of images.
+        example = FIXTURES["example_form" if is_form else "example"]
+        fixture, sizes = replace(fixture, prompt=example.prompt), (example.size,)
+        fixture = replace(fixture, open=fixture.open | {"payer": (example.payer,)})
     chosen = fixture.open | {"size": sizes, "is_form": (is_form,)}
     return replace(fixture, open=chosen | ({"asynchronous": modes} if not fixture.trigger else {}))
 

@@ -66,9 +66,7 @@ def expect_rejection(
         ):
             if is_task and "async" in change:
                 continue
-            fixture = _small_request(number + is_task, is_form, is_task)
-            if fixture.image_count > 2:
-                fixture = replace(fixture, n=None)  # it would cost too much if it was accepted
+            fixture = _small_request(context, number + is_task, is_form, is_task)
             changed = {**_open_fields(fixture), **change}
             fields, cost = context.request_body(**changed), _max_cost(changed)
             calls.append(partial(post_fields, context.client, fixture, fields, "valid", cost=cost))
@@ -76,8 +74,13 @@ def expect_rejection(
         expect_invalid_requests(zip(cases, context.run_batch(calls), strict=True))
 
 
-def _small_request(turn: int, is_form: bool, is_task: bool) -> GenerationFixture:
-    return request_of_turn(turn, is_form=is_form, is_task=is_task, sizes=SMALL_SIZES)
+def _small_request(
+    context: CheckContext, turn: int, is_form: bool, is_task: bool
+) -> GenerationFixture:
+    """Return a request of images at the lowest price, of several while the budget covers them."""
+    fixture = request_of_turn(turn, is_form=is_form, is_task=is_task, sizes=SMALL_SIZES)
+    costs = [oracle.max_price() * fixture.image_count] * 2
+    return fixture if context.affordable_count(costs) > 1 else replace(fixture, n=None)
 
 
 def _open_fields(fixture: GenerationFixture) -> dict[str, object]:
@@ -128,7 +131,7 @@ def protected_operations(
         yield "GET /generations/{unknown id}", unknown
     if not client.read_only:
         for turn, is_form, is_task in product(turns, (False, True), (False, True)):
-            fixture = _small_request(turn, is_form, is_task)
+            fixture = _small_request(context, turn, is_form, is_task)
             fields = context.request_body(**_open_fields(fixture))
             cost = oracle.min_price() * fixture.image_count
             post = partial(post_fields, client, fixture, fields, cost=cost, **credentials)

@@ -105,6 +105,7 @@ _ALL_FORMATS = (
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
+_SEVERAL_FILES = (_FILES[-1], ("sunset.png", "lossy.webp"), ("lossy.webp", "camera.jpg"))
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _QUALITY: OpenFields = {"quality": _QUALITIES}
@@ -146,7 +147,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         n=1,
         is_form=True,
         asynchronous=True,
-        open=_PAYER | _QUALITY | _SMALL | {"files": _FILES},
+        open=_PAYER | _QUALITY | _SMALL | {"files": _SEVERAL_FILES},
     ),
     # Several images, each number of another tier, media type and mode.
     "two": GenerationFixture(_PROMPT, n=2, open=_ANYTHING),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mockhub.mutants import responses
 from mockhub.mutants.changes import edit, remove, update, within
 from mockhub.mutants.hook import Hook, at_every, when
-from mockhub.mutants.matching import has_failed, is_async
+from mockhub.mutants.matching import all_of, has_failed, is_async, lacks_images
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange
@@ -47,6 +47,12 @@ mutant_table("ASY-5", when(is_async, responses.mutate_log))(
     task_usage_stays_zero=Row(
         "The usage.credits of a task that has succeeded is 0.", within("usage", update(credits=0))
     ),
+)
+mutant_table("ASY-5", when(all_of(is_async, lacks_images), responses.mutate_log))(
+    partial_task_reported_failed=Row(
+        "A task that delivers some of its images is `failed`.",
+        edit("status", lambda status: "failed" if status == "succeeded" else status),
+    )
 )
 mutant_table("ASY-5", rename_status)(
     task_status_is_completed=Row("A task with images is `completed`.", ("succeeded", "completed")),

@@ -17,7 +17,7 @@ from mockhub.mutants.matching import (
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange, send_status
-from mockhub.mutants.types import Generation, Json, Response
+from mockhub.mutants.types import Generation, Json, RequestContext, Response
 from mockhub.spec.operations import OperationId
 from mockhub.web.responses import json_response
 
@@ -36,6 +36,14 @@ mutant_table("ASY-1", responses.mutate_accepted)(
     async_status_is_succeeded=Row("A new task is `succeeded`.", update(status="succeeded")),
     async_images_null=Row("The images of a queued task are null.", update(images=None)),
 )
+
+
+@mutant("ASY-1", "A task of several images in a form that fails returns 500 at submission.")
+@responses.on_response(OperationId.CREATE_GENERATION, status=_ACCEPTED)
+def failing_form_task_is_500(response: Response, context: RequestContext) -> Response:
+    task = responses.generation_of(context)
+    fails = task.outcome.fail and task.request.n > 1 and bool(task.request.references)
+    return responses.error_response(context, "generationFailed") if fails else response
 
 
 @mutant("ASY-1", "The 202 response lists images that do not exist yet.")

@@ -100,6 +100,14 @@ mutant_table("GEN-10", responses.on_image_response)(
 )
 
 
+mutant_table("GEN-10", responses.on_image_response)(
+    images_declared_as_jpeg=Row(
+        "Images are declared as image/jpeg, whatever they are.",
+        responses.send_content_type("image/jpeg"),
+    )
+)
+
+
 @hook_factory
 def after_reads(server: PatchedServer, change: Callable[[Response], Response], reads: int) -> None:
     """Change the response to each request of an image after so many others."""

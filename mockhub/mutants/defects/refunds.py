@@ -19,6 +19,7 @@ from mockhub.mutants.matching import (
     is_async,
     is_paid_by,
     is_sync,
+    lacks_images,
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
@@ -37,10 +38,6 @@ def nothing_delivered(generation: Generation) -> bool:
 
 def some_delivered(generation: Generation) -> bool:
     return generation.delivered > 0
-
-
-def lacks_images(generation: Generation) -> bool:
-    return 0 < generation.delivered < generation.request.n
 
 
 usage_of_all = within("usage", compute(credits=credits_requested))

@@ -121,6 +121,19 @@ mutant_table("GEN-3", replace_at(responses.mutate_generation, "images"))(
         only_if(is_large_and_complete, lambda images, _: images[:-1]),
     )
 )
+
+
+@mutant("GEN-3", "A prompt and size that a user repeats return the images of the first request.")
+def images_cached_without_count(server: PatchedServer) -> None:
+    images: dict[object, object] = {}
+
+    @responses.mutate_result.on(server)
+    def repeat(content: Json, generation: Generation) -> None:
+        key = (generation.account, generation.request.prompt, generation.request.size)
+        first = images.setdefault(key, content["images"])
+        content["images"] = first if generation.request.n > 1 else content["images"]
+
+
 mutant_table("GEN-3", responses.mutate_result)(
     images_named_data=Row("The images are in the field `data`.", rename("images", "data"))
 )

@@ -8,7 +8,14 @@ from itertools import cycle
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import edit, only_if, remove, update
 from mockhub.mutants.hook import at_every, when
-from mockhub.mutants.matching import all_of, has_count, has_failed, is_async, is_sync
+from mockhub.mutants.matching import (
+    all_of,
+    has_count,
+    has_failed,
+    has_references,
+    is_async,
+    is_sync,
+)
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import send_error
@@ -39,6 +46,11 @@ mutant_table("RET-1", when(all_of(has_failed, has_count(3)), responses.mutate_lo
     failed_task_of_three_with_other_id=Row(
         "The log of a failed task of three images has another id.",
         edit("id", lambda id: f"{id}_3"),
+    )
+)
+mutant_table("RET-1", when(all_of(has_failed, has_references), responses.mutate_log))(
+    failed_form_task_is_1k=Row(
+        "The log of a failed task with references has the quality 1K.", update(quality="1K")
     )
 )
 mutant_table("RET-1", at_every(4, responses.on_read))(
