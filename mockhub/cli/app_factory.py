@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.serve_options import ServeOptions
+from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.builder import build_hub, override
@@ -30,12 +32,19 @@ class AppFactory:
         url: The public URL.
         access_log: Logs each request.
         mutant: The defect to build in, or None.
+        built: One byte that the workers share: 1 if the default hub of the database is new.
     """
 
     options: ServeOptions
     url: str
     access_log: AccessLog
     mutant: Mutant | Variant | None
+    built: mmap
+
+    @property
+    def found_hub(self) -> bool:
+        """Whether the default hub was in the database already, so its options are not used."""
+        return self.options.database is not None and not self.built[0]
 
     @property
     def has_control(self) -> bool:
@@ -79,7 +88,11 @@ class AppFactory:
         from mockhub.storage.store import open_store
         from mockhub.web.transactions import StoredApp
 
-        store = open_store(options.database, spec, partial(build, spec))
+        def build_first() -> HubBackend:
+            self.built[0] = 1
+            return build(spec)
+
+        store = open_store(options.database, spec, build_first)
         return StoredApp(create(spec, store.session.registry).api, store)
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from mockhub._loopback import is_loopback_host
 from mockhub._text import plural, printable
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.app_factory import AppFactory, load_files, load_recording, spec_file
-from mockhub.cli.banner import format_banner, format_started_event, page_url
+from mockhub.cli.banner import format_banner, format_started_event, page_url, raw_keys
 from mockhub.cli.log_writer import LogWriter, LogWriterHandler
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.exceptions import MockhubError
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 
 Watch = Callable[[], Coroutine[Any, Any, None]]
 
+_HUB_OPTIONS = (
+    "seed",
+    "credits",
+    "arm",
+    "provider",
+    "image_format",
+    "max_generations",
+    "max_generations_size",
+    "prompt_faults",
+)
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -62,9 +73,11 @@ def run_server(options: ServeOptions) -> None:
             err=True,
         )
 
+    built = mmap(-1, 1)
+
     def run(worker: int) -> None:
         access_log = AccessLog(options.log_level, options.log_format)
-        factory = AppFactory(options, url, access_log, mutant)
+        factory = AppFactory(options, url, access_log, mutant, built)
         _serve(factory, spec, scenario, recording, listener, address, first=not worker)
 
     if options.workers == 1:
@@ -143,19 +156,36 @@ def _serve(
 def _start_message(
     factory: AppFactory, app: App, scenario: Scenario, address: str, exchanges: int
 ) -> str:
-    if factory.options.log_format == "json":
-        keys = {name: key for key, name, _ in scenario.predefined_keys()}
+    options, hub = factory.options, app.api.hub_registry.default
+    if factory.found_hub and (ignored := _hub_options(options)):
+        click.echo(
+            f"mockhub: not used, because the database has the hub already: {', '.join(ignored)}",
+            err=True,
+        )
+    if options.log_format == "json":
+        keys = {hub.keys[digest].name: raw for digest, raw in raw_keys(scenario, hub).items()}
         control = factory.has_control
         return format_started_event(factory.url, address, app.api.spec, control=control, keys=keys)
     return format_banner(
         factory.url,
         address,
         scenario,
-        app.api.hub_registry.default,
+        hub,
         control=factory.has_control,
         mutant=factory.mutant,
-        more_rows=_recording_rows(factory.options, exchanges),
+        stored=options.database is not None,
+        more_rows=_recording_rows(options, exchanges),
     )
+
+
+def _hub_options(options: ServeOptions) -> list[str]:
+    """Return the given options that only a new hub uses."""
+    given = ["--scenario"] if options.scenario != "default" else []
+    return given + [
+        f"--{name.replace('_', '-')}"
+        for name in _HUB_OPTIONS
+        if getattr(options, name) not in (None, ())
+    ]
 
 
 def _recording_rows(options: ServeOptions, count: int) -> dict[str, str]:
