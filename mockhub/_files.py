@@ -1,4 +1,4 @@
-"""Replace files as a whole, and lock them, so that no process writes over another one."""
+"""Check, lock and replace files, so that no process writes over another one."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_bytes(content)
     os.replace(draft, path)
+
+
+def why_not_writable(path: Path) -> str:
+    """Say why a file cannot be written, before there is something to write; else return ""."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return "there is no such directory"
+    if path.is_dir():
+        return "it is a directory"
+    return "" if os.access(path if path.exists() else folder, os.W_OK) else "Permission denied"

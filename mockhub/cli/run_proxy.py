@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import click
 
@@ -14,6 +12,7 @@ from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_started_event, page_url
 from mockhub.cli.proxy_options import ProxyOptions
+from mockhub.cli.report_files import check_writable, write_reports
 from mockhub.cli.run_server import check_control, local_url, record, serve_app
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError
@@ -41,9 +40,7 @@ def run_proxy(options: ProxyOptions) -> None:
         MockhubError: if the target, the spec or the address cannot be used.
     """
     check_control(options)
-    reports = (options.report_json, options.report_html, options.report_junit)
-    for path in filter(None, reports):
-        _check_writable(path)
+    check_writable(options.report_json, options.report_html, options.report_junit)
     spec = load_spec(options.spec)
     target = Target(options.target, spec.base_path)
     listener = bind(options.host, options.port)
@@ -116,31 +113,16 @@ def _finish(options: ProxyOptions, api: ProxyApi) -> None:
         click.echo(json.dumps({"event": "finished", "findings": counts, "credits_spent": spent}))
     else:
         click.echo(report.summary(api))
-    for path, render in (
-        (options.report_json, report.render_json),
-        (options.report_html, report.render_html),
-        (options.report_junit, report.render_junit),
-    ):
-        if path is not None:
-            _write(path, render(api, options.target))
+    write_reports(
+        (
+            (options.report_json, lambda: report.render_json(api, options.target)),
+            (options.report_html, lambda: report.render_html(api, options.target)),
+            (options.report_junit, lambda: report.render_junit(api, options.target)),
+        )
+    )
     failing = SEVERITIES[: _FAILING.index(options.fail_on)]
     if any(api.findings.count(severity) for severity in failing):
         raise click.exceptions.Exit(1)
-
-
-def _check_writable(path: Path) -> None:
-    """Find a wrong path before the server starts, not when there is something to write."""
-    if not path.absolute().parent.is_dir():
-        raise MockhubError(f"{path}: cannot be written: there is no such directory")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise MockhubError(f"{path}: cannot be written: Permission denied")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise MockhubError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> str:

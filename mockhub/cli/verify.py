@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
 from mockhub.cli._click import reject_options
+from mockhub.cli.local_mock import local_mock
+from mockhub.cli.report_files import check_folder_writable, check_writable, write_reports
 from mockhub.exceptions import MockhubError
 from mockhub.verify import preflight, runner
 from mockhub.verify.check import Check, additional_checks
@@ -186,6 +188,9 @@ class VerifyCommand:
     verbose: bool
 
     def run(self) -> int:
+        check_writable(*self._report_files(), _step_summary())
+        if self.evidence:
+            check_folder_writable(self.evidence)
         if self.target is None:
             with local_mock() as profile:
                 return self._run_checks(profile)
@@ -195,6 +200,9 @@ class VerifyCommand:
             if not self.plan:
                 self._preflight(profile)
             return self._run_checks(profile)
+
+    def _report_files(self) -> tuple[Path | None, ...]:
+        return (self.report_html, self.report_json, self.report_junit, self.report_sarif)
 
     def _require_budget(self, profile: Profile) -> None:
         loopback = is_loopback_url(profile.base_url)
@@ -234,11 +242,14 @@ class VerifyCommand:
                 examples=self.examples,
                 progress=progress,
             )
-        report = self._with_evidence(replace(report, baseline=known or frozenset()))
+        report = replace(report, baseline=known or frozenset())
+        try:
+            report = self._with_evidence(report)
+        finally:  # the run has spent credits: show its result whatever can be written
+            terminal.print_report(report, verbose=self.verbose)
+            if older:
+                terminal.print_diff(report, diff.diff(older, report))
         self._write_reports(report)
-        terminal.print_report(report, verbose=self.verbose)
-        if older:
-            terminal.print_diff(report, diff.diff(older, report))
         return report.exit_code
 
     def _check_count(self) -> int:
@@ -282,37 +293,32 @@ class VerifyCommand:
 
     def _with_evidence(self, report: Report) -> Report:
         """Write the evidence of the findings to --evidence, or beside the first report."""
-        files = (self.report_html, self.report_json, self.report_junit, self.report_sarif)
-        beside = next((file.with_suffix(".evidence") for file in files if file), None)
+        beside = next((one.with_suffix(".evidence") for one in self._report_files() if one), None)
         folder = self.evidence or beside
         if folder is None or not (report.findings or report.known_findings):
             return report
         return replace(report, evidence_folders=write_evidence(report, folder))
 
     def _write_reports(self, report: Report) -> None:
-        if self.report_json:
-            _write_file(self.report_json, report.as_json_text())
-        if self.report_html:
-            _write_file(self.report_html, html(report))
-        if self.report_junit:
-            _write_file(self.report_junit, junit(report))
         artifact = str(self.target or "openapi.yaml")
-        if self.report_sarif:
-            _write_file(self.report_sarif, sarif(report, artifact=artifact))
         if self.github:
             for line in workflow_commands(report, artifact=artifact):
                 click.echo(line)
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            _write_file(Path(summary), markdown(report), "a")
+        write_reports([(_step_summary(), lambda: markdown(report))], mode="a")
+        write_reports(
+            (
+                (self.report_json, report.as_json_text),
+                (self.report_html, lambda: html(report)),
+                (self.report_junit, lambda: junit(report)),
+                (self.report_sarif, lambda: sarif(report, artifact=artifact)),
+            )
+        )
 
 
-def _write_file(file: Path, text: str, mode: Literal["w", "a"] = "w") -> None:
-    try:
-        # A response may contain half of a surrogate pair, which UTF-8 cannot express.
-        with file.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as out:
-            out.write(text)
-    except OSError as error:
-        raise MockhubError(f"{file}: cannot be written: {error.strerror}") from None
+def _step_summary() -> Path | None:
+    """Return the file that a GitHub workflow shows, if this is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(path) if path else None
 
 
 @contextmanager
@@ -327,22 +333,3 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous_handler)
-
-
-@contextmanager
-def local_mock() -> Iterator[Profile]:
-    """Serve the default scenario in a thread and yield its profile."""
-    from mockhub.scenarios.loader import bundled_scenarios, load_scenario
-    from mockhub.server.server import ServerThread, bind
-    from mockhub.spec.api_spec import load_spec
-    from mockhub.web.app import create_app
-
-    scenario = load_scenario(bundled_scenarios()["default"])
-    listener = bind("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_app(load_spec(), scenario, url=url)
-    server = ServerThread(app, listener)
-    try:
-        yield Profile.for_mock(url, {name: key for key, name, _ in scenario.predefined_keys()})
-    finally:
-        server.stop()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mockhub._files import why_not_writable
+
 if TYPE_CHECKING:
     from mockhub.testing.session_report import SessionReport
 
@@ -52,12 +54,12 @@ def html_report_path(config: pytest.Config) -> Path | None:
     """Return the path of the HTML report, if one is wanted.
 
     Raises:
-        pytest.UsageError: if its folder does not exist.
+        pytest.UsageError: if it cannot be written.
     """
     option = config.getoption("mockhub_report_html")
     if option is None:
         return None
     path: Path = config.invocation_params.dir / option
-    if not path.parent.is_dir():
-        raise pytest.UsageError(f"--mockhub-report-html {option}: no such folder: {path.parent}")
+    if reason := why_not_writable(path):
+        raise pytest.UsageError(f"--mockhub-report-html {option}: cannot be written: {reason}")
     return path

@@ -137,10 +137,16 @@ def test_html_report_has_every_test(finished_session: Session) -> None:
     assert "<td>reset@after</td>" in page
 
 
-def test_unwritable_html_report_is_an_error_before_the_first_test(tmp_path: Path) -> None:
-    result = session(tmp_path, TESTS, "--mockhub-report-html", "no/report.html")
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("no/report.html", "there is no such directory"), (".", "it is a directory")],
+)
+def test_unwritable_html_report_is_an_error_before_the_first_test(
+    tmp_path: Path, path: str, reason: str
+) -> None:
+    result = session(tmp_path, TESTS, "--mockhub-report-html", path)
     assert result.code == 4
-    assert "--mockhub-report-html no/report.html: no such folder" in result.output
+    assert f"--mockhub-report-html {path}: cannot be written: {reason}" in result.output
 
 
 def test_min_poll_interval_can_be_configured(tmp_path: Path) -> None:

@@ -143,6 +143,47 @@ def test_options_without_effect_are_rejected(options: tuple[str, ...], message: 
     assert message in result.output
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--report-json", "none/r.json"), "there is no such directory"),
+        (("--report-html", "."), "it is a directory"),
+        (("--report-junit", ".."), "it is a directory"),
+        (("--report-sarif", ""), "it is a directory"),
+        (("--evidence", "target.yaml/x"), "{folder}/target.yaml is not a directory"),
+    ],
+)
+def test_unwritable_report_is_an_error_before_the_first_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    requests = []
+
+    def handler(request: Request) -> Response:
+        requests.append(request)
+        return Response(500, b"oops")
+
+    with scripted_server(handler) as url:
+        result = verify("--target", write(tmp_path, url), *options)
+    assert (result.exit_code, requests) == (2, []), result.output
+    expected = f"cannot be written: {reason.format(folder=tmp_path)}\n"
+    assert result.output.endswith(expected)
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_result_is_shown_and_other_reports_are_written_if_one_cannot_be(tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    with scripted_server(lambda request: Response(500, b"oops")) as url:
+        options = ("--report-json", "/dev/full", "--report-html", str(page))
+        evidence = ("--evidence", str(tmp_path / "evidence"))
+        result = verify("--target", write(tmp_path, url), "-k", "END-2", *options, *evidence)
+    assert result.exit_code == 2
+    assert "END-2 failed" in result.output
+    assert "/dev/full: cannot be written: No space left on device" in result.output
+    assert "END-2" in page.read_text()
+
+
 def test_read_only_sends_only_gets(tmp_path: Path) -> None:
     """--read-only changes nothing on the server."""
     methods = set()
