@@ -262,7 +262,7 @@ def serve_app(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again after its shutdown
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, server.handle_exit)
     try:
         server.run(sockets=[listener])
     finally:

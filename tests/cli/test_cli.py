@@ -461,6 +461,27 @@ def test_signal_stops_the_server_with_exit_code_0(number: signal.Signals) -> Non
             stop(process, number)
 
 
+def test_signal_during_the_start_stops_the_server() -> None:
+    program = """
+import signal
+from mockhub.cli.main import main
+from mockhub.server.server import Server
+
+run = Server.run
+
+def run_after_signal(self, **options):
+    signal.raise_signal(signal.SIGTERM)
+    run(self, **options)
+
+Server.run = run_after_signal
+main(["serve", "--port", "0"])
+"""
+    completed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30
+    )
+    assert (completed.returncode, completed.stderr) == (0, "")
+
+
 def test_server_continues_after_its_log_pipe_is_closed() -> None:
     with start() as process:
         url = base_url(read_banner(process))
