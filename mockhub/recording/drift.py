@@ -54,7 +54,10 @@ class DriftReport:
 async def find_drift(exchanges: Sequence[RecordedExchange], spec: ApiSpec) -> DriftReport:
     """Compare each exchange of a recording with the mock."""
     simulation, report = _Simulation(exchanges, spec), DriftReport()
-    for exchange in exchanges:
+    for previous, exchange in zip((None, *exchanges), exchanges, strict=False):
+        if previous and (gap := _gap(previous, exchange)):
+            report.skipped.append(SkippedExchange(exchange, gap))
+            simulation.forget_balances()
         if reason := simulation.reason_to_skip(exchange):
             report.skipped.append(SkippedExchange(exchange, reason))
             simulation.forget_balances()
@@ -64,6 +67,15 @@ async def find_drift(exchanges: Sequence[RecordedExchange], spec: ApiSpec) -> Dr
         report.compared += 1
         report.differences += [(exchange, difference) for difference in differences]
     return report
+
+
+def _gap(previous: RecordedExchange, exchange: RecordedExchange) -> str:
+    """Say that exchanges between these two are missing, which may have changed balances."""
+    missing = range(previous.number + 1, exchange.number)
+    if not (previous.number and missing):
+        return ""
+    names = " to ".join(f"{number:04d}" for number in dict.fromkeys((missing[0], missing[-1])))
+    return f"its balance, because {names} is not in the recording and may have been charged"
 
 
 class _Simulation:
@@ -114,6 +126,7 @@ class _Simulation:
     def forget_balances(self) -> None:
         """Let balances begin as the service's again, since the mock lacks a charge or a refund."""
         self._offsets.clear()
+        self._balances.clear()
 
     # -- requests --------------------------------------------------------------------------------
 

@@ -73,6 +73,11 @@ class RecordedExchange:
     body: bytes
 
     @property
+    def number(self) -> int:
+        """The number at the beginning of the file's name, or 0."""
+        return _number(self.path)
+
+    @property
     def response_json(self) -> Any:
         """The JSON in the body of the response, or None."""
         try:

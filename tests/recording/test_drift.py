@@ -237,6 +237,36 @@ def test_other_prices_are_a_difference(tmp_path: Path) -> None:
     assert "#/usage/credits_requested: the service has 8, the mock 9" in result.output
 
 
+def test_balance_after_a_lost_response_is_not_compared(tmp_path: Path, session: Session) -> None:
+    """A request whose response was lost is missing in the recording, but was charged."""
+    directory = shutil.copytree(session.directory, tmp_path / "recording")
+    (directory / "0003-create-generation-200.yaml").unlink()
+    (directory / "0006-get-image-200.yaml").unlink()
+    (directory / "0007-get-image-200.yaml").unlink()
+    result = drift(directory)
+    assert result.exit_code == 0, result.output
+    assert (
+        "0004-get-credits-200.yaml: not compared: its balance, because 0003 is not in the "
+        "recording and may have been charged" in result.output
+    )
+    assert "because 0006 to 0007 is not in the recording" in result.output
+    edit(directory / "0005-create-generation-200.yaml", "credits: 96", "credits: 95")
+    assert "#/balance/credits: the service has 95, the mock 96" in drift(directory).output
+
+
+def test_unpaid_request_after_a_lost_response_is_unpaid_in_the_mock(
+    tmp_path: Path, session: Session
+) -> None:
+    """What the lost request has left of a balance is not known."""
+    directory = shutil.copytree(session.directory, tmp_path / "recording")
+    unpaid = next(directory.glob("*-create-generation-402.yaml"))
+    edit(unpaid, "key: key-2", "key: key-1")
+    next(directory.glob("0013-*.yaml")).unlink()
+    assert "status" not in [
+        one["place"] for one in json.loads(drift(directory, "--json").output)["differences"]
+    ]
+
+
 def test_unusable_recording_exits_with_2(tmp_path: Path) -> None:
     result = drift(tmp_path / "missing")
     assert result.exit_code == 2
