@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, starmap
 from typing import Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from mockhub._timestamps import SECOND
 from mockhub.client_report.exchanges import (
+    bodies_known,
     caused_by_fault,
     exchange_numbers,
     format_seconds,
     format_times,
     group_by,
     interval_between,
-    is_same_request,
+    is_retry,
     path_of,
     polls_by_generation,
     request_identity,
@@ -112,20 +114,32 @@ def _double_charge(attempts: list[Exchange]) -> Iterator[Finding]:
 
 
 def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
-    """Find requests that were sent again after 401 or 402, although nothing had changed."""
+    """Find requests after 402, or with the key of a 401, that came again with nothing changed.
+
+    The server reads no body before the key: those of 401 may differ.
+    """
     for status, (impact, suggestion) in _FINAL_STATUSES.items():
-        for group in group_by(exchanges, request_identity):
+        identity = partial(request_identity, with_body=status != _UNAUTHORIZED)
+        for group in group_by(exchanges, identity):
             retries = _retries(group, status)
             if retries:
                 yield Finding(
                     "retried_client_error",
                     "warning",
                     f"{retries[0].method} {path_of(retries[0])} was answered {status} "
-                    f"and sent again {format_times(len(retries) - 1)}.",
+                    f"and sent again {format_times(len(retries) - 1)}"
+                    f"{_what_is_the_same(retries, status)}.",
                     impact,
                     suggestion,
                     exchange_numbers(retries),
                 )
+
+
+def _what_is_the_same(retries: list[Exchange], status: int) -> str:
+    if status == _UNAUTHORIZED:
+        return " with the same key" if retries[0].key_digest else " without a valid key"
+    all_known = all(starmap(bodies_known, pairwise(retries)))
+    return "" if all_known else " with a body of the same length"
 
 
 def _retries(group: list[Exchange], status: int) -> list[Exchange]:
@@ -135,7 +149,7 @@ def _retries(group: list[Exchange], status: int) -> list[Exchange]:
     """
     retries: list[Exchange] = []
     for exchange in group:
-        if retries and not is_same_request(retries[-1], exchange):
+        if retries and not is_retry(retries[-1], exchange):
             continue
         if exchange.status == status or (retries and caused_by_fault(retries[-1])):
             retries.append(exchange)

@@ -35,18 +35,21 @@ def caused_by_fault(exchange: Exchange) -> bool:
     return any(fault.startswith("status=") for fault in exchange.faults)
 
 
-def request_identity(exchange: Exchange) -> tuple[object, ...]:
+def request_identity(exchange: Exchange, *, with_body: bool) -> tuple[object, ...]:
     """Return what a request and its retry have in common, even if the body was not read."""
-    length = exchange.request_headers.get(b"content-length")
+    length = exchange.request_headers.get(b"content-length") if with_body else None
     return exchange.method, exchange.target, exchange.key_digest, length
 
 
-def is_same_request(first: Exchange, second: Exchange) -> bool:
-    return (
-        first.parsed_request is None
-        or second.parsed_request is None
-        or first.parsed_request == second.parsed_request
-    )
+def bodies_known(first: Exchange, second: Exchange) -> bool:
+    return first.parsed_request is not None and second.parsed_request is not None
+
+
+def is_retry(earlier: Exchange, later: Exchange) -> bool:
+    """Return whether *later* followed the response to *earlier*, with the same body if known."""
+    if later.started_at < earlier.started_at + earlier.milliseconds / SECOND:
+        return False
+    return not bodies_known(earlier, later) or earlier.parsed_request == later.parsed_request
 
 
 def polls_by_generation(exchanges: Iterable[Exchange]) -> Iterable[list[Exchange]]:

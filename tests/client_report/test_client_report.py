@@ -12,6 +12,7 @@ import pytest
 
 from mockhub._timestamps import SECOND
 from mockhub.client_report.detectors import Finding
+from mockhub.client_report.exchanges import is_retry
 from mockhub.client_report.report import ClientReport, build_report
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.provider import Provider, parse_outcome
@@ -171,6 +172,33 @@ def test_retry_after_401(hub: LiveHub) -> None:
     hub.get("credits", key="gih_live_wrong")
     finding = single_finding(hub)
     assert (finding.kind, finding.exchange_numbers) == ("retried_client_error", (1, 3))
+
+
+def test_request_with_a_rejected_key_is_not_called_the_same_request(hub: LiveHub) -> None:
+    """The body after a wrong key is not read: what is the same, whatever its length, is the key."""
+    for prompt in ("p1", "p2", "p345"):
+        hub.generate({"prompt": prompt}, key="gih_live_wrong")
+    finding = single_finding(hub)
+    assert finding.exchange_numbers == (1, 2, 3)
+    assert finding.summary == (
+        "POST /api/v1/images/generations was answered 401 and sent again 2 times with the same key."
+    )
+
+
+def test_body_that_a_fault_left_unread_is_not_called_the_same(hub: LiveHub) -> None:
+    arm(hub, "status=402 x1")
+    for prompt in ("p1", "p2"):
+        hub.generate({"prompt": prompt})
+    assert single_finding(hub).summary.endswith("again once with a body of the same length.")
+
+
+def test_requests_at_the_same_time_are_not_retries(hub: LiveHub) -> None:
+    """The second had not seen the 402 of the first when it was sent."""
+    for _ in range(2):
+        hub.generate({}, key=POOR)
+    first, second = hub.server.call(lambda: [*hub.backend.journal])
+    assert is_retry(first, second)
+    assert not is_retry(first, second._replace(started_at=first.started_at))
 
 
 def submit(hub: LiveHub) -> str:
