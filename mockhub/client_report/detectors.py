@@ -45,8 +45,8 @@ FINDING_KINDS = (
 Severity = Literal["violation", "money", "warning", "hint"]
 Key = TypeVar("Key")
 
-_UNAUTHORIZED, _PAYMENT_REQUIRED = 401, 402
-_FILE = "file"
+_BAD_REQUEST, _UNAUTHORIZED, _PAYMENT_REQUIRED = 400, 401, 402
+_FIELD, _FILE = "field", "file"
 _FINAL_STATUSES = {
     _UNAUTHORIZED: (
         "The same key is rejected again; each retry only delays the error that the user must see.",
@@ -211,12 +211,16 @@ def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Findi
     for (kind, name), senders in senders_by_name.items():
         charged = -sum(exchange.credits for exchange in senders)
         cost = f"; {charged} credits were charged without it" if charged else ""
+        is_forbidden = kind == _FIELD and name in operation.bodies[JSON].forbidden
+        is_rejected = is_forbidden and all(one.status == _BAD_REQUEST for one in senders)
         yield Finding(
             "unknown_field",
             "warning",
             f"The {kind} {name!r} was sent, which is not in the API spec"
             f"{_suggest_field(name, operation.files if kind == _FILE else known)}",
-            f"What the API does not know is ignored, so it has no effect{cost}.",
+            "It is not valid in JSON: the request was rejected."
+            if is_rejected
+            else f"What the API does not know is ignored, so it has no effect{cost}.",
             f"Remove it, or use one of {', '.join(known)} in the body"
             f"{_form_hint(operation.files)}.",
             exchange_numbers(senders),
@@ -226,7 +230,7 @@ def unknown_fields(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Findi
 def _unknown_names(exchange: Exchange) -> Mapping[str, Iterable[str]]:
     query = parse_qsl(exchange.target.partition("?")[2], keep_blank_values=True)
     return {
-        "field": exchange.unknown_fields,
+        _FIELD: exchange.unknown_fields,
         _FILE: exchange.unknown_files,
         "query parameter": {} if exchange.operation == OperationId.GET_IMAGE else dict(query),
     }

@@ -20,10 +20,10 @@ def describe_error(error: Any, values: Mapping[str, Any], body: BodySchema) -> s
         for name in values:
             if name not in body.fields:
                 return _describe_unknown(name, body.fields)
-    if "not" not in body.schema:
+    if not body.forbidden:
         expected = describe_expected(body.schema)
         return f"The body is {format_value(dict(values))}; expected {expected}"
-    forbidden = body.schema["not"]["required"][0]
+    forbidden = body.forbidden[0]
     return f"{forbidden} is not valid in a JSON body; expected it as a file in multipart/form-data"
 
 

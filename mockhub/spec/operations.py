@@ -52,6 +52,11 @@ class BodySchema(FrozenStruct, frozen=True):
     schema: Mapping[str, Any]
     validator: Validator
 
+    @property
+    def forbidden(self) -> list[str]:
+        """The names of fields that a body must not have, such as a file in JSON."""
+        return list(self.schema.get("not", {}).get("required", ()))
+
 
 class FileConstraints(FrozenStruct, frozen=True):
     """The allowed media types, by content, and the size limit of a file (REQ-8, REQ-9)."""

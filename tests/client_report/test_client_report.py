@@ -290,11 +290,12 @@ def test_field_in_another_case_suggests_the_known_one(
 
 
 def test_file_field_in_json_is_explained(hub: LiveHub) -> None:
-    """A reference image in JSON has no effect: it must be a file of a form."""
+    """A reference image in JSON is rejected: it must be a file of a form."""
     hub.generate({"reference_image": "https://example.com/a.png"})
     finding = single_finding(hub)
     assert "did you mean" not in finding.summary
     assert "reference_image only as a file in a form" in finding.suggestion
+    assert finding.impact == "It is not valid in JSON: the request was rejected."
 
 
 @pytest.mark.parametrize("path", ["models?page=2", "credits?page=2", "generations/x?page=2"])
