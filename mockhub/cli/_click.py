@@ -158,7 +158,7 @@ def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) 
         valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         valid = False
-    if not valid or any(mark in value for mark in "?#@ "):
+    if not (valid and value.isprintable()) or any(mark in value for mark in "?#@ "):
         raise click.BadParameter(
             f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080, "
             "without user, query and fragment"

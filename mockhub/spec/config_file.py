@@ -242,7 +242,14 @@ class ConfigSchema:
         if keyword == "required":
             missing = next(name for name in schema["required"] if name not in instance)
             return pointer, f"{missing!r} is missing; expected {schema['description']}"
+        if error.schema_path[-2:-1] == ["propertyNames"]:
+            wrong = next(name for name in instance if not _is_valid(name, schema))
+            return (*pointer, wrong), _describe_value(wrong, schema)
         return pointer, _describe_value(instance, schema)
+
+
+def _is_valid(value: object, schema: Mapping[str, Any]) -> bool:
+    return jsonschema_rs.Draft202012Validator(dict(schema)).is_valid(value)
 
 
 def _describe_value(value: object, schema: Mapping[str, Any]) -> str:

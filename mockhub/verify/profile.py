@@ -164,7 +164,7 @@ def _parse_base_url(text: str) -> str:
         is_valid = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
     except ValueError:
         is_valid = False
-    if not is_valid or split.query or split.fragment:
+    if not is_valid or split.query or split.fragment or re.search(r"[\s\0-\x1f\x7f]", text):
         raise MockhubError(f"{url!r} is not an address such as http://127.0.0.1:8080")
     return url.removesuffix("/api/v1")
 
@@ -180,7 +180,11 @@ def _optional(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _PROMPT = string("a prompt", pattern=r"\S")
-_KEY = string("a key as a string", pattern=r"\S", writeOnly=True)
+_KEY = string(
+    "a key as a string of ASCII characters, without spaces and line breaks",
+    pattern=r"^[!-~]+$",
+    writeOnly=True,
+)
 _PARTIAL = mapping(
     "a mapping such as {prompt: a prompt, n: 4, delivered: 3}",
     {
@@ -240,7 +244,11 @@ _SCHEMA = ConfigSchema(
                 "description": "a mapping such as {X-Tenant: staging}",
                 "type": "object",
                 "propertyNames": string("the name of a header", pattern=r"^[A-Za-z0-9_-]+$"),
-                "additionalProperties": string("a text"),
+                "additionalProperties": string(
+                    "a text of ASCII characters, without line breaks and outer spaces",
+                    pattern=r"^[!-~]([\t -~]*[!-~])?$",
+                    writeOnly=True,  # it may be a token
+                ),
             },
             "ca_file": string("the name of a PEM file"),
             "proxy": string("an address such as http://127.0.0.1:3128", parser="proxy"),

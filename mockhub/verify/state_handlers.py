@@ -49,8 +49,8 @@ def call_state_handler(
         message = f"the state handler failed at {name}: {type(error).__name__}: {error}"
         raise Inconclusive(message) from error
     value = result.get(result_key) if isinstance(result, Mapping) else None
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip():
         raise Inconclusive(
             f"the state handler returned no {result_key!r} for {name}, but {result!r}"
         )
-    return value
+    return value.strip()  # a line break at its end, as commands print it, is no part of a key

@@ -112,7 +112,18 @@ def test_base_url_may_end_in_api_path(tmp_path: Path) -> None:
         ("base_url: http://a\nkeys: {valid: a}\nproxy: a", "'a' is not an address"),
         ("base_url: http://a\nkeys: {valid: a}\nrate: 0", "rate: 0 is not valid"),
         ("base_url: http://a\nkeys: {valid: a}\ntimeouts: {read: 0}", "timeouts/read: 0 is not"),
-        ("base_url: http://a\nkeys: {valid: a}\nheaders: {'a b': c}", "headers"),
+        (
+            "base_url: http://a\nkeys: {valid: a}\nheaders:\n  X: y\n  'a b': c",
+            ':5: #/headers/a b: "a b" is not valid; expected the name of a header',
+        ),
+        ('base_url: http://a\nkeys: {valid: a}\nheaders: {X: "a\\nb"}', "headers/X: the value is"),
+        ("base_url: http://a\nkeys: {valid: a}\nheaders: {X: é}", "headers/X: the value is not"),
+        (
+            'base_url: http://a\nkeys: {valid: "a\\n"}',
+            ":2: #/keys/valid: .* without .* line breaks",
+        ),
+        ("base_url: http://a\nkeys: {valid: a, low: ключ}", "#/keys/low: the value is not valid"),
+        ('base_url: "http://a\\n"\nkeys: {valid: a}', "is not an address"),
         (
             "base_url: http://a\nkeys: {valid: a}\naccept: [{clause: ERR2, reason: b}]",
             "accept/0/clause: 'ERR2' is not a clause; did you mean 'ERR-2'",

@@ -41,8 +41,11 @@ def test_provider_state_is_checked(tmp_path: Path) -> None:
 
 
 def test_spent_account_is_replaced(tmp_path: Path) -> None:
-    """A fresh account replaces the spent one of keys.low, and what it spends is counted."""
-    text = f'def state(name, **params):\n    return {{"key": {KEYS["low"]!r}}}'
+    """A fresh account replaces the spent one of keys.low, and what it spends is counted.
+
+    Its key may end with a line break, as commands print it.
+    """
+    text = f'def state(name, **params):\n    return {{"key": {KEYS["low"] + chr(10)!r}}}'
     (tmp_path / "states.py").write_text(text)
     with mock() as served:
         keys = {"valid": KEYS["valid"], "low": KEYS["broke"]}
