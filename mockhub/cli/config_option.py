@@ -15,6 +15,7 @@ _FILE, _PYPROJECT = Path("mockhub.toml"), Path("pyproject.toml")
 
 def config_option(command: Any) -> Any:
     """Add the option ``--config``: a TOML file with a table named after the command."""
+    name = command.__name__
     return click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -22,8 +23,8 @@ def config_option(command: Any) -> Any:
         expose_value=False,
         callback=_load_config,
         metavar="FILE",
-        help="Read options from the table of the command, such as [serve], of this TOML file.  "
-        "[default: mockhub.toml, else [tool.mockhub.serve] of pyproject.toml, in this folder]",
+        help=f"Read options from the table [{name}] of this TOML file.  [default: mockhub.toml, "
+        f"else [tool.mockhub.{name}] of pyproject.toml, in this folder]",
     )(command)
 
 
@@ -52,17 +53,36 @@ def _long_name(option: click.Option) -> str:
 
 
 def _load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    is_default = path is None
     if path is None:
-        found = _FILE if _FILE.is_file() else _PYPROJECT
-        if not found.is_file() or (found is _PYPROJECT and b"tool.mockhub" not in _read(found)):
+        path = _FILE if _FILE.is_file() else _PYPROJECT
+        if not path.is_file() or (path is _PYPROJECT and b"tool.mockhub" not in _read(path)):
             return
-        path = found
     keys = ("tool", "mockhub") if path.name == _PYPROJECT.name else ()
+    if table := _find_table(path, (*keys, ctx.info_name or ""), is_optional=is_default):
+        ctx.meta[__name__] = path
+        ctx.default_map = _by_parameter(ctx, path, table)
+
+
+def _find_table(path: Path, keys: tuple[str, ...], *, is_optional: bool) -> Mapping[str, Any]:
+    """Return the table of the command; an optional one may be missing, but not misspelled."""
+    *parents, name = keys
     table = _parse(path)
-    for key in (*keys, ctx.info_name or ""):
-        table = table.get(key, {}) if isinstance(table, Mapping) else {}
-    ctx.meta[__name__] = path
-    ctx.default_map = _by_parameter(ctx, path, table)
+    for key in parents:
+        table = table.get(key, {})
+        if not isinstance(table, Mapping):
+            raise click.UsageError(f"{path}: {key} is not a table")
+    title = f"[{'.'.join(keys)}]"
+    if name not in table:
+        hint = suggest(name, table)
+        if is_optional and not hint:
+            return {}
+        known = ", ".join(f"[{'.'.join((*parents, key))}]" for key in table)
+        raise click.UsageError(f"{path}: has no table {title}; it has {known or 'none'}")
+    if not isinstance(table[name], Mapping):
+        raise click.UsageError(f"{path}: {name}: {table[name]!r}: expected the table {title}")
+    found: Mapping[str, Any] = table[name]
+    return found
 
 
 def _read(path: Path) -> bytes:
@@ -96,5 +116,20 @@ def _by_parameter(ctx: click.Context, path: Path, table: Mapping[str, Any]) -> d
         if isinstance(value, list) != option.multiple:
             kind = "a list" if option.multiple else "one value"
             raise click.UsageError(f"{path}: {name}: {value!r}: expected {kind}")
+        types, expected = _allowed_types(option)
+        for item in value if isinstance(value, list) else [value]:
+            if type(item) not in (str, *types):  # a text is read as on the command line
+                raise click.UsageError(f"{path}: {name}: {item!r}: expected {expected}")
         values[option.name or name] = value
     return values
+
+
+def _allowed_types(option: click.Option) -> tuple[tuple[type, ...], str]:
+    """Return the TOML types of an option's values beside texts, and what they are called."""
+    if option.is_flag:
+        return (bool,), "true or false"
+    if isinstance(option.type, click.types.IntParamType):
+        return (int,), "a whole number"
+    if isinstance(option.type, click.types.FloatParamType):
+        return (int, float), "a number"
+    return (), "a text in quotes"

@@ -90,6 +90,17 @@ def test_pyproject_of_others_is_ignored(options: list[ServeOptions]) -> None:
         ("[serve]\nport = 'x'", "mockhub.toml: Invalid value for '--port'"),
         ("[serve]\narm = 'x1'", "mockhub.toml: arm: 'x1': expected a list"),
         ("[serve", "mockhub.toml: not TOML: "),
+        ("[serve]\nspec = 5", "mockhub.toml: spec: 5: expected a text in quotes"),
+        ("[serve]\nrecord = {}", "mockhub.toml: record: {}: expected a text in quotes"),
+        ("[serve]\narm = [1]", "mockhub.toml: arm: 1: expected a text in quotes"),
+        ("[serve]\nseed = 1.9", "mockhub.toml: seed: 1.9: expected a whole number"),
+        ("[serve]\ncredits = 5.7", "mockhub.toml: credits: 5.7: expected a whole number"),
+        ("[serve]\nmax-generations = true", "max-generations: True: expected a whole number"),
+        ("[serve]\nidle-timeout = false", "idle-timeout: False: expected a number"),
+        ("[serve]\ncontrol = 0", "mockhub.toml: control: 0: expected true or false"),
+        ("serve = 5", "mockhub.toml: serve: 5: expected the table [serve]"),
+        ("[[serve]]", "mockhub.toml: serve: [{}]: expected the table [serve]"),
+        ("[servee]", "mockhub.toml: has no table [serve]; it has [servee]"),
     ],
 )
 def test_wrong_file_is_an_error_with_its_name(
@@ -99,6 +110,43 @@ def test_wrong_file_is_an_error_with_its_name(
     error = run("serve")
     assert message in error
     assert (error.count("\n"), options) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("c.toml", "[proxy]\n[other]", "c.toml: has no table [serve]; it has [proxy], [other]"),
+        ("c.toml", "", "c.toml: has no table [serve]; it has none"),
+        ("pyproject.toml", "[tool.x]", "pyproject.toml: has no table [tool.mockhub.serve]"),
+        ("pyproject.toml", "[tool]\nmockhub = 1", "pyproject.toml: mockhub is not a table"),
+        (
+            "pyproject.toml",
+            "[tool.mockhub]\nserve = [1]",
+            "expected the table [tool.mockhub.serve]",
+        ),
+    ],
+)
+def test_named_file_without_the_table_is_an_error(
+    options: list[ServeOptions], file: str, content: str, message: str
+) -> None:
+    Path(file).write_text(content)
+    error = run("serve", "--config", file)
+    assert message in error
+    assert (error.count("\n"), options) == (1, [])
+
+
+def test_file_in_the_folder_needs_no_table(options: list[ServeOptions]) -> None:
+    Path("mockhub.toml").write_text("[proxy]\nport = 9000\n")
+    assert run("serve") == ""
+    assert options[0].port == 8080
+
+
+@pytest.mark.parametrize("command", ["serve", "proxy"])
+def test_help_of_config_names_the_table_of_the_command(command: str) -> None:
+    text = CliRunner().invoke(main, [command, "--help"], terminal_width=200).output
+    other = {"serve": "proxy", "proxy": "serve"}[command]
+    assert f"[tool.mockhub.{command}]" in text
+    assert f"[tool.mockhub.{other}]" not in text
 
 
 @pytest.mark.parametrize(
