@@ -27,7 +27,7 @@ from mockhub.verify.context import DEFAULT_EXAMPLES
 from mockhub.verify.fuzz import FUZZ_CHECKS
 from mockhub.verify.profile import Profile
 from mockhub.verify.results import CheckResult
-from mockhub.verify.run import UNINTERPRETED
+from mockhub.verify.run_check import UNINTERPRETED
 from mockhub.verify.runner import run as run_checks
 from mockhub.verify.runner import select_checks
 

@@ -17,6 +17,7 @@ from mockhub._text import suggest
 from mockhub.exceptions import MockhubError
 from mockhub.verify.clauses import DOCUMENTED, INFERRED, clauses
 from mockhub.verify.context import CheckContext
+from mockhub.verify.outcomes import describe_exception
 
 CheckFunction = Callable[[CheckContext], None]
 
@@ -136,7 +137,7 @@ def _run_file(file: Path) -> None:
     try:
         runpy.run_path(str(file))
     except Exception as error:
-        raise MockhubError(f"{file}: {type(error).__name__}: {error}") from error
+        raise MockhubError(f"{file}: {describe_exception(error, str(file))}") from error
 
 
 def _reject_repeated_names(file: Path) -> None:

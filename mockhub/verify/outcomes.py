@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,19 @@ class CheckOutcome(Exception):
         self.exchanges = exchanges
         self.expected = expected
         self.clause = clause
+
+
+def describe_exception(error: BaseException, file: str | None = None) -> str:
+    """Return type, message and place of an error: its last line in *file*, or the last of all.
+
+    Args:
+        error: A caught error.
+        file: The Python file that a user can mend; by default that of the called function.
+    """
+    frames = extract_tb(error.__traceback__)
+    file = file or frames[:2][-1].filename
+    frame = next((one for one in reversed(frames) if one.filename == file), frames[-1])
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
 
 
 class Failed(CheckOutcome):

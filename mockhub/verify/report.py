@@ -68,12 +68,12 @@ class Report:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What the implementation does wrong, without what is accepted or in the baseline."""
-        return group_by_cause(check for check in self.checks if not self._is_known(check))
+        return group_by_cause(check for check in self.checks if not self.is_known_check(check))
 
     @cached_property
     def known_findings(self) -> tuple[Finding, ...]:
         """The failures that are accepted or in the baseline."""
-        return group_by_cause(check for check in self.checks if self._is_known(check))
+        return group_by_cause(check for check in self.checks if self.is_known_check(check))
 
     @property
     def notes(self) -> list[str]:
@@ -105,9 +105,10 @@ class Report:
             for check in clause.checks
             if check.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE)
         ]
-        return bool(open_checks) and all(map(self._is_known, open_checks))
+        return bool(open_checks) and all(map(self.is_known_check, open_checks))
 
-    def _is_known(self, check: CheckResult) -> bool:
+    def is_known_check(self, check: CheckResult) -> bool:
+        """Return whether what a check found is accepted or in the baseline."""
         clause = check.failed_clause
         if any(each.clause == clause and not each.has_expired() for each in self.accepted):
             return True
@@ -119,7 +120,7 @@ class Report:
         if self.findings:
             return EXIT_FAILED
         if self.interrupted or any(
-            check.outcome == Outcome.INCONCLUSIVE and not self._is_known(check)
+            check.outcome == Outcome.INCONCLUSIVE and not self.is_known_check(check)
             for check in self.checks
         ):
             return EXIT_INCONCLUSIVE

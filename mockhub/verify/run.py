@@ -20,6 +20,7 @@ from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
+from mockhub.verify.run_check import run_check, run_in_order, to_result
 from mockhub.verify.transient import is_transient
 
 _MAX_SIDE_BY_SIDE = 24  # checks that run at the same time
@@ -27,8 +28,6 @@ _MAX_RUNS = 3  # of a check that fails with a transient failure
 _FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAILURE_FIXTURES}
 _PASSED = (Outcome.PASSED, Outcome.SKIPPED)
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
-
-UNINTERPRETED = "the check could not interpret a response"  # a defect of the check
 
 ProgressCallback = Callable[[Check, CheckResult], None]
 
@@ -309,41 +308,3 @@ class Run:
             today=time.strftime("%Y-%m-%d", time.gmtime()),
             secrets=self.client.secrets,
         )
-
-
-def run_in_order(checks: Sequence[Check], context: CheckContext) -> list[tuple[Check, CheckResult]]:
-    return [(check, run_check(check, context)) for check in checks]
-
-
-def run_check(check: Check, context: CheckContext) -> CheckResult:
-    """Run one check; whatever happens, it ends with a result."""
-    missing = [need for need in check.requires if not context.profile.offers(need)]
-    if missing:
-        prefixes = {"provider_failure": "triggers.", "partial": "triggers.", "state_handlers": ""}
-        names = ", ".join(prefixes.get(need, "keys.") + need for need in missing)
-        return to_result(check, Skipped(f"the profile has no {names}"))
-    try:
-        check.run(context)
-    except CheckOutcome as outcome:
-        if context.client.read_only and isinstance(outcome, Inconclusive) and not outcome.exchanges:
-            return to_result(check, Skipped(f"--read-only: {outcome.message}"))
-        return to_result(check, outcome)
-    except Exception as error:  # a response that no check foresaw
-        message = f"{UNINTERPRETED}: {type(error).__name__}: {error}"
-        return to_result(check, Inconclusive(message, *context.client.exchanges[-1:]))
-    return to_result(check)
-
-
-def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
-    """Describe how *check* ended; without an outcome it passed."""
-    return CheckResult(
-        check.name,
-        outcome.outcome if outcome else Outcome.PASSED,
-        outcome.message if outcome else "",
-        outcome.exchanges if outcome else (),
-        outcome.expected if outcome else "",
-        check.description,
-        check.clauses,
-        check.level,
-        outcome.clause if outcome else "",
-    )

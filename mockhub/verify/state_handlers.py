@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from mockhub.exceptions import MockhubError
-from mockhub.verify.outcomes import Inconclusive, Skipped
+from mockhub.verify.outcomes import Inconclusive, Skipped, describe_exception
 
 StateHandler = Callable[..., object]
 
@@ -24,7 +24,7 @@ def load_state_handler(file: Path | None) -> StateHandler | None:
     try:
         handler = runpy.run_path(str(file)).get("state")
     except Exception as error:
-        raise MockhubError(f"{file}: {type(error).__name__}: {error}") from error
+        raise MockhubError(f"{file}: {describe_exception(error, str(file))}") from error
     if not callable(handler):
         raise MockhubError(f"{file}: has no function state(name, **params)")
     return cast(StateHandler, handler)
@@ -46,7 +46,7 @@ def call_state_handler(
     except LookupError:
         raise Skipped(f"the state handlers do not offer the state {name}") from None
     except Exception as error:
-        message = f"the state handler failed at {name}: {type(error).__name__}: {error}"
+        message = f"the state handler failed at {name}: {describe_exception(error)}"
         raise Inconclusive(message) from error
     value = result.get(result_key) if isinstance(result, Mapping) else None
     if not isinstance(value, str) or not value.strip():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from mockhub.exceptions import MockhubError
 from mockhub.verify.check import Check, additional_checks, all_checks, sort_by_dependency
+from mockhub.verify.outcomes import Outcome
+from mockhub.verify.reporters.terminal import print_report
 from mockhub.verify.runner import run
 from tests.support.scripted_server import KEYS, build_profile, mock
 
@@ -77,6 +82,19 @@ def assert_enough(credits, exchange):
 """
 
 
+BROKEN_CHECK = """
+
+@check("END-2")
+def pops_nothing(context):
+    \"\"\"Pop.\"\"\"
+    context.client.get("credits")
+    pop()
+
+def pop():
+    [].pop()
+"""
+
+
 def test_checks_of_the_user_run_with_the_others(tmp_path: Path) -> None:
     """They are registered for one run only."""
     file = tmp_path / "my_checks.py"
@@ -88,10 +106,30 @@ def test_checks_of_the_user_run_with_the_others(tmp_path: Path) -> None:
     assert [check.name for check in all_checks()] == known
 
 
+def test_error_in_a_check_of_the_user_has_file_and_line(tmp_path: Path) -> None:
+    """It is shown also beside a failure of the clause that is in the baseline."""
+    file = tmp_path / "my_checks.py"
+    file.write_text(OWN_CHECK + BROKEN_CHECK)
+    line = [*file.read_text().splitlines()].index("    [].pop()") + 1
+    keyword = "credits_are_many or pops_nothing"
+    with mock() as served, additional_checks(file):
+        report = run(build_profile(served.url), keyword=keyword)
+    (broken,) = (check for check in report.checks if check.name == "pops_nothing")
+    assert broken.outcome == Outcome.INCONCLUSIVE
+    assert broken.message.endswith(f": IndexError: pop from empty list ({file}:{line})")
+    known = replace(report, baseline=frozenset({("END-2", "credits_are_many")}))
+    output = StringIO()
+    with redirect_stdout(output):
+        print_report(known)
+    assert "IndexError: pop from empty list" in output.getvalue()
+    assert known.exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("1 +", "SyntaxError"),
+        ("\n1 / 0", r"ZeroDivisionError: division by zero \(.*my_checks\.py:2\)"),
         ("a = 1", "has no function with @check"),
         (OWN_CHECK.replace("END-2", "END-99"), "ValueError: 'END-99' is not a clause"),
         (OWN_CHECK.replace("credits_are_many", "models_need_no_key"), "already a check"),

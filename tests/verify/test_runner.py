@@ -8,7 +8,8 @@ import pytest
 
 from mockhub.verify import client
 from mockhub.verify.clauses import clauses
-from mockhub.verify.run import UNINTERPRETED, UnreachableError
+from mockhub.verify.run import UnreachableError
+from mockhub.verify.run_check import UNINTERPRETED
 from mockhub.verify.runner import DEFAULT_BUDGETS, run, select_checks
 from tests.support.scripted_server import (
     Change,

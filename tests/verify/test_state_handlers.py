@@ -69,6 +69,7 @@ def test_check_is_inconclusive_if_handler_fails(tmp_path: Path) -> None:
     outcomes = _run(tmp_path, "def state(name, **params):\n    return 1 / 0", "accepts_exact_price")
     assert outcomes["LED-7"][0] == "inconclusive"
     assert "ZeroDivisionError" in outcomes["LED-7"][1]
+    assert "states.py:2)" in outcomes["LED-7"][1]
 
 
 @pytest.mark.parametrize("text", ["x = 1", "syntax error", "1 / 0"])

@@ -78,7 +78,7 @@ def print_report(report: Report, *, verbose: bool = False) -> None:
         ],
         console,
     )
-    _print_list(report, "inconclusive", _reasons(report, Outcome.INCONCLUSIVE), console)
+    _print_list(report, "inconclusive", _inconclusive(report), console)
     if verbose:
         console.print(_table(report))
     else:
@@ -88,12 +88,16 @@ def print_report(report: Report, *, verbose: bool = False) -> None:
     console.print(Text(report.summary), soft_wrap=True)
 
 
-def _reasons(report: Report, outcome: Outcome) -> list[tuple[str, str]]:
-    """Return the reasons of the clauses with *outcome*, with the clauses of each."""
+def _inconclusive(report: Report) -> list[tuple[str, str]]:
+    """Return why clauses, and checks of failed clauses, are inconclusive, with the clauses."""
     clauses_by_reason: dict[str, list[str]] = {}
-    for clause in report.with_outcome(outcome):
+    for clause in report.with_outcome(Outcome.INCONCLUSIVE):
         clauses_by_reason.setdefault(clause.reason, []).append(clause.id)
-    return [(", ".join(ids), reason) for reason, ids in clauses_by_reason.items()]
+    for clause in report.with_outcome(Outcome.FAILED):
+        for check in clause.checks:
+            if check.outcome == Outcome.INCONCLUSIVE and not report.is_known_check(check):
+                clauses_by_reason.setdefault(check.message, []).append(clause.id)
+    return [(", ".join(dict.fromkeys(ids)), reason) for reason, ids in clauses_by_reason.items()]
 
 
 def _print_list(report: Report, title: str, lines: list[tuple[str, str]], console: Console) -> None:
