@@ -146,20 +146,44 @@ def test_action_says_why_a_run_was_not_possible(shell: Callable[..., Done]) -> N
     assert "::error::mockhub verify: the run was not possible" in done.output
 
 
-def test_action_starts_and_stops_a_server(shell: Callable[..., Done], tmp_path: Path) -> None:
-    """It waits until the address of the profile accepts connections."""
+def test_action_starts_and_stops_a_server(
+    shell: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until the address of the profile responds, which may be from the environment."""
     port = free_port()
-    (tmp_path / "target.yaml").write_text(f'base_url: "http://127.0.0.1:{port}" # ours\n')
-    command = f"mockhub serve --port {port}"
-    started = step(shell, "Start the server", target="target.yaml", command=command)
+    key = "gih_live_" + 32 * "x"
+    (tmp_path / "target.yaml").write_text(f"base_url: ${{MY_URL}}\nkeys: {{valid: {key}}}\n")
+    inputs = {
+        "target": "target.yaml",
+        "command": f"sleep 2; exec mockhub serve --port {port}",
+        "arguments": SOME_CHECKS,
+    }
+    monkeypatch.setenv("MY_URL", f"http://127.0.0.1:{port}")
+    started = step(shell, "Start the server", **inputs)
     pid = int((tmp_path / "server.pid").read_text())
     assert started.code == 0, started.output
     assert os.getpgid(pid) == pid
+    verified = step(shell, "Verify", **inputs)
     assert step(shell, "Stop the server").code == 0
+    assert verified.code == 0, verified.output
+
+
+def test_action_shows_the_log_of_a_server_that_does_not_start(
+    shell: Callable[..., Done], tmp_path: Path
+) -> None:
     done = step(shell, "Start the server", target="target.yaml", command="echo no; exit 1")
     assert done.code == 2
-    assert f"did not accept connections at http://127.0.0.1:{port}" in done.output
+    assert "::error::the server did not start" in done.output
     assert "\nno\n" in done.output
+
+    url = f"http://127.0.0.1:{free_port()}"
+    (tmp_path / "target.yaml").write_text(f"base_url: {url}\nkeys: {{valid: gih_live_x}}\n")
+    inputs = {"target": "target.yaml", "command": "echo ended", "timeout": "1"}
+    assert step(shell, "Start the server", **inputs).code == 0
+    done = step(shell, "Verify", **inputs)
+    assert done.code == 2
+    assert f"{url} was not ready within 1 s" in done.output
+    assert "\nended\n" in done.output
 
 
 def test_gitlab_job_starts_and_verifies_a_server(
