@@ -178,6 +178,13 @@ def reject_options(ctx: click.Context, mode: str, names: Container[str]) -> None
             raise click.UsageError(f"{mode} and {param.opts[-1]} exclude each other", ctx)
 
 
+def reject_together(**options: object) -> None:
+    """Raise click.UsageError if more than one of these options, by their long names, is given."""
+    given = [f"--{name}" for name, value in options.items() if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{given[0]} and {given[1]} exclude each other")
+
+
 def spec_option(command: _F) -> _F:
     """Add the option ``--spec`` to a command."""
     return click.option(

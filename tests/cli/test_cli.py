@@ -383,6 +383,12 @@ def test_open_needs_the_page(option: str) -> None:
     assert f"--open opens the page, which {option} switches off" in message
 
 
+@pytest.mark.parametrize("option", ["--control", "--control-token=secret"])
+def test_mutant_has_no_control_plane(option: str) -> None:
+    message = error_line("serve", "--mutant", "failure-fee", option)
+    assert f"--mutant and {option.partition('=')[0]} exclude each other" in message
+
+
 def test_json_log_begins_with_the_started_event() -> None:
     """Every line is an object: the start, then one for each request."""
     with start("--log-format", "json") as process:

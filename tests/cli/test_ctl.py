@@ -181,6 +181,23 @@ KEY_COLUMNS = ("id", "name", "account", "expires_at", "status")
 HOSTILE = "\x1b]0;title\x07\x9b\u202e\n::error::forged [red]"
 
 
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("journal --follow --har", "--follow and --har"),
+        ("journal --curl -f", "--follow and --curl"),
+        ("journal --har --curl", "--har and --curl"),
+        ("journal --curl --json", "--json and --curl"),
+        ("clock --manual --system", "--manual and --system"),
+        ("faults --clear --disarm 1", "--clear and --disarm"),
+    ],
+)
+def test_options_that_exclude_each_other_are_an_error(command: str, options: str) -> None:
+    result = CliRunner().invoke(main, ["ctl", "--url", "http://127.0.0.1:1", *command.split()])
+    assert result.exit_code == 2
+    assert f"{options} exclude each other" in result.stderr
+
+
 def test_redirects_are_not_followed() -> None:
     """The token is for one server; urllib would send it to another one."""
     received: list[Request] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mockhub.cli._click import reject_together
 from mockhub.cli.ctl import (
     hubs,  # noqa: F401  (adds its commands to the group)
     tables,
@@ -161,6 +162,7 @@ def arm_fault(context: CtlContext, fault: str, prompt: str | None) -> None:
 @pass_context
 def faults(context: CtlContext, clear: bool, disarm: str | None) -> None:
     """List the armed faults."""
+    reject_together(clear=clear, disarm=disarm)
     path = url_path("faults", disarm) if disarm else "/faults"
     response = context.client.hub_request("DELETE" if clear or disarm else "GET", path)
     context.output(response, _print_faults)
@@ -175,17 +177,17 @@ def fault_types(context: CtlContext) -> None:
 
 
 @ctl.command()
-@click.option(
-    "--manual", "kind", flag_value="manual", help="Use a clock that only `advance` moves."
-)
-@click.option("--system", "kind", flag_value="system", help="Use the machine's clock.")
+@click.option("--manual", is_flag=True, help="Use a clock that only `advance` moves.")
+@click.option("--system", is_flag=True, help="Use the machine's clock.")
 @click.option(
     "--mode",
     help="Of a manual clock: autojump moves it when a request waits, hold makes the request wait.",
 )
 @pass_context
-def clock(context: CtlContext, kind: str | None, mode: str | None) -> None:
+def clock(context: CtlContext, manual: bool, system: bool, mode: str | None) -> None:
     """Show the clock, or replace it."""
+    reject_together(manual=manual, system=system)
+    kind = "manual" if manual else "system" if system else None
     body = without_none(kind=kind, mode=mode)
     response = context.client.hub_request("PATCH" if body else "GET", "/clock", body or None)
     context.output(response)
@@ -223,20 +225,21 @@ def report(context: CtlContext, min_poll_interval: str | None) -> None:
 @click.option("--status", type=int, help="Only those with this status.")
 @click.option("--operation", help="Only those of this operation, such as get_credits.")
 @click.option("--account", shell_complete=complete_account, help="Only those of this account.")
-@click.option("--har", "export_format", flag_value="har", help="Print a HAR file, for a browser.")
-@click.option("--curl", "export_format", flag_value="curl", help="Print curl commands.")
+@click.option("--har", is_flag=True, help="Print a HAR file, for a browser.")
+@click.option("--curl", is_flag=True, help="Print curl commands.")
 @click.option("--follow", "-f", is_flag=True, help="Print further exchanges as they happen.")
 @pass_context
-def journal(
-    context: CtlContext, /, export_format: str | None, follow: bool, **filters: Any
-) -> None:
+def journal(context: CtlContext, /, har: bool, curl: bool, follow: bool, **filters: Any) -> None:
     """Show the latest exchanges."""
+    reject_together(follow=follow, har=har, curl=curl)
+    reject_together(json=context.as_json, curl=curl)
+    export_format = "har" if har else "curl" if curl else None
     response = context.client.hub_request("GET", "/journal", format=export_format, **filters)
-    if export_format == "har":
+    if har:
         tables.print_json(response)
         return
     context.output(response, _print_exchanges)
-    while follow and export_format is None:
+    while follow:
         time.sleep(_POLL_INTERVAL)
         last_number = max(
             (one["number"] for one in response["exchanges"]), default=response["total"]
