@@ -45,8 +45,10 @@ def load_yaml(path: Path) -> Any:
     Raises:
         MockhubError: if it cannot be read, with the place.
     """
+    raw = b""
     try:
-        loader = _LOADER(path.read_bytes())
+        raw = path.read_bytes()
+        loader = _LOADER(raw)
         loader.yaml_implicit_resolvers = _RESOLVERS
         node = loader.get_single_node()
         if node is None:
@@ -62,7 +64,18 @@ def load_yaml(path: Path) -> Any:
     except RecursionError:
         raise MockhubError(f"{path}: nested too deeply") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MockhubError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        line, problem = _describe_yaml_error(error, raw)
+        raise MockhubError(f"{path}:{line}: not YAML: {problem}") from None
+
+
+def _describe_yaml_error(error: Exception, raw: bytes) -> tuple[int, str]:
+    """Return the line and the problem; an end that is missing is missed in the last line."""
+    last_line = len(raw.splitlines()) or 1
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        return min(line, last_line), " ".join(filter(None, (error.context, error.problem)))
+    offset = getattr(error, "position", getattr(error, "start", 0))  # of a byte that is no text
+    return raw[:offset].count(b"\n") + 1, str(error).partition(' in "<')[0]
 
 
 def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:

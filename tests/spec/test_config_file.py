@@ -76,9 +76,14 @@ def file(tmp_path: Path) -> Path:
         (aliases("[{0}, {0}]", 30), "own.yaml: its aliases expand to more than 1000000 values"),
         (aliases("{{<<: [{0}, {0}]}}", 30), "aliases expand to more than 1000000 values"),
         ("a: " + 5000 * "[" + 5000 * "]", "own.yaml: nested too deeply"),
-        ("a: [", "own.yaml: not YAML: "),
-        ("a: 1\n---\na: 2", "own.yaml: not YAML: "),
-        ("a: \udcff", "own.yaml: not YAML: "),
+        (
+            "a: 1\nb: [",
+            "own.yaml:2: not YAML: while parsing a flow node did not find expected node content",
+        ),
+        ("a: 1\nb: {c: @d}\n\n", "own.yaml:2: not YAML: while scanning for the next token found"),
+        ("a: 1\n---\na: 2", "own.yaml:2: not YAML: expected a single document in the stream but"),
+        ("a: 1\nb: *c", "own.yaml:2: not YAML: found undefined alias"),
+        ("a: 1\nb: \udcff", "own.yaml:2: not YAML: unacceptable character #x00ff: invalid leading"),
     ],
 )
 def test_ambiguous_yaml_is_rejected(file: Path, content: str, expected: str) -> None:
@@ -87,6 +92,7 @@ def test_ambiguous_yaml_is_rejected(file: Path, content: str, expected: str) -> 
     with pytest.raises(MockhubError) as caught:
         load_yaml(file)
     assert expected in str(caught.value)
+    assert "<byte string>" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
