@@ -10,6 +10,12 @@ from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE, MAX_INTEGER
 from mockhub._text import format_value
 from mockhub._timestamps import parse_timestamp
 from mockhub.domain.clock import parse_clock_time
+from mockhub.domain.names import (
+    KEY_NAME_DESCRIPTION,
+    KEY_NAME_PATTERN,
+    NAME_DESCRIPTION,
+    NAME_PATTERN,
+)
 from mockhub.domain.provider import parse_outcome
 from mockhub.faults.grammar import Directive, parse_directives, with_conditions
 from mockhub.spec.config_file import (
@@ -34,7 +40,7 @@ _KEY = mapping(
     "a key such as {key: gih_live_..., name: mine}",
     {
         "key": string("a string of visible ASCII characters", pattern="^[!-~]+$"),
-        "name": string("a string"),
+        "name": string(KEY_NAME_DESCRIPTION, pattern=KEY_NAME_PATTERN),
         "expires_at": _EXPIRY,
         "revoked": {"description": "true or false", "type": "boolean"},
     },
@@ -51,7 +57,7 @@ _ACCOUNT = mapping(
 _GENERATION = mapping(
     "a generation with its account and request",
     {
-        "id": string("a string"),
+        "id": string(NAME_DESCRIPTION, pattern=NAME_PATTERN),
         "account": string("the name of an account"),
         "created_at": _TIMESTAMP,
         "request": {"description": "a request body such as {prompt: a cat}", "type": "object"},
@@ -99,6 +105,7 @@ _ROOT = mapping(
         "accounts": {
             "description": "a mapping of names to accounts",
             "type": "object",
+            "propertyNames": string(NAME_DESCRIPTION, pattern=NAME_PATTERN),
             "additionalProperties": _ACCOUNT,
         },
         "generations": sequence("a list of generations", _GENERATION),

@@ -14,6 +14,7 @@ from mockhub.domain.clock import ManualClock
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import key_digest
 from mockhub.domain.ledger import Entry
+from mockhub.domain.names import require_name
 from mockhub.exceptions import MockhubError
 from mockhub.testing.exchanges import to_datetime
 
@@ -141,8 +142,9 @@ class AccountsHandle(Mapping[str, AccountHandle]):
         """Create an account for another user; its API key is `AccountHandle.key`.
 
         Raises:
-            MockhubError: if the name is taken, or *credits* is not a whole number.
+            MockhubError: if the name is taken or not valid, or *credits* is not a whole number.
         """
+        require_name("the name of an account", id)
         if id in self._backend.accounts:
             raise MockhubError(f"the account {id!r} exists already")
         self._run_on_server(

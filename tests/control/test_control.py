@@ -332,6 +332,14 @@ def test_new_key_works_on_its_account(hub: LiveHub) -> None:
     assert created["key"] not in listed
 
 
+@pytest.mark.parametrize("name", ["k/1", "..", "", "x" * 65])
+def test_key_name_is_part_of_a_path(hub: LiveHub, name: str) -> None:
+    body = {"account": "documentation", "name": name}
+    status, _, message = call_error(hub, "POST", f"{HUB}/keys", body)
+    assert status == 400
+    assert "without a slash" in message
+
+
 def test_key_expires_with_the_clock(hub: LiveHub) -> None:
     """A key that expires in an hour works until the clock is there."""
     call(hub, "PATCH", f"{HUB}/keys/low", {"expires_in": "1h"})
