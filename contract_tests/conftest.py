@@ -30,6 +30,7 @@ from mockhub.verify.runner import effective_budget, filter_checks, select_checks
 
 _OUTCOMES = pytest.StashKey[set[Outcome]]()
 _PROFILE = pytest.StashKey[Profile]()
+_PROFILE_ERROR = pytest.StashKey[str]()
 
 
 @dataclass
@@ -49,8 +50,20 @@ def pytest_configure(config: pytest.Config) -> None:
             stack = ExitStack()
             stack.enter_context(additional_checks(profile.checks))
         except MockhubError as error:
+            if config.pluginmanager.has_plugin("session"):  # --pyargs: the collection has begun
+                config.stash[_PROFILE_ERROR] = str(error)
+                return
             pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
         config.add_cleanup(stack.close)
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """End the session for a profile that cannot be used, after pytest's collection.
+
+    During the collection pytest shows an exit as a crash, with its own frames.
+    """
+    if error := config.stash.get(_PROFILE_ERROR, None):
+        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

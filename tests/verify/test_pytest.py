@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.pytest_sessions import Session, run_in_fork
 from tests.support.scripted_server import KEYS, Response, mock, scripted_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
+SUITE = "contract_tests"
 
 _OWN_CHECK = """
 from mockhub.verify.check import check
@@ -68,6 +70,17 @@ def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
     completed = run("--mockhub-target", write(tmp_path, "http://127.0.0.1:1"), "-k", "MOD-7")
     assert completed.code == 2, completed.output
     assert "could not be reached" in completed.output
+
+
+@pytest.mark.parametrize("arguments", [(str(ROOT / "contract_tests"),), ("--pyargs", SUITE)])
+def test_wrong_profile_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Also if pytest finds the suite by its package, and so loads its conftest late."""
+    plugins = ("-p", "mockhub", "-p", "pytest_asyncio.plugin")
+    completed = run_in_fork(tmp_path, *arguments, *plugins, "--mockhub-target", "none.yaml", "-q")
+    assert completed.code == 2, completed.output
+    (line,) = (line for line in completed.output.splitlines() if "mockhub: " in line)
+    assert "mockhub: none.yaml: cannot be read: No such file" in line
+    assert "conftest.py" not in completed.output
 
 
 def test_own_mock_is_checked_without_target() -> None:
