@@ -16,21 +16,31 @@ from pathlib import Path
 import pytest
 
 from mockhub._loopback import is_loopback_url
+from mockhub._text import install_hint
 from mockhub.exceptions import MockhubError
-from mockhub.verify.budget import Budget
-from mockhub.verify.check import Check, additional_checks
-from mockhub.verify.client import BudgetedClient
-from mockhub.verify.context import DEFAULT_EXAMPLES, CheckContext
-from mockhub.verify.fuzz import FUZZ_CHECKS
-from mockhub.verify.outcomes import Outcome
-from mockhub.verify.profile import Profile, read_profile
-from mockhub.verify.report import EXIT_ERROR, EXIT_INCONCLUSIVE
-from mockhub.verify.run import Run
-from mockhub.verify.runner import effective_budget, filter_checks, select_checks
 
-_OUTCOMES = pytest.StashKey[set[Outcome]]()
-_PROFILE = pytest.StashKey[Profile]()
-_PROFILE_ERROR = pytest.StashKey[str]()
+_MISSING = ""
+try:
+    from mockhub.verify.budget import Budget
+    from mockhub.verify.check import Check, additional_checks
+    from mockhub.verify.client import BudgetedClient
+    from mockhub.verify.context import DEFAULT_EXAMPLES, CheckContext
+    from mockhub.verify.fuzz import FUZZ_CHECKS
+    from mockhub.verify.outcomes import Outcome
+    from mockhub.verify.profile import Profile, read_profile
+    from mockhub.verify.report import EXIT_INCONCLUSIVE
+    from mockhub.verify.run import Run
+    from mockhub.verify.runner import effective_budget, filter_checks, select_checks
+except ModuleNotFoundError as missing:
+    if (missing.name or "mockhub").startswith("mockhub"):
+        raise
+    _MISSING = missing.name or ""
+    collect_ignore = ["test_contract.py"]
+
+_OUTCOMES: pytest.StashKey[set[Outcome]] = pytest.StashKey()
+_PROFILE: pytest.StashKey[Profile] = pytest.StashKey()
+_EXIT_ERROR = 2  # of mockhub verify
+_ERROR: pytest.StashKey[str] = pytest.StashKey()
 
 
 @dataclass
@@ -44,26 +54,34 @@ class VerifySession:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the profile, and register its own checks for this session."""
     config.stash[_OUTCOMES] = set()
+    try:
+        _load_profile(config)
+    except MockhubError as error:
+        if not config.pluginmanager.has_plugin("session"):
+            pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
+        config.stash[_ERROR] = str(error)  # --pyargs: the collection has begun
+
+
+def _load_profile(config: pytest.Config) -> None:
+    if _MISSING:
+        raise MockhubError(
+            f"the contract tests need {_MISSING}, which is not installed; {install_hint('verify')}"
+        )
     if file := config.getoption("mockhub_target"):
-        try:
-            profile = config.stash[_PROFILE] = read_profile(Path(file))
-            stack = ExitStack()
-            stack.enter_context(additional_checks(profile.checks))
-        except MockhubError as error:
-            if config.pluginmanager.has_plugin("session"):  # --pyargs: the collection has begun
-                config.stash[_PROFILE_ERROR] = str(error)
-                return
-            pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
+        profile = read_profile(Path(file))
+        stack = ExitStack()
+        stack.enter_context(additional_checks(profile.checks))
+        config.stash[_PROFILE] = profile
         config.add_cleanup(stack.close)
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """End the session for a profile that cannot be used, after pytest's collection.
+    """End the session for an error in the configuration, after pytest's collection.
 
     During the collection pytest shows an exit as a crash, with its own frames.
     """
-    if error := config.stash.get(_PROFILE_ERROR, None):
-        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
+    if error := config.stash.get(_ERROR, None):
+        pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -93,7 +111,7 @@ def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
                 run.finish()
                 client.close()
     except MockhubError as error:
-        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
+        pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
 
 
 def _open_client(config: pytest.Config, profile: Profile) -> BudgetedClient:

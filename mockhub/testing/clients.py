@@ -6,8 +6,16 @@ import ssl
 from functools import cache
 from typing import Any
 
-import anyio  # of httpx
-import httpx
+from mockhub._text import install_hint
+from mockhub.exceptions import MockhubError
+
+try:
+    import anyio  # of httpx
+    import httpx
+except ModuleNotFoundError:
+    raise MockhubError(
+        f"a client of a hub needs httpx, which is not installed; {install_hint('pytest')}"
+    ) from None
 
 _TIMEOUT = 30.0  # seconds
 

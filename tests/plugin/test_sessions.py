@@ -306,6 +306,16 @@ def test_others():
 """
 
 
+def test_client_without_httpx_names_the_extra(tmp_path: Path) -> None:
+    """The fixture needs no other package than pytest."""
+    (tmp_path / "without_httpx.py").write_text("import sys\nsys.modules['httpx'] = None\n")
+    source = "def test_it(mockhub): mockhub.client()\n\ndef test_url(mockhub): assert mockhub.url\n"
+    result = session(tmp_path, source, plugins=("without_httpx",))
+    assert result.counts == {"passed": 1, "failed": 1}
+    assert "a client of a hub needs httpx, which is not installed; in a clone" in result.output
+    assert "run pip install '.[pytest]'" in result.output
+
+
 def test_live_service_is_blocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test fails also behind a proxy, and also if its code swallows the error."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")

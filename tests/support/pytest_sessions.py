@@ -65,7 +65,7 @@ def session(
     (folder / "test_it.py").write_text(source)
     chosen = [word for name in ("mockhub", *plugins) for word in ("-p", name)]
     is_forked = fork and {*plugins} <= {"xdist"}
-    run = run_in_fork if is_forked else _run_in_new_process
+    run = run_in_fork if is_forked else run_in_new_process
     return run(folder, *chosen, *options, timeout=timeout)
 
 
@@ -91,7 +91,7 @@ def _environment() -> dict[str, str]:
     return environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def _run_in_new_process(folder: Path, *arguments: str, timeout: int) -> Session:
+def run_in_new_process(folder: Path, *arguments: str, timeout: int = 120) -> Session:
     completed = subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,

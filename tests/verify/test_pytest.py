@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pytest_sessions import Session, run_in_fork
+from tests.support.pytest_sessions import Session, run_in_fork, run_in_new_process
 from tests.support.scripted_server import KEYS, Response, mock, scripted_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -80,6 +80,19 @@ def test_wrong_profile_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -
     assert completed.code == 2, completed.output
     (line,) = (line for line in completed.output.splitlines() if "mockhub: " in line)
     assert "mockhub: none.yaml: cannot be read: No such file" in line
+    assert "conftest.py" not in completed.output
+
+
+@pytest.mark.parametrize("arguments", [(str(ROOT / "contract_tests"),), ("--pyargs", SUITE)])
+def test_missing_package_is_one_line_with_the_extra(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "without_httpx.py").write_text("import sys\nsys.modules['httpx'] = None\n")
+    plugins = ("-p", "without_httpx", "-p", "mockhub", "-p", "pytest_asyncio.plugin")
+    completed = run_in_new_process(tmp_path, *plugins, *arguments, "-q")
+    assert completed.code == 2, completed.output
+    assert "mockhub: the contract tests need httpx, which is not installed; " in completed.output
+    assert "run pip install '.[verify]'" in completed.output
     assert "conftest.py" not in completed.output
 
 
