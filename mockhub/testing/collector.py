@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mockhub._files import why_not_writable
-
 if TYPE_CHECKING:
     from mockhub.testing.session_report import SessionReport
 
@@ -59,6 +57,8 @@ def html_report_path(config: pytest.Config) -> Path | None:
     option = config.getoption("mockhub_report_html")
     if option is None:
         return None
+    from mockhub._files import why_not_writable
+
     path: Path = config.invocation_params.dir / option
     if reason := why_not_writable(path):
         raise pytest.UsageError(f"--mockhub-report-html {option}: cannot be written: {reason}")
