@@ -86,6 +86,8 @@ def parse_directives(text: str) -> tuple[Directive, ...]:
     Raises:
         MockhubError: naming the word that is wrong, and the closest known one.
     """
+    if not isinstance(text, str):
+        raise MockhubError(f"{text!r} is not valid; expected a string such as 'reset@after'")
     directives: list[Directive] = []
     for token in re.split(r"[\s,;]+", text.strip()):
         if not token:
@@ -118,13 +120,18 @@ def with_conditions(directive: Directive, **conditions: object) -> Directive:
     """Add ``times``, ``p``, ``on``, ``nth``, ``for`` or ``prompt``; None adds nothing.
 
     Raises:
-        MockhubError: if a value is wrong, or does not go with the fault.
+        MockhubError: if a value is wrong, contradicts another, or does not go with the fault.
     """
-    changes: dict[str, Any] = {
-        _CONDITION_FIELDS.get(name, name): _CONDITION_PARSERS[name](name, value)
-        for name, value in conditions.items()
-        if value is not None
-    }
+    changes: dict[str, Any] = {}
+    for name, value in conditions.items():
+        if value is not None:
+            field = _CONDITION_FIELDS.get(name, name)
+            changes[field] = _CONDITION_PARSERS[name](name, value)
+            before = getattr(directive, field)
+            if before not in (Directive._field_defaults[field], changes[field]):
+                raise MockhubError(
+                    f"{name}={value}: {directive.name} has {name}={before} already; expected one"
+                )
     restricted = directive._replace(**changes)
     name, operation = restricted.name, restricted.operation
     if name in PROVIDER_FAULTS and operation not in (None, OperationId.CREATE_GENERATION):

@@ -13,6 +13,7 @@ from mockhub._near_misses import (
     format_criteria,
     join_near_misses,
 )
+from mockhub._numbers import require_integer
 from mockhub._text import plural, printable, suggest
 from mockhub.client_report.detectors import FINDING_KINDS, Finding
 from mockhub.domain.generations import Generation
@@ -50,9 +51,10 @@ def check_generated(
         The message of the failed assertion, or None.
 
     Raises:
-        MockhubError: if a generation has no such field.
+        MockhubError: if a generation has no such field, or *times* is no number.
     """
     check_field_names(criteria, GENERATION_FIELDS, "a generation")
+    _check_times(times)
     fields_by_id = {generation.id: generation_fields(generation) for generation in generations}
     matching = [id for id, fields in fields_by_id.items() if not differences(fields, criteria)]
     if len(matching) == times or (times is None and matching):
@@ -69,11 +71,21 @@ def check_generated(
 def describe_requested(
     matching: ExchangeList, criteria: Mapping[str, object], times: int | None
 ) -> str:
-    """Return the message for a number of matching requests that is not the expected one."""
+    """Return the message for a number of matching requests that is not the expected one.
+
+    Raises:
+        MockhubError: if *times* is no number.
+    """
+    _check_times(times)
     expected = "a request" if times is None else plural(times, "request")
     expected += f" with {format_criteria(criteria)}" if criteria else ""
     detail = f"\n{matching}" if not matching else ""
     return f"expected {expected}; there are {len(matching)}{detail}"
+
+
+def _check_times(times: int | None) -> None:
+    if times is not None:
+        require_integer("times", times, 0)
 
 
 def check_finding_kind(kind: str) -> None:

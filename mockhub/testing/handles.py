@@ -124,10 +124,8 @@ class AccountsHandle(Mapping[str, AccountHandle]):
 
     def __getitem__(self, id: str) -> AccountHandle:
         if id not in self._backend.accounts:
-            known = self._backend.accounts
-            raise MockhubError(
-                f"unknown account {id!r}{suggest(id, known)}; known accounts: {', '.join(known)}"
-            )
+            known, hint = self._backend.accounts, suggest(str(id), self._backend.accounts)
+            raise MockhubError(f"unknown account {id!r}{hint}; known accounts: {', '.join(known)}")
         if id not in self._handles:
             self._handles[id] = AccountHandle(self._backend, id, self._run_on_server)
         return self._handles[id]
@@ -195,8 +193,8 @@ class KeysHandle:
         expires_at_ms = self._backend.clock.now() if at is None else timestamp_ms(at)
         self._run_on_server(lambda: self._backend.keys.set_expiry(digest, expires_at_ms))
 
-    def _digest_of(self, key: str) -> bytes:
-        if (digest := key_digest(key.encode())) in self._backend.keys:
+    def _digest_of(self, key: object) -> bytes:
+        if isinstance(key, str) and (digest := key_digest(key.encode())) in self._backend.keys:
             return digest
         raise MockhubError("unknown API key; expected one of this hub")
 

@@ -258,7 +258,7 @@ class Hub:
         """Assert how many credits were charged since the hub was created, minus refunds."""
         __tracebackhide__ = True
         if credits != self.credits_spent:
-            self._fail(f"expected {credits} credits to be spent; {self.credits_spent} were")
+            self._fail(f"expected {credits!r} credits to be spent; {self.credits_spent} were")
 
     def assert_no_double_charge(self) -> None:
         """Assert that no request was charged twice, such as by a retry after a lost response."""
@@ -311,7 +311,7 @@ class Hub:
         """Assert the balance of the first account."""
         __tracebackhide__ = True
         if credits != (actual := self.account.credits):
-            self._fail(f"expected a balance of {credits} credits; it is {actual}")
+            self._fail(f"expected a balance of {credits!r} credits; it is {actual}")
 
     def assert_no_spec_violations(self) -> None:
         """Assert that all responses match the API spec, and audit the ledger, after every test."""

@@ -254,6 +254,16 @@ def test_provider_outcomes_apply_in_order_and_the_last_repeats(mockhub: Hub) -> 
         (lambda hub: hub.arm("rseet"), "unknown directive 'rseet'; did you mean 'reset'"),
         (lambda hub: hub.arm("reset", on="get_credit"), "did you mean 'get_credits'"),
         (lambda hub: hub.arm("reset", times=0), "times=0: expected a whole number from 1"),
+        (lambda hub: hub.arm(None), "None is not valid; expected a string such as 'reset@after'"),
+        (lambda hub: hub.arm(["reset"]), "['reset'] is not valid; expected a string"),
+        (lambda hub: hub.arm("reset x1", times=2), "times=2: reset has times=1 already"),
+        (lambda hub: hub.arm("reset on=get_credits", on="get_image"), "has on=get_credits already"),
+        (lambda hub: hub.provider(["fail", "deliver=1"]), "is not valid; expected a string"),
+        (lambda hub: hub.keys.revoke(None), "unknown API key; expected one of this hub"),
+        (lambda hub: hub.keys.expire(5), "unknown API key; expected one of this hub"),
+        (lambda hub: hub.accounts[None], "unknown account None"),
+        (lambda hub: hub.assert_requested(times="1"), 'times: "1" is not valid; expected a whole'),
+        (lambda hub: hub.assert_generated(times="1"), 'times: "1" is not valid; expected a whole'),
         (lambda hub: hub.provider("reset"), "'reset' is not a provider outcome"),
         (lambda hub: hub.clock.advance("soon"), "'soon' is not a duration"),
         (lambda hub: hub.clock.set("noon"), "'noon' is not a time"),
@@ -284,6 +294,13 @@ def test_invalid_arguments_are_explained(
     with pytest.raises(MockhubError, match=re.escape(message)):
         call(mockhub)
     assert (len(mockhub.accounts), mockhub.account.credits) == (1, 120)
+
+
+def test_balance_of_a_wrong_type_is_shown_as_such(mockhub: Hub) -> None:
+    with pytest.raises(AssertionError, match="expected a balance of '120' credits; it is 120"):
+        mockhub.assert_balance("120")  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="expected '0' credits to be spent; 0 were"):
+        mockhub.assert_spent("0")  # type: ignore[arg-type]
 
 
 # -- what happened ---------------------------------------------------------------------------------
