@@ -114,7 +114,12 @@ def _alternatives(fields: Fields, body_size: int) -> Iterator[Fields]:
 
 
 def _shortened(fields: Fields) -> Fields:
-    return {
-        name: value[:_MAX_COMPARED] if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+    """Cut long texts, and show a field that a form or a query has once like one of JSON."""
+    is_form = fields.get("body") == "form"
+    shown: Fields = {}
+    for name, value in fields.items():
+        is_repeatable = is_form or name.startswith("query ")
+        if is_repeatable and isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        shown[name] = value[:_MAX_COMPARED] if isinstance(value, str) else value
+    return shown

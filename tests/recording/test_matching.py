@@ -176,6 +176,18 @@ def test_poll_without_its_post_begins_with_the_first() -> None:
         assert live.client.get("/api/v1/generations/g").text == "processing"
 
 
+def test_near_miss_shows_the_value_of_a_field_of_a_form() -> None:
+    """JSON with the same value is no difference of the field."""
+    form = [{"name": "model", "value": "m"}, {"name": "prompt", "value": "a"}]
+    matcher = Matcher([exchange("/x?page=1", {"form": form}, method="POST")])
+    other = [form[0], {"name": "prompt", "value": "b"}]
+    (near_miss,) = matcher.near_misses(fields("POST", "/x", "page=2", form=other))
+    assert near_miss.endswith(".yaml: query page was '2', not '1'; body.prompt was 'b', not 'a'")
+    json_fields = fields("POST", "/x", "page=1", json={"model": "m", "prompt": "a"})
+    (near_miss,) = matcher.near_misses(json_fields)
+    assert near_miss.endswith(".yaml: body was 'json', not 'form'")
+
+
 def test_unrecorded_request_gets_404_with_the_nearest(session: Session, live: LiveHub) -> None:
     replay(live, session.directory)
     response = live.generate({"prompt": "A lighthouse at dawn"})
