@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from mockhub._text import format_value
+from mockhub._text import format_value, printable
 from mockhub.exceptions import ValidationError
 from mockhub.spec.error_messages import describe_expected
 from mockhub.spec.media_types import SNIFF_BYTES, sniff_media_type
@@ -290,9 +290,8 @@ class FilePart:
     def _check_type(self) -> None:
         found = sniff_media_type(self._first_bytes)
         if found not in self._constraints.media_types:
-            description = found or (
-                f"a file that begins with {self._first_bytes!r}" if self._first_bytes else "empty"
-            )
+            start = printable(self._first_bytes.decode(errors="backslashreplace"))
+            description = found or (f'a file that begins with "{start}"' if start else "empty")
             allowed = ", ".join(self._constraints.media_types)
             raise ValidationError(
                 f"{self._name} is {description}; expected {allowed}, by its content"

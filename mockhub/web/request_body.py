@@ -69,8 +69,8 @@ async def read_body(
         _check_content_encoding(content_encoding)
     if media_type not in operation.bodies:
         allowed = " or ".join(operation.bodies)
-        problem = f"{format_value(media_type)} is not valid" if media_type else "is missing"
-        raise ValidationError(f"Content-Type: {problem}; expected {allowed}")
+        problem = f": {format_value(media_type)} is not valid" if media_type else " is missing"
+        raise ValidationError(f"Content-Type{problem}; expected {allowed}")
     body.media_type = media_type
     try:
         if media_type == JSON:

@@ -164,6 +164,18 @@ def test_content_decides_the_file_type(shared_hub: LiveHub, content: bytes) -> N
     assert count_references(shared_hub, form_body(part)) == 1
 
 
+@pytest.mark.parametrize(
+    ("start", "shown"),
+    [(b"hello\n", r"hello\n"), (b"GIF\xff\0", r"GIF\xff\x00"), ("भ".encode(), "भ")],
+)
+def test_beginning_of_a_file_of_another_type_is_shown_as_text(
+    shared_hub: LiveHub, start: bytes, shown: str
+) -> None:
+    head = b'Content-Disposition: form-data; name="reference_image"; filename="a"\r\n\r\n'
+    message = error_message(shared_hub, form_body(head + start))
+    assert message.startswith(f'reference_image is a file that begins with "{shown}"; expected ')
+
+
 @pytest.mark.parametrize("media_type", ["image/png", "IMAGE/X", "application/octet-stream"])
 def test_file_needs_no_filename(shared_hub: LiveHub, media_type: str) -> None:
     """The media type makes a part a file; its content decides what it is (REQ-8, REQ-17)."""

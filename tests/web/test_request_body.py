@@ -16,7 +16,7 @@ from mockhub.exceptions import ValidationError
 from mockhub.web.asgi import AsgiBodySource, Message, Receive
 from mockhub.web.limits import Limits
 from mockhub.web.request_body import ClientDisconnected, ParsedBody, read_body
-from tests.support.live_server import PNG, read_spec
+from tests.support.live_server import PNG, LiveHub, read_spec
 from tests.support.multipart import FORM, file_part, form_body, text_part
 
 CREATE = read_spec(resource_path("openapi.yaml")).operations["create_generation"]
@@ -233,3 +233,10 @@ def test_import_changes_no_logger_of_another_library() -> None:
     )
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert output.stdout.decode().strip() == "0 True False [] []"
+
+
+def test_missing_content_type_is_one_sentence(shared_hub: LiveHub) -> None:
+    """Without the colon of a value."""
+    response = shared_hub.generate(content=b"{}")
+    message = response.json()["error"]["message"]
+    assert message == ("Content-Type is missing; expected application/json or multipart/form-data")
