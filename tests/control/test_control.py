@@ -17,7 +17,7 @@ from mockhub._numbers import MAX_GENERATIONS, MAX_INTEGER
 from mockhub.control import OPENAPI_FILE
 from mockhub.domain.clock import SystemClock
 from mockhub.spec.document import load_document
-from mockhub.spec.operations import compile_operations
+from mockhub.spec.operations import OperationId, compile_operations
 from tests.support.live_server import BODY, IMAGE_PATH, KEY, POOR, RICH, LiveHub, serve_hub
 
 HUB = "/hubs/default"
@@ -338,6 +338,16 @@ def test_key_name_is_part_of_a_path(hub: LiveHub, name: str) -> None:
     status, _, message = call_error(hub, "POST", f"{HUB}/keys", body)
     assert status == 400
     assert "without a slash" in message
+
+
+def test_journal_is_filtered_by_every_operation(hub: LiveHub) -> None:
+    """Downloads of images, which are no operation of the API spec, are exchanges too."""
+    hub.client.get(IMAGE_PATH)
+    hub.get("models")
+    for operation in OperationId:
+        path = f"{HUB}/journal?operation={operation}"
+        count = len(call(hub, "GET", path)["exchanges"])
+        assert count == (operation in (OperationId.GET_IMAGE, OperationId.LIST_MODELS))
 
 
 def test_key_expires_with_the_clock(hub: LiveHub) -> None:
