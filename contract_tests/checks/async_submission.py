@@ -27,6 +27,8 @@ from mockhub.verify.generation_assertions import (
 from mockhub.verify.outcomes import Failed
 from mockhub.verify.polling import is_own_url
 
+_COUNTS = (1, 2, 3, 4)  # images of a request
+
 
 @check("ASY-1", fixtures=TASK_FIXTURES)
 def tasks_start_queued(context: CheckContext) -> None:
@@ -68,7 +70,7 @@ def _assert_poll_url(context: CheckContext, id: str | None, url: str, exchange: 
         raise Failed(message, exchange, expected=expected, clause="ASY-2")
 
 
-@check("ASY-3", "GEN-2", fixtures=TASK_FIXTURES, last=True)
+@check("ASY-3", "ASY-4", "GEN-2", fixtures=TASK_FIXTURES, last=True)
 def tasks_return_documented_fields(context: CheckContext) -> None:
     """Return the ten documented fields in every 202 response, whichever check asked for it."""
     submitted_tasks(context)
@@ -77,7 +79,12 @@ def tasks_return_documented_fields(context: CheckContext) -> None:
         assert_common_fields(body, exchange)
         assert_field(body, "status", "queued", exchange)
         assert_field(body, "usage.credits", 0, exchange)
-        require_field(body, "usage.credits_requested", int, exchange)
+        requested = require_field(body, "usage.credits_requested", int, exchange)
+        price = oracle.prices().get(str(body["quality"]))
+        if price and requested not in {n * price for n in _COUNTS}:
+            message = f"usage.credits_requested is {requested} at {body['quality']}"
+            expected = f"1 to 4 times {price}"
+            raise Failed(message, exchange, expected=expected, clause="ASY-4")
         created_at = require_field(body, "created_at", str, exchange)
         require_timestamp(created_at, "created_at", exchange)
         url = require_field(body, "poll_url", str, exchange, allow_empty=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mockhub.verify import oracle
-from mockhub.verify.assertions import has_balance, require_response
+from mockhub.verify.assertions import expect_error, has_balance, require_response
 from mockhub.verify.check import check
 from mockhub.verify.client import RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest
@@ -18,6 +18,7 @@ from mockhub.verify.error_assertions import (
     expect_unauthorized,
     unknown_key,
 )
+from mockhub.verify.generation import UNKNOWN_KEY
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
 _MIN_PRICE = oracle.min_price()
@@ -75,6 +76,9 @@ def auth_rejects_unknown_key(context: CheckContext) -> None:
     """Reject a key that does not exist with 401 invalidApiKey on every operation."""
     key = unknown_key(context)
     expect_unauthorized(context, "invalidApiKey", case="with an unknown key", key=key, turns=4)
+    for generation in context.history:
+        if read := generation.other_reads.get(UNKNOWN_KEY):
+            expect_error(read, 401, "invalidApiKey")
 
 
 @check("AUTH-4", cost=2 * _MIN_PRICE, pays_nothing=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mockhub.spec.operations import OperationId
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -14,6 +16,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.charge_assertions import assert_rejections_not_charged
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import ALL_FIXTURES, SAVED_FIXTURES
 from mockhub.verify.generation_assertions import responses_to, synchronous_generations
 from mockhub.verify.outcomes import Inconclusive, Skipped
@@ -66,15 +69,22 @@ def credits_match_response_schema(context: CheckContext) -> None:
 
 @check("CRD-2", "CRD-1", last=True, pays_nothing=True)
 def accounts_have_complete_balances(context: CheckContext) -> None:
-    """Return credits, account_type and next_expiration on every read, for every account."""
+    """Return credits, account_type and next_expiration every time, for every account."""
+    roles = [role for role in ("other", "low", "broke") if role in context.starting_balances]
+    list(context.run_batch([partial(context.client.get, "credits", role) for role in roles]))
+    reads: dict[str | None, Exchange] = {}  # by key
     for exchange in responses_to(context, "GET credits", 200):
         require_complete_balance(exchange)
-    roles = [role for role in ("other", "low", "broke") if role in context.starting_balances]
+        reads[exchange.request.headers.get("Authorization")] = exchange
+    for exchange in responses_to(context, "POST images", 200):
+        read = reads.get(exchange.request.headers.get("Authorization"))
+        balance = exchange.json_object.get("balance")
+        if read and isinstance(balance, dict):
+            name = "account_type"
+            expected = balance_object(expect(read, 200), read).get(name)
+            assert_equal(balance.get(name), expected, f"balance.{name}", exchange, read)
     if not roles:
         raise Skipped("the profile has only one account")
-    for role in roles:
-        exchange = context.client.get("credits", key=role)
-        require_complete_balance(exchange)
 
 
 @check("CRD-3", requires=("state_handlers",), fixtures=("example",))

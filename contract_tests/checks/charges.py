@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -132,7 +133,7 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     images_left = context.client.budget.remaining // _MIN_PRICE
     is_short = images_left < n + 3
     planned = [(task if is_short else several, 1 if is_short else n), (image, 1)]
-    low_images = (context.client.budget.latest("low") or 0) // _MIN_PRICE
+    low_images = math.ceil((context.client.budget.latest("low") or 0) / _MIN_PRICE)
     spare = _SPARE_IMAGES[not context.documented] + min(low_images, _MAX_LOW_IMAGES)
     if images_left >= n + spare:
         planned.append((task, 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mockhub.verify import oracle
 from mockhub.verify.assertions import require_response
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import expect_rejection
 from mockhub.verify.fixtures import upload_files
+from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.generation_assertions import assert_accepted
 from mockhub.verify.outcomes import Failed
 
@@ -31,10 +34,16 @@ def request_ignores_unknown_fields(context: CheckContext) -> None:
     """Ignore fields that are not documented, in JSON and in a form with a file."""
     assert_accepted(context, "unknown_field")
     if context.profile.provider_failure:
+        before = context.credits()
         form = context.form_fields(prompt=context.profile.provider_failure, style="vivid")
-        files = upload_files(("sunset.png",))
-        cost = oracle.min_price()
-        exchange = context.client.post(form=form, files=files, files_first=True, cost=cost)
-        if require_response(exchange).status == 400:
-            expected = "500 generationFailed"
-            raise Failed("HTTP 400 to a form with a further field", exchange, expected=expected)
+        files, cost = upload_files(("sunset.png",)), oracle.min_price()
+        for fields in (form, {**form, "async": "true"}):
+            exchange = context.client.post(form=fields, files=files, files_first=True, cost=cost)
+            if require_response(exchange).status == 400:
+                message, expected = "HTTP 400 to a form with a further field", "500, or 202"
+                raise Failed(message, exchange, expected=expected)
+            fixture = replace(context.fixtures["failure_form_task_1"], payer="valid")
+            context.adopt_generation(
+                ObservedGeneration("a further field", fixture, 1, "1024x1024", exchange)
+            )
+            context.wait_for_credits(before)

@@ -185,7 +185,7 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
 
     The provider fails, so nothing is charged.
     """
-    credits, deadline = _spend_down(context), time.monotonic() + _PAYABLE_SECONDS
+    credits = _spend_down(context)
     payable, unpayable = [], []
     for size, n in product(_PRICED_SIZES, (1, 2, 3, 4)):
         lowest, highest = (n * price for price in _possible_prices(context, size))
@@ -193,24 +193,15 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
             unpayable.append((n, size))
         elif highest <= credits:
             payable.append((highest, n, size))
-    payable.sort()
-    below = [one for one in payable if one[0] < credits]
-    most_expensive = sorted({*below[-1:], *payable[-1:]})
-    for is_form, is_task in product((False, True), repeat=2):
-        if context.is_slow:
-            most_expensive = most_expensive[:1]
-        for price, n, size in most_expensive if time.monotonic() < deadline else ():
-            [exchange] = _request_failures(context, credits, (n, size, is_form, is_task))
-            is_open = price == credits and context.documented  # whether an exact balance is enough
-            if exchange.status == 402 and not is_open:
-                message = f"402 with {credits} credits to {n} images of {size}"
-                raise Failed(message, exchange, expected="500 generationFailed, or 202")
-            if exchange.status == 202:
-                fixture = replace(context.fixtures["failure_async"], payer="low")
-                task = ObservedGeneration("failure of low", fixture, n, size, exchange)
-                polling.poll_until_final(context.client, task)
-            after = context.wait_for_credits(credits, "low")
-            assert_equal(after, credits, "the balance of low", exchange)
+    _assert_rejected(context, credits, unpayable)
+    below = [one for one in sorted(payable) if one[0] < credits]
+    _assert_payable(context, credits, sorted({*below[-1:], *sorted(payable)[-1:]}))
+
+
+def _assert_rejected(
+    context: CheckContext, credits: int, unpayable: Sequence[tuple[int, str]]
+) -> None:
+    """Require 402 to each n and size of *unpayable*, in each media type and mode."""
     combinations = [
         (n, size, is_form, is_task)
         for n, size in unpayable
@@ -227,7 +218,29 @@ def ledger_requires_price_of_each_combination(context: CheckContext) -> None:
     for (_, size, *_), exchange in zip(combinations, exchanges, strict=True):
         if not (exchange.status == 400 and context.documented and size not in DOCUMENTED_SIZES):
             expect_error(exchange, 402, "insufficientCredits")
-    assert_equal(context.credits("low"), credits, "the balance of low", exchange)
+    after = context.credits("low")
+    assert_equal(after, credits, "the balance of low", context.client.exchanges[-1])
+
+
+def _assert_payable(
+    context: CheckContext, credits: int, payable: Sequence[tuple[int, int, str]]
+) -> None:
+    """Require requests with a price, n and size of *payable* to be accepted, and refunded."""
+    deadline = time.monotonic() + _PAYABLE_SECONDS
+    for is_form, is_task in product((False, True), (True, False)):
+        payable = payable[:1] if context.is_slow else payable
+        for price, n, size in payable if time.monotonic() < deadline else ():
+            [exchange] = _request_failures(context, credits, (n, size, is_form, is_task))
+            is_open = price == credits and context.documented  # whether an exact balance is enough
+            if exchange.status == 402 and not is_open:
+                message = f"402 with {credits} credits to {n} images of {size}"
+                raise Failed(message, exchange, expected="500 generationFailed, or 202")
+            if exchange.status == 202:
+                fixture = replace(context.fixtures["failure_async"], payer="low")
+                task = ObservedGeneration("failure of low", fixture, n, size, exchange)
+                polling.poll_until_final(context.client, task)
+            after = context.wait_for_credits(credits, "low")
+            assert_equal(after, credits, "the balance of low", exchange)
 
 
 def _possible_prices(context: CheckContext, size: str) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES
-from mockhub.verify.generation import SECOND_KEY, create_generation
+from mockhub.verify.generation import SECOND_KEY, UNKNOWN_KEY, create_generation
 from mockhub.verify.generation_assertions import generations_with_id, image_ids_and_urls
 from mockhub.verify.outcomes import Failed, Skipped
 
@@ -52,7 +52,7 @@ def retrieve_is_limited_to_owner(context: CheckContext) -> None:
             strangers = [strangers[at % len(strangers)]]
         reads += [partial(context.client.get, generation.path, role) for role in strangers]
         for role, earlier in generation.other_reads.items():
-            if role != SECOND_KEY:
+            if role not in (SECOND_KEY, UNKNOWN_KEY):
                 expect_error(earlier, 404, "notFound")
     for exchange in context.run_batch(reads):
         expect_error(exchange, 404, "notFound")
@@ -93,7 +93,9 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
         for ordered in (roles, roles[::-1])
         for path in both
     ]
-    orders.append(([(role, path) for path in both for role in ("valid", None, *roles[1:])], True))
+    rejected = [role for role in ("revoked", "expired") if role in context.profile.keys]
+    one_after_another = ("valid", None, *rejected, *roles[1:])
+    orders.append(([(role, path) for path in both for role in one_after_another], True))
     rounds = [
         partial(
             context.client.send_simultaneously,
@@ -106,6 +108,8 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
         for (role, path), exchange in zip(order, exchanges, strict=True):
             if role is None:
                 expect_error(exchange, 401, "missingApiKey")
+            elif role in rejected:
+                expect_error(exchange, 401)
             elif path == "credits":
                 credits = find_balance(expect(exchange, 200), exchange)
                 what = f"the balance of {role}, read beside others"
@@ -136,6 +140,22 @@ def same_request_of_users_is_separate(context: CheckContext) -> None:
     assert_field(expect(context.fetch(second), 200), "id", body.get("id"), second.exchange)
     after = context.credits("other")
     assert_equal(after, before - _MIN_PRICE, "the balance of other", second.exchange)
+    if context.profile.provider_failure:
+        _assert_distinct_failures(context)
+
+
+def _assert_distinct_failures(context: CheckContext) -> None:
+    """Require the same failing task of two users to be two, without a charge."""
+    fixture = context.fixtures["failure_form_task_1"]
+    fixtures = [replace(fixture, payer="valid"), replace(fixture, payer="other")]
+    before = [context.credits(one.payer) for one in fixtures]
+    tasks = [create_generation(context.client, f"failure of {one.payer}", one) for one in fixtures]
+    for task in tasks:
+        context.adopt_generation(task)
+    assert_distinct_generations([one.exchange for one in tasks if one.exchange.status == 202])
+    for credits, task in zip(before, tasks, strict=True):
+        after = context.wait_for_credits(credits, task.payer)
+        assert_equal(after, credits, f"the balance of {task.payer}", task.final_exchange)
 
 
 @check("RET-3", "ERR-5", fixtures=("example",), pays_nothing=True)

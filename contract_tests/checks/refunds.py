@@ -18,7 +18,7 @@ from mockhub.verify.charge_assertions import assert_charged, assert_unchanged_on
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import error_exchanges
-from mockhub.verify.fixtures import FAILURE_FIXTURES
+from mockhub.verify.fixtures import FAILURE_FIXTURES, FURTHER_FAILURES
 from mockhub.verify.generation import ObservedGeneration, is_final
 from mockhub.verify.generation_assertions import (
     assert_completed,
@@ -29,6 +29,7 @@ from mockhub.verify.generation_assertions import (
 from mockhub.verify.outcomes import Failed, Inconclusive, OverBudget, Skipped
 
 _MIN_PRICE = oracle.min_price()
+_FAILURES = {*FAILURE_FIXTURES, *FURTHER_FAILURES}
 
 
 @check("LED-2", "ERR-6", requires=("provider_failure",), fixtures=("failure",))
@@ -104,7 +105,7 @@ def ledger_refunds_every_kind_of_failure(context: CheckContext) -> None:
         if generation.exchange.status == 202 and generation.reported_cost is None:
             raise Inconclusive("the task did not end", *generation.polls[-1:])
     for group in context.generation_groups:
-        if group[0].charged and any(one.name in FAILURE_FIXTURES for one in group):
+        if group[0].charged and any(one.name in _FAILURES for one in group):
             _find_charged_failure(context, group)
 
 

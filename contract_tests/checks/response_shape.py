@@ -70,6 +70,8 @@ def _assert_result(body: JsonObject, exchange: Exchange) -> None:
     """Require the fields of a generation that has images, and the cost of these images."""
     assert_common_fields(body, exchange)
     images = require_field(body, "images", list, exchange)
+    if not images:
+        raise Failed("there are no images", exchange, expected="the images", clause="GEN-3")
     assert_image_fields(images, exchange)
     credits = require_field(body, "usage.credits", int, exchange)
     tier_price = oracle.prices().get(body["quality"])

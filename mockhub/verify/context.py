@@ -18,7 +18,7 @@ from mockhub.verify.clauses import DOCUMENTED
 from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import FAILURE_FIXTURES, GenerationFixture
+from mockhub.verify.fixtures import FAILURE_FIXTURES, FURTHER_FAILURES, GenerationFixture
 from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, create_generation, post_fields
 from mockhub.verify.group_balances import record_balances
 from mockhub.verify.multipart import to_form_text
@@ -204,8 +204,9 @@ class CheckContext(Balances):
 
     def _generate_failures(self) -> list[ObservedGeneration]:
         generations: list[ObservedGeneration] = []
-        # Where responses are slow, those that are otherwise measured alone are among them.
-        names = [*FAILURE_FIXTURES, *(["failure", "failure_async"] if self.is_slow else [])]
+        # If responses are slow there are fewer, with those that are otherwise measured alone.
+        measured_alone = ("failure", "failure_async")
+        names = [*FAILURE_FIXTURES, *(measured_alone if self.is_slow else FURTHER_FAILURES)]
         # The tasks run at the same time, as many as there are.
         names.sort(
             key=lambda name: (not self.fixtures[name].asynchronous, self.fixtures[name].max_cost)
@@ -214,7 +215,7 @@ class CheckContext(Balances):
             group_names = names[start : start + _MAX_CONCURRENT]
             self.generate_in_parallel(group_names)
             group = [self.generation(name) for name in group_names]
-            generations += [one for one in group if one.name in FAILURE_FIXTURES]
+            generations += [one for one in group if one.name not in measured_alone]
             if any(generation.charged for generation in group):
                 break
         return generations

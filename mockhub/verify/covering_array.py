@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mockhub.verify import oracle
-from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, GenerationFixture
+from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, FURTHER_FAILURES, GenerationFixture
 
 Pair = tuple[tuple[str, object], ...]
 
@@ -49,7 +49,8 @@ def fill(seed: int) -> Mapping[str, GenerationFixture]:
     open_names = [name for name, one in FIXTURES.items() if one.open]
     # The failures cost nothing, so they cover what the paid generations have left.
     for name in sorted(
-        open_names, key=lambda name: (bool(FIXTURES[name].trigger), random.random())
+        open_names,
+        key=lambda name: (bool(FIXTURES[name].trigger), name in FURTHER_FAILURES, random.random()),
     ):
         candidates = _candidates(_rotate(name, FIXTURES[name], seed), random)
         best = max(islice(candidates, _MAX_CANDIDATES), key=lambda one: _gain(one, covered))

@@ -102,6 +102,7 @@ _ALL_FORMATS = (
     "camera.jpg", "lossy.webp", "sunset.png", "sunset.jpeg",
 )  # fmt: skip
 
+_COUNTS = (1, 2, 3, 4)
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
@@ -178,7 +179,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         "", size="2048x2048", n=2, trigger="provider_failure", asynchronous=True
     ),
     **{
-        f"failure_{'form' if is_form else 'json'}_{'task_' if is_task else ''}{n}": (
+        f"failure_{'form' if is_form else 'json'}_{'task_' if is_task else ''}{n}{again}": (
             GenerationFixture(
                 "",
                 n=n,
@@ -193,7 +194,8 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         )
         for is_form in (False, True)
         for is_task in (False, True)
-        for n in (1, 2, 3, 4)
+        for n in _COUNTS
+        for again in ("", "_again")
     },
     "partial": GenerationFixture(
         "", trigger="partial", n=4, open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER
@@ -230,8 +232,9 @@ TASK_FIXTURES = ("example_async", "form_task", *SEVERAL_FIXTURES)
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
 SAVED_FIXTURES = (*ALL_FIXTURES, "partial", "partial_async")
 FAILURE_FIXTURES = tuple(
-    name for name in FIXTURES if name.startswith(("failure_json", "failure_form"))
+    f"failure_{kind}{n}" for kind in ("json_", "json_task_", "form_", "form_task_") for n in _COUNTS
 )
+FURTHER_FAILURES = tuple(f"{name}_again" for name in FAILURE_FIXTURES)  # if responses are fast
 
 
 def vary(fixture: GenerationFixture, turn: int) -> GenerationFixture:
@@ -247,12 +250,11 @@ def request_of_turn(
 
     The lengths of their cycles are coprime, so that consecutive turns send all pairs of values.
     """
-    counts = (1, 2, 3, 4)
     return GenerationFixture(
         _PROMPT,
         size=sizes[turn % len(sizes)],
         quality=_QUALITIES[turn % len(_QUALITIES)],
-        n=counts[turn % len(counts)],
+        n=_COUNTS[turn % len(_COUNTS)],
         asynchronous=is_task or None,
         is_form=is_form,
         files=_FILES_OF_FAILURES[turn % len(_FILES_OF_FAILURES)] if is_form else (),

@@ -21,7 +21,8 @@ from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import Skipped
 from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
-SECOND_KEY = "second key"
+SECOND_KEY, UNKNOWN_KEY = "second key", "unknown key"
+UNKNOWN_ID = "clx_unknown"
 
 _FINAL_STATUSES = ("succeeded", "failed")
 _REJECTED = (400, 415, 422)

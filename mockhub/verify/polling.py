@@ -7,11 +7,19 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from mockhub._loopback import is_loopback_url
+from mockhub.verify import oracle
 from mockhub.verify.client import BudgetedClient, RawKey
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
-from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, is_final, poll_status
+from mockhub.verify.generation import (
+    SECOND_KEY,
+    UNKNOWN_ID,
+    UNKNOWN_KEY,
+    ObservedGeneration,
+    is_final,
+    poll_status,
+)
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
 _SIMULTANEOUS_POLLS = 3
@@ -43,6 +51,8 @@ def read_with_other_keys(
 ) -> None:
     """Read a task while it may still be in progress: as other users, and with *second_key*.
 
+    Also with a key that does not exist, and with the id of no generation.
+
     Args:
         second_key: Another key of `valid`.
     """
@@ -50,8 +60,12 @@ def read_with_other_keys(
     keys = {role: role for role in roles if role != generation.payer}
     if second_key and generation.payer == "valid":
         keys[SECOND_KEY] = second_key
-    reads = parallel([partial(fetch, client, generation, key) for key in keys.values()])
-    generation.other_reads |= dict(zip(keys, reads, strict=True))
+    calls = [partial(fetch, client, generation, key) for key in keys.values()]
+    names, key_format = [*keys, UNKNOWN_KEY, UNKNOWN_ID], oracle.api_spec().key_format
+    raw = RawKey(key_format.prefix + "k" * key_format.length)
+    calls.append(partial(fetch, client, generation, raw))
+    calls.append(partial(client.get, f"generations/{UNKNOWN_ID}", key=generation.payer))
+    generation.other_reads |= dict(zip(names, parallel(calls), strict=True))
 
 
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:
