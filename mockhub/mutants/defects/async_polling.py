@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mockhub.mutants import responses
 from mockhub.mutants.changes import edit, remove, update, within
 from mockhub.mutants.hook import Hook, at_every, when
-from mockhub.mutants.matching import all_of, has_failed, is_async, lacks_images
+from mockhub.mutants.matching import all_of, has_failed, is_async, is_paid_by, lacks_images
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import GenerationChange
@@ -52,6 +52,11 @@ mutant_table("ASY-5", when(all_of(is_async, lacks_images), responses.mutate_log)
     partial_task_reported_failed=Row(
         "A task that delivers some of its images is `failed`.",
         edit("status", lambda status: "failed" if status == "succeeded" else status),
+    )
+)
+mutant_table("ASY-5", when(all_of(has_failed, is_paid_by("low")), responses.mutate_log))(
+    failed_task_of_low_succeeds=Row(
+        "A failed task of the account `low` is `succeeded`.", update(status="succeeded")
     )
 )
 mutant_table("ASY-5", rename_status)(

@@ -131,6 +131,13 @@ mutant_table("ASY-4", mutate_usage)(
             compute(credits_requested=lambda generation: 2 * generation.quote.credits_per_image),
         ),
     ),
+    credits_requested_of_low_one_more=Row(
+        "credits_requested of the account `low` is one credit more.",
+        only_if(
+            is_paid_by("low"),
+            compute(credits_requested=lambda generation: generation.credits_requested + 1),
+        ),
+    ),
     credits_requested_as_string=Row(
         "credits_requested is a string.", edit("credits_requested", str)
     ),

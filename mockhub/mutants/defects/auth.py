@@ -196,6 +196,15 @@ def any_key_accepted(server: PatchedServer) -> None:
         return usable if token.startswith(prefix) and token not in known else token
 
 
+@mutant("AUTH-4", "A task in progress can be read with an unknown key.")
+@on_rejected_key("invalidApiKey").with_server
+def running_tasks_read_with_any_key(
+    server: PatchedServer, context: RequestContext
+) -> Account | None:
+    task = server.hub.generations.get(context.path_param or "")
+    return server.hub.accounts[task.account] if task and not task.ended else None
+
+
 @mutant("AUTH-4", "A key that is too short returns 500.")
 @responses.on_response(code="invalidApiKey")
 def short_key_crashes(response: Response, context: RequestContext) -> Response:

@@ -79,6 +79,12 @@ mutant_table("CRD-1", responses.mutate_json(OperationId.CREATE_GENERATION, statu
         level="inferred",
     )
 )
+mutant_table("CRD-1", responses.mutate_json(OperationId.CREATE_GENERATION, status=200))(
+    account_type_of_responses_is_pro=Row(
+        "The response to a generation has account_type PRO, whatever the account is.",
+        within("balance", update(account_type="PRO")),
+    )
+)
 mutant_table("CRD-2", mutate_credits)(
     credits_as_string=Row("The credits are a string.", edit("credits", str)),
     missing_account_type=Row("The balance has no account_type.", remove("account_type")),

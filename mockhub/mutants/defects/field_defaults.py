@@ -9,7 +9,7 @@ from mockhub.mutants.matching import Matches, lacks
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant_table
 from mockhub.mutants.types import Json, ParsedRequest
-from mockhub.spec.operations import JSON, OperationId
+from mockhub.spec.operations import FORM, JSON, OperationId
 
 _TYPES = {"model": str, "prompt": str, "size": str, "quality": str, "n": int, "async": bool}
 
@@ -84,7 +84,20 @@ def reject_beside_files(server: PatchedServer, matches: Matches) -> None:
     fields.reject_if(lambda request: bool(request.uploads) and matches(request))(server)
 
 
+@Hook
+def reject_in_form_tasks(server: PatchedServer, matches: Matches) -> None:
+    fields.reject_if(
+        lambda request: (
+            request.media_type == FORM and "async" in request.values and matches(request)
+        )
+    )(server)
+
+
 mutant_table("REQ-15", on_unknown_field, conforms_if_documented=True)(
+    unknown_fields_rejected_in_form_tasks=Row(
+        "In a form that is a task, a field that is not documented is rejected.",
+        reject_in_form_tasks,
+    ),
     unknown_fields_rejected=Row("A field that is not documented is rejected.", fields.reject_if),
     unknown_fields_rejected_beside_files=Row(
         "In a form with a file, a field that is not documented is rejected.",

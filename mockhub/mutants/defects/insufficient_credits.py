@@ -8,6 +8,7 @@ from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import constant
 from mockhub.mutants.hook import Hook, hook_factory
+from mockhub.mutants.matching import is_async
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import (
@@ -160,6 +161,24 @@ mutant_table("LED-5", charge_rejected)(
     ),
     rejection_still_charged=Row("A request that returns 402 is charged.", constant(8)),
 )
+
+
+@mutant("LED-4", "A task that fails after a 402 to its account is not refunded.")
+def failure_after_402_not_refunded(server: PatchedServer) -> None:
+    refused: set[str] = set()
+
+    @hooks.after_error(OperationId.CREATE_GENERATION).on(server)
+    def remember(account: Account, error: Exception) -> None:
+        if isinstance(error, ApiError) and error.code == "insufficientCredits":
+            refused.add(account.id)
+
+    @hooks.replace_refund.on(server)
+    def refund(credits: int, generation: Generation) -> int:
+        after_402 = is_async(generation) and generation.account in refused
+        refused.discard(generation.account)
+        return 0 if after_402 else credits
+
+
 mutant_table("LED-4", hooks.free_after_error)(
     free_after_insufficient_credits=Row("A generation after a 402 is free.", "insufficientCredits")
 )

@@ -250,6 +250,17 @@ mutant_table("RET-3", on_not_found)(
 )
 
 
+@mutant("RET-3", "While a task of the user runs, an unknown id returns it.")
+@on_not_found.with_server
+def unknown_id_is_running_task(
+    server: PatchedServer, response: Response, context: RequestContext
+) -> Response:
+    assert context.account
+    generations = server.hub.generations.values()
+    own = [one for one in generations if one.account == context.account.id and is_running(one)]
+    return json_response(200, server.log_json(own[-1])) if own else response
+
+
 @mutant("RET-3", "An unknown UUID returns a queued generation.")
 @on_not_found
 def unknown_uuid_is_queued(response: Response, context: RequestContext) -> Response:
