@@ -140,7 +140,7 @@ def same_request_of_users_is_separate(context: CheckContext) -> None:
     assert_field(expect(context.fetch(second), 200), "id", body.get("id"), second.exchange)
     after = context.credits("other")
     assert_equal(after, before - _MIN_PRICE, "the balance of other", second.exchange)
-    if context.profile.provider_failure:
+    if context.profile.provider_failure and not context.is_slow:
         _assert_distinct_failures(context)
 
 
