@@ -88,11 +88,13 @@ def request_accepts_combinations(context: CheckContext) -> None:
     generations = [*context.generate_failures(), context.generation("form_task")]
     # Whether a form can be a task depends on no other field.
     is_open = context.documented and not context.has_form_tasks
-    offered = {one.size for one in context.history if not one.size_rejection}
+    accepted = [one for one in context.history if not one.size_rejection]
+    offered = {(one.size, one.fixture.is_form) for one in accepted}
     for generation in generations:
         if is_open and generation.fixture.is_form_task:
             continue
-        is_offered = not context.documented or generation.fixture.size in offered
+        fixture = generation.fixture
+        is_offered = not context.documented or (fixture.size, fixture.is_form) in offered
         exchange = generation.first_exchange if is_offered else generation.exchange
         if exchange.status in (400, 413, 415, 422):
             expected = "500 generationFailed, or 202 for a task"

@@ -78,8 +78,7 @@ def _assert_task_not_generated(
         for _ in range(3):
             poll = context.client.get(path, key=role)
             images = poll.json_object.get("images")
-            is_complete = isinstance(images, list) and len(images) == n
-            if poll.status == 200 and is_complete:
+            if poll.status == 200 and isinstance(images, list) and len(images) == n:
                 raise Failed("an unpaid task succeeded", exchange, poll, expected="402")
         if poll.status == 404:
             raise Failed("its owner cannot read an accepted task", exchange, poll, expected="402")
@@ -93,9 +92,10 @@ def ledger_rejects_insufficient_credits(context: CheckContext) -> None:
     _expect_insufficient_credits(context, "broke", form=context.form_fields())
     turns = _SLOW_TURNS if context.is_slow else _TURNS
     with context.expect_no_charge("requests without enough credits", "broke"):
+        kinds = list(product((False, True), (False, True), range(turns)))
         requests = [
-            request_of_turn(turns * context.seed + turn, is_form=is_form, is_task=is_task)
-            for turn, is_form, is_task in product(range(turns), (False, True), (False, True))
+            request_of_turn(len(kinds) * context.seed + at, is_form=is_form, is_task=is_task)
+            for at, (is_form, is_task, _) in enumerate(kinds)
         ]
         calls = [partial(context.post_fixture, one, "broke", cost=_MIN_PRICE) for one in requests]
         exchanges = list(context.run_batch(calls))
@@ -110,19 +110,19 @@ def _certainly_unpaid(
 ) -> Iterator[Exchange]:
     """Iterate over the responses that must be 402 by the documentation alone.
 
-    A task may be accepted and fail. A size, or a task in a form, may be rejected with 400, but then
-    always.
+    A task may be accepted and fail. A size in a media type, or a task in a form, may be rejected
+    with 400, but then always.
     """
-    offered = {request.size for request, exchange in responses if exchange.status == 402}
+    offered = {(one.size, one.is_form) for one, exchange in responses if exchange.status == 402}
+    offered |= set(product(DOCUMENTED_SIZES, (False, True)))
     has_form_tasks = any(
         exchange.status in (202, 402) for request, exchange in responses if request.is_form_task
     )
     for request, exchange in responses:
-        is_offered = request.size in DOCUMENTED_SIZES or request.size in offered
         is_open = request.is_form_task and not has_form_tasks
-        may_be_accepted = bool(request.asynchronous) and exchange.status == 202
-        may_be_rejected = exchange.status == 400 and (is_open or not is_offered)
-        if not (may_be_accepted or may_be_rejected):
+        may_be_rejected = is_open or (request.size, request.is_form) not in offered
+        may_fail_later = bool(request.asynchronous) and exchange.status == 202
+        if not (may_fail_later or (may_be_rejected and exchange.status == 400)):
             yield exchange
 
 

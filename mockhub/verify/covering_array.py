@@ -32,7 +32,10 @@ _MAX_CANDIDATES = 80  # of each fixture; more find hardly any further pairs
 _PARTIAL_WEIGHT = 5  # only two generations of a run have such pairs
 _TRIPLE_WEIGHT = 4  # of a value with a media type and a mode
 _VALUE_WEIGHT = 20  # a value that was never sent counts as much as so many pairs
-_PRICE_WEIGHT = 100  # of a number of images at a tier whose price was never seen
+_WEIGHTS = {
+    "price": 100,  # a number of images at a tier whose price was never seen
+    "size shown": 6,  # a size whose ratio was never seen
+}
 _PAYERS = ("valid", "other")
 _ROTATED = ("two", "three", "four", "partial", "partial_async")
 _MODES: tuple[tuple[bool, tuple[object, ...]], ...] = (
@@ -103,7 +106,7 @@ def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
 
 def _weight(pair: Pair) -> int:
     if len(pair) == 1:
-        return _PRICE_WEIGHT if pair[0][0] == "price" else _VALUE_WEIGHT
+        return _WEIGHTS.get(pair[0][0], _VALUE_WEIGHT)
     if len(pair) == 3:
         return _TRIPLE_WEIGHT
     return _PARTIAL_WEIGHT if ("trigger", "partial") in pair else 1
@@ -121,7 +124,8 @@ def _pairs(fixture: GenerationFixture) -> list[Pair]:
         pairs += product(files, values)
         values.append(("files", count))
     pairs += combinations(values, 2)
-    if not fixture.trigger or fixture.asynchronous:  # a failed task shows what it was to cost
+    if not fixture.trigger or fixture.asynchronous:  # a failed task shows what it was to be
+        pairs.append((("size shown", fixture.size),))
         pairs.append((("price", (fixture.image_count, fixture.tier)),))
     if fixture.trigger == "provider_failure":  # it costs nothing, and its media type is fixed
         media, mode, *others = [*values, ("files", fixture.files)]
