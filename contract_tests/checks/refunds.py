@@ -104,6 +104,7 @@ def ledger_refunds_every_kind_of_failure(context: CheckContext) -> None:
             raise Inconclusive("the provider did not fail", generation.exchange)
         if generation.exchange.status == 202 and generation.reported_cost is None:
             raise Inconclusive("the task did not end", *generation.polls[-1:])
+        require_triggered(generation)
     for group in context.generation_groups:
         if group[0].charged and any(one.name in _FAILURES for one in group):
             _find_charged_failure(context, group)
