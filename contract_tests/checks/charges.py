@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import (
@@ -15,6 +16,7 @@ from mockhub.verify.assertions import (
     expect_error,
     find_balance,
     require_complete_balance,
+    require_field,
 )
 from mockhub.verify.charge_assertions import (
     assert_balances_match_costs,
@@ -28,11 +30,12 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, vary
+from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, request_of_turn, vary
 from mockhub.verify.generation import (
     ObservedGeneration,
     create_generation,
     encode_request,
+    poll_status,
     reported_credits,
 )
 from mockhub.verify.generation_assertions import (
@@ -41,7 +44,7 @@ from mockhub.verify.generation_assertions import (
     assert_ratio_of_size,
     completed_generations,
 )
-from mockhub.verify.outcomes import Failed, Inconclusive
+from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 _MIN_PRICE = oracle.min_price()
 _SPARE_IMAGES = 3, 7  # that later checks need, at level documented and inferred
@@ -75,6 +78,27 @@ def _assert_charged_before_end(generation: ObservedGeneration) -> None:
             read,
             expected=f"at most {before - cost}: credits are charged before the generation",
         )
+
+
+@check("LED-1", requires=("provider_failure",), cost=4 * oracle.max_price(), account="valid")
+def ledger_charges_running_tasks_their_price(context: CheckContext) -> None:
+    """Charge a task, while it is in progress, its price or nothing yet; a failing one is free."""
+    if context.is_slow:
+        raise Skipped("responses take too long to read a balance while a task is in progress")
+    for turn, (is_form, n) in enumerate(product((False, True), (1, 2, 3, 4)), 8 * context.seed):
+        fixture = request_of_turn(turn, is_form=is_form, is_task=True)
+        fixture = replace(fixture, n=n, trigger="provider_failure")
+        before = context.credits()
+        task = create_generation(context.client, f"failing task {turn}", fixture)
+        read = context.client.get("credits")
+        context.adopt_generation(task)
+        if task.exchange.status == 202 and poll_status(task.polls[0]) in ("queued", "processing"):
+            charged = before - find_balance(expect(read, 200), read)
+            price = require_field(task.body, "usage.credits_requested", int, task.exchange)
+            if charged not in (0, price):
+                message = f"{charged} credits are charged while a task is in progress"
+                raise Failed(message, task.exchange, read, expected=f"{price}, or none yet")
+        context.wait_for_credits(before)
 
 
 def _assert_group_charge(group: list[ObservedGeneration]) -> None:

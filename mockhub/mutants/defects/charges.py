@@ -79,6 +79,13 @@ def async_charged_as_1k(server: PatchedServer, credits: int, generation: Generat
     return server.prices["1K"] * generation.request.n
 
 
+@mutant("LED-1", "A task of three images that fails is charged one credit more, until its refund.")
+def failing_task_of_three_charged_extra(server: PatchedServer) -> None:
+    matches = all_of(is_async, has_count(3), lambda task: task.outcome.fail)
+    when(matches, hooks.replace_charge)(plus(1))(server)
+    when(matches, hooks.replace_refund)(plus(1))(server)
+
+
 @mutant("LED-1", "Another account is charged.")
 @hooks.replace_charge.with_server
 def charged_to_other_account(server: PatchedServer, credits: int, generation: Generation) -> int:
