@@ -203,20 +203,30 @@ class CheckContext(Balances):
         return self.memoize("failures", self._generate_failures)
 
     def _generate_failures(self) -> list[ObservedGeneration]:
-        generations: list[ObservedGeneration] = []
         # If responses are slow there are fewer, with those that are otherwise measured alone.
         measured_alone = ("failure", "failure_async")
-        names = [*FAILURE_FIXTURES, *(measured_alone if self.is_slow else FURTHER_FAILURES)]
+        if self.is_slow:
+            generations = self._generate_group_by_group((*FAILURE_FIXTURES, *measured_alone))
+            return [one for one in generations if one.name not in measured_alone]
+        generations = self._generate_group_by_group(FAILURE_FIXTURES)
+        ended = all(one.finished or one.exchange.status != 202 for one in generations)
+        if ended and not any(one.charged for one in generations):
+            generations += self._generate_group_by_group(FURTHER_FAILURES)
+        return generations
+
+    def _generate_group_by_group(self, names: Sequence[str]) -> list[ObservedGeneration]:
+        """Create generations that the provider fails, and nothing more after one was charged."""
+        generations: list[ObservedGeneration] = []
         # The tasks run at the same time, as many as there are.
-        names.sort(
-            key=lambda name: (not self.fixtures[name].asynchronous, self.fixtures[name].max_cost)
+        fixtures = self.fixtures
+        names = sorted(
+            names, key=lambda one: (not fixtures[one].asynchronous, fixtures[one].max_cost)
         )
         for start in range(0, len(names), _MAX_CONCURRENT):
             group_names = names[start : start + _MAX_CONCURRENT]
             self.generate_in_parallel(group_names)
-            group = [self.generation(name) for name in group_names]
-            generations += [one for one in group if one.name not in measured_alone]
-            if any(generation.charged for generation in group):
+            generations += [self.generation(name) for name in group_names]
+            if any(generation.charged for generation in generations):
                 break
         return generations
 
