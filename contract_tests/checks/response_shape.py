@@ -190,13 +190,14 @@ def generate_returns_balance(context: CheckContext) -> None:
 @check("GEN-12", fixtures=_TIER_FIXTURES)
 def generate_derives_tier_from_pixels(context: CheckContext) -> None:
     """Return 1K for sizes up to 1536x1024, 2K up to 2048x2048, and 4K for larger ones."""
-    for name in _TIER_FIXTURES:
-        assert_accepted(context, name)
-        context.completed(name)
+    # Tasks that fail come first: after one that is charged too much nothing is paid for any more.
     for generation, body, exchange in _first_and_final(context, _TIER_FIXTURES):
         tier = require_field(body, "quality", str, exchange)
         what = f"quality of {generation.size}"
         assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
+    for name in _TIER_FIXTURES:
+        assert_accepted(context, name)
+        context.completed(name)
 
 
 @check("GEN-5", level="inferred", fixtures=("wide", "auto"))
