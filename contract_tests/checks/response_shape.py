@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from urllib.parse import unquote, urlsplit
 
 from mockhub.verify import oracle
@@ -32,7 +34,9 @@ from mockhub.verify.generation_assertions import (
     responses_to,
     synchronous_generations,
 )
-from mockhub.verify.outcomes import Failed
+from mockhub.verify.outcomes import CheckOutcome, Failed
+
+_ACCEPTED = 202
 
 _TIER_FIXTURES = (
     "example",
@@ -190,8 +194,11 @@ def generate_returns_balance(context: CheckContext) -> None:
 @check("GEN-12", fixtures=_TIER_FIXTURES)
 def generate_derives_tier_from_pixels(context: CheckContext) -> None:
     """Return 1K for sizes up to 1536x1024, 2K up to 2048x2048, and 4K for larger ones."""
-    # Tasks that fail come first: after one that is charged too much nothing is paid for any more.
-    for generation, body, exchange in _first_and_final(context, _TIER_FIXTURES):
+    with suppress(CheckOutcome):  # after one that is charged too much nothing is paid for any more
+        context.generate_failures()
+    tasks = [(one, one.body, one.exchange) for one in context.history]
+    accepted = [task for task in tasks if task[2].status == _ACCEPTED]
+    for generation, body, exchange in chain(accepted, _first_and_final(context, _TIER_FIXTURES)):
         tier = require_field(body, "quality", str, exchange)
         what = f"quality of {generation.size}"
         assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
