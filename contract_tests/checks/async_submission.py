@@ -17,7 +17,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.fixtures import TASK_FIXTURES
+from mockhub.verify.fixtures import COUNTS, TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, poll_status
 from mockhub.verify.generation_assertions import (
     accepted_tasks,
@@ -26,8 +26,6 @@ from mockhub.verify.generation_assertions import (
 )
 from mockhub.verify.outcomes import Failed
 from mockhub.verify.polling import is_own_url
-
-_COUNTS = (1, 2, 3, 4)  # images of a request
 
 
 @check("ASY-1", fixtures=TASK_FIXTURES)
@@ -81,7 +79,7 @@ def tasks_return_documented_fields(context: CheckContext) -> None:
         assert_field(body, "usage.credits", 0, exchange)
         requested = require_field(body, "usage.credits_requested", int, exchange)
         price = oracle.prices().get(str(body["quality"]))
-        if price and requested not in {n * price for n in _COUNTS}:
+        if price and requested not in {n * price for n in COUNTS}:
             message = f"usage.credits_requested is {requested} at {body['quality']}"
             expected = f"1 to 4 times {price}"
             raise Failed(message, exchange, expected=expected, clause="ASY-4")

@@ -30,7 +30,7 @@ from mockhub.verify.charge_assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, request_of_turn, vary
+from mockhub.verify.fixtures import ALL_FIXTURES, COUNTS, GenerationFixture, request_of_turn, vary
 from mockhub.verify.generation import (
     ObservedGeneration,
     create_generation,
@@ -85,7 +85,7 @@ def ledger_charges_running_tasks_their_price(context: CheckContext) -> None:
     """Charge a task, while it is in progress, its price or nothing yet; a failing one is free."""
     if context.is_slow:
         raise Skipped("responses take too long to read a balance while a task is in progress")
-    for turn, (is_form, n) in enumerate(product((False, True), (1, 2, 3, 4)), 8 * context.seed):
+    for turn, (is_form, n) in enumerate(product((False, True), COUNTS), 8 * context.seed):
         fixture = request_of_turn(turn, is_form=is_form, is_task=True)
         fixture = replace(fixture, n=n, trigger="provider_failure")
         before = context.credits()

@@ -102,7 +102,7 @@ _ALL_FORMATS = (
     "camera.jpg", "lossy.webp", "sunset.png", "sunset.jpeg",
 )  # fmt: skip
 
-_COUNTS = (1, 2, 3, 4)
+COUNTS = (1, 2, 3, 4)
 _QUALITIES = (None, "auto", "low", "medium", "high")
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
@@ -194,7 +194,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         )
         for is_form in (False, True)
         for is_task in (False, True)
-        for n in _COUNTS
+        for n in COUNTS
         for again in ("", "_again")
     },
     "partial": GenerationFixture(
@@ -232,7 +232,7 @@ TASK_FIXTURES = ("example_async", "form_task", *SEVERAL_FIXTURES)
 ALL_FIXTURES = (*SYNC_FIXTURES, *TASK_FIXTURES)
 SAVED_FIXTURES = (*ALL_FIXTURES, "partial", "partial_async")
 FAILURE_FIXTURES = tuple(
-    f"failure_{kind}{n}" for kind in ("json_", "json_task_", "form_", "form_task_") for n in _COUNTS
+    f"failure_{kind}{n}" for kind in ("json_", "json_task_", "form_", "form_task_") for n in COUNTS
 )
 FURTHER_FAILURES = tuple(f"{name}_again" for name in FAILURE_FIXTURES)  # if responses are fast
 
@@ -254,7 +254,7 @@ def request_of_turn(
         _PROMPT,
         size=sizes[turn % len(sizes)],
         quality=_QUALITIES[turn % len(_QUALITIES)],
-        n=_COUNTS[turn % len(_COUNTS)],
+        n=COUNTS[turn % len(COUNTS)],
         asynchronous=is_task or None,
         is_form=is_form,
         files=_FILES_OF_FAILURES[turn % len(_FILES_OF_FAILURES)] if is_form else (),

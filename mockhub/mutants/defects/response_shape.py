@@ -130,8 +130,8 @@ def images_cached_without_count(server: PatchedServer) -> None:
     @responses.mutate_result.on(server)
     def repeat(content: Json, generation: Generation) -> None:
         key = (generation.account, generation.request.prompt, generation.request.size)
-        first = images.setdefault(key, content["images"])
-        content["images"] = first if generation.request.n > 1 else content["images"]
+        if (first := images.setdefault(key, content["images"])) and generation.request.n > 1:
+            content["images"] = first
 
 
 mutant_table("GEN-3", responses.mutate_result)(
