@@ -132,6 +132,11 @@ class PatchedServer:
         """Return the ids of the generations of an account, the oldest first."""
         return [id for id, each in self.hub.generations.items() if each.account == account.id]
 
+    def running_generations(self, account: Account) -> list[Generation]:
+        """Return the generations of an account that have not ended, oldest first."""
+        generations = self.hub.generations.values()
+        return [one for one in generations if one.account == account.id and not one.ended]
+
     def log_json(self, generation: Generation) -> Json:
         links, now = self.api.links(self.hub.name), self.hub.clock.now()
         return serializers.generation_log(generation, self.hub, links, now=now)

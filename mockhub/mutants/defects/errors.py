@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from mockhub.mutants import hooks
 from mockhub.mutants.changes import edit, remove, rename, update
 from mockhub.mutants.hook import Change, apply_change, at_every
-from mockhub.mutants.matching import is_running
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.responses import (
@@ -158,8 +157,7 @@ def too_many_generations_are_429(server: PatchedServer) -> None:
 @mutant("LIM-2", "While three tasks of an account run, another one returns 429.")
 @hooks.wrap_generate.with_server
 async def fourth_task_is_429(server: PatchedServer, call: hooks.Call) -> Response:
-    generations = server.hub.generations.values()
-    running = [one for one in generations if one.account == call.account.id and is_running(one)]
+    running = server.running_generations(call.account)
     return rate_limited() if len(running) >= _MOST_TASKS else await call.proceed()
 
 

@@ -256,9 +256,8 @@ def unknown_id_is_running_task(
     server: PatchedServer, response: Response, context: RequestContext
 ) -> Response:
     assert context.account
-    generations = server.hub.generations.values()
-    own = [one for one in generations if one.account == context.account.id and is_running(one)]
-    return json_response(200, server.log_json(own[-1])) if own else response
+    running = server.running_generations(context.account)
+    return json_response(200, server.log_json(running[-1])) if running else response
 
 
 @mutant("RET-3", "An unknown UUID returns a queued generation.")
