@@ -16,10 +16,10 @@ from mockhub.verify.error_assertions import (
     expect_error_codes,
     expect_errors,
     expect_unauthorized,
-    unknown_key,
 )
 from mockhub.verify.generation import UNKNOWN_KEY
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
+from mockhub.verify.polling import unknown_key
 
 _MIN_PRICE = oracle.min_price()
 _MAX_SIMULTANEOUS = 15
@@ -74,7 +74,7 @@ def auth_rejects_missing_header(context: CheckContext) -> None:
 @check("AUTH-4", "ERR-3", fixtures=PROTECTED_FIXTURES, cost=4 * _MIN_PRICE, pays_nothing=True)
 def auth_rejects_unknown_key(context: CheckContext) -> None:
     """Reject a key that does not exist with 401 invalidApiKey on every operation."""
-    key = unknown_key(context)
+    key = unknown_key()
     expect_unauthorized(context, "invalidApiKey", case="with an unknown key", key=key, turns=4)
     for generation in context.history:
         if read := generation.other_reads.get(UNKNOWN_KEY):
@@ -141,8 +141,8 @@ def auth_guards_every_spelling_of_a_path(context: CheckContext) -> None:
     requests = [
         SimultaneousRequest(key, path=url, headers=headers, unspecified=True)
         for resource, keys in (
-            ("credits", [None, unknown_key(context)]),
-            (f"generations/{id}", [None, unknown_key(context), *foreign]),
+            ("credits", [None, unknown_key()]),
+            (f"generations/{id}", [None, unknown_key(), *foreign]),
         )
         for key in keys
         for url, headers in _spellings(context.profile.base_url, resource)

@@ -13,9 +13,9 @@ from mockhub.verify.error_assertions import (
     PROTECTED_FIXTURES,
     expect_unauthorized,
     provoke_errors,
-    unknown_key,
 )
 from mockhub.verify.outcomes import Failed, Skipped
+from mockhub.verify.polling import unknown_key
 
 _MIN_PRICE = oracle.min_price()
 _ORIGIN = "https://page.example"
@@ -87,7 +87,7 @@ def responses_allow_no_foreign_origin_with_credentials(context: CheckContext) ->
 def auth_precedes_body_validation(context: CheckContext) -> None:
     """Reject an invalid body without a valid key with 401 instead of 400."""
     post = context.client.post
-    for key, code in ((None, "missingApiKey"), (unknown_key(context), "invalidApiKey")):
+    for key, code in ((None, "missingApiKey"), (unknown_key(), "invalidApiKey")):
         expect_error(post(context.request_body(n=0), key=key), 401, code)
         expect_error(post(raw=("application/json", b"{"), key=key), 401, code)
         expect_error(post(raw=("text/plain", b"x"), key=key), 401, code)

@@ -13,12 +13,12 @@ from zlib import crc32
 
 from mockhub.verify import oracle
 from mockhub.verify.assertions import FailedCases, expect_error
-from mockhub.verify.client import RawKey
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import SMALL_SIZES, GenerationFixture, request_of_turn
 from mockhub.verify.generation import ObservedGeneration, post_fields
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
+from mockhub.verify.polling import unknown_key
 
 OVERRIDE_HEADERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 PROTECTED_FIXTURES = ("example", "example_async", "failure_async")  # read with all kinds of keys
@@ -183,13 +183,6 @@ def expect_unauthorized(
         )
 
 
-def unknown_key(context: CheckContext) -> RawKey:
-    """Return a key of the documented form that does not exist."""
-    key_format = oracle.api_spec().key_format
-    secret = f"{context.seed:x}mockhubverify".ljust(key_format.length, "q")[: key_format.length]
-    return RawKey(key_format.prefix + secret)
-
-
 def error_exchanges(context: CheckContext, *statuses: int) -> list[Exchange]:
     """Return the exchanges so far with an error whose shape is documented."""
     return [
@@ -206,7 +199,7 @@ def provoke_errors(context: CheckContext, *statuses: int) -> None:
     """Send free requests that are rejected, if no error was returned, as in a run of one clause."""
     if error_exchanges(context, *statuses):
         return
-    for key in (None, unknown_key(context)):
+    for key in (None, unknown_key()):
         context.client.get("credits", key=key)
     context.client.get("generations/clx_none")
     if not context.client.read_only:

@@ -61,11 +61,16 @@ def read_with_other_keys(
     if second_key and generation.payer == "valid":
         keys[SECOND_KEY] = second_key
     calls = [partial(fetch, client, generation, key) for key in keys.values()]
-    names, key_format = [*keys, UNKNOWN_KEY, UNKNOWN_ID], oracle.api_spec().key_format
-    raw = RawKey(key_format.prefix + "k" * key_format.length)
-    calls.append(partial(fetch, client, generation, raw))
+    names = [*keys, UNKNOWN_KEY, UNKNOWN_ID]
+    calls.append(partial(fetch, client, generation, unknown_key()))
     calls.append(partial(client.get, f"generations/{UNKNOWN_ID}", key=generation.payer))
     generation.other_reads |= dict(zip(names, parallel(calls), strict=True))
+
+
+def unknown_key() -> RawKey:
+    """Return a key of the documented form that does not exist."""
+    key_format = oracle.api_spec().key_format
+    return RawKey(key_format.prefix + "mockhubverify".ljust(key_format.length, "q"))
 
 
 def fetch(client: BudgetedClient, generation: ObservedGeneration, role: str) -> Exchange:
