@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain
 from urllib.parse import unquote, urlsplit
 
 from mockhub.verify import oracle
@@ -149,13 +148,21 @@ def generate_returns_aspect_ratio(context: CheckContext) -> None:
 def _first_and_final(
     context: CheckContext, names: tuple[str, ...] = SAVED_FIXTURES
 ) -> Iterator[tuple[ObservedGeneration, JsonObject, Exchange]]:
-    """Iterate over generations and their responses: of tasks that fail, only the 202."""
-    if context.profile.provider_failure:
-        for task, body in failed_tasks(context):
-            yield task, body, task.exchange
+    """Iterate over generations and their responses: of those that fail, only the 202.
+
+    The tasks so far come first, so that they are judged even if nothing more can be paid for.
+    """
+    with suppress(CheckOutcome):
+        if context.profile.provider_failure:
+            context.generate_failures()
+    for task in tuple(context.history):
+        if task.exchange.status == _ACCEPTED:
+            yield task, task.body, task.exchange
     for one in completed_generations(context, names):
         yield one, one.body, one.exchange
         yield one, one.final_body, one.final_exchange
+    if context.profile.provider_failure:
+        failed_tasks(context)
 
 
 @check("GEN-6", "MOD-3", fixtures=ALL_FIXTURES)
@@ -194,11 +201,7 @@ def generate_returns_balance(context: CheckContext) -> None:
 @check("GEN-12", fixtures=_TIER_FIXTURES)
 def generate_derives_tier_from_pixels(context: CheckContext) -> None:
     """Return 1K for sizes up to 1536x1024, 2K up to 2048x2048, and 4K for larger ones."""
-    with suppress(CheckOutcome):  # after one that is charged too much nothing is paid for any more
-        context.generate_failures()
-    tasks = [(one, one.body, one.exchange) for one in context.history]
-    accepted = [task for task in tasks if task[2].status == _ACCEPTED]
-    for generation, body, exchange in chain(accepted, _first_and_final(context, _TIER_FIXTURES)):
+    for generation, body, exchange in _first_and_final(context, _TIER_FIXTURES):
         tier = require_field(body, "quality", str, exchange)
         what = f"quality of {generation.size}"
         assert_equal(tier, oracle.tier_of(generation.size), what, exchange)
