@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -54,7 +55,7 @@ def image_urls_relative(server: PatchedServer) -> None:
 mutant_table("GEN-10", responses.mutate_images, conforms_if_documented=True)(
     image_urls_are_file_urls=Row(
         "Image URLs are file URLs of the disk of the server.",
-        lambda image, index: image.update(url=f"file:///var/images/{index}.png"),
+        lambda image, index: image.update(url=f"file://{urlsplit(image['url']).path}"),
     )
 )
 mutant_table("GEN-10", change_rendering)(
