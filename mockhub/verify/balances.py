@@ -22,6 +22,7 @@ _STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
 _SLOW_RESPONSE_SECONDS = 0.05
 _MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
 _REFUND_TIMEOUT = 3.0  # seconds until a refund is visible; less if poll_timeout is less
+_SHORTER = 4  # after a refund that did not become visible, the next ones have a fraction of it
 
 
 class NoChargeRecord(NamedTuple):
@@ -52,6 +53,7 @@ class Balances:
         self.balance_reads: dict[str, Exchange] = {}
         self.settled_balances: dict[str, int] = {}
         self._foreign_change: str | None = None
+        self._refund_missing = False
 
     @property
     def is_slow(self) -> bool:
@@ -110,10 +112,15 @@ class Balances:
 
     def wait_for_credits(self, expected: int, role: str = "valid") -> int | None:
         """Read the credits until they are *expected* or the time is over; return the last read."""
-        pause, deadline = 0.02, time.monotonic() + min(_REFUND_TIMEOUT, self.profile.poll_timeout)
+        timeout = min(_REFUND_TIMEOUT, self.profile.poll_timeout)
+        timeout /= _SHORTER if self._refund_missing else 1
+        pause, deadline = 0.02, time.monotonic() + timeout
         while True:
             credits = self.credits_or_none(role)
-            if credits == expected or credits is None or time.monotonic() > deadline:
+            if credits == expected or credits is None:
+                return credits
+            if time.monotonic() > deadline:
+                self._refund_missing = True
                 return credits
             time.sleep(pause)
             pause = min(pause * 2, 0.4)
@@ -134,9 +141,13 @@ class Balances:
         return {role: self.credits_or_none(role) for role in self.starting_balances}
 
     def foreign_change(self) -> str | None:
-        """Stand still and describe a balance that changes meanwhile, or return None."""
+        """Stand still and describe a balance that changes meanwhile, or return None.
+
+        If none does, the implementation itself has made the changes so far.
+        """
         if self._foreign_change is None:
             self._foreign_change = self._find_foreign_change()
+            self.client.idle_changes = 0
         return self._foreign_change
 
     def _find_foreign_change(self) -> str | None:

@@ -66,7 +66,7 @@ class Exchange:
     def text(self) -> str:
         return self.content.decode("utf-8", "replace")
 
-    @property
+    @cached_property
     def json_object(self) -> JsonObject:
         """The JSON object in the body, or an empty one."""
         try:

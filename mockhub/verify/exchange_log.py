@@ -31,7 +31,7 @@ class ExchangeLog:
         transient_failures: Responses after which a request was sent again; not in `exchanges`.
         given_up: How many requests were not sent again after their last transient failure.
         lost: Requests that were charged, or may have been, and whose response was lost.
-        idle_changes: Descriptions of balances that changed while nothing was sent.
+        idle_changes: How many balances changed while nothing was sent, since it was last examined.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class ExchangeLog:
         self.transient_failures: list[Exchange] = []
         self.given_up = 0
         self.lost: list[Exchange] = []
-        self.idle_changes: list[str] = []
+        self.idle_changes = 0
         self._unanswered: Counter[str] = Counter()  # by kind of request
         self._lost_in_a_row: Counter[str] = Counter()
         self._idle: set[str] = set()  # roles whose balance was read after the last POST
@@ -94,6 +94,6 @@ class ExchangeLog:
         """Account for a balance that was read, and notice a change while nothing was sent."""
         before = budget.latest(role)
         if role in self._idle and before != credits and not budget.reserved:
-            self.idle_changes.append(f"the balance of {role} went from {before} to {credits}")
+            self.idle_changes += 1
         self._idle.add(role)
         budget.observe(role, credits)

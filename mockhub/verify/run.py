@@ -221,7 +221,7 @@ class Run:
 
     @property
     def _may_be_shared(self) -> bool:
-        return bool(self.client.idle_changes) or not self.client.loopback
+        return self.client.idle_changes > 0 or not self.client.loopback
 
     @property
     def _may_be_same_user(self) -> bool:
