@@ -18,6 +18,7 @@ from mockhub.verify.outcomes import Failed, Skipped
 _MIN_PRICE = oracle.min_price()
 _TOO_LARGE = 50 * 1024 * 1024 + 1  # bytes, too many in megabytes and in mebibytes
 _UNSUPPORTED_FILES = ("picture.gif", "notes.txt", "drawing.svg", "paper.pdf", "picture.bmp")
+_POSITIONS = {"first of 2": (0, 2), "last of 2": (1, 2), "second of 3": (1, 3)}  # index and count
 
 
 @check("REQ-6", "REQ-10", cost=2 * _MIN_PRICE, pays_nothing=True)
@@ -83,17 +84,14 @@ def references_of_other_formats_are_rejected(context: CheckContext) -> None:
 
 @check("REQ-8", "REQ-10", cost=_MIN_PRICE, pays_nothing=True)
 def references_are_all_validated(context: CheckContext) -> None:
-    """Reject a file of another format among valid ones, at any position."""
-    valid = fixtures.upload_files(("sunset.png",))[0]
-    invalid = fixtures.unsupported_file("picture.gif")
-    cases = {
-        "a GIF first of 2": (invalid, valid),
-        "a GIF last of 2": (valid, invalid),
-        "a GIF second of 3": (valid, invalid, valid),
-    }
+    """Reject a file of any other format among valid ones, at any position."""
+    [valid] = fixtures.upload_files(("sunset.png",))
     names, calls = [], []
-    for (case, files), is_task in product(cases.items(), (False, True)):
-        names.append(f"{case}{' of a task' * is_task}")
+    cases = product(_UNSUPPORTED_FILES, _POSITIONS.items())
+    for turn, (name, (position, (index, count))) in enumerate(cases, context.seed):
+        files, is_task = [valid] * count, turn % 2 == 1
+        files[index] = fixtures.unsupported_file(name)
+        names.append(f"{name} {position}{' of a task' * is_task}")
         calls.append(partial(_upload, context, *files, **{"async": True} if is_task else {}))
     with context.expect_no_charge("a form with a file of another format among others"):
         expect_invalid_requests(zip(names, context.run_batch(calls), strict=True))

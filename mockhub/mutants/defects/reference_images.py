@@ -78,6 +78,13 @@ mutant_table("REQ-8", accept_files_if)(
     only_last_file_checked=Row(
         "Only the last of several files is validated.", lambda files: is_allowed(files[-1])
     ),
+    further_files_must_not_be_other_images=Row(
+        "After the first file, any that is not declared as an image is accepted.",
+        lambda files: (
+            is_allowed(files[0])
+            and all(is_allowed(one) or "image/" not in one.declared_type for one in files[1:])
+        ),
+    ),
     one_valid_file_suffices=Row(
         "One valid file among several is enough.", lambda files: any(map(is_allowed, files))
     ),
