@@ -180,7 +180,7 @@ def generate_costs_tier_price_per_image(context: CheckContext) -> None:
 
 @check("GEN-7", "CRD-2", fixtures=SAVED_FIXTURES)
 def generate_returns_balance(context: CheckContext) -> None:
-    """Return the balance after the charge, in the documented shape."""
+    """Return the balance after the charge, in the documented shape, also while a task runs."""
     for generation in synchronous_generations(context):
         exchange = generation.exchange
         body = expect(exchange, exchange.status)

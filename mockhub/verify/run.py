@@ -16,7 +16,7 @@ from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
 from mockhub.verify.exchange import concurrent_labels
 from mockhub.verify.fixtures import FAILURE_FIXTURES
-from mockhub.verify.generation import ObservedGeneration
+from mockhub.verify.generation import ObservedGeneration, create_generation, poll_status
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
@@ -26,6 +26,7 @@ from mockhub.verify.transient import is_transient
 _MAX_SIDE_BY_SIDE = 24  # checks that run at the same time
 _MAX_RUNS = 3  # of a check that fails with a transient failure
 _FIRST_FIXTURES = {"example", "example_async", "failure", "failure_async", *FAILURE_FIXTURES}
+_BESIDE_TASK = "auto"  # the generation that is created while a task is in progress
 _PASSED = (Outcome.PASSED, Outcome.SKIPPED)
 _LOW_IMAGES = 3  # that a fresh account for keys.low pays for
 
@@ -244,7 +245,7 @@ class Run:
         return None
 
     def _warm_up(self, fixtures: Sequence[str]) -> None:
-        """Create the first generations, and those that the provider fails."""
+        """Create the first generations, those that the provider fails, and one beside a task."""
         self._warmed_up = True
         for first, is_async in (("example", False), ("example_async", True)):
             if first not in fixtures:
@@ -259,6 +260,29 @@ class Run:
         with suppress(CheckOutcome):
             if FAILURE_FIXTURES[0] in fixtures:
                 self.context.generate_failures()
+            if _BESIDE_TASK in fixtures:
+                self._generate_beside_task(_BESIDE_TASK)
+
+    def _generate_beside_task(self, name: str) -> None:
+        """Create a generation while a task of its account is in progress, which fails.
+
+        If the task may have changed the balances, they are not those of the generation alone.
+        """
+        context, payer = self.context, self.context.fixtures[name].payer
+        if context.is_slow or not context.profile.provider_failure:
+            return
+        before = context.current_credits(payer)
+        fixture = replace(context.fixtures["failure_async"], payer=payer)
+        task = create_generation(self.client, f"a task beside {name}", fixture)
+        generation = context.generation(name)
+        status = poll_status(context.fetch(task)) if task.id else None
+        context.adopt_generation(task)
+        is_running = status in ("queued", "processing")
+        if not is_running or generation.charged != generation.reported_cost:
+            generation.measured_alone = False
+        if before is not None:
+            cost = generation.reported_cost if generation.payer == payer else 0
+            context.wait_for_credits(before - (cost or 0), payer)
 
     def _prefetch(self, fixtures: Sequence[str]) -> None:
         """Create the other generations in parallel, once, if the first ones were slow."""

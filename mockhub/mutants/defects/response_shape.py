@@ -50,11 +50,6 @@ def balance_before(credits: int, generation: Generation) -> int:
     return credits + generation.credits
 
 
-def _as_base64(image: Json) -> Json:
-    del image["url"]
-    return {**image, "b64_json": "iVBORw0KGgo="}
-
-
 for _field in (*responses.FIELDS, "balance"):
     mutant(
         "GEN-2",
@@ -87,6 +82,7 @@ mutant_table("GEN-3", responses.mutate_images)(
     image_without_id=Row("Images have no id.", remove("id")),
     image_without_object=Row("Images have no object.", remove("object")),
     image_without_url=Row("Images have no url.", remove("url")),
+    image_as_base64=Row("Images have b64_json instead of url.", rename("url", "b64_json")),
     image_without_created_at=Row("Images have no created_at.", remove("created_at")),
 )
 mutant_table("GEN-3", replace_images)(
@@ -100,10 +96,6 @@ mutant_table("GEN-3", replace_images)(
     image_object_renamed=Row(
         "The object of images is `file`.",
         lambda images, _: [{**image, "object": "file"} for image in images],
-    ),
-    image_as_base64=Row(
-        "Images have b64_json instead of a URL.",
-        lambda images, _: [_as_base64(image) for image in images],
     ),
     extra_image=Row(
         "There is one image more than requested.",
@@ -339,6 +331,14 @@ def balance_of_concurrent_user(server: PatchedServer) -> None:
         others = [account for account in in_progress if account.id != generation.account]
         for account in others:
             content["balance"]["credits"] = max(content["balance"]["credits"], account.balance)
+
+
+@mutant("GEN-7", "A balance in a response lacks what running tasks of the account were charged.")
+def balance_without_running_tasks(server: PatchedServer) -> None:
+    @responses.mutate_result.on(server)
+    def mutate(content: Json, generation: Generation) -> None:
+        running = server.running_generations(server.hub.accounts[generation.account])
+        content["balance"]["credits"] += sum(one.credits_requested for one in running)
 
 
 @mutant("GEN-7", "Every response has the balance of the first response of the account.")
