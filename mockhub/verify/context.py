@@ -42,6 +42,8 @@ class CheckContext(Balances):
         generation_groups: The generations that were created at the same time.
         concurrent_payment: Credits of keys.low before concurrent requests spent them, and the rest
             that pays for none of them.
+        ineffective_triggers: The triggers whose prompts have no effect, with a response that shows
+            it; `profile` does not have them any more.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class CheckContext(Balances):
         self.history: list[ObservedGeneration] = []
         self.generation_groups: list[list[ObservedGeneration]] = []
         self.concurrent_payment = (0, 0)
+        self.ineffective_triggers: dict[str, Exchange] = {}
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._unreliable: set[str] = set()  # what was memoized while a request was given up
@@ -279,6 +282,15 @@ class CheckContext(Balances):
             if any(generation.exchange.error == "lost" for generation in group):
                 group = self._remove_lost(group)
             self.generation_groups += [group] if group else []
+        self._drop_ineffective_triggers()
+
+    def _drop_ineffective_triggers(self) -> None:
+        """Go on without a trigger whose prompt has had no effect on any generation so far."""
+        for trigger in ("provider_failure", "partial"):
+            triggered = [one for one in self.history if one.fixture.trigger == trigger]
+            if triggered and all(one.ignored_trigger for one in triggered):
+                self.ineffective_triggers[trigger] = triggered[0].final_exchange
+                self.profile = self.client.profile = self.profile.without(trigger)
 
     def _remove_lost(self, group: list[ObservedGeneration]) -> list[ObservedGeneration]:
         """Forget the generations whose responses were lost; they are created again when needed."""

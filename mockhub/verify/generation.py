@@ -142,6 +142,15 @@ class ObservedGeneration:
             return 0  # how a failed generation shows its refund is open
         return reported_credits(self.final_body)
 
+    @property
+    def ignored_trigger(self) -> bool:
+        """Whether all images came and were charged, although the provider should have failed."""
+        images, cost = self.final_body.get("images"), self.reported_cost
+        is_complete = isinstance(images, list) and len(images) == self.n
+        is_charged = self.charged in (None, cost) or not self.measured_alone
+        has_succeeded = self.final_body.get("status") == "succeeded"
+        return is_complete and has_succeeded and is_charged and cost == self.max_cost
+
 
 def reported_credits(body: JsonObject) -> int | None:
     """Return `usage.credits` of a response, if it is a whole number."""

@@ -171,4 +171,7 @@ def _credit_problems(rows: dict[str, AccountRow], needed: int) -> Iterator[tuple
         hint = f", or give --budget {int(valid)}" if valid >= oracle.min_price() else ""
         yield "valid", f"and the run may spend {needed}: add credits{hint}"
     if broke is not None and broke >= oracle.min_price():
-        yield "broke", "enough for an image: it must not be able to pay; are the keys swapped?"
+        cause = "are the keys swapped?"
+        if broke == valid:
+            cause = "it has as many as valid: is it the same user, or do all keys read one balance?"
+        yield "broke", f"enough for an image: it must not be able to pay; {cause}"

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,6 +119,12 @@ class Profile:
     def offers(self, requirement: str) -> bool:
         """Return whether it has *requirement*: a role, a trigger, or `state_handlers`."""
         return requirement in self.keys or bool(getattr(self, requirement, None))
+
+    def without(self, trigger: str) -> Profile:
+        """Return the profile without the trigger `provider_failure` or `partial`."""
+        if trigger == "partial":
+            return replace(self, partial=None)
+        return replace(self, provider_failure=None)
 
 
 def mock_account(role: str) -> str:

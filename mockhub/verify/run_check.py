@@ -24,6 +24,10 @@ def run_in_order(checks: Sequence[Check], context: CheckContext) -> list[tuple[C
 
 def run_check(check: Check, context: CheckContext) -> CheckResult:
     """Run one check; whatever happens, it ends with a result."""
+    for need in check.requires:
+        if shown := context.ineffective_triggers.get(need):
+            message = f"the prompt of triggers.{need} has no effect: all images came"
+            return to_result(check, Inconclusive(message, shown))
     missing = [need for need in check.requires if not context.profile.offers(need)]
     if missing:
         prefixes = {"provider_failure": "triggers.", "partial": "triggers.", "state_handlers": ""}
