@@ -111,8 +111,9 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
         return
     cost = sum(generation.reported_cost or 0 for generation in group)
     if charged != cost:
+        before, after = group[0].balance_before, group[0].balance_after
         raise Failed(
-            f"{charged} credits were charged for generations that cost {cost} together",
+            f"the balance went from {before} to {after} for generations that cost {cost} together",
             *(generation.final_exchange for generation in group),
             expected=f"{cost} credits charged",
         )

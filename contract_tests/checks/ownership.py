@@ -25,7 +25,11 @@ from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES
 from mockhub.verify.generation import SECOND_KEY, UNKNOWN_KEY, create_generation
-from mockhub.verify.generation_assertions import generations_with_id, image_ids_and_urls
+from mockhub.verify.generation_assertions import (
+    generations_with_id,
+    image_ids_and_urls,
+    require_triggered,
+)
 from mockhub.verify.outcomes import Failed, Skipped
 
 _MIN_PRICE = oracle.min_price()
@@ -121,7 +125,7 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
 
 
 @check(
-    *("RET-2", "CRD-3"),
+    *("RET-2", "CRD-3", "LED-1", "LED-2"),
     requires=("other",),
     fixtures=("example",),
     cost=_MIN_PRICE,
@@ -139,7 +143,8 @@ def same_request_of_users_is_separate(context: CheckContext) -> None:
     assert_distinct_generations([first.exchange, second.exchange])
     assert_field(expect(context.fetch(second), 200), "id", body.get("id"), second.exchange)
     after = context.credits("other")
-    assert_equal(after, before - _MIN_PRICE, "the balance of other", second.exchange)
+    what = "the balance of other"
+    assert_equal(after, before - _MIN_PRICE, what, second.exchange, clause="LED-1")
     if context.profile.provider_failure and not context.is_slow:
         _assert_distinct_failures(context)
 
@@ -152,10 +157,12 @@ def _assert_distinct_failures(context: CheckContext) -> None:
     tasks = [create_generation(context.client, f"failure of {one.payer}", one) for one in fixtures]
     for task in tasks:
         context.adopt_generation(task)
+        require_triggered(task)
     assert_distinct_generations([one.exchange for one in tasks if one.exchange.status == 202])
     for credits, task in zip(before, tasks, strict=True):
         after = context.wait_for_credits(credits, task.payer)
-        assert_equal(after, credits, f"the balance of {task.payer}", task.final_exchange)
+        what = f"the balance of {task.payer}"
+        assert_equal(after, credits, what, task.final_exchange, clause="LED-2")
 
 
 @check("RET-3", "ERR-5", fixtures=("example",), pays_nothing=True)

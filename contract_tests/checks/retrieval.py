@@ -54,7 +54,8 @@ def retrieve_returns_same_images(context: CheckContext) -> None:
             if context.documented:  # their order is an open point
                 saved, created = sorted(saved, key=str), sorted(created, key=str)
             assert_equal(saved, created, "images", exchange, final_exchange)
-            _assert_same_timestamps(final, body, exchange, final_exchange)
+            if not context.documented:
+                _assert_same_timestamps(final, body, exchange, final_exchange)
 
 
 @check("RET-1", fixtures=SAVED_FIXTURES)
@@ -98,7 +99,8 @@ def retrieve_is_unchanged_at_end(context: CheckContext) -> None:
             assert_equal(cost, generation.reported_cost, "usage.credits at the end", *evidence)
         old, new = image_ids_and_urls(before), image_ids_and_urls(after)
         assert_equal(sorted(new, key=str), sorted(old, key=str), "images at the end", *evidence)
-        _assert_same_timestamps(before, after, *evidence)
+        if not context.documented:
+            _assert_same_timestamps(before, after, *evidence)
 
 
 def _ended(context: CheckContext) -> Iterator[ObservedGeneration]:

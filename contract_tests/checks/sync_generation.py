@@ -21,9 +21,9 @@ from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import vary
-from mockhub.verify.generation import ObservedGeneration, encode_request
+from mockhub.verify.generation import ObservedGeneration, encode_request, is_final
 from mockhub.verify.generation_assertions import assert_accepted, assert_completed
-from mockhub.verify.outcomes import CheckOutcome, Failed
+from mockhub.verify.outcomes import CheckOutcome, Failed, failures_about
 
 _MIN_PRICE = oracle.min_price()
 _SLOW_TASK_SECONDS = 2  # longer than the task queues of some servers wait
@@ -39,11 +39,15 @@ def generate_waits_for_completion(context: CheckContext) -> None:
             assert_field(expect(exchange, 200), "status", "succeeded", exchange)
 
 
-@check("LIM-1", requires=("state_handlers",), cost=2 * oracle.max_price())
+@check(
+    *("LIM-1", "LED-1", "ASY-1", "ASY-5"),
+    requires=("state_handlers",),
+    cost=2 * oracle.max_price(),
+)
 def generate_waits_for_slow_generation(context: CheckContext) -> None:
     """Wait for a synchronous generation that takes several seconds, and was charged before.
 
-    A slow task of another user, at the same time, is charged once.
+    A slow task of another user, at the same time, is accepted at once and charged once.
     """
     prompt = context.provider_state("slow_generation", "prompt", seconds=_SLOW_SECONDS)
     key: str = "valid"
@@ -80,7 +84,7 @@ def _read_credits_during(context: CheckContext, key: str) -> Exchange:
 
 
 def _slow_task(context: CheckContext) -> None:
-    """Require a slow task of `other` to be charged once."""
+    """Require a slow task of `other` to be accepted before it ends, and to be charged once."""
     if "other" not in context.profile.keys or context.credits("other") < _MIN_PRICE:
         return
     seconds = min(_SLOW_TASK_SECONDS, 0.6 * context.profile.poll_timeout)
@@ -93,8 +97,13 @@ def _slow_task(context: CheckContext) -> None:
     exchange = context.client.post(body, key="other", cost=_MIN_PRICE)
     task = ObservedGeneration("a slow task", fixture, 1, size, exchange)
     context.adopt_generation(task)
-    expect(exchange, 202)
-    assert_completed(context, task)
+    with failures_about("ASY-1"):
+        expect(exchange, 202)
+        if exchange.seconds >= seconds and task.polls and is_final(task.polls[0]):
+            message = f"HTTP 202 came after {exchange.seconds:.1f} s, when the task had ended"
+            raise Failed(message, exchange, task.polls[0], expected="HTTP 202 at once")
+    with failures_about("ASY-5"):
+        assert_completed(context, task)
     expected = before - _MIN_PRICE
     after = context.wait_for_credits(expected, "other")
     assert_equal(after, expected, "the balance of other", task.final_exchange, clause="LED-1")

@@ -106,6 +106,9 @@ def assert_completed(context: CheckContext, generation: ObservedGeneration) -> N
     timeout = context.profile.poll_timeout
     limit = context.profile.generation_limit or oracle.generation_limit()
     message = f"the task has not ended after {timeout:g} s (limits.poll_timeout)"
+    if ended := [one for one in context.history if one.final_poll]:
+        slowest = max(one.final_exchange.started - one.exchange.started for one in ended)
+        message += f", though {len(ended)} others have ended within {slowest:.1f} s"
     if timeout < limit:
         message += f"; raise it, a generation may take {limit:g} s"
         raise Inconclusive(message, *generation.polls[-1:])

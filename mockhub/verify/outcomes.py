@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from traceback import extract_tb
 from typing import TYPE_CHECKING
@@ -58,6 +60,16 @@ class Failed(CheckOutcome):
     """The implementation violates the clause."""
 
     outcome = Outcome.FAILED
+
+
+@contextmanager
+def failures_about(clause: str) -> Iterator[None]:
+    """Attribute a failure within to *clause*, unless it names another one."""
+    try:
+        yield
+    except Failed as failure:
+        failure.clause = failure.clause or clause
+        raise
 
 
 class Skipped(CheckOutcome):

@@ -45,6 +45,16 @@ def test_named_mutants_are_killed_and_variants_are_not_flagged() -> None:
     assert all(tested.requests for tested in (*result.mutants, *result.variants))
 
 
+@pytest.mark.parametrize(
+    ("name", "clause"),
+    [("slow-task-charged-twice", "LED-1"), ("slow-task-accepted-at-end", "ASY-1")],
+)
+def test_slow_task_fails_the_clause_that_it_breaks(name: str, clause: str) -> None:
+    """The check of slow generations does not blame the time limit for the fault of a task."""
+    [result] = self_test.evaluate([name], conforming=False)
+    assert result.clauses == (clause,)
+
+
 def test_unknown_name_is_rejected_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown name fails before anything is served, with exit code 2."""
     with pytest.raises(MockhubError, match="did you mean 'failure-fee'"):

@@ -185,7 +185,11 @@ mutant_table("RET-4", responses.mutate_log_at_read)(
 )
 
 
-@mutant("RET-4", "The created_at of a task becomes the time of its end when it ends.")
+@mutant(
+    "RET-4",
+    "The created_at of a task becomes the time of its end when it ends.",
+    conforms_if_documented=True,
+)
 @when(is_async, responses.mutate_log)
 def created_at_changes_at_completion(content: Json, generation: Generation) -> None:
     if generation.ended_at:
@@ -206,7 +210,7 @@ mutant_table("RET-4", mutate_logged_images)(
 )
 
 
-@mutant("RET-4", "created_at is the time of the read.")
+@mutant("RET-4", "created_at is the time of the read.", conforms_if_documented=True)
 def created_at_changes_on_read(server: PatchedServer) -> None:
     @responses.mutate_log_at_read.on(server)
     def change(content: Json, generation: Generation, reads: int) -> None:

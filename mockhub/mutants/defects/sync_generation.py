@@ -21,6 +21,7 @@ from mockhub.web.responses import json_response
 _VISIBILITY_TIMEOUT = 500  # milliseconds until a queue delivers a job again
 _PATIENCE = 4  # seconds that a gateway waits
 _ASYNC = {"async": True}
+_BY_TIME = "duration=20ms"  # tasks do not end by a number of polls
 
 mutant_table("GEN-1", fields.mutate_values())(
     sync_is_202=Row("A synchronous request returns 202 and a task.", update(**_ASYNC)),
@@ -70,7 +71,7 @@ def sync_charged_at_end(server: PatchedServer) -> None:
 
 @mutant("LIM-1", "A task that takes more than half a second is executed again, and charged again.")
 def slow_task_charged_twice(server: PatchedServer) -> None:
-    server.hub.provider = Provider([parse_outcome("duration=20ms")])  # not a number of polls
+    server.hub.provider = Provider([parse_outcome(_BY_TIME)])
 
     @wrap(server.hub, "complete_generation")
     def complete(
@@ -80,6 +81,18 @@ def slow_task_charged_twice(server: PatchedServer) -> None:
         if is_async(generation) and now - generation.created_at > _VISIBILITY_TIMEOUT:
             server.adjust_balance(server.hub.accounts[completed.account], -completed.credits)
         return completed
+
+
+@mutant("LIM-1", "A slow task is accepted, as queued, only when it has ended.")
+def slow_task_accepted_at_end(server: PatchedServer) -> None:
+    server.hub.provider = Provider([parse_outcome(_BY_TIME)])
+
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        response = await call.proceed()
+        if is_async(task := responses.generation_of(call.context)):
+            await asyncio.sleep(task.outcome.duration / 1000)
+        return response
 
 
 mutant_table("LIM-1", on_slow_generation)(
