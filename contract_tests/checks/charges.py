@@ -44,7 +44,7 @@ from mockhub.verify.generation_assertions import (
     assert_ratio_of_size,
     completed_generations,
 )
-from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
+from mockhub.verify.outcomes import Failed, Inconclusive, Skipped, failures_about
 
 _MIN_PRICE = oracle.min_price()
 _SPARE_IMAGES = 3, 7  # that later checks need, at level documented and inferred
@@ -120,7 +120,7 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
 
 
 @check(
-    *("LED-1", "GEN-3"),
+    *("LED-1", "GEN-3", "ERR-6"),
     fixtures=("portrait", "form_task"),
     cost=7 * _MIN_PRICE,
     account="valid",
@@ -181,7 +181,8 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     for exchange in exchanges[len(planned) :]:
         if exchange.status == 200:
             raise Inconclusive("HTTP 200 where the provider should fail", exchange)
-        expect_error(exchange, 500, "generationFailed")
+        with failures_about("ERR-6"):
+            expect_error(exchange, 500, "generationFailed")
     reported = [reported_credits(exchange.json_object) or 0 for exchange in exchanges]
     if not any(exchange.status == 202 for exchange in exchanges):  # which may not be charged yet
         resend_lost(context, requests, exchanges, before - sum(reported))

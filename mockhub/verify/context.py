@@ -285,7 +285,7 @@ class CheckContext(Balances):
         self._drop_ineffective_triggers()
 
     def _drop_ineffective_triggers(self) -> None:
-        """Go on without a trigger whose prompt has had no effect on any generation so far."""
+        """Continue without a trigger whose prompt has had no effect on any generation so far."""
         for trigger in ("provider_failure", "partial"):
             triggered = [one for one in self.history if one.fixture.trigger == trigger]
             if triggered and all(one.ignored_trigger for one in triggered):
