@@ -127,6 +127,8 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
 )
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
     """Charge tasks and an image, requested at the same moment, after refunds, beside failures."""
+    for name in ("portrait", "form_task"):  # before the balance is read
+        context.generation(name)
     before = context.credits()
     if context.profile.provider_failure and context.seed % 2:  # else after a partial delivery
         context.client.post(_failing_body(context), cost=_MIN_PRICE)
@@ -150,7 +152,6 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:
     """Send a partial task, then a synchronous request, another task or both, and a failure."""
-    context.generation("portrait")
     sizes = [small_size(context, context.seed + at) for at in range(3)]
     task, image = context.fixtures["example_async"], context.fixtures["example"]
     context.client.budget.settle()

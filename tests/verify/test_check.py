@@ -142,3 +142,11 @@ def test_unusable_checks_are_rejected(tmp_path: Path, text: str, message: str) -
     with pytest.raises(MockhubError, match=message), additional_checks(file):
         pass
     assert [check.name for check in all_checks()] == known
+
+
+def test_crossing_requests_are_measured_without_what_they_need() -> None:
+    """Alone, the check creates the generations that it needs before it reads the balance."""
+    with mock() as served:
+        report = run(build_profile(served.url), keyword="ledger_charges_crossing_requests")
+    assert report.with_outcome("failed") == []
+    assert report.exit_code == 0
