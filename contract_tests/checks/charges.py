@@ -90,7 +90,8 @@ def ledger_charges_running_tasks_their_price(context: CheckContext) -> None:
         fixture = replace(fixture, n=n, trigger="provider_failure")
         before = context.credits()
         task = create_generation(context.client, f"failing task {turn}", fixture)
-        read = context.client.get("credits")
+        with context.in_progress(task):
+            read = context.client.get("credits")
         context.adopt_generation(task)
         if task.exchange.status == 202 and poll_status(task.polls[0]) in ("queued", "processing"):
             charged = before - find_balance(expect(read, 200), read)

@@ -112,19 +112,21 @@ def ledger_refunds_every_kind_of_failure(context: CheckContext) -> None:
 
 def _find_charged_failure(context: CheckContext, group: list[ObservedGeneration]) -> None:
     """Repeat the failures of a group that was charged one by one, to find the one that is."""
-    charged, exchanges = group[0].charged, [generation.final_exchange for generation in group]
+    exchanges = [generation.final_exchange for generation in group]
     for generation in group:
         if not generation.measured_alone:
             try:
                 generation = context.repeat_generation(generation)
             except OverBudget:
-                message = f"{charged} credits were charged for generations that failed"
+                before, after = group[0].balance_before, group[0].balance_after
+                message = f"the balance went from {before} to {after} for generations that failed"
                 raise Failed(message, *exchanges, expected="everything refunded") from None
         if generation.charged and generation.fixture.asynchronous and not generation.finished:
             raise Inconclusive("the task did not end", generation.final_exchange)
         if generation.charged:
             _assert_refunded(generation)
-    raise Inconclusive(f"the balance changed by {charged} during failures", *exchanges)
+    message = f"the balance changed by {-(group[0].charged or 0)} during failures"
+    raise Inconclusive(message, *exchanges)
 
 
 @check("LED-2", requires=("provider_failure",), cost=2 * _MIN_PRICE, account="valid")

@@ -13,11 +13,12 @@ from mockhub.verify.assertions import expect, find_balance
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
-from mockhub.verify.generation import reported_credits
+from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.outcomes import CheckOutcome, OverBudget, Skipped
 
 T = TypeVar("T")
 
+_ACCEPTED = 202
 _STILL_PAUSES = (0.4, 0.6, 0.8)  # seconds, to see whether another client spends
 _SLOW_RESPONSE_SECONDS = 0.05
 _MAX_BATCH, _MAX_CONCURRENT_READS = 48, 12  # independent requests, and those at the same time
@@ -165,6 +166,16 @@ class Balances:
                 if before[role] != after[role]:
                     return f"the balance of {role} went from {before[role]} to {after[role]}"
         return None
+
+    @contextmanager
+    def in_progress(self, task: ObservedGeneration) -> Iterator[None]:
+        """Expect *task*, which is not polled within, to change the balance at any moment."""
+        credits = task.max_cost if task.exchange.status == _ACCEPTED else 0
+        reservation = self.client.budget.reserve_task(credits, task.exchange.started)
+        try:
+            yield
+        finally:
+            self.client.budget.release(reservation)
 
     @contextmanager
     def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:

@@ -92,8 +92,10 @@ class ExchangeLog:
 
     def observe_balance(self, role: str, credits: int, budget: Budget) -> None:
         """Account for a balance that was read, and notice a change while nothing was sent."""
-        before = budget.latest(role)
-        if role in self._idle and before != credits and not budget.reserved:
+        if budget.reserved:
+            self._idle.discard(role)
+        elif role in self._idle and budget.latest(role) != credits:
             self.idle_changes += 1
-        self._idle.add(role)
+        else:
+            self._idle.add(role)
         budget.observe(role, credits)

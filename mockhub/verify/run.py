@@ -274,8 +274,9 @@ class Run:
         before = context.current_credits(payer)
         fixture = replace(context.fixtures["failure_async"], payer=payer)
         task = create_generation(self.client, f"a task beside {name}", fixture)
-        generation = context.generation(name)
-        status = poll_status(context.fetch(task)) if task.id else None
+        with context.in_progress(task):
+            generation = context.generation(name)
+            status = poll_status(context.fetch(task)) if task.id else None
         context.adopt_generation(task)
         is_running = status in ("queued", "processing")
         if not is_running or generation.charged != generation.reported_cost:

@@ -7,6 +7,9 @@ import pytest
 from mockhub.verify.balances import Balances
 from mockhub.verify.budget import Budget
 from mockhub.verify.client import BudgetedClient
+from mockhub.verify.exchange import Exchange, Request
+from mockhub.verify.fixtures import GenerationFixture
+from mockhub.verify.generation import ObservedGeneration
 from tests.support.scripted_server import build_profile
 
 
@@ -62,3 +65,17 @@ def test_changes_are_examined_once(balances: Balances, clock: Clock) -> None:
     assert balances.foreign_change() is None
     assert clock.now > 0
     assert balances.client.idle_changes == 0
+
+
+def test_task_in_progress_changes_balances_unlike_another_client(balances: Balances) -> None:
+    """A balance that was read while a task was in progress may differ from the next one."""
+    client = balances.client
+    task = ObservedGeneration(
+        "a task", GenerationFixture("A prompt"), 1, "1024x1024", Exchange(Request("POST", ""), 202)
+    )
+    with balances.in_progress(task):
+        client.observe_balance("valid", 92, client.budget)
+    client.observe_balance("valid", 100, client.budget)
+    assert client.idle_changes == 0
+    client.observe_balance("valid", 90, client.budget)
+    assert client.idle_changes == 1
