@@ -210,9 +210,9 @@ def ledger_refunds_missing_task_images(context: CheckContext) -> None:
 
 
 def _assert_partial_refund(context: CheckContext, generation: ObservedGeneration) -> None:
+    require_triggered(generation)
     assert context.profile.partial
     delivered, price = context.profile.partial.delivered, unit_price(generation)
-    require_triggered(generation)
     images = assert_image_count(generation, delivered)
     assert_image_fields(images, generation.final_exchange)
     assert_final(generation, "usage.credits", delivered * price)

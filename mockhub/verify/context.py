@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import count
+from itertools import count, pairwise
 from typing import TypeVar, cast
 
 from mockhub.verify import covering_array, oracle, polling, state_handlers
@@ -218,15 +218,18 @@ class CheckContext(Balances):
         return generations
 
     def _generate_group_by_group(self, names: Sequence[str]) -> list[ObservedGeneration]:
-        """Create generations that the provider fails, and nothing more after one was charged."""
+        """Create generations that the provider fails, and nothing more after one was charged.
+
+        The first one is alone: it shows whether the prompt makes the provider fail.
+        """
         generations: list[ObservedGeneration] = []
         # The tasks run at the same time, as many as there are.
         fixtures = self.fixtures
         names = sorted(
             names, key=lambda one: (not fixtures[one].asynchronous, fixtures[one].max_cost)
         )
-        for start in range(0, len(names), _MAX_CONCURRENT):
-            group_names = names[start : start + _MAX_CONCURRENT]
+        for start, stop in pairwise([0, *range(1, len(names), _MAX_CONCURRENT), len(names)]):
+            group_names = names[start:stop]
             self.generate_in_parallel(group_names)
             generations += [self.generation(name) for name in group_names]
             if any(generation.charged for generation in generations):

@@ -202,13 +202,15 @@ def _account(hub: LiveHub, credits: int) -> str:
 def test_trigger_without_effect_is_inconclusive(
     served: LiveHub, trigger: str, keyword: str | None
 ) -> None:
-    """A prompt that does not make the provider fail is no defect of the server."""
+    """A prompt without effect is no defect, and leaves the credits for other checks."""
     prompt = "A quiet sea"
     value = prompt if trigger == "provider_failure" else Partial(prompt, 4, 3)
     profile = build_profile(served.url, **{trigger: value})
-    report = run(profile, keyword=keyword, no_fuzz=True, budget=800)
+    report = run(profile, keyword=keyword, no_fuzz=True)
     assert report.with_outcome("failed") == []
-    assert any("has no effect" in clause.reason for clause in report.with_outcome("inconclusive"))
+    inconclusive = report.with_outcome("inconclusive")
+    assert inconclusive
+    assert all("has no effect" in clause.reason for clause in inconclusive)
 
 
 def test_user_that_may_be_the_same_is_not_accused() -> None:
