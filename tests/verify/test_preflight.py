@@ -208,9 +208,8 @@ def test_trigger_without_effect_is_inconclusive(
     profile = build_profile(served.url, **{trigger: value})
     report = run(profile, keyword=keyword, no_fuzz=True)
     assert report.with_outcome("failed") == []
-    inconclusive = report.with_outcome("inconclusive")
-    assert inconclusive
-    assert all("has no effect" in clause.reason for clause in inconclusive)
+    assert any("has no effect" in clause.reason for clause in report.with_outcome("inconclusive"))
+    assert keyword or "GEN-3" in [clause.id for clause in report.with_outcome("passed")]
 
 
 def test_user_that_may_be_the_same_is_not_accused() -> None:
