@@ -42,7 +42,7 @@ class ExchangeLog:
         self.idle_changes = 0
         self._unanswered: Counter[str] = Counter()  # by kind of request
         self._lost_in_a_row: Counter[str] = Counter()
-        self._idle: set[str] = set()  # roles whose balance was read after the last POST
+        self._idle: set[str] = set()  # roles whose balance was read with nothing in progress
         self._unavailable: set[str] = set()  # kinds of requests whose last attempts all failed
         self._lock = Lock()
 

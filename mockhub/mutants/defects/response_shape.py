@@ -334,11 +334,10 @@ def balance_of_concurrent_user(server: PatchedServer) -> None:
 
 
 @mutant("GEN-7", "A balance in a response lacks what running tasks of the account were charged.")
-def balance_without_running_tasks(server: PatchedServer) -> None:
-    @responses.mutate_result.on(server)
-    def mutate(content: Json, generation: Generation) -> None:
-        running = server.running_generations(server.hub.accounts[generation.account])
-        content["balance"]["credits"] += sum(one.credits_requested for one in running)
+@responses.mutate_result.with_server
+def balance_ignores_tasks(server: PatchedServer, content: Json, generation: Generation) -> None:
+    running = server.running_generations(server.hub.accounts[generation.account])
+    content["balance"]["credits"] += sum(one.credits_requested for one in running)
 
 
 @mutant("GEN-7", "Every response has the balance of the first response of the account.")
