@@ -168,14 +168,15 @@ class Balances:
         return None
 
     @contextmanager
-    def in_progress(self, task: ObservedGeneration) -> Iterator[None]:
-        """Expect *task*, which is not polled within, to change the balance at any moment."""
-        credits = task.max_cost if task.exchange.status == _ACCEPTED else 0
-        reservation = self.client.budget.reserve_task(credits, task.exchange.started)
+    def in_progress(self, generation: ObservedGeneration) -> Iterator[None]:
+        """Expect a task to change the balance at any moment within; then report what it cost."""
+        budget = self.client.budget
+        credits = generation.max_cost if generation.exchange.status == _ACCEPTED else 0
+        reservation = budget.reserve_task(credits, generation.exchange.started)
         try:
             yield
         finally:
-            self.client.budget.release(reservation)
+            budget.release(reservation, reported_cost=generation.reported_cost or 0)
 
     @contextmanager
     def expect_no_charge(self, description: str, role: str = "valid") -> Iterator[None]:

@@ -42,8 +42,8 @@ class CheckContext(Balances):
         generation_groups: The generations that were created at the same time.
         concurrent_payment: Credits of keys.low before concurrent requests spent them, and the rest
             that pays for none of them.
-        ineffective_triggers: The triggers whose prompts have no effect, with a response that shows
-            it; `profile` does not have them any more.
+        ineffective_triggers: The triggers whose prompts have no effect, with a generation that
+            shows it; `profile` does not have them any more.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CheckContext(Balances):
         self.history: list[ObservedGeneration] = []
         self.generation_groups: list[list[ObservedGeneration]] = []
         self.concurrent_payment = (0, 0)
-        self.ineffective_triggers: dict[str, Exchange] = {}
+        self.ineffective_triggers: dict[str, ObservedGeneration] = {}
         self._generations: dict[str, ObservedGeneration | CheckOutcome] = {}
         self._memoized: dict[str, object] = {}
         self._unreliable: set[str] = set()  # what was memoized while a request was given up
@@ -292,7 +292,7 @@ class CheckContext(Balances):
         for trigger in ("provider_failure", "partial"):
             triggered = [one for one in self.history if one.fixture.trigger == trigger]
             if triggered and all(one.ignored_trigger for one in triggered):
-                self.ineffective_triggers[trigger] = triggered[0].final_exchange
+                self.ineffective_triggers[trigger] = triggered[0]
                 self.profile = self.client.profile = self.profile.without(trigger)
 
     def _remove_lost(self, group: list[ObservedGeneration]) -> list[ObservedGeneration]:
@@ -329,17 +329,15 @@ class CheckContext(Balances):
     def adopt_generation(self, generation: ObservedGeneration) -> None:
         """Record a generation that was created elsewhere, and poll a task until it has ended."""
         self.history.append(generation)
-        credits = generation.max_cost if generation.exchange.status == 202 else 0
-        reservation = self.client.budget.reserve_task(credits, generation.exchange.started)
-        if generation.exchange.status == 202 and generation.id:
-            reads = [partial(polling.poll_until_final, self.client, generation)]
-            if generation.name.endswith("_async") or generation.payer != "valid":
-                read = polling.read_with_other_keys
-                reads.insert(0, partial(read, self.client, generation, self.second_key))
-            list(self.run_batch(reads))
-        elif generation.exchange.status == 200 and generation.id:
-            generation.first_read = self.fetch(generation)
-        self.client.budget.release(reservation, reported_cost=generation.reported_cost or 0)
+        with self.in_progress(generation):
+            if generation.exchange.status == 202 and generation.id:
+                reads = [partial(polling.poll_until_final, self.client, generation)]
+                if generation.name.endswith("_async") or generation.payer != "valid":
+                    read = polling.read_with_other_keys
+                    reads.insert(0, partial(read, self.client, generation, self.second_key))
+                list(self.run_batch(reads))
+            elif generation.exchange.status == 200 and generation.id:
+                generation.first_read = self.fetch(generation)
 
     def fetch(self, generation: ObservedGeneration) -> Exchange:
         """GET a generation as its payer, at its poll_url if that leads to this implementation."""

@@ -118,9 +118,13 @@ def assert_completed(context: CheckContext, generation: ObservedGeneration) -> N
 def require_triggered(generation: ObservedGeneration) -> None:
     """Require that the prompt of a trigger had an effect on the provider."""
     if generation.ignored_trigger:
-        name = generation.fixture.trigger
-        message = f"the prompt of triggers.{name} has no effect: {generation.n} images came"
-        raise Inconclusive(message, generation.final_exchange)
+        raise ineffective_trigger(generation)
+
+
+def ineffective_trigger(generation: ObservedGeneration) -> Inconclusive:
+    """Return the outcome of a check that needs the trigger of *generation*, which did nothing."""
+    message = f"the prompt of triggers.{generation.fixture.trigger} has no effect: all images came"
+    return Inconclusive(message, generation.final_exchange)
 
 
 def completed_generations(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mockhub.verify.check import Check
 from mockhub.verify.context import CheckContext
+from mockhub.verify.generation_assertions import ineffective_trigger
 from mockhub.verify.outcomes import (
     CheckOutcome,
     Inconclusive,
@@ -25,9 +26,8 @@ def run_in_order(checks: Sequence[Check], context: CheckContext) -> list[tuple[C
 def run_check(check: Check, context: CheckContext) -> CheckResult:
     """Run one check; whatever happens, it ends with a result."""
     for need in check.requires:
-        if shown := context.ineffective_triggers.get(need):
-            message = f"the prompt of triggers.{need} has no effect: all images came"
-            return to_result(check, Inconclusive(message, shown))
+        if generation := context.ineffective_triggers.get(need):
+            return to_result(check, ineffective_trigger(generation))
     missing = [need for need in check.requires if not context.profile.offers(need)]
     if missing:
         prefixes = {"provider_failure": "triggers.", "partial": "triggers.", "state_handlers": ""}
