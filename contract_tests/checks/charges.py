@@ -127,7 +127,10 @@ def _assert_group_charge(group: list[ObservedGeneration]) -> None:
     account="valid",
 )
 def ledger_charges_crossing_requests(context: CheckContext) -> None:
-    """Charge tasks and an image, requested at the same moment, after refunds, beside failures."""
+    """Charge tasks and an image, requested at the same moment, after refunds, beside failures.
+
+    The second request is sent with a second key of the user, if the state handlers have one.
+    """
     for name in ("portrait", "form_task"):  # before the balance is read
         context.generation(name)
     before = context.credits()
@@ -169,12 +172,10 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
         planned[1] = (task, 1)
     planned = [(vary(one, context.seed + at), n) for at, (one, n) in enumerate(planned)]
     requests = [
-        SimultaneousRequest(
-            "valid",
-            _crossing_body(context, fixture, n, size),
-            cost=n * _MIN_PRICE,
+        SimultaneousRequest(key, _crossing_body(context, fixture, n, size), cost=n * _MIN_PRICE)
+        for (fixture, n), size, key in zip(
+            planned, sizes, ("valid", context.second_key or "valid", "valid"), strict=False
         )
-        for (fixture, n), size in zip(planned, sizes, strict=False)
     ]
     if context.profile.provider_failure and not is_short:
         requests.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))

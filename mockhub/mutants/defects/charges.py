@@ -73,6 +73,16 @@ mutant_table("LED-1", hooks.replace_charge)(
 )
 
 
+@mutant("LED-1", "Only the key with which a user generates first pays.")
+def second_key_pays_nothing(server: PatchedServer) -> None:
+    first_keys: dict[str, bytes | None] = {}
+
+    @hooks.after_generation.on(server)
+    def refund(context: RequestContext, account: Account) -> None:
+        if first_keys.setdefault(account.id, context.key_digest) != context.key_digest:
+            server.adjust_balance(account, -context.current_credit_delta)
+
+
 @mutant("LED-1", "The images of a task are charged at the price of 1K, whatever their tier is.")
 @when(is_async, hooks.replace_charge).with_server
 def async_charged_as_1k(server: PatchedServer, credits: int, generation: Generation) -> int:

@@ -207,6 +207,23 @@ mutant_table("RET-5", hide_from_other_keys)(
 )
 
 
+@mutant("RET-5", "The first key of a user cannot read what a second one has created.")
+def only_second_key_reads(server: PatchedServer) -> None:
+    first_keys: dict[str, bytes | None] = {}
+    foreign: set[str | None] = set()
+
+    @hooks.after_generation.on(server)
+    def store(context: RequestContext, account: Account) -> None:
+        if first_keys.setdefault(account.id, context.key_digest) != context.key_digest:
+            foreign.add(context.generation)
+
+    @responses.on_read.on(server)
+    def hide(response: Response, context: RequestContext) -> Response:
+        is_first = context.key_digest in first_keys.values()
+        hidden = is_first and context.path_param in foreign
+        return responses.error_response(context, "notFound") if hidden else response
+
+
 @mutant("RET-5", "What a second key has read of a task is cached for it.")
 def reads_of_other_keys_cached(server: PatchedServer) -> None:
     creating_keys: dict[str, bytes | None] = {}
