@@ -12,13 +12,6 @@ _RANDOM_BYTES = 8
 _ID_BYTES = 11
 
 
-def image_id(generation: str, index: int) -> str:
-    """Return the id of a generation's image, counted from 0; no other image has it (GEN-11)."""
-    return (
-        "clx" + blake2b(f"image {index} {generation}".encode(), digest_size=_ID_BYTES).hexdigest()
-    )
-
-
 @dataclass
 class Ids:
     """A hub's source of ids and random numbers; raises MockhubError for a seed out of bounds."""

@@ -8,7 +8,6 @@ from mockhub._timestamps import format_timestamp
 from mockhub.domain.accounts import Account, Balance
 from mockhub.domain.generations import Generation
 from mockhub.domain.hub import HubBackend
-from mockhub.domain.ids import image_id
 from mockhub.images.image_spec import image_spec
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.operations import OperationId
@@ -49,11 +48,12 @@ class Links:
 
 def _image_ids_and_urls(prefix: str, generation: Generation, image_format: str) -> ImageIdsAndUrls:
     digest = image_spec(generation, 0, format=image_format).url_digest()
-    prefix, extension = f"{prefix}{generation.id}/{digest}/", FILE_EXTENSIONS[image_format]
-    return tuple(
+    id, extension = generation.id, FILE_EXTENSIONS[image_format]
+    prefix = f"{prefix}{id}/{digest}/"
+    return tuple(  # no other image has the same id (GEN-11)
         [
-            (image_id(generation.id, index), f"{prefix}{index + 1}.{extension}")
-            for index in range(generation.request.n)
+            (f"{id}-{number}", f"{prefix}{number}.{extension}")
+            for number in range(1, generation.request.n + 1)
         ]
     )
 
