@@ -306,8 +306,7 @@ def classify(body: object, *, documented: bool) -> Validity:
     if not _matches_spec(body):
         return Validity.UNSPECIFIED if documented else Validity.INVALID
     required = _DOCUMENTED_FIELDS if documented else _REQUIRED_FIELDS
-    has_known_fields = required <= body.keys() <= _KNOWN_FIELDS
-    if has_known_fields and (not documented or _has_plain_prompt(body)):
+    if required <= body.keys() <= _KNOWN_FIELDS and (not documented or _has_plain_prompt(body)):
         return Validity.VALID
     return Validity.UNSPECIFIED
 
@@ -327,15 +326,16 @@ def _is_ambiguous(body: JsonObject) -> bool:
 
 
 def _violates_documentation(body: JsonObject) -> bool:
-    model, n = body.get("model"), body.get("n", 1)
-    size, quality = body.get("size", "auto"), body.get("quality", "auto")
-    known_models = oracle.api_spec().catalog.models
+    """Return whether a value is invalid; white space and the case of a size are open points."""
+    texts = {name: value.strip() for name, value in body.items() if isinstance(value, str)}
+    size, n = "".join(texts.get("size", "").split()).lower(), body.get("n", 1)
     return (
-        (model not in known_models if isinstance(model, str) else "model" not in body)
+        "model" not in body
+        or texts.get("model", oracle.MODEL) not in oracle.api_spec().catalog.models
         or (_is_integer(n) and not 1 <= n <= 4)
-        or (isinstance(size, str) and bool(size) and not _SIZE_PATTERN.fullmatch(size))
-        or (isinstance(quality, str) and quality not in ("", "auto", "low", "medium", "high"))
-        or "reference_image" in body
+        or (bool(size) and not _SIZE_PATTERN.fullmatch(size))
+        or texts.get("quality", "") not in ("", *_QUALITIES)
+        or bool(texts.get("reference_image", body.get("reference_image")))
     )
 
 

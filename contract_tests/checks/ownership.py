@@ -23,8 +23,8 @@ from mockhub.verify.assertions import (
 from mockhub.verify.check import check
 from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
-from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES
-from mockhub.verify.generation import SECOND_KEY, UNKNOWN_KEY, create_generation
+from mockhub.verify.fixtures import FAILURE_FIXTURES, SAVED_FIXTURES, request_of_turn
+from mockhub.verify.generation import SECOND_KEY, UNKNOWN_KEY, create_generation, encode_request
 from mockhub.verify.generation_assertions import (
     generations_with_id,
     image_ids_and_urls,
@@ -40,6 +40,7 @@ _UNKNOWN_IDS = (
     "00000000-0000-4000-8000-000000000000",
     "x" * 200,
 )
+_LARGE = ("3840x2160", "2048x2048")  # which take longest
 _UNUSUAL_IDS = ("%FF%FE", "x" * 4000, "'\";--", "..%2F..%2Fcredits", "{id}", "éß🚢", "-1", "1e400")
 
 
@@ -122,6 +123,50 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
                 assert_field(expect(exchange, 200), "id", generation.id, exchange)
             else:
                 expect_error(exchange, 404, "notFound")
+
+
+@check(
+    *("CRD-3", "RET-2"),
+    requires=("other", "provider_failure"),
+    fixtures=("example",),
+    pays_nothing=True,
+)
+def users_are_separate_during_generation(context: CheckContext) -> None:
+    """Return to users only what belongs to each while an image of another user is generated."""
+    known = context.completed("example")
+    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    balances = dict(
+        zip(
+            roles,
+            context.run_batch([partial(context.credits, role) for role in roles]),
+            strict=True,
+        )
+    )
+    for turn, payer in enumerate(("valid", "other")):
+        fixture = request_of_turn(
+            context.seed + turn, is_form=bool(turn), is_task=False, sizes=_LARGE
+        )
+        body = encode_request(fixture, context.profile.provider_failure or "")
+        reads = [
+            (role, path) for role in roles if role != payer for path in ("credits", known.path)
+        ]
+        exchanges = context.client.send_simultaneously(
+            [
+                SimultaneousRequest(payer, body, cost=fixture.max_cost),
+                *(SimultaneousRequest(role, path=path) for role, path in reads),
+            ],
+            ahead=1,
+        )
+        for (role, path), exchange in zip(reads, exchanges[1:], strict=True):
+            if path == "credits":
+                what = f"the balance of {role} while an image of {payer} is generated"
+                credits = find_balance(expect(exchange, 200), exchange)
+                assert_equal(credits, balances[role], what, exchange, exchanges[0])
+            elif role == known.payer:
+                assert_field(expect(exchange, 200), "id", known.id, exchange)
+            else:
+                expect_error(exchange, 404, "notFound")
+        context.wait_for_credits(balances[payer], payer)
 
 
 @check(

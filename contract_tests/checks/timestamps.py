@@ -58,11 +58,15 @@ def timestamps_are_plausible(context: CheckContext) -> None:
                 created_at = require_timestamp(value, name, exchange).timestamp()
                 if abs(created_at - exchange.received_at) > _DAY:
                     raise Failed(f"{name} is {value!r}", exchange, expected="the current time")
-    exchange = context.client.get("credits")
+    for role in context.starting_balances:
+        _assert_expiration_to_come(context.client.get("credits", role))
+
+
+def _assert_expiration_to_come(exchange: Exchange) -> None:
     expiration = balance_object(expect(exchange, 200), exchange).get("next_expiration")
     if isinstance(expiration, str):
         expires_at = require_timestamp(expiration, "next_expiration", exchange).timestamp()
-        if expires_at < exchange.received_at - _DAY:
+        if expires_at < exchange.received_at - _QUARTER_HOUR:
             message = f"next_expiration is {expiration!r}, in the past"
             raise Failed(message, exchange, expected="a time in the future", clause="CRD-1")
 

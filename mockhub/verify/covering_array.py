@@ -99,8 +99,9 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
-    if fixture.trigger == "partial" and fixture.is_form and not fixture.files:
-        return 0  # the few partial deliveries of forms have files, to find defects of both
+    is_paid = fixture.trigger != "provider_failure"
+    if is_paid and fixture.is_form and fixture.image_count > 1 and not fixture.files:
+        return 0  # the few forms of several images have files, to find defects of both
     return sum(_weight(pair) for pair in _pairs(fixture) if pair not in covered)
 
 

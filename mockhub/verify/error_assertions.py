@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -50,12 +50,15 @@ def expect_errors(cases: Iterable[tuple[str, Exchange]], status: int, *codes: st
 
 
 def expect_rejection(
-    context: CheckContext, *changes: Mapping[str, object], also_form: bool = True
+    context: CheckContext,
+    *changes: Mapping[str, object],
+    also_form: bool = True,
+    in_each_mode: bool = True,
 ) -> None:
     """Require requests with *changes* to be rejected with 400, in JSON and in a form.
 
-    Each is sent as a synchronous request and as a task. The other fields change with the seed: a
-    server may check a field in some branches only.
+    Each is sent as a synchronous request and as a task, or, if not *in_each_mode*, as one of them.
+    The other fields change with the seed: a server may check a field in some branches only.
     """
     calls: list[Callable[[], Exchange]] = []
     cases: list[str] = []
@@ -66,12 +69,28 @@ def expect_rejection(
         ):
             if is_task and "async" in change:
                 continue
+            if not in_each_mode and is_task == (number + is_form) % 2:
+                continue
             fixture = _small_request(context, number + is_task, is_form, is_task)
             changed = {**_open_fields(fixture), **change}
             fields, cost = context.request_body(**changed), _max_cost(changed)
             calls.append(partial(post_fields, context.client, fixture, fields, "valid", cost=cost))
             cases.append(_describe(fixture, {**change, **changed}))
         expect_invalid_requests(zip(cases, context.run_batch(calls), strict=True))
+
+
+def expect_near_misses_rejected(
+    context: CheckContext, field: str, near_misses: Sequence[str], *, also_form: bool = True
+) -> None:
+    """Require texts that resemble a valid value of *field* to be rejected.
+
+    A comparison that ignores a part of the text, or a pattern without an end, accepts them. Slow
+    servers get every second one, as the seed decides.
+    """
+    if context.is_slow:
+        near_misses = near_misses[context.seed % 2 :: 2]
+    changes = [{field: text} for text in near_misses]
+    expect_rejection(context, *changes, also_form=also_form, in_each_mode=False)
 
 
 def _small_request(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mockhub.verify.clauses import INFERRED, Clause, clauses
 from mockhub.verify.outcomes import Outcome
+from mockhub.verify.rejections import EXPLAINED
 from mockhub.verify.results import CheckResult, reading
 
 _NUMBER = re.compile(r"\d+")
@@ -84,14 +85,19 @@ class Finding:
 def group_by_cause(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
     """Group failed checks by their cause, in the order in which they failed.
 
-    A rejected valid request shows a cause more directly than a wrong error does.
+    A rejected valid request shows a cause more directly than a wrong error does. What explains
+    rejections of several kinds of requests is one cause.
     """
     groups: dict[tuple[object, ...], list[CheckResult]] = {}
     for result in results:
         if result.outcome == Outcome.FAILED:
             groups.setdefault(_cause(result), []).append(result)
+    merged: dict[object, list[CheckResult]] = {}
+    for cause, group in groups.items():
+        message = min(group, key=_directness).message
+        merged.setdefault(message if EXPLAINED in message else cause, []).extend(group)
     findings = []
-    for group in groups.values():
+    for group in merged.values():
         best = min(group, key=_directness)
         others = tuple(result for result in group if result is not best)
         findings.append(Finding(best, others))

@@ -116,7 +116,11 @@ _EVERY_TIER: OpenFields = {
         *_SMALL["size"], "2048x2048", "2048x1152", "1152x2048", "3840x2160", "2160x3840"
     )
 }  # fmt: skip
-_ALL_SIZES = tuple(map(str, (*_EVERY_TIER["size"], "3072x1024", "1024x3072")))
+_ALL_SIZES = (
+    *map(str, _EVERY_TIER["size"]),
+    *("3072x1024", "1024x3072", "1280x1024", "1024x1280", "1024x768", "768x1024"),
+    *("1344x576", "576x1344", "2048x1024", "1024x2048"),
+)  # of every listed ratio
 _EVERY_SHAPE: OpenFields = {"size": _ALL_SIZES}
 _MODE: OpenFields = {"asynchronous": (None, False, True, True)}
 _ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
@@ -124,7 +128,7 @@ _ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
 # Requests that differ in some fields only are different requests: many have the same prompt.
 _EXAMPLE = "A cinematic product photo with premium studio lighting"
 _EXAMPLE_WITH_REFERENCE = "Use the reference image and render it as a premium studio product shot"
-_PROMPT = 'Four lamps\' light: "warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
+_PROMPT = 'Four lamps\' light:\n"warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
 
 FIXTURES: Mapping[str, GenerationFixture] = {
     # The examples of the documentation.

@@ -23,9 +23,9 @@ from mockhub.verify.request_bodies import EncodedBody, form_body, json_body
 
 SECOND_KEY, UNKNOWN_KEY = "second key", "unknown key"
 UNKNOWN_ID = "clx_unknown"
+REJECTED = (400, 413, 415, 422)  # statuses for an invalid request, or a media type
 
 _FINAL_STATUSES = ("succeeded", "failed")
-_REJECTED = (400, 415, 422)
 
 
 @dataclass
@@ -181,13 +181,13 @@ def create_generation(
     """
     size, first_rejection, size_rejection = fixture.size, None, None
     exchange = _post(client, fixture, size, fixture.variant)
-    if fixture.variant and exchange.status in _REJECTED:
+    if fixture.variant and exchange.status in REJECTED:
         first_rejection, exchange = exchange, _post(client, fixture, size)
     if exchange.status == 400 and size not in DOCUMENTED_SIZES:
         size, size_rejection = "1024x1024", exchange
         exchange = _post(client, fixture, size)
     is_several = fixture.image_count > 1 and fixture.trigger != "provider_failure"
-    if exchange.status in _REJECTED and is_several and fixture.is_form_task:
+    if exchange.status in REJECTED and is_several and fixture.is_form_task:
         fixture = replace(fixture, is_form=False, files=())
         exchange = _post(client, fixture, size)
     n = _prompt_and_count(client, fixture)[1]

@@ -15,9 +15,11 @@ from mockhub.verify.exchange_log import request_kind
 from mockhub.verify.fixtures import SAVED_FIXTURES, TASK_FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, Skipped
+from mockhub.verify.rejections import rejection
 
 T = TypeVar("T")
 
+_ACCEPTED = "200, or 202 for a task"
 _OTHER_ENDINGS = ("partial", "completed", "success", "done", "error", "cancelled", "expired")
 _RATIO_PATTERN = re.compile("auto|[0-9]+:[0-9]+")
 
@@ -30,15 +32,10 @@ def assert_accepted(context: CheckContext, name: str) -> ObservedGeneration:
         raise Inconclusive("the account has not enough credits", exchange)
     if exchange.status == 401:
         raise Inconclusive("HTTP 401 with keys.valid; is the key right?", exchange)
-    rejection = generation.size_rejection
-    if rejection and not context.documented:
-        raise Failed("HTTP 400 to a valid size", rejection, expected="200, or 202 for a task")
+    if generation.size_rejection and not context.documented:
+        raise Failed("HTTP 400 to a valid size", generation.size_rejection, expected=_ACCEPTED)
     if not generation.accepted:
-        raise Failed(
-            f"HTTP {exchange.status} to a valid request",
-            exchange,
-            expected="200, or 202 for a task",
-        )
+        raise rejection(exchange, _ACCEPTED, context.history)
     return generation
 
 

@@ -33,6 +33,11 @@ def response_validator(operation: str, status: int) -> Validator:
     )
 
 
+def model_name() -> str:
+    """Return the name that is listed for the model (MOD-2)."""
+    return next(str(one["name"]) for one in api_spec().model_list["data"] if one["id"] == MODEL)
+
+
 def prices() -> Mapping[str, int]:
     """Return the credits for one image, by tier (MOD-3)."""
     return api_spec().catalog.models[MODEL].prices

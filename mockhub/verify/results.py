@@ -22,7 +22,8 @@ class CheckResult:
     Attributes:
         evidence: The exchanges that show it.
         clauses: The clauses that the check decides.
-        clause: The clause that it failed for, if that is not the first one.
+        clause: The clause that it failed for, if that is not the first one. It may be one that
+            the check does not decide.
         concurrent: Requests that were sent while the evidence was in progress, one line each.
     """
 
@@ -41,7 +42,7 @@ class CheckResult:
     @property
     def failed_clause(self) -> str:
         """The clause that a failure of it is about."""
-        return self.clause if self.clause in self.clauses else self.clauses[0]
+        return self.clause or self.clauses[0]
 
     def touches(self, clause_id: str) -> bool:
         """Return whether it failed for another clause, and so says nothing about this one."""
@@ -190,7 +191,7 @@ def group_by_clause(results: Iterable[CheckResult], level: str) -> tuple[ClauseR
     """Collect the results of the checks under their clauses, in the order of clauses.yaml."""
     results_by_clause: dict[str, list[CheckResult]] = {clause_id: [] for clause_id in clauses()}
     for result in results:
-        for clause_id in result.clauses:
+        for clause_id in dict.fromkeys((*result.clauses, result.failed_clause)):
             results_by_clause[clause_id].append(result)
     return tuple(
         ClauseResult(

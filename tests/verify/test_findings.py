@@ -50,10 +50,12 @@ def report_without_forms() -> Report:
 
 
 def test_server_without_forms_has_one_finding(report_without_forms: Report) -> None:
-    """The finding is the rejected valid request; all other clauses are in its list."""
+    """The finding is the rejected valid request; it lists or touches all other clauses."""
     [finding] = report_without_forms.findings
     assert finding.clause.id == "REQ-2"
-    assert {"AUTH-3", "AUTH-4", "AUTH-5", "AUTH-6", "REQ-4", "REQ-5"} <= {*finding.clause_ids}
+    assert {"AUTH-3", "AUTH-4", "AUTH-5", "AUTH-6"} <= {*finding.clause_ids}
+    assert {"REQ-4", "REQ-5"} <= {*finding.touched}
+    assert "to each in a form, and to no other" in finding.result.message
     assert {"END-3", "ERR-3"} <= {*finding.touched}
     assert report_without_forms.headline == "1 finding: 1 documented, 0 inferred"
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from mockhub._timestamps import SECOND, format_timestamp
 from mockhub.exceptions import ApiError
 from mockhub.mutants import hooks, responses
 from mockhub.mutants.changes import edit, only_if, remove, rename, update, within
@@ -136,6 +137,34 @@ def null_account_type_after_failed_task(
     generation = server.hub.generations[last[0]] if last else None
     if generation and is_async(generation) and has_failed(generation):
         content["account_type"] = None
+
+
+@mutant("CRD-1", "keys.low gets an expiration of credits that is over.", level="inferred")
+@mutate_credits.with_server
+def expiration_of_low_is_over(
+    server: PatchedServer, content: Json, context: RequestContext
+) -> None:
+    assert context.account
+    if context.account.id == "low":
+        content["next_expiration"] = format_timestamp(server.hub.clock.now() - 24 * 3600 * SECOND)
+
+
+@mutant("CRD-3", "While an image is generated everybody reads the balance of its user.")
+def balance_of_generating_user(server: PatchedServer) -> None:
+    generating: list[Account] = []
+
+    @hooks.wrap_generate.on(server)
+    async def generate(call: hooks.Call) -> Response:
+        generating.append(call.account)
+        try:
+            await asyncio.sleep(0.02)
+            return await call.proceed()
+        finally:
+            generating.remove(call.account)
+
+    @hooks.wrap_handler(OperationId.GET_CREDITS).on(server)
+    async def read(call: hooks.Call) -> Response:
+        return await call.handler(call.context, [call.account, *generating][-1])
 
 
 @mutant("CRD-3", "The balance is cached per host: a request gets the balance of the previous user.")

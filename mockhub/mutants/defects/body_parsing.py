@@ -72,6 +72,10 @@ mutant_table("REQ-2", reject_content_type_with_415)(
     forms_are_415=Row("Forms return 415.", _is_form)
 )
 mutant_table("REQ-2", fields.reject_if)(
+    form_prompt_of_two_lines_rejected=Row(
+        "A form whose prompt has a line break is rejected.",
+        lambda request: request.media_type == FORM and "\n" in str(request.values.get("prompt")),
+    ),
     forms_require_file=Row(
         "A form without a file is rejected.",
         lambda request: request.media_type == FORM and not request.uploads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -39,6 +40,15 @@ mutant_table("REQ-1", fields.replace_field("model"))(
     older_model_accepted=Row(
         "gpt-image-1 is accepted, although it is not listed.",
         lambda model: _MODEL if model == "gpt-image-1" else model,
+    ),
+    model_with_provider_accepted=Row(
+        "openai/gpt-image-2 is accepted.", if_type(str, lambda model: model.rpartition("/")[2])
+    ),
+    separators_in_model_ignored=Row(
+        "gpt_image_2 is accepted.", if_type(str, lambda model: model.replace("_", "-"))
+    ),
+    whitespace_around_model_accepted=Row(
+        "White space around a model is removed.", if_type(str, str.strip), level="inferred"
     ),
 )
 mutant_table("REQ-1", fields.replace_field("model", JSON), generated="random_bodies")(
@@ -135,7 +145,19 @@ mutant_table("REQ-3", fields.replace_field("size"))(
     invalid_size_read_as_auto=Row(
         "A malformed size is read as auto.",
         if_type(str, lambda size: size if "x" in size else "auto"),
-    )
+    ),
+    text_after_size_ignored=Row(
+        "The pattern of a size has no end: 1024x1024px is accepted.",
+        if_type(str, lambda size: re.sub(r"^(auto|\d+x\d+).+", r"\1", size)),
+    ),
+    other_separators_in_size_accepted=Row(
+        "1024*1024 is accepted as a size.",
+        if_type(str, lambda size: re.sub(r"(?<=\d)[*:×](?=\d)", "x", size)),
+    ),
+    other_digits_in_size_accepted=Row(
+        "Every Unicode digit is accepted in a size.",
+        if_type(str, lambda size: re.sub(r"\d+", lambda digits: str(int(digits[0])), size)),
+    ),
 )
 mutant_table("REQ-13", edit_size_rules, conforms_if_documented=True)(
     size_not_divisible_by_16_accepted=Row("Sides need not be divisible by 16.", {"multiple": 1}),
@@ -168,6 +190,10 @@ mutant_table("REQ-4", fields.replace_field("quality"))(
         "Every quality is read as auto.", if_type(str, lambda _: "auto")
     ),
     quality_case_ignored=Row("HIGH is accepted as high.", if_type(str, str.lower)),
+    text_after_quality_ignored=Row(
+        "The pattern of a quality has no end: highest is accepted as high.",
+        if_type(str, lambda text: re.sub("^(auto|low|medium|high).+", r"\1", text)),
+    ),
 )
 fields.field_table("REQ-4", partial(fields.mutate_schema, "quality"))(
     unknown_quality_accepted=Row("any quality is accepted.", remove("enum")),
@@ -210,6 +236,12 @@ mutant_table("REQ-5", fields.replace_field("n"))(
 )
 mutant_table("REQ-5", fields.replace_field("n", JSON))(
     fractional_n_truncated=Row("In JSON, n=1.5 is accepted as 1.", if_type(float, int))
+)
+fields.field_table("REQ-5", partial(fields.replace_field, "n"))(
+    text_after_n_ignored=Row(
+        "n is read up to the first character that is no digit: 2abc is 2.",
+        if_type(str, lambda text: int(digits[0]) if (digits := re.match("[1-4]", text)) else text),
+    )
 )
 mutant_table("REQ-5", fields.crash_if)(
     n_out_of_range_crashes=Row("n=0 returns 500.", has_value("n", 0))

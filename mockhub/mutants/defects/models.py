@@ -58,6 +58,9 @@ mutant_table("MOD-1", mutate_model)(
 mutant_table("MOD-2", mutate_model)(
     other_model_id=Row("The id of the model is gpt-image-1.", update(id="gpt-image-1")),
     other_model_name=Row("The name of the model is GPT Image 1.", update(name="GPT Image 1")),
+    model_name_in_title_case=Row(
+        "The name of the model is Gpt Image 2.", update(name="Gpt Image 2")
+    ),
     other_provider=Row("The provider of the model is azure.", update(provider="azure")),
 )
 mutant_table("MOD-8", replace_models, conforms_if_documented=True)(

@@ -146,6 +146,7 @@ mutant_table("GEN-4", replace_quality)(
 )
 mutant_table("GEN-5", replace_ratio)(
     ratio_always_square=Row("The aspect ratio is always 1:1.", constant("1:1")),
+    ratio_5_to_4_as_4_to_3=Row("5:4 is 4:3.", lambda ratio, _: ratio.replace("5:4", "4:3")),
     ratio_always_auto=Row("The aspect ratio is always auto.", constant("auto")),
     ratio_inverted=Row(
         "The aspect ratio is height to width.", lambda ratio, _: ":".join(ratio.split(":")[::-1])

@@ -34,6 +34,15 @@ def images_read_in_reverse(content: Json, generation: Generation) -> None:
     content["images"].reverse()
 
 
+@variant("Texts are trimmed, and an empty one counts as none.", level="documented")
+@fields.mutate_values()
+def texts_are_trimmed(values: Json) -> None:
+    texts = {name: value.strip() for name, value in values.items() if isinstance(value, str)}
+    values.update(texts)
+    for name in [name for name, text in texts.items() if not text]:
+        del values[name]
+
+
 @Hook
 def replace_provider(server: PatchedServer, script: list[str]) -> None:
     server.hub.provider = Provider([parse_outcome(outcome) for outcome in script])

@@ -1,0 +1,80 @@
+"""Find out which valid requests are rejected: what they share, and no accepted request has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+from mockhub.verify.exchange import Exchange
+from mockhub.verify.generation import REJECTED, ObservedGeneration
+from mockhub.verify.outcomes import Failed
+
+EXPLAINED = "to a valid request: to each "  # stands in the message of a failure with a reason
+
+_LONG_PROMPT = 1000  # characters that every implementation accepts
+_LARGE_FILE = "large.png"
+_MAX_SHOWN = 40  # characters of a prompt in a message
+
+
+class Fact(NamedTuple):
+    """What a request has, and the clause by which it has to be accepted all the same."""
+
+    clause: str
+    text: str
+
+
+def rejection(
+    exchange: Exchange, expected: str, generations: Iterable[ObservedGeneration]
+) -> Failed:
+    """Return the failure for a valid request that was rejected.
+
+    It names what the rejected ones of *generations* share. The failure is about its clause, unless
+    more than one would explain it.
+    """
+    status = f"HTTP {exchange.status}"
+    if exchange.status not in REJECTED or not (found := _explanations(list(generations))):
+        return Failed(f"{status} to a valid request", exchange, expected=expected)
+    clauses = {facts[-1].clause for facts in found}
+    message = f"{status} {EXPLAINED}{' and '.join(fact.text for fact in found[0])}, and to no other"
+    clause = clauses.pop() if len(clauses) == 1 else ""
+    return Failed(message, exchange, expected=expected, clause=clause)
+
+
+def _explanations(generations: list[ObservedGeneration]) -> list[tuple[Fact, ...]]:
+    """Return the single facts, or else pairs, that all rejected and no other requests have."""
+    rejected = [list(_facts(one)) for one in generations if one.exchange.status in REJECTED]
+    others = [set(_facts(one)) for one in generations if one.exchange.status not in REJECTED]
+    if not rejected or not others:
+        return []
+    shared = [fact for fact in rejected[0] if all(fact in facts for facts in rejected)]
+    for size in (1, 2):
+        if found := [
+            facts
+            for facts in combinations(shared, size)
+            if not any(other.issuperset(facts) for other in others)
+        ]:
+            return found
+    return []
+
+
+def _facts(generation: ObservedGeneration) -> Iterator[Fact]:
+    """Iterate over what a request has, the most general first."""
+    fixture = generation.fixture
+    types = sorted(fixture.references[1])
+    yield Fact("REQ-2", "in a form" if fixture.is_form else "in JSON")
+    yield Fact("ASY-1", "with async" if fixture.asynchronous else "without async")
+    yield Fact("REQ-5", f"with n {generation.n}")
+    yield Fact("REQ-7", f"with {len(fixture.files)} reference images")
+    yield from (Fact("REQ-8", f"with a {type} file") for type in types)
+    if len(types) > 1:
+        yield Fact("REQ-8", "with files of several types")
+    if _LARGE_FILE in fixture.files:
+        yield Fact("REQ-9", "with a large file")
+    yield Fact("REQ-4", f"with quality {fixture.quality}" if fixture.quality else "without quality")
+    yield Fact("REQ-3", f"with size {generation.size}")
+    if fixture.extra_fields:
+        yield Fact("REQ-15", "with further fields")
+    if fixture.prompt:
+        clause = "REQ-11" if len(fixture.prompt) > _LONG_PROMPT else "REQ-2"
+        yield Fact(clause, f"with the prompt {fixture.prompt[:_MAX_SHOWN]!r}")
