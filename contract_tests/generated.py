@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
-from mockhub.exceptions import ValidationError
 from mockhub.spec.operations import JSON, OperationId
 from mockhub.spec.schema_errors import schema_errors
 from mockhub.verify import oracle
@@ -31,21 +28,16 @@ from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import FIXTURES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.multipart import to_form_text
-from mockhub.verify.outcomes import Failed, OverBudget, Skipped
+from mockhub.verify.outcomes import Failed, OverBudget, Skipped, failures_about
 from mockhub.verify.polling import poll_until_final
+
+from .validity import KNOWN_FIELDS, QUALITIES, Validity, classify, is_integer, violated_clause
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 _INVALID_FACTOR, _VALID_FACTOR = 5, 4  # bodies to generate, for each example
 _MAX_PAID, _MAX_IMAGES = 2, 2  # valid bodies to send, and images of each
-_SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
-_SAFE_PROMPT_LENGTH = 1000  # characters that every implementation accepts
-_REQUIRED_FIELDS = {"model", "prompt", "size"}
-_DOCUMENTED_FIELDS = _REQUIRED_FIELDS | {"quality", "n"}  # that every example has
-_OPTIONAL_FIELDS = {"size", "quality", "n", "async"}
-_KNOWN_FIELDS = {"model", "prompt", *_OPTIONAL_FIELDS}
-_QUALITIES = ("auto", "low", "medium", "high")
 
 # What schemathesis generates is mostly simple: these combine the fields, and change one of them.
 _VALID = st.fixed_dictionaries(
@@ -54,14 +46,14 @@ _VALID = st.fixed_dictionaries(
         "prompt": st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40),
         "size": st.sampled_from(("auto", "1024x1024")),
         "n": st.integers(1, 4),
-        "quality": st.sampled_from(_QUALITIES),
+        "quality": st.sampled_from(QUALITIES),
     },
     optional={"async": st.booleans()},
 )
 _WORDS = st.text("abehilmost1248KxX_-. ", min_size=1, max_size=8)
 _CHANGES = st.one_of(
     st.fixed_dictionaries({"n": st.integers(-5, 5)}),
-    st.fixed_dictionaries({"quality": _WORDS | st.sampled_from(_QUALITIES).map(str.upper)}),
+    st.fixed_dictionaries({"quality": _WORDS | st.sampled_from(QUALITIES).map(str.upper)}),
     st.fixed_dictionaries({"model": _WORDS | _WORDS.map(lambda text: oracle.MODEL + text)}),
     st.fixed_dictionaries({"size": _WORDS | _WORDS.map(lambda text: f"1024x1024{text}")}),
     st.fixed_dictionaries({"reference_image": _WORDS}),
@@ -172,10 +164,11 @@ class _BodySender:
         if classify(body, documented=self.context.documented) != Validity.INVALID:
             return
         is_object = isinstance(body, dict)
-        check = _assert_invalid if is_object or not self.context.documented else _assert_rejected
+        assert_invalid = partial(_assert_invalid, violated_clause(body))
+        check = assert_invalid if is_object or not self.context.documented else _assert_rejected
         yield self._request(body, check, key=self._invalid_key, unspecified=not is_object)
         if form := _to_form(body):
-            yield self._request(body, _assert_invalid, form, key=self._invalid_key)
+            yield self._request(body, assert_invalid, form, key=self._invalid_key)
 
     def valid_requests(self, body: object) -> Iterator[_GeneratedRequest]:
         """Iterate over the requests with *body* if it is certainly valid; 402 is required.
@@ -250,8 +243,9 @@ class _BodySender:
             raise Failed(message, exchange)
 
 
-def _assert_invalid(exchange: Exchange) -> None:
-    expect_error(exchange, 400, "invalid_request")
+def _assert_invalid(clause: str, exchange: Exchange) -> None:
+    with failures_about(clause):
+        expect_error(exchange, 400, "invalid_request")
 
 
 def _assert_unpaid(exchange: Exchange) -> None:
@@ -267,7 +261,7 @@ def _assert_rejected(exchange: Exchange) -> None:
 
 def _to_form(body: object) -> dict[str, str] | None:
     """Return the fields of a form with the same meaning, or None if there is none."""
-    if not isinstance(body, dict) or not body.keys() <= _KNOWN_FIELDS:
+    if not isinstance(body, dict) or not body.keys() <= KNOWN_FIELDS:
         return None
     for name, value in body.items():
         expected_type = {"n": int, "async": bool}.get(name, str)
@@ -278,73 +272,4 @@ def _to_form(body: object) -> dict[str, str] | None:
 
 def _max_cost(body: object) -> int:
     n = body.get("n", 1) if isinstance(body, dict) else 1
-    return oracle.max_price() * (min(max(n, 1), 5) if _is_integer(n) else 1)
-
-
-def _is_integer(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-class Validity(StrEnum):
-    """Whether an implementation must accept or reject a body, or may do either."""
-
-    VALID = "valid"
-    INVALID = "invalid"
-    UNSPECIFIED = "unspecified"
-
-
-def classify(body: object, *, documented: bool) -> Validity:
-    """Return whether *body* is valid; `documented` leaves more open than `inferred` does."""
-    if isinstance(body, bytes) or type(body).__name__ == "NotSet":
-        return Validity.UNSPECIFIED
-    if not isinstance(body, dict):
-        return Validity.INVALID
-    if _is_ambiguous(body):
-        return Validity.UNSPECIFIED
-    if _violates_documentation(body):
-        return Validity.INVALID
-    if not _matches_spec(body):
-        return Validity.UNSPECIFIED if documented else Validity.INVALID
-    required = _DOCUMENTED_FIELDS if documented else _REQUIRED_FIELDS
-    if required <= body.keys() <= _KNOWN_FIELDS and (not documented or _has_plain_prompt(body)):
-        return Validity.VALID
-    return Validity.UNSPECIFIED
-
-
-def _has_plain_prompt(body: JsonObject) -> bool:
-    prompt = body["prompt"]
-    return isinstance(prompt, str) and bool(prompt.strip()) and len(prompt) <= _SAFE_PROMPT_LENGTH
-
-
-def _is_ambiguous(body: JsonObject) -> bool:
-    """Return whether implementations may differ: null for an optional field, 4.0, NUL and more."""
-    text = json.dumps(body, ensure_ascii=False)
-    n = body.get("n")
-    unusual_number = isinstance(n, float) or (isinstance(n, int) and abs(n) > 5)
-    has_null = any(body.get(name, "") is None for name in _OPTIONAL_FIELDS)
-    return has_null or unusual_number or not all(char.isprintable() for char in text)
-
-
-def _violates_documentation(body: JsonObject) -> bool:
-    """Return whether a value is invalid; white space and the case of a size are open points."""
-    texts = {name: value.strip() for name, value in body.items() if isinstance(value, str)}
-    size, n = "".join(texts.get("size", "").split()).lower(), body.get("n", 1)
-    return (
-        "model" not in body
-        or texts.get("model", oracle.MODEL) not in oracle.api_spec().catalog.models
-        or (_is_integer(n) and not 1 <= n <= 4)
-        or (bool(size) and not _SIZE_PATTERN.fullmatch(size))
-        or texts.get("quality", "") not in ("", *_QUALITIES)
-        or bool(texts.get("reference_image", body.get("reference_image")))
-    )
-
-
-def _matches_spec(body: JsonObject) -> bool:
-    rules = oracle.api_spec().operations[OperationId.CREATE_GENERATION].bodies[JSON]
-    if not rules.validator.is_valid(body):
-        return False
-    try:
-        oracle.api_spec().catalog.check_request({**rules.defaults, **body}, 0)
-    except ValidationError:
-        return False
-    return True
+    return oracle.max_price() * (min(max(n, 1), 5) if is_integer(n) else 1)

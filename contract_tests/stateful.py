@@ -35,7 +35,7 @@ from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
 from mockhub.verify.fixtures import upload_files
 from mockhub.verify.generation import is_final
-from mockhub.verify.outcomes import CheckOutcome, Failed, OverBudget, Skipped
+from mockhub.verify.outcomes import CheckOutcome, Failed, OverBudget, Skipped, failures_about
 
 from .stateful_model import (
     COUNTS,
@@ -120,7 +120,7 @@ class ApiStateMachine(RuleBasedStateMachine):
     def poll(self, generation: TrackedGeneration) -> None:
         """Read a generation of this sequence."""
         description = f"read generation {generation.number}"
-        self._run_step(description, generation.id, lambda: self._read_back(generation))
+        self._run_step(description, generation.id, lambda: self._read_back(generation), "RET-1")
 
     @rule(generation=generations)
     def get_as_other(self, generation: TrackedGeneration) -> None:
@@ -131,7 +131,8 @@ class ApiStateMachine(RuleBasedStateMachine):
             expect_error(self.client.get(generation.path, key=stranger), 404, "notFound")
 
         can_read = generation.id and stranger in self.context.profile.keys
-        self._run_step(f"read generation {generation.number} as another user", can_read, read)
+        step = f"read generation {generation.number} as another user"
+        self._run_step(step, can_read, read, "RET-2")
 
     @rule(change=st.sampled_from(INVALID_CHANGES), mode=MODES)
     def request_invalid(self, change: dict[str, object], mode: Mode) -> None:
@@ -143,7 +144,7 @@ class ApiStateMachine(RuleBasedStateMachine):
             exchange = self._post({"n": 1, **change}, mode, "valid", cost)
             expect_error(exchange, 400, "invalid_request")
 
-        self._run_step(f"request {change}{describe(mode)}", True, send)
+        self._run_step(f"request {change}{describe(mode)}", True, send, "REQ-10")
 
     @precondition(lambda self: self.run_state.can_be_broke)
     @rule(n=COUNTS, mode=MODES)
@@ -155,7 +156,7 @@ class ApiStateMachine(RuleBasedStateMachine):
             exchange = self._post({"n": n, "size": "1024x1024"}, mode, "broke", 0)
             expect_error(exchange, 402, "insufficientCredits")
 
-        self._run_step(f"request n={n} without credits{describe(mode)}", True, send)
+        self._run_step(f"request n={n} without credits{describe(mode)}", True, send, "LED-4")
 
     @invariant()
     def balances_match(self) -> None:
@@ -172,11 +173,14 @@ class ApiStateMachine(RuleBasedStateMachine):
         except CheckOutcome as outcome:
             self.run_state.inconclusive = self.run_state.inconclusive or outcome
 
-    def _run_step(self, description: str, condition: object, action: Callable[[], object]) -> None:
+    def _run_step(
+        self, description: str, condition: object, action: Callable[[], object], clause: str = ""
+    ) -> None:
         if not condition or self.run_state.exhausted:
             return
         self.steps.append(description)
-        self._guarded(action)
+        with failures_about(clause):
+            self._guarded(action)
 
     def _guarded(self, action: Callable[[], object]) -> None:
         if self.run_state.exhausted:
@@ -184,9 +188,8 @@ class ApiStateMachine(RuleBasedStateMachine):
         try:
             if not self.expected:
                 roles = [role for role in ("valid", "other") if role in self.context.profile.keys]
-                self.expected = {
-                    role: ExpectedBalance(self.context.credits(role)) for role in roles
-                }
+                credits = self.context.credits
+                self.expected = {role: ExpectedBalance(credits(role)) for role in roles}
             action()
         except Failed as failure:
             self.run_state.record_failure(self.steps, failure, self.cost)
@@ -199,8 +202,7 @@ class ApiStateMachine(RuleBasedStateMachine):
     def _check_balance(self, role: str) -> None:
         own = [generation for generation in self.tracked if generation.role == role]
         pending_cost = sum(generation.max_cost for generation in own if generation.pending)
-        expected = self.expected[role]
-        actual = self.context.credits(role)
+        expected, actual = self.expected[role], self.context.credits(role)
         if expected.balance - pending_cost <= actual <= expected.balance:
             return
         if not pending_cost:
@@ -341,7 +343,7 @@ def run(context: CheckContext) -> None:
         steps, failure = run_state.shortest_failure
         step_text = "; ".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
         message = f"{failure.message}, after: {step_text}"
-        raise Failed(message, *failure.exchanges, expected=failure.expected)
+        raise Failed(message, *failure.exchanges, expected=failure.expected, clause=failure.clause)
     if run_state.inconclusive:
         raise run_state.inconclusive
     if not run_state.paid_count:

@@ -167,20 +167,27 @@ def _cross_requests(context: CheckContext, before: int) -> list[ObservedGenerati
     low_images = math.ceil((context.client.budget.latest("low") or 0) / _MIN_PRICE)
     spare = _SPARE_IMAGES[not context.documented] + min(low_images, _MAX_LOW_IMAGES)
     if images_left >= n + spare:
-        planned.append((task, 1))
+        planned.insert(1, (task, 1))
     elif context.seed % 2 and not is_short:
         planned[1] = (task, 1)
     planned = [(vary(one, context.seed + at), n) for at, (one, n) in enumerate(planned)]
+    keys = ("valid", context.second_key or "valid", "valid")
     requests = [
         SimultaneousRequest(key, _crossing_body(context, fixture, n, size), cost=n * _MIN_PRICE)
-        for (fixture, n), size, key in zip(
-            planned, sizes, ("valid", context.second_key or "valid", "valid"), strict=False
-        )
+        for (fixture, n), size, key in zip(planned, sizes, keys, strict=False)
     ]
+    failing = []
     if context.profile.provider_failure and not is_short:
-        requests.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))
-    # A partial task comes first, so that the others are charged before its refund.
-    exchanges = context.client.send_simultaneously(requests, ahead=0 if is_short else 1)
+        failing.append(SimultaneousRequest("valid", _failing_body(context), cost=_MIN_PRICE))
+    # A partial task comes first, so that the others are charged before its refund. The image is
+    # charged while the tasks are in progress.
+    tasks = sum(bool(fixture.asynchronous) for fixture, _ in planned)
+    first = len(planned) if context.is_slow else tasks
+    exchanges = context.client.send_simultaneously(
+        [*requests[:first], *failing], ahead=0 if is_short else 1
+    )
+    exchanges[first:first] = context.client.send_simultaneously(requests[first:])
+    requests += failing
     for exchange in exchanges[len(planned) :]:
         if exchange.status == 200:
             raise Inconclusive("HTTP 200 where the provider should fail", exchange)

@@ -149,7 +149,9 @@ def references_do_not_change_response(context: CheckContext) -> None:
     assert_equal(exchange.status, without.exchange.status, "the status", exchange)
     if generation.measured_alone and without.measured_alone and generation.charged is not None:
         what = "the charge of a request with a reference"
-        assert_equal(generation.charged, oracle.min_price(), what, exchange)
+        is_charged = without.charged == oracle.min_price()
+        clause = "" if is_charged else "LED-1"  # then it is not the reference that matters
+        assert_equal(generation.charged, oracle.min_price(), what, exchange, clause=clause)
     many = context.generation("many_references")
     if many.accepted:
         assert_ratio_of_size(many)

@@ -214,6 +214,12 @@ class Budget:
             self._observed = max(self._observed, self._lost)
             self._overcharge = max(self._overcharge, self._lost - self._allowed_loss())
 
+    def is_overcharge(self, role: str, credits: int) -> bool:
+        """Return whether a balance shows that more was charged than the requests may cost."""
+        with self._lock:
+            lost = self._latest.get(role, credits) - credits
+            return self._lost + lost > self._allowed_loss()
+
     @property
     def _lost(self) -> int:
         """Credits that the balances lack, as they were last read."""

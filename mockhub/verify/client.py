@@ -232,8 +232,15 @@ class BudgetedClient(ExchangeLog):
         return read.status == 401 or (read.status == 200 and unchanged)
 
     def _observe_balance(self, role: str, exchange: Exchange) -> None:
+        """Account for a balance; read it again if it shows an overcharge, which may be an error."""
         credits = exchange.json_object.get("credits")
-        if isinstance(credits, int | float) and abs(credits) < _MAX_BALANCE:
+        if not isinstance(credits, int | float) or abs(credits) >= _MAX_BALANCE:
+            return
+        if self.budget.is_overcharge(role, math.floor(credits)) and role not in self._read_again:
+            self._read_again.add(role)
+            self.get("credits", role)
+            self._read_again.discard(role)
+        else:
             self.observe_balance(role, math.floor(credits), self.budget)
 
     def _release(self, reservation: int, exchanges: Sequence[Exchange], *keys: str | None) -> None:

@@ -43,6 +43,7 @@ class ExchangeLog:
         self._unanswered: Counter[str] = Counter()  # by kind of request
         self._lost_in_a_row: Counter[str] = Counter()
         self._idle: set[str] = set()  # roles whose balance was read with nothing in progress
+        self._read_again: set[str] = set()  # roles whose balance is read for the second time
         self._unavailable: set[str] = set()  # kinds of requests whose last attempts all failed
         self._lock = Lock()
 

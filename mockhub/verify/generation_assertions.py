@@ -190,6 +190,10 @@ def assert_final(generation: ObservedGeneration, path: str, expected: object) ->
 
 def assert_image_count(generation: ObservedGeneration, expected: int | None = None) -> list[object]:
     """Return the images of a generation, of which there must be as many as requested."""
+    if expected is None and generation.final_body.get("status") == "failed":
+        clause = "ASY-5" if generation.fixture.asynchronous else "GEN-1"
+        wanted = {"expected": "status succeeded", "clause": clause}
+        raise Failed("status is 'failed'", generation.final_exchange, **wanted)
     images: list[object] = require_final(generation, "images", list)
     count = generation.n if expected is None else expected
     assert_equal(len(images), count, "the number of images", generation.final_exchange)

@@ -204,6 +204,32 @@ def test_reads_continue_after_an_overcharge() -> None:
     assert [read.status for read in reads] == [200, 200]
 
 
+def test_balance_that_shows_an_overcharge_is_read_again() -> None:
+    """One wrong balance, such as that of another user, ends no run."""
+    credits = iter([100, 10, 100, 100])
+
+    def balance(request: Request) -> Response:
+        fields = {"account_type": "PRO", "next_expiration": None}
+        return json_response({"credits": next(credits), **fields})
+
+    with scripted_server(balance) as url:
+        client = BudgetedClient(build_profile(url), Budget(100))
+        reads = [client.get("credits").json_object["credits"] for _ in range(3)]
+        client.close()
+    assert reads == [100, 10, 100]
+    assert (client.budget.observed, client.budget.remaining) == (0, 100)
+
+
+def test_overcharge_that_is_read_twice_is_one() -> None:
+    credits = iter([100, 10, 10])
+    with scripted_server(lambda request: json_response({"credits": next(credits)})) as url:
+        client = BudgetedClient(build_profile(url), Budget(100))
+        for _ in range(2):
+            client.get("credits")
+        client.close()
+    assert (client.budget.observed, client.budget.remaining) == (90, 0)
+
+
 def test_rejections_that_cost_nothing_allow_no_overcharge() -> None:
     """What rejected requests might have cost does not pay for a later overcharge."""
     left = [100]

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from contract_tests.generated import Validity, classify
 from contract_tests.stateful_model import RunState
+from contract_tests.validity import Validity, classify
 from mockhub.verify import context
 from mockhub.verify.context import CheckContext
 from mockhub.verify.outcomes import Failed
@@ -70,6 +70,19 @@ def test_failing_sequence_is_printed_as_steps() -> None:
     assert report.credits_spent <= DEFAULT_BUDGET
 
 
+def test_failing_sequence_names_the_clause_of_its_last_step() -> None:
+    """A generation that everybody can read breaks the rule about owners, not that of charges."""
+
+    def forget_owner(request: Request, response: Response) -> Response | None:
+        is_read = "/generations/" in request.path
+        return json_response({}) if is_read and response.status == 404 else None
+
+    with mock_with_changes(forget_owner) as url:
+        report = run(build_profile(url), seed=3, keyword="random_sequences")
+    [finding] = report.findings
+    assert finding.clause.id == "RET-2"
+
+
 def test_generated_bodies_are_sent_after_a_failure() -> None:
     """A server that has already failed is tested with bodies, but pays for no sequences."""
 
@@ -93,6 +106,11 @@ def test_generated_bodies_are_sent_after_a_failure() -> None:
         ({**GOOD_BODY, "n": 0}, INVALID, INVALID),
         ({**GOOD_BODY, "quality": "best"}, INVALID, INVALID),
         ({**GOOD_BODY, "size": "huge"}, INVALID, INVALID),
+        ({**GOOD_BODY, "size": "1024x1024px"}, INVALID, INVALID),
+        ({**GOOD_BODY, "size": " 1024X1024"}, UNSPECIFIED, INVALID),
+        ({**GOOD_BODY, "quality": "high "}, UNSPECIFIED, INVALID),
+        ({**GOOD_BODY, "model": "gpt-image-2 "}, UNSPECIFIED, INVALID),
+        ({**GOOD_BODY, "reference_image": " "}, UNSPECIFIED, INVALID),
         ({**GOOD_BODY, "model": "other"}, INVALID, INVALID),
         ({"prompt": "A lighthouse", "size": "auto"}, INVALID, INVALID),
         ([], INVALID, INVALID),

@@ -114,6 +114,26 @@ def async_charged_again_at_completion(server: PatchedServer) -> None:
         return completed
 
 
+@mutant("LED-1", "A task that succeeds restores the balance that followed its charge.")
+def later_charges_lost_at_completion(server: PatchedServer) -> None:
+    known: dict[str, int] = {}
+
+    @hooks.after_generation.on(server)
+    def store(context: RequestContext, account: Account) -> None:
+        known[context.generation or ""] = account.balance
+
+    @wrap(server.hub, "complete_generation")
+    def complete(
+        original: Original, generation: Generation, now: int, *, failed: bool
+    ) -> Generation:
+        completed: Generation = original(generation, now, failed=failed)
+        account = server.hub.accounts[completed.account]
+        if completed.delivered == completed.request.n:
+            credits = known.get(completed.id, account.balance) - account.balance
+            server.adjust_balance(account, credits)
+        return completed
+
+
 @mutant("LED-1", "A task is charged when it ends; what the tasks in progress cost is set aside.")
 def tasks_charged_at_end(server: PatchedServer) -> None:
     owed: Counter[str] = Counter()

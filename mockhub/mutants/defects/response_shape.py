@@ -22,6 +22,7 @@ from mockhub.mutants.matching import (
     all_of,
     credits_per_image,
     has_count,
+    has_high_quality,
     has_references,
     is_async,
     is_paid_by,
@@ -37,8 +38,8 @@ replace_quality = replace_at(responses.mutate_generation, "quality")
 replace_ratio = replace_at(responses.mutate_generation, "aspect_ratio")
 
 
-def has_high_quality(generation: Generation) -> bool:
-    return generation.request.quality == "high"
+def has_low_quality(generation: Generation) -> bool:
+    return generation.request.quality == "low"
 
 
 def is_large_and_complete(generation: Generation) -> bool:
@@ -133,11 +134,9 @@ mutant_table("GEN-4", replace_quality)(
     quality_echoed=Row(
         "The quality is as requested.", lambda tier, generation: generation.request.quality
     ),
-    tier_in_lower_case=Row(
-        "The quality of the response is 1k, 2k or 4k.", lambda tier, generation: tier.lower()
-    ),
-    tier_in_pixels=Row(
-        "The quality is in pixels.", lambda tier, generation: str(generation.quote.size)
+    tier_in_lower_case=Row("The quality is 1k, 2k or 4k.", lambda tier, _: tier.lower()),
+    low_quality_reported_as_1k=Row(
+        "Quality low is reported as 1K.", only_if(has_low_quality, constant("1K"))
     ),
     high_quality_reported_as_4k=Row(
         "Quality high is reported as 4K and charged as 1K.",
