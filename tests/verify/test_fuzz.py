@@ -71,7 +71,7 @@ def test_failing_sequence_is_printed_as_steps() -> None:
 
 
 def test_failing_sequence_names_the_clause_of_its_last_step() -> None:
-    """A generation that everybody can read breaks the rule about owners, not that of charges."""
+    """A generation that all users can read breaks the rule about owners, not that of charges."""
 
     def forget_owner(request: Request, response: Response) -> Response | None:
         is_read = "/generations/" in request.path

@@ -149,7 +149,7 @@ def expiration_of_low_is_over(
         content["next_expiration"] = format_timestamp(server.hub.clock.now() - 24 * 3600 * SECOND)
 
 
-@mutant("CRD-3", "While an image is generated everybody reads the balance of its user.")
+@mutant("CRD-3", "While an image is generated all users read the balance of its user.")
 def balance_of_generating_user(server: PatchedServer) -> None:
     generating: list[Account] = []
 
