@@ -408,8 +408,11 @@ export type Message = {
 export type Journal = {
   total: number;
   stored: number;
+  journal: JournalVersion;
   exchanges: Array<Exchange | ExchangeSummary>;
 };
+
+export type JournalVersion = string;
 
 export type Event = {
   exchanges: Array<ExchangeSummary>;
@@ -417,6 +420,7 @@ export type Event = {
   total: number;
   changed: Array<"generations" | "accounts" | "faults" | "clock">;
   cleared: boolean;
+  journal: JournalVersion;
 };
 
 export type Har = {

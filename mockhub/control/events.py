@@ -61,7 +61,7 @@ class EventStream:
         self._hub = hub
         self._journal = hub.journal
         self._since = min(since, hub.journal.total)
-        self._stored = len(hub.journal)
+        self._journal_version = hub.journal.version
         self._state = _fingerprints(hub)
         self._wake = asyncio.Event()
         self._disconnected = False
@@ -112,17 +112,20 @@ class EventStream:
         self._wake.set()
 
     def _next_event(self, *, is_first: bool = False) -> bytes | None:
-        """Return what happened since the last event, or None if nothing did."""
+        """Return what happened since the last event, or None if nothing did.
+
+        What has changed before the first event is unknown, so it names all parts.
+        """
         hub = self._hub
         hub.settle()
-        cleared = hub.journal is not self._journal or (self._stored > 0 and not len(hub.journal))
+        version = hub.journal.version
+        cleared, self._journal_version = version != self._journal_version, version
         if hub.journal is not self._journal:
             self._journal, self._since = hub.journal, 0
-        self._stored = len(hub.journal)
         state, old_state = _fingerprints(hub), self._state
-        changed = [name for name, value in state.items() if value != old_state[name]]
+        changed = [name for name, value in state.items() if is_first or value != old_state[name]]
         total, since = hub.journal.total, self._since
-        if not (changed or cleared or is_first or total > since):
+        if not (changed or cleared or total > since):
             return None
         self._state, self._since = state, total
         exchanges = _newest_summaries(hub, since)
@@ -134,6 +137,7 @@ class EventStream:
             "total": total,
             "changed": changed,
             "cleared": cleared,
+            "journal": version,
         }
         return b"data: %b\n\n" % orjson.dumps(event)
 

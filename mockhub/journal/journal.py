@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import islice
+from uuid import uuid4
 
 from mockhub.journal.exchange import CoverageKey, Exchange, RecordSource
 
@@ -16,6 +17,8 @@ class Journal:
     """The last exchanges of a hub, bounded by number and by bytes.
 
     Attributes:
+        id: Differs from that of every other journal, also of one that began elsewhere or earlier.
+        cleared: How often it was cleared.
         total: How many exchanges were added, which is the number of the last one.
         coverage_counts: How often each coverage key occurred, also in evicted exchanges.
         unlisted_credits: The credits of evicted exchanges, and of generations that no request
@@ -28,6 +31,8 @@ class Journal:
         self._max_exchanges = max_exchanges
         self._max_bytes = max_bytes
         self._size = 0
+        self.id = uuid4().hex
+        self.cleared = 0
         self.total = 0
         self.coverage_counts: Counter[CoverageKey] = Counter()
         self.unlisted_credits = 0
@@ -81,7 +86,13 @@ class Journal:
         while self._sources:
             self.unlist_credits(self._sources.popleft().created_generation)
         self._size = 0
+        self.cleared += 1
         self.coverage_counts.clear()
+
+    @property
+    def version(self) -> str:
+        """What differs once a reader has to forget the exchanges that it knows."""
+        return f"{self.id}.{self.cleared}"
 
     def __len__(self) -> int:
         return len(self._sources)

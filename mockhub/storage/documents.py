@@ -62,6 +62,7 @@ class HubDocument(Struct):
         last_ordinal: the last number given to an account, key or generation, which order them.
         ended_total: how many generations have ended.
         evicted_total: how many of these were evicted.
+        journal: the id of the journal.
     """
 
     clock: ClockDocument
@@ -83,9 +84,10 @@ class HubDocument(Struct):
     last_ordinal: int = 0
     ended_total: int = 0
     evicted_total: int = 0
+    journal: str = ""
 
     @classmethod
-    def of(cls, state: HubState, **counters: int) -> HubDocument:
+    def of(cls, state: HubState, **counters: Any) -> HubDocument:
         faults, provider = state.faults, state.provider
         inline_counters: dict[Any, ArmedFault] = faults.inline_counters
         inline: Any = [(*key, armed) for key, armed in inline_counters.items()]

@@ -95,6 +95,7 @@ class StoredJournal(Journal):
         self._unsaved.clear()
         self._unsaved_coverage.clear()
         self._clears = True
+        self.cleared = self._cleared + 1
 
     def take_batch(self, hub: int) -> JournalBatch:
         """Return what is to be saved; `finish_batch` has to follow."""
@@ -125,7 +126,8 @@ class StoredJournal(Journal):
         self.total = saved.total + later_count
         self._unsaved_coverage = self._unsaved_coverage - batch.coverage
         self.coverage_counts = saved.coverage + self._unsaved_coverage
-        self._cleared, self._clears = saved.cleared, False
+        self.cleared = self._cleared = saved.cleared
+        self._clears = False
 
     def set_credits(self, generation: str, credits: int, *, is_new: bool) -> None:
         """Take over what another server has charged and refunded for a generation."""

@@ -106,6 +106,7 @@ class StoredHub:
         self._state, self._last_ordinal = row.state, document.last_ordinal
         self._keys_version = document.keys_version
         apply_document(document, self.hub)
+        self.journal.id = document.journal or self.journal.id
         if since == 0:
             self._read_snapshot(database)
         self._read_accounts(database, since, known_accounts)
@@ -254,6 +255,7 @@ class StoredHub:
             last_ordinal=self._last_ordinal,
             ended_total=self._ended_ids.total,
             evicted_total=self._ended_ids.first,
+            journal=self.journal.id,
         )
         state, self.keys_changed = encode(document), bool(key_rows)
         if hub.saved_state is not self._snapshot and hub.saved_state is not None:

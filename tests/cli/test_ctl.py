@@ -133,6 +133,24 @@ def test_follow_prints_new_exchanges_once(
     assert (output.count("/api/v1/credits"), output.count("/api/v1/models")) == (1, 1)
 
 
+def test_follow_begins_again_with_another_hub(
+    hub: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchanges of a hub that was reset are printed, although their numbers begin again."""
+    hub.server.call(hub.backend.save_snapshot)
+    for _ in range(3):
+        hub.get("credits")
+
+    def reset_and_read(seconds: float) -> None:
+        if hub.backend.journal.total < 3:
+            raise KeyboardInterrupt
+        hub.server.call(hub.backend.reset)
+        hub.client.get("/api/v1/models")
+
+    monkeypatch.setattr("mockhub.cli.ctl.commands.time.sleep", reset_and_read)
+    assert ctl("journal", "--follow", exits=1).count("/api/v1/models") == 1
+
+
 def test_control_characters_of_prompts_are_escaped(hub: LiveHub, ctl: Ctl) -> None:
     hub.generate({"prompt": "\x1b[2Jdeleted [red]?"})
     output = ctl("generations")

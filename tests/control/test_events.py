@@ -49,6 +49,35 @@ def test_new_exchange_is_reported_with_what_it_changed(hub: LiveHub) -> None:
     assert (exchange["status"], exchange["credits"], exchange["faults"]) == (200, -8, [])
 
 
+def test_first_event_names_all_parts(hub: LiveHub) -> None:
+    """A viewer that connects again learns that anything may have changed meanwhile."""
+    with closing(read_events(hub)) as stream:
+        assert next(stream)["changed"] == ["generations", "accounts", "faults", "clock"]
+
+
+def test_another_journal_has_another_version(hub: LiveHub) -> None:
+    """The version stays while requests arrive, and differs after each call that voids numbers."""
+    hub.server.call(hub.backend.save_snapshot)
+    versions = [journal_version(hub)]
+    hub.get("models")
+    assert journal_version(hub) == versions[0]
+    for method, path in (("DELETE", "/journal"), ("POST", "/reset")):
+        control(hub, method, path)
+        versions.append(journal_version(hub))
+    for _ in range(2):  # a hub that is created again is another one, although it is the same
+        control(hub, "DELETE", "")
+        hub.server.call(lambda: hub.app.api.hub_registry.add(hub.backend.fork(hub.backend.name)))
+        versions.append(journal_version(hub))
+    assert len({*versions}) == len(versions)
+
+
+def journal_version(hub: LiveHub) -> str:
+    with closing(read_events(hub)) as stream:
+        version: str = next(stream)["journal"]
+    assert control(hub, "GET", "/journal").json()["journal"] == version
+    return version
+
+
 def test_error_is_reported_with_its_reason(hub: LiveHub) -> None:
     """The summary of an error has its code and message."""
     hub.generate({"n": 99})

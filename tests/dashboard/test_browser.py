@@ -12,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from mockhub.faults.grammar import parse_directives
 from tests.support.live_server import KEY, PNG, LiveHub, serve_hub
 
 if TYPE_CHECKING:
@@ -401,3 +402,92 @@ def test_page_reconnects(page: Page) -> None:
         open_view(page, hub)
     expect(page.locator("#connection")).to_have_text("offline")
     expect(page).to_have_title(re.compile("^offline · "))
+
+
+@pytest.mark.parametrize(
+    ("view", "place", "before", "after"),
+    [
+        ("accounts", ".facts", "112 credits", "120 credits"),
+        ("gallery", ".pictures", "The former hub", "No image yet"),
+        ("generations", ".view", "The former hub", "No generation yet"),
+        ("faults", ".view", "Disarm all", "No fault is armed"),
+        ("report", ".facts", "Requests1", "Requests0"),
+        ("contract", "select[name=key] >> nth=0", "rich", "only here"),
+    ],
+)
+def test_view_shows_the_hub_that_took_the_place_of_another(
+    page: Page, hub: LiveHub, view: str, place: str, before: str, after: str
+) -> None:
+    """Without a request to the new hub, each view shows its state."""
+    new = hub.server.call(lambda: hub.backend.fork(hub.backend.name))
+    hub.generate({"prompt": "The former hub"})
+    hub.server.call(lambda: hub.backend.arm(parse_directives("status=503 nth=9")))
+    hub.server.call(new.generations.clear)
+    hub.server.call(lambda: new.add_key("documentation", name="only here"))
+    open_view(page, hub, view)
+    expect(page.locator(place)).to_contain_text(before)
+    hub.server.call(lambda: hub.app.api.hub_registry.add(new))
+    expect(page.locator(place)).to_contain_text(after)
+
+
+def test_list_forgets_the_hub_that_was_replaced(page: Page, hub: LiveHub) -> None:
+    """Its rows, pins and open exchange go; the numbers of the new hub begin at 1."""
+    new = hub.server.call(lambda: hub.backend.fork(hub.backend.name))
+    for _ in range(2):
+        hub.get("models")
+    open_view(page, hub, exchange=2, pins="2", since=1)
+    expect(page.locator(".detail h2")).to_contain_text("2: GET")
+    hub.server.call(lambda: hub.app.api.hub_registry.add(new))
+    expect(rows(page)).to_have_count(0)
+    expect(page.locator(".detail")).to_be_hidden()
+    for path in ("credits", "models"):
+        hub.get(path)
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator(".rows")).not_to_contain_text("📌")
+    expect(rows(page)).to_contain_text(["/models", "/credits"])
+
+
+def test_page_shows_the_server_that_was_started_again(page: Page) -> None:
+    """After a restart on the same port, nothing of the former process is left."""
+    with serve_hub(control=True) as hub:
+        open_view(page, hub)
+        hub.get("models")
+        expect(rows(page)).to_have_count(1)
+        port = httpx.URL(hub.url).port
+    expect(page.locator("#connection")).to_have_text("offline")
+    with serve_hub(control=True, port=port) as hub:
+        expect(page.locator("#connection")).to_have_text("live")
+        expect(page.locator(".empty")).to_contain_text("No request yet")
+        hub.get("credits")
+        expect(rows(page)).to_have_count(1)
+        expect(rows(page)).to_contain_text("/credits")
+
+
+def test_deleted_hub_is_named_and_watched_again(page: Page, hub: LiveHub) -> None:
+    """The page says that its hub was deleted, and shows the next one of this name."""
+    registry, name = hub.app.api.hub_registry, hub.backend.name
+    new = hub.server.call(lambda: hub.backend.fork(name))
+    hub.get("models")
+    open_view(page, hub)
+    expect(rows(page)).to_have_count(1)
+    hub.server.call(lambda: registry.delete(name))
+    expect(page.locator("#connection")).to_have_text("deleted")
+    expect(page.locator("#messages")).to_contain_text("was deleted")
+    hub.server.call(lambda: registry.add(new))
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#messages")).to_be_empty()
+    expect(rows(page)).to_have_count(0)
+    hub.get("credits")
+    expect(rows(page)).to_have_count(1)
+
+
+def test_page_of_a_hub_that_does_not_exist_waits_for_it(page: Page, controlled: LiveHub) -> None:
+    """A bookmark of a hub that a test creates later shows it once it exists."""
+    registry = controlled.app.api.hub_registry
+    page.goto(str(controlled.client.base_url.copy_with(path="/_mockhub/", query=b"hub=later")))
+    expect(page.locator("#connection")).to_have_text("missing")
+    new = controlled.server.call(lambda: controlled.backend.fork("later"))
+    controlled.server.call(lambda: registry.add(new))
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator(".empty")).to_contain_text("No request yet")
+    controlled.server.call(lambda: registry.delete("later"))

@@ -212,6 +212,22 @@ def test_servers_share_one_journal(servers: tuple[Server, Server]) -> None:
     assert [number for number, _ in journal(one)] == [1, 2, 3, 4]
 
 
+def test_reset_by_another_server_is_seen(servers: tuple[Server, Server]) -> None:
+    """The servers name the same journal, until one of them resets the hub or clears the journal."""
+    one, two = servers
+
+    def version(server: Server) -> str:
+        found: str = server.control("/default/journal")["journal"]
+        return found
+
+    for method, path in (("POST", "/reset"), ("DELETE", "/journal"), ("POST", "/reset")):
+        one.generate()
+        before = version(one)
+        assert version(two) == before
+        two.control(f"/default{path}", method)
+        eventually(lambda before=before: version(one) == version(two) != before)
+
+
 def test_workers_share_one_port(start: Start, tmp_path: Path) -> None:
     server = start(f"sqlite:///{tmp_path}/hubs.db", "--workers", "2")
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")

@@ -107,12 +107,13 @@ def serve_hub(
     limits: Limits | None = None,
     control: bool = False,
     token: str | None = None,
+    port: int = 0,
 ) -> Iterator[LiveHub]:
     """Serve a scenario, by default on an autojump clock that starts at the published time."""
     api_spec = read_spec(spec or resource_path("openapi.yaml"))
     file = resource_path("fixtures/scenarios") / f"{scenario}.yaml"
     hub = build_hub(load_scenario(file), "default", api_spec, clock=clock or ManualClock(PUBLISHED))
-    listener = bind("127.0.0.1", 0)
+    listener = bind("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(api_spec, hub, url=url, limits=limits)
     if control or token:

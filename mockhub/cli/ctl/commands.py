@@ -234,7 +234,11 @@ def journal(context: CtlContext, /, har: bool, curl: bool, follow: bool, **filte
     reject_together(follow=follow, har=har, curl=curl)
     reject_together(json=context.as_json, curl=curl)
     export_format = "har" if har else "curl" if curl else None
-    response = context.client.hub_request("GET", "/journal", format=export_format, **filters)
+
+    def read(**query: object) -> Any:
+        return context.client.hub_request("GET", "/journal", **query, **filters)
+
+    response = read(format=export_format)
     if har:
         tables.print_json(response)
         return
@@ -244,6 +248,8 @@ def journal(context: CtlContext, /, har: bool, curl: bool, follow: bool, **filte
         last_number = max(
             (one["number"] for one in response["exchanges"]), default=response["total"]
         )
-        response = context.client.hub_request("GET", "/journal", since=last_number, **filters)
+        former, response = response, read(since=last_number)
+        if response["journal"] != former["journal"]:  # another one, whose numbers begin again
+            response = read()
         if response["exchanges"]:
             context.output(response, _print_exchanges)

@@ -29,6 +29,7 @@ def get_journal(request: ControlRequest) -> object:
     return {
         "total": hub.journal.total,
         "stored": len(hub.journal),
+        "journal": hub.journal.version,
         "exchanges": [serialize(exchange, hub) for exchange in exchanges],
     }
 

@@ -7,10 +7,12 @@
 //   api(method, path, body)  call the control plane of the hub. Returns the parsed JSON (or text),
 //                   and throws an Error with the server's message.
 //   control(method, path, body)  the same for a path that is not of a hub, such as "/clauses"
-//   onEvents(callback)  call it with each batch of events, which control.yaml describes at `stream_events`
+//   onEvents(callback)  call it with each batch of events, which control.yaml describes at `stream_events`.
+//                   `cleared` is also true if the hub is another one than before.
 //   params          URLSearchParams of the view's own state
 //   setParams({name: value})  change them; an empty value removes one
 //   href(view, params)  the address of another view of this hub
+//   isLive()        whether the page is connected
 //   showError(error), toast(text, button)
 import { emptyState, h } from "./dom.js";
 
@@ -30,6 +32,9 @@ const subscribers = [];
 let connection = null; // an AbortController
 let unseen = 0;
 let lastStatus = null;
+let journal = null; // its version, which differs if the hub is another one than before
+let isMissing = false; // there was no such hub when the view was opened
+let notice = null; // says that there is no hub
 
 // -- the control plane -------------------------------------------------------------------------
 
@@ -92,18 +97,35 @@ async function watch() {
     connection = new AbortController();
     try {
       const { body } = await request("GET", `/hubs/${encodeURIComponent(hub)}/events?since=${since}`, undefined, connection.signal);
+      if (isMissing) return location.reload();
+      notice?.remove();
       setConnection("live");
       for await (const batch of readEvents(body)) {
-        deliver(batch, since === 0);
+        const isFirst = journal === null;
+        batch.cleared ||= !isFirst && batch.journal !== journal; // meanwhile, the server was restarted or the hub replaced
+        journal = batch.journal;
+        deliver(batch, isFirst);
         since = batch.total;
       }
+      setConnection(document.hidden ? "paused" : "offline");
     } catch (error) {
-      if (error.status === 404) return setConnection("offline"); // the view says that there is no such hub
+      if (error.status === 404 && await isUnknown()) showAbsence();
+      else setConnection(document.hidden ? "paused" : "offline");
     }
-    setConnection(document.hidden ? "paused" : "offline");
     await new Promise((resolve) => (document.hidden ? document.addEventListener("visibilitychange", resolve, { once: true })
       : setTimeout(resolve, RETRY_DELAY)));
   }
+}
+
+// A 404 may also be of a server without a control plane.
+const isUnknown = () => loadHubs().then((names) => !names.includes(hub), () => false);
+
+function showAbsence() {
+  const state = journal === null ? "missing" : "deleted"; // the view has said what is missing
+  if (state === "deleted" && byId("connection").dataset.state !== state) {
+    notice = showError(new Error(`The hub ${JSON.stringify(hub)} was deleted. The page shows its last state, and connects again once there is a hub of this name.`));
+  }
+  setConnection(state);
 }
 
 let hiddenTimer = null;
@@ -149,6 +171,7 @@ function showError(error) {
   const close = h("button", { type: "button", class: "quiet", onclick: () => box.remove() }, "Close");
   const box = h("p", { class: "error" }, error.message, " ", close);
   byId("messages").replaceChildren(box);
+  return box;
 }
 
 let toastTimer = null;
@@ -167,7 +190,7 @@ async function show() {
   const root = h("section", { class: `view ${view}`, "aria-label": VIEWS[view] });
   byId("main").replaceChildren(root);
   const context = {
-    hub, control, params, showError, toast,
+    hub, control, params, showError, toast, isLive: () => byId("connection").dataset.state === "live",
     publicUrl: document.body.dataset.publicUrl + (hub === "default" ? "" : `/hubs/${hub}`),
     api: (method, path, body) => control(method, `/hubs/${encodeURIComponent(hub)}${path}`, body),
     href: (name, values) => href(hub, name, values),
@@ -182,7 +205,8 @@ async function show() {
     await module.mount(root, context);
   } catch (error) {
     showError(error);
-    if (error.status === 404) root.replaceChildren(emptyState(["Choose another hub above, or go to the hub ", h("a", { href: href("default", view) }, "default"), "."]));
+    isMissing = error.status === 404;
+    if (isMissing) root.replaceChildren(emptyState(["Choose another hub above, or go to the hub ", h("a", { href: href("default", view) }, "default"), "."]));
   }
 }
 

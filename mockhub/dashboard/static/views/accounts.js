@@ -54,7 +54,11 @@ export async function mount(root, context) {
   ];
   async function load() {
     const { accounts } = await api("GET", "/accounts");
-    if (!accounts.length) { replace(state, emptyState("This hub has no account.", `mockhub ctl --hub ${hub} show`)); return; }
+    if (!accounts.length) {
+      replace(state, emptyState("This hub has no account.", `mockhub ctl --hub ${hub} show`));
+      for (const node of [account, chart, lots, keys, ledger]) replace(node);
+      return;
+    }
     const one = accounts.find(({ id }) => id === (account.value || params.get("account"))) ?? accounts[0];
     replace(account, accounts.map(({ id, credits }) => h("option", { value: id }, `${id.slice(0, 60)} (${formatNumber(credits)})`)));
     account.value = one.id;

@@ -1,15 +1,16 @@
 // The reference of the API, from openapi.yaml: operations, fields, prices, errors, the clause and
 // the assumption behind each, and a form that sends a request to this hub.
 import { code, emptyState, formatCredits, h, inline, pretty, replace, table } from "../dom.js";
-import { form } from "../live.js";
+import { changed, form, keepLoaded } from "../live.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 export async function mount(root, context) {
   const { api, control, href, params, setParams } = context;
-  const [spec, { clauses }, { assumptions }, { keys }] = await Promise.all([
-    fetch("/openapi.json").then((response) => response.json()), control("GET", "/clauses"), control("GET", "/assumptions"), api("GET", "/keys"),
+  const [spec, { clauses }, { assumptions }] = await Promise.all([
+    fetch("/openapi.json").then((response) => response.json()), control("GET", "/clauses"), control("GET", "/assumptions"),
   ]);
+  const keySelects = [];
   const statements = new Map(clauses.map((one) => [one.id, one]));
   const resolve = (node) => node?.$ref ? { ...resolve(node.$ref.slice(2).split("/").reduce((found, name) => found[name], spec)),
     ...Object.fromEntries(Object.entries(node).filter(([name]) => name !== "$ref")) } : node ?? {};
@@ -23,6 +24,15 @@ export async function mount(root, context) {
   root.append(h("div", { class: "toolbar" }, h("h2", {}, spec.info.title), search,
     h("span", { class: "hint" }, "The server in openapi.yaml, which is linked above, is this mock.")), ...sections, empty);
   filter();
+  await keepLoaded(context, async () => {
+    const { keys } = await api("GET", "/keys");
+    const options = () => [...keys.map((row) => h("option", { value: row.id }, `${row.name}${row.revoked ? " (revoked)" : ""}`)), h("option", { value: "" }, "no key")];
+    for (const select of keySelects) {
+      const { value, options: { length } } = select;
+      replace(select, options());
+      if (length && (!value || keys.some((one) => one.id === value))) select.value = value;
+    }
+  }, changed("accounts"));
 
   function filter() {
     const words = search.value.toLowerCase().split(/\s+/);
@@ -86,8 +96,8 @@ export async function mount(root, context) {
   function tryIt(one, body, parameters) {
     const example = resolve(Object.values(body.content?.["application/json"]?.examples ?? {})[0]).value;
     const path = parameters.reduce((found, { name, examples = {} }) => found.replace(`{${name}}`, resolve(Object.values(examples)[0]).value ?? `{${name}}`), one.path);
-    const key = h("select", { name: "key", "aria-label": "Key" }, keys.map((row) => h("option", { value: row.id }, `${row.name}${row.revoked ? " (revoked)" : ""}`)),
-      h("option", { value: "" }, "no key"));
+    const key = h("select", { name: "key", "aria-label": "Key" });
+    keySelects.push(key);
     const result = h("div", { role: "status" });
     const send = async ({ target, key, body }) => {
       const request = { method: one.method, target: target.value, ...(key.value && { key: key.value }), ...(body && { body: body.value }) };

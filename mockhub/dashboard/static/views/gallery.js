@@ -49,6 +49,7 @@ export async function mount(root, context) {
     if (!dialog.open) dialog.showModal();
     setParams({ image: `${one.id}.${index + 1}` });
   }
+  context.onEvents((batch) => { if (batch.cleared) nodes.clear(); }); // another hub has other images under the same ids
   await keepLoaded(context, load, changed("generations"));
   const [id, number] = (params.get("image") ?? "").split(".");
   if (id) api("GET", `/generations/${encodeURIComponent(id)}`).then((one) => one.images[number - 1] && open(one, number - 1)).catch(showError);

@@ -43,5 +43,5 @@ export async function mount(root, context) {
         : await firstImage(context, "No generation yet. Start one that runs until you complete it:", { prompt: "A lighthouse at dusk [[never]]", async: true }));
   }
   await keepLoaded(context, load, changed("generations", "clock"));
-  setInterval(() => { if (running && !document.hidden) context.reload(); }, TICK);
+  setInterval(() => { if (running && !document.hidden && context.isLive()) context.reload(); }, TICK);
 }

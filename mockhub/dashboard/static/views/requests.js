@@ -136,9 +136,21 @@ export async function mount(root, context) {
     rows = new Map([...rows].sort(([a], [b]) => a - b));
     refresh();
   }
-  onEvents((batch) => {
+  // The exchanges are void, and so is what refers to their numbers.
+  function forget() {
+    setParams({ since: "", pins: "" });
+    pins.clear();
+    newest = 0;
     if (loaded) return;
-    if (batch.cleared) { rows.clear(); leftOut = 0; }
+    rows.clear();
+    shown = [];
+    leftOut = 0;
+    if (!detail.hidden) close();
+    read(1000).catch(showError);
+  }
+  onEvents((batch) => {
+    if (batch.cleared) forget();
+    if (loaded) return;
     if (batch.left_out && rows.size) {
       leftOut += batch.left_out;
       clearTimeout(refill);
