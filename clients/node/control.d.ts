@@ -331,6 +331,7 @@ export type Faults = {
     expires_at: string | null;
     evaluated: number;
     fired: number;
+    armed_after: number;
   }>;
 };
 

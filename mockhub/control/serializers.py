@@ -161,14 +161,7 @@ def progress(generation: Generation, now: int) -> float | None:
 
 def outcome(outcome: Outcome) -> str:
     """Write an outcome in the fault grammar."""
-    words = [word for word in ("fail", "never") if getattr(outcome, word)]
-    if outcome.deliver is not None:
-        words.append(f"deliver={outcome.deliver}")
-    if outcome.polls is not None:
-        words.append(f"polls={outcome.polls}")
-    if outcome.duration or not words:
-        words.append(f"duration={outcome.duration}ms")
-    return " ".join(words)
+    return " ".join(outcome.faults) or f"duration={outcome.duration}ms"
 
 
 def fault_type(fault: FaultType) -> dict[str, object]:
@@ -201,6 +194,7 @@ def armed_fault(number: int, armed: ArmedFault) -> dict[str, object]:
         "expires_at": timestamp(armed.expires_at),
         "evaluated": armed.evaluated,
         "fired": armed.fired,
+        "armed_after": armed.armed_after,
     }
 
 

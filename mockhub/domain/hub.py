@@ -281,7 +281,7 @@ class HubBackend(ObservableHub):
 
     def arm(self, directives: Iterable[Directive]) -> None:
         """Arm faults from now on; see `FaultRegistry.arm`."""
-        self.faults.arm(directives, self.clock.now())
+        self.faults.arm(directives, self.clock.now(), last_exchange=self.journal.total)
 
     # -- time ------------------------------------------------------------------------------------
 

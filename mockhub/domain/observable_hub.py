@@ -62,9 +62,10 @@ class ObservableHub(HubState):
         self.notify_of_time()
 
     def restore(self, state: HubState) -> None:
-        """Replace everything by a copy of another state."""
+        """Replace everything by a copy of another state; the exchanges are of the former one."""
         self.clock.listeners.remove(self.notify_of_time)
         super().restore(state)
+        self.faults.forget_exchanges()
         self.clock.listeners.append(self.notify_of_time)
 
     def cancel_waits(self) -> None:

@@ -20,6 +20,17 @@ class Outcome(NamedTuple):
     fail: bool = False
     never: bool = False  # ends only when it is completed by hand
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The provider outcomes that make it differ from a success, in the fault grammar."""
+        if self == SUCCESS:  # nearly always
+            return ()
+        words = [name for name in ("fail", "never") if getattr(self, name)]
+        words += [f"deliver={self.deliver}"] if self.deliver is not None else []
+        words += [f"polls={self.polls}"] if self.polls is not None else []
+        words += [f"duration={self.duration}ms"] if self.duration else []
+        return tuple(words)
+
     def delivered_images(self, requested: int) -> int:
         """Return how many of the requested images are delivered."""
         if self.fail:

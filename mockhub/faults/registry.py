@@ -16,12 +16,18 @@ _MAX_INLINE_COUNTERS = 1000
 
 @dataclass(slots=True)
 class ArmedFault:
-    """A fault with its counters."""
+    """A fault with its counters.
+
+    Attributes:
+        expires_at: When it is disarmed, in milliseconds.
+        armed_after: The number of the last exchange before it was armed.
+    """
 
     directive: Directive
     evaluated: int = 0
     fired: int = 0
-    expires_at: int | None = None  # milliseconds
+    expires_at: int | None = None
+    armed_after: int = 0
 
     def should_fire(self, random: RandomSource, *, suppressed: bool = False) -> bool:
         """Count a matching request, and decide whether the fault fires on it.
@@ -48,7 +54,7 @@ class FaultRegistry:
     last_number: int = 0
     inline_counters: dict[Hashable, ArmedFault] = field(default_factory=dict)
 
-    def arm(self, directives: Iterable[Directive], now: int = 0) -> None:
+    def arm(self, directives: Iterable[Directive], now: int = 0, *, last_exchange: int = 0) -> None:
         """Arm faults, replacing any that target the same case; their counters start at zero.
 
         Those with ``for=`` count from *now*.
@@ -65,13 +71,20 @@ class FaultRegistry:
         for directive in batch:
             self.last_number += 1
             expires_at = None if directive.active_for is None else now + directive.active_for
-            self.armed[self.last_number] = ArmedFault(directive, expires_at=expires_at)
+            self.armed[self.last_number] = ArmedFault(
+                directive, expires_at=expires_at, armed_after=last_exchange
+            )
 
     def disarm_expired(self, now: int) -> None:
         """Disarm the faults whose time is over."""
         for number, armed in tuple(self.armed.items()):
             if armed.expires_at is not None and armed.expires_at <= now:
                 del self.armed[number]
+
+    def forget_exchanges(self) -> None:
+        """Count all faults as armed before the first exchange, since the journal is a new one."""
+        for armed in self.armed.values():
+            armed.armed_after = 0
 
     def clear(self) -> None:
         """Disarm every fault, and reset the counters of inline faults."""

@@ -190,6 +190,7 @@ class PublicApi:
         # 5. Settle what is due, quote, decide, and commit once; nothing awaits in between.
         generation = hub.create_generation(account, request, context.pending_faults)
         context.generation = generation.id
+        context.fired_faults += generation.outcome.faults
 
         # 6. Wait on the hub's clock, for a synchronous generation that takes time (GEN-1, LIM-1).
         if not request.run_async and generation.ended_at is None:

@@ -487,6 +487,18 @@ def test_fault_fires_and_is_counted(hub: LiveHub) -> None:
     assert call(hub, "DELETE", f"{HUB}/faults")["faults"] == []
 
 
+def test_fault_says_since_when_it_is_armed(hub: LiveHub) -> None:
+    """An exchange is compared with faults that were armed before it; a reset restarts numbers."""
+    hub.server.call(hub.backend.save_snapshot)
+    hub.generate({})
+    (armed,) = call(hub, "POST", f"{HUB}/faults", {"fault": "fail x1"})["faults"]
+    assert armed["armed_after"] == 1
+    hub.server.call(hub.backend.save_snapshot)
+    call(hub, "POST", f"{HUB}/reset")
+    (armed,) = call(hub, "GET", f"{HUB}/faults")["faults"]
+    assert armed["armed_after"] == 0
+
+
 def test_fault_can_be_bound_to_a_prompt(hub: LiveHub) -> None:
     """It fires only for requests whose prompt contains the text."""
     call(hub, "POST", f"{HUB}/faults", {"fault": "fail", "prompt": "volcano"})

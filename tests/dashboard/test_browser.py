@@ -88,6 +88,26 @@ def test_armed_fault_that_did_not_fire_is_explained(page: Page, hub: LiveHub) ->
         expect(page.locator(".detail li")).to_contain_text([reason])
 
 
+def test_fault_that_fired_or_was_armed_later_is_no_near_miss(page: Page, hub: LiveHub) -> None:
+    """A provider outcome is among the faults of its exchange, and nothing armed later is listed."""
+    arm = f"/_mockhub/hubs/{hub.backend.name}/faults"
+    for fault in ("fail x1", "status=502 nth=9"):
+        hub.client.post(hub.client.base_url.copy_with(path=arm), json={"fault": fault})
+    hub.generate({})
+    hub.client.post(hub.client.base_url.copy_with(path=arm), json={"fault": "reset on=get_credits"})
+    hub.generate({})
+    open_view(page, hub, exchange=1)
+    expect(rows(page).nth(1).locator(".notes")).to_have_text("fail")
+    expect(page.locator(".detail .facts").first).to_contain_text("Faultsfail")
+    expect(page.locator(".detail li")).to_have_text(
+        ["status=502@before: only for request 9 of 2 so far"]
+    )
+    rows(page).first.click()
+    expect(page.locator(".detail h2")).to_contain_text("2: POST")
+    used_up = "fail: used up by now, or another fault or an error came first"
+    expect(page.locator(".detail li").filter(has_text="fail")).to_have_text(used_up)
+
+
 def test_fault_is_armed_and_its_loss_understood(page: Page, hub: LiveHub) -> None:
     """One click arms the loss of a response; the list leads to what it cost."""
     open_view(page, hub, "faults")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mockhub._resources import resource_path
+from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.faults.grammar import parse_directives, with_conditions
 from tests.support.live_server import BODY, KEY, PNG, POOR, PUBLISHED, RICH, LiveHub, serve_hub
 
@@ -404,3 +405,36 @@ def test_for_needs_an_armed_fault(hub: LiveHub) -> None:
     ):
         assert response.status_code == 400
         assert "for= needs a fault that is armed in advance" in response.json()["error"]["message"]
+
+
+# -- the journal -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["fail", "deliver=0", "duration=801000ms", "never"])
+def test_journal_shows_the_provider_outcome(hub: LiveHub, inject: Inject, fault: str) -> None:
+    """The exchange that created the generation shows why it failed, whatever the channel is."""
+    assert inject(hub, fault).json()["error"]["code"] == "generationFailed"
+    assert last_faults(hub) == (fault,)
+
+
+def test_journal_shows_outcomes_with_transport_faults(hub: LiveHub) -> None:
+    """All faults of an exchange are shown in the order in which they acted, and no other ones."""
+    by_header(hub, "delay=1s deliver=1 status=503@after fail p=0")
+    assert last_faults(hub) == ("delay=1000ms@before", "deliver=1", "status=503@after")
+    hub.get("credits", headers={"X-Mockhub": "fail"})
+    assert last_faults(hub) == ()
+
+
+def test_journal_shows_the_outcome_of_the_script(hub: LiveHub) -> None:
+    """A fault that overrides the script is shown in its place."""
+    outcomes = [parse_outcome("deliver=0"), parse_outcome("deliver=0")]
+    hub.server.call(lambda: setattr(hub.backend, "provider", Provider(outcomes)))
+    assert hub.generate({}).status_code == 500
+    assert last_faults(hub) == ("deliver=0",)
+    by_prompt(hub, "deliver=1")
+    assert last_faults(hub) == ("deliver=1",)
+
+
+def last_faults(hub: LiveHub) -> tuple[str, ...]:
+    faults: tuple[str, ...] = hub.server.call(lambda: hub.backend.journal.newest(1)[0].faults)
+    return faults

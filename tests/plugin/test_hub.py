@@ -241,6 +241,14 @@ def test_reset_after_charges_credits(mockhub: Hub) -> None:
     assert mockhub.journal[0].faults == ("reset@after",)
 
 
+def test_journal_shows_provider_outcomes(mockhub: Hub) -> None:
+    """The table of a failing test says that the failure was intended."""
+    mockhub.arm("fail x1")
+    post_generation(mockhub)
+    assert mockhub.journal[0].faults == ("fail",)
+    assert "fault fail" in str(mockhub.journal)
+
+
 def test_provider_outcomes_apply_in_order_and_the_last_repeats(mockhub: Hub) -> None:
     mockhub.provider("deliver=1", "fail")
     responses = [post_generation(mockhub, n=2) for _ in range(3)]

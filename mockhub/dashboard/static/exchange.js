@@ -23,15 +23,16 @@ export async function renderExchange(context, { exchange: one, curl }) {
 function explain(one) {
   const arrived = one.status !== 0 && one.status < 400 && !one.client_disconnected && !one.faults.some((name) => name.startsWith("truncate"));
   if (one.credits >= 0 || arrived) return null;
-  const why = one.faults.length ? `the fault ${one.faults.join(", ")} acted after the charge` : "the client left after the charge";
+  const late = one.faults.filter((name) => name.endsWith("@after"));
+  const why = late.length ? `the fault ${late.join(", ")} acted after the charge` : "the client left after the charge";
   return h("p", { class: "card money" }, `${-one.credits} credits were paid for generation ${one.generation}, but the client did not get its images: ${why}. `
     + "A client that only sends the request again pays twice.");
 }
 
-// The faults that are armed, and why they did not fire in this exchange.
+// The faults that were armed before this exchange, and why they did not fire in it.
 async function renderNearMisses({ api }, one) {
   const { faults } = await api("GET", "/faults");
-  const missed = faults.filter(({ fault }) => !one.faults.includes(fault));
+  const missed = faults.filter(({ fault, armed_after }) => armed_after < one.number && !one.faults.includes(fault));
   return missed.length > 0 && h("section", {}, h("h3", {}, "Armed, but did not fire"),
     h("ul", {}, missed.map((fault) => h("li", {}, h("code", {}, fault.fault), ": ", h("bdi", {}, whyNot(fault, one))))));
 }
@@ -42,8 +43,8 @@ function whyNot(fault, one) {
   if (!operation && one.operation === "get_image") return "not for images, unless it has on=get_image";
   if (fault.prompt && !(bodyText(one) ?? "").includes(fault.prompt)) return `only for prompts with ${JSON.stringify(fault.prompt)}`;
   if (fault.nth) return `only for request ${fault.nth} of ${fault.evaluated} so far`;
-  if (fault.times && fault.fired >= fault.times) return "used up";
-  return fault.p < 1 ? `with a probability of ${fault.p}` : "armed later, or another fault or error came first";
+  const isUsedUp = fault.times && fault.fired >= fault.times;
+  return [isUsedUp && "used up by now", fault.p < 1 && `with a probability of ${fault.p}`, "another fault or an error came first"].filter(Boolean).join(", or ");
 }
 
 async function renderGeneration({ api, href }, one) {
