@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 import mockhub.dashboard.page
+from mockhub.cli.ctl.group import ctl
 from mockhub.domain.keys import key_digest
 from mockhub.faults.grammar import parse_directives
 from tests.support.live_server import KEY, LOW, LiveHub
@@ -73,7 +77,7 @@ def test_empty_views_say_what_to_do(page: Page, hub: LiveHub) -> None:
     for view, command in (
         ("gallery", f"curl {hub.url}/api/v1/images/generations"),
         ("generations", "[[never]]"),
-        ("faults", f"mockhub ctl --hub {hub.backend.name} arm-fault"),
+        ("faults", f"--hub {hub.backend.name} arm-fault"),
         ("report", f"curl {hub.url}/api/v1/images/generations"),
     ):
         open_view(page, hub, view)
@@ -229,6 +233,26 @@ def test_keys_are_created_expired_and_revoked(page: Page, hub: LiveHub) -> None:
 
 
 # -- faults --------------------------------------------------------------------------------------
+
+
+def test_command_of_the_page_is_for_its_server(page: Page, hub: LiveHub) -> None:
+    """The command that is shown arms the fault here, wherever the server listens."""
+    open_view(page, hub, "faults")
+    (_, *words) = shlex.split(page.locator(".empty pre").inner_text())
+    subprocess.run([sys.executable, "-m", "mockhub", *words], check=True, capture_output=True)
+    expect(row(page, "reset@after")).to_contain_text("once")
+
+
+def test_command_of_the_page_names_no_default_address(page: Page, hub: LiveHub) -> None:
+    """At the address that ctl uses by default, the command is short."""
+    url = next(option for option in ctl.params if option.name == "url").default
+    script, origin = (STATIC / "app.js").read_text("utf-8"), str(hub.client.base_url.join("/"))
+    assert script.count(f'"{url}"') == 1
+    script = script.replace(url, origin.rstrip("/"))
+    page.route("**/app.js", lambda route: route.fulfill(body=script, **JAVASCRIPT))
+    open_view(page, hub, "faults")
+    command = f'mockhub ctl --hub {hub.backend.name} arm-fault "reset@after x1"'
+    expect(page.locator(".empty pre")).to_have_text(command)
 
 
 def test_scenes_arm_faults(page: Page, hub: LiveHub) -> None:

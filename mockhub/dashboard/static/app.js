@@ -11,6 +11,7 @@
 //                   `cleared` is also true if the hub is another one than before.
 //   params          URLSearchParams of the view's own state
 //   setParams({name: value})  change them; an empty value removes one
+//   ctl(words)      the command of `mockhub ctl` for this server and hub
 //   href(view, params)  the address of another view of this hub
 //   isLive()        whether the page is connected
 //   showError(error), toast(text, button)
@@ -22,6 +23,7 @@ const VIEWS = {
 };
 const HIDDEN_LIMIT = 60_000; // a browser opens few connections to a server: free that of a hidden tab
 const RETRY_DELAY = 1000;
+const CTL_URL = "http://127.0.0.1:8080"; // the default of mockhub ctl --url
 const byId = (id) => document.getElementById(id);
 const params = new URLSearchParams(location.search);
 const hub = params.get("hub") || "default";
@@ -194,6 +196,7 @@ async function show() {
     publicUrl: document.body.dataset.publicUrl + (hub === "default" ? "" : `/hubs/${hub}`),
     api: (method, path, body) => control(method, `/hubs/${encodeURIComponent(hub)}${path}`, body),
     href: (name, values) => href(hub, name, values),
+    ctl: (words) => `mockhub ctl ${location.origin === CTL_URL ? "" : `--url ${location.origin} `}--hub ${hub} ${words}`,
     onEvents: (callback) => subscribers.push(callback),
     setParams(values) {
       for (const [name, value] of Object.entries(values)) params.set(name, value ?? "");

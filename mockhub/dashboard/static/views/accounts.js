@@ -4,7 +4,7 @@ import { action, changed, form, keepLoaded, pager } from "../live.js";
 import { plot } from "../plot.js";
 
 export async function mount(root, context) {
-  const { api, hub, href, params, setParams } = context;
+  const { api, href, params, setParams } = context;
   const account = h("select", { "aria-label": "Account", onchange() { setParams({ account: account.value }); replace(created); context.reload(); } });
   const [state, chart, lots, keys, ledger, created] = Array.from({ length: 6 }, () => h("div"));
   const pages = pager(context, 200);
@@ -55,7 +55,7 @@ export async function mount(root, context) {
   async function load() {
     const { accounts } = await api("GET", "/accounts");
     if (!accounts.length) {
-      replace(state, emptyState("This hub has no account.", `mockhub ctl --hub ${hub} show`));
+      replace(state, emptyState("This hub has no account.", context.ctl("show")));
       for (const node of [account, chart, lots, keys, ledger]) replace(node);
       return;
     }

@@ -10,7 +10,7 @@ const SCENES = [
 ];
 
 export async function mount(root, context) {
-  const { api, control, hub } = context;
+  const { api, control } = context;
   const types = await control("GET", "/fault-types");
   const option = (value, label = value) => h("option", { value }, label);
   const arm = async (fault, prompt) => {
@@ -103,7 +103,7 @@ export async function mount(root, context) {
   await keepLoaded(context, async () => {
     const [{ faults }, provider, { keys }] = await Promise.all([api("GET", "/faults"), api("GET", "/provider"), api("GET", "/keys")]);
     replace(armed, faults.length ? [table(columns, faults, "Armed faults"), h("p", {}, disarm("Disarm all", "", { "data-key": "disarm all" }))]
-      : emptyState("No fault is armed. Click one above, write one below, or:", `mockhub ctl --hub ${hub} arm-fault "reset@after x1"`));
+      : emptyState("No fault is armed. Click one above, write one below, or:", context.ctl('arm-fault "reset@after x1"')));
     if (!edited) script.value = provider.script.join("\n");
     used.textContent = `${provider.used} outcomes used.`;
     const chosen = key.value;
