@@ -130,6 +130,11 @@ export type Health = {
   hubs: number;
 };
 
+export type Server = {
+  target: string | null;
+  changes: Array<string>;
+};
+
 export type Assumptions = {
   assumptions: Array<{
     pointer: string;
@@ -280,7 +285,7 @@ export type Generation = {
   created_at: string;
   due_at: string | null;
   ended_at: string | null;
-  outcome: string;
+  outcome: string | null;
   error: string | null;
   progress: number | null;
   images: Array<{

@@ -20,6 +20,7 @@ from mockhub.control.context import (
     not_found,
 )
 from mockhub.control.openapi import load_openapi
+from mockhub.control.operations import allowed_changes
 from mockhub.control.security import AccessPolicy
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
@@ -119,7 +120,8 @@ class ControlPlane:
     def _dashboard(self) -> Dashboard:
         from mockhub.dashboard.page import Dashboard
 
-        return Dashboard(self._api.spec.document.path, self._api.public_url)
+        api = self._api
+        return Dashboard(api.spec.document.path, api.public_url, target=api.target)
 
     async def _dispatch(
         self, scope: Scope, source: BodySource
@@ -134,7 +136,7 @@ class ControlPlane:
             raise _routing_error(routes, match[0] if match else {}, path, scope["method"])
         allowed = self._api.allowed_changes
         if operation.method != "GET" and allowed is not None and operation.id not in allowed:
-            known = ", ".join(sorted(allowed))
+            known = ", ".join(allowed_changes(self._api))
             raise conflict(f"{operation.id} is not possible in a proxy; expected one of {known}")
         request = ControlRequest(
             self._api,

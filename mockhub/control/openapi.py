@@ -7,16 +7,16 @@ from functools import cache
 
 from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import Handler
+from mockhub.control.operations import load_operations
 from mockhub.exceptions import MockhubError
-from mockhub.spec.document import load_document
-from mockhub.spec.operations import Operation, compile_operations
+from mockhub.spec.operations import Operation
 from mockhub.spec.router import Router, build_router
 
 
 @cache
 def load_openapi() -> tuple[Router, Mapping[str, Handler]]:
     """Return the router of the control plane, and the handler of each operation; read once."""
-    operations = compile_operations(load_document(OPENAPI_FILE))
+    operations = load_operations()
     return build_router(operations), _handlers(operations)
 
 

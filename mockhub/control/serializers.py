@@ -133,7 +133,7 @@ def generation(generation: Generation, hub: HubBackend, links: Links) -> dict[st
         "created_at": format_timestamp(generation.created_at),
         "due_at": timestamp(generation.due_at),
         "ended_at": timestamp(generation.ended_at),
-        "outcome": outcome(generation.outcome),
+        "outcome": outcome(generation.outcome) if hub.has_provider else None,
         "error": "generationFailed" if generation.status == "failed" else None,
         "progress": progress(generation, hub.clock.now()),
         "images": [

@@ -5,6 +5,7 @@ None of it holds data of a hub: the page reads that from the control plane, with
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -48,11 +49,13 @@ class Dashboard:
     Args:
         openapi_file: The API spec that is served for this host.
         public_url: The address of the default hub, which replaces the server of the API spec.
+        target: The URL of the service that a proxy forwards requests to.
     """
 
-    def __init__(self, openapi_file: Path, public_url: str) -> None:
+    def __init__(self, openapi_file: Path, public_url: str, *, target: str | None = None) -> None:
         self._openapi_file = openapi_file
         self._public_url = public_url
+        self._description = f"A proxy of {target}" if target else "This mock"
 
     def response(self, path: str) -> Response | None:
         """Return the file at *path*, or None if the page has none there."""
@@ -89,13 +92,14 @@ class Dashboard:
     def _openapi(self, path: str) -> Response:
         """Return the API spec with this host as its only server.
 
-        A client that imports it never sends a request to the paid service by accident.
+        A client that imports it never sends a request past this server by accident.
         """
-        servers = [{"url": self._public_url, "description": "This mock"}]
+        servers = [{"url": self._public_url, "description": self._description}]
         if path.endswith(".json"):
             return json_response(_OK, {**load_yaml(self._openapi_file), "servers": servers})
         text = self._openapi_file.read_text("utf-8")
-        block = f'servers:\n  - url: "{self._public_url}"\n    description: This mock\n'
+        description = json.dumps(self._description)
+        block = f'servers:\n  - url: "{self._public_url}"\n    description: {description}\n'
         text = re.sub(r"(?m)^servers:.*\n(?:[ -].*\n)*", lambda _: block, text, count=1)
         return _response(text.encode(), "application/yaml", {})
 

@@ -41,7 +41,7 @@ class Generation(FrozenStruct, frozen=True):
     created_at: int
     due_at: int | None  # when it completes, if time completes it
     polls: int = 0  # how often its owner has read it while it ran
-    status: Literal["queued", "succeeded", "failed"] = "queued"
+    status: Status = "queued"
     delivered: int = 0
     ended_at: int | None = None
 

@@ -19,8 +19,11 @@ class ObservableHub(HubState):
         listeners: called when the clock is moved, or a generation starts or ends.
         clock_listeners: called when the clock is moved, or all waits are cancelled.
         completion_listeners: called when the generation with that id ends.
+        has_provider: whether its own provider decides how generations go, not another service.
         epoch: how often the hub was reset or deleted; a request that waits ends with its epoch.
     """
+
+    has_provider = True
 
     def __init__(self, name: str, **state: Any) -> None:
         super().__init__(**state)

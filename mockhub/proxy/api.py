@@ -94,7 +94,7 @@ class ProxyApi(PublicApi):
     ) -> None:
         super().__init__(spec, HubRegistry(hub), public_url, limits=limits, observers=observers)
         self.hub = hub
-        self.upstream = upstream
+        self.upstream, self.target = upstream, upstream.target.public_url
         self.guard = guard
         self.checks = checks or ExchangeChecks(spec)
         self.findings = Findings()

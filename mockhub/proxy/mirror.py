@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from mockhub.domain.accounts import Account
-from mockhub.domain.generations import FINAL_STATUSES, Changes, Generation
+from mockhub.domain.generations import FINAL_STATUSES, STATUSES, Changes, Generation, Status
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.keys import ApiKey
 from mockhub.domain.ledger import Entry
@@ -25,8 +25,18 @@ _RUNNING = Outcome(never=True)  # the upstream decides when it ends
 _LOT = 1
 
 
+class ObservedGeneration(Generation, frozen=True):
+    """A generation of the service, which alone knows its status."""
+
+    def status_at(self, now: int) -> Status:
+        """Return the status that a response has shown last."""
+        return self.status
+
+
 class ProxyHub(HubBackend):
     """The hub of a proxy, which has no provider: ``[[...]]`` in a prompt is for the service."""
+
+    has_provider = False
 
     def __init__(self, name: str, spec: ApiSpec, **options: Any) -> None:
         super().__init__(name, spec, **options)
@@ -102,11 +112,12 @@ class Mirror:
             self._book(account, max(0, charge - account.balance))
             entries += (Entry(now, "charge", -charge, _LOT, id),) if charge else ()
             generation = replace(generation, allocations=((_LOT, charge),))
+        if seen.status in STATUSES:
+            generation = replace(generation, status=seen.status)
         if ended:
             generation = replace(
                 generation,
                 outcome=SUCCESS,
-                status=cast(Literal["succeeded", "failed"], seen.status),
                 delivered=len(seen.images),
                 ended_at=now,
             )
@@ -134,7 +145,7 @@ class Mirror:
                 (seen.credits_requested or 0) // max(1, quote.credits_per_image),
             )
             request = GenerationRequest(quote.model, "", "auto", "auto", n, True)
-        return Generation(
+        return ObservedGeneration(
             id=id,
             account=account.id,
             request=request,

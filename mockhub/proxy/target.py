@@ -44,6 +44,12 @@ class Target:
         is_at_end = self.path.endswith(base_path)
         self._prefix = self.path.removesuffix(base_path) if is_at_end else ""  # of other paths
 
+    @property
+    def public_url(self) -> str:
+        """The URL for people, without a password."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def upstream_url(self, path: str, query: str) -> str:
         """Return the URL at the upstream.
 

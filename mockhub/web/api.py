@@ -79,10 +79,12 @@ class PublicApi:
         replays: By the name of a hub, what may respond to its requests before the operation does.
         allowed_changes: The operations of the control plane that may change something; None for
             all.
+        target: The URL of the service that requests are forwarded to, if any.
         context_type: What is kept about a request.
     """
 
     allowed_changes: frozenset[str] | None = None
+    target: str | None = None
     context_type: type[RequestContext] = RequestContext
 
     def __init__(

@@ -28,6 +28,7 @@ OPERATIONS = {
 # One call of each operation that succeeds in the default scenario, in a suitable order.
 CALLS: dict[str, tuple[str, Any]] = {
     "get_health": ("/health", None),
+    "get_server": ("/server", None),
     "get_metrics": ("/metrics", None),
     "get_openapi": ("/control.yaml", None),
     "list_assumptions": ("/assumptions", None),

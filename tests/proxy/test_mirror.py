@@ -12,6 +12,7 @@ from PIL import Image
 
 from mockhub.proxy import images
 from mockhub.proxy.observation import NOTHING, observe
+from mockhub.proxy.target import Target
 from tests.proxy.support import LiveProxy, raw_server, reply_with, start_proxy
 from tests.support.live_server import KEY, OTHER, LiveHub
 from tests.support.scripted_server import (
@@ -63,6 +64,38 @@ def test_ledger_follows_the_balance(upstream: LiveHub, proxy: LiveProxy) -> None
     journal = control(proxy, "journal?format=summary").json()["exchanges"]
     assert [one["credits"] for one in journal] == [-8, -8, 0, 0]
     assert {one["account"] for one in journal} == {account["id"]}
+
+
+def test_outcome_of_the_service_is_unknown(proxy: LiveProxy) -> None:
+    """A generation has the status that the client has read, and no outcome; there is no script."""
+    created = proxy.generate({"async": True, "prompt": "[[polls=3]]"}).json()
+    shown = []
+    for _ in range(4):
+        (one,) = control(proxy, "generations").json()["generations"]
+        shown.append((one["status"], one["outcome"], one["progress"]))
+        polled = proxy.get(f"generations/{created['id']}").json()
+    assert polled["status"] == "succeeded"
+    running = [("queued", None, None), *[("processing", None, None)] * 2]
+    assert shown == [*running, ("succeeded", None, 1.0)]
+    assert control(proxy, "generations?status=queued").json()["generations"] == []
+    assert control(proxy, "provider").json()["script"] == []
+
+
+def test_proxy_says_what_it_is_and_allows(upstream: LiveHub, proxy: LiveProxy) -> None:
+    """A viewer knows the target, what it can change, and which faults it can arm."""
+    server = proxy.client.get("/_mockhub/server").json()
+    assert server["target"] == upstream.url + "/api/v1"
+    assert server["changes"] == ["arm_fault", "clear_faults", "clear_journal", "disarm_fault"]
+    types = proxy.client.get("/_mockhub/fault-types").json()["faults"]
+    assert {one["target"] for one in types} == {"transport"}
+    (entry,) = proxy.client.get("/openapi.json").json()["servers"]
+    assert entry == {"url": proxy.url, "description": f"A proxy of {server['target']}"}
+    assert server["target"] in proxy.client.get("/openapi.yaml").text
+
+
+def test_password_of_the_target_is_not_shown() -> None:
+    target = Target("https://user:secret@host.test:8443/api/v1", "/api/v1")
+    assert target.public_url == "https://host.test:8443/api/v1"
 
 
 def test_async_generation_is_followed_to_its_refund(proxy: LiveProxy) -> None:

@@ -10,8 +10,10 @@ from mockhub.spec.operations import OperationId
 
 
 def list_fault_types(request: ControlRequest) -> object:
+    has_provider = request.hub_registry.default.has_provider
+    types = [one for one in FAULTS.values() if has_provider or one.target == "transport"]
     return {
-        "faults": [serializers.fault_type(fault) for fault in FAULTS.values()],
+        "faults": [serializers.fault_type(fault) for fault in types],
         "operations": sorted(OperationId),
     }
 

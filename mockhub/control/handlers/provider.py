@@ -8,9 +8,9 @@ from mockhub.domain.provider import Provider, parse_outcome
 
 
 def get_provider(request: ControlRequest) -> object:
-    provider = request.hub.provider
+    provider, has_script = request.hub.provider, request.hub.has_provider
     return {
-        "script": [serializers.outcome(outcome) for outcome in provider.script],
+        "script": [serializers.outcome(one) for one in provider.script if has_script],
         "used": provider.used,
     }
 

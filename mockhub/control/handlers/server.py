@@ -7,12 +7,17 @@ from msgspec.structs import asdict
 from mockhub._resources import version
 from mockhub.control import OPENAPI_FILE
 from mockhub.control.context import ControlRequest, PlainResponse
+from mockhub.control.operations import allowed_changes
 from mockhub.scenarios.loader import bundled_scenarios, load_scenario
 from mockhub.web.metrics import render_metrics
 
 
 def get_health(request: ControlRequest) -> object:
     return {"status": "ok", "version": version(), "hubs": sum(1 for _ in request.hub_registry)}
+
+
+def get_server(request: ControlRequest) -> object:
+    return {"target": request.api.target, "changes": allowed_changes(request.api)}
 
 
 def get_metrics(request: ControlRequest) -> object:

@@ -10,6 +10,8 @@
 //   onEvents(callback)  call it with each batch of events, which control.yaml describes at `stream_events`.
 //                   `cleared` is also true if the hub is another one than before.
 //   params          URLSearchParams of the view's own state
+//   target          the URL of the service behind a proxy; null for a mock
+//   can(operation)  whether the server allows an operation of the control plane that changes something
 //   setParams({name: value})  change them; an empty value removes one
 //   ctl(words)      the command of `mockhub ctl` for this server and hub
 //   href(view, params)  the address of another view of this hub
@@ -204,7 +206,10 @@ async function show() {
     },
   };
   try {
-    const [module] = await Promise.all([import(`./views/${view}.js`), context.api("GET", "/clock")]);
+    const [module, server] = await Promise.all([import(`./views/${view}.js`), control("GET", "/server"), context.api("GET", "/clock")]);
+    Object.assign(context, { target: server.target, can: (operation) => server.changes.includes(operation) });
+    byId("target").hidden = !server.target;
+    byId("target").textContent = `Proxy of ${server.target}`;
     await module.mount(root, context);
   } catch (error) {
     showError(error);

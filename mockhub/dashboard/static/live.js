@@ -87,7 +87,7 @@ export async function firstImage(context, text, fields) {
   const target = "/api/v1/images/generations";
   return emptyState(text, [`curl ${context.publicUrl}${target} \\`,
     `  -H "Authorization: Bearer ${raw}" -H "Content-Type: application/json" \\`, `  -d '${body}'`].join("\n"),
-  key && h("p", {}, h("button", { type: "button", class: "primary",
+  key && context.can("send_request") && h("p", {}, h("button", { type: "button", class: "primary",
     onclick: () => context.api("POST", "/requests", { method: "POST", target, key: key.id, body }).catch(context.showError) },
   "Or send it from here"), ` with the key ${key.name}`));
 }

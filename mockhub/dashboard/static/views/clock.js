@@ -3,7 +3,7 @@ import { facts, field, h, replace } from "../dom.js";
 import { action, form, keepLoaded } from "../live.js";
 
 export async function mount(root, context) {
-  const { api } = context;
+  const { api, can } = context;
   const state = h("div", { class: "mono" });
   const set = async (method, path, body) => { show(await api(method, `/clock${path}`, body)); return `It is ${clock.now}.`; };
   const manual = h("fieldset", {},
@@ -18,10 +18,10 @@ export async function mount(root, context) {
     ["Manual, autojump", "A request that waits moves it.", { kind: "manual", mode: "autojump" }],
     ["Manual, hold", "A request that waits stays open until it is moved.", { kind: "manual", mode: "hold" }],
   ].map(([label, text, body]) => ({ body, text, button: action(context, label, () => set("PATCH", "", body)) }));
-  root.append(h("h2", {}, "Clock"), state,
-    h("fieldset", {}, h("legend", {}, "Kind"), kinds.map(({ button, text }) => h("p", {}, button, " ", h("span", { class: "hint" }, text)))),
-    manual, h("p", { class: "hint" }, "Generations, key expiry, credit expiry and the time limit of a generation follow this clock. "
-      + "Durations are written as 150ms, 2s, 10m, 1h or 30d."));
+  replace(root, h("h2", {}, "Clock"), state,
+    can("update_clock") && h("fieldset", {}, h("legend", {}, "Kind"), kinds.map(({ button, text }) => h("p", {}, button, " ", h("span", { class: "hint" }, text)))),
+    can("advance_clock") && [manual, h("p", { class: "hint" }, "Generations, key expiry, credit expiry and the time limit of a generation follow this clock. "
+      + "Durations are written as 150ms, 2s, 10m, 1h or 30d.")]);
 
   let clock = null;
   let readAt = 0;

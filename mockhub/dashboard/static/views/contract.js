@@ -6,7 +6,7 @@ import { changed, form, keepLoaded } from "../live.js";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
 export async function mount(root, context) {
-  const { api, control, href, params, setParams } = context;
+  const { api, can, control, href, params, setParams, target } = context;
   const [spec, { clauses }, { assumptions }] = await Promise.all([
     fetch("/openapi.json").then((response) => response.json()), control("GET", "/clauses"), control("GET", "/assumptions"),
   ]);
@@ -22,7 +22,7 @@ export async function mount(root, context) {
   const sections = [...operations.map(renderOperation), renderModels(), renderErrors(), renderAssumed()];
   const empty = emptyState("Nothing matches the filter.");
   root.append(h("div", { class: "toolbar" }, h("h2", {}, spec.info.title), search,
-    h("span", { class: "hint" }, "The server in openapi.yaml, which is linked above, is this mock.")), ...sections, empty);
+    h("span", { class: "hint" }, `The server in openapi.yaml, which is linked above, is this ${target ? `proxy of ${target}` : "mock"}.`)), ...sections, empty);
   filter();
   await keepLoaded(context, async () => {
     const { keys } = await api("GET", "/keys");
@@ -84,7 +84,7 @@ export async function mount(root, context) {
         { label: "Meaning", class: "text", value: (row) => [inline(row.description), basis(row)] }], parameters, "Parameters") : null,
       Object.entries(body.content ?? {}).map(([media, node]) => h("details", {}, h("summary", {}, `Body: ${media}`), fields(node.schema, `Body as ${media}`))),
       Object.entries(one.responses).map(([status, node]) => renderResponse(status, resolve(node))),
-      tryIt(one, body, parameters));
+      can("send_request") && tryIt(one, body, parameters));
   }
   function renderResponse(status, response) {
     const media = Object.values(response.content ?? {})[0] ?? {};

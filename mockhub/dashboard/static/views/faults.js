@@ -10,7 +10,7 @@ const SCENES = [
 ];
 
 export async function mount(root, context) {
-  const { api, control } = context;
+  const { api, can, control } = context;
   const types = await control("GET", "/fault-types");
   const option = (value, label = value) => h("option", { value }, label);
   const arm = async (fault, prompt) => {
@@ -20,7 +20,10 @@ export async function mount(root, context) {
 
   // -- the form that writes a fault ------------------------------------------------------------
 
-  const group = (label, target) => h("optgroup", { label }, types.faults.filter((one) => one.target === target).map((one) => option(one.name)));
+  const group = (label, target) => {
+    const found = types.faults.filter((one) => one.target === target);
+    return found.length > 0 && h("optgroup", { label }, found.map((one) => option(one.name)));
+  };
   const name = h("select", { id: "fault", name: "fault" }, group("The exchange", "transport"), group("The generation", "provider"));
   const number = (placeholder, attributes) => h("input", { type: "number", min: 1, placeholder, ...attributes });
   const controls = {
@@ -69,19 +72,19 @@ export async function mount(root, context) {
   let edited = false;
   const script = h("textarea", { id: "script", rows: 4, class: "wide mono", spellcheck: false, oninput() { edited = true; } });
   const scene = (label, text, call) => h("p", {}, action(context, label, call), " ", h("code", {}, text));
-  root.append(h("h2", {}, "Faults"),
+  replace(root, h("h2", {}, "Faults"),
     h("fieldset", { class: "scenes" }, h("legend", {}, "One click"),
-      SCENES.map(([label, fault]) => scene(label, fault, () => arm(fault))),
-      scene("Key expires now", "expires_in: 0s", async () => {
+      SCENES.filter(([, fault]) => types.faults.some((one) => one.name === /^\w+/.exec(fault)[0])).map(([label, fault]) => scene(label, fault, () => arm(fault))),
+      can("expire_key") && [scene("Key expires now", "expires_in: 0s", async () => {
         if (!key.value) throw new Error("This hub has no valid key.");
         const { textContent } = key.selectedOptions[0];
         await api("PATCH", `/keys/${key.value}`, { expires_in: "0s" });
         return `The key ${textContent} has expired.`;
-      }), h("p", {}, field("of the key", key))),
+      }), h("p", {}, field("of the key", key))]),
     h("h3", {}, "Armed"), armed,
     h("fieldset", {}, h("legend", {}, "Write a fault"), builder, help, h("p", {}, "As text: ", text),
-      h("p", { class: "hint" }, "The same text works in a prompt as [[…]], in the header X-Mockhub, in a scenario, and in mockhub ctl arm-fault (for= only where a fault is armed).")),
-    h("fieldset", {}, h("legend", {}, "Script of the provider"), form(context, "Set the script", async () => {
+      h("p", { class: "hint" }, `The same text works ${context.target ? "" : "in a prompt as [[…]], in a scenario, "}in the header X-Mockhub, and in mockhub ctl arm-fault (for= only where a fault is armed).`)),
+    can("set_provider_script") && h("fieldset", {}, h("legend", {}, "Script of the provider"), form(context, "Set the script", async () => {
       await api("PUT", "/provider", { script: script.value.split("\n").map((line) => line.trim()).filter(Boolean) });
       edited = false;
       return "The script is set.";

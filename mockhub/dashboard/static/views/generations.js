@@ -5,7 +5,7 @@ import { action, changed, firstImage, keepLoaded, pager } from "../live.js";
 const TICK = 1000; // milliseconds between two readings while one is running
 
 export async function mount(root, context) {
-  const { api, href, params, setParams } = context;
+  const { api, can, href, params, setParams, target } = context;
   let running = false;
   const pages = pager(context, 50);
   const list = h("div");
@@ -26,21 +26,23 @@ export async function mount(root, context) {
     { label: "Progress or end", value: (one) => (ended(one) ? formatTime(one.ended_at) : [
       h("progress", { value: one.progress ?? undefined, max: 1, "aria-label": `Progress of ${one.id}` }), " ",
       one.due_at ? [`${Math.floor(one.progress * 100)} %, due `, formatTime(one.due_at)] : `${one.polls} polls`,
-      h("div", { class: "toolbar" }, complete(one, "Complete", "succeeded"), complete(one, "Fail", "failed"))]) },
-    { label: "Outcome", value: (one) => h("code", {}, one.outcome) },
+      can("complete_generation") && h("div", { class: "toolbar" }, complete(one, "Complete", "succeeded"), complete(one, "Fail", "failed"))]) },
+    !target && { label: "Outcome", value: (one) => h("code", {}, one.outcome) },
     { label: "Images", value: (one) => [one.delivered ? h("a", { href: href("gallery", { image: `${one.id}.1` }), "aria-label": `Images of ${one.id}` }, `${one.delivered} of ${one.n}`)
       : `0 of ${one.n}`, h("div", { class: "muted" }, `${one.size} · ${one.tier}`)] },
     { label: "Credits", class: "number", value: (one) => (ended(one) ? one.credits : `${one.credits_requested} held`) },
     { label: "Generation", value: (one) => [h("a", { href: href("requests", { q: one.id }) }, h("code", {}, one.id)),
       h("div", { class: "muted" }, `${one.account} · ${one.async ? "async" : "sync"}`)] },
-  ];
+  ].filter(Boolean);
   async function load() {
     const filter = status.value ? `status=${status.value}` : "";
     const generations = await pages.read(`/generations?${filter}`, "generations", (one) => one.id);
     running = generations.some((one) => !ended(one));
     replace(list, generations.length ? table(columns, generations, "List of generations")
       : filter ? emptyState("No generation has this status.")
-        : await firstImage(context, "No generation yet. Start one that runs until you complete it:", { prompt: "A lighthouse at dusk [[never]]", async: true }));
+        : await firstImage(context, ...(can("complete_generation")
+          ? ["No generation yet. Start one that runs until you complete it:", { prompt: "A lighthouse at dusk [[never]]", async: true }]
+          : ["No generation yet. Start one:", { prompt: "A lighthouse at dusk", async: true }])));
   }
   await keepLoaded(context, load, changed("generations", "clock"));
   setInterval(() => { if (running && !document.hidden && context.isLive()) context.reload(); }, TICK);

@@ -248,7 +248,7 @@ export async function mount(root, context) {
       if (selected !== number) return;
       replace(detail, h("div", { class: "toolbar" },
         h("h2", {}, `${number}: ${found.exchange.method} → ${found.exchange.status || "no response"} ${found.exchange.code ?? ""}`),
-        h("span", { class: "spacer" }), !loaded && action(context, "Resend", () => resend(number), { class: "primary" }),
+        h("span", { class: "spacer" }), !loaded && context.can("send_request") && action(context, "Resend", () => resend(number), { class: "primary" }),
         button(pins.has(number) ? "Unpin" : "Pin", ({ target }) => { togglePin(number); target.textContent = pins.has(number) ? "Unpin" : "Pin"; }),
         button("Close", () => { close(); list.focus(); }, { "aria-label": "Close the exchange" })), sections);
       detail.hidden = false;
