@@ -250,9 +250,60 @@ def test_journal_is_saved_and_loaded(page: Page, hub: LiveHub, tmp_path: Path, l
     expect(page.locator(".detail")).to_contain_text("<script>")
     page.get_by_role("button", name="Back to the hub").click()
     expect(rows(page)).to_have_count(2)
-    file.write_text(json.dumps({"exchanges": [{"number": 1}]}))
+
+
+BODY = {"headers": {}, "body": {"length": 0, "text": None, "sha256": None}}
+EXCHANGE = {
+    **{"number": 1, "method": "GET", "target": "/x", "status": 200, "faults": []},
+    **{"request": BODY, "response": BODY},
+}
+REQUEST = {"method": "GET", "url": "http://host/x", "headers": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "it has neither a list `exchanges` nor `log.entries`"),
+        ({"exchanges": [None]}, "exchanges[0] is null; expected an object with number, method,"),
+        (
+            {"exchanges": [EXCHANGE, {"number": 1}]},
+            "exchanges[1].method is missing; expected a text",
+        ),
+        (
+            {"exchanges": [{**EXCHANGE, "faults": [None]}]},
+            "faults is [null]; expected a list of texts",
+        ),
+        (
+            {"exchanges": [{**EXCHANGE, "request": {"body": {}}}]},
+            "an object with headers and a body",
+        ),
+        (
+            {"exchanges": [{**EXCHANGE, "milliseconds": "9"}]},
+            'milliseconds is "9"; expected a number',
+        ),
+        (
+            {"log": {"entries": [None]}},
+            "log.entries[0] is null; expected an object with request, resp",
+        ),
+        (
+            {"log": {"entries": [{"request": REQUEST}]}},
+            "log.entries[0].response is missing; expected",
+        ),
+        (
+            {"log": {"entries": [{"request": {**REQUEST, "url": "x"}}]}},
+            "log.entries[0].request is {",
+        ),
+    ],
+)
+def test_wrong_file_is_explained(
+    page: Page, hub: LiveHub, tmp_path: Path, content: Any, message: str
+) -> None:
+    """The message names the place, shows the value and says what is expected."""
+    file = tmp_path / "journal.json"
+    file.write_text(json.dumps(content))
+    open_view(page, hub)
     page.locator("input[type=file]").set_input_files(file)
-    expect(page.locator("#messages")).to_contain_text("exchange 1 is not complete")
+    expect(page.locator("#messages")).to_contain_text(message)
 
 
 def test_hostile_text_stays_text(page: Page, hub: LiveHub) -> None:

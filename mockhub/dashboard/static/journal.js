@@ -64,19 +64,49 @@ export function asFetch(exchange) {
     ...(content ? [`  body: ${content},`] : []), "});"].join("\n");
 }
 
+// -- files -------------------------------------------------------------------------------------
+
+const isText = (value) => typeof value === "string";
+const isNumber = (value) => typeof value === "number";
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isAbsentOr = (isValid) => (value) => value === undefined || value === null || isValid(value);
+const isListOf = (isValid) => (value) => Array.isArray(value) && value.every(isValid);
+const isMessage = (value) => isObject(value) && isObject(value.headers) && isObject(value.body) && isAbsentOr(isText)(value.body.text);
+const isHeader = (value) => isText(value?.name) && isText(value.value);
+const isHarMessage = (value, body) => isObject(value) && isListOf(isHeader)(value.headers) && isAbsentOr(isText)(body?.text);
+
+// What is read of an exchange, and of an entry of a HAR archive: name, check, what is expected.
+const EXCHANGE = [
+  ["number", Number.isInteger, "a whole number"], ["method", isText, "a text"], ["target", isText, "a text"],
+  ["status", Number.isInteger, "a whole number"], ["faults", isListOf(isText), "a list of texts"],
+  ["request", isMessage, "an object with headers and a body"], ["response", isMessage, "an object with headers and a body"],
+  ["timestamp", isAbsentOr(isText), "a text"], ["credits", isAbsentOr(isNumber), "a number"], ["milliseconds", isAbsentOr(isNumber), "a number"],
+  ["raw_target", isAbsentOr(isText), "a text"], ["fields", isAbsentOr(isListOf(isObject)), "a list of objects"],
+];
+const ENTRY = [
+  ["request", (value) => isHarMessage(value, value?.postData) && isText(value.method) && URL.canParse(value.url), "an object with method, url and a list of headers"],
+  ["response", (value) => isHarMessage(value, value?.content) && isObject(value.content) && Number.isInteger(value.status), "an object with status, content and a list of headers"],
+];
+
 // Return the exchanges of a journal (JSON) or a HAR archive; throws an Error for anything else.
 export function readJournal(content) {
-  const exchanges = content?.exchanges ?? content?.log?.entries?.map(fromHar);
-  if (!Array.isArray(exchanges)) throw new Error("it has neither `exchanges` nor `log.entries`");
-  return exchanges.map(check);
+  const har = content?.log?.entries;
+  if (Array.isArray(har)) return har.map((entry, index) => complete(fromHar(check(entry, ENTRY, `log.entries[${index}]`), index), `log.entries[${index}]`));
+  if (!Array.isArray(content?.exchanges)) throw new Error("it has neither a list `exchanges` nor `log.entries`");
+  return content.exchanges.map((exchange, index) => complete(exchange, `exchanges[${index}]`));
 }
 
-function check(exchange, index) {
-  const { number, method, target, status, faults, request, response } = exchange;
-  const isValid = Number.isInteger(number) && typeof method === "string" && typeof target === "string"
-    && Number.isInteger(status) && Array.isArray(faults) && request?.body && response?.body;
-  if (!isValid) throw new Error(`exchange ${index + 1} is not complete; a download of this page or a HAR archive is`);
-  return { credits: 0, milliseconds: 0, timestamp: "", raw_target: target, fields: [], ...exchange };
+function check(item, fields, place) {
+  const show = (value) => JSON.stringify(value)?.slice(0, 60) ?? "missing";
+  if (!isObject(item)) throw new Error(`${place} is ${show(item)}; expected an object with ${fields.map(([name]) => name).join(", ")}`);
+  const wrong = fields.find(([name, isValid]) => !isValid(item[name]));
+  if (wrong) throw new Error(`${place}.${wrong[0]} is ${show(item[wrong[0]])}; expected ${wrong[2]}`);
+  return item;
+}
+
+function complete(exchange, place) {
+  const { credits, milliseconds, timestamp, target, raw_target, fields } = check(exchange, EXCHANGE, place);
+  return { ...exchange, credits: credits ?? 0, milliseconds: milliseconds ?? 0, timestamp: timestamp ?? "", raw_target: raw_target ?? target, fields: fields ?? [] };
 }
 
 function fromHar(entry, index) {
