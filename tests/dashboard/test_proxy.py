@@ -58,6 +58,7 @@ def test_view_offers_what_the_proxy_allows(page: Page, proxy: LiveProxy, view: s
     assert [label for label in labels if label != "Show older"] == BUTTONS[view]
     content = page.locator("main").inner_text()
     assert "false" not in content
+    assert "Next event" not in content
     assert "undefined" not in content
     assert KEY not in content
     page.screenshot(path=FOLDER / f"proxy-{view}.png")

@@ -3,7 +3,7 @@ import { facts, field, h, replace } from "../dom.js";
 import { action, form, keepLoaded } from "../live.js";
 
 export async function mount(root, context) {
-  const { api, can } = context;
+  const { api, can, target } = context;
   const state = h("div", { class: "mono" });
   const set = async (method, path, body) => { show(await api(method, `/clock${path}`, body)); return `It is ${clock.now}.`; };
   const manual = h("fieldset", {},
@@ -38,7 +38,7 @@ export async function mount(root, context) {
     const elapsed = clock.kind === "system" ? performance.now() - readAt : 0;
     const now = new Date(Date.parse(clock.now) + elapsed).toISOString();
     const left = clock.next_event && (Date.parse(clock.next_event) - Date.parse(now)) / 1000;
-    replace(state, facts({ Now: now, "Next event": clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" }));
+    replace(state, facts({ Now: now, "Next event": target ? null : clock.next_event ? `${clock.next_event}, in ${left.toLocaleString("en", { maximumFractionDigits: 1 })} s` : "none" }));
   }
   await keepLoaded(context, async () => show(await api("GET", "/clock")), (batch) => batch.changed.length > 0);
   setInterval(() => clock?.kind === "system" && draw(), 200);
