@@ -233,6 +233,8 @@ class Servers(RuleBasedStateMachine):
             for exchange in journal["exchanges"]:
                 del exchange["milliseconds"]
             journals.append(journal)
+        _, *versions = [journal.pop("journal") for journal in journals]
+        assert len({*versions}) == 1  # which the server in memory cannot share
         assert journals[1:] == journals[:1] * REPLICAS
 
 
