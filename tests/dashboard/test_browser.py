@@ -518,6 +518,18 @@ def test_list_forgets_the_hub_that_was_replaced(page: Page, hub: LiveHub) -> Non
     expect(rows(page)).to_contain_text(["/models", "/credits"])
 
 
+def test_first_image_is_sent_with_a_key_of_the_new_hub(page: Page, hub: LiveHub) -> None:
+    """The button of an empty list has a key of the hub that is there now."""
+    open_view(page, hub)
+    expect(page.locator(".empty")).to_contain_text("with the key documentation")
+    url = hub.client.base_url.copy_with(path="/_mockhub/hubs")
+    body = {"name": hub.backend.name, "replace": True}
+    hub.client.post(url, json=body).raise_for_status()
+    expect(page.locator(".empty")).to_contain_text("with the key tester")
+    page.get_by_role("button", name="Or send it from here").click()
+    expect(rows(page)).to_contain_text(["200 succeeded"])
+
+
 def test_page_shows_the_server_that_was_started_again(page: Page) -> None:
     """After a restart on the same port, nothing of the former process is left."""
     with serve_hub(control=True) as hub:

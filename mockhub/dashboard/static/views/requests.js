@@ -145,6 +145,7 @@ export async function mount(root, context) {
     rows.clear();
     shown = [];
     leftOut = 0;
+    replace(empty);
     if (!detail.hidden) close();
     read(1000).catch(showError);
   }
