@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -56,7 +57,19 @@ def test_hubs_can_be_created_forked_reset_and_deleted(hub: LiveHub, ctl: Ctl) ->
     assert "gih_live_" in ctl("create-hub", "t3")
     assert "gih_live_" in ctl("create-hub", "t3", "--replace")
     assert '"name": "t3"' in ctl("--json", "fork", "t3", "--replace")
-    assert '"prompt_faults": false' in ctl("--json", "create-hub", "t4", "--no-prompt-faults")
+
+
+@pytest.mark.parametrize("scenario", [[], ["--scenario", "slow"]])
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [([], True), (["--prompt-faults"], True), (["--no-prompt-faults"], False)],
+)
+def test_prompt_faults_of_a_created_hub_are_those_of_the_api(
+    ctl: Ctl, scenario: list[str], option: list[str], expected: bool
+) -> None:
+    """An option that is not given is not sent."""
+    created = json.loads(ctl("--json", "create-hub", "t1", *scenario, *option))
+    assert created["hub"]["prompt_faults"] is expected
 
 
 def test_credits_and_keys_can_be_changed(hub: LiveHub, ctl: Ctl) -> None:
@@ -271,6 +284,26 @@ def test_unreadable_response_is_an_error(response: Response) -> None:
         result = CliRunner().invoke(main, ["ctl", "--url", url, "hubs"])
     assert result.exit_code == 2
     assert "is it a mockhub server?" in result.stderr
+
+
+def _options(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Option]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _options(inner, f"{path} {name}")
+    for param in command.params:
+        if isinstance(param, click.Option):
+            yield path, param
+
+
+def test_flag_that_is_not_given_has_not_its_own_value() -> None:
+    """With `flag_value` alone, click takes that value as the default too."""
+    for path, option in _options(main):
+        if option.is_flag and not option.secondary_opts:
+            default = option.get_default(click.Context(main))
+            assert not default and default is not option.flag_value, f"{path} {option.opts}"
 
 
 # -- settings, narrow terminals and completion ---------------------------------------------------

@@ -19,6 +19,11 @@ _replace_option = click.option(
     default=None,
     help="Delete a hub of that name first, which a killed run may have left.",
 )
+_prompt_faults_option = click.option(
+    "--prompt-faults/--no-prompt-faults",
+    default=None,
+    help="Let [[...]] in a prompt inject faults, or read it as text.",
+)
 
 
 @ctl.command()
@@ -42,13 +47,7 @@ def show(context: CtlContext) -> None:
 @click.option("--credits", type=int, help="Balance of the account of a hub that has no --scenario.")
 @click.option("--seed", type=SEED, help="Seed of ids, keys and images.")
 @click.option("--manual", is_flag=True, help="Use a clock that only `advance` moves.")
-@click.option(
-    "--no-prompt-faults",
-    "prompt_faults",
-    flag_value=False,
-    type=bool,
-    help="Read [[...]] in prompts as text, not as faults.",
-)
+@_prompt_faults_option
 @_replace_option
 @pass_context
 def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields: Any) -> None:
@@ -104,11 +103,7 @@ def reset(context: CtlContext) -> None:
 @click.option("--image-format", help="Format of the images: png, jpeg or webp.")
 @click.option("--seed", type=SEED, help="Seed of the ids, keys and images from now on.")
 @click.option("--max-generations", type=int, metavar="N", help="Number of generations to keep.")
-@click.option(
-    "--prompt-faults/--no-prompt-faults",
-    default=None,
-    help="Let [[...]] in a prompt inject faults, or read it as text.",
-)
+@_prompt_faults_option
 @pass_context
 def update_hub(context: CtlContext, /, **fields: Any) -> None:
     """Change settings of the hub, such as the format of its images."""
