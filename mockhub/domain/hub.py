@@ -118,7 +118,8 @@ class HubBackend(ObservableHub):
         if self.faults.armed or directives:
             armed = self.faults.match_provider(request.prompt, self.ids.random)
             outcome = apply_to_outcome(outcome, (*armed, *directives))
-        return self.start_generation(account, request, quote, outcome, self.ids.generation(), now)
+        id = self.new_generation_id()
+        return self.start_generation(account, request, quote, outcome, id, now)
 
     def get_generation(self, account: Account, id: str) -> Generation:
         """Read a generation of the account (END-4, RET-1, RET-5), which counts as a poll.
@@ -158,7 +159,7 @@ class HubBackend(ObservableHub):
         """Add a generation that was created in the past; raises ApiError if it cannot be paid."""
         quote = self.spec.catalog.quote(request.model, request.size)
         now = self.clock.now() if created_at is None else created_at
-        id = id or self.ids.generation()
+        id = id or self.new_generation_id()
         generation = self.start_generation(account, request, quote, SUCCESS, id, now)
         self.journal.unlist_credits(id)
         return generation

@@ -36,6 +36,7 @@ class HubState:
         prompt_faults: whether ``[[...]]`` in a prompt injects faults.
         granted_total: the sum of all grants, which bounds every other sum of credits.
         retained: how many requests wait for a generation, which is not evicted until then.
+        reserved_ids: ids that no new generation gets.
     """
 
     clock: Clock
@@ -54,6 +55,7 @@ class HubState:
     scheduler: Scheduler = field(default_factory=Scheduler)
     granted_total: int = 0
     retained: Counter[str] = field(default_factory=Counter, init=False)
+    reserved_ids: frozenset[str] = field(default=frozenset(), init=False)
     prompt_faults: bool = True
 
     def snapshot(self) -> HubState:
@@ -69,6 +71,12 @@ class HubState:
         """Add an account without credits."""
         account = self.accounts[id] = Account(id, account_type=account_type)
         return account
+
+    def new_generation_id(self) -> str:
+        """Return the id of a new generation."""
+        while (id := self.ids.generation()) in self.reserved_ids:
+            pass
+        return id
 
     def commit(self, account: Account, changes: Changes) -> None:
         """Write entries to the ledger and store the generation."""

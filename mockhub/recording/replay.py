@@ -57,6 +57,7 @@ class Replay:
         self._api, self._hub, self._only = api, hub, only
         self._matcher = Matcher(exchanges)
         self._state = _State(hub.epoch)
+        hub.reserved_ids = _recorded_ids(exchanges)
 
     async def __call__(self, context: RequestContext) -> Response | None:
         """Return the recorded response, or None if the simulation has to respond.
@@ -185,6 +186,13 @@ class _State:
         self.labels = KeyLabels()
 
 
+def _recorded_ids(exchanges: Sequence[RecordedExchange]) -> frozenset[str]:
+    """Return each id in a response, and each part of a path, which may be one."""
+    contents = (one.response_json for one in exchanges)
+    ids = {str(content.get("id")) for content in contents if isinstance(content, dict)}
+    return frozenset(ids.union(*(one.target.partition("?")[0].split("/") for one in exchanges)))
+
+
 def _ended_at(exchange: RecordedExchange) -> int:
     return round((exchange.time + exchange.seconds) * SECOND)
 
@@ -223,7 +231,10 @@ class _Body(NamedTuple):
 
     def source(self, source: BodySource) -> BodySource:
         """Return a source from which the simulation can read it again."""
-        return _ReadBodySource(source, self.file) if self.size else source
+        if self.size:
+            return _ReadBodySource(source, self.file)
+        self.file.close()
+        return source
 
 
 async def _read_body(context: RequestContext, limits: Limits) -> _Body:

@@ -303,7 +303,8 @@ def test_flag_that_is_not_given_has_not_its_own_value() -> None:
     for path, option in _options(main):
         if option.is_flag and not option.secondary_opts:
             default = option.get_default(click.Context(main))
-            assert not default and default is not option.flag_value, f"{path} {option.opts}"
+            assert default in (None, False), f"{path} {option.opts}"
+            assert default is not option.flag_value, f"{path} {option.opts}"
 
 
 # -- settings, narrow terminals and completion ---------------------------------------------------

@@ -316,6 +316,34 @@ def test_requests_wait_for_a_slow_disk(
     assert [name for name in names if name.endswith("-list-models-200.yaml")]
 
 
+def test_simulated_generation_has_no_recorded_id(tmp_path: Path) -> None:
+    """A poll shows the generation of its id, also after a reset, with the same ids in each run."""
+    with serve_hub() as live:
+        recorder = Recorder(tmp_path, live.app.api.spec, live.url)
+        live.app.handler = RecordingApp(live.app.handler, recorder)
+        sent = [live.generate({"prompt": name, "async": True}).json() for name in ("a", "b")]
+        done = live.generate({"prompt": "c"}).json()
+        live.get(f"generations/{sent[0]['id']}")
+    recorder.close()
+    recorded = {one["id"] for one in (*sent, done)}
+    runs = []
+    for _ in range(2):
+        with serve_hub() as live:
+            replay(live, tmp_path, only=False)
+            ids = []
+            for _ in range(2):
+                job = live.generate({"prompt": "A blue boat", "n": 4, "async": True}).json()
+                poll = live.get(f"generations/{job['id']}")
+                assert "x-mockhub-replay" not in poll.headers
+                assert len(poll.json()["images"]) == 4
+                ids.append(job["id"])
+                live.server.call(lambda: live.app.api.hub_registry.reset("default"))
+            assert not recorded & {*ids}
+            runs.append(ids)
+    assert runs[0] == runs[1]
+    assert runs[0][0] == runs[0][1]
+
+
 def test_large_form_is_matched_and_passed_on(session: Session, live: LiveHub) -> None:
     """A form that is not in the recording reaches the simulation as it was sent."""
     replay(live, session.directory, only=False)
