@@ -129,21 +129,90 @@ def test_journal_prints_table_curl_and_har(hub: LiveHub, ctl: Ctl) -> None:
     assert KEY not in ctl("--json", "journal")
 
 
-def test_follow_prints_new_exchanges_once(
-    hub: LiveHub, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+Follow = Callable[..., str]
+
+
+@pytest.fixture
+def follow(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Follow:
+    """Return a function that follows the journal, and calls a step before each further read."""
+
+    def run(*steps: Callable[[], object], options: tuple[str, ...] = ()) -> str:
+        remaining = iter(steps)
+
+        def sleep(seconds: float) -> None:
+            step = next(remaining, None)
+            if step is None:
+                raise KeyboardInterrupt
+            step()
+
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr("mockhub.cli.ctl.follow.time.sleep", sleep)
+        return ctl("journal", "--follow", *options, exits=1)
+
+    return run
+
+
+def numbers(output: str) -> list[int]:
+    """Return the numbers of the exchanges in a table."""
+    words = [line.split()[0] for line in output.splitlines() if line.strip()]
+    return [int(word) for word in words if word.isdigit()]
+
+
+def test_follow_prints_new_exchanges_once(hub: LiveHub, follow: Follow) -> None:
+    """It continues until an interrupt, and prints the header once."""
+    hub.get("credits")
+    output = follow(
+        lambda: hub.get("credits"), lambda: None, lambda: hub.client.get("/api/v1/models")
+    )
+    assert (output.count("/api/v1/credits"), output.count("/api/v1/models")) == (2, 1)
+    assert output.count("timestamp") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--limit", "3"), ("--operation", "get_credits")])
+def test_follow_prints_all_exchanges_of_a_burst(
+    hub: LiveHub, follow: Follow, options: tuple[str, ...]
 ) -> None:
-    """It continues until an interrupt."""
-    requests = iter([lambda: hub.get("credits"), lambda: hub.client.get("/api/v1/models")])
+    """The limit is that of the exchanges which happened before."""
 
-    def sleep(seconds: float) -> None:
-        send_request = next(requests, None)
-        if send_request is None:
-            raise KeyboardInterrupt
-        send_request()
+    def send() -> None:
+        for _ in range(30):
+            hub.get("credits")
 
-    monkeypatch.setattr("mockhub.cli.ctl.commands.time.sleep", sleep)
-    output = ctl("journal", "--follow", exits=1)
-    assert (output.count("/api/v1/credits"), output.count("/api/v1/models")) == (1, 1)
+    for _ in range(5):
+        hub.get("credits")
+    output = follow(send, send, options=options)
+    assert numbers(output) == [*range(3 if options[:1] == ("--limit",) else 1, 66)]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_follow_notices_a_reset(hub: LiveHub, follow: Follow, count: int) -> None:
+    """Also if there have been more exchanges since then than before."""
+
+    def reset() -> None:
+        hub.client.post("/_mockhub/hubs/default/reset")
+        for _ in range(count):
+            hub.get("credits")
+
+    for _ in range(3):
+        hub.get("credits")
+    output = follow(lambda: None, reset, lambda: hub.get("credits"))
+    assert numbers(output) == [1, 2, 3, *range(1, count + 2)]
+    assert output.count("mockhub: the hub was reset; the numbers begin again") == 1
+
+
+def test_follow_counts_exchanges_that_left_the_journal(
+    hub: LiveHub, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = hub.backend.journal
+    monkeypatch.setattr(journal, "_max_exchanges", 4)
+
+    def send() -> None:
+        for _ in range(7):
+            hub.get("credits")
+
+    output = follow(send)
+    assert numbers(output) == [4, 5, 6, 7]
+    assert "mockhub: 3 exchanges left the journal before it was read" in output
 
 
 def test_follow_begins_again_with_another_hub(

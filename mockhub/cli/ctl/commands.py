@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
@@ -14,17 +13,15 @@ from mockhub.cli.ctl import (
 )
 from mockhub.cli.ctl.client import url_path
 from mockhub.cli.ctl.completion import complete_account, complete_key
+from mockhub.cli.ctl.follow import follow_journal
 from mockhub.cli.ctl.group import CtlContext, ctl, pass_context, table, without_none
-
-_POLL_INTERVAL = 0.5  # seconds between two requests of `journal --follow`
 
 _print_faults = table(
     "faults",
     *("number", "fault", "operation", "prompt", "times", "p", "nth", "expires_at"),
     *("evaluated", "fired"),
 )
-_print_exchanges = table(
-    "exchanges",
+_EXCHANGE_COLUMNS = (
     *("number", "timestamp", "method", "target", "status", "code", "credits", "faults"),
     "account",
 )
@@ -227,29 +224,17 @@ def report(context: CtlContext, min_poll_interval: str | None) -> None:
 @click.option("--account", shell_complete=complete_account, help="Only those of this account.")
 @click.option("--har", is_flag=True, help="Print a HAR file, for a browser.")
 @click.option("--curl", is_flag=True, help="Print curl commands.")
-@click.option("--follow", "-f", is_flag=True, help="Print further exchanges as they happen.")
+@click.option("--follow", "-f", is_flag=True, help="Print each further one as it happens.")
 @pass_context
 def journal(context: CtlContext, /, har: bool, curl: bool, follow: bool, **filters: Any) -> None:
     """Show the latest exchanges."""
     reject_together(follow=follow, har=har, curl=curl)
     reject_together(json=context.as_json, curl=curl)
     export_format = "har" if har else "curl" if curl else None
-
-    def read(**query: object) -> Any:
-        return context.client.hub_request("GET", "/journal", **query, **filters)
-
-    response = read(format=export_format)
+    if follow:
+        follow_journal(context, _EXCHANGE_COLUMNS, **filters)
+    response = context.client.hub_request("GET", "/journal", format=export_format, **filters)
     if har:
         tables.print_json(response)
-        return
-    context.output(response, _print_exchanges)
-    while follow:
-        time.sleep(_POLL_INTERVAL)
-        last_number = max(
-            (one["number"] for one in response["exchanges"]), default=response["total"]
-        )
-        former, response = response, read(since=last_number)
-        if response["journal"] != former["journal"]:  # another one, whose numbers begin again
-            response = read()
-        if response["exchanges"]:
-            context.output(response, _print_exchanges)
+    else:
+        context.output(response, table("exchanges", *_EXCHANGE_COLUMNS))

@@ -25,23 +25,47 @@ def print_json(content: object) -> None:
     click.echo(to_printable_json(content))
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print a table; where it is too wide, each row as a paragraph with the names of its fields."""
-    rows, console = [*rows], _console()
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(_label(column), overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(_format_cell(row[column])) for column in columns))
-    unbounded = console.options.update(max_width=_MAX_WIDTH)
-    if not rows or Measurement.get(console, unbounded, grid).maximum <= console.width:
-        console.print(grid)
-        return
-    for row in rows:
-        present = [column for column in columns if row[column] not in (None, [])]
+class TablePrinter:
+    """Prints rows as they come, as one table with one header.
+
+    Where it is too wide, each row is a paragraph with the names of its fields.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._widths = {column: len(_label(column)) for column in columns}
+        self._has_header = False
+
+    def print(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        rows, console = [*rows], _console()
+        cells = [{name: Text(_format_cell(row[name])) for name in self._columns} for row in rows]
+        for column in self._columns:
+            widths = [texts[column].cell_len for texts in cells]
+            self._widths[column] = max(self._widths[column], *widths, 0)
+        grid = Table(
+            box=None, pad_edge=False, header_style="bold", show_header=not self._has_header
+        )
+        for column in self._columns:
+            grid.add_column(_label(column), overflow="fold", min_width=self._widths[column])
+        for texts in cells:
+            grid.add_row(*texts.values())
+        unbounded = console.options.update(max_width=_MAX_WIDTH)
+        if not rows or Measurement.get(console, unbounded, grid).maximum <= console.width:
+            console.print(grid)
+            self._has_header = True
+            return
+        for row in rows:
+            self._print_paragraph(console, row)
+
+    def _print_paragraph(self, console: Console, row: Mapping[str, Any]) -> None:
+        present = [column for column in self._columns if row[column] not in (None, [])]
         fields = [(_label(column), _format_cell(row[column])) for column in present]
         cells = [Text.assemble((name, "bold"), " ", value) for name, value in fields]
         console.print(Text("  ").join(cells), Text(), overflow="fold", sep="\n")
+
+
+def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    TablePrinter(columns).print(rows)
 
 
 def _label(column: str) -> str:
