@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -19,14 +20,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def run_workers(count: int, run: Callable[[int], None]) -> None:
     """Call *run* with 0 to *count* - 1, each in a process of its own, until a signal.
 
-    A process that a signal has killed is started again. When one ends by itself, all end.
+    A process that a signal has killed is started again. When one ends by itself, or this one is
+    killed, all end.
 
     Raises:
         MockhubError: if the system cannot fork processes.
     """
     if not hasattr(os, "fork"):
         raise MockhubError("--workers needs a system that forks processes; start several servers")
-    numbers = {_fork(number, run): number for number in range(count)}
+    pipe = os.pipe()  # only this process can write: it is closed when this process ends
+    numbers = {_fork(number, run, pipe): number for number in range(count)}
     is_stopping, exit_code = False, 0
 
     def stop(*_: object) -> None:
@@ -43,19 +46,28 @@ def run_workers(count: int, run: Callable[[int], None]) -> None:
         if not is_stopping and os.WIFSIGNALED(status):
             reason = signal.Signals(os.WTERMSIG(status)).name
             click.echo(f"mockhub: worker {number} was ended by {reason}; it is restarted", err=True)
-            numbers[_fork(number, run)] = number
+            numbers[_fork(number, run, pipe)] = number
         elif not is_stopping:
             exit_code = os.waitstatus_to_exitcode(status)
             stop()
     sys.exit(exit_code)
 
 
-def _fork(number: int, run: Callable[[int], None]) -> int:
+def _end_with_parent(reader: int) -> None:
+    """Wait until the parent has ended, however it was killed, and end this process."""
+    os.read(reader, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _fork(number: int, run: Callable[[int], None], pipe: tuple[int, int]) -> int:
     process = os.fork()
     if process:
         return process
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_DFL)
+    reader, writer = pipe
+    os.close(writer)
+    threading.Thread(target=_end_with_parent, args=[reader], daemon=True).start()
     exit_code = 1
     try:
         with one_line_errors():
