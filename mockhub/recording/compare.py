@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from mockhub._text import format_value, plural
+from mockhub.recording.files import BASE_URL
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.config_file import format_pointer
 from mockhub.spec.operations import JSON, Operation, OperationId
@@ -101,6 +102,27 @@ def _show(place: Place, value: object, chosen: Set[str]) -> str:
         return plural(len(value), "item")
     is_chosen = bool(place) and place[-1] in chosen
     return _chosen_kind(value) if is_chosen else format_value(value)
+
+
+# -- parts of bodies -----------------------------------------------------------------------------
+
+
+def balance_in(body: Any) -> tuple[dict[str, Any], int | None]:
+    """Return the object that has the balance, and the credits in it, if there are any."""
+    balance = body.get("balance", body) if isinstance(body, dict) else None
+    balance = balance if isinstance(balance, dict) else {}
+    credits = balance.get("credits")
+    return balance, credits if type(credits) is int else None
+
+
+def image_paths(body: Any) -> list[str | None]:
+    """Return the path of each image in a body; None for one without a URL."""
+    images = body.get("images") if isinstance(body, dict) else None
+    urls = [
+        image.get("url") if isinstance(image, dict) else None
+        for image in (images if isinstance(images, list) else ())
+    ]
+    return [url.removeprefix(BASE_URL) if isinstance(url, str) else None for url in urls]
 
 
 # -- clauses -------------------------------------------------------------------------------------

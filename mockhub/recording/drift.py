@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -16,11 +16,18 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import HubRegistry
 from mockhub.domain.provider import SUCCESS, Outcome, Provider
 from mockhub.journal.exchange import header_texts
-from mockhub.recording.compare import Difference, compare_json, response_clauses
+from mockhub.recording.compare import (
+    Difference,
+    balance_in,
+    compare_json,
+    image_paths,
+    response_clauses,
+)
 from mockhub.recording.files import BASE_URL, RecordedExchange
+from mockhub.recording.overlaps import find_overlaps
 from mockhub.recording.recorder import MALFORMED_KEY
+from mockhub.recording.request_bodies import encode_content
 from mockhub.spec.api_spec import ApiSpec
-from mockhub.spec.media_types import FIRST_BYTES
 from mockhub.spec.operations import JSON, Operation, OperationId
 from mockhub.verify.image_size import image_size
 from mockhub.web.api import PublicApi
@@ -31,8 +38,8 @@ from mockhub.web.responses import Response
 _START = 1_777_536_000_000  # 2026-04-30T08:00:00Z
 _COMPARED_HEADERS = ("Location", "Retry-After", "WWW-Authenticate", "Allow")
 _CREDITS = 1_000_000_000
-_BOUNDARY = "mockhub-recording"
 _FINAL = ("succeeded", "failed")
+_GENERATION_NOT_COMPARED = "the request that created the generation was not compared"
 
 
 class SkippedExchange(NamedTuple):
@@ -84,6 +91,7 @@ class _Simulation:
     def __init__(self, exchanges: Sequence[RecordedExchange], spec: ApiSpec) -> None:
         self._spec = spec
         self._exchanges = exchanges
+        self._overlaps = find_overlaps(exchanges)
         self._clock = ManualClock(_START, mode="hold")
         self._hub = HubBackend("default", spec, clock=self._clock)
         self._api = PublicApi(spec, HubRegistry(self._hub), BASE_URL)
@@ -91,6 +99,9 @@ class _Simulation:
         self._balances: dict[str, int] = {}  # that the service had last, by the label of a key
         self._offsets: dict[str, int] = {}  # of the mock's balance from the service's
         self._names: dict[str, str] = {}  # what the mock has instead of ids and image URLs
+        self._image_paths = {
+            path for one in exchanges for path in image_paths(one.response_json) if path
+        }
         self._any_size: set[str] = set()  # ids and image URLs of requests for the size `auto`
 
     # -- what can be compared --------------------------------------------------------------------
@@ -107,8 +118,10 @@ class _Simulation:
             return "the request asks for a fault"
         is_read = operation == OperationId.GET_GENERATION and exchange.status == HTTPStatus.OK
         if is_read and path.rpartition("/")[2] not in self._names:
-            return "the request that created the generation was not compared"
+            return _GENERATION_NOT_COMPARED
         if not path.startswith(self._spec.base_path):
+            if path in self._image_paths - self._names.keys():
+                return _GENERATION_NOT_COMPARED
             if path not in self._names:
                 return "it is neither an operation of the API nor an image of one"
             is_part = "range" in exchange.request_headers or exchange.method == "HEAD"
@@ -132,10 +145,9 @@ class _Simulation:
 
     async def send(self, exchange: RecordedExchange) -> Response:
         """Send the recorded request to the mock, at its time and with its outcome."""
-        now = _START + round(exchange.time * SECOND)
-        self._clock.set(max(now, self._clock.now()))
+        self._clock.set(max(_START + _ms(exchange.time), self._clock.now()))
         self._hub.provider = Provider([self._outcome(exchange)])
-        content_type, body = _encode(exchange.content, exchange.request_headers)
+        content_type, body = encode_content(exchange.content, exchange.request_headers)
         headers = [(b"content-type", content_type.encode())] if body else []
         headers.append((b"content-length", b"%d" % len(body)))
         if exchange.key:
@@ -170,10 +182,10 @@ class _Simulation:
             content = poll.response_json
             is_same = isinstance(content, dict) and content.get("id") == id
             if is_same and content.get("status") in _FINAL:
-                images, duration = content.get("images"), poll.time - exchange.time
+                images, duration = content.get("images"), _ms(poll.time) - _ms(exchange.time)
                 return Outcome(
                     deliver=len(images) if isinstance(images, list) else None,
-                    duration=max(round(duration * SECOND), 1),
+                    duration=max(duration, 1),
                     fail=content["status"] == "failed",
                 )
         return Outcome(never=True)
@@ -187,7 +199,9 @@ class _Simulation:
             return b"Bearer unknown"
         account = self._account(exchange, label)
         if code == "insufficientCredits":
-            credits = self._balances.get(label, 0)
+            seen = [balance_in(one.response_json)[1] for one in self._meanwhile(exchange, account)]
+            seen.append(self._balances.get(label, 0))
+            credits = min(credits for credits in seen if credits is not None)
             account = self._hub.create_account(f"{exchange.path.stem}-poor", credits=credits)
         expires_at = self._clock.now() if code == "expiredApiKey" else None
         return f"Bearer {self._hub.add_key(account.id, expires_at=expires_at)}".encode()
@@ -244,16 +258,31 @@ class _Simulation:
     def _align_balances(self, exchange: RecordedExchange, service: Any, mock: Any) -> None:
         """Let the mock's balance begin like the service's, and continue from each difference."""
         label = exchange.key or ""
-        balances = [
-            body.get("balance", body) if isinstance(body, dict) else {} for body in (service, mock)
-        ]
-        credits = [one.get("credits") if isinstance(one, dict) else None for one in balances]
-        if type(credits[0]) is not int or type(credits[1]) is not int:
+        (_, recorded), (balance, credits) = balance_in(service), balance_in(mock)
+        if recorded is None or credits is None:
             return
-        offset = self._offsets.get(label, credits[1] - credits[0])
-        balances[1]["credits"] = credits[1] - offset
-        self._offsets[label] = credits[1] - credits[0]
-        self._balances[label] = credits[0]
+        if self._is_charged_meanwhile(exchange):  # in an order that is not known
+            balance["credits"] = recorded
+            self._balances[label] = min(recorded, self._balances.get(label, recorded))
+            return
+        offset = self._offsets.get(label, credits - recorded)
+        balance["credits"] = credits - offset
+        self._offsets[label] = credits - recorded
+        self._balances[label] = recorded
+
+    def _is_charged_meanwhile(self, exchange: RecordedExchange) -> bool:
+        account = self._accounts.get(exchange.key or "")
+        create = OperationId.CREATE_GENERATION
+        return any(self._operation_id(one) == create for one in self._meanwhile(exchange, account))
+
+    def _meanwhile(
+        self, exchange: RecordedExchange, account: Account | None
+    ) -> list[RecordedExchange]:
+        """Return the exchanges of the account, as far as it is known, that overlap this one."""
+        overlaps = self._overlaps.get(exchange.path, ())
+        return [
+            one for one in overlaps if one.key and self._accounts.get(one.key, account) is account
+        ]
 
     def _remember(self, exchange: RecordedExchange, service: Any, mock: Any) -> None:
         if not (isinstance(service, dict) and isinstance(mock, dict)):
@@ -263,14 +292,9 @@ class _Simulation:
             self._names[id] = mock["id"]
             if exchange.method == "POST" and _request_fields(exchange)["size"] == "auto":
                 self._any_size.add(id)
-        images = service.get("images")
-        pairs = (
-            zip(images, mock.get("images", ()), strict=False) if isinstance(images, list) else ()
-        )
-        for image, other in pairs:
-            if isinstance(image, dict) and isinstance(url := image.get("url"), str):
-                path = url.removeprefix(BASE_URL)
-                self._names[path] = other["url"].removeprefix(BASE_URL)
+        for path, other in zip(image_paths(service), image_paths(mock), strict=False):
+            if path and other:
+                self._names[path] = other
                 self._any_size |= {path} if id in self._any_size else set()
 
     def _compare_image(self, exchange: RecordedExchange, response: Response) -> list[Difference]:
@@ -279,6 +303,10 @@ class _Simulation:
             return []
         shown = ["x".join(map(str, size)) if size else "no image" for size in sizes]
         return [Difference("image size", shown[0], shown[1], ("GEN-10",))]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * SECOND)
 
 
 def _path(exchange: RecordedExchange) -> str:
@@ -312,32 +340,3 @@ def _compare_headers(
 
 def _media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "none").partition(";")[0]
-
-
-# -- bodies of requests ---------------------------------------------------------------------------
-
-
-def _encode(content: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, bytes]:
-    """Return the Content-Type and the body; files have the recorded size and type."""
-    content_type = headers.get("content-type", JSON)
-    if "json" in content:
-        return content_type, orjson.dumps(content["json"])
-    if "form" in content:
-        return f"multipart/form-data; boundary={_BOUNDARY}", _encode_form(content["form"])
-    return content_type, content.get("text", "").encode()
-
-
-def _encode_form(parts: Iterable[Mapping[str, Any]]) -> bytes:
-    body = b""
-    for part in parts:
-        name = part["name"].replace('"', "%22").encode()
-        body += b'--%s\r\nContent-Disposition: form-data; name="%s"' % (_BOUNDARY.encode(), name)
-        if "value" in part:
-            body += b"\r\n\r\n%s\r\n" % part["value"].encode()
-            continue
-        media_type, size = part.get("media_type", "image/png"), part.get("size", 100)
-        start = FIRST_BYTES.get(media_type, b"")
-        content = (start + bytes(max(0, size - len(start))))[:size]
-        header = b'; filename="file"\r\nContent-Type: %s\r\n\r\n' % media_type.encode()
-        body += header + content + b"\r\n"
-    return body + b"--%s--\r\n" % _BOUNDARY.encode()

@@ -249,8 +249,8 @@ class Recorder:
             **(self._body(exchange, body, clean, is_inline=is_inline) if body else {}),
         }
         return {
-            "time": round(exchange.started - self._began, 3),
-            "seconds": round(exchange.seconds, 3),
+            "time": round(exchange.started - self._began, 6),
+            "seconds": round(exchange.seconds, 6),
             "request": request,
             "response": response,
         }

@@ -160,7 +160,100 @@ def test_generation_from_before_the_recording_is_not_compared(tmp_path: Path) ->
     (directory / "0002-create-generation-202.yaml").unlink()
     result = drift(directory)
     assert "not compared: the request that created the generation was not compared" in result.output
+    assert "0006-get-image-200.yaml: not compared: the request that created" in result.output
     assert "0 differences" in result.output
+
+
+def test_image_of_no_generation_is_not_compared(tmp_path: Path) -> None:
+    directory = shutil.copytree(CASSETTE, tmp_path / "cassette")
+    edit(directory / "0006-get-image-200.yaml", "target: /images/", "target: /images/other/")
+    assert "it is neither an operation of the API nor an image" in drift(directory).output
+
+
+def write_overlapping(directory: Path, *exchanges: tuple[float, float, str, int, int]) -> None:
+    """Write a recording: the time, the seconds, the request, the status and the balance of each."""
+    directory.mkdir()
+    (directory / "recording.yaml").write_text("version: 1\n", "utf-8")
+    for number, (time, seconds, request, status, credits) in enumerate(exchanges, 1):
+        method, target, body = "GET", "/api/v1/credits", ""
+        balance: dict[str, object] = {
+            "credits": credits,
+            "account_type": "PRO",
+            "next_expiration": None,
+        }
+        content = balance
+        if request == "POST":
+            method, target = "POST", "/api/v1/images/generations"
+            body = "json: {model: gpt-image-2, prompt: A}"
+            content = {
+                "object": "image_generation",
+                "id": f"clx{number}",
+                "status": "succeeded",
+                "model": "gpt-image-2",
+                "aspect_ratio": "auto",
+                "quality": "1K",
+                "images": [
+                    {
+                        "id": f"clx-image-{number}",
+                        "object": "image",
+                        "url": f"http://mockhub.invalid/images/{number}.png",
+                        "created_at": "2026-11-28T18:47:39.087Z",
+                    }
+                ],
+                "usage": {"credits": 8},
+                "balance": balance,
+            }
+        if status == 402:
+            content = {"error": {"message": "Insufficient credits", "code": "insufficientCredits"}}
+        (directory / f"{number:04d}-x-{status}.yaml").write_text(
+            f"""\
+time: {time}
+seconds: {seconds}
+request:
+  method: {method}
+  target: {target}
+  key: key-1
+  headers: {{content-type: application/json}}
+  {body}
+response:
+  status: {status}
+  headers: {{content-type: application/json}}
+  json: {json.dumps(content)}
+""",
+            "utf-8",
+        )
+
+
+OVERLAPPING = (
+    (0.0, 0.1, "GET", 200, 24),
+    (1.0, 0.5, "POST", 200, 8),  # charged after the next one
+    (1.1, 0.1, "POST", 200, 16),
+    (1.4, 0.5, "POST", 200, 0),
+    (1.6, 0.2, "GET", 200, 8),
+)
+
+
+def test_balances_of_overlapping_requests_are_not_compared(tmp_path: Path) -> None:
+    """The order in which the service charged them is not recorded; their sum is compared."""
+    write_overlapping(tmp_path / "a", *OVERLAPPING, (2.0, 0.1, "GET", 200, 0))
+    assert "6 exchanges compared, 0 differences" in drift(tmp_path / "a").output
+    write_overlapping(tmp_path / "b", *OVERLAPPING, (2.0, 0.1, "GET", 200, 1))
+    result = drift(tmp_path / "b")
+    assert "#/credits: the service has 1, the mock 0" in result.output
+    assert "1 difference." in result.output
+
+
+def test_balances_of_requests_that_only_touch_are_compared(tmp_path: Path) -> None:
+    write_overlapping(tmp_path / "a", (0, 1, "GET", 200, 24), (1, 1, "POST", 200, 15))
+    assert "#/balance/credits: the service has 15, the mock 16" in drift(tmp_path / "a").output
+
+
+@pytest.mark.parametrize("time", [1.45, 2.5])
+def test_unpaid_request_beside_others_is_unpaid_in_the_mock(tmp_path: Path, time: float) -> None:
+    """Also if the balance that was recorded last is not the lowest one."""
+    exchanges = sorted([*OVERLAPPING[:4], (time, 0.1, "POST", 402, 0)])
+    write_overlapping(tmp_path / "a", *exchanges)
+    assert "5 exchanges compared, 0 differences" in drift(tmp_path / "a").output
 
 
 def test_image_of_another_size_is_found(tmp_path: Path, session: Session) -> None:
