@@ -44,6 +44,8 @@ from mockhub.web.request_body import ClientDisconnected, ParsedBody
 if TYPE_CHECKING:
     from mockhub.dashboard.page import Dashboard
 
+CONTROL_HEADER = (b"x-mockhub-control", b"1")  # of every response, by which clients know it
+
 _SUCCESS_LIMIT = 300
 _BAD_REQUEST, _METHOD_NOT_ALLOWED = 400, 405
 
@@ -81,7 +83,10 @@ class ControlPlane:
         if isinstance(response, StreamResponse):
             await response.send(scope, source, send)
         else:
-            await send_response(response, scope, send)
+            marked = responses.Response(
+                response.status, response.body, (*response.headers, CONTROL_HEADER)
+            )
+            await send_response(marked, scope, send)
 
     async def _handle(
         self, scope: Scope, source: BodySource

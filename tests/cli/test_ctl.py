@@ -261,9 +261,44 @@ def test_error_is_one_line(ctl: Ctl, words: list[str], message: str) -> None:
 
 
 def test_response_of_another_server_is_an_error(hub: LiveHub, ctl: Ctl) -> None:
-    assert "nothing at '/nowhere/_mockhub/hubs'" in ctl(
-        "--url", f"{hub.url}/nowhere", "hubs", exits=2
-    )
+    for path in ("/nowhere", "/api/v1"):
+        output = ctl("--url", f"{hub.url}{path}", "hubs", exits=2)
+        assert f"{hub.url}{path} has no control plane: --url is not the root" in output
+
+
+@pytest.mark.parametrize("command", ["hubs", "show", "journal --curl", "keys --json"])
+def test_json_of_another_server_is_an_error(command: str) -> None:
+    """Whatever it responds with, as a success too."""
+    with scripted_server(lambda request: json_response({"hubs": [], "status": "ok"})) as url:
+        result = CliRunner().invoke(main, ["ctl", "--url", url, *command.split()])
+    assert result.exit_code == 2
+    assert f"{url} has no control plane" in result.stderr
+
+
+def test_server_without_control_plane_is_named() -> None:
+    with serve_hub() as hub:
+        result = CliRunner().invoke(main, ["ctl", "--url", hub.url, "--hub", "t1", "show"])
+    assert result.exit_code == 2
+    assert "the server was started with --no-control" in result.stderr
+
+
+def test_long_prompt_is_shortened_in_tables(hub: LiveHub, ctl: Ctl) -> None:
+    """Also where one generation is printed; JSON has all of it."""
+    prompt = "word " * 6000
+    ctl("provider", "never")
+    id = hub.generate({"prompt": prompt, "async": True}).json()["id"]
+    assert len(ctl("generations")) < 1000
+    assert prompt in ctl("generations", "--json")
+    assert len(ctl("complete", id, "succeeded")) < 5000
+
+
+def test_audit_without_problems_is_clean(hub: LiveHub, ctl: Ctl) -> None:
+    for command in ("show", "create-hub t1", "fork t2", "reset", "update-hub --image-format webp"):
+        audit = [line for line in ctl(*command.split()).splitlines() if line.startswith("audit")]
+        assert [line.split() for line in audit] == [["audit", "clean"]]
+    hub.backend.accounts["poor"].balance += 1
+    assert "clean" not in ctl("show")
+    hub.backend.accounts["poor"].balance -= 1
 
 
 def test_token_is_sent_to_a_protected_control_plane() -> None:
@@ -278,6 +313,13 @@ def test_token_is_sent_to_a_protected_control_plane() -> None:
 
 
 KEY_COLUMNS = ("id", "name", "account", "expires_at", "status")
+
+
+def control(response: Response) -> Response:
+    """Return the response as that of a control plane."""
+    return response._replace(headers=(*response.headers, ("X-Mockhub-Control", "1")))
+
+
 HOSTILE = "\x1b]0;title\x07\x9b\u202e\n::error::forged [red]"
 
 
@@ -331,7 +373,7 @@ def test_text_of_the_server_cannot_control_the_terminal(
     response: Response, command: list[str]
 ) -> None:
     """Control characters, line breaks and overrides are escaped; markup stays text."""
-    with scripted_server(lambda request: response) as url:
+    with scripted_server(lambda request: control(response)) as url:
         result = CliRunner().invoke(main, ["ctl", "--url", url, *command])
     output = result.output
     assert output.replace("\n", "").isprintable()
@@ -349,7 +391,7 @@ def test_text_of_the_server_cannot_control_the_terminal(
     ],
 )
 def test_unreadable_response_is_an_error(response: Response) -> None:
-    with scripted_server(lambda request: response) as url:
+    with scripted_server(lambda request: control(response)) as url:
         result = CliRunner().invoke(main, ["ctl", "--url", url, "hubs"])
     assert result.exit_code == 2
     assert "is it a mockhub server?" in result.stderr

@@ -16,6 +16,8 @@ from mockhub.exceptions import MockhubError
 Json = dict[str, Any]
 
 _PREFIX = "/_mockhub"
+_HEADER = "X-Mockhub-Control"  # of all responses of a control plane
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class ControlClient:
             # Ignore proxies: the server is on this machine or named on purpose.
             opener = build_opener(ProxyHandler({}), _NoRedirects)
             with opener.open(request, timeout=self.timeout) as response:
+                if _HEADER not in response.headers:
+                    raise MockhubError(_no_control_plane(request.full_url))
                 return self._decode(response.headers.get_content_type(), response.read())
         except HTTPError as error:
             raise MockhubError(_error_message(error)) from None
@@ -108,9 +112,19 @@ def url_path(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
+def _no_control_plane(url: str) -> str:
+    address = url.partition(_PREFIX)[0]
+    return (
+        f"{address} has no control plane: --url is not the root of a mockhub server, such as "
+        "http://127.0.0.1:8080, or the server was started with --no-control or --mutant"
+    )
+
+
 def _error_message(error: HTTPError) -> str:
     if location := error.headers.get("Location"):
         return f"{error.url} redirects to {location}, which is not followed; give --url"
+    if error.code == _NOT_FOUND and _HEADER not in error.headers:
+        return _no_control_plane(error.url)
     raw = error.read()
     try:
         return str(json.loads(raw)["error"]["message"])

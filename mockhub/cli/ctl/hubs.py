@@ -38,7 +38,7 @@ def hubs(context: CtlContext) -> None:
 @pass_context
 def show(context: CtlContext) -> None:
     """Show the hub: its contents, and the result of its ledger audit."""
-    context.output(context.client.hub_request("GET"))
+    context.output(context.client.hub_request("GET"), tables.print_hub)
 
 
 @ctl.command()
@@ -59,7 +59,7 @@ def create_hub(context: CtlContext, /, name: str | None, manual: bool, **fields:
 
 def _print_created_hub(created: Json) -> None:
     key = {"key": created["key"]} if "key" in created else {}
-    tables.print_object(created["hub"] | key)
+    tables.print_hub(created["hub"] | key)
 
 
 @ctl.command()
@@ -89,14 +89,16 @@ def load(context: CtlContext, file: Path) -> None:
 @pass_context
 def fork(context: CtlContext, /, **fields: Any) -> None:
     """Copy the hub to a new one with another name."""
-    context.output(context.client.hub_request("POST", "/fork", without_none(**fields)))
+    context.output(
+        context.client.hub_request("POST", "/fork", without_none(**fields)), tables.print_hub
+    )
 
 
 @ctl.command()
 @pass_context
 def reset(context: CtlContext) -> None:
     """Restore the initial state of the hub."""
-    context.output(context.client.hub_request("POST", "/reset"))
+    context.output(context.client.hub_request("POST", "/reset"), tables.print_hub)
 
 
 @ctl.command()
@@ -110,7 +112,7 @@ def update_hub(context: CtlContext, /, **fields: Any) -> None:
     body = without_none(**fields)
     if not body:
         raise click.UsageError("give an option, such as --image-format webp")
-    context.output(context.client.hub_request("PATCH", "", body))
+    context.output(context.client.hub_request("PATCH", "", body), tables.print_hub)
 
 
 @ctl.command()

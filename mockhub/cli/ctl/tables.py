@@ -19,6 +19,7 @@ _MAX_WIDTH = 10_000
 _PIPED_WIDTH = 200  # columns, if the output is not a terminal
 _SEVERITY_STYLES = {"money": "bold red", "warning": "yellow", "hint": "cyan"}
 _MAX_NUMBERS = 8
+_MAX_CELL_CHARS = 160  # of a text, such as a prompt
 
 
 def print_json(content: object) -> None:
@@ -82,6 +83,12 @@ def print_object(content: Mapping[str, Any]) -> None:
     _console().print(grid)
 
 
+def print_hub(content: Mapping[str, Any]) -> None:
+    """Print a hub, whose audit lists what is wrong."""
+    clean = {"audit": "clean"} if content.get("audit") == [] else {}
+    print_object({**content, **clean})
+
+
 def print_report(content: Mapping[str, Any]) -> None:
     console = _console()
     for finding in content["findings"]:
@@ -130,7 +137,9 @@ def _format_cell(value: Any) -> str:
         return "  ".join(" ".join(map(_format_cell, item)) for item in value.items())
     if isinstance(value, list):
         return ", ".join(map(_format_cell, value))
-    return printable(str(value))
+    text = str(value)
+    shown = text if len(text) <= _MAX_CELL_CHARS else f"{text[:_MAX_CELL_CHARS]}..."
+    return printable(shown)
 
 
 def _console() -> Console:
