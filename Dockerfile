@@ -22,7 +22,7 @@ ENV PATH=/opt/mockhub/bin:$PATH \
 USER 65534:65534
 WORKDIR /tmp
 EXPOSE 8080
-# A request of the API: the control plane, with /_mockhub/health, is off unless MOCKHUB_CONTROL_TOKEN is set.
+# A request of the API: the control plane, with /_mockhub/health, is off unless MOCKHUB_CONTROL=1 and MOCKHUB_CONTROL_TOKEN are set.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python3", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['MOCKHUB_PORT'] + '/api/v1/models', timeout=2)"]
 ENTRYPOINT ["mockhub"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -101,7 +102,8 @@ def one_line_errors() -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "mockhub"
+        context = error.ctx or _parsing_context(error)
+        command = context.command_path if context else "mockhub"
         detail = source_of(error) + _plain(error.format_message())
         message = f"{command}: {detail}{'' if detail[-1] in '.?)' else '.'} Try `{command} --help`."
     except MockhubError as error:
@@ -109,8 +111,8 @@ def one_line_errors() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        context = click.get_current_context()
-        command = f"{context.command_path} {context.invoked_subcommand or ''}".rstrip()
+        running = click.get_current_context()
+        command = f"{running.command_path} {running.invoked_subcommand or ''}".rstrip()
         message = f"mockhub: {_missing_module(command, error.name, EXTRAS[error.name])}"
     else:
         return
@@ -118,9 +120,16 @@ def one_line_errors() -> Iterator[None]:
     raise click.exceptions.Exit(EXIT_USAGE_ERROR)
 
 
+def _parsing_context(error: click.UsageError) -> click.Context | None:
+    """Return the context of the innermost command; click's parser leaves it out of some errors."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    contexts = [frame.f_locals.get("ctx") for frame in frames]
+    return next((one for one in reversed(contexts) if isinstance(one, click.Context)), None)
+
+
 def _plain(message: str) -> str:
-    """Leave out the variable that an option could come from, and name types by common words."""
-    message = re.sub(r" \(env var: '\w+'\)", "", message)
+    """Write it in one line, without the variable of an option, and name types by common words."""
+    message = " ".join(re.sub(r" \(env var: '\w+'\)", "", message).split())
     message = message.replace("a valid integer range", "an integer")
     return message.replace("a valid float range", "a number")
 
@@ -183,6 +192,22 @@ def reject_together(**options: object) -> None:
     given = [f"--{name}" for name, value in options.items() if value]
     if len(given) > 1:
         raise click.UsageError(f"{given[0]} and {given[1]} exclude each other")
+
+
+def reject_unused_token(ctx: click.Context) -> None:
+    """Raise click.UsageError for a token while the control plane is off.
+
+    ``--no-control`` on the command line wins over a token that comes from elsewhere.
+    """
+    if ctx.params["control"] or ctx.params["control_token"] is None:
+        return
+    control, token = (ctx.get_parameter_source(one) for one in ("control", "control_token"))
+    if control is not ParameterSource.COMMANDLINE or token is ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            "the control plane is off, so its token has no effect; give --control "
+            "(MOCKHUB_CONTROL=1), or no --control-token (MOCKHUB_CONTROL_TOKEN)",
+            ctx,
+        )
 
 
 def spec_option(command: _F) -> _F:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from mockhub._numbers import MAX_INTEGER
-from mockhub.cli._click import Seconds, absolute_url
+from mockhub.cli._click import Seconds, absolute_url, reject_unused_token
 from mockhub.cli.config_option import add_environment_variables, config_option
 from mockhub.cli.proxy_options import ProxyOptions
 from mockhub.cli.serve import serve
@@ -135,6 +135,7 @@ def proxy(ctx: click.Context, /, **options: Any) -> None:
         return
     if options["target"] is None:
         raise click.UsageError("--target is missing; expected the URL of the service")
+    reject_unused_token(ctx)
     from mockhub.cli.run_proxy import run_proxy
 
     limits = {name: options.pop(name) for name in _LIMIT_NAMES if name in options}

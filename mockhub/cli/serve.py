@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mockhub._numbers import MAX_GENERATIONS, MAX_GENERATIONS_SIZE, MAX_INTEGER
-from mockhub.cli._click import SEED, Seconds, absolute_url, reject_options, spec_option
+from mockhub.cli._click import (
+    SEED,
+    Seconds,
+    absolute_url,
+    reject_options,
+    reject_unused_token,
+    spec_option,
+)
 from mockhub.cli.config_option import add_environment_variables, config_option
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.domain.provider import parse_outcome
@@ -261,8 +268,9 @@ def serve(**options: Any) -> None:
 
     Each option can also be set by its environment variable, or in a file: --config.
     """
+    context = click.get_current_context()
+    reject_unused_token(context)
     if options["mutant"] and options["control"]:
-        context = click.get_current_context()
         reject_options(context, "--mutant", ("control", "control_token"))
     limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
     gc.disable()  # until the server runs: the start leaves no garbage

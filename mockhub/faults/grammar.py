@@ -221,6 +221,8 @@ def _parse_phase(fault: FaultType, phase: str | None) -> Phase:
 def _with_modifier(directive: Directive, token: str) -> Directive | None:
     """Return *directive* with a modifier, or None if *token* is not one."""
     if match := _TIMES_PATTERN.fullmatch(token):
+        if not _parse_whole_number(match[1]):
+            raise MockhubError(f"{token}: expected a whole number from 1 after x")
         return with_conditions(directive, times=match[1])
     name, equals, value = token.partition("=")
     if not equals or name not in MODIFIERS:

@@ -145,7 +145,7 @@ class BalanceCheck:
             "unexplained_balance",
             clauses,
             f"the balance is {balance}; expected {reasonable} after what was charged and refunded "
-            f"({difference:+d})",
+            f"(it differs by {difference:+d})",
         )
         expected.highest = balance + sum(expected.running.values())
 

@@ -279,7 +279,7 @@ class UpstreamExchange:
             cause = error.os_error
             reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause
             is_untrusted = isinstance(error, aiohttp.ClientConnectorCertificateError)
-            hint = "; --ca-file trusts another authority" if is_untrusted else ""
+            hint = "; give --ca-file FILE to trust it" if is_untrusted else ""
             message = f"the TLS handshake with {self.origin} failed: {reason}{hint}"
             return UpstreamError("upstreamTls", message)
         if isinstance(error, aiohttp.ClientConnectorError):

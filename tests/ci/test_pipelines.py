@@ -96,6 +96,13 @@ def test_every_expression_is_in_an_environment_variable() -> None:
     assert used == set(ACTION["inputs"])
 
 
+def test_artifact_has_the_name_of_the_input() -> None:
+    """A run cannot have two artifacts of one name."""
+    upload = next(one for one in ACTION["runs"]["steps"] if "upload" in one.get("uses", ""))
+    assert upload["with"]["name"] == "${{ inputs.artifact }}"
+    assert ACTION["inputs"]["artifact"]["default"] == "mockhub-report"
+
+
 def test_install_steps_install_the_extra(shell: Callable[..., Done], tmp_path: Path) -> None:
     shell(STEPS["Install mockhub"]["run"], {"SOURCE": "/action"})
     assert (tmp_path / "pip").read_text().strip().endswith("/action[verify]")

@@ -164,6 +164,10 @@ USAGE_ERRORS = [
     ("serve --log-format xml", "'xml' is not one of"),
     ("assumptions --spec nowhere.yaml", "cannot be read"),
     ("inspect", "Missing argument"),
+    ("serve --mutant", " serve: Option '--mutant' requires an argument."),
+    ("ctl journal --limit", " ctl journal: Option '--limit' requires an argument."),
+    ("schema", "Choose from: scenario, profile, recording. Try `"),
+    ("serve --arm", " serve: Option '--arm' requires an argument."),
     ("inspect nowhere.png", "nowhere.png: No such file"),
 ]
 
@@ -387,6 +391,31 @@ def test_open_needs_the_page(option: str) -> None:
 def test_mutant_has_no_control_plane(option: str) -> None:
     message = error_line("serve", "--mutant", "failure-fee", option)
     assert f"--mutant and {option.partition('=')[0]} exclude each other" in message
+
+
+@pytest.mark.parametrize("command", ["serve", "proxy --target http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        ("--no-control --control-token x", {}),
+        ("--control-token x", {"MOCKHUB_CONTROL": "0"}),
+        ("", {"MOCKHUB_CONTROL": "0", "MOCKHUB_CONTROL_TOKEN": "x"}),
+    ],
+)
+def test_token_without_control_plane_is_an_error(
+    command: str, options: str, environment: dict[str, str]
+) -> None:
+    words = [*command.split(), *options.split(), "--port", "0", "--host", "256.0.0.0"]
+    result = CliRunner().invoke(main, words, env=environment)
+    assert result.exit_code == 2
+    assert "the control plane is off, so its token has no effect" in result.stderr
+
+
+def test_no_control_wins_over_a_token_of_the_environment() -> None:
+    """A shell may have one for `mockhub ctl`; the next error is that of the host."""
+    words = ["serve", "--no-control", "--port", "0", "--host", "256.0.0.0"]
+    result = CliRunner().invoke(main, words, env={"MOCKHUB_CONTROL_TOKEN": "x"})
+    assert "cannot listen on 256.0.0.0" in result.stderr
 
 
 def test_json_log_begins_with_the_started_event() -> None:

@@ -168,6 +168,9 @@ def test_tls_certificates_are_verified() -> None:
     """An unknown certificate is a 502; with --ca-file it is trusted, for its own host only."""
     with scripted_server(lambda request: Response(200, BALANCE), tls=True) as url:
         assert ask(url) == "502 upstreamTls"
+        with start_proxy(url) as proxy:
+            message = proxy.get("credits").json()["error"]["message"]
+        assert message.endswith("; give --ca-file FILE to trust it")
         target = url.replace("127.0.0.1", "localhost")
         with start_proxy(target, ca_file=CERTIFICATE) as proxy:
             assert proxy.get("credits").json()["credits"] == 5
