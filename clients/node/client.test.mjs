@@ -59,6 +59,20 @@ test("a key can be created, and accounts listed", () =>
     assert.deepEqual((await hub.accounts()).map(({ id }) => id), [hub.account]);
   }));
 
+test("a hub of a scenario needs the name of an account", () =>
+  withHub({ scenario: "slow" }, async (hub) => {
+    assert.deepEqual([hub.key, hub.account, hub.headers], [undefined, undefined, {}]);
+    const [{ id: account, credits }] = await hub.accounts();
+    for (const call of [() => hub.credits(), () => hub.grant(8), () => hub.createKey()]) {
+      await assert.rejects(call, (error) => error instanceof MockhubError && error.message.includes(`give { account }, one of ${account}`));
+    }
+    await hub.grant(8, { account });
+    assert.equal(await hub.credits({ account }), credits + 8);
+    const { key } = await hub.createKey({ account });
+    const response = await fetch(`${hub.baseUrl}/credits`, { headers: { Authorization: `Bearer ${key}` } });
+    assert.equal((await response.json()).credits, credits + 8);
+  }));
+
 test("the adapter adds data to a response with images, and nothing else", () =>
   withHub({ credits: 16 }, async (hub) => {
     const { data, images } = await (await generate(hub, { n: 2 }, openaiFetch())).json();

@@ -412,6 +412,7 @@ export type Message = {
 };
 
 export type Journal = {
+  id: number;
   total: number;
   stored: number;
   journal: JournalVersion;

@@ -17,10 +17,10 @@ export interface Hub extends AsyncDisposable {
   readonly url: string;
   /** With /api/v1, as the OpenAI SDKs want it. */
   readonly baseUrl: string;
-  /** A key of the hub's account; undefined if the hub is from a scenario, which has its own. */
+  /** A key of the hub's account; undefined if the hub is from a scenario: use one of its keys, or `createKey({ account })`. */
   readonly key: string | undefined;
   readonly account: string | undefined;
-  /** The Authorization header of the key. */
+  /** The Authorization header of the key; empty without one. */
   readonly headers: Record<string, string>;
   /** Arm a fault, such as "reset@after x1". */
   arm(fault: string, options?: { prompt?: string }): Promise<Faults["faults"]>;
@@ -37,8 +37,8 @@ export interface Hub extends AsyncDisposable {
   journal(filters?: { operation?: string; status?: number; account?: string; since?: number; limit?: number }): Promise<Exchange[]>;
   generations(filters?: { status?: string; account?: string; limit?: number }): Promise<Generation[]>;
   accounts(): Promise<Account[]>;
-  /** The balance of the hub's account. */
-  credits(): Promise<number>;
+  /** The balance of the hub's account; a hub of a scenario needs `account`, as in `grant` and `createKey`. */
+  credits(options?: { account?: string }): Promise<number>;
   grant(credits: number, options?: { account?: string; expires_in?: string }): Promise<Account>;
   createKey(fields?: Partial<NewKey>): Promise<CreatedKey>;
   /** What the client did wrong, and what of the API it has not used. */

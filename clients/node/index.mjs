@@ -37,13 +37,23 @@ class Hub {
   journal = async (filters = {}) => (await this.#request("GET", `/journal${query(filters)}`)).exchanges;
   generations = async (filters = {}) => (await this.#request("GET", `/generations${query(filters)}`)).generations;
   accounts = async () => (await this.#request("GET", "/accounts")).accounts;
-  grant = (credits, { account = this.account, expires_in } = {}) =>
-    this.#request("POST", `/accounts/${encodeURIComponent(account)}/grants`, { credits, expires_in });
-  createKey = (fields = {}) => this.#request("POST", "/keys", { account: this.account, ...fields });
+  grant = async (credits, { account, expires_in } = {}) =>
+    this.#request("POST", `${await this.#accountPath(account)}/grants`, { credits, expires_in });
+  createKey = async (fields = {}) =>
+    this.#request("POST", "/keys", { ...fields, account: await this.#accountName(fields.account) });
   report = () => this.#request("GET", "/report");
 
-  async credits() {
-    return (await this.#request("GET", `/accounts/${encodeURIComponent(this.account)}`)).credits;
+  async credits({ account } = {}) {
+    return (await this.#request("GET", await this.#accountPath(account))).credits;
+  }
+
+  #accountPath = async (account) => `/accounts/${encodeURIComponent(await this.#accountName(account))}`;
+
+  /** Return the given account, or that of the hub; a hub of a scenario has several, and none of its own. */
+  async #accountName(account = this.account) {
+    if (account !== undefined) return account;
+    const known = (await this.accounts()).map(({ id }) => id).join(", ");
+    throw new MockhubError(`the accounts of ${this.name} are those of its scenario: give { account }, one of ${known}`);
   }
 
   /** Throw if the client did something wrong, such as paying twice for one request. */

@@ -10,10 +10,12 @@ from msgspec.structs import asdict
 
 from mockhub._curl import Body, File, FormField, ShellText, curl_command
 from mockhub._redaction import REDACTED
+from mockhub._text import printable
 from mockhub.journal.exchange import Exchange
 from mockhub.spec.generation_request import GenerationRequest
 from mockhub.spec.operations import FORM
 
+_MAX_NAMES_CHARS = 200
 COPIED_HEADERS = (
     *(b"content-type", b"content-encoding", b"accept", b"x-mockhub", b"prefer", b"origin"),
     *(b"access-control-request-method", b"access-control-request-headers"),
@@ -27,12 +29,14 @@ def as_curl(exchanges: Iterable[Exchange], public_url: str) -> str:
 
 def _command(exchange: Exchange, public_url: str) -> str:
     status = exchange.status or "nothing"
-    comment = f"# {exchange.number}: answered {status}{_unread_body_note(exchange)}"
+    body = _body(exchange)
+    note = _unread_body_note(exchange) or _body_note(exchange, body)
+    comment = f"# {exchange.number}: answered {status}{printable(note)}"
     command = curl_command(
         exchange.method,
         public_url + exchange.raw_target,
         _headers(exchange),
-        _body(exchange),
+        body,
         separator=" \\\n  ",
     )
     return f"{comment}\n{command}\n"
@@ -44,6 +48,18 @@ def _unread_body_note(exchange: Exchange) -> str:
     if exchange.request.length or not int(content_length):
         return ""
     return f"; its body was not read ({int(content_length)} bytes)"
+
+
+def _body_note(exchange: Exchange, body: Body | None) -> str:
+    """Say what is not known of a body that the journal does not hold."""
+    if isinstance(body, File):
+        length = exchange.request.length
+        return f"; its body ({length} bytes) is not in the journal: put it into the file `body`"
+    if not unstored_fields(exchange):
+        return ""
+    unknown = ", ".join((*exchange.unknown_fields, *exchange.unknown_files))[:_MAX_NAMES_CHARS]
+    left_out = f", and unknown ones are left out: {unknown}" if unknown else ""
+    return f"; written from its fields: those that were not sent have their defaults{left_out}"
 
 
 def _headers(exchange: Exchange) -> Iterator[tuple[str, str]]:

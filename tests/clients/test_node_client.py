@@ -29,7 +29,7 @@ def test_client_controls_hubs(serve: Serve) -> None:
             timeout=120,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 7" in done.stdout
+    assert "pass 8" in done.stdout
 
 
 def test_types_are_generated_from_the_control_plane() -> None:

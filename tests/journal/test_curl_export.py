@@ -213,6 +213,33 @@ def test_form_is_sent_with_the_same_fields(server: RawServer, tmp_path: Path) ->
     assert files == {"reference_image": b"\x89PNG"}
 
 
+FORM_HEADERS = {"content-type": b"multipart/form-data; boundary=x"}
+
+
+def test_comment_says_what_of_a_form_is_not_known() -> None:
+    request = GenerationRequest("gpt-image-2", "A", "auto", "auto", 1, False, ())
+    exchange = make_exchange("POST", headers=FORM_HEADERS, body=b"...", request=request)
+    exchange = exchange._replace(unknown_fields=("\x1b\n::colour",), unknown_files=("image[]",))
+    comment = as_curl([exchange], "http://x").splitlines()[0]
+    assert comment.endswith(
+        "; written from its fields: those that were not sent have their defaults, and unknown ones "
+        "are left out: \\x1b\\n::colour, image[]"
+    )
+
+
+def test_comment_of_a_rejected_form_names_the_file_to_write() -> None:
+    exchange = make_exchange("POST", headers=FORM_HEADERS, body=b"12345")
+    comment, *command = as_curl([exchange], "http://x").splitlines()
+    assert comment.endswith("its body (5 bytes) is not in the journal: put it into the file `body`")
+    assert "--data-binary @body" in " ".join(command)
+
+
+def test_stored_body_needs_no_comment() -> None:
+    headers = {"content-type": b"application/json"}
+    exchange = make_exchange("POST", headers=headers, body=b"{}")
+    assert as_curl([exchange], "http://x").splitlines()[0] == "# 1: answered 200"
+
+
 def parse(received: Received) -> tuple[dict[str, bytes], dict[str, bytes]]:
     fields: dict[str, bytes] = {}
     files: dict[str, bytes] = {}
