@@ -158,6 +158,8 @@ def test_balances_are_followed(steps: list[Step], expected: str) -> None:
         found = [one for one in findings(proxy) if one.problem.kind in BALANCE_KINDS]
     assert [" ".join(one.problem.clauses) for one in found] == [expected] * bool(expected)
     assert all(one.count == 1 for one in found)
+    messages = [one.problem.message for one in found if one.problem.kind == "unexplained_balance"]
+    assert all("refunded (it differs by " in message for message in messages)
 
 
 def test_findings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
