@@ -412,7 +412,6 @@ export type Message = {
 };
 
 export type Journal = {
-  id: number;
   total: number;
   stored: number;
   journal: JournalVersion;
