@@ -146,6 +146,7 @@ def users_are_separate_during_generation(context: CheckContext) -> None:
         fixture = request_of_turn(
             context.seed + turn, is_form=bool(turn), is_task=False, sizes=_LARGE
         )
+        fixture = replace(fixture, n=1)
         body = encode_request(fixture, context.profile.provider_failure or "")
         reads = [
             (role, path) for role in roles if role != payer for path in ("credits", known.path)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 SLOW_SECONDS = 0.5  # generations that take longer are created in parallel
 DEFAULT_EXAMPLES = 8  # random sequences; the number of generated bodies is in proportion
 TIME_LIMIT_SECONDS = 20.0  # after which generated requests stop, for so many examples
-_MIN_SECONDS = 3.0  # for generated requests, however long the others took
+_MIN_SECONDS = 2.0  # for generated requests, however long the others took
 _MAX_CONCURRENT = 12  # generations that are created in parallel
 
 
