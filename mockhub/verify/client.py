@@ -234,7 +234,7 @@ class BudgetedClient(ExchangeLog):
     def _observe_balance(self, role: str, exchange: Exchange) -> None:
         """Account for a balance; read it again if it shows an overcharge, which may be an error."""
         credits = exchange.json_object.get("credits")
-        if not isinstance(credits, int | float) or abs(credits) >= _MAX_BALANCE:
+        if not (isinstance(credits, int | float) and abs(credits) < _MAX_BALANCE):  # nor NaN
             return
         if self.budget.is_overcharge(role, math.floor(credits)) and role not in self._read_again:
             self._read_again.add(role)

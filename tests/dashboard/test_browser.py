@@ -260,50 +260,48 @@ EXCHANGE = {
 REQUEST = {"method": "GET", "url": "http://host/x", "headers": []}
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "it has neither a list `exchanges` nor `log.entries`"),
-        ({"exchanges": [None]}, "exchanges[0] is null; expected an object with number, method,"),
-        (
-            {"exchanges": [EXCHANGE, {"number": 1}]},
-            "exchanges[1].method is missing; expected a text",
-        ),
-        (
-            {"exchanges": [{**EXCHANGE, "faults": [None]}]},
-            "faults is [null]; expected a list of texts",
-        ),
-        (
-            {"exchanges": [{**EXCHANGE, "request": {"body": {}}}]},
-            "an object with headers and a body",
-        ),
-        (
-            {"exchanges": [{**EXCHANGE, "milliseconds": "9"}]},
-            'milliseconds is "9"; expected a number',
-        ),
-        (
-            {"log": {"entries": [None]}},
-            "log.entries[0] is null; expected an object with request, resp",
-        ),
-        (
-            {"log": {"entries": [{"request": REQUEST}]}},
-            "log.entries[0].response is missing; expected",
-        ),
-        (
-            {"log": {"entries": [{"request": {**REQUEST, "url": "x"}}]}},
-            "log.entries[0].request is {",
-        ),
-    ],
-)
-def test_wrong_file_is_explained(
-    page: Page, hub: LiveHub, tmp_path: Path, content: Any, message: str
-) -> None:
+WRONG_FILES: list[tuple[Any, str]] = [
+    (None, "it has neither a list `exchanges` nor `log.entries`"),
+    ({"exchanges": [None]}, "exchanges[0] is null; expected an object with number, method,"),
+    (
+        {"exchanges": [EXCHANGE, {"number": 1}]},
+        "exchanges[1].method is missing; expected a text",
+    ),
+    (
+        {"exchanges": [{**EXCHANGE, "faults": [None]}]},
+        "faults is [null]; expected a list of texts",
+    ),
+    (
+        {"exchanges": [{**EXCHANGE, "request": {"body": {}}}]},
+        "an object with headers and a body",
+    ),
+    (
+        {"exchanges": [{**EXCHANGE, "milliseconds": "9"}]},
+        'milliseconds is "9"; expected a number',
+    ),
+    (
+        {"log": {"entries": [None]}},
+        "log.entries[0] is null; expected an object with request, resp",
+    ),
+    (
+        {"log": {"entries": [{"request": REQUEST}]}},
+        "log.entries[0].response is missing; expected",
+    ),
+    (
+        {"log": {"entries": [{"request": {**REQUEST, "url": "x"}}]}},
+        "log.entries[0].request is {",
+    ),
+]
+
+
+def test_wrong_file_is_explained(page: Page, hub: LiveHub, tmp_path: Path) -> None:
     """The message names the place, shows the value and says what is expected."""
-    file = tmp_path / "journal.json"
-    file.write_text(json.dumps(content))
     open_view(page, hub)
-    page.locator("input[type=file]").set_input_files(file)
-    expect(page.locator("#messages")).to_contain_text(message)
+    file = tmp_path / "journal.json"
+    for content, message in WRONG_FILES:
+        file.write_text(json.dumps(content))
+        page.locator("input[type=file]").set_input_files(file)
+        expect(page.locator("#messages")).to_contain_text(message)
 
 
 def test_hostile_text_stays_text(page: Page, hub: LiveHub) -> None:
