@@ -131,13 +131,9 @@ def generations_are_consistent(context: CheckContext) -> None:
 
 @check("GEN-4", fixtures=SAVED_FIXTURES)
 def generate_returns_tier_as_quality(context: CheckContext) -> None:
-    """Return the tier as quality: 1024x1024 with quality high is 1K, and no size has two tiers."""
-    first: dict[str, tuple[str, Exchange]] = {}  # by size
+    """Return the tier as quality: 1024x1024 with quality high is 1K."""
     for generation, body, exchange in _first_and_final(context):
         quality = require_field(body, "quality", str, exchange)
-        if generation.size != "auto":
-            tier, earlier = first.setdefault(generation.size, (quality, exchange))
-            assert_equal(quality, tier, f"quality of {generation.size}", exchange, earlier)
         if quality not in oracle.TIERS or (generation.size == "1024x1024" and quality != "1K"):
             raise Failed(f"quality is {quality!r}", exchange, expected="quality: 1K")
 

@@ -38,10 +38,6 @@ replace_quality = replace_at(responses.mutate_generation, "quality")
 replace_ratio = replace_at(responses.mutate_generation, "aspect_ratio")
 
 
-def has_low_quality(generation: Generation) -> bool:
-    return generation.request.quality == "low"
-
-
 def is_large_and_complete(generation: Generation) -> bool:
     images = generation.request.n
     return generation.quote.tier != "1K" and images == generation.delivered and images in (3, 4)
@@ -135,8 +131,8 @@ mutant_table("GEN-4", replace_quality)(
         "The quality is as requested.", lambda tier, generation: generation.request.quality
     ),
     tier_in_lower_case=Row("The quality is 1k, 2k or 4k.", lambda tier, _: tier.lower()),
-    low_quality_reported_as_1k=Row(
-        "Quality low is reported as 1K.", only_if(has_low_quality, constant("1K"))
+    tier_in_pixels=Row(
+        "The quality is in pixels.", lambda tier, generation: str(generation.quote.size)
     ),
     high_quality_reported_as_4k=Row(
         "Quality high is reported as 4K and charged as 1K.",

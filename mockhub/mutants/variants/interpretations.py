@@ -34,15 +34,6 @@ def images_read_in_reverse(content: Json, generation: Generation) -> None:
     content["images"].reverse()
 
 
-@variant("Texts are trimmed, and an empty one counts as none.", level="documented")
-@fields.mutate_values()
-def texts_are_trimmed(values: Json) -> None:
-    texts = {name: value.strip() for name, value in values.items() if isinstance(value, str)}
-    values.update(texts)
-    for name in [name for name, text in texts.items() if not text]:
-        del values[name]
-
-
 @Hook
 def replace_provider(server: PatchedServer, script: list[str]) -> None:
     server.hub.provider = Provider([parse_outcome(outcome) for outcome in script])
@@ -66,7 +57,7 @@ def show_reserved_credits(server: PatchedServer, matches: Callable[[Generation],
 
 variant_table(rewrite_ids)(
     uuids=Row("Ids are UUIDs.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id))),
-    numeric_ids=Row("Ids are digits.", lambda id: str(int(id[-12:], 16))),
+    numeric_ids=Row("Ids are digits.", lambda id: str(uuid.uuid5(uuid.NAMESPACE_URL, id).int)),
     long_ids=Row(
         "Ids are long, with punctuation.", lambda id: f"gen_01HV-{id.upper()}.{id[3:]}~v2"
     ),
@@ -138,3 +129,12 @@ async def balance_checked_before_body(server: PatchedServer, call: hooks.Call) -
     if call.account.balance < min(server.prices.values()):
         raise server.error("insufficientCredits")
     return await call.proceed()
+
+
+@variant("Texts are trimmed, and an empty one counts as none.", level="documented")
+@fields.mutate_values()
+def texts_are_trimmed(values: Json) -> None:
+    texts = {name: value.strip() for name, value in values.items() if isinstance(value, str)}
+    values.update(texts)
+    for name in [name for name, text in texts.items() if not text]:
+        del values[name]
