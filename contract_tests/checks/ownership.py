@@ -85,13 +85,19 @@ def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
         expect_error(exchange, 404, "notFound")
 
 
+def _read_balances(context: CheckContext) -> dict[str, int]:
+    """Return the credits of each role that has an account."""
+    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    reads = context.run_batch([partial(context.credits, role) for role in roles])
+    return dict(zip(roles, reads, strict=True))
+
+
 @check("RET-2", "CRD-3", "AUTH-3", requires=("other",), fixtures=("example",), pays_nothing=True)
 def retrieve_keeps_users_apart(context: CheckContext) -> None:
     """Return to users only what belongs to each, at the same moment or on one connection."""
     generation = context.completed("example")
-    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
-    reads = context.run_batch([partial(context.credits, role) for role in roles])
-    balances = dict(zip(roles, reads, strict=True))
+    balances = _read_balances(context)
+    roles = list(balances)
     both = ("credits", generation.path)
     orders: list[tuple[list[tuple[str | None, str]], bool]] = [
         ([(role, path) for role in ordered], False)
@@ -134,14 +140,7 @@ def retrieve_keeps_users_apart(context: CheckContext) -> None:
 def users_are_separate_during_generation(context: CheckContext) -> None:
     """Return to users only what belongs to each while an image of another user is generated."""
     known = context.completed("example")
-    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
-    balances = dict(
-        zip(
-            roles,
-            context.run_batch([partial(context.credits, role) for role in roles]),
-            strict=True,
-        )
-    )
+    balances = _read_balances(context)
     for turn, payer in enumerate(("valid", "other")):
         fixture = request_of_turn(
             context.seed + turn, is_form=bool(turn), is_task=False, sizes=_LARGE
@@ -149,7 +148,7 @@ def users_are_separate_during_generation(context: CheckContext) -> None:
         fixture = replace(fixture, n=1)
         body = encode_request(fixture, context.profile.provider_failure or "")
         reads = [
-            (role, path) for role in roles if role != payer for path in ("credits", known.path)
+            (role, path) for role in balances if role != payer for path in ("credits", known.path)
         ]
         exchanges = context.client.send_simultaneously(
             [
