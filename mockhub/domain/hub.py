@@ -109,8 +109,7 @@ class HubBackend(ObservableHub):
         """
         now = self.settle()
         quote = self.spec.catalog.quote(request.model, request.size)
-        needed = quote.price(request.n)
-        if account.balance < needed:  # uses up no outcome
+        if account.balance < (needed := quote.price(request.n)):  # uses up no outcome
             raise self.spec.errors.insufficient_credits(account.balance, needed)
         if self.running_size > self.max_generations_size:
             raise self.spec.errors.error("generationFailed", _TOO_MANY_RUNNING)

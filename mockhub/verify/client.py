@@ -245,8 +245,7 @@ class BudgetedClient(ExchangeLog):
 
     def _release(self, reservation: int, exchanges: Sequence[Exchange], *keys: str | None) -> None:
         rejected = all(400 <= exchange.status < 500 for exchange in exchanges)
-        payers = {self._payer(key) for key in keys}
-        self.budget.release(reservation, rejected=rejected, payers=payers)
+        self.budget.release(reservation, rejected=rejected, payers=set(map(self._payer, keys)))
 
     def _payer(self, key: str | None) -> str:
         """Return the role whose balance a request with *key* could change."""
