@@ -18,6 +18,7 @@ import pytest
 from mockhub._loopback import is_loopback_url
 from mockhub._text import install_hint
 from mockhub.exceptions import MockhubError
+from mockhub.verify.outcomes import EXIT_ERROR, EXIT_INCONCLUSIVE, Outcome
 
 _MISSING = ""
 try:
@@ -26,9 +27,7 @@ try:
     from mockhub.verify.client import BudgetedClient
     from mockhub.verify.context import DEFAULT_EXAMPLES, CheckContext
     from mockhub.verify.fuzz import FUZZ_CHECKS
-    from mockhub.verify.outcomes import Outcome
     from mockhub.verify.profile import Profile, read_profile
-    from mockhub.verify.report import EXIT_INCONCLUSIVE
     from mockhub.verify.run import Run
     from mockhub.verify.runner import effective_budget, filter_checks, select_checks
 except ModuleNotFoundError as missing:
@@ -39,7 +38,6 @@ except ModuleNotFoundError as missing:
 
 _OUTCOMES: pytest.StashKey[set[Outcome]] = pytest.StashKey()
 _PROFILE: pytest.StashKey[Profile] = pytest.StashKey()
-_EXIT_ERROR = 2  # of mockhub verify
 _ERROR: pytest.StashKey[str] = pytest.StashKey()
 
 
@@ -58,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _load_profile(config)
     except MockhubError as error:
         if not config.pluginmanager.has_plugin("session"):
-            pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
+            pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
         config.stash[_ERROR] = str(error)  # --pyargs: the collection has begun
 
 
@@ -81,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
     During the collection pytest shows an exit as a crash, with its own frames.
     """
     if error := config.stash.get(_ERROR, None):
-        pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
+        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -111,7 +109,7 @@ def verify_session(request: pytest.FixtureRequest) -> Iterator[VerifySession]:
                 run.finish()
                 client.close()
     except MockhubError as error:
-        pytest.exit(f"mockhub: {error}", returncode=_EXIT_ERROR)
+        pytest.exit(f"mockhub: {error}", returncode=EXIT_ERROR)
 
 
 def _open_client(config: pytest.Config, profile: Profile) -> BudgetedClient:

@@ -43,7 +43,7 @@ def auth_accepts_valid_key(context: CheckContext) -> None:
 
 def _all_keys_rejected(context: CheckContext) -> bool:
     """Return whether other accounts' keys are rejected too; they are hardly all wrong."""
-    others = [role for role in ("other", "low", "broke") if role in context.profile.keys]
+    _, *others = context.profile.account_roles
     rejected = [context.client.get("credits", key=role).status == 401 for role in others]
     return bool(rejected) and all(rejected)
 

@@ -51,7 +51,7 @@ def ledger_is_never_overdrawn_concurrently(context: CheckContext) -> None:
 
     Media types and modes are mixed, at the price of a tier that depends on the seed.
     """
-    roles = [role for role in ("valid", "other", "broke") if role in context.profile.keys]
+    roles = [role for role in context.profile.account_roles if role != "low"]
     reads = context.run_batch([partial(context.credits, role) for role in ("low", *roles)])
     start, *balances = reads
     size, n, price = _concurrent_size(context, start)

@@ -47,7 +47,7 @@ _UNUSUAL_IDS = ("%FF%FE", "x" * 4000, "'\";--", "..%2F..%2Fcredits", "{id}", "é
 @check("RET-2", "ERR-5", requires=("other",), fixtures=SAVED_FIXTURES, last=True, pays_nothing=True)
 def retrieve_is_limited_to_owner(context: CheckContext) -> None:
     """Return 404 notFound for another user's generation, whether it has ended or not."""
-    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    roles = context.profile.account_roles
     reads = []
     generations_with_id(context, SAVED_FIXTURES)
     accepted = [one for one in context.history if one.accepted and one.id]
@@ -87,7 +87,7 @@ def retrieve_of_failure_is_limited_to_owner(context: CheckContext) -> None:
 
 def _read_balances(context: CheckContext) -> dict[str, int]:
     """Return the credits of each role that has an account."""
-    roles = [role for role in ("valid", "other", "low", "broke") if role in context.profile.keys]
+    roles = context.profile.account_roles
     reads = context.run_batch([partial(context.credits, role) for role in roles])
     return dict(zip(roles, reads, strict=True))
 

@@ -262,14 +262,9 @@ class FailedCases:
             self.may_continue = not any(
                 exchange.request.method == "POST" and exchange.status < 300 for exchange in failed
             )
-            self._failures.append(
-                Failed(
-                    f"{description}: {failure.message}",
-                    *failure.exchanges,
-                    expected=failure.expected,
-                    clause=clause,
-                )
-            )
+            failure.message = f"{description}: {failure.message}"
+            failure.clause = clause or failure.clause
+            self._failures.append(failure)
 
     def __enter__(self) -> Self:
         return self
@@ -277,11 +272,13 @@ class FailedCases:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise one failure for all of them, about the clause of the first."""
         if self._failures and (error is None or isinstance(error, CheckOutcome)):
+            first = self._failures[0]
             raise Failed(
                 "; ".join(failure.message for failure in self._failures),
                 *(exchange for failure in self._failures for exchange in failure.exchanges),
                 expected=" or ".join(dict.fromkeys(each.expected for each in self._failures)),
-                clause=self._failures[0].clause,
+                clause=first.clause,
+                rejected_with=first.rejected_with,
             ) from None
 
 

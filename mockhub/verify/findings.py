@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from mockhub.verify.clauses import INFERRED, Clause, clauses
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.rejections import EXPLAINED
 from mockhub.verify.results import CheckResult, reading
 
 _NUMBER = re.compile(r"\d+")
@@ -94,8 +93,7 @@ def group_by_cause(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
             groups.setdefault(_cause(result), []).append(result)
     merged: dict[object, list[CheckResult]] = {}
     for cause, group in groups.items():
-        message = min(group, key=_directness).message
-        merged.setdefault(message if EXPLAINED in message else cause, []).extend(group)
+        merged.setdefault(min(group, key=_directness).rejected_with or cause, []).extend(group)
     findings = []
     for group in merged.values():
         best = min(group, key=_directness)
@@ -105,7 +103,7 @@ def group_by_cause(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
 
 
 def _directness(result: CheckResult) -> tuple[bool, bool]:
-    return result.level == INFERRED, "to a valid request" not in result.message
+    return result.level == INFERRED, result.rejected_with is None
 
 
 def _cause(result: CheckResult) -> tuple[object, ...]:

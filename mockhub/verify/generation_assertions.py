@@ -19,7 +19,7 @@ from mockhub.verify.rejections import rejection
 
 T = TypeVar("T")
 
-_ACCEPTED = "200, or 202 for a task"
+_EXPECTED = "200, or 202 for a task"
 _OTHER_ENDINGS = ("partial", "completed", "success", "done", "error", "cancelled", "expired")
 _RATIO_PATTERN = re.compile("auto|[0-9]+:[0-9]+")
 
@@ -33,9 +33,9 @@ def assert_accepted(context: CheckContext, name: str) -> ObservedGeneration:
     if exchange.status == 401:
         raise Inconclusive("HTTP 401 with keys.valid; is the key right?", exchange)
     if generation.size_rejection and not context.documented:
-        raise Failed("HTTP 400 to a valid size", generation.size_rejection, expected=_ACCEPTED)
+        raise Failed("HTTP 400 to a valid size", generation.size_rejection, expected=_EXPECTED)
     if not generation.accepted:
-        raise rejection(exchange, _ACCEPTED, context.history)
+        raise rejection(exchange, _EXPECTED, context.history)
     return generation
 
 

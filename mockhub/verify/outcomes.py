@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mockhub.verify.exchange import Exchange
 
+EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3  # of mockhub verify
+
 
 class Outcome(StrEnum):
     """How a check, and so each of its clauses, ended."""
@@ -29,18 +31,26 @@ class CheckOutcome(Exception):
         exchanges: The requests and responses that show it.
         expected: What the clause requires instead, or "".
         clause: The clause that it is about, if that is not the first one of the check.
+        rejected_with: What all rejected valid requests have and no accepted one has, "" if that is
+            not known, or None if it is not about a rejected valid request.
     """
 
     outcome = Outcome.INCONCLUSIVE
 
     def __init__(
-        self, message: str, *exchanges: Exchange, expected: str = "", clause: str = ""
+        self,
+        message: str,
+        *exchanges: Exchange,
+        expected: str = "",
+        clause: str = "",
+        rejected_with: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.exchanges = exchanges
         self.expected = expected
         self.clause = clause
+        self.rejected_with = rejected_with
 
 
 def describe_exception(error: BaseException, file: str | None = None) -> str:

@@ -56,8 +56,7 @@ def read_with_other_keys(
     Args:
         second_key: Another key of `valid`.
     """
-    roles = [role for role in ("valid", "other", "low", "broke") if role in client.profile.keys]
-    keys = {role: role for role in roles if role != generation.payer}
+    keys = {role: role for role in client.profile.account_roles if role != generation.payer}
     if second_key and generation.payer == "valid":
         keys[SECOND_KEY] = second_key
     calls = [partial(fetch, client, generation, key) for key in keys.values()]

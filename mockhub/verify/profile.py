@@ -25,7 +25,8 @@ from mockhub.spec.config_file import (
 )
 from mockhub.verify.clauses import clauses
 
-ROLES = ("valid", "other", "broke", "low", "expired", "revoked")
+_ACCOUNT_ROLES = ("valid", "other", "low", "broke")
+ROLES = (*_ACCOUNT_ROLES, "expired", "revoked")
 
 # Accounts of the mock's default scenario whose name is not the role that they play.
 _MOCK_ACCOUNTS = {"valid": "rich", "broke": "poor"}
@@ -115,6 +116,11 @@ class Profile:
         """Return the acceptance of a deviation from *clause*, if there is one that holds."""
         holding = (each for each in self.accepted if not each.has_expired())
         return next((each for each in holding if each.clause == clause), None)
+
+    @property
+    def account_roles(self) -> list[str]:
+        """The roles of its keys that the implementation accepts, `valid` first."""
+        return [role for role in _ACCOUNT_ROLES if role in self.keys]
 
     def offers(self, requirement: str) -> bool:
         """Return whether it has *requirement*: a role, a trigger, or `state_handlers`."""

@@ -10,8 +10,6 @@ from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import REJECTED, ObservedGeneration
 from mockhub.verify.outcomes import Failed
 
-EXPLAINED = "to a valid request: to each "  # stands in the message of a failure with a reason
-
 _LONG_PROMPT = 1000  # characters that every implementation accepts
 _LARGE_FILE = "large.png"
 _MAX_SHOWN = 40  # characters of a prompt in a message
@@ -32,13 +30,13 @@ def rejection(
     It names what the rejected ones of *generations* share. The failure is about its clause, unless
     more than one would explain it.
     """
-    status = f"HTTP {exchange.status}"
-    if exchange.status not in REJECTED or not (found := _explanations(list(generations))):
-        return Failed(f"{status} to a valid request", exchange, expected=expected)
-    clauses = {facts[-1].clause for facts in found}
-    message = f"{status} {EXPLAINED}{' and '.join(fact.text for fact in found[0])}, and to no other"
-    clause = clauses.pop() if len(clauses) == 1 else ""
-    return Failed(message, exchange, expected=expected, clause=clause)
+    message, clause, shared = f"HTTP {exchange.status} to a valid request", "", ""
+    if exchange.status in REJECTED and (found := _explanations(list(generations))):
+        shared = " and ".join(fact.text for fact in found[0])
+        message += f": to each {shared}, and to no other"
+        clauses = {facts[-1].clause for facts in found}
+        clause = clauses.pop() if len(clauses) == 1 else ""
+    return Failed(message, exchange, expected=expected, clause=clause, rejected_with=shared)
 
 
 def _explanations(generations: list[ObservedGeneration]) -> list[tuple[Fact, ...]]:

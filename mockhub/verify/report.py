@@ -11,12 +11,10 @@ from mockhub._text import plural, to_printable_json
 from mockhub.verify.clauses import LEVELS
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.findings import Finding, group_by_cause
-from mockhub.verify.outcomes import Outcome
+from mockhub.verify.outcomes import EXIT_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, Outcome
 from mockhub.verify.profile import Acceptance
 from mockhub.verify.results import WORST_FIRST, CheckResult, ClauseResult
 from mockhub.verify.secrets import Secrets
-
-EXIT_OK, EXIT_FAILED, EXIT_ERROR, EXIT_INCONCLUSIVE = 0, 1, 2, 3
 
 _MAX_FIELD_DEPTH = 8  # of the fields that a report lists; those of the API are four deep
 _MAX_OBSERVED = 1000  # statuses, codes or fields

@@ -24,6 +24,7 @@ class CheckResult:
         clauses: The clauses that the check decides.
         clause: The clause that it failed for, if that is not the first one. It may be one that
             the check does not decide.
+        rejected_with: See `CheckOutcome`.
         concurrent: Requests that were sent while the evidence was in progress, one line each.
     """
 
@@ -36,6 +37,7 @@ class CheckResult:
     clauses: tuple[str, ...] = ()
     level: str = DOCUMENTED
     clause: str = ""
+    rejected_with: str | None = None
     concurrent: tuple[str, ...] = ()
     seconds: float = 0.0
 

@@ -91,9 +91,10 @@ class Run:
             target = self.client.secrets.redact(self.client.profile.base_url)
             raise UnreachableError(f"{target}: {exchange.describe()}")
         balances = self.context.starting_balances
-        for names in (("valid",), ("other", "low", "broke")):  # after two responses it `is_slow`
-            roles = {name: name for name in names if name in self.client.profile.keys}
-            reads = self.context.read_roles(roles, self.context.credits_or_none)
+        first, *others = self.client.profile.account_roles
+        for roles in ((first,), others):  # after two responses it `is_slow`
+            names = {role: role for role in roles}
+            reads = self.context.read_roles(names, self.context.credits_or_none)
             balances |= {role: credits for role, credits in reads.items() if credits is not None}
         self._supply_low()
         self.client.budget.read_balance = self.context.credits_or_none

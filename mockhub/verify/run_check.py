@@ -57,4 +57,5 @@ def to_result(check: Check, outcome: CheckOutcome | None = None) -> CheckResult:
         check.clauses,
         check.level,
         outcome.clause if outcome else "",
+        outcome.rejected_with if outcome else None,
     )
