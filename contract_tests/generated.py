@@ -21,17 +21,24 @@ from hypothesis import strategies as st
 from mockhub.spec.operations import JSON, OperationId
 from mockhub.spec.schema_errors import schema_errors
 from mockhub.verify import oracle
-from mockhub.verify.assertions import expect, expect_error, require_field, require_response
+from mockhub.verify.assertions import (
+    FailedCases,
+    expect,
+    expect_error,
+    require_field,
+    require_response,
+)
 from mockhub.verify.client import GENERATIONS
 from mockhub.verify.context import CheckContext
+from mockhub.verify.error_assertions import describe_fields
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.fixtures import FIXTURES
+from mockhub.verify.fixtures import FIXTURES, QUALITIES
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.multipart import to_form_text
-from mockhub.verify.outcomes import Failed, OverBudget, Skipped, failures_about
+from mockhub.verify.outcomes import Failed, OverBudget, Skipped
 from mockhub.verify.polling import poll_until_final
 
-from .validity import KNOWN_FIELDS, QUALITIES, Validity, classify, is_integer, violated_clause
+from .validity import KNOWN_FIELDS, Validity, classify, is_integer, violated_clause
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -164,7 +171,7 @@ class _BodySender:
         if classify(body, documented=self.context.documented) != Validity.INVALID:
             return
         is_object = isinstance(body, dict)
-        assert_invalid = partial(_assert_invalid, violated_clause(body))
+        assert_invalid = partial(_assert_invalid, body)
         check = assert_invalid if is_object or not self.context.documented else _assert_rejected
         yield self._request(body, check, key=self._invalid_key, unspecified=not is_object)
         if form := _to_form(body):
@@ -243,8 +250,9 @@ class _BodySender:
             raise Failed(message, exchange)
 
 
-def _assert_invalid(clause: str, exchange: Exchange) -> None:
-    with failures_about(clause):
+def _assert_invalid(body: object, exchange: Exchange) -> None:
+    description = describe_fields(body) if isinstance(body, dict) else json.dumps(body)[:60]
+    with FailedCases() as cases, cases.case(description, violated_clause(body)):
         expect_error(exchange, 400, "invalid_request")
 
 

@@ -20,6 +20,7 @@ from mockhub.verify.assertions import (
 from mockhub.verify.client import BudgetedClient
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange, JsonObject
+from mockhub.verify.fixtures import QUALITIES
 from mockhub.verify.generation import is_final
 from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
 
@@ -34,11 +35,15 @@ INVALID_CHANGES: tuple[dict[str, object], ...] = (
 )
 ROLES = st.sampled_from(("valid", "valid", "other"))  # two users; more of the sequence is of one
 COUNTS = st.integers(1, 4)
-QUALITIES = st.sampled_from(("auto", "low", "medium", "high"))
 FILES = st.sampled_from((("sunset.png",), (), ("sunset.jpg",), ("lossy.webp", "sunset.png")))
 Mode = dict[str, Any]  # how a request is sent
 MODES = st.fixed_dictionaries(
-    {"form": st.booleans(), "task": st.booleans(), "quality": QUALITIES, "files": FILES}
+    {
+        "form": st.booleans(),
+        "task": st.booleans(),
+        "quality": st.sampled_from(QUALITIES),
+        "files": FILES,
+    }
 )
 FIELDS = st.fixed_dictionaries({"n": COUNTS, "size": st.sampled_from((*SIZES, *INFERRED_SIZES))})
 

@@ -11,14 +11,15 @@ from mockhub.exceptions import ValidationError
 from mockhub.spec.operations import JSON, OperationId
 from mockhub.verify import oracle
 from mockhub.verify.exchange import JsonObject
+from mockhub.verify.fixtures import QUALITIES
 
 _SIZE_PATTERN = re.compile(r"auto|[1-9][0-9]{0,3}x[1-9][0-9]{0,3}")
 _SAFE_PROMPT_LENGTH = 1000  # characters that every implementation accepts
 _REQUIRED_FIELDS = {"model", "prompt", "size"}
 _DOCUMENTED_FIELDS = _REQUIRED_FIELDS | {"quality", "n"}  # that every example has
 _OPTIONAL_FIELDS = {"size", "quality", "n", "async"}
+_CLAUSES_OF_FIELDS = {"model": "REQ-1", "prompt": "REQ-11"}  # the others may be missing
 KNOWN_FIELDS = {"model", "prompt", *_OPTIONAL_FIELDS}
-QUALITIES = ("auto", "low", "medium", "high")
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -41,9 +42,9 @@ def classify(body: object, *, documented: bool) -> Validity:
         return Validity.INVALID
     if _is_ambiguous(body):
         return Validity.UNSPECIFIED
-    if violated_clause(body):
+    if _violated_documented_clause(body):
         return Validity.INVALID
-    if not _matches_spec(body):
+    if _violated_inferred_clause(body):
         return Validity.UNSPECIFIED if documented else Validity.INVALID
     required = _DOCUMENTED_FIELDS if documented else _REQUIRED_FIELDS
     if required <= body.keys() <= KNOWN_FIELDS and (not documented or _has_plain_prompt(body)):
@@ -66,9 +67,14 @@ def _is_ambiguous(body: JsonObject) -> bool:
 
 
 def violated_clause(body: object) -> str:
-    """Return the clause that a value violates; white space and the case of a size are open."""
+    """Return the clause that a body violates, or ""."""
     if not isinstance(body, dict):
         return ""
+    return _violated_documented_clause(body) or _violated_inferred_clause(body)
+
+
+def _violated_documented_clause(body: JsonObject) -> str:
+    """Return the documented clause that a body violates; white space and case are left open."""
     texts = {name: value.strip() for name, value in body.items() if isinstance(value, str)}
     size, n = "".join(texts.get("size", "").split()).lower(), body.get("n", 1)
     models = oracle.api_spec().catalog.models
@@ -82,12 +88,14 @@ def violated_clause(body: object) -> str:
     return next((clause for clause, is_violated in violated.items() if is_violated), "")
 
 
-def _matches_spec(body: JsonObject) -> bool:
+def _violated_inferred_clause(body: JsonObject) -> str:
+    """Return the clause of the first field that the spec does not accept."""
     rules = oracle.api_spec().operations[OperationId.CREATE_GENERATION].bodies[JSON]
-    if not rules.validator.is_valid(body):
-        return False
+    for error in rules.validator.iter_errors(body):
+        field = next(iter(error.instance_path), "prompt")  # a required field: the prompt
+        return _CLAUSES_OF_FIELDS.get(field, "REQ-12")
     try:
         oracle.api_spec().catalog.check_request({**rules.defaults, **body}, 0)
     except ValidationError:
-        return False
-    return True
+        return "REQ-13"
+    return ""

@@ -63,5 +63,9 @@ def has_value(name: str, *values: object) -> Matches:
     return lambda request: request.values.get(name) in values
 
 
+def is_task(request: ParsedRequest) -> bool:
+    return request.values.get("async") in (True, "true")
+
+
 def lacks(name: str) -> Matches:
     return lambda request: name not in request.values

@@ -73,9 +73,12 @@ def require_json(exchange: Exchange) -> Any:
 
 def error_code(exchange: Exchange) -> str:
     """Return the code of an error in the documented shape (ERR-1)."""
-    error = require_object(exchange).get("error")
+    body = require_object(exchange)
+    if "error" not in body:
+        raise Failed("error is missing", exchange, expected=_ERROR_SHAPE)
+    error = body["error"]
     if not isinstance(error, dict):
-        raise Failed("the error is not in the documented shape", exchange, expected=_ERROR_SHAPE)
+        raise Failed(f"error is {json_type(error)}", exchange, expected=_ERROR_SHAPE)
     for name in ("message", "code"):
         if not isinstance(error.get(name), str):
             message = f"error.{name} is {json_type(error.get(name))}"

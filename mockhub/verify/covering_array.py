@@ -17,7 +17,13 @@ from types import MappingProxyType
 from typing import Any
 
 from mockhub.verify import oracle
-from mockhub.verify.fixtures import ALL_FIXTURES, FIXTURES, FURTHER_FAILURES, GenerationFixture
+from mockhub.verify.fixtures import (
+    ALL_FIXTURES,
+    FIXTURES,
+    FURTHER_FAILURES,
+    QUALITIES,
+    GenerationFixture,
+)
 
 Pair = tuple[tuple[str, object], ...]
 
@@ -77,11 +83,14 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
 
     Of consecutive seeds three send each number of images at each tier, and twelve in each media
     type and mode. Partial deliveries are of 2K and 4K. Each account pays for half of the failures
-    of each media type and mode.
+    of each media type and mode, which are of each quality.
     """
     if fixture.trigger == "provider_failure" and "payer" in fixture.open:
-        turn = fixture.image_count // 3 + fixture.is_form + bool(fixture.asynchronous) + seed
-        return replace(fixture, open=fixture.open | {"payer": (_PAYERS[turn % 2],)})
+        n, kind = fixture.image_count, 2 * fixture.is_form + bool(fixture.asynchronous)
+        chosen = {"payer": (_PAYERS[(n // 3 + kind // 2 + kind % 2 + seed) % 2],)}
+        if name not in FURTHER_FAILURES:
+            chosen["quality"] = (QUALITIES[(n + kind + seed) % len(QUALITIES)],)
+        return replace(fixture, open=fixture.open | chosen)
     if name not in _ROTATED:
         return fixture
     at = _ROTATED.index(name)
@@ -92,10 +101,11 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
     if tier == oracle.TIERS[0]:
         # A server may take it for the example, which has another number of images.
         example = FIXTURES["example_form" if is_form else "example"]
-        fixture, sizes = replace(fixture, prompt=example.prompt), (example.size,)
-        fixture = replace(fixture, open=fixture.open | {"payer": (example.payer,)})
-    chosen = fixture.open | {"size": sizes, "is_form": (is_form,)}
-    return replace(fixture, open=chosen | ({"asynchronous": modes} if not fixture.trigger else {}))
+        sizes = (example.size,)
+        same = {"prompt": (example.prompt,), "payer": (example.payer,)}
+        fixture = replace(fixture, open=fixture.open | same)
+    fixed = fixture.open | {"size": sizes, "is_form": (is_form,)}
+    return replace(fixture, open=fixed | ({"asynchronous": modes} if not fixture.trigger else {}))
 
 
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
@@ -117,6 +127,8 @@ def _pairs(fixture: GenerationFixture) -> list[Pair]:
     """Return the values of a fixture, all pairs of them, and some triples of a failure."""
     values: list[tuple[str, object]] = [(name, getattr(fixture, name)) for name in _FACTORS]
     size = ("size of media type", (fixture.size, fixture.is_form))
+    if not fixture.trigger:
+        values.append(("prompt of mode", (bool(fixture.asynchronous), fixture.prompt)))
     pairs: list[Pair] = [(one,) for one in (*values, size)]
     values = [(name, _DEFAULTS.get((name, value), value)) for name, value in values]
     count, types = fixture.references

@@ -33,7 +33,8 @@ class Finding:
 
     @property
     def level(self) -> str:
-        return self.result.level
+        """The level of the run that would find it: `inferred` if its check or its clause is."""
+        return INFERRED if self.clause.level == INFERRED else self.result.level
 
     @property
     def clause_ids(self) -> tuple[str, ...]:

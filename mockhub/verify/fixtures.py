@@ -23,6 +23,7 @@ CHARSET: Variant = "charset"
 FILES_FIRST: Variant = "files first"
 
 DOCUMENTED_SIZES = ("auto", "1024x1024")  # others may be rejected
+MAX_SHORT_TEXT = 255  # characters
 SMALL_SIZES = ("1024x1024", "auto", "1536x1024")  # at the lowest price
 
 
@@ -103,10 +104,15 @@ _ALL_FORMATS = (
 )  # fmt: skip
 
 COUNTS = (1, 2, 3, 4)
-_QUALITIES = (None, "auto", "low", "medium", "high")
+QUALITIES = ("auto", "low", "medium", "high")
+_QUALITIES = (None, *QUALITIES)
 _FILES = ((), ("sunset.png",), ("sunset.jpg",), ("lossy.webp",), ("camera.jpg", "sunset.png"))
 _FILES_OF_FAILURES = (*_FILES, ("sunset.png", "sunset.webp", "sunset.jpeg"), _ALL_FORMATS * 2)
-_SEVERAL_FILES = (_FILES[-1], ("sunset.png", "lossy.webp"), ("lossy.webp", "camera.jpg"))
+_FILES_OF_TASKS = (  # with one that a server may keep in a temporary file
+    ("medium.png", "camera.jpg"),
+    ("sunset.png", "medium.png", "lossy.webp"),
+    ("lossy.webp", "medium.png"),
+)
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _QUALITY: OpenFields = {"quality": _QUALITIES}
@@ -123,12 +129,13 @@ _ALL_SIZES = (
 )  # of every listed ratio
 _EVERY_SHAPE: OpenFields = {"size": _ALL_SIZES}
 _MODE: OpenFields = {"asynchronous": (None, False, True, True)}
-_ANYTHING = _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
-
 # Requests that differ in some fields only are different requests: many have the same prompt.
 _EXAMPLE = "A cinematic product photo with premium studio lighting"
 _EXAMPLE_WITH_REFERENCE = "Use the reference image and render it as a premium studio product shot"
 _PROMPT = 'Four lamps\' light:\n"warm", 100%, <b>bright</b> & C:\\lamps; $9 -- {n} 🚢'
+_LONG_PROMPT = "Two boats, gulls and a lighthouse in the morning; no people. " * 10
+_PROMPTS: OpenFields = {"prompt": (_PROMPT, _LONG_PROMPT)}
+_ANYTHING = _PROMPTS | _MEDIA | _MODE | _PAYER | _QUALITY | _EVERY_TIER
 
 FIXTURES: Mapping[str, GenerationFixture] = {
     # The examples of the documentation.
@@ -142,17 +149,17 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         _PROMPT,
         n=1,
         asynchronous=False,
-        open=_MEDIA | _PAYER | _QUALITY | {"size": ("1024x1536", "1024x1280")},
+        open=_PROMPTS | _MEDIA | _PAYER | _QUALITY | {"size": ("1024x1536", "1024x1280")},
     ),
     "auto": GenerationFixture(
         "सुबह का बंदरगाह, 🚢", size="auto", n=1, is_form=True, open=_PAYER | _QUALITY
     ),
     "form_task": GenerationFixture(
-        _PROMPT,
+        _LONG_PROMPT,
         n=1,
         is_form=True,
         asynchronous=True,
-        open=_PAYER | _QUALITY | _SMALL | {"files": _SEVERAL_FILES},
+        open=_PAYER | _QUALITY | _SMALL | {"files": _FILES_OF_TASKS},
     ),
     # Several images, each number of another tier, media type and mode.
     "two": GenerationFixture(_PROMPT, n=2, open=_ANYTHING),
@@ -192,7 +199,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
                 asynchronous=is_task,
                 open=_PAYER
                 | (_EVERY_SHAPE if n < 3 or is_task else _SMALL)
-                | {"quality": _QUALITIES[1:]}
+                | {"quality": QUALITIES}
                 | ({"files": _FILES_OF_FAILURES[-1 if n == 4 else 0 :]} if is_form else {}),
             )
         )
@@ -243,7 +250,7 @@ FURTHER_FAILURES = tuple(f"{name}_again" for name in FAILURE_FIXTURES)  # if res
 
 def vary(fixture: GenerationFixture, turn: int) -> GenerationFixture:
     """Return *fixture* with a quality, and with the reference images of a form, by *turn*."""
-    quality, files = _QUALITIES[1:][turn % 4], _FILES[1:][(turn + turn // 4) % 4]
+    quality, files = QUALITIES[turn % 4], _FILES[1:][(turn + turn // 4) % 4]
     return replace(fixture, quality=quality, files=files if fixture.is_form else ())
 
 

@@ -77,16 +77,11 @@ def dimensions_of(size: str) -> tuple[int, int] | None:
 
 
 def same_ratio(size: str, ratio: str) -> bool:
-    """Return whether *ratio* is that of *size*, in its listed form if there is one (GEN-5)."""
+    """Return whether *ratio* is that of *size*, listed or in lowest terms: 1:1, not 1024:1024."""
     pixels = dimensions_of(size)
-    listed = [
-        listed_ratio
-        for listed_ratio in ratios()
-        if pixels and _fraction(listed_ratio) == Fraction(*pixels)
-    ]
-    if listed:
-        return ratio in listed
-    return pixels is not None and _fraction(ratio) == Fraction(*pixels)
+    if pixels is None or _fraction(ratio) != Fraction(*pixels):
+        return False
+    return ratio in (*ratios(), "{}:{}".format(*Fraction(*pixels).as_integer_ratio()))
 
 
 def _fraction(ratio: str) -> Fraction | None:

@@ -7,11 +7,13 @@ from itertools import combinations
 from typing import NamedTuple
 
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.fixtures import MAX_SHORT_TEXT
 from mockhub.verify.generation import REJECTED, ObservedGeneration
 from mockhub.verify.outcomes import Failed
 
-_LONG_PROMPT = 1000  # characters that every implementation accepts
+_LONG_PROMPT = 1000  # characters; up to here every implementation accepts a prompt
 _LARGE_FILE = "large.png"
+_MAX_OTHERS = 2  # further explanations in a message
 _MAX_SHOWN = 40  # characters of a prompt in a message
 
 
@@ -20,6 +22,9 @@ class Fact(NamedTuple):
 
     clause: str
     text: str
+
+
+_OTHER_FILES = {"bin": Fact("REQ-17", "with a file declared as application/octet-stream")}
 
 
 def rejection(
@@ -32,11 +37,17 @@ def rejection(
     """
     message, clause, shared = f"HTTP {exchange.status} to a valid request", "", ""
     if exchange.status in REJECTED and (found := _explanations(list(generations))):
-        shared = " and ".join(fact.text for fact in found[0])
-        message += f": to each {shared}, and to no other"
-        clauses = {facts[-1].clause for facts in found}
-        clause = clauses.pop() if len(clauses) == 1 else ""
+        shared = _text(found[0])
+        clauses = {facts[-1].clause: facts for facts in reversed(found)}
+        others = [_text(facts) for facts in clauses.values() if facts is not found[0]]
+        alternatives = f" (or {', or '.join(others[:_MAX_OTHERS])})" if others else ""
+        message += f": to each {shared}{alternatives}, and to no other"
+        clause = "" if others else found[0][-1].clause
     return Failed(message, exchange, expected=expected, clause=clause, rejected_with=shared)
+
+
+def _text(facts: Iterable[Fact]) -> str:
+    return " and ".join(fact.text for fact in facts)
 
 
 def _explanations(generations: list[ObservedGeneration]) -> list[tuple[Fact, ...]]:
@@ -64,7 +75,7 @@ def _facts(generation: ObservedGeneration) -> Iterator[Fact]:
     yield Fact("ASY-1", "with async" if fixture.asynchronous else "without async")
     yield Fact("REQ-5", f"with n {generation.n}")
     yield Fact("REQ-7", f"with {len(fixture.files)} reference images")
-    yield from (Fact("REQ-8", f"with a {type} file") for type in types)
+    yield from (_OTHER_FILES.get(type, Fact("REQ-8", f"with a {type} file")) for type in types)
     if len(types) > 1:
         yield Fact("REQ-8", "with files of several types")
     if _LARGE_FILE in fixture.files:
@@ -74,5 +85,7 @@ def _facts(generation: ObservedGeneration) -> Iterator[Fact]:
     if fixture.extra_fields:
         yield Fact("REQ-15", "with further fields")
     if fixture.prompt:
-        clause = "REQ-11" if len(fixture.prompt) > _LONG_PROMPT else "REQ-2"
-        yield Fact(clause, f"with the prompt {fixture.prompt[:_MAX_SHOWN]!r}")
+        for clause, length in (("REQ-2", MAX_SHORT_TEXT), ("REQ-11", _LONG_PROMPT)):
+            if len(fixture.prompt) > length:
+                yield Fact(clause, f"with a prompt of more than {length} characters")
+        yield Fact("REQ-2", f"with the prompt {fixture.prompt[:_MAX_SHOWN]!r}")

@@ -168,9 +168,12 @@ def reading(clause: Clause, result: CheckResult | None = None) -> str:
 
 @cache
 def _assumptions() -> dict[str, str]:
-    """Return by clause why the spec assumes what the documentation leaves open."""
+    """Return by clause why the spec assumes what the documentation leaves open.
+
+    An assumption about few clauses is the closest one.
+    """
     reasons: dict[str, str] = {}
-    for assumption in oracle.api_spec().assumptions():
+    for assumption in sorted(oracle.api_spec().assumptions(), key=lambda one: len(one.clauses)):
         for clause_id in assumption.clauses:
             reasons.setdefault(clause_id, " ".join(assumption.why.split()).rstrip("."))
     return reasons

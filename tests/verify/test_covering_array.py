@@ -8,7 +8,13 @@ from itertools import product
 import pytest
 
 from mockhub.verify.covering_array import fill
-from mockhub.verify.fixtures import ALL_FIXTURES, FAILURE_FIXTURES, FIXTURES, SEVERAL_FIXTURES
+from mockhub.verify.fixtures import (
+    ALL_FIXTURES,
+    FAILURE_FIXTURES,
+    FIXTURES,
+    MAX_SHORT_TEXT,
+    SEVERAL_FIXTURES,
+)
 
 SEEDS = range(25)
 filled_by = cache(fill)
@@ -51,10 +57,21 @@ def test_json_has_no_files() -> None:
 
 
 def test_chosen_values_are_those_of_the_fixture() -> None:
+    examples = [FIXTURES[name].prompt for name in ("example", "example_form")]
     for name, fixture in fill(1).items():
         assert not fixture.open
         for field, values in FIXTURES[name].open.items():
-            assert getattr(fixture, field) in values
+            assert getattr(fixture, field) in (*values, *examples)
+
+
+def test_seeds_send_long_prompts_in_each_media_type_and_mode() -> None:
+    kinds = {
+        (one.is_form, bool(one.asynchronous))
+        for seed in SEEDS
+        for name, one in filled_by(seed).items()
+        if name in ALL_FIXTURES and len(one.prompt) > MAX_SHORT_TEXT
+    }
+    assert len(kinds) == 4
 
 
 def test_same_seed_makes_same_choice() -> None:
@@ -80,7 +97,7 @@ def test_seeds_cover_all_pairs_of_media_type_and_payer_for_several_images() -> N
 @pytest.mark.parametrize("seed", SEEDS)
 def test_failures_cover_qualities_and_payers_of_each_media_type_and_mode(seed: int) -> None:
     failures = [filled_by(seed)[name] for name in FAILURE_FIXTURES]
-    assert len({(one.is_form, one.asynchronous, one.quality) for one in failures}) >= 14
+    assert len({(one.is_form, one.asynchronous, one.quality) for one in failures}) == 16
     assert len({(one.is_form, one.asynchronous, one.payer) for one in failures}) == 8
 
 

@@ -11,10 +11,11 @@ from xml.etree import ElementTree
 import junitparser
 import pytest
 
+from mockhub.verify.assertions import error_code
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.exchange import Request as SentRequest
 from mockhub.verify.findings import group_by_cause
-from mockhub.verify.outcomes import Outcome
+from mockhub.verify.outcomes import Failed, Outcome
 from mockhub.verify.report import Report
 from mockhub.verify.reporters import terminal
 from mockhub.verify.reporters.evidence import write_evidence
@@ -254,3 +255,33 @@ def test_request_without_key_that_is_accepted_fails_auth_1() -> None:
     with mock_with_changes(accept) as url:
         report = run(build_profile(url), keyword="auth_rejects_missing_header", no_fuzz=True)
     assert [finding.clause.id for finding in report.findings] == ["AUTH-1"]
+
+
+@pytest.mark.parametrize(
+    ("clause", "reason"),
+    [
+        ("REQ-12", "The documentation gives no default"),
+        ("REQ-17", "Names and declared types are often wrong"),
+        ("ASY-7", "not how a failed task reads"),
+        ("RET-4", "stays as it is"),
+    ],
+)
+def test_reading_of_an_open_point_has_the_reason_of_the_point(clause: str, reason: str) -> None:
+    result = CheckResult("a", Outcome.FAILED, clauses=(clause,), level="inferred")
+    [finding] = group_by_cause([result])
+    assert reason in finding.reading
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{}", "error is missing"),
+        (b'{"error": "no"}', "error is string 'no'"),
+        (b'{"error": {"code": "a"}}', "error.message is null"),
+    ],
+)
+def test_error_in_another_shape_is_described(body: bytes, message: str) -> None:
+    exchange = Exchange(SentRequest("GET", "http://a.example/"), 404, {}, body)
+    with pytest.raises(Failed) as failure:
+        error_code(exchange)
+    assert failure.value.message == message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import count
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from contract_tests.stateful_model import RunState
-from contract_tests.validity import Validity, classify
+from contract_tests.validity import Validity, classify, violated_clause
 from mockhub.verify import context
 from mockhub.verify.context import CheckContext
 from mockhub.verify.outcomes import Failed
@@ -128,6 +129,49 @@ def test_open_points_are_unspecified(body: object, documented: str, inferred: st
     """A generated body is valid or invalid only if the level says so."""
     assert classify(body, documented=True) == documented
     assert classify(body, documented=False) == inferred
+
+
+@pytest.mark.parametrize(
+    ("change", "clause"),
+    [
+        ({"n": 5}, "REQ-5"),
+        ({"n": "2"}, "REQ-12"),
+        ({"async": "yes"}, "REQ-12"),
+        ({"prompt": 5}, "REQ-11"),
+        ({"prompt": ""}, "REQ-11"),
+        ({"model": 5}, "REQ-1"),
+        ({"size": "1000x1000"}, "REQ-13"),
+        ({"quality": "best", "prompt": ""}, "REQ-4"),
+        ({}, ""),
+    ],
+)
+def test_failure_of_an_invalid_body_is_about_its_field(
+    change: dict[str, object], clause: str
+) -> None:
+    assert violated_clause({**GOOD_BODY, **change}) == clause
+
+
+def test_missing_prompt_violates_its_clause() -> None:
+    assert violated_clause({"model": "gpt-image-2", "size": "auto"}) == "REQ-11"
+
+
+def test_failure_of_a_generated_body_says_what_is_invalid() -> None:
+    """The finding has the fields, their clause and the level of that."""
+
+    def accept_any_prompt(request: Request, response: Response) -> Response | None:
+        media_type = request.headers.get("Content-Type", "")
+        if media_type != "application/json" or response.status != 400:
+            return None
+        if violated_clause(json.loads(request.body)) != "REQ-11":
+            return None
+        return json_response({"error": {"message": "No", "code": "insufficientCredits"}}, 402)
+
+    with mock_with_changes(accept_any_prompt) as url:
+        profile = build_profile(url)
+        report = run(profile, seed=1, level="inferred", keyword="random_bodies", examples=64)
+    [finding] = report.findings
+    assert (finding.clause.id, finding.level) == ("REQ-11", "inferred")
+    assert finding.result.message.endswith("HTTP 402 where 400 was expected")
 
 
 def _charge_another_user(request: Request, response: Response) -> Response | None:

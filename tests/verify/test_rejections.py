@@ -50,9 +50,15 @@ def generation(fixture: GenerationFixture, status: int) -> ObservedGeneration:
         ),
         (
             [replace(IMAGE, prompt="\u00e9" * 2000)],
-            [IMAGE],
-            "with the prompt '\u00e9\u00e9",
+            [replace(IMAGE, prompt="\u00e9" * 300)],
+            "with a prompt of more than 1000 characters",
             "REQ-11",
+        ),
+        (
+            [replace(IMAGE, prompt="\u00e9")],
+            [IMAGE],
+            "with the prompt '\u00e9'",
+            "REQ-2",
         ),
     ],
 )
@@ -88,6 +94,16 @@ def test_clause_remains_that_of_the_check_if_several_would_explain_it() -> None:
     generations = [generation(replace(IMAGE, n=3, quality="low"), 400), generation(IMAGE, 200)]
     failure = rejection(generations[0].exchange, "HTTP 200", generations)
     assert "with n 3" in failure.message
+    assert failure.clause == ""
+
+
+def test_other_explanations_are_named() -> None:
+    """A request may have several things that no accepted one has; the message names them."""
+    form = replace(FORM, prompt="A boat " * 200, files=("strange.bin",))
+    generations = [generation(form, 400), generation(FORM, 200)]
+    failure = rejection(generations[0].exchange, "HTTP 200", generations)
+    shared = "with a file declared as application/octet-stream (or with a prompt of more than"
+    assert shared in failure.message
     assert failure.clause == ""
 
 

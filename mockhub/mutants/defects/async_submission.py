@@ -13,6 +13,7 @@ from mockhub.mutants.matching import (
     has_count,
     has_references,
     is_paid_by,
+    is_task,
 )
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
@@ -22,6 +23,7 @@ from mockhub.spec.operations import OperationId
 from mockhub.web.responses import json_response
 
 _ACCEPTED = 202
+_MAX_TEXT = 255  # characters
 
 
 mutant_table("ASY-1", responses.on_response(OperationId.CREATE_GENERATION, status=_ACCEPTED))(
@@ -30,6 +32,12 @@ mutant_table("ASY-1", responses.on_response(OperationId.CREATE_GENERATION, statu
 )
 mutant_table("ASY-1", fields.mutate_values())(
     async_ignored=Row("async is ignored: the response waits for the images.", remove("async"))
+)
+mutant_table("ASY-1", fields.crash_if)(
+    long_prompt_of_task_crashes=Row(
+        "A task with a prompt of more than 255 characters returns 500.",
+        lambda request: is_task(request) and len(request.values.get("prompt", "")) > _MAX_TEXT,
+    )
 )
 mutant_table("ASY-1", responses.mutate_accepted)(
     async_status_is_pending=Row("A new task is `pending`.", update(status="pending")),

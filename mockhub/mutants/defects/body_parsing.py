@@ -12,6 +12,7 @@ from mockhub.exceptions import ApiError
 from mockhub.mutants import fields, hooks, responses
 from mockhub.mutants.changes import constant, remove
 from mockhub.mutants.hook import hook_factory
+from mockhub.mutants.matching import is_task
 from mockhub.mutants.middleware import AsgiApp
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant_table
@@ -88,7 +89,7 @@ mutant_table("REQ-2", fields.reject_if)(
         "A form that is a task of medium quality is rejected.",
         lambda request: (
             request.media_type == FORM
-            and request.values.get("async") in (True, "true")
+            and is_task(request)
             and request.values.get("quality") == "medium"
         ),
     ),

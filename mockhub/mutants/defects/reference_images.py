@@ -9,7 +9,7 @@ from mockhub.mutants.changes import remove, update
 from mockhub.mutants.defects.body_parsing import rewrite_body
 from mockhub.mutants.form_files import Upload
 from mockhub.mutants.hook import Hook, when
-from mockhub.mutants.matching import Matches, has_references
+from mockhub.mutants.matching import Matches, has_references, is_task
 from mockhub.mutants.patched_server import PatchedServer
 from mockhub.mutants.registry import Row, mutant, mutant_table
 from mockhub.mutants.types import Json, ParsedRequest, RequestContext
@@ -213,6 +213,14 @@ mutant_table("REQ-9", accept_any_size_if)(
         "Only the size of the last file is checked.",
         lambda files: all(map(is_allowed, files)) and len(files[-1].content) <= _MAX_BYTES,
     ),
+)
+mutant_table("REQ-9", fields.crash_if)(
+    large_file_of_task_crashes=Row(
+        "A task with a reference image over 1 MB returns 500.",
+        lambda request: (
+            is_task(request) and any(len(file.content) > _MEGABYTE for file in request.uploads)
+        ),
+    )
 )
 mutant_table("REQ-9", responses.on_response(OperationId.CREATE_GENERATION, status=400))(
     large_file_rejected_with_text=Row(

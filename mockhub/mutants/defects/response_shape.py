@@ -164,11 +164,13 @@ mutant_table("GEN-5", replace_ratio)(
         "The aspect ratio of a task of two images is height to width.",
         only_if(all_of(is_async, has_count(2)), lambda ratio, _: ":".join(ratio.split(":")[::-1])),
     ),
+)
+mutant_table("GEN-5", replace_ratio, conforms_if_documented=True)(
     ratio_reduced_by_gcd=Row(
         "The aspect ratio is in lowest terms, even if that is not a listed one: 21:9 is 7:3.",
         lambda _, generation: "{}:{}".format(*generation.quote.size.ratio.as_integer_ratio()),
         level="inferred",
-    ),
+    )
 )
 
 

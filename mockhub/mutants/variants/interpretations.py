@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mockhub._timestamps import SECOND
 from mockhub.domain.provider import Provider, parse_outcome
 from mockhub.mutants import fields, hooks, responses
-from mockhub.mutants.changes import constant, edit
+from mockhub.mutants.changes import constant, edit, remove, within
 from mockhub.mutants.defects.async_polling import rename_status
 from mockhub.mutants.defects.body_parsing import rewrite_body
 from mockhub.mutants.hook import Hook
@@ -138,3 +138,11 @@ def texts_are_trimmed(values: Json) -> None:
     values.update(texts)
     for name in [name for name, text in texts.items() if not text]:
         del values[name]
+
+
+variant_table(responses.mutate_log, level="documented")(
+    log_without_credits_requested=Row(
+        "The usage of a running task that is read has no credits_requested.",
+        within("usage", remove("credits_requested")),
+    )
+)
