@@ -56,7 +56,7 @@ def run_server(options: ServeOptions) -> None:
         MockhubError: if the spec, the scenario, the mutant or the address cannot be used.
     """
     mutant: Mutant | Variant | None = None
-    if options.mutant:
+    if options.mutant is not None:
         from mockhub.mutants.catalog import find
 
         mutant = find(options.mutant)
@@ -112,6 +112,8 @@ def check_control(options: ServeOptions | ProxyOptions, switched_off_by: str = "
         raise MockhubError(
             f"--open opens the page, which {switched_off_by} switches off; give one of them"
         )
+    if options.control_token == "":
+        raise MockhubError("--control-token is empty; give a token, or leave the option out")
     if not (switched_off_by or options.control_token or is_loopback_host(options.host)):
         raise MockhubError(
             f"--host {options.host} can be reached from outside: give --control-token, or "

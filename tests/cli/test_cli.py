@@ -153,6 +153,8 @@ USAGE_ERRORS = [
     ("serve --scenario nowhere.yaml", "nowhere.yaml: cannot be read: No such file"),
     ("serve --spec nowhere.yaml", "nowhere.yaml: cannot be read: No such file"),
     ("serve --host 0.0.0.0", "give --control-token, or --no-control"),
+    ("serve --control-token=", "--control-token is empty; give a token, or leave the option out"),
+    ("proxy --target https://a.example --control-token=", "--control-token is empty"),
     ("serve --host nowhere.invalid --no-control", "cannot listen on nowhere.invalid:8080"),
     ("serve --max-generations 0", "'--max-generations'"),
     ("serve --max-generations 10000001", "not in the range 1<=x<=10000000"),

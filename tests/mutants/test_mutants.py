@@ -143,13 +143,15 @@ def test_slow_generations_need_permission() -> None:
         assert "[[duration=6s]]" in state("slow_generation", seconds=6)["prompt"]
 
 
-def test_unknown_mutant_suggests_the_closest_name() -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"), [("failure-fees", "; did you mean 'failure-fee'?"), ("", "")]
+)
+def test_unknown_mutant_suggests_the_closest_name(name: str, hint: str) -> None:
     """`mockhub serve --mutant` suggests the closest name in one line and exits with 2."""
-    result = run("serve", "--port", "0", "--mutant", "failure-fees")
+    result = run("serve", "--port", "0", "--mutant", name)
     assert result.exit_code == 2
     assert (
-        result.stderr == "mockhub: unknown mutant 'failure-fees'; did you mean 'failure-fee'?; "
-        "`mockhub mutants` lists them\n"
+        result.stderr == f"mockhub: unknown mutant {name!r}{hint}; `mockhub mutants` lists them\n"
     )
 
 
