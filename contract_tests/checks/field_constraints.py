@@ -15,19 +15,23 @@ from mockhub.verify.rejections import rejection
 
 _MIN_PRICE = oracle.min_price()
 
+_INHERITED = ("constructor", "toString", "__proto__")  # found in each object of JavaScript
 # They resemble a valid value. White space around a value, and the case of a size, are open points.
 _NEAR_MODELS = (
     *("gpt-image-2.5", "gpt-image-2x", "gpt-image-22", "a-gpt-image-2", "openai/gpt-image-2"),
     *("gpt_image_2", "gptimage2", "gpt-image-", "gpt-image-2,gpt-image-2"),
+    *_INHERITED,
 )
 _NEAR_SIZES = (
     *("1024x1024px", "a1024x1024", "1024x1024x1", "1024*1024", "1024×1024", "1024:1024"),
     *("1024,1024", "1024-1024", "1024x-1024", "1024.5x1024", "1024", "automatic", "auto,1024x1024"),
     *("0x0", "0x1024", "0x400x0x400", "1e3x1e3", "１０２４x１０２４"),
+    *_INHERITED,
 )
 _NEAR_QUALITIES = (
     *("highest", "very high", "high!", "high,low", "h", "hi", "lowest", "med", "auto-high"),
     *("normal", "best", "automatic", "0", "high/medium"),
+    *_INHERITED,
 )
 _NEAR_COUNTS = ("2abc", "2.5", "1,2", "two", "NaN", "Infinity", "-2", "2-3", "true", "1e5")
 

@@ -6,6 +6,7 @@ import math
 import os
 import secrets
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from mockhub.verify import preflight, runner
 from mockhub.verify.check import Check, additional_checks
 from mockhub.verify.clauses import DOCUMENTED, LEVELS
 from mockhub.verify.context import DEFAULT_EXAMPLES
+from mockhub.verify.outcomes import EXIT_ERROR
 from mockhub.verify.plan import DryRunBudget, Plan, build_plan
 from mockhub.verify.profile import Profile, read_profile
 from mockhub.verify.report import Report
@@ -147,7 +149,18 @@ def verify(ctx: click.Context, /, **options: Any) -> None:
         ctx.exit(_self_test())
     if options["plan"]:
         reject_options(ctx, "--plan", (*_REPORTS, "baseline", "compare"))
-    ctx.exit(VerifyCommand(**options).run())
+    ctx.exit(_run(VerifyCommand(**options)))
+
+
+def _run(command: VerifyCommand) -> int:
+    """Return the exit code: also of a defect of the suite, which is no finding."""
+    try:
+        return command.run()
+    except (MockhubError, click.ClickException):
+        raise
+    except Exception:
+        traceback.print_exc()
+        return EXIT_ERROR
 
 
 def _self_test() -> int:

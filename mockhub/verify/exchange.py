@@ -131,6 +131,12 @@ class Exchange:
             f"{self.request.method} {urlsplit(self.request.url).path}: {status}"
         )
 
+    def repeats(self, other: Exchange) -> bool:
+        """Return whether both requests are the same, sent by the same user."""
+        requests = (self.request, other.request)
+        keys = [request.headers.get("Authorization") for request in requests]
+        return keys[0] == keys[1] and requests[0].curl_body == requests[1].curl_body
+
     def overlaps(self, other: Exchange) -> bool:
         """Return whether both were in progress at the same moment."""
         return (

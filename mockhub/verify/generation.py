@@ -47,6 +47,7 @@ class ObservedGeneration:
         first_read: A read just after the response to a synchronous request.
         other_reads: Reads with other keys in the meantime, by role; `SECOND_KEY` is of its payer.
         finished: Whether a poll found it succeeded or failed.
+        gave_up: Whether it had not ended within `limits.poll_timeout`.
         first_rejection: The response to the variant of the fixture, if that was rejected.
         size_rejection: The response to the size of the fixture, if another size replaced it.
     """
@@ -69,6 +70,7 @@ class ObservedGeneration:
     first_read: Exchange | None = None
     other_reads: dict[str, Exchange] = field(default_factory=dict)
     finished: bool = False
+    gave_up: bool = False
     first_rejection: Exchange | None = None
     size_rejection: Exchange | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -38,12 +39,28 @@ def poll_until_final(client: BudgetedClient, generation: ObservedGeneration) -> 
         # It may be processing for a moment before it is charged.
         if generation.balance_in_progress is None and statuses == ["processing"] * 2:
             generation.balance_in_progress = client.get("credits", key=generation.payer)
-        if generation.finished or time.monotonic() > deadline:
+        if generation.finished:
+            break
+        if time.monotonic() > deadline:
+            generation.gave_up = True
             break
         if len(generation.polls) > 2 and all(poll.status >= 400 for poll in generation.polls[-3:]):
             break
         time.sleep(pause)
         pause = min(pause * 1.6, _MAX_PAUSE)
+
+
+def ended_late(client: BudgetedClient, generations: Iterable[ObservedGeneration]) -> bool:
+    """Return whether a task has ended that had not within `limits.poll_timeout`; poll them again.
+
+    Its charge or refund may have come at any time since.
+    """
+    late = [one for one in generations if one.exchange.status == 202 and one.id and one.gave_up]
+    for task in late:
+        if not task.finished:
+            task.polls.append(fetch(client, task, task.payer))
+            task.finished = is_final(task.polls[-1])
+    return any(task.finished for task in late)
 
 
 def read_with_other_keys(

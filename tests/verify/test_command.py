@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockhub.cli.main import main
+from mockhub.verify import runner
 from tests.support.scripted_server import (
     KEYS,
     Request,
@@ -101,6 +102,18 @@ def test_unreachable_target_exits_with_2(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "could not be reached" in result.output
     assert "Traceback" not in result.output
+
+
+def test_defect_of_the_suite_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nothing foresaw is shown with its traceback, and exits with 2 instead of 1."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr(runner, "run", fail)
+    result = verify("--no-fuzz", "-k", "MOD")
+    assert result.exit_code == 2
+    assert "KeyError: 'unforeseen'" in result.stderr
 
 
 def test_remote_host_needs_budget(tmp_path: Path) -> None:

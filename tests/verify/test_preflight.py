@@ -12,6 +12,8 @@ from mockhub.exceptions import MockhubError
 from mockhub.mutants.catalog import mutants
 from mockhub.mutants.serving import running
 from mockhub.verify import preflight
+from mockhub.verify.exchange_log import ExchangeLog
+from mockhub.verify.outcomes import Inconclusive
 from mockhub.verify.profile import Partial
 from mockhub.verify.runner import run, select_checks
 from tests.support.live_server import LiveHub, serve_hub
@@ -142,6 +144,34 @@ def test_two_keys_of_one_user_are_found() -> None:
         profile = build_profile(hub.url, keys={"valid": KEYS["valid"], "other": key})
         with pytest.raises(MockhubError, match="keys.other belongs to the same user"):
             run(profile, keyword="RET-2", no_fuzz=True)
+
+
+def test_cached_balance_is_no_mistake_of_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A balance that the server returns to the next user, too, is for the checks to find."""
+    monkeypatch.setattr(preflight, "_CACHE_SECONDS", 0)
+    balances = iter((1000, 1000, 0))
+
+    def respond(request: Request) -> Response:
+        if request.path.endswith("/models"):
+            return json_response({"data": []})
+        return json_response({"credits": next(balances)})
+
+    with scripted_server(respond) as url:
+        rows = _check(url, {"valid": KEYS["valid"], "broke": KEYS["broke"]})
+    assert "0 credits" in rows[1]
+    assert "1000 credits" not in rows[1]
+
+
+def test_server_that_ends_meanwhile_is_named(
+    served: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def require_responses(log: ExchangeLog, kind: str) -> None:
+        if kind == "GET credits":
+            raise Inconclusive("not sent: the server no longer responds to GET credits")
+
+    monkeypatch.setattr(ExchangeLog, "require_responses", require_responses)
+    with pytest.raises(MockhubError, match="no longer responds to GET credits"):
+        _check(served.url)
 
 
 def test_server_that_starts_late_is_waited_for() -> None:

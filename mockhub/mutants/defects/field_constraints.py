@@ -90,6 +90,14 @@ fields.field_table("REQ-4", fields.mutate_values)(
         "with n=2, every quality is read as auto.",
         lambda values: values.update(quality="auto") if values.get("n") in (2, "2") else None,
     ),
+    inherited_names_accepted_as_quality=Row(
+        "names that every JavaScript object has are read as quality auto.",
+        lambda values: (
+            values.update(quality="auto")
+            if values.get("quality") in ("constructor", "toString", "valueOf")
+            else None
+        ),
+    ),
 )
 
 

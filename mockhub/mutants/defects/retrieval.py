@@ -129,6 +129,16 @@ def generation_ids_repeat(server: PatchedServer) -> None:
     wrap(server.hub.ids, "generation")(lambda original: f"clx_generation_{next(ids)}")
 
 
+@mutant("RET-1", "Every twentieth generation has the id of the one before it.")
+def every_twentieth_generation_id_repeats(server: PatchedServer) -> None:
+    ids = [""]
+
+    @wrap(server.hub.ids, "generation")
+    def next_id(original: Original) -> str:
+        ids.append(original() if len(ids) % 20 else ids[-1])
+        return ids[-1]
+
+
 @mutant("RET-1", "The usage in the log is the price of one image.")
 @responses.mutate_log
 def log_usage_per_image(content: Json, generation: Generation) -> None:
