@@ -121,7 +121,7 @@ def tasks_that_failed_return_error(context: CheckContext) -> None:
         assert_final(generation, "images", [])
         assert_final(generation, "usage.credits", 0)
         exchange = generation.final_exchange
-        assert_equal(error_code(exchange), "generationFailed", "error.code", exchange)
+        assert_equal(error_code(exchange, "ASY-7"), "generationFailed", "error.code", exchange)
 
 
 @check("ASY-6", fixtures=("example_async",))

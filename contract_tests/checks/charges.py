@@ -146,12 +146,20 @@ def ledger_charges_crossing_requests(context: CheckContext) -> None:
         assert_completed(context, generation)
         if generation.fixture.asynchronous:
             asked = generation.n * unit_price(generation)
-            assert_field(generation.body, "usage.credits_requested", asked, generation.exchange)
-        assert_ratio_of_size(generation)
+            with failures_about("ASY-4"):
+                assert_field(generation.body, "usage.credits_requested", asked, generation.exchange)
+        with failures_about("GEN-5"):
+            assert_ratio_of_size(generation)
     total = sum(assert_consistent(context, generation) for generation in generations)
     after = context.wait_for_credits(before - total)
     exchanges = [generation.exchange for generation in generations]
-    assert_equal(after, before - total, "the balance after all of them", *exchanges)
+    with failures_about("LED-3" if after == before - sum(map(_full_price, generations)) else ""):
+        assert_equal(after, before - total, "the balance after all of them", *exchanges)
+
+
+def _full_price(generation: ObservedGeneration) -> int:
+    """Return the price of all images that were requested."""
+    return generation.n * unit_price(generation)
 
 
 def _cross_requests(context: CheckContext, before: int) -> list[ObservedGeneration]:

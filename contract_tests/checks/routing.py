@@ -19,6 +19,7 @@ from mockhub.verify.client import GENERATIONS
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import OVERRIDE_HEADERS
 from mockhub.verify.exchange import Exchange
+from mockhub.verify.generation_assertions import responses_to
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
 
 
@@ -61,6 +62,8 @@ def generations_have_documented_paths(context: CheckContext) -> None:
     for clause, exchange in (("END-3", generation.exchange), ("END-4", read)):
         if require_response(exchange).status in (404, 405):
             message = f"HTTP {exchange.status} to {exchange.request.method} of a documented path"
+            if exchange is read and responses_to(context, "GET generations", 200):
+                message, clause = f"HTTP {read.status} to GET of a generation that exists", "RET-1"
             raise Failed(message, exchange, expected="HTTP 200", clause=clause)
 
 

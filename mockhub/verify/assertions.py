@@ -12,7 +12,7 @@ from mockhub.spec.operations import OperationId
 from mockhub.spec.schema_errors import schema_errors
 from mockhub.verify import oracle
 from mockhub.verify.exchange import Exchange, JsonObject
-from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive
+from mockhub.verify.outcomes import CheckOutcome, Failed, Inconclusive, failures_about
 
 T = TypeVar("T")
 
@@ -71,19 +71,19 @@ def require_json(exchange: Exchange) -> Any:
         raise Failed("the body is not JSON", exchange, expected="JSON") from None
 
 
-def error_code(exchange: Exchange) -> str:
-    """Return the code of an error in the documented shape (ERR-1)."""
-    body = require_object(exchange)
-    if "error" not in body:
-        raise Failed("error is missing", exchange, expected=_ERROR_SHAPE)
-    error = body["error"]
-    if not isinstance(error, dict):
-        raise Failed(f"error is {json_type(error)}", exchange, expected=_ERROR_SHAPE)
-    for name in ("message", "code"):
-        if not isinstance(error.get(name), str):
-            message = f"error.{name} is {json_type(error.get(name))}"
-            raise Failed(message, exchange, expected=_ERROR_SHAPE)
-    return str(error["code"])
+def error_code(exchange: Exchange, clause: str = "ERR-1") -> str:
+    """Return the code of an error in the documented shape.
+
+    Another shape violates *clause*, unless it is open what such a request gets.
+    """
+    try:
+        error = require_field(require_object(exchange), "error", dict, exchange)
+        require_field(error, "message", str, exchange)
+        return require_field(error, "code", str, exchange)
+    except Failed as failure:
+        failure.expected = _ERROR_SHAPE
+        failure.clause = "" if exchange.request.unspecified else clause
+        raise
 
 
 def require_field(
@@ -257,7 +257,7 @@ class FailedCases:
 
     @contextmanager
     def case(self, description: str, clause: str = "") -> Iterator[None]:
-        """Collect a failure within; *clause* is the one that it is about."""
+        """Collect a failure within; it is about *clause*, unless it names another one."""
         try:
             yield
         except Failed as failure:
@@ -266,7 +266,7 @@ class FailedCases:
                 exchange.request.method == "POST" and exchange.status < 300 for exchange in failed
             )
             failure.message = f"{description}: {failure.message}"
-            failure.clause = clause or failure.clause
+            failure.clause = failure.clause or clause
             self._failures.append(failure)
 
     def __enter__(self) -> Self:
@@ -287,8 +287,10 @@ class FailedCases:
 
 def require_complete_balance(exchange: Exchange) -> int:
     """Return the credits of a balance that has all documented fields (CRD-2)."""
-    balance = balance_object(expect(exchange, 200), exchange)
-    credits = require_field(balance, "credits", int, exchange)
-    require_field(balance, "account_type", str, exchange, allow_empty=False)
-    assert_expiration(balance, exchange)
+    body = expect(exchange, 200)
+    with failures_about("CRD-2"):
+        balance = balance_object(body, exchange)
+        credits = require_field(balance, "credits", int, exchange)
+        require_field(balance, "account_type", str, exchange, allow_empty=False)
+        assert_expiration(balance, exchange)
     return credits

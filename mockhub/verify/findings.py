@@ -94,7 +94,8 @@ def group_by_cause(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
             groups.setdefault(_cause(result), []).append(result)
     merged: dict[object, list[CheckResult]] = {}
     for cause, group in groups.items():
-        merged.setdefault(min(group, key=_directness).rejected_with or cause, []).extend(group)
+        best = min(group, key=_directness)
+        merged.setdefault(best.rejected_with or cause, []).extend(group)
     findings = []
     for group in merged.values():
         best = min(group, key=_directness)
@@ -103,8 +104,8 @@ def group_by_cause(results: Iterable[CheckResult]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def _directness(result: CheckResult) -> tuple[bool, bool]:
-    return result.level == INFERRED, result.rejected_with is None
+def _directness(result: CheckResult) -> tuple[bool, bool, bool]:
+    return result.level == INFERRED, not result.rejected_with, result.rejected_with is None
 
 
 def _cause(result: CheckResult) -> tuple[object, ...]:
@@ -116,8 +117,12 @@ def _cause(result: CheckResult) -> tuple[object, ...]:
     path = urlsplit(request.url).path.rpartition("/api/v1/")[2].partition("/")[0]
     headers = {name.lower(): value for name, value in request.headers.items()}
     kind = (request.method, path, headers.get("content-type", "").partition(";")[0])
+    if result.failed_clause == "ERR-1":
+        return ("ERR-1",)
     if exchange.error or exchange.status >= 400:
         return (*kind, exchange.error, exchange.status, _NUMBER.sub("#", exchange.text[:500]))
-    if "HTTP " in result.message:  # accepted instead of rejected: each in its own way
-        return (result.name,)
+    if "HTTP " in result.message:  # accepted instead of rejected
+        return ("accepted", result.failed_clause)
+    if path == "credits" and result.failed_clause.startswith("LED-"):
+        return ("balance", result.failed_clause)
     return (request.method, path, exchange.status, _NUMBER.sub("#", result.message))

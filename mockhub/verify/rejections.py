@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import MAX_SHORT_TEXT
 from mockhub.verify.generation import REJECTED, ObservedGeneration
 from mockhub.verify.outcomes import Failed
+from mockhub.verify.results import CheckResult
 
 _LONG_PROMPT = 1000  # characters; up to here every implementation accepts a prompt
 _LARGE_FILE = "large.png"
@@ -46,6 +48,19 @@ def rejection(
     return Failed(message, exchange, expected=expected, clause=clause, rejected_with=shared)
 
 
+def explain_again(result: CheckResult, generations: Iterable[ObservedGeneration]) -> CheckResult:
+    """Return the result of a check with the explanation by all *generations* of a run."""
+    if result.rejected_with is None or not result.message.startswith("HTTP "):
+        return result
+    failure = rejection(result.evidence[0], result.expected, generations)
+    return replace(
+        result,
+        message=failure.message,
+        clause=failure.clause,
+        rejected_with=failure.rejected_with,
+    )
+
+
 def _text(facts: Iterable[Fact]) -> str:
     return " and ".join(fact.text for fact in facts)
 
@@ -70,7 +85,7 @@ def _explanations(generations: list[ObservedGeneration]) -> list[tuple[Fact, ...
 def _facts(generation: ObservedGeneration) -> Iterator[Fact]:
     """Iterate over what a request has, the most general first."""
     fixture = generation.fixture
-    types = sorted(fixture.references[1])
+    types = sorted({name.rpartition(".")[2] for name in fixture.files})
     yield Fact("REQ-2", "in a form" if fixture.is_form else "in JSON")
     yield Fact("ASY-1", "with async" if fixture.asynchronous else "without async")
     yield Fact("REQ-5", f"with n {generation.n}")

@@ -19,6 +19,7 @@ from mockhub.verify.fixtures import FAILURE_FIXTURES
 from mockhub.verify.generation import ObservedGeneration, create_generation, poll_status
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, Outcome, Skipped
 from mockhub.verify.polling import ended_late
+from mockhub.verify.rejections import explain_again
 from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
 from mockhub.verify.run_check import run_check, run_in_order, to_result
@@ -322,11 +323,12 @@ class Run:
 
     def report(self, seconds: float) -> Report:
         context, budget = self.context, self.client.budget
+        results = [explain_again(one, context.history) for one in self._results.values()]
         return Report(
             target=self.client.secrets.redact(self.client.profile.base_url),
             level=context.level,
             seed=context.seed,
-            clauses=group_by_clause(self._results.values(), context.level),
+            clauses=group_by_clause(results, context.level),
             credits_spent=budget.observed,
             credits_unconfirmed=budget.unconfirmed,
             budget=budget.limit,

@@ -276,8 +276,9 @@ def test_reading_of_an_open_point_has_the_reason_of_the_point(clause: str, reaso
     ("body", "message"),
     [
         (b"{}", "error is missing"),
+        (b"[]", "the body is a array"),
         (b'{"error": "no"}', "error is string 'no'"),
-        (b'{"error": {"code": "a"}}', "error.message is null"),
+        (b'{"error": {"code": "a"}}', "message is missing"),
     ],
 )
 def test_error_in_another_shape_is_described(body: bytes, message: str) -> None:
@@ -285,3 +286,16 @@ def test_error_in_another_shape_is_described(body: bytes, message: str) -> None:
     with pytest.raises(Failed) as failure:
         error_code(exchange)
     assert failure.value.message == message
+    assert failure.value.clause == "ERR-1"
+
+
+def test_errors_in_another_shape_are_one_finding() -> None:
+    results = [
+        CheckResult(name, Outcome.FAILED, name, (Exchange(request, 400, {}, body),), clause="ERR-1")
+        for name, request, body in (
+            ("a", SentRequest("GET", "http://a.example/api/v1/credits"), b'{"error": "a"}'),
+            ("b", SentRequest("POST", "http://a.example/api/v1/images"), b'{"error": "b"}'),
+        )
+    ]
+    [finding] = group_by_cause(results)
+    assert finding.clause.id == "ERR-1"

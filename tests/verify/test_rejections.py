@@ -11,7 +11,7 @@ from mockhub.verify.findings import group_by_cause
 from mockhub.verify.fixtures import GenerationFixture
 from mockhub.verify.generation import ObservedGeneration
 from mockhub.verify.outcomes import Outcome
-from mockhub.verify.rejections import rejection
+from mockhub.verify.rejections import explain_again, rejection
 from mockhub.verify.results import CheckResult, group_by_clause
 from mockhub.verify.runner import run
 from tests.support.scripted_server import Request as Received
@@ -131,6 +131,20 @@ def test_one_explanation_is_one_finding() -> None:
         )
     ]
     assert len(group_by_cause(results)) == 1
+
+
+def test_report_explains_with_all_generations() -> None:
+    """What the first check could not know is known at the end of a run."""
+    first = generation(replace(FORM, n=4), 400)
+    failure = rejection(first.exchange, "HTTP 200", [first])
+    result = CheckResult(
+        *("a", Outcome.FAILED, failure.message, (first.exchange,)), clauses=("REQ-2",),
+        rejected_with=failure.rejected_with,
+    )  # fmt: skip
+    assert result.failed_clause == "REQ-2"
+    explained = explain_again(result, [first, generation(FORM, 200), generation(IMAGE, 200)])
+    assert explained.failed_clause == "REQ-5"
+    assert "to each with n 4" in explained.message
 
 
 def reject_16_files(request: Received, response: Response) -> Response:
