@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -92,14 +91,3 @@ class LogWriter:
                 return data
             dropped, self._dropped_lines = self._dropped_lines, 0
             return f"{self._drop_notice(dropped)}\n".encode() if dropped else b""
-
-
-class LogWriterHandler(logging.Handler):
-    """Passes the records of `logging` to a `LogWriter`."""
-
-    def __init__(self, writer: LogWriter) -> None:
-        super().__init__(logging.WARNING)
-        self._writer = writer
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._writer.write(f"{self.format(record)}\n")

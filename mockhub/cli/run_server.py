@@ -20,7 +20,7 @@ from mockhub._text import plural, printable
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.app_factory import AppFactory, load_files, load_recording, spec_file
 from mockhub.cli.banner import format_banner, format_started_event, page_url, raw_keys
-from mockhub.cli.log_writer import LogWriter, LogWriterHandler
+from mockhub.cli.log_writer import LogWriter
 from mockhub.cli.serve_options import ServeOptions
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.loader import Scenario
@@ -259,7 +259,7 @@ def serve_app(
     _tune_gc()
     error_log = LogWriter(sys.stderr)
     logging.basicConfig(
-        handlers=[LogWriterHandler(error_log)],
+        stream=error_log,
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
