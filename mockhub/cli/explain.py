@@ -78,7 +78,6 @@ def _complete_clause(
     "output_format",
     type=click.Choice(["text", "json"]),
     default="text",
-    show_default=True,
     help="Print text for people or JSON for programs.",
 )
 def explain(clause: str | None, output_format: str) -> None:

@@ -53,7 +53,6 @@ def _report_option(kind: str) -> Callable[[_F], _F]:
     "--port",
     type=click.IntRange(0, 65535),
     default=_DEFAULT_PORT,
-    show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
@@ -85,7 +84,6 @@ def _report_option(kind: str) -> Callable[[_F], _F]:
     "--repeats",
     type=click.Choice(["reject", "replay", "allow"]),
     default="reject",
-    show_default=True,
     help="What a repeat of a request gets whose response was lost: a 409, the response to the "
     "first one, or a second generation.",
 )
@@ -93,7 +91,6 @@ def _report_option(kind: str) -> Callable[[_F], _F]:
     "--repeat-window",
     type=Seconds(),
     default=900,
-    show_default=True,
     metavar="SECONDS",
     help="How long after it a request counts as such a repeat.",
 )
@@ -112,7 +109,6 @@ def _report_option(kind: str) -> Callable[[_F], _F]:
     "--fail-on",
     type=click.Choice(["violation", "warning", "never"]),
     default="never",
-    show_default=True,
     help="Exit with 1 at Ctrl-C or SIGTERM if there was such a finding about the service.",
 )
 @_report_option("json")

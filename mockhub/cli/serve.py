@@ -60,7 +60,6 @@ def _limit_option(
         field,
         type=click.IntRange(1, _MAX_LIMIT) if isinstance(default, int) else Seconds(),
         default=default,
-        show_default=True,
         metavar=metavar,
         help=help_text,
     )
@@ -85,12 +84,11 @@ class _Script(click.ParamType[str]):
 
 @click.command()
 @config_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8080,
-    show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
@@ -104,7 +102,6 @@ class _Script(click.ParamType[str]):
 @click.option(
     "--scenario",
     default="default",
-    show_default=True,
     metavar="NAME|FILE",
     shell_complete=_complete_scenario,
     help="Initial state: a name from `mockhub scenarios`, or a YAML file.",
@@ -172,7 +169,6 @@ class _Script(click.ParamType[str]):
     "--workers",
     type=click.IntRange(1, _MAX_WORKERS),
     default=1,
-    show_default=True,
     metavar="N",
     help="Number of processes that serve; more than one needs --database.",
 )
@@ -180,7 +176,6 @@ class _Script(click.ParamType[str]):
     "--log-level",
     type=click.Choice(LOG_LEVELS),
     default="info",
-    show_default=True,
     help="debug and info log every request, warning only 5xx responses, error only responses "
     "that do not match the API spec, which are bugs of mockhub.",
 )
@@ -188,13 +183,12 @@ class _Script(click.ParamType[str]):
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
-    show_default=True,
     help="text for people; json for programs: one object a line, the first with base_url and keys.",
 )
 @click.option(
     "--control/--no-control",
     default=True,
-    help="Serve the control plane under /_mockhub, or not.  [default: control]",
+    help="Serve the control plane under /_mockhub, or not.",
 )
 @click.option(
     "--control-token",

@@ -57,7 +57,6 @@ _DEFAULT_BUDGETS = " or ".join(
     "--level",
     type=click.Choice(LEVELS),
     default=DOCUMENTED,
-    show_default=True,
     help="Check what is documented, or also the natural reading of what is left open.",
 )
 @click.option(
@@ -71,12 +70,14 @@ _DEFAULT_BUDGETS = " or ".join(
     "--seed",
     type=click.IntRange(0, MAX_INTEGER),
     default=lambda: secrets.randbelow(_SEED_RANGE),
-    help="The seed of generated requests.  [default: random]",
+    show_default="random",
+    help="The seed of generated requests.",
 )
 @click.option(
     "--max-time",
     type=click.FloatRange(min=0, min_open=True),
     default=math.inf,
+    show_default=False,
     metavar="SECONDS",
     help="Send nothing after this time; what is not checked by then is inconclusive.",
 )
@@ -90,7 +91,6 @@ _DEFAULT_BUDGETS = " or ".join(
     "--examples",
     type=click.IntRange(1, 10_000),
     default=DEFAULT_EXAMPLES,
-    show_default=True,
     help="Send this many random sequences, and generated bodies in proportion.",
 )
 @click.option("--no-fuzz", is_flag=True, help="Send no generated requests.")

@@ -54,7 +54,7 @@ def grant(context: CtlContext, account: str, credits: int, expires_in: str | Non
 @ctl.command()
 @click.argument("account", shell_complete=complete_account)
 @click.option("--generation", help="Only the entries of this generation.")
-@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to list.")
+@click.option("--limit", type=int, default=20, help="Maximum number to list.")
 @pass_context
 def ledger(context: CtlContext, /, account: str, **filters: Any) -> None:
     """List the last ledger entries of an account, with the balance after each."""
@@ -107,7 +107,7 @@ def expire_key(context: CtlContext, key: str, duration: str) -> None:
 
 @ctl.command()
 @click.option("--status", help="Only those with this status, such as queued.")
-@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to list.")
+@click.option("--limit", type=int, default=20, help="Maximum number to list.")
 @pass_context
 def generations(context: CtlContext, status: str | None, limit: int) -> None:
     """List the latest generations."""
@@ -218,7 +218,7 @@ def report(context: CtlContext, min_poll_interval: str | None) -> None:
 
 
 @ctl.command()
-@click.option("--limit", type=int, default=20, show_default=True, help="Maximum number to show.")
+@click.option("--limit", type=int, default=20, help="Maximum number to show.")
 @click.option("--status", type=int, help="Only those with this status.")
 @click.option("--operation", help="Only those of this operation, such as get_credits.")
 @click.option("--account", shell_complete=complete_account, help="Only those of this account.")

@@ -67,7 +67,6 @@ class _OptionsAnywhere(click.Group):
 @click.option(
     "--url",
     default="http://127.0.0.1:8080",
-    show_default=True,
     envvar="MOCKHUB_URL",
     show_envvar=True,
     help="Address of the server.",
@@ -75,7 +74,6 @@ class _OptionsAnywhere(click.Group):
 @click.option(
     "--hub",
     default="default",
-    show_default=True,
     envvar="MOCKHUB_HUB",
     show_envvar=True,
     shell_complete=complete_hub,
