@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
-from mockhub.cli.serve_options import ServeOptions
+from mockhub.cli.options import ServeOptions
 from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.exceptions import MockhubError

@@ -13,18 +13,13 @@ import click
 from mockhub._numbers import MAX_INTEGER
 from mockhub.cli._click import Seconds, absolute_url, reject_unused_token
 from mockhub.cli.config_option import add_environment_variables, config_option
-from mockhub.cli.proxy_options import ProxyOptions
+from mockhub.cli.options import LIMIT_NAMES, ProxyOptions, ServerOptions
 from mockhub.cli.serve import serve
 from mockhub.exceptions import MockhubError
-from mockhub.web.limits import Limits
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT_PORT = 8081
-_LIMIT_NAMES = [field.name for field in fields(Limits)]
-_OPTIONS_OF_SERVE = [
-    *("arm", "host", "public_url", "spec", "log_level", "log_format", "control", "control_token"),
-    *("open", "record", *_LIMIT_NAMES),
-]
+_OPTIONS_OF_SERVE = LIMIT_NAMES | {one.name for one in fields(ServerOptions)} - {"port"}
 
 
 def _state_option(help_text: str, **settings: Any) -> Callable[[_F], _F]:
@@ -134,8 +129,7 @@ def proxy(ctx: click.Context, /, **options: Any) -> None:
     reject_unused_token(ctx)
     from mockhub.cli.run_proxy import run_proxy
 
-    limits = {name: options.pop(name) for name in _LIMIT_NAMES if name in options}
-    run_proxy(ProxyOptions(**options, limits=Limits(**limits)))
+    run_proxy(ProxyOptions.from_params(options))
 
 
 @proxy.command()

@@ -11,7 +11,7 @@ from mockhub._text import printable
 from mockhub._timestamps import SECOND
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.banner import format_started_event, page_url
-from mockhub.cli.proxy_options import ProxyOptions
+from mockhub.cli.options import ProxyOptions
 from mockhub.cli.report_files import check_writable, write_reports
 from mockhub.cli.run_server import check_control, local_url, record, serve_app
 from mockhub.domain.hub_registry import DEFAULT

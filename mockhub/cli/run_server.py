@@ -21,7 +21,7 @@ from mockhub.cli.access_log import AccessLog
 from mockhub.cli.app_factory import AppFactory, load_files, load_recording, spec_file
 from mockhub.cli.banner import format_banner, format_started_event, page_url, raw_keys
 from mockhub.cli.log_writer import LogWriter
-from mockhub.cli.serve_options import ServeOptions
+from mockhub.cli.options import ServeOptions, ServerOptions
 from mockhub.exceptions import MockhubError
 from mockhub.scenarios.loader import Scenario
 from mockhub.server.server import bind, create_server
@@ -29,7 +29,6 @@ from mockhub.spec.api_spec import ApiSpec
 from mockhub.web.app import App
 
 if TYPE_CHECKING:
-    from mockhub.cli.proxy_options import ProxyOptions
     from mockhub.mutants.registry import Mutant, Variant
     from mockhub.recording.files import RecordedExchange
     from mockhub.recording.recorder import Recorder
@@ -105,7 +104,7 @@ def _check_options(options: ServeOptions) -> None:
             raise MockhubError(f"{option} and --{other} exclude each other")
 
 
-def check_control(options: ServeOptions | ProxyOptions, switched_off_by: str = "") -> None:
+def check_control(options: ServerOptions, switched_off_by: str = "") -> None:
     """Raise MockhubError if others could control the server, or --open has no page to open."""
     switched_off_by = switched_off_by or ("" if options.control else "--no-control")
     if switched_off_by and options.open:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from mockhub.cli._click import (
     spec_option,
 )
 from mockhub.cli.config_option import add_environment_variables, config_option
-from mockhub.cli.serve_options import ServeOptions
+from mockhub.cli.options import ServeOptions
 from mockhub.domain.provider import parse_outcome
 from mockhub.exceptions import MockhubError
 from mockhub.faults.grammar import parse_directives
@@ -266,15 +265,13 @@ def serve(**options: Any) -> None:
     reject_unused_token(context)
     if options["mutant"] and options["control"]:
         reject_options(context, "--mutant", ("control", "control_token"))
-    limits = {name: options.pop(name) for name in [*options] if name in _LIMIT_NAMES}
     gc.disable()  # until the server runs: the start leaves no garbage
     try:
         from mockhub.cli.run_server import run_server
 
-        run_server(ServeOptions(**options, limits=Limits(**limits)))
+        run_server(ServeOptions.from_params(options))
     finally:
         gc.enable()
 
 
 add_environment_variables(serve)
-_LIMIT_NAMES = {field.name for field in fields(Limits)}

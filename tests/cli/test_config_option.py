@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from mockhub._resources import resource_path
 from mockhub.cli import run_server
 from mockhub.cli.main import main
+from mockhub.cli.options import ServeOptions
 from mockhub.cli.schema import build_schema
 from mockhub.cli.serve import serve
-from mockhub.cli.serve_options import ServeOptions
 from mockhub.scenarios.loader import bundled_scenarios
 from tests.conftest import Serve
 from tests.support.live_server import BODY
