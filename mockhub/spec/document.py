@@ -21,43 +21,34 @@ from mockhub.spec.config_file import (
 from mockhub.spec.discriminator import check_discriminators
 from mockhub.spec.frozen_struct import FrozenStruct
 
+
+def _any(names: str) -> dict[str, str]:
+    """Return keywords whose values may be anything."""
+    return dict.fromkeys(names.split(), "")
+
+
 # The supported keywords of each kind of object, and the kind of each value: `[kind]` is a list,
 # `{kind}` a map, and "" anything.
 _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
     "document": {
-        "openapi": "",
-        "info": "",
-        "servers": "",
-        "security": "",
-        "tags": "",
+        **_any("openapi info servers security tags"),
         "paths": "{path}",
         "components": "components",
         "x-unrouted": "{unrouted}",
     },
-    "unrouted": {"status": "", "code": ""},
+    "unrouted": _any("status code"),
     "path": {
         "parameters": "[parameter]",
-        "get": "operation",
-        "post": "operation",
-        "put": "operation",
-        "patch": "operation",
-        "delete": "operation",
+        **dict.fromkeys(("get", "post", "put", "patch", "delete"), "operation"),
     },
     "parameter": {
-        "name": "",
-        "in": "",
-        "required": "",
-        "description": "",
+        **_any("name in required description"),
         "schema": "schema",
         "example": "",
         "examples": "{example}",
     },
     "operation": {
-        "operationId": "",
-        "summary": "",
-        "description": "",
-        "tags": "",
-        "security": "",
+        **_any("operationId summary description tags security"),
         "parameters": "[parameter]",
         "requestBody": "body",
         "responses": "{response}",
@@ -65,10 +56,10 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
     },
     "body": {"description": "", "required": "", "content": "{media}"},
     "media": {"schema": "schema", "examples": "{example}", "encoding": "{encoding}"},
-    "encoding": {"contentType": ""},
+    "encoding": _any("contentType"),
     "response": {"description": "", "content": "{media}", "links": "{link}"},
-    "link": {"operationId": "", "description": "", "parameters": ""},
-    "example": {"summary": "", "description": "", "value": ""},
+    "link": _any("operationId description parameters"),
+    "example": _any("summary description value"),
     "components": {
         "securitySchemes": "{scheme}",
         "schemas": "{schema}",
@@ -77,46 +68,25 @@ _SUPPORTED_KEYWORDS: dict[str, dict[str, str]] = {
         "examples": "{example}",
         "links": "{link}",
     },
-    "scheme": {"type": "", "scheme": "", "description": "", "x-key": "key"},
-    "key": {"prefix": "", "length": ""},
+    "scheme": {**_any("type scheme description"), "x-key": "key"},
+    "key": _any("prefix length"),
     "discriminator": {"propertyName": "", "mapping": "{reference}"},
-    "sizes": {"multiple": "", "widest": "", "tallest": "", "largest": "", "tiers": "", "auto": ""},
+    "sizes": _any("multiple widest tallest largest tiers auto"),
     "schema": {
-        "title": "",
-        "description": "",
-        "examples": "",
-        "default": "",
-        "type": "",
-        "format": "",
-        "enum": "",
-        "const": "",
-        "pattern": "",
-        "minLength": "",
-        "maxLength": "",
-        "minimum": "",
-        "maximum": "",
-        "exclusiveMinimum": "",
-        "exclusiveMaximum": "",
-        "multipleOf": "",
-        "minItems": "",
-        "maxItems": "",
-        "uniqueItems": "",
-        "required": "",
-        "minProperties": "",
-        "maxProperties": "",
+        **_any("title description examples default type format enum const pattern"),
+        **_any("minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum multipleOf"),
+        **_any("minItems maxItems uniqueItems required minProperties maxProperties"),
         "items": "schema",
         "properties": "{schema}",
         "additionalProperties": "schema",
-        "oneOf": "[schema]",
-        "anyOf": "[schema]",
-        "allOf": "[schema]",
+        **dict.fromkeys(("oneOf", "anyOf", "allOf"), "[schema]"),
         "not": "schema",
         "discriminator": "discriminator",
         "x-max-bytes": "",
         "x-sizes": "sizes",
     },
 }
-_COMMON_KEYWORDS = dict.fromkeys(("$ref", "x-clauses", "x-assumed"), "")
+_COMMON_KEYWORDS = _any("$ref x-clauses x-assumed")
 _VALUES = {  # the schemas of the values that mockhub computes with
     "$ref": string("a reference such as '#/components/schemas/Size'", pattern="^#/"),
     "propertyName": string("the name of a property"),
