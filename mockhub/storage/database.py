@@ -54,14 +54,6 @@ class Database:
             self._errors = (psycopg.Error,)
             logging.getLogger("psycopg").setLevel(logging.ERROR)  # the store logs it too
 
-    @property
-    def connection(self) -> Any:
-        """The connection, which is opened when it is used first."""
-        if self._connection is None:
-            with self._translated_errors():
-                self._connection = self._connect()
-        return self._connection
-
     def _connect(self) -> Any:
         if self.is_sqlite:
             return _connect_to_sqlite(self._path, self._synchronous)
@@ -70,9 +62,12 @@ class Database:
         return PipelinedConnection(self.url, timeout=LOCK_TIMEOUT)
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def connected(self) -> Iterator[Any]:
+        """Yield the connection, which is opened when it is used first; translate its errors."""
         try:
-            yield
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
         except self._errors as error:
             reason = _first_line(error)
             raise ServiceUnavailable(
@@ -83,14 +78,12 @@ class Database:
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement: at once, or on PostgreSQL with the next `select` or `commit`."""
-        connection = self.connection
-        with self._translated_errors():
+        with self.connected() as connection:
             connection.execute(statement, parameters)
 
     def select(self, statement: str, *parameters: object) -> list[Row]:
         """Return the rows of a query. ``FOR UPDATE`` at its end locks them on PostgreSQL."""
-        connection = self.connection
-        with self._translated_errors():
+        with self.connected() as connection:
             if not self.is_sqlite:
                 rows: list[Row] = connection.select(statement, parameters)
                 return rows
@@ -101,8 +94,8 @@ class Database:
         """Insert rows, or replace those that exist already, except for their `ordinal`."""
         if not rows:
             return
-        connection, statement = self.connection, _insertion(table, self.is_sqlite)
-        with self._translated_errors():
+        statement = _insertion(table, self.is_sqlite)
+        with self.connected() as connection:
             if self.is_sqlite:
                 connection.executemany(statement, rows)
             else:  # one statement for all rows, which is much faster than one for each
@@ -127,8 +120,7 @@ class Database:
         self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
 
     def commit(self) -> None:
-        connection = self.connection
-        with self._translated_errors():
+        with self.connected() as connection:
             connection.commit()
 
     def rollback(self) -> None:

@@ -195,11 +195,11 @@ def test_full_disk_is_503_and_charges_nothing(connect: Connect, path: Path) -> N
     client = connect(f"sqlite:///{path}")
     client.generate()
     before = client.balance()
-    connection = client.store.session.database.connection
 
     def limit(pages: int) -> None:
-        connection.rollback()
-        connection.execute(f"PRAGMA max_page_count={pages}")
+        with client.store.session.database.connected() as connection:
+            connection.rollback()
+            connection.execute(f"PRAGMA max_page_count={pages}")
 
     limit(1)
     replies = [client.generate(prompt="x" * 4000) for _ in range(20)]
