@@ -60,8 +60,7 @@ class HubDocument(Struct):
     Attributes:
         keys_version: the version of the hub in which a key changed last.
         last_ordinal: the last number given to an account, key or generation, which order them.
-        ended_total: how many generations have ended.
-        evicted_total: how many of these were evicted.
+        evicted_total: how many generations that had ended were evicted.
         journal: the id of the journal.
     """
 
@@ -82,7 +81,6 @@ class HubDocument(Struct):
     inline: list[tuple[Directive, _Scope, ArmedFault]]
     keys_version: int = 0
     last_ordinal: int = 0
-    ended_total: int = 0
     evicted_total: int = 0
     journal: str = ""
 

@@ -253,7 +253,6 @@ class StoredHub:
             hub,
             keys_version=self._keys_version,
             last_ordinal=self._last_ordinal,
-            ended_total=self._ended_ids.total,
             evicted_total=self._ended_ids.first,
             journal=self.journal.id,
         )
