@@ -83,6 +83,7 @@ def compute_coverage(spec: ApiSpec, counts: Mapping[CoverageKey, int]) -> Covera
         operation.id: dict.fromkeys(sorted(operation.responses), 0)
         for operation in spec.operations.values()
     }
+    operations = dict.fromkeys(statuses, 0)
     codes = dict.fromkeys(spec.errors.statuses, 0)
     states: dict[str, int] = dict.fromkeys(STATUSES, 0)
     outcomes = _documented_outcomes(codes)
@@ -93,12 +94,11 @@ def compute_coverage(spec: ApiSpec, counts: Mapping[CoverageKey, int]) -> Covera
             known[status] += count
         elif known is not None:
             undocumented[f"{operation} {status}"] += count
-        for table, name in ((codes, code), (states, state)):
+        for table, name in ((operations, operation), (codes, code), (states, state)):
             if name in table:
                 table[name] += count
         if (row := outcomes.get(code or _NONE)) is not None:
             row[state or _NONE] = row.get(state or _NONE, 0) + count
-    operations = _count_operations(statuses, counts)
     return Coverage(operations, statuses, codes, states, outcomes, undocumented)
 
 
@@ -107,13 +107,3 @@ def _documented_outcomes(codes: Iterable[str]) -> dict[str, dict[str, int]]:
     outcomes: dict[str, dict[str, int]] = {code: {_NONE: 0} for code in codes}
     outcomes["generationFailed"]["failed"] = 0
     return {_NONE: {_NONE: 0, **{one: 0 for one in STATUSES if one != "failed"}}, **outcomes}
-
-
-def _count_operations(
-    known: Mapping[str, object], counts: Mapping[CoverageKey, int]
-) -> dict[str, int]:
-    operations = dict.fromkeys(known, 0)
-    for (operation, *_), count in counts.items():
-        if operation in operations:
-            operations[operation] += count
-    return operations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise, starmap
-from typing import Literal, TypeVar
+from typing import Literal
 from urllib.parse import parse_qsl
 
 from mockhub._timestamps import SECOND
@@ -43,7 +43,6 @@ FINDING_KINDS = (
 )
 
 Severity = Literal["violation", "money", "warning", "hint"]
-Key = TypeVar("Key")
 
 _BAD_REQUEST, _UNAUTHORIZED, _PAYMENT_REQUIRED = 400, 401, 402
 _FIELD, _FILE = "field", "file"
