@@ -59,11 +59,9 @@ class ControlClient:
                 "or give its address with --url"
             ) from None
 
-    def hub_request(
-        self, method: str, route: str = "", body: object = None, **query: object
-    ) -> Any:
+    def hub_request(self, method: str, route: str, body: object = None, **query: object) -> Any:
         """Send a request to a path below the hub's own; raises as `request` does."""
-        return self.request(method, f"/hubs/{quote(self.hub, safe='')}{route}", body, **query)
+        return self.request(method, url_path("hubs", self.hub) + route, body, **query)
 
     def _decode(self, media_type: str, raw: bytes) -> Any:
         try:

@@ -35,7 +35,7 @@ _EXCHANGE_COLUMNS = (
 def accounts(context: CtlContext) -> None:
     """List the accounts with their balances."""
     render = table("accounts", "id", "account_type", "credits", "next_expiration", "keys")
-    context.output(context.client.hub_request("GET", "/accounts"), render)
+    context.send("GET", "/accounts", render=render)
 
 
 @ctl.command()
@@ -46,9 +46,7 @@ def accounts(context: CtlContext) -> None:
 def grant(context: CtlContext, account: str, credits: int, expires_in: str | None) -> None:
     """Grant credits to an account."""
     body = without_none(credits=credits, expires_in=expires_in)
-    context.output(
-        context.client.hub_request("POST", url_path("accounts", account, "grants"), body)
-    )
+    context.send("POST", url_path("accounts", account, "grants"), body)
 
 
 @ctl.command()
@@ -61,8 +59,7 @@ def ledger(context: CtlContext, /, account: str, **filters: Any) -> None:
     render = table(
         "entries", "number", "created_at", "kind", "credits", "balance", "lot", "generation"
     )
-    path = url_path("accounts", account, "entries")
-    context.output(context.client.hub_request("GET", path, **filters), render)
+    context.send("GET", url_path("accounts", account, "entries"), render=render, **filters)
 
 
 @ctl.command()
@@ -70,7 +67,7 @@ def ledger(context: CtlContext, /, account: str, **filters: Any) -> None:
 def keys(context: CtlContext) -> None:
     """List the API keys."""
     render = table("keys", "id", "name", "account", "expires_at", "status")
-    context.output(context.client.hub_request("GET", "/keys"), render)
+    context.send("GET", "/keys", render=render)
 
 
 @ctl.command()
@@ -80,8 +77,7 @@ def keys(context: CtlContext) -> None:
 @pass_context
 def create_key(context: CtlContext, /, account: str, **fields: Any) -> None:
     """Create an API key for an account. It is shown once."""
-    body = without_none(account=account, **fields)
-    context.output(context.client.hub_request("POST", "/keys", body))
+    context.send("POST", "/keys", without_none(account=account, **fields))
 
 
 @ctl.command()
@@ -89,7 +85,7 @@ def create_key(context: CtlContext, /, account: str, **fields: Any) -> None:
 @pass_context
 def revoke(context: CtlContext, key: str) -> None:
     """Revoke an API key, by its id or name."""
-    context.output(context.client.hub_request("DELETE", url_path("keys", key)))
+    context.send("DELETE", url_path("keys", key))
 
 
 @ctl.command()
@@ -98,8 +94,7 @@ def revoke(context: CtlContext, key: str) -> None:
 @pass_context
 def expire_key(context: CtlContext, key: str, duration: str) -> None:
     """Expire an API key, by its id or name, after a duration such as 10m or 0s."""
-    body = {"expires_in": duration}
-    context.output(context.client.hub_request("PATCH", url_path("keys", key), body))
+    context.send("PATCH", url_path("keys", key), {"expires_in": duration})
 
 
 # -- generations, provider, faults, time ---------------------------------------------------------
@@ -109,13 +104,12 @@ def expire_key(context: CtlContext, key: str, duration: str) -> None:
 @click.option("--status", help="Only those with this status, such as queued.")
 @click.option("--limit", type=int, default=20, help="Maximum number to list.")
 @pass_context
-def generations(context: CtlContext, status: str | None, limit: int) -> None:
+def generations(context: CtlContext, /, **filters: Any) -> None:
     """List the latest generations."""
     render = table(
         "generations", "id", "account", "status", "credits", "n", "size", "outcome", "prompt"
     )
-    response = context.client.hub_request("GET", "/generations", status=status, limit=limit)
-    context.output(response, render)
+    context.send("GET", "/generations", render=render, **filters)
 
 
 @ctl.command()
@@ -125,7 +119,7 @@ def generations(context: CtlContext, status: str | None, limit: int) -> None:
 def complete(context: CtlContext, generation: str, outcome: str) -> None:
     """Complete a running generation."""
     route = url_path("generations", generation, "complete")
-    context.output(context.client.hub_request("POST", route, {"outcome": outcome}))
+    context.send("POST", route, {"outcome": outcome})
 
 
 @ctl.command()
@@ -140,7 +134,7 @@ def provider(context: CtlContext, outcomes: tuple[str, ...]) -> None:
     mockhub ctl provider fail "deliver=3 duration=2s" duration=0s
     """
     body = {"script": list(outcomes)} if outcomes else None
-    context.output(context.client.hub_request("PUT" if body else "GET", "/provider", body))
+    context.send("PUT" if body else "GET", "/provider", body)
 
 
 @ctl.command()
@@ -150,7 +144,7 @@ def provider(context: CtlContext, outcomes: tuple[str, ...]) -> None:
 def arm_fault(context: CtlContext, fault: str, prompt: str | None) -> None:
     """Arm a fault, such as "reset@after x1" or "status=503 p=0.1"."""
     body = without_none(fault=fault, prompt=prompt)
-    context.output(context.client.hub_request("POST", "/faults", body), _print_faults)
+    context.send("POST", "/faults", body, render=_print_faults)
 
 
 @ctl.command()
@@ -161,8 +155,7 @@ def faults(context: CtlContext, clear: bool, disarm: str | None) -> None:
     """List the armed faults."""
     reject_together(clear=clear, disarm=disarm)
     path = url_path("faults", disarm) if disarm else "/faults"
-    response = context.client.hub_request("DELETE" if clear or disarm else "GET", path)
-    context.output(response, _print_faults)
+    context.send("DELETE" if clear or disarm else "GET", path, render=_print_faults)
 
 
 @ctl.command()
@@ -186,8 +179,7 @@ def clock(context: CtlContext, manual: bool, system: bool, mode: str | None) -> 
     reject_together(manual=manual, system=system)
     kind = "manual" if manual else "system" if system else None
     body = without_none(kind=kind, mode=mode)
-    response = context.client.hub_request("PATCH" if body else "GET", "/clock", body or None)
-    context.output(response)
+    context.send("PATCH" if body else "GET", "/clock", body or None)
 
 
 @ctl.command()
@@ -196,9 +188,9 @@ def clock(context: CtlContext, manual: bool, system: bool, mode: str | None) -> 
 def advance(context: CtlContext, duration: str | None) -> None:
     """Advance a manual clock by a DURATION such as 30s, or to the next event."""
     if duration is None:
-        context.output(context.client.hub_request("POST", "/clock/next"))
+        context.send("POST", "/clock/next")
     else:
-        context.output(context.client.hub_request("POST", "/clock/advance", {"by": duration}))
+        context.send("POST", "/clock/advance", {"by": duration})
 
 
 # -- journal and client report -------------------------------------------------------------------
@@ -211,10 +203,9 @@ def advance(context: CtlContext, duration: str | None) -> None:
     help="Report polls that follow each other faster than this, such as 500ms.",
 )
 @pass_context
-def report(context: CtlContext, min_poll_interval: str | None) -> None:
+def report(context: CtlContext, /, **query: Any) -> None:
     """Show what the client does wrong, and what of the API it has not used."""
-    response = context.client.hub_request("GET", "/report", min_poll_interval=min_poll_interval)
-    context.output(response, tables.print_report)
+    context.send("GET", "/report", render=tables.print_report, **query)
 
 
 @ctl.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -15,12 +16,24 @@ from mockhub.cli.ctl.completion import complete_hub
 Renderer = Callable[[Json], None]
 
 
+@dataclass(frozen=True)
 class CtlContext:
     """The client, and whether responses are printed as JSON."""
 
-    def __init__(self, client: ControlClient, as_json: bool) -> None:
-        self.client = client
-        self.as_json = as_json
+    client: ControlClient
+    as_json: bool
+
+    def send(
+        self,
+        method: str,
+        route: str = "",
+        body: object = None,
+        *,
+        render: Renderer = tables.print_object,
+        **query: object,
+    ) -> None:
+        """Send a request to a path below the hub's own, and print the response."""
+        self.output(self.client.hub_request(method, route, body, **query), render)
 
     def output(self, response: Json | str, render: Renderer = tables.print_object) -> None:
         if isinstance(response, str):
@@ -35,7 +48,7 @@ pass_context = click.make_pass_decorator(CtlContext)
 
 
 def table(field: str, *columns: str) -> Renderer:
-    return lambda response: tables.print_table(response[field], columns)
+    return lambda response: tables.TablePrinter(columns).print(response[field])
 
 
 class _OptionsAnywhere(click.Group):

@@ -38,7 +38,7 @@ def hubs(context: CtlContext) -> None:
 @pass_context
 def show(context: CtlContext) -> None:
     """Show the hub: its contents, and the result of its ledger audit."""
-    context.output(context.client.hub_request("GET"), tables.print_hub)
+    context.send("GET", render=tables.print_hub)
 
 
 @ctl.command()
@@ -89,16 +89,14 @@ def load(context: CtlContext, file: Path) -> None:
 @pass_context
 def fork(context: CtlContext, /, **fields: Any) -> None:
     """Copy the hub to a new one with another name."""
-    context.output(
-        context.client.hub_request("POST", "/fork", without_none(**fields)), tables.print_hub
-    )
+    context.send("POST", "/fork", without_none(**fields), render=tables.print_hub)
 
 
 @ctl.command()
 @pass_context
 def reset(context: CtlContext) -> None:
     """Restore the initial state of the hub."""
-    context.output(context.client.hub_request("POST", "/reset"), tables.print_hub)
+    context.send("POST", "/reset", render=tables.print_hub)
 
 
 @ctl.command()
@@ -112,11 +110,11 @@ def update_hub(context: CtlContext, /, **fields: Any) -> None:
     body = without_none(**fields)
     if not body:
         raise click.UsageError("give an option, such as --image-format webp")
-    context.output(context.client.hub_request("PATCH", "", body), tables.print_hub)
+    context.send("PATCH", "", body, render=tables.print_hub)
 
 
 @ctl.command()
 @pass_context
 def delete_hub(context: CtlContext) -> None:
     """Delete the hub."""
-    context.output(context.client.hub_request("DELETE"))
+    context.send("DELETE")

@@ -65,10 +65,6 @@ class TablePrinter:
         console.print(Text("  ").join(cells), Text(), overflow="fold", sep="\n")
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    TablePrinter(columns).print(rows)
-
-
 def _label(column: str) -> str:
     return column.replace("_", " ")
 
