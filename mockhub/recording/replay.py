@@ -17,6 +17,7 @@ from mockhub.domain.hub import HubBackend
 from mockhub.domain.ledger import Entry
 from mockhub.exceptions import ApiError, MockhubError, ValidationError
 from mockhub.journal.exchange import MAX_STORED_BODY, StoredBody
+from mockhub.recording.compare import balance_in
 from mockhub.recording.files import BASE_URL, RecordedExchange
 from mockhub.recording.matching import MATCHED_HEADERS, Fields, Matcher, request_fields
 from mockhub.recording.recorder import KeyLabels, redact
@@ -139,9 +140,8 @@ class Replay:
 
     def _follow_balance(self, context: RequestContext, content: dict[str, Any]) -> None:
         """Let the account of a key of the hub have the recorded balance."""
-        balance = content.get("balance", content)
-        credits = balance.get("credits") if isinstance(balance, dict) else None
-        if type(credits) is not int:
+        _, credits = balance_in(content)
+        if credits is None:
             return
         with suppress(ApiError, MockhubError):  # the hub does not know the key, or cannot follow
             account = context.account = self._hub.authenticate(context.credentials)
