@@ -71,8 +71,7 @@ def run_proxy(options: ProxyOptions) -> None:
     finally:
         if recorder:
             recorder.close()
-        if api.guard:
-            api.guard.close()
+        api.guard.close()
     _finish(options, api)
 
 
@@ -109,7 +108,7 @@ def _finish(options: ProxyOptions, api: ProxyApi) -> None:
 
     if options.log_format == "json":
         counts = {name: api.findings.count(name) for name in SEVERITIES}
-        spent = api.guard.state.spent if api.guard else 0
+        spent = api.guard.state.spent
         click.echo(json.dumps({"event": "finished", "findings": counts, "credits_spent": spent}))
     else:
         click.echo(report.summary(api))
@@ -143,7 +142,6 @@ def _started(options: ProxyOptions, url: str, address: str, api: ProxyApi) -> st
 
 
 def _describe_credits(options: ProxyOptions, api: ProxyApi) -> str:
-    spent = api.guard.state.spent if api.guard else 0
     limit = "" if options.budget is None else f" of {options.budget}"
     place = f"in {options.state}" if options.state else "not kept over a restart; see --state"
-    return f"{spent}{limit} spent, {place}"
+    return f"{api.guard.state.spent}{limit} spent, {place}"

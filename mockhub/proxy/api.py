@@ -64,7 +64,7 @@ class ProxyApi(PublicApi):
         hub: Gets the exchanges, and what they show of accounts and generations.
         public_url: The URL of the proxy.
         upstream: Sends the requests.
-        guard: Decides which requests are sent; None for all.
+        guard: Decides which requests are sent.
         checks: Check every exchange; the default ones unless others are given.
         strict: Whether a response that breaks the contract becomes a 502.
         rewrite_images: Whether image URLs in responses lead to the proxy.
@@ -85,7 +85,7 @@ class ProxyApi(PublicApi):
         public_url: str,
         upstream: UpstreamClient,
         *,
-        guard: Guard | None = None,
+        guard: Guard,
         checks: ExchangeChecks | None = None,
         strict: bool = False,
         rewrite_images: bool = False,
@@ -165,8 +165,7 @@ class ProxyApi(PublicApi):
             context.upstream.close()
         context.source.unwatch()
         self.checks.balance.end(context)
-        if self.guard is not None:
-            self.guard.settle(context)
+        self.guard.settle(context)
         redact_response(context)
         super().record(context)
         operation = context.operation.id if context.operation else "none"
@@ -250,8 +249,7 @@ class ProxyApi(PublicApi):
             prompt = context.parsed_request.prompt
             faults = match_prompt_faults(context, context.operation.id, prompt)
             await self._apply_before(context, faults)
-        if self.guard is not None:
-            await self.guard.admit(context)
+        await self.guard.admit(context)
 
     def _on_disconnect(self, context: ProxyContext, request: UpstreamRequest) -> None:
         """Cancel a request that is safe or incomplete; the response to another one is awaited.
@@ -261,7 +259,7 @@ class ProxyApi(PublicApi):
         context.client_disconnected = True
         if request.exchange and (request.method in SAFE_METHODS or not request.sent):
             request.exchange.abort()
-        elif self.guard is not None:
+        else:
             self.guard.mark_lost(context)
 
     # -- the response ----------------------------------------------------------------------------

@@ -134,7 +134,7 @@ class Guard:
         status = context.upstream_status
         was_sent = context.upstream_request is not None and context.upstream_request.sent
         if not was_sent or self._is_free(status or 0, context.upstream_code):
-            self._forget(context)
+            self._forget(purchase)
         else:
             if status and status < _FIRST_ERROR_STATUS:
                 self._confirm(purchase, seen)
@@ -235,12 +235,10 @@ class Guard:
                 state.closed_unconfirmed += 0 if one.confirmed else one.credits
         state.purchases = kept
 
-    def _forget(self, context: ProxyContext) -> None:
+    def _forget(self, purchase: Purchase) -> None:
         """Release the price of a request that was not charged."""
-        purchase = context.purchase
-        if purchase is not None:
-            self.state.purchases = [one for one in self.state.purchases if one is not purchase]
-            self._wake(purchase)
+        self.state.purchases = [one for one in self.state.purchases if one is not purchase]
+        self._wake(purchase)
 
     def _wake(self, purchase: Purchase) -> None:
         if event := self._responded.pop(id(purchase), None):

@@ -51,7 +51,7 @@ def as_json(api: ProxyApi, target: str) -> dict[str, object]:
         "exchanges": api.hub.journal.total,
         "violations": api.findings.count("violation"),
         "warnings": api.findings.count("warning"),
-        "credits": api.guard.state.as_json() if api.guard else None,
+        "credits": api.guard.state.as_json(),
         "findings": [finding.as_json() for finding in api.findings],
         "client": build_report(api.hub).as_json(),
     }
@@ -98,8 +98,7 @@ def summary(api: ProxyApi) -> str:
     """Return what the proxy prints at its end."""
     counts = [plural(api.hub.journal.total, "exchange")]
     counts += [plural(api.findings.count(severity), severity) for severity in SEVERITIES]
-    if api.guard is not None:
-        counts.append(f"{plural(api.guard.state.spent, 'credit')} spent")
+    counts.append(f"{plural(api.guard.state.spent, 'credit')} spent")
     lines = [", ".join(counts)]
     for finding in api.findings:
         problem = finding.problem

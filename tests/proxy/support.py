@@ -17,6 +17,7 @@ from mockhub._resources import resource_path
 from mockhub.control.app import mount_control_plane
 from mockhub.journal.exchange import Exchange
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.guard import Guard
 from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
@@ -70,6 +71,7 @@ def start_proxy(
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     upstream = UpstreamClient(Target(target, spec.base_path), ca_file=ca_file, timeouts=timeouts)
+    options.setdefault("guard", Guard(spec, target, repeats="allow"))
     api = ProxyApi(spec, ProxyHub("default", spec), url, upstream, **options)
     app = App(api)
     if control:
@@ -80,8 +82,7 @@ def start_proxy(
             yield LiveProxy(url, api, server, client)
     finally:
         server.stop()
-        if api.guard:
-            api.guard.close()
+        api.guard.close()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from mockhub._resources import resource_path
 from mockhub.journal.exchange import Exchange
 from mockhub.proxy.api import ProxyApi
 from mockhub.proxy.context import ProxyContext
+from mockhub.proxy.guard import Guard
 from mockhub.proxy.mirror import ProxyHub
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient
@@ -176,7 +177,8 @@ def test_client_that_leaves_after_the_response_has_it(upstream: LiveHub) -> None
     async def get_models() -> list[Exchange]:
         spec = read_spec(resource_path("openapi.yaml"))
         client = UpstreamClient(Target(upstream.url + "/api/v1", spec.base_path))
-        api = ProxyApi(spec, ProxyHub("default", spec), "http://proxy", client)
+        guard = Guard(spec, upstream.url)
+        api = ProxyApi(spec, ProxyHub("default", spec), "http://proxy", client, guard=guard)
         left = asyncio.Event()
 
         async def receive() -> Message:

@@ -35,9 +35,7 @@ def guarded(upstream: LiveHub, **options: Any) -> Iterator[LiveProxy]:
 
 
 def status(proxy: LiveProxy) -> dict[str, object]:
-    guard = proxy.api.guard
-    assert guard
-    return proxy.server.call(guard.state.as_json)
+    return proxy.server.call(proxy.api.guard.state.as_json)
 
 
 def test_requests_beyond_the_budget_are_rejected(upstream: LiveHub) -> None:
@@ -302,8 +300,6 @@ def test_purchases_that_have_ended_are_summed_up(upstream: LiveHub) -> None:
     with guarded(upstream) as proxy:
         for number in range(5):
             assert proxy.generate({"prompt": str(number)}).status_code == 200
-        guard = proxy.api.guard
-        assert guard
-        assert proxy.server.call(lambda: len(guard.state.purchases)) == 1
+        assert proxy.server.call(lambda: len(proxy.api.guard.state.purchases)) == 1
         assert (status(proxy)["spent"], status(proxy)["unconfirmed"]) == (40, 0)
         assert summary(proxy.api).startswith("5 exchanges, 0 violations, 0 warnings, 40 credits")

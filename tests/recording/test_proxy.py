@@ -11,6 +11,7 @@ import httpx
 from mockhub.cli.run_server import record
 from mockhub.domain.hub import HubBackend
 from mockhub.proxy.api import ProxyApi
+from mockhub.proxy.guard import Guard
 from mockhub.proxy.target import Target
 from mockhub.proxy.upstream import UpstreamClient, UpstreamTimeouts
 from mockhub.recording.files import load_recording
@@ -26,7 +27,8 @@ def recording_proxy(upstream: LiveHub, directory: Path) -> Iterator[httpx.Client
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     timeouts = UpstreamTimeouts(connect=5, response=20, safe=20, idle=20)
     client = UpstreamClient(Target(upstream.url, spec.base_path), timeouts=timeouts)
-    app = App(ProxyApi(spec, HubBackend("default", spec), url, client))
+    guard = Guard(spec, upstream.url)
+    app = App(ProxyApi(spec, HubBackend("default", spec), url, client, guard=guard))
     recorder = record(app, directory)
     server = ServerThread(app, listener)
     with httpx.Client(
