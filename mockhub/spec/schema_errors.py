@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from jsonschema_rs import ValidationError
-
-if TYPE_CHECKING:
-    from mockhub.spec.operations import Validator
+from jsonschema_rs import Draft202012Validator, ValidationError
 
 
-def schema_errors(validator: Validator, value: object) -> Iterator[ValidationError]:
+def schema_errors(validator: Draft202012Validator, value: object) -> Iterator[ValidationError]:
     """Yield the errors of *value*; of `oneOf` and `anyOf`, those of the alternative it is like.
 
     That is the one whose const and enum values it has, such as the status of a generation, and
