@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -239,30 +239,20 @@ class _Body(NamedTuple):
 
 async def _read_body(context: RequestContext, limits: Limits) -> _Body:
     reader = RequestContentReader(context.headers)
-    file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
-    if not reader.complete:
-        try:
-            await _copy_body(context, limits, reader, file)
-        except BaseException:
-            file.close()
-            raise
+    with ExitStack() as errors:
+        file = errors.enter_context(SpooledTemporaryFile(_SPOOL_BYTES))
+        if not reader.complete:
+            async for chunk in chunks(context.source, limits):
+                reader.feed(chunk)
+                file.write(chunk)
+                if file.tell() > _MAX_BODY_BYTES:
+                    message = f"The body is too long; expected at most {_MAX_BODY_BYTES}"
+                    raise ValidationError(message)
+            reader.complete = True
+        errors.pop_all()  # the file is closed here only after an error
     size = file.tell()
     file.seek(0)
     return _Body(reader, file, size)
-
-
-async def _copy_body(
-    context: RequestContext,
-    limits: Limits,
-    reader: RequestContentReader,
-    file: SpooledTemporaryFile[bytes],
-) -> None:
-    async for chunk in chunks(context.source, limits):
-        reader.feed(chunk)
-        file.write(chunk)
-        if file.tell() > _MAX_BODY_BYTES:
-            raise ValidationError(f"The body is too long; expected at most {_MAX_BODY_BYTES}")
-    reader.complete = True
 
 
 class _ReadBodySource(AsgiBodySource):
