@@ -128,9 +128,6 @@ class Recorder:
         directory: An empty directory, a new one, or a recording, which is continued.
         public_url: The URL that URLs in responses begin with.
 
-    Attributes:
-        count: The number of exchanges that began.
-
     Raises:
         MockhubError: if the directory cannot be used.
     """

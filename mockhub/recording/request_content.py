@@ -21,9 +21,7 @@ Clean = Callable[[bytes], bytes]  # removes keys and the address of the server
 
 _MAX_HEADER = 1000  # bytes of a Content-Type
 _PART_BYTES = 2000  # of memory, about, that a part of a form takes
-_MAX_BYTES = (
-    2 * 1024 * 1024
-)  # of a body, and of the parts of a form without their files, that are kept
+_MAX_BYTES = 2 * 1024 * 1024  # of a body, or the parts of a form without files, that are kept
 
 _SILENT_LOGGER = logging.Logger("mockhub.recording")
 _SILENT_LOGGER.disabled = True
