@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from mmap import mmap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mockhub._resources import resource_path
 from mockhub.cli.access_log import AccessLog
 from mockhub.cli.options import ServeOptions
 from mockhub.domain.hub import HubBackend
@@ -98,7 +96,7 @@ class AppFactory:
 
 def load_files(options: ServeOptions) -> tuple[ApiSpec, Scenario]:
     """Load the spec and the scenario; raises MockhubError."""
-    spec = load_spec(spec_file(options))
+    spec = load_spec(options.spec)
     scenario = override(
         find_scenario(options.scenario),
         spec,
@@ -107,11 +105,6 @@ def load_files(options: ServeOptions) -> tuple[ApiSpec, Scenario]:
         provider=options.provider,
     )
     return spec, scenario
-
-
-def spec_file(options: ServeOptions) -> Path:
-    """Return the file of the spec."""
-    return options.spec or resource_path("openapi.yaml")
 
 
 def load_recording(options: ServeOptions) -> tuple[RecordedExchange, ...]:

@@ -18,7 +18,7 @@ import click
 from mockhub._loopback import is_loopback_host
 from mockhub._text import plural, printable
 from mockhub.cli.access_log import AccessLog
-from mockhub.cli.app_factory import AppFactory, load_files, load_recording, spec_file
+from mockhub.cli.app_factory import AppFactory, load_files, load_recording
 from mockhub.cli.banner import format_banner, format_started_event, page_url, raw_keys
 from mockhub.cli.log_writer import LogWriter
 from mockhub.cli.options import ServeOptions, ServerOptions
@@ -219,8 +219,7 @@ def _watcher(factory: AppFactory, app: App, scenario: Scenario) -> Watch:
         spec, scenario = load_files(factory.options)
         return factory.create(spec, scenario), scenario
 
-    spec = spec_file(factory.options)
-    return Watcher(app, spec, scenario, load, factory.access_log).run
+    return Watcher(app, scenario, load, factory.access_log).run
 
 
 def serve_app(

@@ -7,9 +7,8 @@ of a container.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +31,12 @@ class Watcher:
 
     Attributes:
         app: The application.
-        spec_file: The file of its API spec.
         scenario: The scenario of its default hub.
         load: Returns a new application and its scenario; raises MockhubError.
         log: Where reloads and errors are logged.
     """
 
     app: App
-    spec_file: Path
     scenario: Scenario
     load: Callable[[], tuple[App, Scenario]]
     log: AccessLog
@@ -69,7 +66,7 @@ class Watcher:
         ]
         places = {str(file): found for file, found in changes if found}
         if places:
-            spec_changed = str(self.spec_file) in places
+            spec_changed = str(new.api.spec.document.path) in places
             self._replace(new, keep_hubs=not spec_changed)
             effect = "all hubs are deleted" if spec_changed else "other hubs remain"
             text = "; ".join(f"{file} ({_join(found)})" for file, found in places.items())
@@ -90,7 +87,7 @@ class Watcher:
         old.clock_waiter.close()  # ends the requests that wait, and the streams of the page
 
     def _files(self) -> tuple[Path, ...]:
-        return (self.spec_file, *self.scenario.files)
+        return (self.app.api.spec.document.path, *self.scenario.files)
 
     def _versions(self) -> dict[Path, object]:
         return {file: _version(file) for file in self._files()}
@@ -119,6 +116,6 @@ def _changed_places(old: Any, new: Any, place: Pointer = ()) -> Iterator[str]:
         yield from _changed_places(*values, (*place, name))
 
 
-def _join(places: Iterable[str]) -> str:
-    shown = [*islice(places, _MAX_PLACES + 1)]
-    return ", ".join([*shown[:_MAX_PLACES], *(["..."] if len(shown) > _MAX_PLACES else [])])
+def _join(places: list[str]) -> str:
+    more = ["..."] if len(places) > _MAX_PLACES else []
+    return ", ".join(places[:_MAX_PLACES] + more)

@@ -54,7 +54,7 @@ def test_files_are_loaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         other = build_hub(scenario, "other", app.api.spec)
         app.api.hub_registry.add(other)
         log = Log()
-        task = asyncio.create_task(watch.Watcher(app, spec_file, scenario, load, log).run())  # type: ignore[arg-type]
+        task = asyncio.create_task(watch.Watcher(app, scenario, load, log).run())  # type: ignore[arg-type]
         await asyncio.sleep(0)
 
         async def change(path: Path, text: str) -> tuple[str, str]:
