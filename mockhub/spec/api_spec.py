@@ -215,12 +215,9 @@ def _check_default_options(
     for index, entry in enumerate(model_list["data"]):
         options, model = entry["default_options"], catalog.models[entry["id"]]
         pointer = ("components", "examples", "Models", "value", "data", index, "default_options")
-        if options["aspect_ratio"] not in model.aspect_ratios:
-            raise document.error(
-                (*pointer, "aspect_ratio"), f"expected one of {list(model.aspect_ratios)}"
-            )
-        if options["quality"] not in model.prices:
-            raise document.error((*pointer, "quality"), f"expected one of {list(model.prices)}")
+        for name, known in (("aspect_ratio", model.aspect_ratios), ("quality", model.prices)):
+            if options[name] not in known:
+                raise document.error((*pointer, name), f"expected one of {list(known)}")
 
 
 def _error_examples(
