@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 from mockhub.domain.hub_registry import DEFAULT
 from mockhub.server.server import ServerThread, bind
@@ -38,9 +38,7 @@ class HubServer(AppHost):
         """
         if self._server_thread is None:
             return function()
-        value: Any = self._server_thread.call(function)
-        result: T = value
-        return result
+        return self._server_thread.call(function)
 
     def create_hub(self, *, name: str = "hub", **options: Unpack[HubOptions]) -> Hub:
         """Create a hub; delete it with `Hub.close`, or use it as a context manager.
