@@ -77,9 +77,6 @@ class Findings:
         """Iterate over them, violations first."""
         return iter(sorted(self._findings.values(), key=_order))
 
-    def __len__(self) -> int:
-        return len(self._findings)
-
     def count(self, severity: Severity) -> int:
         return sum(one.problem.severity == severity for one in self._findings.values())
 
