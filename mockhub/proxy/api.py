@@ -36,7 +36,7 @@ from mockhub.proxy.upstream import SAFE_METHODS, UpstreamClient, UpstreamExchang
 from mockhub.spec.api_spec import ApiSpec
 from mockhub.spec.error_catalog import UNAUTHORIZED
 from mockhub.web import cors, responses
-from mockhub.web.api import Observer, PublicApi
+from mockhub.web.api import PublicApi
 from mockhub.web.asgi import Send, send_response
 from mockhub.web.context import RequestContext, error_code_and_status
 from mockhub.web.fault_injection import (
@@ -69,7 +69,6 @@ class ProxyApi(PublicApi):
         strict: Whether a response that breaks the contract becomes a 502.
         rewrite_images: Whether image URLs in responses lead to the proxy.
         limits: The bounds on a request.
-        observers: Called with the context of every finished request.
 
     Attributes:
         findings: What contradicts the documentation.
@@ -90,9 +89,8 @@ class ProxyApi(PublicApi):
         strict: bool = False,
         rewrite_images: bool = False,
         limits: Limits | None = None,
-        observers: Iterable[Observer] = (),
     ) -> None:
-        super().__init__(spec, HubRegistry(hub), public_url, limits=limits, observers=observers)
+        super().__init__(spec, HubRegistry(hub), public_url, limits=limits)
         self.hub = hub
         self.upstream, self.target = upstream, upstream.target.public_url
         self.guard = guard

@@ -229,8 +229,9 @@ def test_journal_does_not_hold_long_responses() -> None:
     content = b'{"data":"%b"}' % (3_000_000 * b"x")
     with (
         scripted_server(lambda request: Response(200, content)) as target,
-        start_proxy(target, observers=[contexts.append]) as proxy,
+        start_proxy(target) as proxy,
     ):
+        proxy.api.observers.append(contexts.append)
         assert proxy.get("models").content == content
         (exchange,) = proxy.exchanges()
     assert exchange.response.length == len(content)
