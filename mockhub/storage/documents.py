@@ -13,7 +13,6 @@ from msgspec import Struct
 from mockhub.domain.accounts import Account
 from mockhub.domain.clock import Clock, ClockMode, ManualClock, SystemClock
 from mockhub.domain.generations import Generation
-from mockhub.domain.hub import HubBackend
 from mockhub.domain.hub_state import HubState
 from mockhub.domain.ids import Ids
 from mockhub.domain.keys import ApiKey, KeyStore
@@ -214,9 +213,3 @@ def build_scheduler(accounts: Iterable[Account], generations: Iterable[Generatio
         if not generation.ended:
             scheduler.add_completion(generation.due_at, generation.id)
     return scheduler
-
-
-def apply_document(document: HubDocument, hub: HubBackend) -> None:
-    """Bring the fields of a hub to those of a document, but for the clock."""
-    for name, value in document.fields().items():
-        setattr(hub, name, value)

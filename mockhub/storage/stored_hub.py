@@ -25,7 +25,6 @@ from mockhub.storage.documents import (
     ClockDocument,
     HubDocument,
     SnapshotDocument,
-    apply_document,
     encode,
     entry_count,
     new_entries,
@@ -105,7 +104,8 @@ class StoredHub:
         since, self.version, self.is_stale = self.version, row.version, False
         self._state, self._last_ordinal = row.state, document.last_ordinal
         self._keys_version = document.keys_version
-        apply_document(document, self.hub)
+        for name, value in document.fields().items():
+            setattr(self.hub, name, value)
         self.journal.id = document.journal or self.journal.id
         if since == 0:
             self._read_snapshot(database)
