@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -20,6 +19,7 @@ from mockhub._numbers import MAX_INTEGER
 from mockhub._text import install_hint, printable, suggest
 from mockhub.cli.config_option import source_of
 from mockhub.exceptions import MockhubError
+from mockhub.proxy.target import is_http_url
 
 EXIT_USAGE_ERROR = 2
 EXTRAS = {  # by the modules that each of them installs
@@ -162,12 +162,7 @@ def absolute_url(ctx: click.Context, param: click.Parameter, value: str | None) 
     """Check an option whose value is a base URL, to which paths can be appended."""
     if value is None:
         return None
-    try:
-        url = urlsplit(value)
-        valid = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        valid = False
-    if not (valid and value.isprintable()) or any(mark in value for mark in "?#@ "):
+    if not (is_http_url(value) and value.isprintable()) or any(mark in value for mark in "?#@ "):
         raise click.BadParameter(
             f"{value!r} is not a base URL; expected one such as http://mockhub.local:8080, "
             "without user, query and fragment"
