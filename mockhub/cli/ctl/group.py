@@ -35,7 +35,7 @@ class CtlContext:
         """Send a request to a path below the hub's own, and print the response."""
         self.output(self.client.hub_request(method, route, body, **query), render)
 
-    def output(self, response: Json | str, render: Renderer = tables.print_object) -> None:
+    def output(self, response: Json | str, render: Renderer) -> None:
         if isinstance(response, str):
             click.echo(printable(response, keep="\n"), nl=False)
         elif self.as_json:
