@@ -6,10 +6,9 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import yaml
@@ -28,8 +27,7 @@ _NOT_THE_SERVICE = ("cli", "mutants", "proxy", "recording", "verify")  # they ch
 _MAX_NUMBER = 99  # of a clause
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A place that names a clause.
 
     Attributes:
@@ -43,20 +41,6 @@ class Reference:
     line: int
     name: str
     description: str = ""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Everything that mockhub has on one clause."""
-
-    id: str
-    level: str
-    statement: str
-    spec: list[Reference]
-    code: list[Reference]
-    checks: list[Reference]
-    mutants: list[Reference]
-    tests: list[Reference]
 
 
 def _complete_clause(
@@ -91,11 +75,16 @@ def explain(clause: str | None, output_format: str) -> None:
     if clause is None or len(listed) != 1 or listed[0].id != clause.upper():
         _print_list(listed, output_format)
         return
-    explanation = explain_clause(listed[0])
+    references = explain_clause(listed[0])
     if output_format == "json":
-        click.echo(json.dumps(asdict(explanation), ensure_ascii=False, indent=2))
+        places = {name: [one._asdict() for one in found] for name, found in references.items()}
+        _print_json({**listed[0]._asdict(), **places})
     else:
-        click.echo("\n".join(_text(explanation)))
+        click.echo("\n".join(_text(listed[0], references)))
+
+
+def _print_json(content: object) -> None:
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def _select(text: str | None) -> list[Clause]:
@@ -115,8 +104,7 @@ def _select(text: str | None) -> list[Clause]:
 
 def _print_list(listed: list[Clause], output_format: str) -> None:
     if output_format == "json":
-        rows = [clause._asdict() for clause in listed]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        _print_json([clause._asdict() for clause in listed])
         return
     for clause in listed:
         click.echo(
@@ -124,19 +112,16 @@ def _print_list(listed: list[Clause], output_format: str) -> None:
         )
 
 
-def explain_clause(clause: Clause) -> Explanation:
-    """Collect every place that names *clause*."""
+def explain_clause(clause: Clause) -> dict[str, list[Reference]]:
+    """Collect every place that names *clause*, by the names of `_SECTIONS`."""
     pattern = _clause_pattern(clause.id)
-    return Explanation(
-        clause.id,
-        clause.level,
-        clause.statement,
-        spec=list(_spec_places(clause.id)),
-        code=list(_code_places(pattern)),
-        checks=list(_checks(clause.id)),
-        mutants=list(_mutants(clause.id)),
-        tests=list(_tests(pattern)),
-    )
+    return {
+        "spec": list(_spec_places(clause.id)),
+        "code": list(_code_places(pattern)),
+        "checks": list(_checks(clause.id)),
+        "mutants": list(_mutants(clause.id)),
+        "tests": list(_tests(pattern)),
+    }
 
 
 def _clause_pattern(clause_id: str) -> re.Pattern[str]:
@@ -274,16 +259,15 @@ _SECTIONS = {
 }
 
 
-def _text(explanation: Explanation) -> Iterator[str]:
-    yield click.style(f"{explanation.id} ({explanation.level})", bold=True)
-    yield f"  {explanation.statement}"
-    for field, title in _SECTIONS.items():
-        references: list[Reference] = getattr(explanation, field)
+def _text(clause: Clause, references: Mapping[str, list[Reference]]) -> Iterator[str]:
+    yield click.style(f"{clause.id} ({clause.level})", bold=True)
+    yield f"  {clause.statement}"
+    for name, found in references.items():
         yield ""
-        yield click.style(title, bold=True)
-        if not references:
+        yield click.style(_SECTIONS[name], bold=True)
+        if not found:
             yield "  nothing"
-        for one in references:
+        for one in found:
             yield f"  {one.path}:{one.line}  {one.name}"
             if one.description:
                 yield f"      {one.description}"
