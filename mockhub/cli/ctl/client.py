@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from mockhub._text import token_error
 from mockhub.exceptions import MockhubError
+from mockhub.proxy.target import is_http_url
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ class ControlClient:
     def _build_request(
         self, method: str, route: str, body: object, query: dict[str, object]
     ) -> Request:
-        if not _is_http_url(self.url):
+        if not (self.url.isascii() and is_http_url(self.url)):
             raise MockhubError(f"--url {self.url!r}: expected one such as http://127.0.0.1:8080")
         query_params = {name: value for name, value in query.items() if value is not None}
         url = f"{self.url.rstrip('/')}{_PREFIX}{route}" + (
@@ -89,13 +90,6 @@ class ControlClient:
                 raise MockhubError(problem)
             request.add_header("Authorization", f"Bearer {self.token}")
         return request
-
-
-def _is_http_url(url: str) -> bool:
-    try:
-        return url.isascii() and urlsplit(url).scheme in ("http", "https")
-    except ValueError:  # of a wrong IPv6 address
-        return False
 
 
 class _NoRedirects(HTTPRedirectHandler):
