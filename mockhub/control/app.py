@@ -7,6 +7,7 @@ public API. Handlers run on the event loop of the server, so that they never rac
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +29,7 @@ from mockhub.spec.request_validation import coerce_form_fields, reject_fractions
 from mockhub.spec.router import Router
 from mockhub.spec.schema_errors import schema_errors
 from mockhub.web import request_body, responses
+from mockhub.web.api import PublicApi
 from mockhub.web.app import CONTROL_PREFIX, App, is_under
 from mockhub.web.asgi import (
     BodySource,
@@ -61,18 +63,16 @@ def mount_control_plane(app: App, *, token: str | None, host: str = "127.0.0.1")
     request_metrics = RequestMetrics()
     app.api.observers.append(request_metrics.observe)
     access_policy = AccessPolicy(token, (host, urlsplit(app.api.public_url).hostname))
-    app.control_plane = ControlPlane(app, request_metrics, access_policy)
+    app.control_plane = ControlPlane(app.api, request_metrics, access_policy)
 
 
+@dataclass(eq=False)
 class ControlPlane:
     """The control plane of one application; a plain ASGI callable."""
 
-    def __init__(
-        self, app: App, request_metrics: RequestMetrics, access_policy: AccessPolicy
-    ) -> None:
-        self._api = app.api
-        self._request_metrics = request_metrics
-        self._access_policy = access_policy
+    api: PublicApi
+    request_metrics: RequestMetrics
+    access_policy: AccessPolicy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         source = body_source(scope, receive)
@@ -108,7 +108,7 @@ class ControlPlane:
 
     def _error_response(self, error: ApiError, path: str) -> responses.Response:
         """Make an error response; its message may quote the request, but never a key (AUTH-7)."""
-        redactor = self._api.hub_registry.default.redactor
+        redactor = self.api.hub_registry.default.redactor
         error.message = redactor.redact(error.message, quoted=path.encode())
         return responses.error_response(error)
 
@@ -118,14 +118,14 @@ class ControlPlane:
             return None
         page = self._dashboard.response(scope["path"])
         if page and is_under(CONTROL_PREFIX, scope["path"]):
-            self._access_policy.check_origin(headers_of(scope))
+            self.access_policy.check_origin(headers_of(scope))
         return page
 
     @cached_property
     def _dashboard(self) -> Dashboard:
         from mockhub.dashboard.page import Dashboard
 
-        api = self._api
+        api = self.api
         return Dashboard(api.spec.document.path, api.public_url, target=api.target)
 
     async def _dispatch(
@@ -136,16 +136,16 @@ class ControlPlane:
         match = routes.match(path)
         operation = _find_operation(match[0], scope["method"]) if match else None
         if operation is None or operation.requires_auth:
-            self._access_policy.check(headers)
+            self.access_policy.check(headers)
         if operation is None:
             raise _routing_error(routes, match[0] if match else {}, path, scope["method"])
-        allowed = self._api.allowed_changes
+        allowed = self.api.allowed_changes
         if operation.method != "GET" and allowed is not None and operation.id not in allowed:
-            known = ", ".join(allowed_changes(self._api))
+            known = ", ".join(allowed_changes(self.api))
             raise conflict(f"{operation.id} is not possible in a proxy; expected one of {known}")
         request = ControlRequest(
-            self._api,
-            self._request_metrics,
+            self.api,
+            self.request_metrics,
             path_params=_path_params(operation, path),
             query_params=_query_params(operation, scope["query_string"]),
             body=await self._read_body(operation, headers, source),
@@ -164,7 +164,7 @@ class ControlPlane:
             return {}
         parsed = ParsedBody()
         if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
-            await request_body.read_body(parsed, source, headers, operation, self._api.limits)
+            await request_body.read_body(parsed, source, headers, operation, self.api.limits)
         values = validate(parsed.values, operation.bodies[JSON])
         reject_fractions(parsed.values, operation.bodies[JSON])
         return values

@@ -290,28 +290,28 @@ def _lasting_headers(exchange: _Exchange) -> dict[bytes, bytes]:
     }
 
 
+@dataclass(eq=False)
 class RecordingApp:
     """Passes requests to an ASGI application, and what was seen of them to a recorder."""
 
-    def __init__(self, app: AsgiApp, recorder: Recorder) -> None:
-        self._app = app
-        self._recorder = recorder
+    app: AsgiApp
+    recorder: Recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
         scope = {**scope, "headers": headers}  # so that bodies arrive in readable form
         if is_preflight(scope["method"], headers_of(scope)):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        await self._recorder.wait_for_disk()
-        exchange = self._recorder.begin(scope)
+        await self.recorder.wait_for_disk()
+        exchange = self.recorder.begin(scope)
         receive = exchange.tap_receive(receive)
         if cycle := scope.get(CYCLE_SCOPE_KEY):
             scope[CYCLE_SCOPE_KEY] = _TappedCycle(cycle, receive)
         try:
-            await self._app(scope, receive, exchange.tap_send(send))
+            await self.app(scope, receive, exchange.tap_send(send))
         finally:
-            self._recorder.finish(exchange)
+            self.recorder.finish(exchange)
 
 
 class _TappedCycle(AsgiBodySource):
