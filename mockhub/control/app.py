@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 CONTROL_HEADER = (b"x-mockhub-control", b"1")  # of every response, by which clients know it
 
+_Response = responses.Response | StreamResponse
+
 _SUCCESS_LIMIT = 300
 _BAD_REQUEST, _METHOD_NOT_ALLOWED = 400, 405
 
@@ -88,9 +90,7 @@ class ControlPlane:
             )
             await send_response(marked, scope, send)
 
-    async def _handle(
-        self, scope: Scope, source: BodySource
-    ) -> responses.Response | StreamResponse:
+    async def _handle(self, scope: Scope, source: BodySource) -> _Response:
         try:
             if page := self._find_page(scope):
                 return page
@@ -128,9 +128,7 @@ class ControlPlane:
         api = self.api
         return Dashboard(api.spec.document.path, api.public_url, target=api.target)
 
-    async def _dispatch(
-        self, scope: Scope, source: BodySource
-    ) -> responses.Response | StreamResponse:
+    async def _dispatch(self, scope: Scope, source: BodySource) -> _Response:
         routes, handlers = load_openapi()
         headers, path = headers_of(scope), scope["path"]
         match = routes.match(path)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from mockhub.proxy.target import Target
 from mockhub.web.responses import Headers
 
+Fields = Iterable[tuple[bytes, bytes]]
+
 _HOP_BY_HOP = {
     *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization"),
     *(b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
@@ -15,14 +17,12 @@ _HOP_BY_HOP = {
 _NOT_SENT = _HOP_BY_HOP | {b"host", b"expect", b"x-mockhub"}
 
 
-def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def end_to_end(headers: Fields) -> Headers:
     """Return the headers that are for the other end (RFC 9110, 7.6.1)."""
     return tuple(_without(headers, _HOP_BY_HOP))
 
 
-def response_headers(
-    headers: Iterable[tuple[bytes, bytes]], target: Target, public_url: str
-) -> Headers:
+def response_headers(headers: Fields, target: Target, public_url: str) -> Headers:
     """Return the headers of the response to the client, whose Location leads to the proxy."""
     return tuple(
         (name, target.local_location(value, public_url) if name == b"location" else value)
@@ -30,9 +30,7 @@ def response_headers(
     )
 
 
-def request_headers(
-    headers: Iterable[tuple[bytes, bytes]], *, chunked: bool, identity: bool
-) -> Headers:
+def request_headers(headers: Fields, *, chunked: bool, identity: bool) -> Headers:
     """Return the headers of the request to the upstream.
 
     Args:
@@ -47,9 +45,7 @@ def request_headers(
     return (*_without(headers, dropped), *added)
 
 
-def _without(
-    headers: Iterable[tuple[bytes, bytes]], dropped: set[bytes]
-) -> Iterator[tuple[bytes, bytes]]:
+def _without(headers: Fields, dropped: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
     fields = [*headers]
     named = {
         name.strip().lower()
