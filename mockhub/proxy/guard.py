@@ -184,10 +184,10 @@ class Guard:
                 return  # it was not charged
         if self._repeats == "replay" and first.status is not None and first.body is not None:
             body = first.body.encode()
-            headers = (JSON_CONTENT_TYPE, (b"content-length", b"%d" % len(body)))
-            marked = (*headers, (_HEADER.lower().encode(), b"replayed"))
+            length, mark = b"%d" % len(body), (_HEADER.lower().encode(), b"replayed")
+            headers = (JSON_CONTENT_TYPE, (b"content-length", length), mark)
             context.repeated = first
-            raise OtherResponse(Response(first.status, body, marked))
+            raise OtherResponse(Response(first.status, body, headers))
         age = (self._clock.now() - first.at) / SECOND
         window = self._repeat_window / SECOND
         charged = "was charged" if first.confirmed else "may have been charged"
@@ -258,12 +258,9 @@ def _identity(context: ProxyContext) -> str:
 
     The boundary of a form differs from one attempt to the next, so its fields and files count.
     """
-    request, stored = (
-        context.parsed_request,
-        context.body.stored_body if context.body else EMPTY_BODY,
-    )
-    if request is not None:
-        content = msgspec.json.encode(request)
+    stored = context.body.stored_body if context.body else EMPTY_BODY
+    if context.parsed_request is not None:
+        content = msgspec.json.encode(context.parsed_request)
     else:
         content = stored.content if stored.content is not None else str(stored.digest).encode()
     target = context.scope["path"].encode() + b"?" + context.scope["query_string"]

@@ -14,12 +14,9 @@ from mockhub.web.serializers import IMAGES_PREFIX
 
 
 def list_generations(request: ControlRequest) -> object:
-    hub, account, status = (
-        request.hub,
-        request.query_params.get("account"),
-        request.query_params.get("status"),
-    )
-    now, limit = hub.clock.now(), request.query_params["limit"]
+    hub, query = request.hub, request.query_params
+    account, status = query.get("account"), query.get("status")
+    now, limit = hub.clock.now(), query["limit"]
     matching = (
         generation
         for generation in _newest_first(request)
