@@ -194,20 +194,19 @@ def prototype_hub(config: HubConfig) -> HubBackend:
     Raises:
         MockhubError: if the scenario has no account.
     """
-    scenario = find_scenario(config.scenario)
-    clock = _initial_clock(config, scenario)
-    backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
-    if not backend.accounts:
+    scenario, spec = find_scenario(config.scenario), default_spec()
+    if not scenario.content["accounts"]:
         raise MockhubError(f"{scenario.path}: accounts: the hub of a test needs at least one")
-    if config.credits is not None:
-        scenario = override(scenario, default_spec(), credits=config.credits)
-        backend = build_hub(scenario, "prototype", default_spec(), clock=clock, seed=config.seed)
-    if config.prompt_faults is not None:
-        backend.prompt_faults = config.prompt_faults
-    backend.arm(parse_all_directives(config.faults))
-    if config.provider:
-        backend.provider = parse_provider(config.provider)
-    return backend
+    return build_hub(
+        override(
+            scenario, spec, credits=config.credits, faults=config.faults, provider=config.provider
+        ),
+        "prototype",
+        spec,
+        clock=_initial_clock(config, scenario),
+        seed=config.seed,
+        prompt_faults=config.prompt_faults,
+    )
 
 
 def _initial_clock(config: HubConfig, scenario: Scenario) -> Clock | None:
