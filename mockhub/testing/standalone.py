@@ -19,8 +19,7 @@ def running(*, port: int = 0, **options: Unpack[HubOptions]) -> Iterator[Hub]:
 
     Args:
         port: The port to listen on; 0 picks a free one.
-        options: The options of the marker ``mockhub``: `scenario`, `credits`, `clock`, `seed`,
-            `faults` and `provider`.
+        options: The options of the marker ``mockhub``.
 
     Raises:
         MockhubError: if an option is not valid, or the port is in use.
