@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -29,7 +29,12 @@ EXTRAS = {  # by the modules that each of them installs
 }
 SEED = click.IntRange(-MAX_INTEGER, MAX_INTEGER)
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+spec_option = click.option(
+    "--spec",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use this openapi.yaml, with other models, prices or limits, instead of the bundled one.",
+)
 
 
 class LazyGroup(click.Group):
@@ -203,14 +208,3 @@ def reject_unused_token(ctx: click.Context) -> None:
             "(MOCKHUB_CONTROL=1), or no --control-token (MOCKHUB_CONTROL_TOKEN)",
             ctx,
         )
-
-
-def spec_option(command: _F) -> _F:
-    """Add the option ``--spec`` to a command."""
-    return click.option(
-        "--spec",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Use this openapi.yaml, with other models, prices or limits, instead of the bundled "
-        "one.",
-    )(command)
