@@ -24,7 +24,6 @@ from mockhub.cli.access_log import AccessLog
 from mockhub.cli.main import main
 from mockhub.domain.keys import key_digest
 from mockhub.testing.exchanges import ExchangeList, RecordedExchange
-from mockhub.testing.html_report import render
 from mockhub.testing.session_report import SessionReport
 from tests.support.live_server import LiveHub, serve_hub
 
@@ -309,7 +308,7 @@ def everything_that_leaves(exits: Exits, responses: list[str]) -> dict[str, str]
     data = {**client_report, "credits_spent": 0, "journal": [{**row} for row in rows]}
     report.add("a test", json.dumps([data], default=str))
     texts["pytest summary"] = "\n".join(report.terminal_lines(show_hints=True))
-    texts["html report"] = render(report)
+    texts["html report"] = report.as_html()
     return texts
 
 

@@ -35,9 +35,7 @@ class Collector:
 
     def pytest_sessionfinish(self) -> None:
         if self._html_path:
-            from mockhub.testing.html_report import render
-
-            self._html_path.write_text(render(self._session_report), "utf-8")
+            self._html_path.write_text(self._session_report.as_html(), "utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._has_data and self._session_report.tests:

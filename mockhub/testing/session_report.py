@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from mockhub._templates import render_template
 from mockhub._text import plural, printable
 from mockhub.client_report.coverage import Coverage
 from mockhub.testing.hub import Hub
@@ -19,6 +21,7 @@ _EXCHANGE_FIELDS = (
     *("client_disconnected", "spec_violation"),
 )
 _SEVERITIES = ("money", "warning", "hint")
+_TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
 
 
 def to_json(hubs: Iterable[Hub], *, min_poll_interval: int, include_journals: bool) -> str:
@@ -116,6 +119,16 @@ class SessionReport:
         yield f"Contract coverage: {coverage.covered} of {coverage.total}.{suffix}"
         yield from uncovered
 
+    def as_html(self) -> str:
+        """Render one static HTML page; what clients send, such as prompts, is hostile (T28)."""
+        coverage = self.coverage() if self.tests else None
+        return render_template(
+            _TEMPLATE,
+            report=self,
+            coverage=coverage,
+            coverage_tables=_coverage_tables(coverage) if coverage else (),
+        )
+
 
 def _group_key(finding: Mapping[str, Any]) -> tuple[str, str]:
     # Each unknown field is a separate group.
@@ -156,3 +169,18 @@ def _uncovered_lines(coverage: Coverage) -> Iterator[str]:
     ):
         if uncovered := [name for name, count in counts.items() if not count]:
             yield f"  {kind}: {', '.join(uncovered)}"
+
+
+def _coverage_tables(coverage: Coverage) -> tuple[tuple[str, Mapping[str, int]], ...]:
+    statuses = {
+        f"{operation} {status}": count
+        for operation, counts in coverage.statuses.items()
+        for status, count in counts.items()
+    }
+    return (
+        ("Operations", coverage.operations),
+        ("Statuses", statuses),
+        ("Error codes", coverage.codes),
+        ("Job states", coverage.states),
+        ("Not documented", coverage.undocumented),
+    )
