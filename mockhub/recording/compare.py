@@ -47,16 +47,15 @@ def compare_json(
     is_catalog = operation is not None and operation.id == OperationId.LIST_MODELS
     state = mock.get("status") if isinstance(mock, dict) else None
     chosen: Set[str] = frozenset() if is_catalog else _CHOSEN_VALUES
-    found = {
-        place: (_show(place, one, chosen), _show(place, other, chosen))
-        for place, one, other in _walk((), service, mock)
-        if not _is_same(place, one, other, chosen)
-    }
     return [
         Difference(
-            format_pointer(place), *shown, response_clauses(spec, operation, status, place, state)
+            format_pointer(place),
+            _show(place, one, chosen),
+            _show(place, other, chosen),
+            response_clauses(spec, operation, status, place, state),
         )
-        for place, shown in found.items()
+        for place, one, other in _walk((), service, mock)
+        if not _is_same(place, one, other, chosen)
     ]
 
 
