@@ -90,15 +90,14 @@ class BalanceCheck:
         if expected is not None and self._total - expected.total != expected.own:
             del self._expected[digest]
             expected = None
-        if expected is not None and comparable and price is not None:
-            yield from self._check_payment(expected, status, context.upstream_code, price)
-        if expected is not None:
-            self._follow(expected, seen, status, is_new=context.is_purchase)
-        if seen.balance is None:
+        if expected is None:
+            if comparable and seen.balance is not None:
+                self._expected[digest] = _Expected(seen.balance, self._total)
             return
-        if expected is None and comparable:
-            self._expected[digest] = _Expected(seen.balance, self._total)
-        elif expected is not None and comparable:
+        if comparable and price is not None:
+            yield from self._check_payment(expected, status, context.upstream_code, price)
+        self._follow(expected, seen, status, is_new=context.is_purchase)
+        if comparable and seen.balance is not None:
             request = context.parsed_request
             is_partial = request is not None and 0 < len(seen.images) < request.n
             yield from self._check_balance(expected, seen, seen.balance, is_partial=is_partial)
