@@ -82,7 +82,7 @@ class Finding:
     credits: int = 0
 
 
-def double_charges(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+def double_charges(exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests that were charged, lost their response, and were sent and charged again."""
     charged = [exchange for exchange in exchanges if exchange.credits]
     for group in group_by(charged, lambda exchange: (exchange.account, exchange.parsed_request)):
@@ -112,7 +112,7 @@ def _double_charge(attempts: list[Exchange]) -> Iterator[Finding]:
         )
 
 
-def retried_client_errors(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+def retried_client_errors(exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests after 402, or with the key of a 401, that came again with nothing changed.
 
     The server reads no body before the key: those of 401 may differ.
@@ -157,9 +157,7 @@ def _retries(group: list[Exchange], status: int) -> list[Exchange]:
     return retries if len(retries) > 1 else []
 
 
-def fast_polls(
-    hub: HubBackend, exchanges: list[Exchange], min_poll_interval: int
-) -> Iterator[Finding]:
+def fast_polls(exchanges: list[Exchange], min_poll_interval: int) -> Iterator[Finding]:
     """Find polls of a running generation less than *min_poll_interval* milliseconds apart."""
     for group in polls_by_generation(exchanges):
         fast = [
@@ -182,7 +180,7 @@ def fast_polls(
             )
 
 
-def polls_after_completion(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+def polls_after_completion(exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find reads of a generation after the client has seen its final status."""
     for group in polls_by_generation(exchanges):
         ends = [index for index, poll in enumerate(group) if poll.state in FINAL_STATUSES]
@@ -252,7 +250,7 @@ def _form_hint(files: Iterable[str]) -> str:
     return f" ({', '.join(files)} only as a file in a form)" if files else ""
 
 
-def incomplete_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+def incomplete_uploads(exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find requests whose client disconnected before it had sent the whole body."""
     for exchange in exchanges:
         if exchange.body_incomplete:
@@ -291,7 +289,7 @@ def early_disconnects(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Fi
             )
 
 
-def duplicate_uploads(hub: HubBackend, exchanges: list[Exchange]) -> Iterator[Finding]:
+def duplicate_uploads(exchanges: list[Exchange]) -> Iterator[Finding]:
     """Find reference images that were uploaded more than once."""
     senders_by_digest: dict[tuple[str | None, str], list[Exchange]] = {}
     for exchange in exchanges:

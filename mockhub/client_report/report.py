@@ -67,14 +67,14 @@ def build_report(
     exchanges = sorted(hub.journal, key=lambda exchange: exchange.started_at)
     findings = [
         *service_findings,
-        *detectors.double_charges(hub, exchanges),
-        *detectors.retried_client_errors(hub, exchanges),
-        *detectors.fast_polls(hub, exchanges, min_poll_interval),
-        *detectors.polls_after_completion(hub, exchanges),
+        *detectors.double_charges(exchanges),
+        *detectors.retried_client_errors(exchanges),
+        *detectors.fast_polls(exchanges, min_poll_interval),
+        *detectors.polls_after_completion(exchanges),
         *detectors.unknown_fields(hub, exchanges),
-        *detectors.incomplete_uploads(hub, exchanges),
+        *detectors.incomplete_uploads(exchanges),
         *detectors.early_disconnects(hub, exchanges),
-        *detectors.duplicate_uploads(hub, exchanges),
+        *detectors.duplicate_uploads(exchanges),
     ]
     findings.sort(
         key=lambda finding: (_SEVERITIES.index(finding.severity), finding.exchange_numbers)
