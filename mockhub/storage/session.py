@@ -59,7 +59,7 @@ class Session:
         self._last_hub = 0
         self._is_exclusive = False
 
-    def start(self, build_default: Callable[[], HubBackend]) -> HubRegistry:
+    def start(self, build_default: Callable[[], HubBackend]) -> None:
         """Create or migrate the tables and read all hubs; if there are none, store a default hub.
 
         Raises:
@@ -81,7 +81,6 @@ class Session:
         except BaseException:
             self.database.close()
             raise
-        return self.registry
 
     # -- transactions ------------------------------------------------------------------------------
 
