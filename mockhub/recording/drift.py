@@ -197,7 +197,7 @@ class _Simulation:
             return b"Basic malformed"
         if code == "invalidApiKey":
             return b"Bearer unknown"
-        account = self._account(exchange, label)
+        account = self._account(label)
         if code == "insufficientCredits":
             seen = [balance_in(one.response_json)[1] for one in self._meanwhile(exchange, account)]
             seen.append(self._balances.get(label, 0))
@@ -206,7 +206,7 @@ class _Simulation:
         expires_at = self._clock.now() if code == "expiredApiKey" else None
         return f"Bearer {self._hub.add_key(account.id, expires_at=expires_at)}".encode()
 
-    def _account(self, exchange: RecordedExchange, label: str) -> Account:
+    def _account(self, label: str) -> Account:
         """Return the account of a key; two keys that read the same generation share one."""
         if label not in self._accounts:
             self._accounts[label] = self._owner(label) or self._hub.create_account(
