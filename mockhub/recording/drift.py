@@ -167,21 +167,20 @@ class _Simulation:
 
     def _outcome(self, exchange: RecordedExchange) -> Outcome:
         """Return what became of the generation that the request created."""
-        content = exchange.response_json
+        content = exchange.response_object
         if self._operation_id(exchange) != OperationId.CREATE_GENERATION:
             return SUCCESS
         if error_code_and_status(content)[0] == "generationFailed":
             return Outcome(fail=True)
-        if exchange.status == HTTPStatus.ACCEPTED and isinstance(content, dict):
+        if exchange.status == HTTPStatus.ACCEPTED and content:
             return self._async_outcome(exchange, content.get("id"))
-        images = content.get("images") if isinstance(content, dict) else None
+        images = content.get("images")
         return Outcome(deliver=len(images)) if isinstance(images, list) else SUCCESS
 
     def _async_outcome(self, exchange: RecordedExchange, id: Any) -> Outcome:
         for poll in self._exchanges:
-            content = poll.response_json
-            is_same = isinstance(content, dict) and content.get("id") == id
-            if is_same and content.get("status") in _FINAL:
+            content = poll.response_object
+            if content.get("id") == id and content.get("status") in _FINAL:
                 images, duration = content.get("images"), _ms(poll.time) - _ms(exchange.time)
                 return Outcome(
                     deliver=len(images) if isinstance(images, list) else None,
@@ -223,12 +222,7 @@ class _Simulation:
             and self._operation_id(one) == OperationId.GET_GENERATION
         }
         for one in self._exchanges:
-            content = one.response_json
-            if (
-                one.key in self._accounts
-                and isinstance(content, dict)
-                and content.get("id") in read
-            ):
+            if one.key in self._accounts and one.response_object.get("id") in read:
                 return self._accounts[one.key]
         return None
 

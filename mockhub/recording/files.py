@@ -85,6 +85,12 @@ class RecordedExchange:
         except orjson.JSONDecodeError:
             return None
 
+    @property
+    def response_object(self) -> dict[str, Any]:
+        """The JSON object in the body of the response; empty if it has none."""
+        content = self.response_json
+        return content if isinstance(content, dict) else {}
+
 
 _FILE_NAME = string(
     "a file of this directory, named by its SHA-256, such as images/....png",

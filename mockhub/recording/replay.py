@@ -188,8 +188,7 @@ class _State:
 
 def _recorded_ids(exchanges: Sequence[RecordedExchange]) -> frozenset[str]:
     """Return each id in a response, and each part of a path, which may be one."""
-    contents = (one.response_json for one in exchanges)
-    ids = {str(content.get("id")) for content in contents if isinstance(content, dict)}
+    ids = {str(one.response_object.get("id")) for one in exchanges}
     return frozenset(ids.union(*(one.target.partition("?")[0].split("/") for one in exchanges)))
 
 
