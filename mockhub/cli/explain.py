@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -14,7 +13,7 @@ import click
 import yaml
 
 from mockhub._resources import resource_path
-from mockhub._text import suggest
+from mockhub._text import suggest, to_printable_json
 from mockhub.exceptions import MockhubError
 from mockhub.spec.config_file import compose_yaml, format_pointer
 from mockhub.verify.clauses import Clause, clauses
@@ -78,13 +77,9 @@ def explain(clause: str | None, output_format: str) -> None:
     references = explain_clause(listed[0])
     if output_format == "json":
         places = {name: [one._asdict() for one in found] for name, found in references.items()}
-        _print_json({**listed[0]._asdict(), **places})
+        click.echo(to_printable_json({**listed[0]._asdict(), **places}))
     else:
         click.echo("\n".join(_text(listed[0], references)))
-
-
-def _print_json(content: object) -> None:
-    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def _select(text: str | None) -> list[Clause]:
@@ -104,7 +99,7 @@ def _select(text: str | None) -> list[Clause]:
 
 def _print_list(listed: list[Clause], output_format: str) -> None:
     if output_format == "json":
-        _print_json([clause._asdict() for clause in listed])
+        click.echo(to_printable_json([clause._asdict() for clause in listed]))
         return
     for clause in listed:
         click.echo(
