@@ -21,12 +21,11 @@ from mockhub.control.context import (
     not_found,
 )
 from mockhub.control.openapi import load_openapi
-from mockhub.control.operations import allowed_changes
+from mockhub.control.operations import allowed_changes, load_operations
 from mockhub.control.security import AccessPolicy
 from mockhub.exceptions import ApiError, MockhubError
 from mockhub.spec.operations import JSON, Operation
 from mockhub.spec.request_validation import coerce_form_fields, reject_fractions, validate
-from mockhub.spec.router import Router
 from mockhub.spec.schema_errors import schema_errors
 from mockhub.web import request_body, responses
 from mockhub.web.api import PublicApi
@@ -136,7 +135,7 @@ class ControlPlane:
         if operation is None or operation.requires_auth:
             self.access_policy.check(headers)
         if operation is None:
-            raise _routing_error(routes, match[0] if match else {}, path, scope["method"])
+            raise _routing_error(match[0] if match else {}, path, scope["method"])
         allowed = self.api.allowed_changes
         if operation.method != "GET" and allowed is not None and operation.id not in allowed:
             known = ", ".join(allowed_changes(self.api))
@@ -172,20 +171,14 @@ def _find_operation(methods: Mapping[str, Operation], method: str) -> Operation 
     return methods.get("GET" if method == "HEAD" else method)
 
 
-def _routing_error(
-    routes: Router, methods: Mapping[str, Operation], path: str, method: str
-) -> ApiError:
+def _routing_error(methods: Mapping[str, Operation], path: str, method: str) -> ApiError:
     if methods:
         allowed = ", ".join(sorted(methods))
         message = f"{method} is not allowed at {path[:200]}; expected {allowed}"
         return ApiError(
             _METHOD_NOT_ALLOWED, "methodNotAllowed", message, headers={"Allow": allowed}
         )
-    path_items = (
-        *routes.static_routes.values(),
-        *(methods for _, methods in routes.pattern_routes),
-    )
-    known = [operation.path for methods in path_items for operation in methods.values()]
+    known = [operation.path for operation in load_operations()]
     return not_found(f"there is nothing at {path[:200]!r}{suggest(path, known)}")
 
 
