@@ -140,12 +140,12 @@ def _plain(message: str) -> str:
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds above 0, and at most a day."""
+    """A number of seconds, by default above 0 and at most a day."""
 
     name = "seconds"
 
-    def __init__(self) -> None:
-        super().__init__(0, 86_400, min_open=True)
+    def __init__(self, most: float | None = 86_400, *, allow_zero: bool = False) -> None:
+        super().__init__(0, most, min_open=not allow_zero)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

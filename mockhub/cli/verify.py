@@ -17,7 +17,7 @@ import click
 
 from mockhub._loopback import is_loopback_url
 from mockhub._numbers import MAX_INTEGER
-from mockhub.cli._click import reject_options
+from mockhub.cli._click import Seconds, reject_options
 from mockhub.cli.local_mock import local_mock
 from mockhub.cli.report_files import check_folder_writable, check_writable, write_reports
 from mockhub.exceptions import MockhubError
@@ -75,7 +75,7 @@ _DEFAULT_BUDGETS = " or ".join(
 )
 @click.option(
     "--max-time",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(None),
     default=math.inf,
     show_default=False,
     metavar="SECONDS",
@@ -83,7 +83,7 @@ _DEFAULT_BUDGETS = " or ".join(
 )
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=Seconds(allow_zero=True),
     metavar="SECONDS",
     help="Wait at most this long until the server responds.",
 )

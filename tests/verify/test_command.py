@@ -234,6 +234,8 @@ def test_compare_prints_what_changed(target: str, tmp_path: Path) -> None:
         (("--baseline", "none.json"), "cannot be read"),
         (("--budget", "2"), "cannot pay for a single image"),
         (("--level", "strict"), "documented"),
+        (("--max-time", "nan"), "'nan' is not a number of seconds"),
+        (("--wait", "nan"), "'nan' is not a number of seconds"),
     ],
 )
 def test_invalid_option_exits_with_2(options: tuple[str, ...], message: str) -> None:
