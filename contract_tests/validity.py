@@ -92,7 +92,7 @@ def _violated_inferred_clause(body: JsonObject) -> str:
     """Return the clause of the first field that the spec does not accept."""
     rules = oracle.api_spec().operations[OperationId.CREATE_GENERATION].bodies[JSON]
     for error in rules.validator.iter_errors(body):
-        field = next(iter(error.instance_path), "prompt")  # a required field: the prompt
+        field = str(next(iter(error.instance_path), "prompt"))  # the only required one
         return _CLAUSES_OF_FIELDS.get(field, "REQ-12")
     try:
         oracle.api_spec().catalog.check_request({**rules.defaults, **body}, 0)

@@ -22,6 +22,7 @@ from mockhub.verify.fixtures import (
     FIXTURES,
     FURTHER_FAILURES,
     QUALITIES,
+    TWO_FILES,
     GenerationFixture,
 )
 
@@ -43,6 +44,7 @@ _WEIGHTS = {
     "size shown": 6,  # a size whose ratio was never seen
 }
 _PAYERS = ("valid", "other")
+_LARGE = ("portrait", "form_task")
 _ROTATED = ("two", "three", "four", "partial", "partial_async")
 _MODES: tuple[tuple[bool, tuple[object, ...]], ...] = (
     (False, (None, False)), (True, (True,)), (False, (True,)), (True, (None, False)),
@@ -83,7 +85,8 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
 
     Of consecutive seeds three send each number of images at each tier, and twelve in each media
     type and mode. Partial deliveries are of 2K and 4K. Each account pays for half of the failures
-    of each media type and mode, which are of each quality.
+    of each media type and mode, which are of each quality. Of the single images, the portrait and
+    a task of a form have the higher tiers in turn.
     """
     if fixture.trigger == "provider_failure" and "payer" in fixture.open:
         n, kind = fixture.image_count, 2 * fixture.is_form + bool(fixture.asynchronous)
@@ -91,13 +94,16 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
         if name not in FURTHER_FAILURES:
             chosen["quality"] = (QUALITIES[(n + kind + seed) % len(QUALITIES)],)
         return replace(fixture, open=fixture.open | chosen)
+    if name in _LARGE:
+        tier = oracle.TIERS[1:][(seed + _LARGE.index(name)) % 2]
+        return replace(fixture, open=fixture.open | {"size": _sizes_of(fixture, tier)})
     if name not in _ROTATED:
         return fixture
     at = _ROTATED.index(name)
     tiers = oracle.TIERS[1:] if fixture.trigger else oracle.TIERS  # 1K hides a refund as 1K
     tier = tiers[(seed - at) % len(tiers)]
     is_form, modes = _MODES[(at + seed // len(oracle.TIERS)) % len(_MODES)]
-    sizes = tuple(size for size in fixture.open["size"] if oracle.tier_of(str(size)) == tier)
+    sizes = _sizes_of(fixture, tier)
     if tier == oracle.TIERS[0]:
         # A server may take it for the example, which has another number of images.
         example = FIXTURES["example_form" if is_form else "example"]
@@ -105,13 +111,17 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
         same = {"prompt": (example.prompt,), "payer": (example.payer,)}
         fixture = replace(fixture, open=fixture.open | same)
     fixed = fixture.open | {"size": sizes, "is_form": (is_form,)}
+    if is_form:  # the few forms of several images have several files, to find defects of both
+        fixed["files"] = TWO_FILES
     return replace(fixture, open=fixed | ({"asynchronous": modes} if not fixture.trigger else {}))
 
 
+def _sizes_of(fixture: GenerationFixture, tier: str) -> tuple[object, ...]:
+    """Return the sizes of a tier that a fixture may have."""
+    return tuple(size for size in fixture.open["size"] if oracle.tier_of(str(size)) == tier)
+
+
 def _gain(fixture: GenerationFixture, covered: set[Pair]) -> int:
-    is_paid = fixture.trigger != "provider_failure"
-    if is_paid and fixture.is_form and fixture.image_count > 1 and not fixture.files:
-        return 0  # the few forms of several images have files, to find defects of both
     return sum(_weight(pair) for pair in _pairs(fixture) if pair not in covered)
 
 

@@ -113,6 +113,7 @@ _FILES_OF_TASKS = (  # with one that a server may keep in a temporary file
     ("sunset.png", "medium.png", "lossy.webp"),
     ("lossy.webp", "medium.png"),
 )
+TWO_FILES = (_FILES[-1], ("sunset.png", "lossy.webp"), ("lossy.webp", "camera.jpg"))
 _MEDIA: OpenFields = {"is_form": (False, True), "files": _FILES}
 _PAYER: OpenFields = {"payer": ("valid", "other")}
 _QUALITY: OpenFields = {"quality": _QUALITIES}
@@ -149,7 +150,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         _PROMPT,
         n=1,
         asynchronous=False,
-        open=_PROMPTS | _MEDIA | _PAYER | _QUALITY | {"size": ("1024x1536", "1024x1280")},
+        open=_PROMPTS | _MEDIA | _PAYER | _QUALITY | {"size": ("1152x2048", "2160x3840")},
     ),
     "auto": GenerationFixture(
         "सुबह का बंदरगाह, 🚢", size="auto", n=1, is_form=True, open=_PAYER | _QUALITY
@@ -159,7 +160,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         n=1,
         is_form=True,
         asynchronous=True,
-        open=_PAYER | _QUALITY | _SMALL | {"files": _FILES_OF_TASKS},
+        open=_PAYER | _QUALITY | _EVERY_TIER | {"files": _FILES_OF_TASKS},
     ),
     # Several images, each number of another tier, media type and mode.
     "two": GenerationFixture(_PROMPT, n=2, open=_ANYTHING),
@@ -219,7 +220,9 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         open=_MEDIA | _PAYER | _QUALITY | _EVERY_TIER,
     ),
     # What the documentation leaves open.
-    "bare": GenerationFixture("Ein Leuchtturm, 灯台, маяк 🏮 " * 1000, size=None),
+    "bare": GenerationFixture(
+        "Ein Leuchtturm, 灯台, маяк ".ljust(oracle.prompt_limit(), "🏮"), size=None
+    ),
     "unknown_field": GenerationFixture(
         "A kite", extra_fields={"style": "vivid", "user": "someone"}, variant=CHARSET
     ),

@@ -53,6 +53,12 @@ def reference_limit() -> int:
     return api_spec().catalog.models[MODEL].max_reference_images
 
 
+def prompt_limit() -> int:
+    """Return the maximum length of a prompt, in characters of Unicode (REQ-11, inferred)."""
+    limit: int = api_spec().document.root["components"]["schemas"]["Prompt"]["maxLength"]
+    return limit
+
+
 def generation_limit() -> float:
     """Return the seconds that a generation may take (LIM-1)."""
     return api_spec().timeout_seconds

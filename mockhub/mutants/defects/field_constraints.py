@@ -21,6 +21,7 @@ _MODEL = "gpt-image-2"
 _SHORT = 3  # characters, fewer than every value has
 _MAX_N = 4
 _MAX_PROMPT_BYTES = 32_000
+_MAX_PROMPT_UNITS = 32_000
 _BASIC_PLANE = 0xFFFF
 
 
@@ -284,6 +285,10 @@ mutant_table("REQ-11", fields.reject_if)(
     prompt_counted_in_bytes=Row(
         "The length of a prompt is counted in bytes.",
         lambda request: len(_prompt(request).encode()) > _MAX_PROMPT_BYTES,
+    ),
+    prompt_counted_in_utf_16=Row(
+        "The length of a prompt is counted in units of UTF-16, as in JavaScript.",
+        lambda request: len(_prompt(request).encode("utf-16-le")) // 2 > _MAX_PROMPT_UNITS,
     ),
     non_ascii_prompts_rejected=Row(
         "A prompt outside ASCII is rejected.", lambda request: not _prompt(request).isascii()
