@@ -46,7 +46,6 @@ _TIER_FIXTURES = (
     "four",
     "above_1k",
     "above_2k",
-    "wide",
 )
 
 
@@ -210,7 +209,7 @@ def generate_derives_tier_from_pixels(context: CheckContext) -> None:
         context.completed(name)
 
 
-@check("GEN-5", level="inferred", fixtures=("wide", "auto"))
+@check("GEN-5", level="inferred", fixtures=("above_1k", "auto"))
 def generate_returns_listed_ratio(context: CheckContext) -> None:
-    """Return 21:9, the listed ratio, for 2688x1152."""
-    assert_final(context.completed("wide"), "aspect_ratio", "21:9")
+    """Return 21:9, the listed ratio, for 2016x864."""
+    assert_final(context.completed("above_1k"), "aspect_ratio", "21:9")

@@ -153,7 +153,7 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         open=_PROMPTS | _MEDIA | _PAYER | _QUALITY | {"size": ("1152x2048", "2160x3840")},
     ),
     "auto": GenerationFixture(
-        "सुबह का बंदरगाह, 🚢", size="auto", n=1, is_form=True, open=_PAYER | _QUALITY
+        f"सुबह का बंदरगाह; {_PROMPT}", size="auto", n=1, is_form=True, open=_PAYER | _QUALITY
     ),
     "form_task": GenerationFixture(
         _LONG_PROMPT,
@@ -234,9 +234,8 @@ FIXTURES: Mapping[str, GenerationFixture] = {
         files=("strange.bin",),
         variant=FILES_FIRST,
     ),
-    "above_1k": GenerationFixture("A fence", size="2208x736"),  # the widest ratio
+    "above_1k": GenerationFixture("A fence", size="2016x864"),  # 21:9
     "above_2k": GenerationFixture("A wall", size="2064x2048"),
-    "wide": GenerationFixture("A horizon", size="2688x1152"),
 }
 
 
