@@ -156,7 +156,7 @@ def _run(command: VerifyCommand) -> int:
     """Return the exit code: also of a defect of the suite, which is no finding."""
     try:
         return command.run()
-    except (MockhubError, click.ClickException):
+    except (MockhubError, click.ClickException, BrokenPipeError):
         raise
     except Exception:
         traceback.print_exc()
