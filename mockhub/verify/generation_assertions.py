@@ -217,14 +217,19 @@ def assert_ratio_of_response(size: str, body: JsonObject, exchange: Exchange) ->
         )
 
 
-def image_ids_and_urls(body: JsonObject) -> list[tuple[object, str]]:
-    """Return ids and URLs without their query, in which a signature may change."""
+def unsigned_images(body: JsonObject) -> list[JsonObject]:
+    """Return the images with their URLs without the query, in which a signature may change."""
     images = body.get("images")
     return [
-        (image.get("id"), urlsplit(str(image.get("url")))._replace(query="", fragment="").geturl())
+        {**image, "url": urlsplit(str(image.get("url")))._replace(query="", fragment="").geturl()}
         for image in (images if isinstance(images, list) else [])
         if isinstance(image, dict)
     ]
+
+
+def image_ids_and_urls(body: JsonObject) -> list[tuple[object, str]]:
+    """Return what identifies the images: their ids and their URLs without the query."""
+    return [(image.get("id"), image["url"]) for image in unsigned_images(body)]
 
 
 def assert_distinct_images(generations: Sequence[ObservedGeneration]) -> None:

@@ -46,7 +46,7 @@ variant_table(responses.mutate_images)(
 )
 
 
-@variant("Image URLs have a new signature at each read.", level="documented")
+@variant("Image URLs have a new signature at each read.")
 def image_urls_signed_per_read(server: PatchedServer) -> None:
     signatures = count()
     responses.mutate_images(edit("url", lambda url: f"{url}?expires=3600&sig={next(signatures)}"))(
