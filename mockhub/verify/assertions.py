@@ -77,9 +77,10 @@ def error_code(exchange: Exchange, clause: str = "ERR-1") -> str:
     Another shape violates *clause*, unless it is open what such a request gets.
     """
     try:
-        error = require_field(require_object(exchange), "error", dict, exchange)
-        require_field(error, "message", str, exchange)
-        return require_field(error, "code", str, exchange)
+        body = require_object(exchange)
+        require_field(body, "error", dict, exchange)
+        require_field(body, "error.message", str, exchange)
+        return require_field(body, "error.code", str, exchange)
     except Failed as failure:
         failure.expected = _ERROR_SHAPE
         failure.clause = "" if exchange.request.unspecified else clause

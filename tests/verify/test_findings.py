@@ -278,7 +278,7 @@ def test_reading_of_an_open_point_has_the_reason_of_the_point(clause: str, reaso
         (b"{}", "error is missing"),
         (b"[]", "the body is a array"),
         (b'{"error": "no"}', "error is string 'no'"),
-        (b'{"error": {"code": "a"}}', "message is missing"),
+        (b'{"error": {"code": "a"}}', "error.message is missing"),
     ],
 )
 def test_error_in_another_shape_is_described(body: bytes, message: str) -> None:
