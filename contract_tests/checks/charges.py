@@ -28,7 +28,7 @@ from mockhub.verify.charge_assertions import (
     unit_price,
 )
 from mockhub.verify.check import check
-from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.fixtures import ALL_FIXTURES, COUNTS, GenerationFixture, request_of_turn, vary
 from mockhub.verify.generation import (
@@ -45,6 +45,7 @@ from mockhub.verify.generation_assertions import (
     completed_generations,
 )
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped, failures_about
+from mockhub.verify.threads import parallel
 
 _MIN_PRICE = oracle.min_price()
 _SPARE_IMAGES = 3, 7  # that later checks need, at level documented and inferred

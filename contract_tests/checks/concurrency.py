@@ -17,13 +17,14 @@ from mockhub.verify.assertions import (
 )
 from mockhub.verify.charge_assertions import assert_balances_match_costs, offered_size
 from mockhub.verify.check import check
-from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.context import CheckContext
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import ALL_FIXTURES, GenerationFixture, vary
 from mockhub.verify.generation import ObservedGeneration, encode_request
 from mockhub.verify.generation_assertions import assert_distinct_images
 from mockhub.verify.outcomes import Failed, Inconclusive, Skipped
+from mockhub.verify.threads import parallel
 
 _MIN_PRICE = oracle.min_price()
 _EXTRA_REQUESTS = 2  # concurrent requests beyond those that the balance pays for

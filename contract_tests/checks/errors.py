@@ -6,10 +6,10 @@ from functools import partial
 
 from mockhub.verify.assertions import assert_equal, error_code, expect, expect_error
 from mockhub.verify.check import check
-from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import CheckContext
 from mockhub.verify.error_assertions import error_exchanges, expect_error_codes, provoke_errors
 from mockhub.verify.outcomes import Failed, Inconclusive
+from mockhub.verify.threads import parallel
 
 _BURST = 24
 _WARM_UP = 5  # concurrent requests that a server with a short queue accepts

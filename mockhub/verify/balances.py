@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 
 from mockhub.verify.assertions import expect, find_balance
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.generation import ObservedGeneration, reported_credits
 from mockhub.verify.outcomes import CheckOutcome, OverBudget, Skipped
+from mockhub.verify.threads import parallel
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from mockhub.verify.outcomes import Inconclusive, Skipped
 from mockhub.verify.profile import Profile
 from mockhub.verify.request_bodies import EncodedBody, form_body, json_body, raw_body
 from mockhub.verify.secrets import Secrets
+from mockhub.verify.threads import parallel
 from mockhub.verify.transient import is_transient, retry_after
 from mockhub.verify.transport import RawResponse, Transport
 
@@ -321,7 +322,7 @@ class BudgetedClient(ExchangeLog):
                 partial(send, each.method, each.url, each.headers, each.content, timeout)
                 for each in requests
             ]
-            return concurrent_requests.parallel(calls)
+            return parallel(calls)
         self._transport.rate.wait(len(requests))
         return concurrent_requests.send_simultaneously(
             requests, timeout, self._transport.tls, ahead=ahead

@@ -5,31 +5,21 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
+from mockhub.verify.threads import parallel
 from mockhub.verify.transport import MAX_RESPONSE_SIZE, RawResponse, with_deadline
-
-T = TypeVar("T")
 
 _HEAD_START = 0.005  # seconds
 _INTERIM_STATUSES = range(102, 200)
-
-
-def parallel(calls: Sequence[Callable[[], T]], limit: int = 100) -> list[T]:
-    """Run *calls* in at most *limit* threads and return their results in order."""
-    if len(calls) < 2:
-        return [call() for call in calls]
-    with ThreadPoolExecutor(min(len(calls), limit)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 class SimultaneousRequest(NamedTuple):

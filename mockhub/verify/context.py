@@ -16,13 +16,13 @@ from mockhub.verify.assertions import require_response
 from mockhub.verify.balances import Balances
 from mockhub.verify.clauses import DOCUMENTED
 from mockhub.verify.client import BudgetedClient, RawKey
-from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import FAILURE_FIXTURES, FURTHER_FAILURES, GenerationFixture
 from mockhub.verify.generation import SECOND_KEY, ObservedGeneration, create_generation, post_fields
 from mockhub.verify.group_balances import record_balances
 from mockhub.verify.multipart import to_form_text
 from mockhub.verify.outcomes import CheckOutcome, Inconclusive, OverBudget
+from mockhub.verify.threads import parallel
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from mockhub.verify import polling
 from mockhub.verify.balances import Balances
-from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.generation import SECOND_KEY, ObservedGeneration
+from mockhub.verify.threads import parallel
 
 Group = Sequence[ObservedGeneration]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from mockhub._loopback import is_loopback_url
 from mockhub.verify import oracle
 from mockhub.verify.client import BudgetedClient, RawKey
-from mockhub.verify.concurrent_requests import SimultaneousRequest, parallel
+from mockhub.verify.concurrent_requests import SimultaneousRequest
 from mockhub.verify.exchange import Exchange
 from mockhub.verify.fixtures import TASK_FIXTURES
 from mockhub.verify.generation import (
@@ -23,6 +23,7 @@ from mockhub.verify.generation import (
     poll_status,
 )
 from mockhub.verify.outcomes import CheckOutcome
+from mockhub.verify.threads import parallel
 
 _MIN_PAUSE, _MAX_PAUSE = 0.01, 1.0
 _SIMULTANEOUS_POLLS = 3

@@ -12,7 +12,6 @@ from mockhub.exceptions import MockhubError
 from mockhub.verify import oracle
 from mockhub.verify.check import Check
 from mockhub.verify.client import BudgetedClient
-from mockhub.verify.concurrent_requests import parallel
 from mockhub.verify.context import SLOW_SECONDS, CheckContext
 from mockhub.verify.exchange import concurrent_labels
 from mockhub.verify.fixtures import FAILURE_FIXTURES
@@ -23,6 +22,7 @@ from mockhub.verify.rejections import explain_again
 from mockhub.verify.report import Report, observed_values
 from mockhub.verify.results import CheckResult, group_by_clause
 from mockhub.verify.run_check import run_check, run_in_order, to_result
+from mockhub.verify.threads import parallel
 from mockhub.verify.transient import is_transient
 
 _MAX_SIDE_BY_SIDE = 24  # checks that run at the same time

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
 
 import httpx
 
 from mockhub.verify.connection import RateLimiter, http_client, tls_context
 from mockhub.verify.exchange import Request
 from mockhub.verify.profile import Profile
+from mockhub.verify.threads import submit
 
 MAX_RESPONSE_SIZE = 64 * 1024 * 1024  # bytes that are read of a response
 
@@ -29,46 +26,15 @@ class RawResponse:
     error: str = ""
 
 
-Job = tuple[Callable[[], RawResponse], Future[RawResponse]]
-
-_idle_threads: list[SimpleQueue[Job]] = []  # by what they wait for
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_idle_threads.clear)
-
-
 def with_deadline(seconds: float, call: Callable[[], RawResponse]) -> RawResponse:
     """Return the result of *call*, or a timeout: a server that sends byte by byte ends it too.
 
-    The thread that still waits then does not keep the process alive. Threads are used again, since
-    to start one takes half as long as a request.
+    The thread that still waits then does not keep the process alive.
     """
-    future: Future[RawResponse] = Future()
     try:
-        jobs = _idle_threads.pop()
-    except IndexError:
-        jobs = SimpleQueue()
-        Thread(target=_run_jobs, args=(jobs,), daemon=True).start()
-    jobs.put((call, future))
-    try:
-        return future.result(seconds)
+        return submit(call).result(seconds)
     except TimeoutError:
         return RawResponse(error="timeout")
-
-
-def _run_jobs(jobs: SimpleQueue[Job]) -> None:
-    while True:
-        _run_job(jobs, *jobs.get())  # a call of its own keeps no response while it waits
-
-
-def _run_job(
-    jobs: SimpleQueue[Job], call: Callable[[], RawResponse], future: Future[RawResponse]
-) -> None:
-    try:
-        finish = partial(future.set_result, call())
-    except BaseException as error:
-        finish = partial(future.set_exception, error)
-    _idle_threads.append(jobs)
-    finish()
 
 
 class Transport:
