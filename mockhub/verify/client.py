@@ -317,12 +317,10 @@ class BudgetedClient(ExchangeLog):
     ) -> list[RawResponse]:
         """Send requests at the same moment; through a proxy only as close as threads are."""
         if self.profile.proxy:
-            send = self._transport.send
-            calls = [
-                partial(send, each.method, each.url, each.headers, each.content, timeout)
-                for each in requests
-            ]
-            return parallel(calls)
+            send = partial(self._transport.send, timeout=timeout)
+            return parallel(
+                [partial(send, one.method, one.url, one.headers, one.content) for one in requests]
+            )
         self._transport.rate.wait(len(requests))
         return concurrent_requests.send_simultaneously(
             requests, timeout, self._transport.tls, ahead=ahead

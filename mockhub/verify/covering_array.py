@@ -89,10 +89,11 @@ def _rotate(name: str, fixture: GenerationFixture, seed: int) -> GenerationFixtu
     a task of a form have the higher tiers in turn.
     """
     if fixture.trigger == "provider_failure" and "payer" in fixture.open:
-        n, kind = fixture.image_count, 2 * fixture.is_form + bool(fixture.asynchronous)
-        chosen = {"payer": (_PAYERS[(n // 3 + kind // 2 + kind % 2 + seed) % 2],)}
+        n, is_form, is_task = fixture.image_count, fixture.is_form, bool(fixture.asynchronous)
+        chosen = {"payer": (_PAYERS[(n // 3 + is_form + is_task + seed) % len(_PAYERS)],)}
         if name not in FURTHER_FAILURES:
-            chosen["quality"] = (QUALITIES[(n + kind + seed) % len(QUALITIES)],)
+            turn = n + 2 * is_form + is_task + seed
+            chosen["quality"] = (QUALITIES[turn % len(QUALITIES)],)
         return replace(fixture, open=fixture.open | chosen)
     if name in _LARGE:
         tier = oracle.TIERS[1:][(seed + _LARGE.index(name)) % 2]
